@@ -1,0 +1,130 @@
+package logging
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listen opens a syslog socket as syslogd does and hands over what arrives.
+func listen(t *testing.T, path string) *net.UnixConn {
+	t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func receive(t *testing.T, conn *net.UnixConn) string {
+	t.Helper()
+	buf := make([]byte, 16384)
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(buf[:n])
+}
+
+func TestSyslogLineIsThatOfSyslog3(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	conn := listen(t, path)
+	at := time.Date(2026, 3, 7, 4, 5, 6, 0, time.Local)
+	s, err := NewSyslog(SyslogOptions{Socket: path, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	log := slog.New(NewSyslogHandler(s, slog.LevelInfo))
+	log.Info("JOB: no signature data", "event", "unsigned")
+	// mail is facility 2, info severity 6: 2*8+6.
+	want := fmt.Sprintf("<22>Mar  7 04:05:06 opendkim[%d]: JOB: no signature data", os.Getpid())
+	if got := receive(t, conn); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	log.Error("bad\nforged line")
+	if got := receive(t, conn); !strings.HasPrefix(got, "<19>") || strings.Contains(got, "\n") {
+		t.Errorf("line break or severity passed through: %q", got)
+	}
+	log.Debug("not wanted")
+	log.Log(t.Context(), LevelNotice, "notice")
+	if got := receive(t, conn); !strings.HasPrefix(got, "<21>") {
+		t.Errorf("want severity notice and no debug line, got %q", got)
+	}
+}
+
+func TestSyslogRestartIsSurvived(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	s, err := NewSyslog(SyslogOptions{Socket: path, RetryDelay: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Send(slog.LevelInfo, "lost: nobody listens")
+	for deadline := time.Now().Add(5 * time.Second); s.Dropped() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a line without a listener was not counted as dropped")
+		}
+	}
+	conn := listen(t, path)
+	time.Sleep(2 * time.Millisecond)
+	s.Send(slog.LevelInfo, "back")
+	if got := receive(t, conn); !strings.Contains(got, "1 log lines were lost") {
+		t.Errorf("the loss is not told: %q", got)
+	}
+	if got := receive(t, conn); !strings.HasSuffix(got, ": back") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSyslogNeverBlocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	listen(t, path) // never read: the socket's buffer fills
+	s, err := NewSyslog(SyslogOptions{Socket: path, QueueLines: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5000 {
+		s.Send(slog.LevelInfo, "line")
+	}
+	if s.Dropped() == 0 {
+		t.Error("5000 lines into a queue of 10 and a socket nobody reads: none counted as dropped")
+	}
+}
+
+func TestUnknownFacilityIsAnError(t *testing.T) {
+	if _, err := NewSyslog(SyslogOptions{Facility: "post"}); err == nil {
+		t.Error("facility post was taken")
+	}
+}
+
+func TestJSONCarriesTheFields(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(NewJSON(&b, slog.LevelInfo)).Log(t.Context(), LevelNotice, "JOB: x", "event", "signed", "key", Secret("hush"))
+	var got map[string]any
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["level"] != "notice" || got["event"] != "signed" || got["key"] != "[redacted]" || got["msg"] != "JOB: x" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestStreamWritesOneLine(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(NewStream(&b, "opendkim:", slog.LevelInfo)).Info("a\r\nb", "event", "x")
+	if b.String() != "opendkim: a  b\n" {
+		t.Errorf("got %q", b.String())
+	}
+}
