@@ -18,6 +18,7 @@ type Syslog struct {
 	o       SyslogOptions
 	queue   chan line
 	dropped atomic.Uint64
+	quit    chan struct{}
 	done    chan struct{}
 	close   sync.Once
 }
@@ -96,12 +97,12 @@ func NewSyslog(o SyslogOptions) (*Syslog, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Syslog{o: o, queue: make(chan line, o.QueueLines), done: make(chan struct{})}
+	s := &Syslog{o: o, queue: make(chan line, o.QueueLines), quit: make(chan struct{}), done: make(chan struct{})}
 	go s.run()
 	return s, nil
 }
 
-// Send queues one line; it never blocks. After Close it must not be called.
+// Send queues one line; it never blocks. After Close lines go nowhere.
 func (s *Syslog) Send(level slog.Level, message string) {
 	if len(message) > s.o.MaxLineSize {
 		message = message[:s.o.MaxLineSize] + "..."
@@ -118,7 +119,7 @@ func (s *Syslog) Dropped() uint64 { return s.dropped.Load() }
 
 // Close writes what is queued, for at most two seconds, and stops.
 func (s *Syslog) Close() {
-	s.close.Do(func() { close(s.queue) })
+	s.close.Do(func() { close(s.quit) })
 	select {
 	case <-s.done:
 	case <-time.After(2 * time.Second):
@@ -127,39 +128,71 @@ func (s *Syslog) Close() {
 
 func (s *Syslog) run() {
 	defer close(s.done)
-	var conn net.Conn
-	var told uint64
-	var retryAt time.Time
-	for l := range s.queue {
-		if conn == nil && s.o.Now().Before(retryAt) {
-			s.dropped.Add(1)
-			continue
-		}
-		if conn == nil {
-			conn = dialSyslog(s.o.Socket)
-		}
-		if conn != nil {
-			if lost := s.dropped.Load(); lost > told {
-				note := line{4, fmt.Sprintf("%d log lines were lost while syslog was not reachable or too slow", lost-told)}
-				if s.write(conn, note) == nil {
-					told = lost
+	var w writer
+	defer w.close()
+	for {
+		select {
+		case l := <-s.queue:
+			s.deliver(&w, l)
+		case <-s.quit:
+			for {
+				select {
+				case l := <-s.queue:
+					s.deliver(&w, l)
+				default:
+					return
 				}
 			}
 		}
-		if conn == nil || s.write(conn, l) != nil {
-			// syslogd restarted: its socket is a new one. Try once more at once.
-			if conn != nil {
-				conn.Close()
-				conn = dialSyslog(s.o.Socket)
-			}
-			if conn == nil || s.write(conn, l) != nil {
-				s.dropped.Add(1)
-				conn, retryAt = nil, s.o.Now().Add(s.o.RetryDelay)
-			}
-		}
 	}
-	if conn != nil {
-		conn.Close()
+}
+
+// writer is the connection to syslog and what is known about it.
+type writer struct {
+	conn    net.Conn
+	retryAt time.Time
+	told    uint64 // losses already reported
+}
+
+func (w *writer) close() {
+	if w.conn != nil {
+		w.conn.Close()
+		w.conn = nil
+	}
+}
+
+// deliver writes one line or counts it as lost. A syslogd that restarted has a
+// new socket, so a failed write is tried once more on a new connection.
+func (s *Syslog) deliver(w *writer, l line) {
+	if w.conn == nil && s.o.Now().Before(w.retryAt) {
+		s.dropped.Add(1)
+		return
+	}
+	for range 2 {
+		if w.conn == nil {
+			w.conn = dialSyslog(s.o.Socket)
+		}
+		if w.conn == nil {
+			break
+		}
+		s.tellLosses(w)
+		if s.write(w.conn, l) == nil {
+			return
+		}
+		w.close()
+	}
+	s.dropped.Add(1)
+	w.retryAt = s.o.Now().Add(s.o.RetryDelay)
+}
+
+func (s *Syslog) tellLosses(w *writer) {
+	lost := s.dropped.Load()
+	if lost == w.told {
+		return
+	}
+	note := line{4, fmt.Sprintf("%d log lines were lost while syslog was not reachable or too slow", lost-w.told)}
+	if s.write(w.conn, note) == nil {
+		w.told = lost
 	}
 }
 
