@@ -1,0 +1,347 @@
+package header
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// Mailbox is one address: the local part without quotes or backslashes and
+// the domain, both as written otherwise (letter case, UTF-8 of RFC 6532, a
+// domain literal with its brackets).
+type Mailbox struct {
+	Local, Domain string
+}
+
+// String is the mailbox as "local@domain".
+func (m Mailbox) String() string { return m.Local + "@" + m.Domain }
+
+// Errors of the address functions.
+var (
+	ErrNoAddress        = errors.New("no address")
+	ErrSeveralAddresses = errors.New("several addresses")
+	ErrAddressSyntax    = errors.New("syntax error in address")
+)
+
+// Address is the first mailbox of the value of a From, Sender or similar
+// field. ErrNoAddress when there is none, ErrAddressSyntax when the text is
+// broken before the end of the first mailbox.
+func Address(value []byte) (local, domain string, err error) {
+	var first Mailbox
+	found := false
+	err = eachAddress(value, func(m Mailbox) bool {
+		first, found = m, true
+		return false
+	})
+	switch {
+	case err != nil:
+		return "", "", err
+	case !found:
+		return "", "", ErrNoAddress
+	}
+	return first.Local, first.Domain, nil
+}
+
+// SoleAddress is Address for a field that must hold one mailbox only:
+// ErrSeveralAddresses when it holds more.
+func SoleAddress(value []byte) (local, domain string, err error) {
+	var first Mailbox
+	n := 0
+	err = eachAddress(value, func(m Mailbox) bool {
+		if n++; n == 1 {
+			first = m
+		}
+		return n < 2
+	})
+	switch {
+	case err != nil:
+		return "", "", err
+	case n == 0:
+		return "", "", ErrNoAddress
+	case n > 1:
+		return "", "", ErrSeveralAddresses
+	}
+	return first.Local, first.Domain, nil
+}
+
+// Addresses are all mailboxes of an address list, those inside groups too.
+// The work is linear in the length of value. When the list is broken
+// somewhere, the mailboxes before that place come with ErrAddressSyntax; a
+// list without a mailbox is ErrNoAddress.
+//
+// Parts of the list without "@" are passed over: they come from display names
+// with an unquoted comma ("Doe, John <john@example.com>").
+func Addresses(value []byte) ([]Mailbox, error) {
+	var all []Mailbox
+	err := eachAddress(value, func(m Mailbox) bool {
+		all = append(all, m)
+		return true
+	})
+	if err == nil && len(all) == 0 {
+		err = ErrNoAddress
+	}
+	return all, err
+}
+
+// addressParser walks over an address list once. It understands RFC 5322
+// §3.4 with its obsolete forms (routes, white space and comments around
+// dots) and RFC 6532, and display names that nobody quoted.
+type addressParser struct {
+	in  []byte
+	pos int
+
+	text    []byte // the address so far, of the part being read
+	at      int    // offset of its "@" in text, -1 when none was seen
+	several bool   // more than one "@"
+	words   bool   // two words with nothing but blanks between them
+	blank   bool   // blanks or a comment were just read
+	bad     bool   // bytes no address may have
+	literal bool   // a domain literal was read
+}
+
+// eachAddress calls yield for each mailbox until it returns false.
+func eachAddress(value []byte, yield func(Mailbox) bool) error {
+	p := addressParser{in: value}
+	p.clear()
+	angle := false // "<...>" of this part is done; the rest of it is passed over
+	done := func() (bool, error) {
+		if angle {
+			angle = false
+			p.clear()
+			return true, nil
+		}
+		m, ok, err := p.mailbox()
+		p.clear()
+		if err != nil {
+			return false, err
+		}
+		return !ok || yield(m), nil
+	}
+	for p.pos < len(p.in) {
+		c := p.in[p.pos]
+		switch c {
+		case '<':
+			if angle {
+				return ErrAddressSyntax
+			}
+			m, ok, err := p.angle()
+			if err != nil {
+				return err
+			}
+			angle = true
+			if ok && !yield(m) {
+				return nil
+			}
+		case ':': // what came before names a group
+			p.pos++
+			p.clear()
+		case ',', ';':
+			p.pos++
+			if more, err := done(); err != nil || !more {
+				return err
+			}
+		case '>':
+			return ErrAddressSyntax
+		default:
+			if err := p.token(c); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := done()
+	return err
+}
+
+func (p *addressParser) clear() {
+	p.text, p.at = p.text[:0], -1
+	p.several, p.words, p.blank, p.bad, p.literal = false, false, false, false, false
+}
+
+// angle reads "<...>". What was collected before it was a display name.
+func (p *addressParser) angle() (Mailbox, bool, error) {
+	p.pos++
+	p.clear()
+	for p.pos < len(p.in) {
+		c := p.in[p.pos]
+		switch c {
+		case '>':
+			p.pos++
+			m, ok, err := p.mailbox()
+			p.clear()
+			return m, ok, err
+		case '<', ';':
+			return Mailbox{}, false, ErrAddressSyntax
+		case ',', ':': // RFC 5322 §4.4: a route, "<@a,@b:user@host>"
+			if p.at != 0 {
+				return Mailbox{}, false, ErrAddressSyntax
+			}
+			p.pos++
+			p.clear()
+			if c == ',' {
+				p.text, p.at = append(p.text, '@'), 0 // still inside the route
+				p.skipBlank()
+				if p.pos < len(p.in) && p.in[p.pos] == '@' {
+					p.pos++
+				}
+			}
+		default:
+			if err := p.token(c); err != nil {
+				return Mailbox{}, false, err
+			}
+		}
+	}
+	return Mailbox{}, false, ErrAddressSyntax
+}
+
+// mailbox makes a mailbox of what was collected; ok is false when that was
+// not an address at all.
+func (p *addressParser) mailbox() (m Mailbox, ok bool, err error) {
+	if p.at < 0 {
+		return m, false, nil
+	}
+	local, domain := p.text[:p.at], p.text[p.at+1:]
+	if p.several || p.words || p.bad || len(local) == 0 || len(domain) == 0 {
+		return m, false, ErrAddressSyntax
+	}
+	if p.literal != (domain[0] == '[') {
+		return m, false, ErrAddressSyntax
+	}
+	return Mailbox{Local: string(local), Domain: string(domain)}, true, nil
+}
+
+// token reads one token that means the same inside and outside of "<...>".
+func (p *addressParser) token(c byte) error {
+	switch c {
+	case ' ', '\t', '\r', '\n':
+		p.pos++
+		p.blank = true
+		return nil
+	case '(':
+		p.blank = true
+		return p.comment()
+	case '"':
+		return p.quoted()
+	case '[':
+		return p.domainLiteral()
+	case '@':
+		p.pos++
+		if p.at >= 0 {
+			p.several = true
+		} else {
+			p.at = len(p.text)
+		}
+		p.text = append(p.text, '@')
+		p.blank = false
+		return nil
+	}
+	p.atom()
+	return nil
+}
+
+func (p *addressParser) skipBlank() {
+	for p.pos < len(p.in) && strings.IndexByte(" \t\r\n", p.in[p.pos]) >= 0 {
+		p.pos++
+	}
+}
+
+// joins notes whether a word may follow what was collected.
+func (p *addressParser) joins(c byte) {
+	if p.blank && len(p.text) > 0 && c != '.' {
+		if last := p.text[len(p.text)-1]; last != '.' && last != '@' {
+			p.words = true
+		}
+	}
+	p.blank = false
+}
+
+// atom reads up to the next byte with a meaning of its own.
+func (p *addressParser) atom() {
+	start := p.pos
+	p.joins(p.in[start])
+	for p.pos < len(p.in) {
+		c := p.in[p.pos]
+		if strings.IndexByte(" \t\r\n()<>[]:;@,\"", c) >= 0 && !(c == ']' || c == ')') {
+			break
+		}
+		if c < ' ' || c == 0x7f || c == ']' || c == ')' || c == '\\' {
+			p.bad = true
+		}
+		p.pos++
+	}
+	word := p.in[start:p.pos]
+	if !utf8.Valid(word) {
+		p.bad = true
+	}
+	p.text = append(p.text, word...)
+}
+
+// quoted reads a quoted string and collects what it stands for.
+func (p *addressParser) quoted() error {
+	p.joins('"')
+	if p.at >= 0 {
+		p.bad = true // a domain is never quoted
+	}
+	for p.pos++; p.pos < len(p.in); p.pos++ {
+		c := p.in[p.pos]
+		switch c {
+		case '"':
+			p.pos++
+			return nil
+		case '\\':
+			if p.pos++; p.pos == len(p.in) {
+				return ErrAddressSyntax
+			}
+			c = p.in[p.pos]
+		case '\r', '\n':
+			continue // folding is not part of the text
+		}
+		if c < ' ' && c != '\t' || c == 0x7f {
+			p.bad = true
+		}
+		p.text = append(p.text, c)
+	}
+	return ErrAddressSyntax
+}
+
+// comment passes over a comment, nested ones and quoted pairs included.
+func (p *addressParser) comment() error {
+	depth := 0
+	for ; p.pos < len(p.in); p.pos++ {
+		switch p.in[p.pos] {
+		case '\\':
+			p.pos++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				p.pos++
+				return nil
+			}
+		}
+	}
+	return ErrAddressSyntax
+}
+
+// domainLiteral reads "[...]".
+func (p *addressParser) domainLiteral() error {
+	p.joins('[')
+	if p.at < 0 || p.at != len(p.text)-1 {
+		p.bad = true
+	}
+	p.literal = true
+	for ; p.pos < len(p.in); p.pos++ {
+		c := p.in[p.pos]
+		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+			continue
+		}
+		if c < ' ' || c >= 0x7f || c == '\\' {
+			p.bad = true
+		}
+		p.text = append(p.text, c)
+		if c == ']' {
+			p.pos++
+			return nil
+		}
+	}
+	return ErrAddressSyntax
+}
