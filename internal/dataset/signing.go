@@ -1,0 +1,120 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// SigningLookup looks a sender up the way opendkim.conf(5) tells for
+// SigningTable and calls f for each match until f returns false; without all,
+// only for the first. Entry.Key is the row's key or pattern. It returns
+// ErrNotFound when nothing matches.
+//
+// A PatternSet is asked for user@host in file order. Any other set is asked for
+// SigningKeys(user, host) in turn.
+func SigningLookup(ctx context.Context, set Set, user, host string, columns int, all bool, f func(Entry) bool) error {
+	if p, ok := set.(PatternSet); ok {
+		found := false
+		err := p.LookupAll(ctx, user+"@"+host, columns, func(e Entry) bool {
+			found = true
+			return f(e) && all
+		})
+		if err == nil && !found {
+			return ErrNotFound
+		}
+		return err
+	}
+	keys := SigningKeys(user, host)
+	if b, ok := set.(BatchSet); ok {
+		return lookupBatch(ctx, b, keys, columns, all, f)
+	}
+	found := false
+	for _, key := range keys {
+		values, err := set.Lookup(ctx, key, columns)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		found = true
+		if !f(Entry{Key: key, Values: values, Line: lineOf(set, key)}) || !all {
+			return nil
+		}
+	}
+	if !found {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func lookupBatch(ctx context.Context, b BatchSet, keys []string, columns int, all bool, f func(Entry) bool) error {
+	rows, err := b.LookupBatch(ctx, keys, columns)
+	if err != nil {
+		return err
+	}
+	found := false
+	for i, values := range rows {
+		if values == nil {
+			continue
+		}
+		found = true
+		if !f(Entry{Key: keys[i], Values: values}) || !all {
+			return nil
+		}
+	}
+	if !found {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// SigningKeys are the keys a SigningTable that is not of patterns is asked for,
+// in order: user@host, host, user@.domain and .domain for each superdomain,
+// user@* and *.
+func SigningKeys(user, host string) []string {
+	keys := []string{user + "@" + host, host}
+	for d := parent(host); d != ""; d = parent(d[1:]) {
+		keys = append(keys, user+"@"+d)
+	}
+	for d := parent(host); d != ""; d = parent(d[1:]) {
+		keys = append(keys, d)
+	}
+	return append(keys, user+"@*", "*")
+}
+
+// parent returns the superdomain of a host with its leading dot, "" at the end.
+func parent(host string) string {
+	i := strings.IndexByte(host, '.')
+	if i < 0 || i == len(host)-1 {
+		return ""
+	}
+	return host[i:]
+}
+
+func lineOf(set Set, key string) int {
+	if l, ok := set.(interface{ line(string) int }); ok {
+		return l.line(key)
+	}
+	return 0
+}
+
+// DomainLookup reports whether a set names a domain: itself, or a superdomain
+// with a leading dot.
+func DomainLookup(ctx context.Context, set Set, domain string) (bool, error) {
+	keys := []string{domain}
+	for d := parent(domain); d != ""; d = parent(d[1:]) {
+		keys = append(keys, d)
+	}
+	for _, key := range keys {
+		_, err := set.Lookup(ctx, key, 0)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,128 @@
+package dataset
+
+import (
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// The types of data sets. Openers are found under these names; the schemes of a
+// database that has several (ldap, ldaps, ldapi) keep the scheme in Args.
+const (
+	TypeList     = "csl"
+	TypeFile     = "file"
+	TypePatterns = "refile"
+	TypeDB       = "db"
+	TypeDSN      = "dsn"
+	TypeLDAP     = "ldap"
+	TypeLua      = "lua"
+	TypeMemcache = "memcache"
+	TypeMDB      = "mdb"
+	TypeSocket   = "socket"
+	TypeErlang   = "erlang"
+	TypeRedis    = "redis" // ours
+	TypeHTTP     = "http"  // ours
+)
+
+// Spec is a parsed specification string.
+type Spec struct {
+	Type string
+	// Args is what follows the prefix; for types with several schemes (ldap,
+	// redis, http) the whole string.
+	Args string
+}
+
+// prefixes in the order they are tried; whole keeps the prefix in Args.
+var prefixes = []struct {
+	prefix, kind string
+	whole        bool
+}{
+	{"csl:", TypeList, false},
+	{"file:", TypeFile, false},
+	{"refile:", TypePatterns, false},
+	{"db:", TypeDB, false},
+	{"dsn:", TypeDSN, false},
+	{"ldap:", TypeLDAP, true},
+	{"ldaps:", TypeLDAP, true},
+	{"ldapi:", TypeLDAP, true},
+	{"lua:", TypeLua, false},
+	{"memcache:", TypeMemcache, false},
+	{"mdb:", TypeMDB, false},
+	{"socket:", TypeSocket, false},
+	{"erlang:", TypeErlang, false},
+	{"redis:", TypeRedis, true},
+	{"rediss:", TypeRedis, true},
+	{"redis+sentinel:", TypeRedis, true},
+	{"redis+cluster:", TypeRedis, true},
+	{"http:", TypeHTTP, true},
+	{"https:", TypeHTTP, true},
+}
+
+// ParseSpec reads a specification string as opendkim(8) DATA SETS tells.
+func ParseSpec(s string) (Spec, error) {
+	if strings.IndexByte(s, 0) >= 0 {
+		return Spec{}, errors.New("data set name contains a NUL byte")
+	}
+	for _, p := range prefixes {
+		rest, ok := strings.CutPrefix(s, p.prefix)
+		if !ok {
+			continue
+		}
+		if rest == "" && p.kind != TypeList {
+			return Spec{}, errors.New("data set name ends after " + p.prefix)
+		}
+		if p.whole {
+			rest = s
+		}
+		return Spec{Type: p.kind, Args: rest}, nil
+	}
+	switch {
+	case strings.HasSuffix(s, ".db"):
+		return Spec{Type: TypeDB, Args: s}, nil
+	case strings.HasPrefix(s, "/"):
+		return Spec{Type: TypeFile, Args: s}, nil
+	}
+	return Spec{Type: TypeList, Args: s}, nil
+}
+
+// String is the specification as it may be shown: passwords of URLs are left out.
+func (s Spec) String() string {
+	switch s.Type {
+	case TypeDSN:
+		return "dsn:" + redactDSN(s.Args)
+	case TypeLDAP, TypeRedis, TypeHTTP:
+		words := strings.Fields(s.Args)
+		for i, w := range words {
+			if u, err := url.Parse(w); err == nil && u.User != nil {
+				words[i] = u.Redacted()
+			}
+		}
+		return strings.Join(words, " ")
+	case TypeErlang:
+		return "erlang:..."
+	}
+	return s.Type + ":" + s.Args
+}
+
+// redactDSN takes the password out of "backend://user:password@rest".
+func redactDSN(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return s
+	}
+	at := strings.IndexByte(rest, '@')
+	colon := strings.IndexByte(rest, ':')
+	if at < 0 || colon < 0 || colon > at {
+		return s
+	}
+	return scheme + "://" + rest[:colon] + ":xxxxx" + rest[at:]
+}
+
+// path places a relative path under the base directory.
+func (o Options) path(name string) string {
+	if o.BaseDir == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(o.BaseDir, name)
+}
