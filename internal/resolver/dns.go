@@ -1,0 +1,306 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// DNS looks names up through recursive name servers. It is safe for concurrent use;
+// nothing of it needs to be closed.
+type DNS struct {
+	options Options
+	servers func() *serverSet
+	sockets chan struct{}
+	cache   *cache[*result] // nil: none
+	flight  flight[cacheKey, *result]
+	dnssec  *validator // nil: AD bits decide
+}
+
+// result is the outcome of one look-up, as the cache keeps it; immutable.
+type result struct {
+	records  []dns.RR
+	texts    []string
+	security Security
+	cnames   int
+	ttl      time.Duration
+	err      *Error
+}
+
+// New checks the options and makes a resolver. It asks no server yet. Errors are about
+// the options: a name server's address, the trust anchors' file.
+func New(o Options) (*DNS, error) {
+	servers, err := parseServers(o.Nameservers)
+	if err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	d := &DNS{options: o, sockets: make(chan struct{}, o.MaxSockets)}
+	if o.CacheSize > 0 {
+		d.cache = newCache[*result](o.CacheSize)
+	}
+	if len(servers) > 0 {
+		set := newServerSet(resolvConf{servers: servers}, o)
+		d.servers = func() *serverSet { return set }
+	} else {
+		file := &confFile{path: o.ResolvConf, now: o.Now, build: func(c resolvConf) *serverSet { return newServerSet(c, o) }}
+		d.servers = file.current
+	}
+	if o.TrustAnchorFile != "" {
+		anchors, err := readTrustAnchors(o.TrustAnchorFile)
+		if err != nil {
+			return nil, err
+		}
+		d.dnssec = newValidator(d, anchors)
+	}
+	return d, nil
+}
+
+func (d *DNS) now() time.Time { return d.options.Now() }
+
+// Validating tells whether answers are validated in this process.
+func (d *DNS) Validating() bool { return d.dnssec != nil }
+
+// Servers names the name servers that would be asked now.
+func (d *DNS) Servers() []string {
+	var names []string
+	for _, s := range d.servers().servers {
+		names = append(names, s.serverDisplay)
+	}
+	return names
+}
+
+// LookupTXT implements Resolver.
+func (d *DNS) LookupTXT(ctx context.Context, name string) (Answer, error) {
+	r, left, fromCache := d.lookup(ctx, name, dns.TypeTXT)
+	a := Answer{Texts: r.texts, Security: r.security, TTL: left, CNAMEs: r.cnames, FromCache: fromCache}
+	if r.err != nil {
+		return a, r.err
+	}
+	return a, nil
+}
+
+// lookup finds records through cache and flight. left is the life the result has left.
+func (d *DNS) lookup(ctx context.Context, asked string, qtype uint16) (r *result, left time.Duration, fromCache bool) {
+	name, err := canonical(asked)
+	if err != nil {
+		return &result{err: &Error{Name: asked, Kind: KindBadName, Err: err}}, 0, false
+	}
+	key := cacheKey{name, qtype}
+	if d.cache != nil {
+		if r, left, ok := d.cache.get(key, d.now()); ok {
+			return r, left, true
+		}
+	}
+	r, err = d.flight.do(ctx, key, d.workLimit(), func(ctx context.Context) *result {
+		r := d.resolve(ctx, name, qtype)
+		if d.cache != nil && !(r.err != nil && r.err.Kind == KindCanceled) {
+			d.cache.put(key, r, r.ttl, d.now())
+		}
+		return r
+	}, func(err error) *result {
+		return &result{err: &Error{Name: name, Kind: KindMalformed, Err: err}}
+	})
+	if err != nil {
+		return &result{err: &Error{Name: asked, Kind: contextKind(ctx), Err: contextDetail(err)}}, 0, false
+	}
+	return r, r.ttl, false
+}
+
+// contextDetail leaves out what KindTimeout and KindCanceled say already.
+func contextDetail(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// workLimit bounds shared work: its callers' deadlines end their waiting, not it.
+func (d *DNS) workLimit() time.Duration {
+	const most = 60 * time.Second
+	set := d.servers()
+	tries := len(set.servers) * set.attempts
+	return min(most, max(set.timeout*time.Duration(tries), time.Second))
+}
+
+// resolve asks servers and follows aliases.
+func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
+	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, seen: map[string]bool{name: true}}
+	if d.dnssec != nil {
+		ctx = d.dnssec.withBudget(ctx)
+	}
+	for {
+		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil})
+		if fail != nil {
+			return c.failed(fail)
+		}
+		if r := c.follow(ctx, m, s); r != nil {
+			return r
+		}
+	}
+}
+
+// chain is a look-up on its way along aliases.
+type chain struct {
+	d        *DNS
+	asked    string // where it began
+	name     string // where it is
+	qtype    uint16
+	cnames   int
+	security Security
+	ttl      uint32
+	seen     map[string]bool
+}
+
+// follow goes as far as one message leads. It gives nil when another query is needed.
+func (c *chain) follow(ctx context.Context, m *dns.Msg, s *server) *result {
+	start := c.name
+	for {
+		h, err := hopAt(m, c.name, c.qtype)
+		if err != nil {
+			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: err})
+		}
+		if h.records != nil {
+			if bad := c.judge(ctx, m, s, h); bad != nil {
+				bad.texts = texts(h.records)
+				return bad
+			}
+			c.ttl = min(c.ttl, minTTL(h.records))
+			return c.found(h.records)
+		}
+		if h.alias == nil {
+			break
+		}
+		if bad := c.judge(ctx, m, s, h); bad != nil {
+			return bad
+		}
+		c.ttl = min(c.ttl, minTTL([]dns.RR{h.alias}))
+		c.name = h.target
+		c.cnames++
+		if c.seen[c.name] {
+			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: errLoop})
+		}
+		c.seen[c.name] = true
+		if c.cnames > c.d.options.MaxCNAMEs {
+			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: errChain})
+		}
+	}
+	soa := soaFor(m, c.name)
+	if c.name != start && soa == nil && m.Rcode == dns.RcodeSuccess {
+		return nil // the message ends with an alias whose target it does not hold
+	}
+	return c.absent(ctx, m, s, soa)
+}
+
+// judge lowers the chain's security to that of a hop; a bogus one ends the chain.
+func (c *chain) judge(ctx context.Context, m *dns.Msg, s *server, h hop) *result {
+	if c.d.dnssec == nil {
+		c.weaken(adSecurity(m, s))
+		return nil
+	}
+	security, err := c.d.dnssec.positive(ctx, m, c.name, c.qtype, h)
+	return c.verdict(security, err, s)
+}
+
+func (c *chain) verdict(security Security, err error, s *server) *result {
+	if security != Bogus {
+		c.weaken(security)
+		return nil
+	}
+	r := c.failed(asBogus(err, s))
+	if r.err.Kind == KindBogus {
+		r.security = Bogus
+	}
+	return r
+}
+
+// asBogus keeps the kind of an error that is no verdict: a server that did not give
+// a DS record in time proves nothing.
+func asBogus(err error, s *server) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		copied := *e
+		if e.Kind != KindBogus {
+			copied.Err = fmt.Errorf("validating needs %s: %w", quote(e.Name), e)
+		}
+		return &copied
+	}
+	return &Error{Kind: KindBogus, Server: s.serverDisplay, Err: err}
+}
+
+// adSecurity believes the AD bit of a trusted server.
+func adSecurity(m *dns.Msg, s *server) Security {
+	switch {
+	case !s.trusted:
+		return SecurityUnknown
+	case m.AuthenticatedData:
+		return Secure
+	}
+	return Insecure
+}
+
+// weaken keeps the weakest security met: nobody's word, then insecure, then secure.
+func (c *chain) weaken(s Security) {
+	if s < c.security {
+		c.security = s
+	}
+}
+
+func (c *chain) found(records []dns.RR) *result {
+	o := c.d.options
+	r := &result{records: records, security: c.security, cnames: c.cnames}
+	r.ttl = min(max(time.Duration(c.ttl)*time.Second, o.MinTTL), o.MaxTTL)
+	if c.qtype == dns.TypeTXT {
+		r.texts = texts(records)
+		r.records = nil // the cache keeps what is asked for again
+	}
+	return r
+}
+
+// absent is the end at a name that has no such records: RFC 2308.
+func (c *chain) absent(ctx context.Context, m *dns.Msg, s *server, soa *dns.SOA) *result {
+	kind := KindNoData
+	if m.Rcode == dns.RcodeNameError {
+		kind = KindNotFound
+	}
+	if c.d.dnssec == nil {
+		c.weaken(adSecurity(m, s))
+	} else {
+		security, err := c.d.dnssec.negative(ctx, m, c.name, c.qtype)
+		if bad := c.verdict(security, err, s); bad != nil {
+			return bad
+		}
+	}
+	o := c.d.options
+	r := c.failed(&Error{Kind: kind, Server: s.serverDisplay})
+	r.security, r.err.Security = c.security, c.security
+	r.ttl = o.MinTTL // RFC 2308 §5: without an SOA there is no time to go by
+	if soa != nil {
+		seconds := min(soa.Minttl, minTTL([]dns.RR{soa}), c.ttl)
+		r.ttl = max(time.Duration(seconds)*time.Second, o.MinTTL)
+	}
+	r.ttl = min(r.ttl, o.NegativeTTL)
+	return r
+}
+
+func (c *chain) failed(e *Error) *result {
+	named := *e
+	named.Name = displayName(c.asked)
+	o := c.d.options
+	r := &result{err: &named, cnames: c.cnames, ttl: o.FailureTTL}
+	if !named.Temporary() {
+		r.ttl = min(o.NegativeTTL, max(o.MinTTL, o.FailureTTL))
+	}
+	return r
+}
+
+// displayName is a name as people write it: without the final dot.
+func displayName(name string) string {
+	if len(name) > 1 && name[len(name)-1] == '.' {
+		return name[:len(name)-1]
+	}
+	return name
+}

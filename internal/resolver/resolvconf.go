@@ -1,0 +1,163 @@
+package resolver
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// resolv.conf(5)'s own limits.
+const (
+	maxConfServers  = 8
+	maxConfTimeout  = 30 * time.Second
+	maxConfAttempts = 5
+	maxConfBytes    = 1 << 20
+	dnsPort         = 53
+)
+
+// resolvConf is what of resolv.conf(5) matters to a resolver that is only asked
+// absolute names: search, domain, ndots and sortlist mean nothing to it.
+type resolvConf struct {
+	servers  []netip.AddrPort
+	timeout  time.Duration // 0: not said
+	attempts int           // 0: not said
+	trustAD  bool
+	useTCP   bool // use-vc
+	rotate   bool
+	noEDNS   bool // edns0 is our default; "no-edns0" turns it off
+}
+
+// parseResolvConf never fails: like the C library it passes over what it does not
+// know. Without any server there is the one on this machine.
+func parseResolvConf(data []byte) resolvConf {
+	var c resolvConf
+	if len(data) > maxConfBytes {
+		data = data[:maxConfBytes]
+	}
+	scanner := bufio.NewScanner(bytes.NewReader(data))
+	scanner.Buffer(nil, maxConfBytes+1)
+	for scanner.Scan() {
+		fields := strings.Fields(scanner.Text())
+		if len(fields) < 2 || fields[0][0] == '#' || fields[0][0] == ';' {
+			continue
+		}
+		switch fields[0] {
+		case "nameserver":
+			if addr, err := netip.ParseAddr(fields[1]); err == nil && len(c.servers) < maxConfServers {
+				c.servers = append(c.servers, netip.AddrPortFrom(addr.Unmap(), dnsPort))
+			}
+		case "options":
+			for _, option := range fields[1:] {
+				c.setOption(option)
+			}
+		}
+	}
+	if len(c.servers) == 0 {
+		c.servers = []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), dnsPort)}
+	}
+	return c
+}
+
+func (c *resolvConf) setOption(option string) {
+	name, value, _ := strings.Cut(option, ":")
+	switch name {
+	case "timeout":
+		if n, err := strconv.Atoi(value); err == nil && n > 0 {
+			c.timeout = min(time.Duration(min(n, 3600))*time.Second, maxConfTimeout)
+		}
+	case "attempts":
+		if n, err := strconv.Atoi(value); err == nil && n > 0 {
+			c.attempts = min(n, maxConfAttempts)
+		}
+	case "trust-ad":
+		c.trustAD = true
+	case "use-vc", "usevc", "tcp":
+		c.useTCP = true
+	case "rotate":
+		c.rotate = true
+	case "edns0":
+		c.noEDNS = false
+	case "no-edns0":
+		c.noEDNS = true
+	}
+}
+
+// ParseServer reads a name server's address: "192.0.2.1", "192.0.2.1:5353",
+// "2001:db8::1", "[2001:db8::1]:5353". The port is 53 unless given.
+func ParseServer(text string) (netip.AddrPort, error) {
+	text = strings.TrimSpace(text)
+	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+		return netip.AddrPortFrom(addr.Unmap(), dnsPort), nil
+	}
+	server, err := netip.ParseAddrPort(text)
+	if err != nil || server.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf("%q is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353", cut(text))
+	}
+	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
+}
+
+func serverName(server netip.AddrPort) string {
+	if server.Port() == dnsPort {
+		return server.Addr().String()
+	}
+	return net.JoinHostPort(server.Addr().String(), strconv.Itoa(int(server.Port())))
+}
+
+// confRecheck is how often a changed resolv.conf is looked for.
+const confRecheck = 2 * time.Second
+
+// confFile keeps a resolv.conf and reads it again when it changed: DHCP clients and
+// VPNs rewrite it under a running daemon.
+type confFile struct {
+	path string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	checked time.Time
+	stamp   fileStamp
+	set     *serverSet
+	build   func(resolvConf) *serverSet
+}
+
+type fileStamp struct {
+	modified time.Time
+	size     int64
+	exists   bool
+}
+
+func stampOf(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{}
+	}
+	return fileStamp{modified: info.ModTime(), size: info.Size(), exists: true}
+}
+
+// current gives the servers to ask now.
+func (f *confFile) current() *serverSet {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if age := now.Sub(f.checked); f.set != nil && age >= 0 && age < confRecheck {
+		return f.set
+	}
+	f.checked = now
+	stamp := stampOf(f.path)
+	if f.set != nil && stamp == f.stamp {
+		return f.set
+	}
+	data, err := os.ReadFile(f.path)
+	if err != nil && f.set != nil {
+		return f.set // being replaced just now: the old servers are better than none
+	}
+	f.stamp = stamp
+	f.set = f.build(parseResolvConf(data))
+	return f.set
+}

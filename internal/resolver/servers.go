@@ -1,0 +1,157 @@
+package resolver
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	// downTime is how long a server that did not answer is asked last.
+	downTime = 10 * time.Second
+	// noEDNSTime is how long a server that refused EDNS is asked without.
+	noEDNSTime = 15 * time.Minute
+	// minTryTime is the least time given to a try when the context is short of it.
+	minTryTime = 100 * time.Millisecond
+)
+
+// server is a name server and what we learned of it.
+type server struct {
+	addr          netip.AddrPort
+	trusted       bool // its AD bit counts
+	downUntil     atomic.Int64
+	plainUntil    atomic.Int64
+	serverDisplay string
+}
+
+func (s *server) noEDNS(now time.Time) bool { return now.UnixNano() < s.plainUntil.Load() }
+func (s *server) setNoEDNS(now time.Time)   { s.plainUntil.Store(now.Add(noEDNSTime).UnixNano()) }
+func (s *server) down(now time.Time) bool   { return now.UnixNano() < s.downUntil.Load() }
+
+// serverSet is the servers of one configuration; immutable but for what each server
+// remembers.
+type serverSet struct {
+	servers  []*server
+	timeout  time.Duration
+	attempts int
+	useTCP   bool
+	rotate   bool
+	next     atomic.Uint32
+}
+
+func newServer(addr netip.AddrPort, trustAD bool) *server {
+	return &server{addr: addr, trusted: trustAD || addr.Addr().IsLoopback(), serverDisplay: serverName(addr)}
+}
+
+// newServerSet joins what a configuration file says with what the options insist on.
+func newServerSet(c resolvConf, o Options) *serverSet {
+	set := &serverSet{
+		timeout:  firstPositive(o.Timeout, c.timeout, defaultTimeout),
+		attempts: firstPositive(o.Attempts, c.attempts, defaultAttempts),
+		useTCP:   o.UseTCP || c.useTCP,
+		rotate:   c.rotate,
+	}
+	for _, addr := range c.servers {
+		s := newServer(addr, o.TrustAD || c.trustAD)
+		if c.noEDNS {
+			s.plainUntil.Store(1<<63 - 1)
+		}
+		set.servers = append(set.servers, s)
+	}
+	return set
+}
+
+func firstPositive[T int | time.Duration](values ...T) T {
+	for _, v := range values {
+		if v > 0 {
+			return v
+		}
+	}
+	return 0
+}
+
+// order gives the servers to try, those that failed lately last.
+func (s *serverSet) order(now time.Time) []*server {
+	first := 0
+	if s.rotate {
+		first = int(s.next.Add(1)) % len(s.servers)
+	}
+	ordered := make([]*server, 0, len(s.servers))
+	for _, wantDown := range []bool{false, true} {
+		for i := range s.servers {
+			candidate := s.servers[(first+i)%len(s.servers)]
+			if candidate.down(now) == wantDown {
+				ordered = append(ordered, candidate)
+			}
+		}
+	}
+	return ordered
+}
+
+// exchange asks the servers in turn until one gives an answer that settles the
+// question: NOERROR or NXDOMAIN.
+func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error) {
+	set := d.servers()
+	ordered := set.order(d.now())
+	last := &Error{Name: q.name, Kind: KindTimeout}
+	tries := len(ordered) * set.attempts
+	for try := range tries {
+		s := ordered[try%len(ordered)]
+		if ctx.Err() != nil {
+			break
+		}
+		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, tries-try))
+		m, fail := d.ask(tryCtx, s, q, set.useTCP)
+		cancel()
+		if fail == nil {
+			fail = failureOf(m)
+		}
+		if fail == nil {
+			s.downUntil.Store(0)
+			return m, s, nil
+		}
+		last = &Error{Name: q.name, Kind: fail.kind, Server: s.serverDisplay, Err: fail.err}
+		switch fail.kind {
+		case KindTooLarge, KindBadName, KindCanceled:
+			return nil, s, last
+		case KindTimeout, KindNetwork, KindMalformed:
+			if ctx.Err() == nil || fail.kind != KindTimeout {
+				s.downUntil.Store(d.now().Add(downTime).UnixNano())
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		last.Kind, last.Err = contextKind(ctx), nil
+	}
+	return nil, nil, last
+}
+
+// tryTime shares the time that is left among the tries that are left.
+func tryTime(ctx context.Context, timeout time.Duration, triesLeft int) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return timeout
+	}
+	return min(timeout, max(time.Until(deadline)/time.Duration(triesLeft), minTryTime))
+}
+
+// failureOf tells whether another server should be asked.
+func failureOf(m *dns.Msg) *failure {
+	switch m.Rcode {
+	case dns.RcodeSuccess:
+		if isReferral(m) {
+			return &failure{KindRefused, errReferral}
+		}
+		return nil
+	case dns.RcodeNameError:
+		return nil
+	case dns.RcodeServerFailure:
+		return &failure{KindServFail, nil}
+	case dns.RcodeRefused, dns.RcodeNotAuth:
+		return &failure{KindRefused, nil}
+	}
+	return &failure{KindServFail, rcodeError(m.Rcode)}
+}
