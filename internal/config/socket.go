@@ -1,0 +1,188 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dojang/internal/problem"
+)
+
+// Role says what is done with mail that arrives over a socket.
+type Role uint8
+
+// RoleMode leaves it to the Mode option.
+const (
+	RoleMode Role = iota
+	RoleSign
+	RoleVerify
+	RoleBoth
+)
+
+func (r Role) String() string { return [...]string{"", "sign", "verify", "both"}[r] }
+
+// Socket is one address to listen on.
+type Socket struct {
+	Network string // "unix", "tcp4" (inet:) or "tcp6" (inet6:), fit for net.Listen
+	Address string // path, or "host:port" with an empty host for all interfaces
+	Mode    fs.FileMode
+	HasMode bool // Mode was given; else UMask decides
+	Owner   string
+	Group   string
+	Role    Role
+}
+
+// ParseSocket reads inet:PORT[@HOST], inet6:PORT[@HOST], local:PATH, unix:PATH
+// or a bare PATH, then any of mode=, owner=, group= (UNIX sockets alone),
+// role=sign, role=verify and role=both, or sign, verify, both for short.
+func ParseSocket(text string) (Socket, error) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(space, r) })
+	if len(words) == 0 {
+		return Socket{}, errors.New("no address")
+	}
+	s, err := parseAddress(words[0])
+	if err != nil {
+		return Socket{}, err
+	}
+	for _, word := range words[1:] {
+		if err := s.attribute(word); err != nil {
+			return Socket{}, err
+		}
+	}
+	return s, nil
+}
+
+func parseAddress(text string) (Socket, error) {
+	kind, rest, found := strings.Cut(text, ":")
+	if !found || strings.HasPrefix(text, "/") {
+		return unixSocket(text)
+	}
+	switch strings.ToLower(kind) {
+	case "local", "unix":
+		return unixSocket(rest)
+	case "inet":
+		return inetSocket("tcp4", rest)
+	case "inet6":
+		return inetSocket("tcp6", rest)
+	}
+	return Socket{}, fmt.Errorf("unknown kind of socket %s", problem.Quote(kind))
+}
+
+func unixSocket(path string) (Socket, error) {
+	const maxPathBytes = 107 // sun_path of Linux, less its NUL
+	switch {
+	case path == "":
+		return Socket{}, errors.New("no path")
+	case len(path) > maxPathBytes:
+		return Socket{}, fmt.Errorf("the path is %d bytes long; a UNIX socket's may have %d", len(path), maxPathBytes)
+	case strings.Contains(path, "\x00"):
+		return Socket{}, errors.New("a NUL byte in the path")
+	}
+	return Socket{Network: "unix", Address: path}, nil
+}
+
+func inetSocket(network, text string) (Socket, error) {
+	portText, host, hasHost := strings.Cut(text, "@")
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || portText[0] == '+' {
+		return Socket{}, fmt.Errorf("%s is no port number", problem.Quote(portText))
+	}
+	if hasHost {
+		if host, err = checkHost(network, host); err != nil {
+			return Socket{}, err
+		}
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return Socket{Network: network, Address: host + ":" + strconv.FormatUint(port, 10)}, nil
+}
+
+// checkHost takes the brackets off and finds an address of the other family.
+// Compat(opendkim 2.11): a literal address may stand in brackets or not.
+func checkHost(network, host string) (string, error) {
+	if strings.HasPrefix(host, "[") != strings.HasSuffix(host, "]") {
+		return "", fmt.Errorf("%s lacks a bracket", problem.Quote(host))
+	}
+	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if bare == "" {
+		return "", errors.New("no host after @")
+	}
+	if strings.ContainsAny(bare, "[]@/") {
+		return "", fmt.Errorf("%s is no host", problem.Quote(host))
+	}
+	addr, err := netip.ParseAddr(bare)
+	switch {
+	case err != nil && strings.Contains(bare, ":"):
+		return "", fmt.Errorf("%s is no address", problem.Quote(bare))
+	case err == nil && network == "tcp4" && !addr.Is4():
+		return "", fmt.Errorf("%s is an IPv6 address: write inet6: before the port", bare)
+	case err == nil && network == "tcp6" && addr.Is4():
+		return "", fmt.Errorf("%s is an IPv4 address: write inet: before the port", bare)
+	}
+	return bare, nil
+}
+
+// attribute reads one word behind the address.
+func (s *Socket) attribute(word string) error {
+	name, value, found := strings.Cut(word, "=")
+	if !found {
+		name, value = "role", word
+	}
+	name = strings.ToLower(name)
+	if s.Network != "unix" && (name == "mode" || name == "owner" || name == "group") {
+		return fmt.Errorf("%s= is for local: sockets", name)
+	}
+	if value == "" {
+		return fmt.Errorf("%s= needs a value", name)
+	}
+	switch name {
+	case "mode":
+		mode, err := strconv.ParseUint(value, 8, 32)
+		if err != nil || mode > 0o777 {
+			return fmt.Errorf("mode=%s is not an octal mode such as 0660", problem.Quote(value))
+		}
+		s.Mode, s.HasMode = fs.FileMode(mode), true
+	case "owner":
+		s.Owner = value
+	case "group":
+		s.Group = value
+	case "role":
+		return s.role(value)
+	default:
+		return fmt.Errorf("unknown attribute %s", problem.Quote(word))
+	}
+	return nil
+}
+
+func (s *Socket) role(value string) error {
+	switch strings.ToLower(value) {
+	case "sign", "s":
+		s.Role = RoleSign
+	case "verify", "v":
+		s.Role = RoleVerify
+	case "both", "sv", "vs":
+		s.Role = RoleBoth
+	default:
+		return fmt.Errorf("unknown word %s: the attributes are mode=, owner=, group=, sign, verify and both", problem.Quote(value))
+	}
+	return nil
+}
+
+// Sockets returns the addresses to listen on.
+//
+// Compat(opendkim 2.11): of several Socket lines the last wins, unless one of
+// them carries an attribute of ours: then all count. A file written for
+// OpenDKIM must not open a port that OpenDKIM would have left closed.
+func (c *Config) Sockets() []Socket {
+	var sockets []Socket
+	for _, v := range c.Strings("Socket") {
+		if s, err := ParseSocket(v.Text); err == nil {
+			sockets = append(sockets, s)
+		}
+	}
+	return sockets
+}
