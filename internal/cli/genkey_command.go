@@ -1,0 +1,291 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dojang/internal/keyrecord"
+)
+
+// genkeyOptions are those of `dojang genkey`.
+type genkeyOptions struct {
+	domain, selector, directory string
+	ed25519Selector             string
+	keyType                     string
+	bits                        int
+	hashes, note                string
+	restricted, noSubdomains    bool
+	testMode                    bool
+	format                      string
+	ttlSeconds                  int
+	owner                       string
+	force, quiet                bool
+	tables                      tableOptions
+}
+
+// genkeyCommand is `dojang genkey`.
+func genkeyCommand(s Streams) *cobra.Command {
+	var o genkeyOptions
+	c := &cobra.Command{
+		Use:   "genkey --domain DOMAIN [flags]",
+		Short: "Make a signing key and the DNS record that publishes it",
+		Long: `Make a private key (SELECTOR.private, readable by its owner alone) and the DNS
+record that publishes its public half (SELECTOR.txt), and print the record in
+the form your name server or DNS provider wants.
+
+--type both makes an RSA key and an Ed25519 key, each under its own selector:
+receivers that do not know Ed25519 yet use the RSA signature. Signing with both
+needs MultipleSignatures in the configuration.
+
+An existing key is never overwritten without --force, and then kept as
+SELECTOR.private.old.
+
+--tables prints the KeyTable and SigningTable rows of the new key after the
+record (on standard error where the record is made for a program to read); with
+--append it writes them into the files named by --key-table and --signing-table.
+
+Formats: bind (opendkim-genkey's zone file layout), zone-line (one line of a
+zone file), single-line (the bare value, for panels that cut and quote it
+themselves), powerdns (a pdnsutil command), route53 (a change batch for the AWS
+command line), nsupdate, json.`,
+		Example: `  dojang genkey --domain example.com --selector mail2026
+  dojang genkey -d example.com -s mail2026 --type both -D /etc/dkimkeys --owner opendkim
+  dojang genkey -d example.com -s mail2026 --format route53 > change.json
+  dojang genkey -d example.com -s mail2026 --tables --append \
+      --key-table /etc/opendkim/KeyTable --signing-table refile:/etc/opendkim/SigningTable`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runGenkey(s, o) },
+	}
+	f := c.Flags()
+	f.StringVarP(&o.domain, "domain", "d", "", "domain that signs with the key (required)")
+	f.StringVarP(&o.selector, "selector", "s", "default", "selector, the key's name in DNS")
+	f.StringVar(&o.ed25519Selector, "ed25519-selector", "", "with --type both: selector of the Ed25519 key (SELECTOR-ed25519)")
+	f.StringVar(&o.keyType, "type", "rsa", "kind of key: rsa, ed25519 or both")
+	f.IntVarP(&o.bits, "bits", "b", 2048, "size of an RSA key in bits")
+	f.StringVarP(&o.directory, "directory", "D", ".", "folder to write the files into")
+	f.StringVar(&o.hashes, "hash-algorithms", "sha256", "hashes the key may be used with, colon-separated; empty for any")
+	f.StringVarP(&o.note, "note", "n", "", "note for people who read the record")
+	f.BoolVarP(&o.restricted, "restrict", "r", false, "restrict the key to e-mail")
+	f.BoolVarP(&o.noSubdomains, "no-subdomains", "S", false, "do not let the key sign for subdomains")
+	f.BoolVarP(&o.testMode, "testmode", "t", false, "mark the key as being tested")
+	f.StringVar(&o.format, "format", string(keyrecord.Bind), "form of the record: bind, zone-line, single-line, powerdns, route53, nsupdate or json")
+	f.IntVar(&o.ttlSeconds, "ttl", keyrecord.DefaultTTLSeconds, "time to live of the record in seconds")
+	f.StringVar(&o.owner, "owner", "", "USER or USER:GROUP the files are given to")
+	f.BoolVar(&o.force, "force", false, "replace an existing key; the old one is kept as .old")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the record only")
+	o.tables.addFlags(f)
+	return c
+}
+
+// plannedKey is one key to make: its kind, selector and files.
+type plannedKey struct {
+	ed25519  bool
+	selector string
+	private  string // path
+	text     string // path
+}
+
+// runGenkey makes the keys o asks for. Nothing is written before everything
+// that can be checked has been.
+func runGenkey(s Streams, o genkeyOptions) error {
+	format, err := o.check()
+	if err != nil {
+		return err
+	}
+	var owner *fileOwner
+	if o.owner != "" {
+		if owner, err = parseOwner(o.owner); err != nil {
+			return err
+		}
+	}
+	plan := o.plan()
+	if err := o.checkFree(plan); err != nil {
+		return err
+	}
+	rows := o.rows(plan)
+	if o.tables.append {
+		if err := o.tables.checkAppend(rows); err != nil {
+			return err
+		}
+	}
+	records := make([]keyrecord.Record, 0, len(plan))
+	for _, p := range plan {
+		record, err := o.make(s.Err, p, format, owner)
+		if err != nil {
+			return err
+		}
+		records = append(records, record)
+	}
+	if err := keyrecord.Write(s.Out, format, records...); err != nil {
+		return exitf(exIOErr, "the record: %w", err)
+	}
+	o.say(s.Err, adviceOf(records)...)
+	return o.tables.finish(s, rows, o.rowsOut(s, format))
+}
+
+func (o *genkeyOptions) check() (keyrecord.Format, error) {
+	if o.domain == "" {
+		return "", exitf(exUsage, "whose key is it? give --domain DOMAIN")
+	}
+	if err := keyrecord.CheckName("domain", o.domain); err != nil {
+		return "", exitf(exUsage, "--domain: %w", err)
+	}
+	if err := keyrecord.CheckName("selector", o.selector); err != nil {
+		return "", exitf(exUsage, "--selector: %w", err)
+	}
+	switch o.keyType = strings.ToLower(o.keyType); o.keyType {
+	case "rsa", "ed25519", "both":
+	default:
+		return "", exitf(exUsage, "--type %s: use rsa, ed25519 or both", o.keyType)
+	}
+	if o.ed25519Selector == "" {
+		o.ed25519Selector = o.selector + "-ed25519"
+	}
+	if o.keyType == "both" {
+		if err := keyrecord.CheckName("selector", o.ed25519Selector); err != nil {
+			return "", exitf(exUsage, "--ed25519-selector: %w", err)
+		}
+		if o.ed25519Selector == o.selector {
+			return "", exitf(exUsage, "--ed25519-selector: two keys cannot share the selector %s: their records would stand at one name and both fail", o.selector)
+		}
+	}
+	if o.bits < weakRSABits || o.bits > maxRSABits {
+		return "", exitf(exUsage, "--bits %d: use %d to %d: receivers must refuse smaller keys (RFC 8301) and do refuse larger ones", o.bits, weakRSABits, maxRSABits)
+	}
+	if err := checkHashes(o.hashes); err != nil {
+		return "", err
+	}
+	if o.ttlSeconds < 0 || o.ttlSeconds > 1<<31-1 {
+		return "", exitf(exUsage, "--ttl %d: use 0 to 2147483647 seconds", o.ttlSeconds)
+	}
+	format, err := keyrecord.ParseFormat(o.format)
+	if err != nil {
+		return "", &exitError{exUsage, err}
+	}
+	if err := o.tables.check(); err != nil {
+		return "", err
+	}
+	return format, nil
+}
+
+// checkHashes refuses h= values no verifier matches.
+func checkHashes(list string) error {
+	if list == "" {
+		return nil
+	}
+	if right, wrong := correctHashes(list); wrong {
+		return exitf(exUsage, "--hash-algorithms %s: h= names hashes, not signature algorithms: no verifier finds its hash in that list and every signature fails; use %s", list, right)
+	}
+	usable := false
+	for h := range strings.SplitSeq(list, ":") {
+		switch h {
+		case "sha256":
+			usable = true
+		case "sha1":
+		default:
+			return exitf(exUsage, "--hash-algorithms: %q is no hash of DKIM: use sha256", h)
+		}
+	}
+	if !usable {
+		return exitf(exUsage, "--hash-algorithms sha1: receivers must not accept SHA-1 (RFC 8301): use sha256")
+	}
+	return nil
+}
+
+func (o *genkeyOptions) plan() []plannedKey {
+	var keys []plannedKey
+	add := func(selector string, ed25519 bool) {
+		base := filepath.Join(o.directory, selector)
+		keys = append(keys, plannedKey{ed25519: ed25519, selector: selector, private: base + ".private", text: base + ".txt"})
+	}
+	switch o.keyType {
+	case "both":
+		add(o.selector, false)
+		add(o.ed25519Selector, true)
+	default:
+		add(o.selector, o.keyType == "ed25519")
+	}
+	return keys
+}
+
+func (o *genkeyOptions) checkFree(plan []plannedKey) error {
+	if err := syscallAccess(o.directory); err != nil {
+		return exitf(exCantCreate, "--directory %s: %w", o.directory, err)
+	}
+	if o.force {
+		return nil
+	}
+	for _, p := range plan {
+		for _, path := range []string{p.private, p.text} {
+			if exists(path) {
+				return exitf(exCantCreate, "%s exists already: choose another --selector (receivers remember a selector's old key for its time to live), or --force to replace it", path)
+			}
+		}
+	}
+	return nil
+}
+
+// make makes one key and writes its two files.
+func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Format, owner *fileOwner) (keyrecord.Record, error) {
+	pair, err := o.newKey(p.ed25519)
+	if err != nil {
+		return keyrecord.Record{}, &exitError{exSoftware, err}
+	}
+	record, err := recordOf(pair.public)
+	if err != nil {
+		return record, &exitError{exSoftware, err}
+	}
+	record.Selector, record.Domain = p.selector, o.domain
+	record.Hashes, record.Note, record.TTLSeconds = o.hashes, o.note, o.ttlSeconds
+	record.Testing, record.EmailOnly, record.NoSubdomains = o.testMode, o.restricted, o.noSubdomains
+	var text strings.Builder
+	if err := keyrecord.Write(&text, format, record); err != nil {
+		return record, &exitError{exUsage, err}
+	}
+	w := writeOptions{replace: o.force, keepOld: o.force, owner: owner}
+	if err := writeSecret(p.private, pair.privatePEM, w); err != nil {
+		return record, err
+	}
+	w.keepOld = false
+	if err := writeSecret(p.text, []byte(text.String()), w); err != nil {
+		return record, err
+	}
+	o.say(errs, fmt.Sprintf("%s private key in %s (mode 0600), record in %s", pair.describe, p.private, p.text))
+	return record, nil
+}
+
+func (o *genkeyOptions) newKey(ed25519 bool) (keyPair, error) {
+	if ed25519 {
+		return newEd25519Key()
+	}
+	return newRSAKey(o.bits)
+}
+
+func (o *genkeyOptions) say(w io.Writer, lines ...string) {
+	if o.quiet {
+		return
+	}
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// rowsOut is where printed table rows go: not into what a program will read.
+func (o *genkeyOptions) rowsOut(s Streams, format keyrecord.Format) io.Writer {
+	if format == keyrecord.Bind || format == keyrecord.SingleLine {
+		return s.Out
+	}
+	return s.Err
+}
+
+func adviceOf(records []keyrecord.Record) []string {
+	var lines []string
+	for _, r := range records {
+		lines = append(lines, r.Advice()...)
+	}
+	return lines
+}

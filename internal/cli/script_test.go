@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"dojang/internal/testutil"
+)
+
+// TestMain lets scripts run our tools as programs of their own.
+func TestMain(m *testing.M) {
+	commands := map[string]func(){"dojang": func() { os.Exit(runModern(os.Args[1:])) }}
+	for name, tool := range classicTools {
+		commands[name] = func() {
+			os.Exit(tool(context.Background(), Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
+		}
+	}
+	testscript.Main(m, commands)
+}
+
+var classicTools = map[string]func(context.Context, Streams, []string) int{
+	"opendkim-genkey": classicGenkey,
+}
+
+func runModern(args []string) int {
+	s := Streams{os.Stdin, os.Stdout, os.Stderr}
+	root := &cobra.Command{Use: "dojang", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(genkeyCommand(s))
+	root.SetArgs(args)
+	err := root.Execute()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "dojang: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// TestScripts runs every script of testdata: files named debian-* compare our
+// tools with Debian's, and are left out where Debian's are not installed.
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts in testdata: %v", err)
+	}
+	for _, script := range scripts {
+		name := strings.TrimSuffix(filepath.Base(script), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			for _, program := range programsNeeded(t, script) {
+				testutil.Need(t, program)
+			}
+			testscript.Run(t, testscript.Params{
+				Files:               []string{script},
+				RequireExplicitExec: true,
+				Setup:               setupScript,
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"both": scriptBoth,
+					"mode": scriptMode,
+				},
+			})
+		})
+	}
+}
+
+// programsNeeded reads the script's "# needs: NAME..." lines.
+func programsNeeded(t *testing.T, script string) []string {
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if list, ok := strings.CutPrefix(line, "# needs:"); ok {
+			programs = append(programs, strings.Fields(list)...)
+		}
+	}
+	return programs
+}
+
+func setupScript(e *testscript.Env) error {
+	e.Vars = append(e.Vars, "PATH="+e.Getenv("PATH")+":/usr/sbin:/sbin", "NO_COLOR=1")
+	return nil
+}
+
+// scriptBoth runs "both PROGRAM ARGS...": ours and Debian's, each in a folder
+// of its own, and fails when their exit codes, output or files differ. Key
+// material is random and blanked; its length is compared.
+func scriptBoth(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: both PROGRAM ARGS...")
+	}
+	ours, debian := runAside(ts, "ours", args[0], args), runAside(ts, "debian", "/usr/sbin/"+args[0], args)
+	if diff := cmp.Diff(debian, ours); diff != "" {
+		ts.Fatalf("%s differs from Debian's (-debian +ours):\n%s", strings.Join(args, " "), diff)
+	}
+	if neg == (ours.Code == 0) {
+		ts.Fatalf("exit status %d", ours.Code)
+	}
+}
+
+// scriptMode checks "mode 0600 FILE...".
+func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); (got == args[0]) == neg {
+			ts.Fatalf("%s has mode %s", file, got)
+		}
+	}
+}
+
+type outcome struct {
+	Code     int
+	Out, Err string
+	Files    []string // path, mode, content
+}
+
+func runAside(ts *testscript.TestScript, dir, program string, args []string) outcome {
+	work := ts.MkAbs(dir)
+	ts.Check(os.RemoveAll(work))
+	ts.Check(os.Mkdir(work, 0o755))
+	path := program
+	if !filepath.IsAbs(program) {
+		for _, d := range filepath.SplitList(ts.Getenv("PATH")) {
+			if _, err := os.Stat(filepath.Join(d, program)); err == nil {
+				path = filepath.Join(d, program)
+				break
+			}
+		}
+	}
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Dir = work
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%s: %v", path, err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), blankKeys(stdout.String()), blankKeys(stderr.String()), listFiles(ts, work)}
+}
+
+func listFiles(ts *testscript.TestScript, dir string) []string {
+	var files []string
+	ts.Check(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		files = append(files, fmt.Sprintf("%s %v\n%s", rel, info.Mode(), blankKeys(string(data))))
+		return nil
+	}))
+	sort.Strings(files)
+	return files
+}
+
+var (
+	keyText = regexp.MustCompile(`(?s)p=[A-Za-z0-9+/=]{40,}("\s+"[A-Za-z0-9+/=]+)*`)
+	keyPEM  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*-----\n(.*?)-----END`)
+	keyChar = regexp.MustCompile(`[A-Za-z0-9+/]`)
+	perlAt  = regexp.MustCompile(` at /usr/sbin/\S+ line \d+\.`)
+)
+
+// blankKeys hides what differs from run to run: key material and, in a PEM
+// file, its length too (the numbers' leading zeros vary).
+func blankKeys(text string) string {
+	text = perlAt.ReplaceAllString(text, "")
+	text = keyText.ReplaceAllStringFunc(text, func(s string) string { return "p=" + keyChar.ReplaceAllString(s[2:], "K") })
+	return keyPEM.ReplaceAllStringFunc(text, func(s string) string {
+		return s[:strings.IndexByte(s, '\n')+1] + "KEY\n-----END"
+	})
+}
