@@ -1,0 +1,25 @@
+// Package authres writes and reads Authentication-Results header fields (RFC 8601).
+package authres
+
+// Results is the content of one field.
+type Results struct {
+	AuthservID string
+	Version    int // 0 when the field names none, which means 1
+	Methods    []Method
+}
+
+// Method is one method's result: "dkim=pass (comment) reason=... header.d=...".
+// A method of a version other than 1 is written "dkim/2".
+type Method struct {
+	Name    string
+	Version int // 0 when not named
+	Result  string
+	Reason  string
+	Comment string
+	Props   []Property
+}
+
+// Property is "type.name=value", e.g. header.d=example.com.
+type Property struct {
+	Type, Name, Value string
+}

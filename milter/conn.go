@@ -1,0 +1,274 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// phase is how far a connection has come.
+type phase uint8
+
+const (
+	phaseNegotiate phase = iota // nothing yet
+	phaseConnect                // negotiated
+	phaseBetween                // connected; no message
+	phaseMail                   // within a message, from here on
+	phaseRcpt
+	phaseData
+	phaseHeader
+	phaseEndOfHeader
+	phaseBody
+)
+
+// Whether a connection can be closed by Shutdown.
+const (
+	stateBusy int32 = iota
+	stateIdle
+	stateClosing
+)
+
+// Conn is one connection of an MTA, given to the function that makes its Session.
+// Its methods may be called by the Session's methods only.
+type Conn struct {
+	server      *Server
+	nc          net.Conn
+	in          *reader
+	session     Session
+	negotiation Negotiation
+	macros      macroStore
+
+	phase    phase
+	command  byte // being handled
+	bodyLeft int  // octets of a body frame not yet read
+	skipBody bool
+	// verdict is the answer that ended the message (or, refused, the connection)
+	// early; owed says that the MTA has not been told yet.
+	verdict Response
+	refused bool
+	owed    bool
+
+	state     atomic.Int32
+	deadline  time.Time // of reads, as last set
+	frameEnds time.Time // when the frame begun must be complete
+	out       []byte    // replies not yet sent
+	small     [48]byte
+}
+
+func newConn(s *Server, nc net.Conn) *Conn {
+	c := &Conn{server: s, nc: nc, in: newReader(nc, &s.buffers, s.options.MaxFrameBytes)}
+	c.out = c.small[:0]
+	return c
+}
+
+// Macro is the value of a macro, "" when the MTA sent none; the name with or
+// without braces. The latest stage that has it wins.
+func (c *Conn) Macro(name string) string {
+	v, _ := c.macros.lookup(name)
+	return string(v)
+}
+
+// LookupMacro is Macro for those who must tell an empty value from none. The
+// slice is valid during the Session's call only.
+func (c *Conn) LookupMacro(name string) ([]byte, bool) { return c.macros.lookup(name) }
+
+// Negotiation is what was agreed.
+func (c *Conn) Negotiation() Negotiation { return c.negotiation }
+
+// RemoteSocket is the MTA's end of the connection, not the SMTP client's.
+func (c *Conn) RemoteSocket() net.Addr { return c.nc.RemoteAddr() }
+
+// LocalSocket is the filter's end.
+func (c *Conn) LocalSocket() net.Addr { return c.nc.LocalAddr() }
+
+// Context ends when the server is closed, or its Shutdown ran out of time.
+func (c *Conn) Context() context.Context { return c.server.ctx }
+
+// serve runs the connection to its end.
+func (c *Conn) serve() {
+	err := c.guarded(c.run)
+	if p, ok := err.(*panicError); ok {
+		c.logError(p)
+		answer := c.server.options.OnPanic(p.value, p.stack)
+		if answer.goesOn() {
+			answer = TempFail
+		}
+		err = c.lastAnswer(p.command, answer)
+	}
+	if err != nil && !quiet(err, c) {
+		c.logError(err)
+	}
+	if c.session != nil {
+		if perr := c.guarded(func() error { c.endSession(); return nil }); perr != nil {
+			c.logError(perr)
+		}
+	}
+	c.in.close()
+	c.nc.Close()
+}
+
+type panicError struct {
+	value   any
+	stack   []byte
+	command byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("%v: %.256v", ErrPanic, p.value) }
+func (p *panicError) Unwrap() error { return ErrPanic }
+
+// guarded is the only place that recovers.
+func (c *Conn) guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack(), command: c.command}
+		}
+	}()
+	return f()
+}
+
+// quiet tells ends that are nobody's fault.
+func quiet(err error, c *Conn) bool {
+	if errors.Is(err, errQuit) || errors.Is(err, ErrServerClosed) {
+		return true
+	}
+	if c.state.Load() == stateClosing {
+		return true
+	}
+	return errors.Is(err, io.EOF) && c.phase < phaseMail
+}
+
+var errQuit = errors.New("quit")
+
+func (c *Conn) logError(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("timed out waiting for the MTA: %w", err)
+	}
+	c.server.options.ErrorLog(err, c.remoteName())
+}
+
+func (c *Conn) remoteName() string {
+	if a := c.nc.RemoteAddr(); a != nil && a.String() != "" {
+		return a.String()
+	}
+	return "local"
+}
+
+// endSession tells the session that it is over.
+func (c *Conn) endSession() {
+	s := c.session
+	c.session = nil
+	if c.phase >= phaseMail {
+		c.phase = phaseBetween
+		defer s.Close()
+		s.Abort()
+		return
+	}
+	s.Close()
+}
+
+// fill waits until need octets are buffered. Replies are sent before it blocks.
+func (c *Conn) fill(need int) error {
+	for c.in.buffered() < need || c.in.buf == nil {
+		if err := c.flush(); err != nil {
+			return err
+		}
+		idle := c.phase < phaseMail && !c.owed && c.in.buffered() == 0
+		if idle {
+			c.state.Store(stateIdle)
+			if c.server.draining.Load() && c.state.CompareAndSwap(stateIdle, stateClosing) {
+				return ErrServerClosed
+			}
+		}
+		if err := c.arm(); err != nil {
+			return err
+		}
+		if err := c.in.readMore(need); err != nil {
+			if err == io.EOF && c.in.buffered() > 0 {
+				return fmt.Errorf("connection closed within a frame: %w", io.ErrUnexpectedEOF)
+			}
+			if err == io.EOF && c.phase >= phaseMail {
+				return fmt.Errorf("connection closed within a message: %w", io.ErrUnexpectedEOF)
+			}
+			return err
+		}
+		if idle && !c.state.CompareAndSwap(stateIdle, stateBusy) {
+			return ErrServerClosed
+		}
+		if c.frameEnds.IsZero() && c.in.buffered() < need {
+			c.frameEnds = time.Now().Add(c.server.options.FrameTimeout)
+		}
+	}
+	return nil
+}
+
+// arm sets the read deadline of the phase. Setting one costs, so it is given an
+// eighth more and left alone while at least the time-out remains.
+func (c *Conn) arm() error {
+	o := &c.server.options
+	now := time.Now()
+	timeout := o.CommandTimeout
+	switch {
+	case c.phase == phaseNegotiate:
+		timeout = o.NegotiateTimeout
+	case c.phase < phaseMail:
+		timeout = o.IdleTimeout
+	}
+	deadline := now.Add(timeout)
+	if !c.frameEnds.IsZero() && c.frameEnds.Before(deadline) {
+		c.deadline = c.frameEnds
+		return c.nc.SetReadDeadline(c.frameEnds)
+	}
+	if !c.deadline.Before(deadline) && !c.deadline.After(deadline.Add(timeout/8)) {
+		return nil
+	}
+	c.deadline = deadline.Add(timeout / 8)
+	return c.nc.SetReadDeadline(c.deadline)
+}
+
+// frame reads the next frame's head.
+func (c *Conn) frame() (command byte, size int, err error) {
+	c.frameEnds = time.Time{}
+	if err := c.fill(frameHeadBytes); err != nil {
+		return 0, 0, err
+	}
+	command, size, err = c.in.frameHead()
+	if err == nil && c.phase == phaseNegotiate && size > maxNegotiateBytes {
+		err = protocolError(command, "%w: %d octets before the negotiation", ErrFrameTooLong, size+1)
+	}
+	return command, size, err
+}
+
+// payload reads the rest of a frame whole.
+func (c *Conn) payload(size int) ([]byte, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	if err := c.fill(size); err != nil {
+		return nil, err
+	}
+	return c.in.take(size), nil
+}
+
+// flush sends what is to be sent.
+func (c *Conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	err := c.write(c.out)
+	c.out = c.small[:0]
+	return err
+}
+
+func (c *Conn) write(b []byte) error {
+	if err := c.nc.SetWriteDeadline(time.Now().Add(c.server.options.WriteTimeout)); err != nil {
+		return err
+	}
+	_, err := c.nc.Write(b)
+	return err
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package milter
+
+const canReadRaw = false
+
+func (r *reader) readReady(uintptr) bool { return true }

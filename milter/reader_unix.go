@@ -1,0 +1,33 @@
+//go:build unix
+
+package milter
+
+import (
+	"io"
+	"syscall"
+)
+
+const canReadRaw = true
+
+// readReady is called by the runtime's poller whenever the socket may have
+// input. It borrows the buffer only for the system call, so that a connection
+// without input waits without one.
+func (r *reader) readReady(fd uintptr) bool {
+	r.acquire(r.n)
+	for {
+		n, err := syscall.Read(int(fd), r.buf[r.to:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			r.release()
+			return false
+		case err != nil:
+			r.err = err
+		case n == 0:
+			r.err = io.EOF
+		}
+		r.n = max(n, 0)
+		return true
+	}
+}

@@ -1,0 +1,92 @@
+package milter
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// Session handles one connection of the MTA. Its methods are called in the
+// protocol's order by one goroutine; slices are valid only during the call.
+//
+// A response other than Continue and Skip to a step from MailFrom to Body ends
+// the message (a rejected Rcpt ends only that recipient): the next call is then
+// MailFrom, Helo or Close, without Abort. A message that the MTA ends early, with
+// ABORT, a new MAIL or by going away, is told with Abort.
+//
+// Where the MTA agreed that a step is not answered (Options.NoReply), a response
+// other than Continue is kept and given to the next step that is answered.
+type Session interface {
+	// Negotiated tells what the MTA agreed to. Called once, first; QUIT_NC
+	// closes the session and starts a new one with the same Negotiation.
+	Negotiated(n Negotiation)
+	Connect(host string, addr ConnAddr) Response
+	Helo(name string) Response
+	// MailFrom and Rcpt get addresses as the MTA sends them, in angle brackets,
+	// and the ESMTP parameters one by one.
+	MailFrom(addr string, args []string) Response
+	Rcpt(addr string, args []string) Response
+	Data() Response
+	// Header gets one field. The value's folds are the MTA's (LF, or CRLF from
+	// some); its leading space is kept only when Negotiation.LeadingSpace says so.
+	Header(name, value []byte) Response
+	EndOfHeader() Response
+	// Body gets the body in chunks of any size, at least one octet each: a
+	// frame may be handed over in several pieces.
+	Body(chunk []byte) Response
+	EndOfMessage(e *Edits) Response
+	Abort()
+	Unknown(cmd string) Response
+	// Close is the last call, exactly once, also after errors and panics.
+	Close()
+}
+
+// Wisher is a Session that wants other things of the MTA than the server's
+// Options say, for example after a reload. Wish may change Actions, Required,
+// NoReply, Skip, WantSkip, WantHeaderLeadingSpace and Macros of its copy;
+// other changes have no effect.
+type Wisher interface {
+	Wish(o *Options)
+}
+
+// Negotiation is what MTA and filter agreed to.
+type Negotiation struct {
+	Version         uint32       // 2 to 6, the lower of both
+	Actions         ActionMask   // granted
+	Protocol        ProtocolMask // granted
+	OfferedActions  ActionMask   // by the MTA, as sent
+	OfferedProtocol ProtocolMask // by the MTA, as sent
+	LeadingSpace    bool         // header values keep their leading space, in both directions
+	Skip            bool         // the response Skip to a body chunk spares the rest
+}
+
+// Answered reports whether the MTA waits for an answer to the step.
+func (n Negotiation) Answered(step StepMask) bool {
+	return n.Protocol&bitsOf(step).noReply == 0
+}
+
+// Families of ConnAddr.
+const (
+	FamilyUnknown byte = 'U'
+	FamilyLocal   byte = 'L'
+	FamilyInet    byte = '4'
+	FamilyInet6   byte = '6'
+)
+
+// ConnAddr is the SMTP client's address. Addr is valid for families '4' and '6',
+// Path for 'L'; 'U' has neither.
+type ConnAddr struct {
+	Family byte
+	Addr   netip.Addr
+	Port   uint16
+	Path   string
+}
+
+func (a ConnAddr) String() string {
+	switch a.Family {
+	case FamilyInet, FamilyInet6:
+		return netip.AddrPortFrom(a.Addr, a.Port).String()
+	case FamilyLocal:
+		return "local:" + strconv.Quote(a.Path)
+	}
+	return "unknown"
+}
