@@ -1,0 +1,160 @@
+package resolver
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	// maxZoneServers and maxServerAddrs bound what one zone can make a tool ask.
+	maxZoneServers = 16
+	maxServerAddrs = 8
+)
+
+// AuthoritativeServer is a name server of a zone.
+type AuthoritativeServer struct {
+	Name  string           // without the final dot
+	Addrs []netip.AddrPort // empty when Err is set
+	Err   error            // why the addresses are not known
+}
+
+// AuthoritativeServers finds the zone a name lies in and the servers that zone is
+// published on. The name need not exist; aliases are not followed.
+func (d *DNS) AuthoritativeServers(ctx context.Context, name string) (zone string, servers []AuthoritativeServer, err error) {
+	canonicalName, err := canonical(name)
+	if err != nil {
+		return "", nil, &Error{Name: name, Kind: KindBadName, Err: err}
+	}
+	zone, hosts, fail := d.zoneOf(ctx, canonicalName)
+	if fail != nil {
+		return "", nil, fail
+	}
+	for _, host := range hosts[:min(len(hosts), maxZoneServers)] {
+		servers = append(servers, d.addressesOf(ctx, host))
+	}
+	return displayName(zone), servers, nil
+}
+
+// zoneOf goes up from name to the first that has NS records of its own.
+func (d *DNS) zoneOf(ctx context.Context, name string) (zone string, hosts []string, fail *Error) {
+	for zone = name; ; {
+		m, _, fail := d.exchange(ctx, query{name: zone, qtype: dns.TypeNS})
+		if fail != nil {
+			return "", nil, fail
+		}
+		for _, rr := range m.Answer {
+			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == zone {
+				hosts = append(hosts, displayName(dns.CanonicalName(ns.Ns)))
+			}
+		}
+		if len(hosts) > 0 {
+			return zone, hosts, nil
+		}
+		if zone == "." {
+			return "", nil, &Error{Name: displayName(name), Kind: KindNoData}
+		}
+		zone = parentOf(zone)
+	}
+}
+
+func (d *DNS) addressesOf(ctx context.Context, host string) AuthoritativeServer {
+	s := AuthoritativeServer{Name: host}
+	addrs, err4 := d.LookupA(ctx, host)
+	addrs6, err6 := d.LookupAAAA(ctx, host)
+	addrs = append(addrs, addrs6...)
+	for _, addr := range addrs[:min(len(addrs), maxServerAddrs)] {
+		s.Addrs = append(s.Addrs, netip.AddrPortFrom(addr, d.options.AuthoritativePort))
+	}
+	if len(s.Addrs) == 0 {
+		if s.Err = err4; err4 == nil {
+			s.Err = err6
+		}
+	}
+	return s
+}
+
+// parentOf takes the first label off a canonical name.
+func parentOf(name string) string {
+	i, end := dns.NextLabel(name, 0)
+	if end {
+		return "."
+	}
+	return name[i:]
+}
+
+// QueryServer puts one question to one server (an address as ParseServer reads it) and
+// gives its whole answer, whatever its code; neither cache nor other servers take part.
+// It asks without recursion, as authoritative servers are asked.
+func (d *DNS) QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+	addr, err := ParseServer(server)
+	if err != nil {
+		return nil, &Error{Name: name, Kind: KindNetwork, Err: err}
+	}
+	canonicalName, err := canonical(name)
+	if err != nil {
+		return nil, &Error{Name: name, Kind: KindBadName, Err: err}
+	}
+	set := d.servers()
+	last := &Error{Name: name, Kind: KindTimeout, Server: serverName(addr)}
+	for try := range set.attempts {
+		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, set.attempts-try))
+		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: qtype, noRD: true}, set.useTCP)
+		cancel()
+		if fail == nil {
+			return m, nil
+		}
+		last.Kind, last.Err = fail.kind, fail.err
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, last
+}
+
+// LookupTXTAt asks one server for TXT records as QueryServer does. An alias is
+// reported by its target with KindNoData, since its server need not know more.
+func (d *DNS) LookupTXTAt(ctx context.Context, server, name string) (Answer, error) {
+	m, err := d.QueryServer(ctx, server, name, dns.TypeTXT)
+	if err != nil {
+		return Answer{}, err
+	}
+	e := &Error{Name: name, Kind: KindNoData, Server: server}
+	if fail := failureOf(m); fail != nil {
+		e.Kind, e.Err = fail.kind, fail.err
+		return Answer{}, e
+	}
+	at, _ := canonical(name)
+	a := Answer{}
+	for range d.options.MaxCNAMEs + 1 {
+		h, err := hopAt(m, at, dns.TypeTXT)
+		switch {
+		case err != nil:
+			e.Kind, e.Err = KindLoop, err
+			return a, e
+		case h.records != nil:
+			a.Texts = texts(h.records)
+			a.TTL = time.Duration(minTTL(h.records)) * time.Second
+			return a, nil
+		case h.alias == nil && at != dns.CanonicalName(name):
+			e.Err = aliasError(displayName(at))
+			return a, e
+		case h.alias == nil:
+			if m.Rcode == dns.RcodeNameError {
+				e.Kind = KindNotFound
+			}
+			return a, e
+		}
+		at = h.target
+		a.CNAMEs++
+	}
+	e.Kind, e.Err = KindLoop, errLoop
+	return a, e
+}
+
+// aliasError is the target of an alias the server says no more about.
+type aliasError string
+
+func (a aliasError) Error() string { return "it is an alias (CNAME) of " + quote(string(a)) }

@@ -1,0 +1,160 @@
+package resolver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+)
+
+// maxTestFileBytes bounds a file of test records.
+const maxTestFileBytes = 64 << 20
+
+var errTestFileSize = errors.New("the file exceeds 64 MiB")
+
+// File answers from a file of records, for tests and machines without DNS. It reads
+// the file again when it changed. Every name that is not in it is KindNotFound.
+type File struct {
+	path  string
+	parse func([]byte) map[string]string
+
+	mu      sync.Mutex
+	stamp   fileStamp
+	records map[string]string
+}
+
+// NewFile reads the file of TestPublicKeys: a line is the record's name, white space,
+// and the record's text as it stands.
+//
+// Compat(opendkim 2.11): of several lines for a name the first counts; names compare
+// without case; a name alone is no record; "#" starts a comment only in the first column
+// (in a key record it would be data); a line that begins with white space has no name.
+func NewFile(path string) (*File, error) { return newFile(path, parseTestKeys) }
+
+// NewTestData reads a file of TestDNSData as the data set type "file" has it: name,
+// white space, value; "#" starts a comment anywhere. Other types of data sets are
+// wrapped with NewLookup.
+func NewTestData(path string) (*File, error) { return newFile(path, parseTestData) }
+
+func newFile(path string, parse func([]byte) map[string]string) (*File, error) {
+	f := &File{path: path, parse: parse}
+	if _, err := f.current(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// LookupTXT implements Resolver.
+func (f *File) LookupTXT(ctx context.Context, name string) (Answer, error) {
+	records, err := f.current()
+	if err != nil {
+		return Answer{}, &Error{Name: name, Kind: KindLocal, Err: err}
+	}
+	key, err := canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Kind: KindBadName, Err: err}
+	}
+	text, found := records[key]
+	if !found {
+		return Answer{}, &Error{Name: name, Kind: KindNotFound, Server: f.path}
+	}
+	return Answer{Texts: []string{text}}, nil
+}
+
+// current gives the records, read again when the file is another.
+func (f *File) current() (map[string]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	stamp := stampOf(f.path)
+	if f.records != nil && stamp == f.stamp && stamp.exists {
+		return f.records, nil
+	}
+	data, err := readBounded(f.path)
+	if err != nil {
+		return nil, err
+	}
+	f.records, f.stamp = f.parse(data), stamp
+	return f.records, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxTestFileBytes+1))
+	if err == nil && len(data) > maxTestFileBytes {
+		err = errTestFileSize
+	}
+	return data, err
+}
+
+func parseTestKeys(data []byte) map[string]string {
+	return parseRecords(data, func(line string) string {
+		if strings.HasPrefix(line, "#") {
+			return ""
+		}
+		return line
+	})
+}
+
+func parseTestData(data []byte) map[string]string {
+	return parseRecords(data, func(line string) string {
+		line, _, _ = strings.Cut(line, "#")
+		return line
+	})
+}
+
+// parseRecords never fails: what is no record is passed over, as OpenDKIM does.
+func parseRecords(data []byte, strip func(string) string) map[string]string {
+	records := make(map[string]string)
+	scanner := bufio.NewScanner(bytes.NewReader(data))
+	scanner.Buffer(nil, maxTestFileBytes+1)
+	for scanner.Scan() {
+		line := strip(scanner.Text())
+		end := strings.IndexAny(line, " \t\v\f\r")
+		if end <= 0 {
+			continue
+		}
+		text := strings.Trim(line[end:], " \t\v\f\r")
+		key, err := canonical(line[:end])
+		if err != nil || text == "" {
+			continue
+		}
+		if _, seen := records[key]; !seen {
+			records[key] = text
+		}
+	}
+	return records
+}
+
+// LookupFunc gives the text kept for a name (lower case, no final dot), or false. Its
+// errors count as temporary.
+type LookupFunc func(ctx context.Context, name string) (text string, found bool, err error)
+
+// NewLookup answers from what f finds: TestDNSData with any type of data set.
+func NewLookup(f LookupFunc) Resolver { return lookupResolver{f} }
+
+type lookupResolver struct{ find LookupFunc }
+
+func (r lookupResolver) LookupTXT(ctx context.Context, name string) (Answer, error) {
+	key, err := canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Kind: KindBadName, Err: err}
+	}
+	text, found, err := r.find(ctx, displayName(key))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Answer{}, &Error{Name: name, Kind: contextKind(ctx)}
+	case err != nil:
+		return Answer{}, &Error{Name: name, Kind: KindLocal, Err: err}
+	case !found:
+		return Answer{}, &Error{Name: name, Kind: KindNotFound}
+	}
+	return Answer{Texts: []string{text}}, nil
+}
