@@ -130,3 +130,12 @@ func (w *Writer) Bytes() []byte { return w.out }
 
 // String is a copy of what was written.
 func (w *Writer) String() string { return string(w.out) }
+
+// Append writes s behind what was written, folded where it reaches the margin.
+func (w *Writer) Append(s string) {
+	if w.Margin <= 0 {
+		w.write(s)
+		return
+	}
+	w.fill(s)
+}

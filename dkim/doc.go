@@ -1,0 +1,20 @@
+// Package dkim is the algorithm of DomainKeys Identified Mail: RFC 6376 with
+// the limits of RFC 8301, Ed25519 of RFC 8463 and the international names of
+// RFC 8616.
+//
+// The package is told bytes. It opens no file, asks no name server, reads no
+// clock and writes no log. A message goes through it like this:
+//
+//	fields  *header.List            the header, complete
+//	bodies  BodyHashes              told the body in chunks of any size
+//	signer, err := NewSigner(options, fields, &bodies)      and, or
+//	verifier := NewVerifier(options, fields, &bodies)
+//	for _, q := range verifier.Queries() { verifier.SetKey(q, answer) }
+//	bodies.Write(chunk) ...; bodies.Close()
+//	value, err := signer.Sign()
+//	results := verifier.Finish()
+//
+// A bad signature is not an error: it is a Result with a Status (RFC 8601
+// §2.7.1) and a Reason out of a closed list. An error means that this package
+// could not do its own work.
+package dkim

@@ -1,0 +1,81 @@
+package dkim
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// maxDomainBytes is the length of the longest domain name (RFC 1035 §2.3.4).
+const maxDomainBytes = 253
+
+// ToASCII is a domain in the form in which it is looked up and compared:
+// lower case, U-labels as A-labels (RFC 8616 §5). ok is false when it has no
+// such form.
+func ToASCII(domain string) (name string, ok bool) {
+	if isASCII(domain) {
+		return strings.ToLower(domain), true
+	}
+	name, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return "", false
+	}
+	return name, true
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// validDomain tells whether s is a domain name as in d= and s=: labels of
+// letters, digits, hyphens and (since people use them) underscores, or
+// U-labels, no dot at either end, no longer than a name may be.
+func validDomain(s string) bool {
+	if !isASCII(s) {
+		if !utf8.ValidString(s) {
+			return false
+		}
+		var ok bool
+		if s, ok = ToASCII(s); !ok {
+			return false
+		}
+	}
+	if len(s) == 0 || len(s) > maxDomainBytes {
+		return false
+	}
+	label := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '.':
+			if label == 0 {
+				return false
+			}
+			label = 0
+			continue
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+		if label++; label > 63 {
+			return false
+		}
+	}
+	return label > 0
+}
+
+// isWithin tells whether domain is parent or a subdomain of it.
+func isWithin(domain, parent string) bool {
+	d, ok1 := ToASCII(domain)
+	p, ok2 := ToASCII(parent)
+	if !ok1 || !ok2 {
+		return false
+	}
+	return d == p || len(d) > len(p) && d[len(d)-len(p)-1] == '.' && strings.HasSuffix(d, p)
+}

@@ -1,0 +1,51 @@
+package dkim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// BodyMinimum says how much of the body a signature with l= must cover
+// (OpenDKIM's Minimum). The zero value accepts everything.
+type BodyMinimum struct {
+	Bytes    int64 // at least so many octets, or all of a shorter body
+	Percent  int   // at least this part of the body
+	Unsigned int64 // with LimitUnsigned: at most so many octets behind l=
+
+	LimitUnsigned bool
+}
+
+// ParseBodyMinimum reads "N", "N%" or "N+".
+func ParseBodyMinimum(s string) (BodyMinimum, error) {
+	number, kind := s, byte(0)
+	if n := len(s); n > 0 && (s[n-1] == '%' || s[n-1] == '+') {
+		number, kind = s[:n-1], s[n-1]
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	if err != nil || n < 0 || kind == '%' && n > 100 {
+		return BodyMinimum{}, fmt.Errorf("%.256q is not a number of bytes, a number with %% up to 100, or a number with +", s)
+	}
+	switch kind {
+	case '%':
+		return BodyMinimum{Percent: int(n)}, nil
+	case '+':
+		return BodyMinimum{Unsigned: n, LimitUnsigned: true}, nil
+	}
+	return BodyMinimum{Bytes: n}, nil
+}
+
+// Allows tells whether l= of length octets is enough for a canonical body of
+// total octets. A body without octets is covered by any signature.
+func (m BodyMinimum) Allows(length, total int64) bool {
+	length = min(length, total)
+	switch {
+	case length < m.Bytes && length < total:
+		return false
+	case m.LimitUnsigned && total-length > m.Unsigned:
+		return false
+	case m.Percent > 0 && float64(length)*100 < float64(total)*float64(m.Percent):
+		return false
+	}
+	return true
+}

@@ -1,0 +1,257 @@
+package dkim
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"dojang/header"
+	"dojang/taglist"
+)
+
+// BodyLengthAll as SignOptions.BodyLength asks for l= with the length of the
+// whole body.
+const BodyLengthAll = math.MaxInt64
+
+// FieldName is the name of the field that carries a signature.
+const FieldName = "DKIM-Signature"
+
+// margin is the line length OpenDKIM folds at.
+const margin = 75
+
+// SignOptions say how to sign. Domain, Selector and Key are required; the
+// zero value of everything else is usable, but note that BodyLength 0 means
+// that no octet of the body is signed: -1 is "no l=".
+type SignOptions struct {
+	Domain   string        // d=
+	Selector string        // s=
+	Identity string        // i=, "" for none
+	Key      crypto.Signer // RSA or Ed25519
+
+	// Algorithm must fit the key; 0 takes rsa-sha256 or ed25519-sha256.
+	Algorithm              Algorithm
+	HeaderCanonicalization Canonicalization
+	BodyCanonicalization   Canonicalization
+
+	// BodyLength is l=: -1 for none, else at most that many octets of the
+	// canonical body are signed.
+	BodyLength int64
+
+	// Sign names the fields to sign when they are present, nil those of
+	// DefaultSignHeaders; Omit names fields that are not signed all the
+	// same, nil for those of DefaultOmitHeaders; Oversign names fields that
+	// h= lists once more than they are present, so that none can be added.
+	// From is always signed.
+	Sign, Oversign, Omit *HeaderSet
+
+	Time         time.Time     // t=; zero for none
+	TTL          time.Duration // x= this long after Time, in whole seconds; 0 for none
+	CopyHeaders  bool          // z=
+	QueryMethods string        // q=, "" for none
+	ExtraTags    [][2]string   // name and value, e.g. {"r", "y"}
+	FieldName    string        // "" is DKIM-Signature
+}
+
+// Signer makes one signature of one message.
+type Signer struct {
+	o      SignOptions
+	fields *header.List
+	body   *BodyHash
+}
+
+// NewSigner prepares a signature of a message with those header fields and
+// asks bodies for the hash it needs. Fields must not change until Sign has
+// returned. It reports options that contradict each other.
+func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	limit := o.BodyLength
+	if limit == BodyLengthAll {
+		limit = -1
+	}
+	return &Signer{o: o, fields: fields, body: bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)}, nil
+}
+
+// complete checks the options and fills in defaults.
+func (o *SignOptions) complete() error {
+	if !validDomain(o.Domain) {
+		return fmt.Errorf("signing domain %.256q is not a domain name", o.Domain)
+	}
+	if !validDomain(o.Selector) {
+		return fmt.Errorf("selector %.256q is not a list of labels", o.Selector)
+	}
+	if o.Key == nil {
+		return errors.New("no signing key")
+	}
+	keyType := ""
+	switch o.Key.Public().(type) {
+	case *rsa.PublicKey:
+		keyType = "rsa"
+		if o.Algorithm == 0 {
+			o.Algorithm = RSASHA256
+		}
+	case ed25519.PublicKey:
+		keyType = "ed25519"
+		if o.Algorithm == 0 {
+			o.Algorithm = Ed25519SHA256
+		}
+	}
+	if keyType != o.Algorithm.KeyType() {
+		return fmt.Errorf("a key of type %T cannot sign with %v", o.Key.Public(), o.Algorithm)
+	}
+	if i := o.Identity; i != "" {
+		at := strings.LastIndexByte(i, '@')
+		if at < 0 || !isWithin(i[at+1:], o.Domain) {
+			return fmt.Errorf("identity %.256q is not inside the signing domain %q", i, o.Domain)
+		}
+	}
+	if o.FieldName == "" {
+		o.FieldName = FieldName
+	}
+	return nil
+}
+
+// Info about the signature that is being made.
+
+// Domain is d=.
+func (s *Signer) Domain() string { return s.o.Domain }
+
+// Selector is s=.
+func (s *Signer) Selector() string { return s.o.Selector }
+
+// Algorithm is a=.
+func (s *Signer) Algorithm() Algorithm { return s.o.Algorithm }
+
+// FieldName is the name of the field to add.
+func (s *Signer) FieldName() string { return s.o.FieldName }
+
+// Sign makes the value of the field to add, with the leading space, folded
+// with CRLF and tab. The body must have ended (BodyHashes.Close).
+func (s *Signer) Sign() (string, error) {
+	if s.body.sumLen == 0 {
+		return "", errors.New("dkim: Sign before the end of the body")
+	}
+	names, picked := s.selectFields()
+	w := taglist.Writer{Margin: margin, Column: len(s.o.FieldName) + 2}
+	s.writeTags(&w, names, picked)
+
+	raw := make([]byte, 0, len(s.o.FieldName)+2+w.Len())
+	raw = append(append(raw, s.o.FieldName...), ": "...)
+	raw = append(raw, w.Bytes()...)
+	own := ownField{raw: raw, start: len(raw), end: len(raw)}
+	var x headerHasher
+	sum := x.sumFields(s.fields, -1, names, own, s.o.HeaderCanonicalization, s.o.Algorithm.Hash())
+	value, err := s.signSum(sum)
+	if err != nil {
+		return "", err
+	}
+	w.Append(base64.StdEncoding.EncodeToString(value))
+	return " " + w.String(), nil
+}
+
+func (s *Signer) signSum(sum []byte) ([]byte, error) {
+	var options crypto.SignerOpts = s.o.Algorithm.Hash()
+	if s.o.Algorithm == Ed25519SHA256 {
+		options = crypto.Hash(0) // RFC 8463 §3: PureEdDSA over the hash
+	}
+	value, err := s.o.Key.Sign(nil, sum, options)
+	if err != nil {
+		return nil, fmt.Errorf("signing with s=%s, d=%s: %w", s.o.Selector, s.o.Domain, err)
+	}
+	return value, nil
+}
+
+// selectFields gives the names for h= and the indexes of the fields they
+// stand for, in the order of h=.
+func (s *Signer) selectFields() (names []string, fields []int) {
+	sign, omit := s.o.Sign, s.o.Omit
+	for i := 0; i < s.fields.Len(); i++ {
+		f := s.fields.At(i)
+		name := f.Name()
+		if !f.Is("From") {
+			if sign == nil && !defaultSign.Contains(name) || sign != nil && !sign.Contains(name) {
+				continue
+			}
+			if omit == nil && defaultOmit.Contains(name) || omit.Contains(name) {
+				continue
+			}
+		}
+		names = append(names, string(name))
+		fields = append(fields, i)
+	}
+	for _, name := range s.o.Oversign.Names() {
+		names = append(names, name)
+	}
+	return names, fields
+}
+
+// The sets used when none is given. They are never changed.
+var (
+	defaultSign = compileHeaderSet(DefaultSignHeaders())
+	defaultOmit = compileHeaderSet(DefaultOmitHeaders())
+)
+
+// writeTags writes everything up to and including "b=".
+func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
+	o := &s.o
+	w.Tag("v", "1", taglist.BreakNever)
+	w.Tag("a", o.Algorithm.String(), taglist.BreakNever)
+	w.Tag("c", o.HeaderCanonicalization.String()+"/"+o.BodyCanonicalization.String(), taglist.BreakNever)
+	w.Tag("d", o.Domain, taglist.BreakNever)
+	w.Tag("s", o.Selector, taglist.BreakNever)
+	if o.QueryMethods != "" {
+		w.Tag("q", o.QueryMethods, taglist.BreakNever)
+	}
+	if !o.Time.IsZero() {
+		w.Tag("t", strconv.FormatInt(o.Time.Unix(), 10), taglist.BreakNever)
+		if o.TTL > 0 {
+			w.Tag("x", strconv.FormatInt(o.Time.Add(o.TTL).Unix(), 10), taglist.BreakNever)
+		}
+	}
+	if o.Identity != "" {
+		w.Tag("i", string(appendQuoted(nil, []byte(o.Identity), isQuotedSafe, true)), taglist.BreakNever)
+	}
+	for _, t := range o.ExtraTags {
+		w.Tag(t[0], t[1], taglist.BreakNever)
+	}
+	w.Tag("bh", base64.StdEncoding.EncodeToString(s.body.Sum()), taglist.BreakAnywhere)
+	w.Tag("h", strings.Join(names, ":"), taglist.BreakAtColon)
+	if o.BodyLength >= 0 {
+		w.Tag("l", strconv.FormatInt(s.body.HashedLength(), 10), taglist.BreakNever)
+	}
+	if o.CopyHeaders {
+		w.Tag("z", s.copied(fields), taglist.BreakAnywhere)
+	}
+	w.Last("b", "", taglist.BreakAnywhere, s.encodedLength())
+}
+
+// encodedLength is the number of characters b= will have.
+func (s *Signer) encodedLength() int {
+	n := ed25519.SignatureSize
+	if k, ok := s.o.Key.Public().(*rsa.PublicKey); ok {
+		n = k.Size()
+	}
+	return base64.StdEncoding.EncodedLen(n)
+}
+
+// copied is the value of z= (RFC 6376 §3.5).
+func (s *Signer) copied(fields []int) string {
+	var z []byte
+	for n, i := range fields {
+		if n > 0 {
+			z = append(z, '|')
+		}
+		f := s.fields.At(i)
+		z = append(append(z, f.Name()...), ':')
+		z = appendQuoted(z, f.Value(), isQuotedSafe, false)
+	}
+	return string(z)
+}

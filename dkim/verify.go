@@ -1,0 +1,422 @@
+package dkim
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"time"
+
+	"dojang/header"
+)
+
+// Defaults of VerifyOptions.
+const (
+	DefaultMinimumKeyBits    = 1024 // RFC 8301 §3.2
+	DefaultMaximumKeyBits    = 8192
+	DefaultMaximumSignatures = 3 // Compat(opendkim 2.11): MaximumSignaturesToVerify
+	DefaultClockDrift        = 300 * time.Second
+)
+
+// maxTrusted is how many signatures of trusted domains are looked at, however
+// many there are.
+const maxTrusted = 32
+
+// VerifyOptions say how to judge. Only Now should always be set; it is the
+// time of the verification.
+type VerifyOptions struct {
+	Now time.Time
+	// ClockDrift is how far apart the two clocks may be; 0 is 300 s, negative
+	// none at all.
+	ClockDrift time.Duration
+	// MinimumKeyBits is the shortest RSA key accepted, 0 for 1024, negative
+	// for any. MaximumKeyBits is the longest, 0 for 8192.
+	MinimumKeyBits, MaximumKeyBits int
+	// AllowSHA1 verifies rsa-sha1, which RFC 8301 forbids.
+	AllowSHA1 bool
+	// MaximumSignatures is how many signatures are verified, top down; 0 is
+	// three. Those of domains that TrustFirst knows come first and are
+	// verified even beyond it, though no more than 32.
+	MaximumSignatures int
+	TrustFirst        func(domain string) bool
+	// MinimumBody is how much of the body l= must cover.
+	MinimumBody BodyMinimum
+	// MustBeSigned names fields that must be covered when present.
+	MustBeSigned []string
+	// SingletonsSigned asks that fields which may occur once (From, Subject,
+	// Date, To, Cc, ...) be covered as often as they occur.
+	SingletonsSigned bool
+	// BogusKey and UnprotectedKey refuse keys by their DNSSEC state.
+	RefuseBogusKey, RefuseUnprotectedKey bool
+	// FieldName is the name of the fields to look for, "" for
+	// DKIM-Signature.
+	FieldName string
+}
+
+func (o *VerifyOptions) complete() {
+	switch {
+	case o.ClockDrift == 0:
+		o.ClockDrift = DefaultClockDrift
+	case o.ClockDrift < 0:
+		o.ClockDrift = 0
+	}
+	if o.MinimumKeyBits == 0 {
+		o.MinimumKeyBits = DefaultMinimumKeyBits
+	}
+	if o.MaximumKeyBits == 0 {
+		o.MaximumKeyBits = DefaultMaximumKeyBits
+	}
+	if o.MaximumSignatures == 0 {
+		o.MaximumSignatures = DefaultMaximumSignatures
+	}
+	if o.FieldName == "" {
+		o.FieldName = FieldName
+	}
+}
+
+// Query is a key record that is needed.
+type Query struct {
+	Name       string // selector._domainkey.domain, A-labels, lower case
+	Signatures []int  // which of the message's signatures need it, from 0
+}
+
+// KeyAnswer is what came of a Query. A zero answer is an empty one.
+type KeyAnswer struct {
+	Texts     []string // one for each TXT record, its strings joined
+	Err       error    // for the report; the two flags below decide
+	NotFound  bool     // there is no such name or no TXT record there
+	Temporary bool     // asking later may help
+	Security  Security
+
+	// Record is the parsed record, for callers that keep parsed ones; when
+	// it or RecordReason is set, Texts are not looked at.
+	Record       *KeyRecord
+	RecordReason Reason
+}
+
+// ParseKeyTexts parses the records of an answer as a verifier would. Of
+// several, the first that is a usable key record counts; the first at all when
+// none is.
+func ParseKeyTexts(texts []string) (*KeyRecord, Reason) {
+	var first *KeyRecord
+	reason := ReasonKeyNotFound
+	for i, t := range texts {
+		k, err := ParseKeyRecord(t)
+		if err == nil {
+			return k, ReasonNone
+		}
+		if r, ok := err.(Reason); ok && i == 0 {
+			first, reason = k, r
+		}
+	}
+	return first, reason
+}
+
+// Result is what is known of one signature.
+type Result struct {
+	Status    Status
+	Reason    Reason
+	Signature *Signature // never nil; incomplete when its syntax is wrong
+	Key       *KeyRecord // nil when there was none
+	KeyErr    error      // KeyAnswer.Err
+	KeyBits   int
+	Security  Security
+
+	// HeaderOK and BodyOK tell which part fits, whatever the Reason. HeaderOK
+	// means that the key and b= fit the header hash. A part that could not be
+	// checked is not OK.
+	HeaderOK, BodyOK bool
+
+	Testing      bool // the key record says t=y
+	MultipleKeys bool // there were several TXT records at the key's name
+
+	FieldIndex          int   // the field's index in the header
+	CanonicalBodyLength int64 // octets of the canonical body
+	BodyTotal           int64 // octets of the body as received
+}
+
+// Verifier checks the signatures of one message.
+type Verifier struct {
+	o       VerifyOptions
+	fields  *header.List
+	bodies  *BodyHashes
+	sigs    []candidate
+	queries []Query
+	hasher  headerHasher
+}
+
+// candidate is a signature under verification.
+type candidate struct {
+	Result
+	own    ownField
+	body   *BodyHash // nil when it will not be verified
+	answer *KeyAnswer
+}
+
+// NewVerifier reads every signature among fields, top down, and asks bodies
+// for the hashes they need. Fields must not change until Finish has returned.
+func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Verifier {
+	o.complete()
+	v := &Verifier{o: o, fields: fields, bodies: bodies}
+	if o.MinimumBody != (BodyMinimum{}) {
+		bodies.NeedTotal = true
+	}
+	for i := 0; i < fields.Len(); i++ {
+		f := fields.At(i)
+		if !f.Is(o.FieldName) {
+			continue
+		}
+		sig, err := ParseSignature(f.Value())
+		c := candidate{Result: Result{Signature: sig, FieldIndex: i}}
+		if err != nil {
+			c.Reason = err.(Reason) //nolint:errorlint // documented: always a Reason
+		} else {
+			b, _ := sig.Tags.Get("b")
+			off := f.ValueOffset()
+			c.own = ownField{raw: f.Raw, start: off + b.Start, end: off + b.End}
+			c.Reason = v.judgeSignature(sig)
+		}
+		v.sigs = append(v.sigs, c)
+	}
+	v.selectCandidates()
+	v.prepare()
+	return v
+}
+
+// judgeSignature applies the rules that need neither key nor body.
+func (v *Verifier) judgeSignature(s *Signature) Reason {
+	switch now := v.o.Now; {
+	case s.HasTime && s.Time.After(now.Add(v.o.ClockDrift)):
+		return ReasonFuture
+	case s.HasExpire && now.After(s.Expire.Add(v.o.ClockDrift)):
+		return ReasonExpired
+	case s.Algorithm == RSASHA1 && !v.o.AllowSHA1:
+		return ReasonSHA1
+	}
+	return ReasonNone
+}
+
+// selectCandidates leaves out what exceeds the maximum.
+func (v *Verifier) selectCandidates() {
+	taken, trusted := 0, 0
+	isTrusted := make([]bool, len(v.sigs))
+	if v.o.TrustFirst != nil {
+		for i := range v.sigs {
+			if trusted < maxTrusted && v.o.TrustFirst(v.sigs[i].Signature.Domain) {
+				isTrusted[i] = true
+				trusted++
+				taken++
+			}
+		}
+	}
+	for i := range v.sigs {
+		switch {
+		case isTrusted[i]:
+		case taken < v.o.MaximumSignatures:
+			taken++
+		default:
+			v.sigs[i].Reason = ReasonTooManySignatures
+		}
+	}
+}
+
+// prepare asks for the body hashes and collects the key queries.
+func (v *Verifier) prepare() {
+	byName := make(map[string]int)
+	for i := range v.sigs {
+		c := &v.sigs[i]
+		s := c.Signature
+		if c.own.raw == nil || c.Reason == ReasonTooManySignatures || c.Reason == ReasonSHA1 {
+			continue
+		}
+		c.body = v.bodies.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)
+		name, _ := s.QueryName()
+		q, known := byName[name]
+		if !known {
+			q = len(v.queries)
+			byName[name] = q
+			v.queries = append(v.queries, Query{Name: name})
+		}
+		v.queries[q].Signatures = append(v.queries[q].Signatures, i)
+	}
+}
+
+// Len is the number of signatures.
+func (v *Verifier) Len() int { return len(v.sigs) }
+
+// Signature is the i-th signature from the top.
+func (v *Verifier) Signature(i int) *Signature { return v.sigs[i].Signature }
+
+// Queries are the key records needed, each once.
+func (v *Verifier) Queries() []Query { return v.queries }
+
+// SetKey gives the answer to a query. It may be called from the goroutine
+// that Finish is called from only.
+func (v *Verifier) SetKey(q Query, a KeyAnswer) {
+	if a.Record == nil && a.RecordReason == ReasonNone && a.Err == nil && !a.NotFound && !a.Temporary {
+		a.Record, a.RecordReason = ParseKeyTexts(a.Texts)
+	}
+	for _, i := range q.Signatures {
+		v.sigs[i].answer = &a
+	}
+}
+
+// Finish gives a Result for each signature, top down. The body must have
+// ended (BodyHashes.Close). A query without an answer counts as failed for
+// now.
+func (v *Verifier) Finish() []Result {
+	results := make([]Result, len(v.sigs))
+	for i := range v.sigs {
+		c := &v.sigs[i]
+		v.finish(c)
+		c.Status = c.Reason.Status()
+		results[i] = c.Result
+	}
+	return results
+}
+
+// finish checks everything that can be checked; the first thing found wrong
+// is the reason.
+func (v *Verifier) finish(c *candidate) {
+	c.BodyTotal = v.bodies.TotalLength()
+	if c.body == nil {
+		return
+	}
+	s := c.Signature
+	c.CanonicalBodyLength = c.body.CanonicalLength()
+	c.BodyOK = (s.Length < 0 || s.Length <= c.CanonicalBodyLength) && bytes.Equal(c.body.Sum(), s.BodyHash)
+
+	note := func(r Reason) {
+		if c.Reason == ReasonNone {
+			c.Reason = r
+		}
+	}
+	keyReason := v.applyKey(c)
+	note(keyReason)
+	if c.Key != nil && c.Key.Key != nil && (keyReason == ReasonNone || keyReason.Status() == StatusPolicy && keyReason != ReasonKeyTooLarge) {
+		sum := v.hasher.sumFields(v.fields, c.FieldIndex, s.Headers, c.own, s.HeaderCanonicalization, s.Algorithm.Hash())
+		r := c.Key.verify(s.Algorithm, sum, s.Value)
+		c.HeaderOK = r == ReasonNone
+		note(r)
+	}
+	if s.Length > c.CanonicalBodyLength {
+		note(ReasonLengthTooLarge)
+	}
+	if !c.BodyOK {
+		note(ReasonBodyHash)
+	}
+	note(v.judgeCoverage(c))
+}
+
+// applyKey takes the key of the answer and judges it.
+func (v *Verifier) applyKey(c *candidate) Reason {
+	a := c.answer
+	if a == nil {
+		return ReasonKeyQuery
+	}
+	c.KeyErr, c.Security = a.Err, a.Security
+	switch {
+	case a.NotFound:
+		return ReasonKeyNotFound
+	case a.Temporary:
+		return ReasonKeyQuery
+	case a.Record == nil && a.RecordReason == ReasonNone:
+		return ReasonKeyReply
+	}
+	c.MultipleKeys = len(a.Texts) > 1
+	c.Key = a.Record
+	if k := c.Key; k != nil {
+		c.KeyBits, c.Testing = k.Bits, k.Testing
+	}
+	if a.RecordReason != ReasonNone {
+		return a.RecordReason
+	}
+	return v.judgeKey(c.Signature, c.Key, a.Security)
+}
+
+// judgeKey applies the key record's own restrictions and local policy.
+func (v *Verifier) judgeKey(s *Signature, k *KeyRecord, security Security) Reason {
+	d, ok1 := ToASCII(s.Domain)
+	i, ok2 := ToASCII(s.IdentityDomain())
+	switch {
+	case k.Type != s.Algorithm.KeyType():
+		return ReasonKeyTypeMismatch
+	case !k.AllowsHash(s.Algorithm):
+		return ReasonKeyHashMismatch
+	case k.NoSubdomains && (!ok1 || !ok2 || d != i):
+		return ReasonSubdomain
+	case security == Bogus && v.o.RefuseBogusKey:
+		return ReasonKeyBogus
+	case security != Secure && v.o.RefuseUnprotectedKey:
+		return ReasonKeyUnprotected
+	}
+	if key, ok := k.Key.(*rsa.PublicKey); ok {
+		switch {
+		case k.Bits > v.o.MaximumKeyBits:
+			return ReasonKeyTooLarge
+		case weakRSA(key):
+			return ReasonKeyWeak
+		case k.Bits < v.o.MinimumKeyBits:
+			return ReasonKeyTooSmall
+		}
+	}
+	return ReasonNone
+}
+
+// judgeCoverage applies local policy on what a signature covers.
+func (v *Verifier) judgeCoverage(c *candidate) Reason {
+	s := c.Signature
+	if s.Length >= 0 && !v.o.MinimumBody.Allows(s.Length, c.CanonicalBodyLength) {
+		return ReasonBodyCoverage
+	}
+	for _, name := range v.o.MustBeSigned {
+		if s.Covers(name) == 0 && v.fields.Count(name) > 0 {
+			return ReasonUnprotectedHeader
+		}
+	}
+	if v.o.SingletonsSigned {
+		for _, name := range singletons {
+			if n := v.fields.Count(name); n > 1 && s.Covers(name) < n {
+				return ReasonRepeatedField
+			}
+		}
+	}
+	return ReasonNone
+}
+
+// singletons are the fields that may occur once only (RFC 5322 §3.6) and that
+// people see, with those that say what the body is (RFC 2045).
+var singletons = [...]string{
+	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID",
+	"MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+}
+
+// ShortB gives for each result what header.b in Authentication-Results shows
+// (RFC 6008): the first eight characters of b=, more where two signatures
+// share them, "" where there is no b=.
+func ShortB(results []Result) []string {
+	const shortest = 8
+	out := make([]string, len(results))
+	for i := range results {
+		b := results[i].Signature.Encoded
+		n := shortest
+		for j := range results {
+			if j != i {
+				n = max(n, sharedPrefix(b, results[j].Signature.Encoded)+1)
+			}
+		}
+		out[i] = b[:min(n, len(b))]
+	}
+	return out
+}
+
+// sharedPrefix is the length of the common prefix of two different strings,
+// 0 for the same: no length tells those apart.
+func sharedPrefix(a, b string) int {
+	if a == b {
+		return 0
+	}
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
