@@ -1,0 +1,130 @@
+package milter
+
+import (
+	"bytes"
+	"strings"
+)
+
+// nextField takes a header field off a message: the field with its folds but
+// without its final line break; nil at the end of the header.
+func nextField(raw []byte) (field, rest []byte) {
+	if len(raw) == 0 || raw[0] == '\n' || raw[0] == '\r' && len(raw) > 1 && raw[1] == '\n' {
+		return nil, raw
+	}
+	end := 0
+	for {
+		n := bytes.IndexByte(raw[end:], '\n')
+		if n < 0 {
+			return raw, nil
+		}
+		end += n + 1
+		if end == len(raw) || raw[end] != ' ' && raw[end] != '\t' {
+			break
+		}
+	}
+	field = raw[:end-1]
+	if n := len(field); n > 0 && field[n-1] == '\r' {
+		field = field[:n-1]
+	}
+	return field, raw[end:]
+}
+
+func splitField(field []byte) (name, value []byte) {
+	n := bytes.IndexByte(field, ':')
+	if n < 0 {
+		return field, nil
+	}
+	return field[:n], field[n+1:]
+}
+
+// bodyOf is what follows the empty line.
+func bodyOf(raw []byte) []byte {
+	for {
+		field, rest := nextField(raw)
+		if field == nil {
+			break
+		}
+		raw = rest
+	}
+	if len(raw) > 0 && raw[0] == '\r' {
+		raw = raw[1:]
+	}
+	if len(raw) > 0 {
+		raw = raw[1:]
+	}
+	return raw
+}
+
+// Apply gives the message as Postfix makes it from the edits, in their order:
+// an inserted field goes before the index-th there is at that moment, or after
+// the last; changing or deleting counts the fields of that name there are at
+// that moment, and changing one that is not there adds it. Edits of the
+// envelope do nothing. The message's own line ends are kept.
+func Apply(message []byte, edits []Edit) []byte {
+	newline := "\n"
+	if n := bytes.IndexByte(message, '\n'); n > 0 && message[n-1] == '\r' {
+		newline = "\r\n"
+	}
+	var fields []string
+	rest := message
+	for {
+		field, next := nextField(rest)
+		if field == nil {
+			break
+		}
+		fields = append(fields, string(field))
+		rest = next
+	}
+	body, replaced := bodyOf(message), false
+	for _, e := range edits {
+		if e.Kind == ReplyReplaceBody {
+			if !replaced {
+				body, replaced = nil, true
+			}
+			body = append(body[:len(body):len(body)], e.Value...)
+			continue
+		}
+		fields = applyToFields(fields, e, newline)
+	}
+	var b bytes.Buffer
+	for _, f := range fields {
+		b.WriteString(f)
+		b.WriteString(newline)
+	}
+	b.WriteString(newline)
+	b.Write(body)
+	return b.Bytes()
+}
+
+func applyToFields(fields []string, e Edit, newline string) []string {
+	line := e.Name + ":" + strings.ReplaceAll(strings.ReplaceAll(e.Value, "\r\n", "\n"), "\n", newline)
+	switch e.Kind {
+	case ReplyAddHeader:
+		return append(fields, line)
+	case ReplyInsertHeader:
+		at := min(int(e.Index), len(fields))
+		fields = append(fields, "")
+		copy(fields[at+1:], fields[at:])
+		fields[at] = line
+	case ReplyChangeHeader:
+		count := uint32(0)
+		for i, f := range fields {
+			name, _ := splitField([]byte(f))
+			if !strings.EqualFold(string(bytes.TrimRight(name, " \t")), e.Name) {
+				continue
+			}
+			if count++; count != max(e.Index, 1) {
+				continue
+			}
+			if e.Value == "" {
+				return append(fields[:i], fields[i+1:]...)
+			}
+			fields[i] = line
+			return fields
+		}
+		if e.Value != "" {
+			return append(fields, line)
+		}
+	}
+	return fields
+}
