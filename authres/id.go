@@ -1,0 +1,112 @@
+package authres
+
+import (
+	"bytes"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// maxIDBytes is as long as an authserv-id can be and still be a name of ours:
+// what is longer is cut.
+const maxIDBytes = 1024
+
+// AuthservIDOf is the name a field claims to come from, whatever else is in it:
+// a comment before, an unreadable tail, a missing semicolon, no end of a quoted
+// string or comment do not hide it. ok is false when there is no name. One pass over
+// the octets up to the name; what follows it is not looked at.
+//
+// It serves to find forged fields, so in doubt it sees a name where strict
+// readers see none: blanks and comments inside a dotted name are passed over.
+func AuthservIDOf(value []byte) (id string, ok bool) {
+	l := &lexer{in: value}
+	l.skipJunk()
+	if l.end() {
+		return "", false
+	}
+	if l.peek() == '"' {
+		id, _ = l.quotedString()
+		id = strings.TrimFunc(id, func(r rune) bool { return r <= ' ' })
+		return cut(id), id != ""
+	}
+	var name []byte
+	for !l.end() && len(name) < maxIDBytes {
+		start := l.pos
+		for l.pos < len(l.in) && isNameByte(l.in[l.pos]) {
+			l.pos++
+		}
+		name = append(name, l.in[start:l.pos]...)
+		if l.pos < len(l.in) && l.in[l.pos] == 0 { // an MTA in C ends it here, one that drops NUL does not
+			l.pos++
+			continue
+		}
+		before := l.pos
+		l.skipJunk()
+		joined := l.pos > before && !l.end() && (l.peek() == '.' || bytes.HasSuffix(name, []byte(".")))
+		if !joined || !isNameByte(l.peek()) {
+			break
+		}
+	}
+	return cut(string(name)), len(name) > 0
+}
+
+func cut(s string) string { return s[:min(len(s), maxIDBytes)] }
+
+// isNameByte is generous: what ends a name is a blank, a semicolon, a comment, an
+// equals sign or a quote.
+func isNameByte(c byte) bool {
+	return c > ' ' && c != 0x7f && c != ';' && c != '(' && c != '"' && c != '='
+}
+
+// skipJunk moves past blanks, control characters and comments; a comment without
+// end is taken to be its opening parenthesis only.
+func (l *lexer) skipJunk() {
+	unbalanced := false
+	for !l.end() {
+		switch c := l.in[l.pos]; {
+		case c <= ' ' || c == 0x7f:
+			l.pos++
+		case c == '(' && !unbalanced:
+			start := l.pos
+			if _, ok := l.skipComment(); !ok {
+				l.pos, unbalanced = start+1, true
+			}
+		case c == '(' || c == ')':
+			l.pos++
+		default:
+			return
+		}
+	}
+}
+
+// SameAuthservID reports whether two names are the same one: case does not
+// matter, nor a trailing dot, nor whether a label is in its A or U form.
+func SameAuthservID(a, b string) bool {
+	a, b = trimDot(a), trimDot(b)
+	return strings.EqualFold(a, b) || mayBeIDN(a) && mayBeIDN(b) && toASCII(a) == toASCII(b)
+}
+
+// trimDot takes off trailing dots, of which two are no name but a forgery.
+func trimDot(s string) string { return strings.TrimRight(s, ".") }
+
+// mayBeIDN keeps the conversion away from names that have no second form.
+func mayBeIDN(s string) bool {
+	if len(s) > maxIDBytes {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return true
+		}
+	}
+	return strings.Contains(strings.ToLower(s), "xn--")
+}
+
+// toASCII gives the A-labels of a name (RFC 5890), mapped as look-ups are.
+func toASCII(s string) string {
+	a, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)).ToASCII(s)
+	if err != nil {
+		return strings.ToLower(s)
+	}
+	return strings.ToLower(a)
+}
