@@ -114,8 +114,8 @@ func (d *DNS) QueryServer(ctx context.Context, server, name string, qtype uint16
 	return nil, last
 }
 
-// LookupTXTAt asks one server for TXT records as QueryServer does. An alias is
-// reported by its target with KindNoData, since its server need not know more.
+// LookupTXTAt asks one server for TXT records as QueryServer does. An alias whose
+// target the server does not hold is KindNoData with an *AliasError inside.
 func (d *DNS) LookupTXTAt(ctx context.Context, server, name string) (Answer, error) {
 	m, err := d.QueryServer(ctx, server, name, dns.TypeTXT)
 	if err != nil {
@@ -139,7 +139,7 @@ func (d *DNS) LookupTXTAt(ctx context.Context, server, name string) (Answer, err
 			a.TTL = time.Duration(minTTL(h.records)) * time.Second
 			return a, nil
 		case h.alias == nil && at != dns.CanonicalName(name):
-			e.Err = aliasError(displayName(at))
+			e.Err = &AliasError{Target: displayName(at)}
 			return a, e
 		case h.alias == nil:
 			if m.Rcode == dns.RcodeNameError {
@@ -154,7 +154,7 @@ func (d *DNS) LookupTXTAt(ctx context.Context, server, name string) (Answer, err
 	return a, e
 }
 
-// aliasError is the target of an alias the server says no more about.
-type aliasError string
+// AliasError tells where an alias leads that the server asked says no more about.
+type AliasError struct{ Target string }
 
-func (a aliasError) Error() string { return "it is an alias (CNAME) of " + quote(string(a)) }
+func (a *AliasError) Error() string { return "it is an alias (CNAME) of " + quote(a.Target) }

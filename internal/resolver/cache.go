@@ -12,6 +12,9 @@ const (
 	// evictionSample is how many entries are looked at to find one to drop. Go walks
 	// a map from a random place, so this approaches least-recently-used without a list.
 	evictionSample = 8
+	// bytesPerEntry times the number of entries is the memory the cache may take:
+	// strangers choose how long their records are.
+	bytesPerEntry = 1024
 )
 
 type cacheKey struct {
@@ -22,20 +25,23 @@ type cacheKey struct {
 // cache keeps values for a time each, a bounded number of them.
 type cache[V any] struct {
 	seed     maphash.Seed
-	perShard int
+	perShard int // entries
+	maxBytes int // per shard
 	shards   [cacheShards]cacheShard[V]
 }
 
 type cacheShard[V any] struct {
 	mu      sync.RWMutex
 	entries map[cacheKey]*cacheEntry[V]
-	_       [24]byte // keeps neighbours' locks out of one cache line
+	bytes   int
+	_       [16]byte // keeps neighbours' locks out of one cache line
 }
 
 type cacheEntry[V any] struct {
 	value  V
 	stored time.Time
 	life   time.Duration
+	bytes  int
 	used   atomic.Bool
 }
 
@@ -51,7 +57,8 @@ func (e *cacheEntry[V]) left(now time.Time) time.Duration {
 }
 
 func newCache[V any](size int) *cache[V] {
-	return &cache[V]{seed: maphash.MakeSeed(), perShard: max(1, size/cacheShards)}
+	perShard := (size + cacheShards - 1) / cacheShards
+	return &cache[V]{seed: maphash.MakeSeed(), perShard: perShard, maxBytes: max(perShard*bytesPerEntry, 2*maxWireBytes)}
 }
 
 func (c *cache[V]) shard(name string) *cacheShard[V] {
@@ -76,8 +83,9 @@ func (c *cache[V]) get(key cacheKey, now time.Time) (value V, left time.Duration
 	return entry.value, left, true
 }
 
-func (c *cache[V]) put(key cacheKey, value V, life time.Duration, now time.Time) {
-	if life <= 0 {
+// put keeps a value of about so many octets.
+func (c *cache[V]) put(key cacheKey, value V, bytes int, life time.Duration, now time.Time) {
+	if life <= 0 || bytes > c.maxBytes {
 		return
 	}
 	shard := c.shard(key.name)
@@ -86,10 +94,19 @@ func (c *cache[V]) put(key cacheKey, value V, life time.Duration, now time.Time)
 	if shard.entries == nil {
 		shard.entries = make(map[cacheKey]*cacheEntry[V])
 	}
-	if _, replaces := shard.entries[key]; !replaces && len(shard.entries) >= c.perShard {
+	shard.remove(key)
+	for len(shard.entries) > 0 && (len(shard.entries) >= c.perShard || shard.bytes+bytes > c.maxBytes) {
 		shard.evict(now)
 	}
-	shard.entries[key] = &cacheEntry[V]{value: value, stored: now, life: life}
+	shard.entries[key] = &cacheEntry[V]{value: value, stored: now, life: life, bytes: bytes}
+	shard.bytes += bytes
+}
+
+func (s *cacheShard[V]) remove(key cacheKey) {
+	if entry := s.entries[key]; entry != nil {
+		s.bytes -= entry.bytes
+		delete(s.entries, key)
+	}
 }
 
 // evict drops a dead entry, else one not used since it was last looked at, else the
@@ -100,7 +117,7 @@ func (s *cacheShard[V]) evict(now time.Time) {
 	for key, entry := range s.entries {
 		left := entry.left(now)
 		if left <= 0 {
-			delete(s.entries, key)
+			s.remove(key)
 			return
 		}
 		if entry.used.Swap(false) {
@@ -113,7 +130,7 @@ func (s *cacheShard[V]) evict(now time.Time) {
 			break
 		}
 	}
-	delete(s.entries, victim)
+	s.remove(victim)
 }
 
 func (c *cache[V]) len() int {

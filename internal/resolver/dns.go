@@ -85,7 +85,7 @@ func (d *DNS) LookupTXT(ctx context.Context, name string) (Answer, error) {
 
 // lookup finds records through cache and flight. left is the life the result has left.
 func (d *DNS) lookup(ctx context.Context, asked string, qtype uint16) (r *result, left time.Duration, fromCache bool) {
-	name, err := canonical(asked)
+	name, err := plain(asked)
 	if err != nil {
 		return &result{err: &Error{Name: asked, Kind: KindBadName, Err: err}}, 0, false
 	}
@@ -95,19 +95,40 @@ func (d *DNS) lookup(ctx context.Context, asked string, qtype uint16) (r *result
 			return r, left, true
 		}
 	}
-	r, err = d.flight.do(ctx, key, d.workLimit(), func(ctx context.Context) *result {
-		r := d.resolve(ctx, name, qtype)
+	return d.lookupCold(ctx, key)
+}
+
+func (d *DNS) lookupCold(ctx context.Context, key cacheKey) (r *result, left time.Duration, fromCache bool) {
+	if ctx.Err() != nil {
+		return &result{err: &Error{Name: key.name, Kind: contextKind(ctx), Err: contextDetail(context.Cause(ctx))}}, 0, false
+	}
+	patience, _ := ctx.Deadline()
+	r, err := d.flight.do(ctx, key, d.workLimit(), func(ctx context.Context) *result {
+		r := d.resolve(withPatience(ctx, patience), key.name+".", key.qtype)
 		if d.cache != nil && !(r.err != nil && r.err.Kind == KindCanceled) {
-			d.cache.put(key, r, r.ttl, d.now())
+			d.cache.put(key, r, r.cost(), r.ttl, d.now())
 		}
 		return r
 	}, func(err error) *result {
-		return &result{err: &Error{Name: name, Kind: KindMalformed, Err: err}}
+		return &result{err: &Error{Name: key.name, Kind: KindMalformed, Err: err}}
 	})
 	if err != nil {
-		return &result{err: &Error{Name: asked, Kind: contextKind(ctx), Err: contextDetail(err)}}, 0, false
+		return &result{err: &Error{Name: key.name, Kind: contextKind(ctx), Err: contextDetail(err)}}, 0, false
 	}
 	return r, r.ttl, false
+}
+
+// cost is about the octets a result keeps in memory.
+func (r *result) cost() int {
+	const fixed = 200
+	cost := fixed
+	for _, text := range r.texts {
+		cost += len(text)
+	}
+	for _, rr := range r.records {
+		cost += fixed + dns.Len(rr)
+	}
+	return cost
 }
 
 // contextDetail leaves out what KindTimeout and KindCanceled say already.

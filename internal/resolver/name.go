@@ -2,74 +2,79 @@ package resolver
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/miekg/dns"
 )
 
 var (
-	errEmptyName   = errors.New("the name is empty")
-	errEmptyLabel  = errors.New("two dots in a row")
-	errLongLabel   = errors.New("a label exceeds 63 octets")
-	errLongName    = errors.New("the name exceeds 253 octets")
-	errBadOctet    = errors.New("a character that cannot stand in a domain name (international names are looked up in their xn-- form)")
-	maxLabelOctets = 63
-	maxNameOctets  = 253
+	errEmptyName  = errors.New("the name is empty")
+	errEmptyLabel = errors.New("two dots in a row")
+	errLongLabel  = errors.New("a label exceeds 63 octets")
+	errLongName   = errors.New("the name exceeds 253 octets")
+	errBadOctet   = errors.New("a character that cannot stand in a domain name (international names are looked up in their xn-- form)")
 )
 
-// canonical gives the name as cache key and question: absolute, lower case. It
-// allocates nothing when the name is lower case and has its final dot.
+const (
+	maxLabelOctets = 63
+	maxNameOctets  = 253
+	// escapedOctets are those miekg/dns writes with a backslash.
+	escapedOctets = `"\'();@$`
+)
+
+// plain gives the name as cache key: lower case, no final dot, "" for the root. It
+// allocates nothing when the name is in lower case.
 //
 // RFC 6376 §3.6.2.1: selector and domain are concatenated as they stand, so what comes
 // in is text from a stranger. Octets that zone files would have to escape are refused
 // instead: no host or key name has them.
-func canonical(name string) (string, error) {
+func plain(name string) (string, error) {
 	if name == "" {
 		return "", errEmptyName
 	}
 	if name == "." {
-		return name, nil
+		return "", nil
+	}
+	if name[len(name)-1] == '.' {
+		name = name[:len(name)-1]
+	}
+	if len(name) > maxNameOctets {
+		return "", errLongName
 	}
 	label, upper := 0, false
 	for i := 0; i < len(name); i++ {
 		c := name[i]
-		switch {
-		case c == '.':
+		if c == '.' {
 			if label == 0 {
 				return "", errEmptyLabel
 			}
-			label = -1
-		case c >= 'A' && c <= 'Z':
-			upper = true
-		case c <= ' ' || c >= 0x7f || c == '\\' || c == '"' || c == '(' || c == ')' || c == ';' || c == '@' || c == '\'' || c == '$':
-			return "", errBadOctet
+			label = 0
+			continue
 		}
 		if label++; label > maxLabelOctets {
 			return "", errLongLabel
 		}
+		switch {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_':
+		case c >= 'A' && c <= 'Z':
+			upper = true
+		case c <= ' ' || c >= 0x7f || strings.IndexByte(escapedOctets, c) >= 0:
+			return "", errBadOctet
+		}
 	}
-	absolute := name[len(name)-1] == '.'
-	if length := len(name); length > maxNameOctets+1 || length > maxNameOctets && !absolute {
-		return "", errLongName
+	if label == 0 {
+		return "", errEmptyLabel
 	}
-	if absolute && !upper {
-		return name, nil
+	if upper {
+		name = strings.ToLower(name)
 	}
-	return toFQDN(name, absolute), nil
+	return name, nil
 }
 
-func toFQDN(name string, absolute bool) string {
-	b := make([]byte, 0, len(name)+1)
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		b = append(b, c)
-	}
-	if !absolute {
-		b = append(b, '.')
-	}
-	return string(b)
+// canonical gives the name as miekg/dns writes it: absolute, lower case.
+func canonical(name string) (string, error) {
+	key, err := plain(name)
+	return key + ".", err
 }
 
 // sameName compares two names in miekg/dns's presentation form.

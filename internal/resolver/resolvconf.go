@@ -93,7 +93,12 @@ func (c *resolvConf) setOption(option string) {
 // "2001:db8::1", "[2001:db8::1]:5353". The port is 53 unless given.
 func ParseServer(text string) (netip.AddrPort, error) {
 	text = strings.TrimSpace(text)
-	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+	plain := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		plain = text[1 : len(text)-1]
+	}
+	// A zone may hold any character, even "]:53": it is what is left of such a mistake.
+	if addr, err := netip.ParseAddr(plain); err == nil && !strings.ContainsAny(addr.Zone(), "[]:") {
 		return netip.AddrPortFrom(addr.Unmap(), dnsPort), nil
 	}
 	server, err := netip.ParseAddrPort(text)

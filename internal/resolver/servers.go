@@ -129,13 +129,30 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 	return nil, nil, last
 }
 
+// patienceKey carries the deadline of the caller who began shared work. It does not
+// end the work, others may wait longer; but every server should have had its turn
+// before it.
+type patienceKey struct{}
+
+func withPatience(ctx context.Context, deadline time.Time) context.Context {
+	if deadline.IsZero() {
+		return ctx
+	}
+	return context.WithValue(ctx, patienceKey{}, deadline)
+}
+
 // tryTime shares the time that is left among the tries that are left.
 func tryTime(ctx context.Context, timeout time.Duration, triesLeft int) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return timeout
+	share := timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		share = min(share, time.Until(deadline)/time.Duration(triesLeft))
 	}
-	return min(timeout, max(time.Until(deadline)/time.Duration(triesLeft), minTryTime))
+	if patience, ok := ctx.Value(patienceKey{}).(time.Time); ok {
+		if left := time.Until(patience); left > 0 {
+			share = min(share, left/time.Duration(triesLeft))
+		}
+	}
+	return max(share, minTryTime)
 }
 
 // failureOf tells whether another server should be asked.
