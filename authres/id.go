@@ -83,7 +83,7 @@ func (l *lexer) skipJunk() {
 // matter, nor a trailing dot, nor whether a label is in its A or U form.
 func SameAuthservID(a, b string) bool {
 	a, b = trimDot(a), trimDot(b)
-	return strings.EqualFold(a, b) || mayBeIDN(a) && mayBeIDN(b) && toASCII(a) == toASCII(b)
+	return strings.EqualFold(a, b) || (mayBeIDN(a) || mayBeIDN(b)) && toASCII(a) == toASCII(b)
 }
 
 // trimDot takes off trailing dots, of which two are no name but a forgery.

@@ -46,6 +46,7 @@ type Client struct {
 	macroAsked  [stageCount]bool
 	macros      map[string]string // of the message being sent
 	out         []byte
+	parts       net.Buffers
 	in          []byte
 	from, to    int
 	timeIsSet   time.Time
@@ -189,6 +190,21 @@ func (c *Client) Queue(command byte, data ...[]byte) {
 		c.out = append(c.out, d...)
 	}
 	c.end(start)
+}
+
+// queueBody is Queue for body chunks, which are sent without a copy and at once.
+func (c *Client) queueBody(chunk []byte) error {
+	if len(chunk) < 16<<10 && len(c.out) < maxBodyChunkBytes {
+		c.Queue(CommandBody, chunk)
+		return nil
+	}
+	c.out = append(binary.BigEndian.AppendUint32(c.out, uint32(len(chunk)+1)), CommandBody)
+	c.setDeadline()
+	c.parts = append(c.parts[:0], c.out, chunk)
+	buffers := c.parts
+	_, err := buffers.WriteTo(c.conn)
+	c.out = c.out[:0]
+	return err
 }
 
 // QueueRaw appends octets without a frame around them.

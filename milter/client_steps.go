@@ -124,7 +124,9 @@ func (c *Client) Body(chunk []byte) (*Answer, error) {
 	if c.skipBody || !c.wants(CommandBody) {
 		return nil, nil
 	}
-	c.Queue(CommandBody, chunk)
+	if err := c.queueBody(chunk); err != nil {
+		return nil, err
+	}
 	r, err := c.step(StepBody)
 	if r != nil && r.Kind == ReplySkip {
 		c.skipBody = true

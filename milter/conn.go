@@ -58,12 +58,17 @@ type Conn struct {
 	deadline  time.Time // of reads, as last set
 	frameEnds time.Time // when the frame begun must be complete
 	out       []byte    // replies not yet sent
-	small     [48]byte
+	small     [48]byte  // what out begins with
+	lentOut   *[]byte   // or what it was lent for the edits
+	edits     Edits
+	writer    writer
 }
 
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{server: s, nc: nc, in: newReader(nc, &s.buffers, s.options.MaxFrameBytes)}
 	c.out = c.small[:0]
+	c.edits.conn = c
+	c.writer.init(nc, c.in.raw)
 	return c
 }
 
@@ -261,14 +266,23 @@ func (c *Conn) flush() error {
 		return nil
 	}
 	err := c.write(c.out)
+	if c.lentOut != nil {
+		*c.lentOut = c.out[:0]
+		c.server.outs.put(c.lentOut)
+		c.lentOut = nil
+	}
 	c.out = c.small[:0]
 	return err
 }
 
 func (c *Conn) write(b []byte) error {
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.server.options.WriteTimeout)); err != nil {
-		return err
+	return c.writer.write(b, c.server.options.WriteTimeout)
+}
+
+// lendOut gives out a longer buffer, for edits.
+func (c *Conn) lendOut() {
+	if c.lentOut == nil {
+		c.lentOut = c.server.outs.get()
+		c.out = append(*c.lentOut, c.out...)
 	}
-	_, err := c.nc.Write(b)
-	return err
 }

@@ -241,9 +241,8 @@ func (c *Conn) handleBody(command byte, size int) error {
 }
 
 func (c *Conn) handleEndOfMessage() error {
-	edits := &Edits{conn: c, out: c.out}
-	response := c.session.EndOfMessage(edits)
-	c.out = edits.out
+	c.lendOut()
+	response := c.session.EndOfMessage(&c.edits)
 	if response.Kind() == ReplySkip {
 		response = Continue
 	}

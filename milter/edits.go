@@ -15,15 +15,14 @@ import (
 // gets a TAB, so that no value can start another field; NUL is dropped.
 type Edits struct {
 	conn *Conn
-	out  []byte
 }
 
 func (e *Edits) begin(kind byte) int {
-	e.out = append(e.out, 0, 0, 0, 0, kind)
-	return len(e.out) - frameHeadBytes
+	e.conn.out = append(e.conn.out, 0, 0, 0, 0, kind)
+	return len(e.conn.out) - frameHeadBytes
 }
 
-func (e *Edits) end(start int) { e.out = endFrame(e.out, start) }
+func (e *Edits) end(start int) { e.conn.out = endFrame(e.conn.out, start) }
 
 func (e *Edits) need(a ActionMask, what string) error {
 	if e.conn.negotiation.Actions&a == 0 {
@@ -63,11 +62,11 @@ func (e *Edits) header(kind byte, action ActionMask, what string, index int, nam
 	}
 	start := e.begin(kind)
 	if kind != ReplyAddHeader {
-		e.out = binary.BigEndian.AppendUint32(e.out, uint32(max(index, 0)))
+		e.conn.out = binary.BigEndian.AppendUint32(e.conn.out, uint32(max(index, 0)))
 	}
-	e.out = append(append(e.out, name...), 0)
+	e.conn.out = append(append(e.conn.out, name...), 0)
 	e.value(value)
-	e.out = append(e.out, 0)
+	e.conn.out = append(e.conn.out, 0)
 	e.end(start)
 	return nil
 }
@@ -92,7 +91,7 @@ func (e *Edits) value(v string) {
 	}
 	v = strings.TrimPrefix(v, " ")
 	if e.conn.negotiation.LeadingSpace && (v == "" || v[0] != '\t' && v[0] != '\n' && v[0] != '\r') {
-		e.out = append(e.out, ' ')
+		e.conn.out = append(e.conn.out, ' ')
 	}
 	for i := 0; i < len(v); i++ {
 		c := v[i]
@@ -103,13 +102,13 @@ func (e *Edits) value(v string) {
 			if c == '\r' && i+1 < len(v) && v[i+1] == '\n' {
 				i++
 			}
-			e.out = append(e.out, '\n')
+			e.conn.out = append(e.conn.out, '\n')
 			if i+1 >= len(v) || v[i+1] != ' ' && v[i+1] != '\t' {
-				e.out = append(e.out, '\t')
+				e.conn.out = append(e.conn.out, '\t')
 			}
 			continue
 		}
-		e.out = append(e.out, c)
+		e.conn.out = append(e.conn.out, c)
 	}
 }
 
@@ -121,7 +120,7 @@ func (e *Edits) ReplaceBody(body []byte) error {
 	for first := true; first || len(body) > 0; first = false {
 		n := min(len(body), maxBodyChunkBytes)
 		start := e.begin(ReplyReplaceBody)
-		e.out = append(e.out, body[:n]...)
+		e.conn.out = append(e.conn.out, body[:n]...)
 		e.end(start)
 		body = body[n:]
 	}
@@ -165,7 +164,7 @@ func (e *Edits) text(kind byte, action ActionMask, what string, texts ...string)
 	}
 	start := e.begin(kind)
 	for _, t := range texts {
-		e.out = append(append(e.out, t...), 0)
+		e.conn.out = append(append(e.conn.out, t...), 0)
 	}
 	e.end(start)
 	return nil

@@ -15,6 +15,7 @@ type Server struct {
 	options    Options
 	newSession func(*Conn) Session
 	buffers    bufferPool
+	outs       outPool
 	ctx        context.Context
 	cancel     context.CancelFunc
 	draining   atomic.Bool

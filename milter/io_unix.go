@@ -31,3 +31,16 @@ func (r *reader) readReady(fd uintptr) bool {
 		return true
 	}
 }
+
+// writeReady tries to write once; what the socket does not take, or an error,
+// is left to an ordinary write with a deadline.
+func (w *writer) writeReady(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), w.rest)
+		if err == syscall.EINTR {
+			continue
+		}
+		w.rest = w.rest[max(n, 0):]
+		return true
+	}
+}
