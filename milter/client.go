@@ -52,6 +52,7 @@ type Client struct {
 	timeIsSet   time.Time
 	reply       Answer
 	connected   bool
+	greeted     bool
 	refused     Answer // kind 0 while the connection is not decided
 	skipBody    bool
 }

@@ -2,6 +2,7 @@ package milter
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -150,11 +151,7 @@ func (o *Outcome) decided(command byte, r *Answer) bool {
 
 func (c *Client) sendEnvelope(m *Message, o *Outcome) (done bool, err error) {
 	if !c.connected {
-		host := m.Host
-		if host == "" {
-			host = "localhost"
-		}
-		r, err := c.Connect(host, m.Addr)
+		r, err := c.Connect(cmp.Or(m.Host, "localhost"), m.Addr)
 		if err != nil {
 			return true, err
 		}
@@ -162,13 +159,13 @@ func (c *Client) sendEnvelope(m *Message, o *Outcome) (done bool, err error) {
 			c.refused = *r
 			return true, nil
 		}
-		helo := m.Helo
-		if helo == "" {
-			helo = host
-		}
-		if r, err = c.Helo(helo); err != nil || o.decided(CommandHelo, r) {
+	}
+	if !c.greeted {
+		r, err := c.Helo(cmp.Or(m.Helo, m.Host, "localhost"))
+		if err != nil || o.decided(CommandHelo, r) {
 			return true, err
 		}
+		c.greeted = true
 	}
 	r, err := c.Mail(angle(m.From), m.FromArgs...)
 	if err != nil || o.decided(CommandMail, r) {
@@ -196,7 +193,8 @@ func (c *Client) sendEnvelope(m *Message, o *Outcome) (done bool, err error) {
 		accepted = true
 	}
 	if !accepted {
-		return true, c.Abort()
+		c.Abort() // an error shows at the next message
+		return true, nil
 	}
 	o.Final, o.Step = Answer{}, 0
 	r, err = c.Data()

@@ -172,7 +172,7 @@ func (c *Client) Abort() error {
 // QuitNC ends the SMTP client's connection and keeps the filter's.
 func (c *Client) QuitNC() error {
 	c.Queue(CommandQuitNC)
-	c.connected, c.refused = false, Answer{}
+	c.connected, c.greeted, c.refused = false, false, Answer{}
 	return c.Flush()
 }
 

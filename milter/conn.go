@@ -239,10 +239,17 @@ func (c *Conn) arm() error {
 // frame reads the next frame's head.
 func (c *Conn) frame() (command byte, size int, err error) {
 	c.frameEnds = time.Time{}
+	if err := c.fill(lengthBytes); err != nil {
+		return 0, 0, err
+	}
+	size, err = c.in.frameSize()
+	if err != nil {
+		return 0, 0, err
+	}
 	if err := c.fill(frameHeadBytes); err != nil {
 		return 0, 0, err
 	}
-	command, size, err = c.in.frameHead()
+	command = c.in.command()
 	if err == nil && c.phase == phaseNegotiate && size > maxNegotiateBytes {
 		err = protocolError(command, "%w: %d octets before the negotiation", ErrFrameTooLong, size+1)
 	}

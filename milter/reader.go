@@ -151,18 +151,23 @@ func (r *reader) readMore(need int) error {
 	return nil
 }
 
-// frameHead reads a frame's length and command once its octets are buffered.
-func (r *reader) frameHead() (command byte, size int, err error) {
-	head := r.buf[r.from : r.from+frameHeadBytes]
-	length := binary.BigEndian.Uint32(head)
+// frameSize checks the length of the next frame, whose first four octets are
+// buffered, and returns how many octets follow its command.
+func (r *reader) frameSize() (int, error) {
+	length := binary.BigEndian.Uint32(r.buf[r.from:r.to])
 	if length == 0 {
-		return 0, 0, fmt.Errorf("%w: frame of length zero", ErrProtocol)
+		return 0, fmt.Errorf("%w: frame of length zero", ErrProtocol)
 	}
 	if uint64(length) > uint64(r.maxFrame) {
-		return 0, 0, fmt.Errorf("%w: %w: %d octets, the limit is %d", ErrProtocol, ErrFrameTooLong, length, r.maxFrame)
+		return 0, fmt.Errorf("%w: %w: %d octets, the limit is %d", ErrProtocol, ErrFrameTooLong, length, r.maxFrame)
 	}
+	return int(length) - 1, nil
+}
+
+// command moves past a frame's head, which is buffered, and returns its command.
+func (r *reader) command() byte {
 	r.from += frameHeadBytes
-	return head[4], int(length) - 1, nil
+	return r.buf[r.from-1]
 }
 
 // take returns up to n buffered octets and moves past them. The slice is valid

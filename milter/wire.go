@@ -47,6 +47,7 @@ const (
 	minVersion              = 2
 	maxVersion              = 6
 	maxNegotiateBytes       = 4096
+	lengthBytes             = 4
 	frameHeadBytes          = 5
 	maxBodyChunkBytes       = 65535
 	negotiatePartBytes      = 12
