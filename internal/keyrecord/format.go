@@ -142,9 +142,12 @@ func powerDNS(records []Record) (string, error) {
 // every verifier fail.
 func nsupdate(records []Record) (string, error) {
 	var b strings.Builder
-	for _, r := range records {
+	for i, r := range records {
 		if r.Domain == "" {
 			return "", errNeedsDomain
+		}
+		if i > 0 && !strings.EqualFold(r.Domain, records[i-1].Domain) {
+			b.WriteString("send\n") // one update cannot touch two zones
 		}
 		fmt.Fprintf(&b, "update delete %s TXT\n", r.Name())
 		fmt.Fprintf(&b, "update add %s %d IN TXT %s\n", r.Name(), r.ttl(), QuoteAll(r.Strings()))

@@ -101,7 +101,7 @@ func (r Record) Text() string { return r.tags() + "p=" + r.PublicKey }
 func (r Record) Strings() []string { return Split(r.Text(), maxStringBytes) }
 
 // Relative is the record's name below the domain: "SELECTOR._domainkey".
-func (r Record) Relative() string { return toASCII(r.Selector) + "._domainkey" }
+func (r Record) Relative() string { return ASCII(r.Selector) + "._domainkey" }
 
 // Name is the record's absolute name with its final dot, or Relative when the
 // domain is not known.
@@ -112,7 +112,7 @@ func (r Record) Name() string {
 	return r.Relative() + "." + r.asciiDomain() + "."
 }
 
-func (r Record) asciiDomain() string { return toASCII(strings.TrimSuffix(r.Domain, ".")) }
+func (r Record) asciiDomain() string { return ASCII(strings.TrimSuffix(r.Domain, ".")) }
 
 func (r Record) ttl() int {
 	if r.TTLSeconds == 0 {
@@ -121,9 +121,9 @@ func (r Record) ttl() int {
 	return r.TTLSeconds
 }
 
-// toASCII turns U-labels into A-labels (RFC 5891) and leaves all else alone:
+// ASCII turns U-labels into A-labels (RFC 5891) and leaves all else alone:
 // DKIM names hold underscores, which stricter IDNA profiles refuse.
-func toASCII(name string) string {
+func ASCII(name string) string {
 	for i := 0; i < len(name); i++ {
 		if name[i] >= 0x80 {
 			if ascii, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(name); err == nil {
@@ -138,7 +138,7 @@ func toASCII(name string) string {
 // CheckName refuses a selector or domain that cannot be a DNS name of letters,
 // digits, hyphens, underscores and dots. what names it in the error.
 func CheckName(what, name string) error {
-	ascii := strings.TrimSuffix(toASCII(name), ".")
+	ascii := strings.TrimSuffix(ASCII(name), ".")
 	if ascii == "" {
 		return fmt.Errorf("the %s is empty", what)
 	}

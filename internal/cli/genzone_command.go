@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dojang/internal/keyrecord"
+)
+
+// zoneCommand is `dojang zone`.
+func zoneCommand(s Streams) *cobra.Command {
+	o := zoneOptions{soa: defaultSOA()}
+	var format, hashes string
+	c := &cobra.Command{
+		Use:   "zone [DATASET] [flags]",
+		Short: "Write the DNS records of all keys of a KeyTable",
+		Long: `Write the DNS record of every key of a KeyTable: of the data set named, or of the
+configuration's KeyTable. Any type of data set will do.
+
+Names are absolute and records complete, whatever zone they are loaded into. Of
+several rows with one key the record is written once; two keys of one name are
+an error, for two records at one name make every signature fail.
+
+Formats: zone-line (one line of a zone file for each record), bind
+(opendkim-genkey's layout), nsupdate, powerdns (pdnsutil commands), route53 (a
+change batch for the AWS command line), single-line (bare values), json.`,
+		Example: `  dojang zone
+  dojang zone refile:/etc/opendkim/KeyTable --domain example.com
+  dojang zone --format nsupdate | nsupdate -k /etc/bind/ddns.key
+  dojang zone --soa --nameservers ns1.example.com,ns2.example.com > db.dkim`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.now = time.Now()
+			if len(args) == 1 {
+				o.dataset = args[0]
+			}
+			return runZone(c.Context(), s, o, format, hashes)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&o.domain, "domain", "d", "", "only keys of this domain")
+	f.BoolVarP(&o.subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
+	f.BoolVarP(&o.emailOnly, "restrict", "M", false, "restrict the keys to e-mail")
+	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
+	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, single-line or json")
+	f.IntVarP(&o.ttl, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
+	addZoneFlags(f, &o.output, &o.soa)
+	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	return c
+}
+
+func addZoneFlags(f *pflag.FlagSet, output *string, soa *soaOptions) {
+	f.StringVarP(output, "output", "o", "", "file to write (standard output)")
+	f.BoolVarP(&soa.write, "soa", "S", false, "begin with an SOA record")
+	f.StringSliceVarP(&soa.nameservers, "nameservers", "N", nil, "names of the zone's servers for NS records, the first for the SOA too")
+	f.StringVarP(&soa.contact, "contact", "C", "", "contact address for the SOA (you at this machine)")
+	f.IntVarP(&soa.expire, "expire", "E", soa.expire, "SOA: seconds after which secondaries give up")
+	f.IntVarP(&soa.refresh, "refresh", "r", soa.refresh, "SOA: seconds between refreshes")
+	f.IntVarP(&soa.retry, "retry", "R", soa.retry, "SOA: seconds between retries")
+	f.IntVarP(&soa.minTTL, "default-ttl", "T", soa.minTTL, "SOA: time to live of negative answers in seconds")
+}
+
+func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes string) error {
+	format, err := keyrecord.ParseFormat(formatName)
+	if err != nil {
+		return &exitError{exUsage, err}
+	}
+	if err := checkHashes(hashes); err != nil {
+		return err
+	}
+	if o.subdomains && o.domain == "" {
+		return exitf(exUsage, "--subdomains goes with --domain")
+	}
+	if o.ttl < 0 {
+		return exitf(exUsage, "--ttl %d: use 0 or more seconds", o.ttl)
+	}
+	zoneFile := format == keyrecord.ZoneLine || format == keyrecord.Bind
+	if !zoneFile && (o.soa.write || len(o.soa.nameservers) > 0) {
+		return exitf(exUsage, "--soa and --nameservers belong into a zone file: use --format zone-line or bind")
+	}
+	if o.soa.write && len(o.soa.nameservers) == 0 {
+		return exitf(exUsage, "--soa: a zone needs name servers: give --nameservers NAME,...")
+	}
+	cfg, err := o.resolve()
+	if err != nil {
+		return err
+	}
+	o.fullNames = true
+	keys, err := o.collect(ctx, cfg, sayTo(s.Err, "dojang zone", o.verbose))
+	if err != nil {
+		return err
+	}
+	records := make([]keyrecord.Record, len(keys))
+	for i, k := range keys {
+		k.record.Hashes, k.record.TTLSeconds = hashes, o.ttl
+		records[i] = k.record
+	}
+	out, err := openOutput(s.Out, o.output)
+	if err != nil {
+		return err
+	}
+	o.soa.header(out, o.now)
+	if err := keyrecord.Write(out, format, records...); err != nil {
+		return exitf(exIOErr, "%w", err)
+	}
+	return out.close()
+}
+
+// atpszoneCommand is `dojang atpszone`.
+func atpszoneCommand(s Streams) *cobra.Command {
+	o := atpsOptions{soa: defaultSOA()}
+	c := &cobra.Command{
+		Use:   "atpszone DATASET [flags]",
+		Short: "Write the records that authorize third-party signers",
+		Long: `Write the records by which a domain authorizes the domains of a data set to sign
+its mail (Authorized Third-Party Signatures, RFC 6541, experimental). The set's
+keys are the domains; values are not used.`,
+		Example: `  dojang atpszone list.example,press.example
+  dojang atpszone file:/etc/opendkim/signers --nsupdate example.com | nsupdate -k /etc/bind/ddns.key`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.dataset, o.now, o.suffix = args[0], time.Now(), true
+			if err := o.checkHash(); err != nil {
+				return exitf(exUsage, "--hash %s: use none, sha1 or sha256", o.hash)
+			}
+			return runATPSZone(c.Context(), "dojang atpszone", s, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
+	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
+	f.IntVarP(&o.ttl, "ttl", "t", -1, "time to live of each record in seconds")
+	addZoneFlags(f, &o.output, &o.soa)
+	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	return c
+}
