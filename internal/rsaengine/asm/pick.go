@@ -1,0 +1,58 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// pickDigits is how many digits of the entry one reading of the table gathers.
+const pickDigits = 10
+
+// pick writes the constant-time table look-up. The entries are read whole, all
+// of them, and combined with masks: the index never becomes an address.
+func pick() {
+	TEXT("pick", NOSPLIT, "func(r, table, index *uint64, blocks, entries int)")
+	Doc("pick sets each lane of r to its lane of the entry numbered by its lane of index.",
+		"It reads all entries of the table, of 10·blocks digits each.")
+	Pragma("noescape")
+	r, table, blocks, entries, size := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.R9
+	Load(Param("r"), r)
+	Load(Param("table"), table)
+	Load(Param("index"), reg.RAX)
+	Load(Param("blocks"), blocks)
+	Load(Param("entries"), entries)
+	out := zmm(0, pickDigits)
+	index, one, number, chosen := zmm(20, 1)[0], zmm(21, 1)[0], zmm(22, 1)[0], zmm(23, 1)[0]
+	VMOVDQA64(mem(reg.RAX, 0), index)
+	MOVQ(operand.U32(1), reg.RAX)
+	VPBROADCASTQ(reg.RAX, one)
+	IMUL3Q(operand.U32(64*pickDigits), blocks, size)
+
+	Label("block")
+	for _, z := range out {
+		clear(z)
+	}
+	clear(number)
+	MOVQ(table, reg.R10)
+	MOVQ(entries, reg.R11)
+	Label("entry")
+	VPCMPEQQ(index, number, reg.K1)
+	VPTERNLOGQ_Z(operand.U8(0xff), chosen, chosen, reg.K1, chosen)
+	VPADDQ(one, number, number)
+	for j, z := range out {
+		VPTERNLOGQ(operand.U8(orAnd), mem(reg.R10, j), chosen, z)
+	}
+	ADDQ(size, reg.R10)
+	repeat("entry", reg.R11)
+	for j, z := range out {
+		VMOVDQA64(z, mem(r, j))
+	}
+	advance(r, pickDigits)
+	advance(table, pickDigits)
+	repeat("block", blocks)
+	finish()
+}
+
+// orAnd is VPTERNLOG's truth table of a | b&c.
+const orAnd = 0xf8

@@ -1,0 +1,140 @@
+package rsaengine
+
+import (
+	"crypto/rsa"
+	"math/big"
+)
+
+// class is a size of key that the kernels know.
+type class struct {
+	bits   int // of the modulus
+	half   int // digits of a prime
+	full   int // digits of the modulus
+	window int // bits of the exponent for one look-up in the table
+}
+
+// classes are all sizes. The windows are the faster ones as measured: larger
+// tables leave the first-level cache.
+var classes = [...]class{
+	{bits: 1024, half: 10, full: 20, window: 5},
+	{bits: 2048, half: 20, full: 40, window: 5},
+	{bits: 3072, half: 30, full: 60, window: 4},
+	{bits: 4096, half: 40, full: 80, window: 4},
+}
+
+func classOf(bits int) *class {
+	for i := range classes {
+		if classes[i].bits == bits {
+			return &classes[i]
+		}
+	}
+	return nil
+}
+
+// index is c's place in classes.
+func (c *class) index() int { return c.bits/1024 - 1 }
+
+// constants are what the kernels need of one key, secret but for n.
+type constants struct {
+	class *class
+	p, q  prime
+	// inverse is 1/q modulo p, times 2^(52·half).
+	inverse []uint64
+	n       modulus
+}
+
+// modulus is a number to compute modulo of, in d digits.
+type modulus struct {
+	m        []uint64
+	square   []uint64 // 2^(2·52·d) modulo m
+	negative uint64   // -1/m modulo 2^52
+}
+
+// prime is one of the two primes and the private exponent for it.
+type prime struct {
+	modulus
+	windows []byte // the exponent, a window of bits to a byte, highest first
+}
+
+const publicExponent = 65537
+
+// acceleratable reports whether key is of the kind the kernels compute.
+func acceleratable(key *rsa.PrivateKey) bool {
+	c := classOf(key.N.BitLen())
+	return c != nil && key.E == publicExponent && len(key.Primes) == 2 &&
+		key.Primes[0].BitLen() == c.bits/2 && key.Primes[1].BitLen() == c.bits/2
+}
+
+// newConstants computes the constants of an acceleratable key. It runs when a
+// key is loaded, not when it signs, and uses math/big, as parsing the key did.
+func newConstants(key *rsa.PrivateKey) *constants {
+	c := classOf(key.N.BitLen())
+	p, q := key.Primes[0], key.Primes[1]
+	k := &constants{
+		class: c,
+		p:     newPrime(p, key.D, c),
+		q:     newPrime(q, key.D, c),
+		n:     newModulus(key.N, c.full),
+	}
+	inverse := new(big.Int).ModInverse(q, p)
+	inverse.Lsh(inverse, uint(digitBits*c.half)).Mod(inverse, p)
+	k.inverse = digitsOf(inverse, c.half)
+	forget(inverse)
+	return k
+}
+
+func newModulus(m *big.Int, digits int) modulus {
+	square := new(big.Int).Lsh(big.NewInt(1), uint(2*digitBits*digits))
+	square.Mod(square, m)
+	radix := new(big.Int).Lsh(big.NewInt(1), digitBits)
+	negative := new(big.Int).ModInverse(m, radix)
+	negative.Sub(radix, negative)
+	defer forget(square, negative)
+	return modulus{digitsOf(m, digits), digitsOf(square, digits), negative.Uint64()}
+}
+
+func newPrime(p, d *big.Int, c *class) prime {
+	less := new(big.Int).Sub(p, big.NewInt(1))
+	exponent := new(big.Int).Mod(d, less)
+	defer forget(less, exponent)
+	return prime{newModulus(p, c.half), windowsOf(exponent, c)}
+}
+
+// windowsOf cuts x, of half the bits of the class, into windows.
+func windowsOf(x *big.Int, c *class) []byte {
+	b := make([]byte, c.bits/16)
+	defer clear(b)
+	x.FillBytes(b)
+	bit := func(i int) byte { // 0 the lowest
+		if i >= 8*len(b) {
+			return 0
+		}
+		return b[len(b)-1-i/8] >> (i % 8) & 1
+	}
+	count := (8*len(b) + c.window - 1) / c.window
+	windows := make([]byte, count)
+	for w := range windows {
+		for i := range c.window {
+			windows[w] |= bit((count-1-w)*c.window+i) << i
+		}
+	}
+	return windows
+}
+
+// forget overwrites numbers that are no longer needed.
+func forget(numbers ...*big.Int) {
+	for _, x := range numbers {
+		clear(x.Bits())
+	}
+}
+
+// wipe overwrites the secrets. It runs when the signer is unreachable.
+func (k *constants) wipe() {
+	for _, p := range []*prime{&k.p, &k.q} {
+		clear(p.m)
+		clear(p.square)
+		clear(p.windows)
+		p.negative = 0
+	}
+	clear(k.inverse)
+}

@@ -1,0 +1,95 @@
+package rsaengine
+
+import (
+	"math/big"
+	"math/bits"
+)
+
+// Numbers are little-endian slices of digits of 52 bits, the radix of the IFMA
+// instructions. The functions here take time that depends on the lengths alone.
+const (
+	digitBits = 52
+	digitMask = 1<<digitBits - 1
+)
+
+// setBytes sets x to the big-endian number b, which must fit.
+func setBytes(x []uint64, b []byte) {
+	clear(x)
+	for i := range b {
+		bit := 8 * (len(b) - 1 - i)
+		j, shift := bit/digitBits, bit%digitBits
+		x[j] |= uint64(b[i]) << shift & digitMask
+		if shift > digitBits-8 && j+1 < len(x) {
+			x[j+1] |= uint64(b[i]) >> (digitBits - shift)
+		}
+	}
+}
+
+// putBytes writes x to b, big-endian.
+func putBytes(b []byte, x []uint64) {
+	for i := range b {
+		bit := 8 * (len(b) - 1 - i)
+		j, shift := bit/digitBits, bit%digitBits
+		v := x[j] >> shift
+		if shift > digitBits-8 && j+1 < len(x) {
+			v |= x[j+1] << (digitBits - shift)
+		}
+		b[i] = byte(v)
+	}
+}
+
+// subtractOnce sets x to x-m where x ≥ m, and leaves it alone otherwise. t is
+// scratch.
+func subtractOnce(x, m, t []uint64) {
+	var borrow int64
+	for j := range x {
+		d := int64(x[j]) - int64(m[j]) + borrow
+		borrow = d >> digitBits
+		t[j] = uint64(d) & digitMask
+	}
+	keep := uint64(borrow) // all ones where x < m
+	for j := range x {
+		x[j] = x[j]&keep | t[j]&^keep
+	}
+}
+
+// difference sets r = a - b + 2m, which must not be negative.
+func difference(r, a, b, m []uint64) {
+	var carry int64
+	for j := range r {
+		d := int64(a[j]) - int64(b[j]) + 2*int64(m[j]) + carry
+		carry = d >> digitBits
+		r[j] = uint64(d) & digitMask
+	}
+}
+
+// multiplyAdd sets r = a·b + c, where a, b and c are of one length and r is
+// twice as long.
+func multiplyAdd(r, a, b, c []uint64) {
+	var high, low uint64 // of the column's sum, below 2^128
+	for k := range r {
+		for i := max(0, k-len(b)+1); i <= min(k, len(a)-1); i++ {
+			h, l := bits.Mul64(a[i], b[k-i])
+			var carry uint64
+			low, carry = bits.Add64(low, l, 0)
+			high += h + carry
+		}
+		if k < len(c) {
+			var carry uint64
+			low, carry = bits.Add64(low, c[k], 0)
+			high += carry
+		}
+		r[k] = low & digitMask
+		low = low>>digitBits | high<<(64-digitBits)
+		high >>= digitBits
+	}
+}
+
+// digitsOf returns x in n digits.
+func digitsOf(x *big.Int, n int) []uint64 {
+	b := make([]byte, (n*digitBits+7)/8)
+	defer clear(b)
+	d := make([]uint64, n)
+	setBytes(d, x.FillBytes(b))
+	return d
+}
