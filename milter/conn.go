@@ -56,7 +56,8 @@ type Conn struct {
 
 	state     atomic.Int32
 	deadline  time.Time // of reads, as last set
-	frameEnds time.Time // when the frame begun must be complete
+	frameEnds time.Time // when the frame begun must be complete; zero while it need not wait
+	inFrame   bool      // a frame's head is read, its rest perhaps not
 	out       []byte    // replies not yet sent
 	small     [48]byte  // what out begins with
 	lentOut   *[]byte   // or what it was lent for the edits
@@ -205,9 +206,6 @@ func (c *Conn) fill(need int) error {
 		if idle && !c.state.CompareAndSwap(stateIdle, stateBusy) {
 			return ErrServerClosed
 		}
-		if c.frameEnds.IsZero() && c.in.buffered() < need {
-			c.frameEnds = time.Now().Add(c.server.options.FrameTimeout)
-		}
 	}
 	return nil
 }
@@ -217,6 +215,9 @@ func (c *Conn) fill(need int) error {
 func (c *Conn) arm() error {
 	o := &c.server.options
 	now := time.Now()
+	if c.frameEnds.IsZero() && (c.inFrame || c.in.buffered() > 0) {
+		c.frameEnds = now.Add(o.FrameTimeout)
+	}
 	timeout := o.CommandTimeout
 	switch {
 	case c.phase == phaseNegotiate:
@@ -238,7 +239,7 @@ func (c *Conn) arm() error {
 
 // frame reads the next frame's head.
 func (c *Conn) frame() (command byte, size int, err error) {
-	c.frameEnds = time.Time{}
+	c.frameEnds, c.inFrame = time.Time{}, false
 	if err := c.fill(lengthBytes); err != nil {
 		return 0, 0, err
 	}
@@ -249,7 +250,7 @@ func (c *Conn) frame() (command byte, size int, err error) {
 	if err := c.fill(frameHeadBytes); err != nil {
 		return 0, 0, err
 	}
-	command = c.in.command()
+	command, c.inFrame = c.in.command(), true
 	if err == nil && c.phase == phaseNegotiate && size > maxNegotiateBytes {
 		err = protocolError(command, "%w: %d octets before the negotiation", ErrFrameTooLong, size+1)
 	}
