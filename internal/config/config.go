@@ -87,6 +87,10 @@ func (c *Config) add(o Option, v Value, problems *problem.List) {
 		return
 	}
 	old := c.values[key]
+	if n := len(old); n > 0 && !o.Repeatable && old[n-1].File == v.File && v.Line > 0 && old[n-1].Text != v.Text {
+		problems.Addf(problem.Warning, v.File, v.Line, o.Name, fmt.Sprintf("take out line %d or line %d", old[n-1].Line, v.Line),
+			"given before, in line %d; the last one counts", old[n-1].Line)
+	}
 	if o.Repeatable && len(old) > 0 && old[0].File != v.File && isOverride(v) {
 		old = nil // the command line replaces all lines of the files
 	}

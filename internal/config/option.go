@@ -66,6 +66,8 @@ type Option struct {
 	Allowed    []string // the values there are, lower case; empty: any
 	Doc        string   // one paragraph: what, units, default, example
 	Topic      Topic
+
+	instead string // for Historic: what to use now
 }
 
 // Topic groups options in docs/options.md.
@@ -97,13 +99,24 @@ func (t Topic) String() string {
 // table is built once and never changed.
 var table = sync.OnceValue(func() []Option {
 	var all []Option
-	for _, rows := range [][]Option{signingOptions(), selectionOptions(), verifyingOptions(), resultOptions(), actionOptions(), reportOptions(), resolverOptions(),
+	for topic, rows := range [][]Option{signingOptions(), selectionOptions(), verifyingOptions(), resultOptions(), actionOptions(), reportOptions(), resolverOptions(),
 		dataOptions(), scriptOptions(), serviceOptions(), loggingOptions(), testingOptions(), historicOptions()} {
-		all = append(all, rows...)
+		for _, o := range rows {
+			o.Topic = Topic(topic)
+			if o.Since == "" {
+				o.Since = "2.11"
+			}
+			o.Reloadable = o.Status != Historic && !strings.HasSuffix(o.Doc, notReloaded)
+			all = append(all, o)
+		}
 	}
 	sort.Slice(all, func(i, j int) bool { return strings.ToLower(all[i].Name) < strings.ToLower(all[j].Name) })
 	return all
 })
+
+// notReloaded ends the documentation of an option that is read at start alone,
+// so that the fact and its telling cannot differ.
+const notReloaded = " Not obeyed by a reload."
 
 var index = sync.OnceValue(func() map[string]int {
 	m := make(map[string]int, len(table()))

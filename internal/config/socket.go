@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -86,9 +87,9 @@ func unixSocket(path string) (Socket, error) {
 
 func inetSocket(network, text string) (Socket, error) {
 	portText, host, hasHost := strings.Cut(text, "@")
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil || portText[0] == '+' {
-		return Socket{}, fmt.Errorf("%s is no port number", problem.Quote(portText))
+	port, err := portNumber(portText)
+	if err != nil {
+		return Socket{}, err
 	}
 	if hasHost {
 		if host, err = checkHost(network, host); err != nil {
@@ -98,7 +99,22 @@ func inetSocket(network, text string) (Socket, error) {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return Socket{Network: network, Address: host + ":" + strconv.FormatUint(port, 10)}, nil
+	return Socket{Network: network, Address: host + ":" + strconv.Itoa(port)}, nil
+}
+
+// portNumber reads a number or the name of a service.
+// Compat(opendkim 2.11): libmilter looks names up in /etc/services.
+func portNumber(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err == nil {
+		return int(n), nil
+	}
+	if text != "" && (text[0] >= 'a' && text[0] <= 'z' || text[0] >= 'A' && text[0] <= 'Z') {
+		if port, err := net.LookupPort("tcp", text); err == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is no port number", problem.Quote(text))
 }
 
 // checkHost takes the brackets off and finds an address of the other family.

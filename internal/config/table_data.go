@@ -1,0 +1,49 @@
+package config
+
+// dataOptions are about data sets in databases.
+func dataOptions() []Option {
+	return []Option{
+		{Name: "SoftStart", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "Starts although an LDAP or SQL server cannot be reached; the connection is tried again at each look-up."},
+		{Name: "LDAPAuthMechanism", Type: String, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "How to log in at LDAP servers: simple (the default), EXTERNAL or DIGEST-MD5."},
+		{Name: "LDAPAuthName", Type: String, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "The authorisation identity for a SASL login at LDAP servers."},
+		{Name: "LDAPAuthRealm", Type: String, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "The realm for a SASL login at LDAP servers."},
+		{Name: "LDAPAuthUser", Type: String, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "The user for a SASL login at LDAP servers."},
+		{Name: "LDAPBindUser", Type: String, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "The distinguished name to log in with at LDAP servers. Without it the login is anonymous."},
+		{Name: "LDAPBindPassword", Type: String, Secret: true, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "The password that goes with LDAPBindUser. Keep the configuration file unreadable for others."},
+		{Name: "LDAPDisableCache", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "Asks the LDAP server anew for each look-up instead of keeping its answers for a while."},
+		{Name: "LDAPKeepaliveIdle", Type: Duration, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "After how many idle seconds TCP begins to probe whether an LDAP server is still there. The system decides when not set."},
+		{Name: "LDAPKeepaliveInterval", Type: Duration, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "How many seconds lie between two such probes."},
+		{Name: "LDAPKeepaliveProbes", Type: Integer, Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "After how many such probes without an answer the connection counts as lost."},
+		{Name: "LDAPTimeout", Type: Duration, Default: "5", Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "For how many seconds to wait for an LDAP server."},
+		{Name: "LDAPUseTLS", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "dataset",
+			Doc: "Secures connections to ldap: servers by StartTLS."},
+	}
+}
+
+// scriptOptions are about Lua.
+func scriptOptions() []Option {
+	return []Option{
+		{Name: "SetupPolicyScript", Type: Path, Status: NoEffectYet, ObeyedBy: "script",
+			Doc: "A Lua script run when a message's header has arrived. It can ask for signatures or verification by itself; with a KeyTable it takes the place of a SigningTable. See opendkim-lua(3)."},
+		{Name: "ScreenPolicyScript", Type: Path, Status: NoEffectYet, ObeyedBy: "script",
+			Doc: "A Lua script run once a message's signatures are known and before they are verified. It can have some of them ignored. See opendkim-lua(3)."},
+		{Name: "FinalPolicyScript", Type: Path, Status: NoEffectYet, ObeyedBy: "script",
+			Doc: "A Lua script run when a message is complete and verified. It can reject, hold, redirect or change the message. See opendkim-lua(3)."},
+		{Name: "StatisticsPolicyScript", Type: Path, Status: NoEffectYet, ObeyedBy: "script",
+			Doc: "A Lua script run after verification that can add figures of its own to Statistics. Debian's OpenDKIM is built without it."},
+		{Name: "ScriptUnsafe", Since: "dojang", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "script",
+			Doc: "Gives Lua scripts the libraries os and io, with which they can run programs and write files. OpenDKIM always does."},
+	}
+}

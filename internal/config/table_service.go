@@ -1,0 +1,75 @@
+package config
+
+// serviceOptions are about the process.
+func serviceOptions() []Option {
+	return []Option{
+		{Name: "Socket", Type: SocketAddress, Repeatable: true, ObeyedBy: "milter",
+			Doc: "Where the mail server finds the filter: inet:PORT@HOST (IPv4), inet6:PORT@HOST, or local:PATH for a UNIX socket; without a host all interfaces. There must be one, here or with -p. Behind it may stand mode=, owner= and group= for a UNIX socket, and sign, verify or both to do only that with what comes in there. Of several plain lines the last one counts, as in OpenDKIM; as soon as one of them carries such a word, all of them count. Examples: inet:8891@localhost; local:/run/opendkim/opendkim.sock mode=0660 group=postfix. Not obeyed by a reload."},
+		{Name: "Background", Type: Boolean, Default: "yes", ObeyedBy: "app",
+			Doc: "Goes to the background: the command returns when the sockets listen. -f and systemd's Type=notify want no. Not obeyed by a reload."},
+		{Name: "PidFile", Type: Path, ObeyedBy: "app",
+			Doc: "A file for the process ID, written at start and removed at the end. Not obeyed by a reload."},
+		{Name: "UserID", Type: String, ObeyedBy: "app",
+			Doc: "The user to become once everything that needs root is done, with all groups of that user; user:group names another primary group. Example: opendkim. Not obeyed by a reload."},
+		{Name: "UMask", Type: Octal, ObeyedBy: "app",
+			Doc: "The permission bits that new files and UNIX sockets do not get. Begin it with 0 to have it read as octal: 007 lets the user and the group use the socket, 002 everybody. Not obeyed by a reload."},
+		{Name: "BaseDirectory", Type: Path, ObeyedBy: "app",
+			Doc: "The folder to work in; relative paths elsewhere in the file start there. Include lines are read before."},
+		{Name: "ChangeRootDirectory", Type: Path, ObeyedBy: "app",
+			Doc: "The folder to lock the process into (chroot), which root alone can do. UserID should be set too. Keys of a KeyTable are then looked for below it. Not obeyed by a reload."},
+		{Name: "AutoRestart", Type: Boolean, Default: "no", ObeyedBy: "app",
+			Doc: "Starts the filter anew when it dies. Bound it by AutoRestartRate or AutoRestartCount. systemd's Restart= does the same. Not obeyed by a reload."},
+		{Name: "AutoRestartCount", Type: Integer, Default: "0", ObeyedBy: "app",
+			Doc: "After how many such starts to give up; 0 never. Not obeyed by a reload."},
+		{Name: "AutoRestartRate", Type: Rate, ObeyedBy: "app",
+			Doc: "How many such starts in which time are too many: 10/1h gives up at more than ten in an hour. The units are s, m, h and d. Not obeyed by a reload."},
+		{Name: "AutoReload", Since: "dojang", Type: Boolean, Default: "no", ObeyedBy: "app",
+			Doc: "Reads changed tables and keys without a signal, once they have been left alone for a moment. What does not pass the checks is reported, and the old one kept."},
+		{Name: "EnableCoredumps", Type: Boolean, Default: "no", ObeyedBy: "app",
+			Doc: "Lets the system write a core file if the filter crashes, although it changed its user."},
+		{Name: "Include", Type: Path, ObeyedBy: "config",
+			Doc: "Reads another configuration file at this place. Up to five levels; a file that includes itself is an error. A relative path is relative to the folder in which the filter was started: write whole paths."},
+		{Name: "TemporaryDirectory", Type: Path, Default: "/tmp", ObeyedBy: "filter",
+			Doc: "Where KeepTemporaryFiles puts its files."},
+		{Name: "DisableCryptoInit", Type: Boolean, Default: "no", Status: Ignored, ObeyedBy: "app",
+			Doc: "Leaves the set-up of the OpenSSL library to others. There is no such library here."},
+		{Name: "MilterDebug", Type: Integer, Default: "0", ObeyedBy: "milter",
+			Doc: "How much of the talk with the mail server is logged: 0 nothing, 1 connections, 2 commands, 3 to 6 their contents. Not obeyed by a reload."},
+	}
+}
+
+// loggingOptions are about what is told of the work.
+func loggingOptions() []Option {
+	return []Option{
+		{Name: "Syslog", Type: Boolean, Default: "no", ObeyedBy: "logging",
+			Doc: "Logs through syslog(3). Without it, and without StdoutLog, nothing is logged in the background."},
+		{Name: "SyslogFacility", Type: String, Default: "mail", ObeyedBy: "logging",
+			Allowed: []string{"auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "security", "syslog", "user", "uucp",
+				"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"},
+			Doc: "The syslog facility to log under, as in syslog.conf(5). OpenDKIM crashes on an unknown one."},
+		{Name: "SyslogName", Type: String, ObeyedBy: "logging",
+			Doc: "The program name in syslog lines. Left out, the name by which the filter was called, mostly opendkim. It tells several filters on one machine apart."},
+		{Name: "SyslogSuccess", Type: Boolean, Default: "no", ObeyedBy: "logging",
+			Doc: "Logs a line for each message that was signed or verified well, not for failures alone."},
+		{Name: "LogResults", Type: Boolean, Default: "no", ObeyedBy: "logging",
+			Doc: "Logs a line with the result of each signature whose domain, selector and value could be read."},
+		{Name: "LogWhy", Type: Boolean, Default: "no", ObeyedBy: "logging",
+			Doc: "Logs for each message why it is signed, verified or left alone. Several lines a message: for the time of setting up. `dojang explain` tells the same for one message."},
+		{Name: "StdoutLog", Since: "2026", Type: Boolean, Default: "no", ObeyedBy: "logging",
+			Doc: "Logs to standard output besides, or in the place of, Syslog: what a container wants. -O does the same."},
+		{Name: "LogFormat", Since: "dojang", Type: String, Default: "classic", Allowed: []string{"classic", "json"}, ObeyedBy: "logging",
+			Doc: "classic logs OpenDKIM's lines word for word; json logs the same events as one object a line, with their fields."},
+		{Name: "MetricsSocket", Since: "dojang", Type: SocketAddress, ObeyedBy: "metrics",
+			Doc: "Where Prometheus finds /metrics, and a supervisor /healthz, over HTTP: inet:9891@localhost or local:PATH with mode=, owner= and group=. Keep it off the network. Not obeyed by a reload."},
+	}
+}
+
+// testingOptions are for testing and searching.
+func testingOptions() []Option {
+	return []Option{
+		{Name: "KeepTemporaryFiles", Type: Boolean, Default: "no", ObeyedBy: "filter",
+			Doc: "Writes the canonical header and body of each signature made or verified into files in TemporaryDirectory, to search for differences. They hold people's mail, and nothing removes them."},
+		{Name: "StrictTestMode", Type: Boolean, Default: "no", ObeyedBy: "cli",
+			Doc: "With -t, calls a message malformed that has a line which does not end in CRLF. Not obeyed by a reload."},
+	}
+}
