@@ -151,7 +151,7 @@ func (d *DNS) workLimit() time.Duration {
 func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, seen: map[string]bool{name: true}}
 	if d.dnssec != nil {
-		ctx = d.dnssec.withBudget(ctx)
+		ctx = withBudget(ctx)
 	}
 	for {
 		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil})
@@ -222,7 +222,10 @@ func (c *chain) judge(ctx context.Context, m *dns.Msg, s *server, h hop) *result
 		c.weaken(adSecurity(m, s))
 		return nil
 	}
-	security, err := c.d.dnssec.positive(ctx, m, c.name, c.qtype, h)
+	security, life, err := c.d.dnssec.positive(ctx, m, c.name, c.qtype, h)
+	if life > 0 {
+		c.ttl = min(c.ttl, uint32(life/time.Second))
+	}
 	return c.verdict(security, err, s)
 }
 

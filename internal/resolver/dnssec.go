@@ -2,24 +2,218 @@ package resolver
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/miekg/dns"
 )
 
-type trustAnchors struct{}
-
-func readTrustAnchors(path string) (trustAnchors, error) { return trustAnchors{}, nil }
-
-type validator struct{ d *DNS }
-
-func newValidator(d *DNS, a trustAnchors) *validator { return &validator{d} }
-
-func (v *validator) withBudget(ctx context.Context) context.Context { return ctx }
-
-func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype uint16, h hop) (Security, error) {
-	return SecurityUnknown, errors.New("no")
+// validator judges answers by the chain of trust from the anchors: RFC 4033 to 4035,
+// with RFC 5155 (NSEC3) and RFC 6840. The servers asked are the resolver's own; they
+// need to pass signatures on, not to be believed.
+type validator struct {
+	d       *DNS
+	anchors trustAnchors
+	cuts    *cache[cut] // by name: what lies there in the tree of zones
+	flight  flight[string, cutResult]
 }
+
+const maxCuts = 8192
+
+func newValidator(d *DNS, anchors trustAnchors) *validator {
+	return &validator{d: d, anchors: anchors, cuts: newCache[cut](maxCuts)}
+}
+
+// positive judges one hop of an answer for name: its records or its alias. life bounds
+// how long they may be kept, 0 where no signature does.
+func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype uint16, h hop) (security Security, life time.Duration, err error) {
+	owner, rrtype := name, qtype
+	if h.records == nil {
+		owner, rrtype = dns.CanonicalName(h.alias.Header().Name), h.alias.Header().Rrtype
+	}
+	set := setOf(m.Answer, owner, rrtype)
+	if rrtype == dns.TypeCNAME {
+		// RFC 6672 §5.3.1: the alias made from a DNAME is not signed, the DNAME is.
+		if len(set.sigs) == 0 {
+			if dname := dnameFor(m, name, h.target); dname != "" {
+				set = setOf(m.Answer, dname, dns.TypeDNAME)
+			}
+		}
+	}
+	z, proof, err := v.checkSet(ctx, set)
+	switch {
+	case err != nil:
+		return Bogus, 0, err
+	case z.insecure:
+		return Insecure, 0, nil
+	case proof.wildcard != "":
+		security, err = v.wildcardAnswer(ctx, m, z, name, proof.wildcard)
+		return security, proof.ttl, err
+	}
+	return Secure, proof.ttl, nil
+}
+
+// dnameFor finds the DNAME in an answer that makes name an alias of target.
+func dnameFor(m *dns.Msg, name, target string) string {
+	for _, rr := range m.Answer {
+		dname, ok := rr.(*dns.DNAME)
+		if !ok {
+			continue
+		}
+		owner := dns.CanonicalName(dname.Hdr.Name)
+		if owner == name || !dns.IsSubDomain(owner, name) {
+			continue
+		}
+		if made, err := substitute(dname, name); err == nil && made == target {
+			return owner
+		}
+	}
+	return ""
+}
+
+// checkSet finds the zone a set is signed by and verifies it. A zone proved insecure
+// vouches for nothing and needs no signature.
+func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, error) {
+	problem := error(nil)
+	for _, signer := range v.signers(set.sigs, set.owner) {
+		z, err := v.zoneOf(ctx, signer)
+		switch {
+		case err != nil:
+			problem = err
+			continue
+		case z.insecure:
+			return z, verified{}, nil
+		case z.name != signer:
+			continue
+		}
+		proof, err := z.check(ctx, v.d.now(), set)
+		if err == nil {
+			return z, proof, nil
+		}
+		problem = err
+	}
+	// Unsigned or wrongly signed: right only where the zone is not signed.
+	z, err := v.zoneOf(ctx, set.owner)
+	switch {
+	case err != nil:
+		return nil, verified{}, err
+	case z.insecure:
+		return z, verified{}, nil
+	case problem == nil:
+		problem = fmt.Errorf("%s %s is not signed, though the zone %s is", quote(displayName(set.owner)), dns.TypeToString[set.rrtype], quote(displayName(z.name)))
+	}
+	return nil, verified{}, problem
+}
+
+// signers lists the zones that signatures claim to be by, those that may sign for
+// owner: at or above it and not above the closest trust anchor.
+func (v *validator) signers(sigs []*dns.RRSIG, owner string) []string {
+	top, found := v.anchors.above(owner)
+	if !found {
+		return nil
+	}
+	const maxSigners = 2
+	var list []string
+	for _, sig := range sigs[:min(len(sigs), maxSignaturesPerSet)] {
+		signer := dns.CanonicalName(sig.SignerName)
+		if !dns.IsSubDomain(signer, owner) || !dns.IsSubDomain(top, signer) || slices.Contains(list, signer) {
+			continue
+		}
+		if list = append(list, signer); len(list) == maxSigners {
+			break
+		}
+	}
+	return list
+}
+
+// wildcardAnswer demands the proof that no closer name exists: RFC 4035 §5.3.4.
+func (v *validator) wildcardAnswer(ctx context.Context, m *dns.Msg, z *zone, name, encloser string) (Security, error) {
+	records, err := v.denialOf(ctx, m, z)
+	if err != nil {
+		return Bogus, err
+	}
+	security, ok, err := records.noCloserMatch(ctx, name, encloser)
+	if err != nil {
+		return Bogus, err
+	}
+	if !ok {
+		return Bogus, fmt.Errorf("%s was made from a wildcard without proof that the name itself does not exist", quote(displayName(name)))
+	}
+	return security, nil
+}
+
+// negative judges that name has no records of a type, or does not exist.
 func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype uint16) (Security, error) {
-	return SecurityUnknown, errors.New("no")
+	var sigs []*dns.RRSIG
+	for _, rr := range m.Ns {
+		if sig, ok := rr.(*dns.RRSIG); ok && (sig.TypeCovered == dns.TypeNSEC || sig.TypeCovered == dns.TypeNSEC3) {
+			sigs = append(sigs, sig)
+		}
+	}
+	problem := error(nil)
+	for _, signer := range v.signers(sigs, name) {
+		z, err := v.zoneOf(ctx, signer)
+		switch {
+		case err != nil:
+			problem = err
+			continue
+		case z.insecure:
+			return Insecure, nil
+		case z.name != signer:
+			continue
+		}
+		security, err := v.denied(ctx, m, z, name, qtype)
+		if err == nil {
+			return security, nil
+		}
+		problem = err
+	}
+	z, err := v.zoneOf(ctx, name)
+	switch {
+	case err != nil:
+		return Bogus, err
+	case z.insecure:
+		return Insecure, nil
+	case problem == nil:
+		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed", quote(displayName(name)), quote(displayName(z.name)))
+	}
+	return Bogus, problem
+}
+
+// denied checks the proof of a negative answer from a zone.
+func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string, qtype uint16) (Security, error) {
+	records, err := v.denialOf(ctx, m, z)
+	if err != nil {
+		return Bogus, err
+	}
+	var security Security
+	var ok bool
+	if m.Rcode == dns.RcodeNameError {
+		security, ok, err = records.noName(ctx, name)
+	} else {
+		security, ok, err = records.noType(ctx, name, qtype)
+	}
+	if err != nil {
+		return Bogus, err
+	}
+	if !ok {
+		return Bogus, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
+	}
+	return security, nil
+}
+
+// ask is a query for the validator's own needs.
+func (v *validator) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
+	m, _, fail := v.d.exchange(ctx, query{name: name, qtype: qtype, dnssec: true})
+	if fail != nil {
+		fail.Name = displayName(name) + " " + dns.TypeToString[qtype]
+		return nil, fail
+	}
+	return m, nil
+}
+
+// life bounds how long a finding about a zone is kept.
+func (v *validator) life(ttl time.Duration) time.Duration {
+	return min(max(ttl, v.d.options.MinTTL, time.Second), v.d.options.MaxTTL)
 }

@@ -131,7 +131,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := quote(e.Name) + ": " + e.Kind.String()
 	if e.Err != nil {
-		text += ": " + cut(e.Err.Error())
+		text += ": " + shorten(e.Err.Error())
 	}
 	if e.Server != "" {
 		text += " (name server " + e.Server + ")"
@@ -163,11 +163,11 @@ func (e *Error) NotFound() bool { return e.Kind == KindNotFound || e.Kind == Kin
 // maxQuotedBytes bounds outside text in errors and logs.
 const maxQuotedBytes = 256
 
-func cut(s string) string {
+func shorten(s string) string {
 	if len(s) > maxQuotedBytes {
 		return s[:maxQuotedBytes] + "..."
 	}
 	return s
 }
 
-func quote(s string) string { return fmt.Sprintf("%q", cut(s)) }
+func quote(s string) string { return fmt.Sprintf("%q", shorten(s)) }
