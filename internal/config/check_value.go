@@ -69,11 +69,11 @@ func checkNumber(o Option, text string, refuse, warn tell) {
 	switch {
 	case err != nil:
 		refuse("write a whole number: "+example(o), "%s is %v", problem.Quote(text), err)
-	case o.Type == Octal && (n < 0 || n > 0o777):
+	case o.Type == Octal && (n < 0 || n > 0o777 || n != 0 && text[0] != '0' && strings.ContainsAny(text, "89")):
 		refuse("write three octal digits: "+example(o), "%s is no permission mask", problem.Quote(text))
 	case o.Type == Octal && n != 0 && text[0] != '0':
 		// Compat(opendkim 2.11): only a leading 0 makes it octal.
-		warn(fmt.Sprintf("if %s was meant to be octal, write %s 0%s", text, o.Name, text), "%s has no leading 0 and is read as decimal, which is 0%o", problem.Quote(text), n)
+		warn(fmt.Sprintf("write %s 0%s, or 0%o if that is meant", o.Name, strings.TrimLeft(text, "+"), n), "%s has no leading 0 and is read as decimal, which is 0%o", problem.Quote(text), n)
 	case n < 0 && !o.Negative:
 		warn("", "%s is below zero; 0 is used", problem.Quote(text))
 	}
@@ -138,7 +138,7 @@ func checkByName(o Option, text string, refuse, warn tell) {
 		}
 	case "Nameservers":
 		for _, part := range strings.Split(text, ",") {
-			if part = trimSpace(part); !isNameserver(part) {
+			if part = trimSpace(part); part != "" && !isNameserver(part) {
 				refuse("write addresses: Nameservers 192.0.2.1,2001:db8::1", "%s is no IP address", problem.Quote(part))
 			}
 		}

@@ -127,7 +127,7 @@ func (c *Config) IsSet(name string) bool {
 func (c *Config) String(name string) string { return c.Source(name).Text }
 
 // Strings returns every value given for a Repeatable option in the order given,
-// or the default when there is one. For Socket it returns only the last line
+// or the default when there is one; of any other option the one in force. For Socket it returns only the last line
 // when no line carries an attribute of ours; see Sockets.
 func (c *Config) Strings(name string) []Value {
 	o := option(name)
@@ -137,6 +137,9 @@ func (c *Config) Strings(name string) []Value {
 			return nil
 		}
 		return []Value{{Text: o.Default}}
+	}
+	if !o.Repeatable {
+		return []Value{given[len(given)-1]}
 	}
 	if o.Type == SocketAddress && !slices.ContainsFunc(given, func(v Value) bool { return strings.ContainsAny(v.Text, space) }) {
 		given = given[len(given)-1:]
@@ -233,8 +236,7 @@ func (c *Config) Choice(name string) string {
 func Changed(from, to *Config) []string {
 	var names []string
 	for _, o := range table() {
-		same := slices.EqualFunc(from.Strings(o.Name), to.Strings(o.Name), func(a, b Value) bool { return a.Text == b.Text })
-		if !same || from.String(o.Name) != to.String(o.Name) {
+		if !slices.EqualFunc(from.Strings(o.Name), to.Strings(o.Name), func(a, b Value) bool { return a.Text == b.Text }) {
 			names = append(names, o.Name)
 		}
 	}

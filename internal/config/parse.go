@@ -17,11 +17,11 @@ import (
 
 // Limits of what is read. OpenDKIM has none but the nesting.
 const (
-	maxIncludeDepth = 5        // levels of Include below the first file
-	maxLineBytes    = 1 << 20  // one line
-	maxFileBytes    = 16 << 20 // one file
-	maxFiles        = 1000     // with all included ones, each time it is included
-	space           = " \t\v\f\r\n"
+	maxIncludeDepth = 5         // levels of Include below the first file
+	maxLineBytes    = 1 << 20   // one line
+	maxFileBytes    = 16 << 20  // one file
+	maxFiles        = 1000      // with all included ones, each time it is included
+	space           = " \t\r\n" // what is trimmed; a name ends at a blank or a tab
 )
 
 func trimSpace(s string) string { return strings.Trim(s, space) }
@@ -159,7 +159,7 @@ func (r *reader) line(at Value, line []byte) {
 		return
 	}
 	name, value := string(line), ""
-	if i := bytes.IndexAny(line, space); i >= 0 {
+	if i := bytes.IndexAny(line, " \t"); i >= 0 {
 		name, value = string(line[:i]), string(bytes.Trim(line[i:], space))
 	}
 	o, known := Find(name)

@@ -17,11 +17,7 @@ func (c *Config) Dump(w io.Writer) error {
 			if o.Status == Historic || o.Name == "Include" || c.IsSet(o.Name) != given {
 				continue
 			}
-			values := c.Strings(o.Name)
-			if !o.Repeatable && len(values) > 1 {
-				values = values[len(values)-1:]
-			}
-			for _, v := range values {
+			for _, v := range c.Strings(o.Name) {
 				fmt.Fprintf(tw, "%s\t%s\t# %s\n", o.Name, Redact(o, v.Text), v.Place())
 			}
 		}
@@ -73,7 +69,7 @@ func Redact(o Option, text string) string {
 
 // userinfo finds scheme://user:password@ and scheme://:password@.
 func userinfo() *regexp.Regexp {
-	return regexp.MustCompile(`(://[^:/@\s]*:)[^@\s]*@`)
+	return regexp.MustCompile(`(://[^:/@\s]*:)[^@/\s]*@`)
 }
 
 // Explain writes what one option is and does; without that option it says

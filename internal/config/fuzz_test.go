@@ -1,0 +1,81 @@
+package config
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzLoad reads any file: nothing may panic, the accessors must agree with
+// what was checked, and what Dump writes must be readable.
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/wild/*.conf")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, seed := range []string{"Syslog", "On-Default x", "UMask 0x\xff", "Socket inet:1@[::1", "Minimum %", "AutoRestartRate /", "MessageTimeBudget ms", "Include f.conf", "Include \x00", "\xef\xbb\xbf#", "ClockDrift -0x80000000"} {
+		f.Add([]byte(seed))
+	}
+	path := filepath.Join(f.TempDir(), "f.conf")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// Through the parser of lines, with Include reaching no other file.
+		r := reader{config: New(), files: maxFiles, open: []string{path}}
+		r.lines(path, data)
+		c := r.config
+		for _, o := range table() {
+			switch {
+			case len(o.Allowed) > 0:
+				if c.IsSet(o.Name) && c.Choice(o.Name) == "" {
+					t.Errorf("%s %q is no choice", o.Name, c.String(o.Name))
+				}
+			case o.Type == Boolean:
+				c.Bool(o.Name)
+			case o.Type == Integer:
+				if c.Int(o.Name) < 0 {
+					t.Errorf("%s is negative", o.Name)
+				}
+			case o.Type == Duration:
+				if c.Duration(o.Name) < 0 {
+					t.Errorf("%s is negative", o.Name)
+				}
+			case o.Type == Octal:
+				if n := c.Octal(o.Name); n < 0 || n > 0o777 {
+					t.Errorf("%s is %o", o.Name, n)
+				}
+			case o.Type == Rate:
+				if n, per := c.Rate(o.Name); c.IsSet(o.Name) && (n < 0 || per <= 0) {
+					t.Errorf("%s is %d in %v", o.Name, n, per)
+				}
+			case o.Type == SocketAddress:
+				if got, want := len(c.Sockets()), len(c.Strings("Socket")); got != want {
+					t.Errorf("%d sockets of %d", got, want)
+				}
+			}
+			c.Extract(o.Name)
+		}
+		c.Check().Write(io.Discard)
+		if err := c.Dump(io.Discard); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func FuzzParseSocket(f *testing.F) {
+	for _, seed := range []string{"inet:8891@localhost", "inet6:8891@[::1]", "local:/s mode=0660 owner=a group=b sign", "/x", "inet:", "inet:x@[]"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseSocket(text)
+		if err == nil && (s.Address == "" || s.Network == "" || s.Mode > 0o777) {
+			t.Errorf("%q: %+v", text, s)
+		}
+	})
+}

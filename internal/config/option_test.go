@@ -1,0 +1,160 @@
+package config
+
+import (
+	"bufio"
+	"compress/gzip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"dojang/internal/testutil"
+)
+
+func TestTable(t *testing.T) {
+	// A mistake here makes the documentation lie.
+	packages := []string{"app", "authres", "cli", "config", "dataset", "dkim", "filter", "keystore", "logging", "metrics", "milter", "policy", "report", "resolver", "script"}
+	var last string
+	for _, o := range Options() {
+		low := strings.ToLower(o.Name)
+		if low <= last {
+			t.Errorf("%s stands behind %s", o.Name, last)
+		}
+		last = low
+		if !slices.Contains(packages, o.ObeyedBy) {
+			t.Errorf("%s: obeyed by %q", o.Name, o.ObeyedBy)
+		}
+		if len(o.Doc) < 25 || !strings.HasSuffix(o.Doc, ".") && !strings.Contains(o.Doc, "Example") || strings.Contains(o.Doc, "\n") {
+			t.Errorf("%s: documentation: %q", o.Name, o.Doc)
+		}
+		if o.Status == Historic {
+			continue
+		}
+		if !slices.Contains([]string{"2.11", "2026", "dojang"}, o.Since) {
+			t.Errorf("%s: since %q", o.Name, o.Since)
+		}
+		if o.Type == Boolean && o.Default != "yes" && o.Default != "no" && o.Name != "" {
+			t.Errorf("%s: default %q", o.Name, o.Default)
+		}
+		for _, text := range []string{o.Default, strings.TrimPrefix(strings.Split(example(o), " or ")[0], o.Name+" ")} {
+			if text == "" {
+				continue
+			}
+			if problems, keep := checkValue(o, Value{Text: text}); len(problems) > 0 || !keep {
+				t.Errorf("%s: its default or example: %v", o.Name, problems)
+			}
+		}
+	}
+	if len(Options()) < 180 {
+		t.Errorf("only %d options", len(Options()))
+	}
+}
+
+func TestFind(t *testing.T) {
+	if o, ok := Find("oversignheaders"); !ok || o.Name != "OversignHeaders" {
+		t.Error(o.Name, ok)
+	}
+	if _, ok := Find(""); ok {
+		t.Error("found nothing's name")
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for name, want := range map[string]string{
+		"KeyTabel": "KeyTable", "signing_table": "SigningTable", "On-BadSignatures": "On-BadSignature", "Sockets": "Socket", "Moed": "Mode", "InternalHost": "InternalHosts",
+		"OnDNSError": "On-DNSError", "Cannonicalization": "Canonicalization", "PIDFile": "PidFile", "Umaks": "UMask",
+		"ADSPActoin": "ADSPAction", "smtpd_milters": "", "x": "", "": "", strings.Repeat("KeyTable", 10000): "",
+	} {
+		if got := Nearest(name); got != want {
+			t.Errorf("%.20q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"mode", "moed", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 1}} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("%q to %q: %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
+
+// Every option that Debian's manual page describes is in the table.
+func TestDebianManualPage(t *testing.T) {
+	testutil.Need(t, "opendkim")
+	const page = "/usr/share/man/man5/opendkim.conf.5.gz"
+	f, err := os.Open(page)
+	if err != nil {
+		t.Skip(err) // containers leave manual pages out
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heading := regexp.MustCompile(`^\.I ([A-Z][A-Za-z0-9-]+) \(([A-Za-z ]+)\)$`)
+	found := 0
+	for lines := bufio.NewScanner(z); lines.Scan(); {
+		m := heading.FindStringSubmatch(strings.ReplaceAll(lines.Text(), `\-`, "-"))
+		if m == nil {
+			continue
+		}
+		found++
+		o, ok := Find(m[1])
+		switch {
+		case !ok:
+			t.Errorf("%s is missing", m[1])
+		case o.Status == Historic:
+			t.Errorf("%s is not historic", m[1])
+		case strings.EqualFold(m[2], "boolean") != (o.Type == Boolean) && m[1] != "VBR-PurgeFields": // the page is wrong there
+			t.Errorf("%s is of type %s, not %s", m[1], m[2], o.Type)
+		}
+	}
+	if found < 130 {
+		t.Fatalf("only %d headings recognised in %s", found, page)
+	}
+}
+
+// The options that the page says a reload does not obey.
+func TestReloadable(t *testing.T) {
+	fixed := strings.Fields("AutoRestart AutoRestartCount AutoRestartRate Background MilterDebug PidFile POPDBFile Quarantine QueryCache Socket StrictTestMode TestPublicKeys UMask UserID")
+	for _, name := range fixed {
+		if option(name).Reloadable {
+			t.Errorf("%s is said to be obeyed by a reload", name)
+		}
+	}
+	for _, o := range Options() {
+		if !o.Reloadable && o.Since == "2.11" && o.Status != Historic && !slices.Contains(fixed, o.Name) && o.Name != "ChangeRootDirectory" {
+			t.Errorf("%s is said not to be obeyed by a reload", o.Name)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	letters := ""
+	for _, f := range Flags() {
+		letters += f.Letter
+		if f.Doc == "" || f.TakesValue != (f.Argument != "") {
+			t.Errorf("-%s: %+v", f.Letter, f)
+		}
+		if f.Option == "" {
+			continue
+		}
+		c := New()
+		value := f.Value
+		if f.TakesValue {
+			value = strings.TrimPrefix(strings.Split(example(option(f.Option)), " or ")[0], f.Option+" ")
+		}
+		if problems := c.Set(f.Option, value, CommandLine); problems != nil || c.Source(f.Option) != (Value{Text: value, File: "command line"}) {
+			t.Errorf("-%s %s: %v", f.Letter, value, problems)
+		}
+	}
+	// From the synopsis of opendkim(8), with -q of its text and -O of 2026.
+	if want := "AbcdDefFklLnoOpPqQrsStTuvVWxX"; letters != want {
+		t.Errorf("%s, want %s", letters, want)
+	}
+}
