@@ -58,3 +58,19 @@ func exitCode(err error) int {
 	}
 	return exSoftware
 }
+
+// isExit reports whether err names its exit status.
+func isExit(err error) bool {
+	var e *exitError
+	return errors.As(err, &e)
+}
+
+// unspoken returns what is still to be printed of err, nil when all has been
+// said.
+func unspoken(err error) error {
+	var e *exitError
+	if errors.As(err, &e) && e.err == nil {
+		return nil
+	}
+	return err
+}

@@ -99,3 +99,20 @@ func oneLine(s string) string {
 	}
 	return s
 }
+
+// LevelSummary is the level of the one line a message that NewSummary shows. It
+// lies below debug: the classic logs do not have such a line.
+const LevelSummary = slog.Level(-8)
+
+// NewSummary returns a handler for people who watch: one line a message, and
+// whatever is a warning or worse.
+func NewSummary(w io.Writer) slog.Handler {
+	all := NewStream(w, "", LevelSummary)
+	write := all.write
+	all.write = func(level slog.Level, message string) {
+		if level == LevelSummary || level >= slog.LevelWarn {
+			write(level, message)
+		}
+	}
+	return all
+}

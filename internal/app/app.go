@@ -1,0 +1,347 @@
+// Package app puts the parts together: it turns a configuration into the
+// options of each package, opens sockets, gives up privileges, serves, reloads
+// and stops. It is the only package that knows them all.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/filter"
+	"dojang/internal/logging"
+	"dojang/internal/metrics"
+	"dojang/internal/policy"
+	"dojang/internal/problem"
+	"dojang/milter"
+)
+
+// Options start an App.
+type Options struct {
+	Config *config.Config
+	// Path is the configuration file as the administrator wrote it.
+	Path string
+	// Load reads the configuration again for a reload; nil when there is no file.
+	Load func() (*config.Config, problem.List)
+	// Args are the command line, for the start line of the log.
+	Args string
+	// Version is dojang's own.
+	Version string
+	// Published are key records to answer before any name server is asked: those
+	// of keys that are not in DNS yet.
+	Published map[string]string
+	// Console gets log lines beside what the configuration says; nil for none.
+	Console slog.Handler
+	// ShutdownTimeout bounds how long messages in hand may take to finish after
+	// TERM; 0 is 30 seconds.
+	ShutdownTimeout time.Duration
+}
+
+// App is a filter at work.
+type App struct {
+	o        Options
+	config   *config.Config
+	log      *slog.Logger
+	closeLog func()
+	account  Account
+	parts    Parts
+	metrics  *metrics.Metrics
+	filter   *filter.Filter
+	servers  []*milter.Server
+	summary  summary
+	watched  fileTimes
+	reload   sync.Mutex
+}
+
+// New opens every table and key that the configuration names. On an error in
+// the problems the App is nil.
+func New(ctx context.Context, o Options) (*App, problem.List) {
+	a := &App{o: o, config: o.Config, metrics: metrics.New(o.Version)}
+	if a.o.ShutdownTimeout <= 0 {
+		a.o.ShutdownTimeout = 30 * time.Second
+	}
+	log, closeLog, problems := OpenLog(o.Config, o.Console)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	a.log, a.closeLog = log, closeLog
+	a.account = currentAccount()
+	if spec := o.Config.String("UserID"); spec != "" {
+		account, err := LookupAccount(spec)
+		if err != nil {
+			return nil, append(problems, noAccount(o.Config, err))
+		}
+		a.account = account
+	}
+	if err := a.openParts(); err != nil {
+		v := o.Config.Source("SigningEngine")
+		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "", "%s", err)
+		return nil, problems
+	}
+	built, more := Build(ctx, o.Config, a.parts)
+	problems = append(problems, more...)
+	if built == nil {
+		return nil, problems
+	}
+	a.summary = built.summary
+	a.watched = statFiles(append(built.files, a.o.Path))
+	a.filter = filter.New(built.Snapshot, a.metrics, nil)
+	return a, problems
+}
+
+func currentAccount() Account {
+	groups, _ := os.Getgroups()
+	return Account{Name: strconv.Itoa(os.Geteuid()), UID: os.Geteuid(), GID: os.Getegid(), Groups: groups}
+}
+
+// Run serves until ctx ends or TERM or INT arrives. Ready is called when every
+// socket listens.
+func (a *App) Run(ctx context.Context, ready func()) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := a.prepareProcess(); err != nil {
+		return err
+	}
+	listeners, err := a.listen()
+	if err != nil {
+		return err
+	}
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting (args: %s)", CompatibleVersion, a.o.Args), "event", "start", "version", a.o.Version)
+	serving := a.serve(listeners)
+	stopMetrics, err := a.serveMetrics()
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	removePid := a.writePidFile()
+	defer removePid()
+	ready()
+	notify("READY=1")
+	go a.watchSignals(ctx)
+	go a.keepWatchdog(ctx)
+	select {
+	case <-ctx.Done():
+	case err = <-serving:
+	}
+	a.stop()
+	status := 0
+	if err != nil {
+		status = 1
+	}
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0), "event", "stop")
+	a.closeLog()
+	return err
+}
+
+// ErrConfig is in errors of Run that the configuration is to blame for.
+var ErrConfig = errors.New("configuration error")
+
+// CompatibleVersion is the OpenDKIM release whose behaviour and log lines ours
+// are.
+const CompatibleVersion = "2.11.0"
+
+// prepareProcess makes the process what the configuration wants it to be, in
+// the order of opendkim(8) FILE PERMISSIONS: tables are open by now.
+func (a *App) prepareProcess() error {
+	c := a.config
+	if c.IsSet("UMask") {
+		syscall.Umask(c.Octal("UMask"))
+	}
+	if dir := c.String("ChangeRootDirectory"); dir != "" {
+		if err := errors.Join(unix.Chroot(dir), os.Chdir("/")); err != nil {
+			return fmt.Errorf("%s: chroot(): %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// becomeUser gives up root when UserID says so.
+func (a *App) becomeUser() error {
+	if a.config.String("UserID") != "" && os.Geteuid() == 0 {
+		if err := become(a.account); err != nil {
+			return err
+		}
+	}
+	if a.config.Bool("EnableCoredumps") {
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+			a.log.Warn("can't enable coredumps; continuing", "error", err)
+		}
+	}
+	return nil
+}
+
+// listener is one socket and what is done with mail from it.
+type listener struct {
+	net.Listener
+	role config.Role
+}
+
+// listen opens every Socket, or takes those systemd holds. Sockets with an
+// owner or group of their own are made before root goes, the others after, so
+// that they belong to the filter's user.
+func (a *App) listen() (listeners []listener, err error) {
+	handed, err := activated()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range handed {
+		listeners = append(listeners, listener{Listener: l})
+	}
+	sockets := a.config.Sockets()
+	if len(handed) > 0 {
+		sockets = nil
+	}
+	open := func(early bool) error {
+		for _, s := range sockets {
+			if (s.Owner != "" || s.Group != "") != early {
+				continue
+			}
+			l, err := listen(s)
+			if err != nil {
+				return err
+			}
+			listeners = append(listeners, listener{l, s.Role})
+		}
+		return nil
+	}
+	if err := open(true); err != nil {
+		return nil, err
+	}
+	if err := a.becomeUser(); err != nil {
+		return nil, err
+	}
+	if err := open(false); err != nil {
+		return nil, err
+	}
+	if len(listeners) == 0 {
+		return nil, fmt.Errorf("%w: milter socket must be specified: write Socket inet:8891@localhost in the configuration file", ErrConfig)
+	}
+	return listeners, nil
+}
+
+// serve starts a server for each listener. What is sent ended its Serve for
+// another reason than our own stopping.
+func (a *App) serve(listeners []listener) <-chan error {
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		server := milter.NewServer(a.filter.SessionMaker(filterRole(l.role)), milter.Options{
+			ErrorLog: func(err error, remote string) {
+				a.log.Warn(fmt.Sprintf("connection from %s: %s", remote, err), "event", "connection_error")
+			},
+			OnPanic: a.panicked,
+		})
+		a.servers = append(a.servers, server)
+		go func() {
+			if err := server.Serve(l); err != nil && !errors.Is(err, milter.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				failed <- err
+			}
+		}()
+	}
+	return failed
+}
+
+func filterRole(r config.Role) filter.Role {
+	switch r {
+	case config.RoleSign:
+		return filter.SignOnly
+	case config.RoleVerify:
+		return filter.VerifyOnly
+	}
+	return filter.AsConfigured
+}
+
+// panicked is the one place where a mistake of ours ends up: it is told with its
+// stack, and the message follows On-InternalError.
+func (a *App) panicked(v any, stack []byte) milter.Response {
+	a.log.Log(context.Background(), logging.LevelCritical, fmt.Sprintf("internal error: %v", v), "event", "panic", "stack", string(stack))
+	a.metrics.Panicked()
+	if a.filter.Current().Rules.Verdicts.InternalError().Action == policy.Accept {
+		return milter.Accept
+	}
+	return milter.TempFail
+}
+
+// stop closes the listeners and waits for the messages in hand.
+func (a *App) stop() {
+	notify("STOPPING=1")
+	ctx, cancel := context.WithTimeout(context.Background(), a.o.ShutdownTimeout)
+	defer cancel()
+	var wait sync.WaitGroup
+	for _, s := range a.servers {
+		wait.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				a.log.Warn("messages in hand were cut off at the stop: " + err.Error())
+			}
+		})
+	}
+	wait.Wait()
+	a.filter.Close()
+}
+
+// writePidFile writes the process ID and returns what removes it again.
+func (a *App) writePidFile() (remove func()) {
+	path := a.config.String("PidFile")
+	if path == "" || CurrentRole() == Worker {
+		return func() {}
+	}
+	return WritePidFile(path, a.log)
+}
+
+// WritePidFile writes this process's ID and returns what removes the file. A
+// failure is told, and no more: mail matters more.
+func WritePidFile(path string, log *slog.Logger) (remove func()) {
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		log.Error(fmt.Sprintf("can't write pid to %s: %s", path, err))
+		return func() {}
+	}
+	return func() { _ = os.Remove(path) }
+}
+
+func (a *App) openParts() error {
+	a.parts = Parts{Version: a.o.Version, Log: a.log, Account: a.account, Openers: Openers(a.config), Published: a.o.Published}
+	return nil
+}
+
+// Openers are the database back-ends that data sets may use, set up as the
+// configuration says.
+func Openers(*config.Config) map[string]dataset.Opener {
+	return map[string]dataset.Opener{}
+}
+
+// Check does all that a start would, short of serving, and returns what is
+// wrong.
+func Check(ctx context.Context, c *config.Config) problem.List {
+	var problems problem.List
+	account := currentAccount()
+	if spec := c.String("UserID"); spec != "" {
+		found, err := LookupAccount(spec)
+		if err != nil {
+			problems = append(problems, noAccount(c, err))
+		} else {
+			account = found
+		}
+	}
+	built, more := Build(ctx, c, Parts{Log: slog.New(slog.DiscardHandler), Account: account, Openers: Openers(c)})
+	if built != nil {
+		built.Snapshot.Discard()
+	}
+	return append(problems, more...)
+}
+
+func noAccount(c *config.Config, err error) problem.Problem {
+	v := c.Source("UserID")
+	return problem.Problem{File: v.File, Line: v.Line, Option: "UserID", Text: err.Error(), Severity: problem.Error,
+		Hint: "make it: adduser --system --group --no-create-home opendkim"}
+}

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/policy"
+	"dojang/internal/problem"
+)
+
+// builder turns a configuration into what the packages want, collecting every
+// problem on the way instead of stopping at the first.
+type builder struct {
+	ctx      context.Context
+	config   *config.Config
+	version  string
+	problems problem.List
+	sets     []dataset.Set
+	openers  map[string]dataset.Opener
+	summary  summary
+	files    []string
+}
+
+// refuse records a problem that keeps the filter from starting, at the place
+// where the option was set.
+func (b *builder) refuse(option, hint, format string, args ...any) {
+	b.at(problem.Error, option, hint, format, args...)
+}
+
+func (b *builder) warn(option, hint, format string, args ...any) {
+	b.at(problem.Warning, option, hint, format, args...)
+}
+
+func (b *builder) at(s problem.Severity, option, hint, format string, args ...any) {
+	v := b.config.Source(option)
+	b.problems.Addf(s, v.File, v.Line, option, hint, format, args...)
+}
+
+// close closes every set that was opened.
+func (b *builder) close() {
+	for _, s := range b.sets {
+		_ = s.Close() // nothing is left to do with it
+	}
+}
+
+// set opens the data set that an option names; nil when the option is not set.
+func (b *builder) set(option string, foldCase bool) dataset.Set {
+	if b.config.String(option) == "" {
+		return nil
+	}
+	return b.open(option, b.config.String(option), foldCase)
+}
+
+func (b *builder) open(option, spec string, foldCase bool) dataset.Set {
+	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.openers})
+	if err != nil {
+		b.refuse(option, hintFor(err), "%s", reason(err))
+		return nil
+	}
+	b.sets = append(b.sets, s)
+	if local, ok := s.(dataset.Local); ok && local.Source() != "" {
+		b.files = append(b.files, local.Source())
+	}
+	return s
+}
+
+// reason drops Go's "open PATH:" in favour of OpenDKIM's "PATH: ".
+func reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			return fmt.Sprintf("%s: %s", path.Path, capital(errno.Error()))
+		}
+	}
+	return err.Error()
+}
+
+// capital writes an errno's text as strerror(3) does.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func hintFor(err error) string {
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path) && errors.Is(err, os.ErrNotExist):
+		return "make the file, or correct the path: ls -l " + path.Path
+	case errors.As(err, &path) && errors.Is(err, os.ErrPermission):
+		return "let the filter's user read it: namei -l " + path.Path
+	}
+	return ""
+}
+
+// hosts opens a set of clients; standard is used when the option is not set.
+func (b *builder) hosts(option, standard string) policy.HostMatcher {
+	spec := b.config.String(option)
+	if spec == "" {
+		spec = standard
+	}
+	if spec == "" {
+		return nil
+	}
+	set := b.open(option, spec, true)
+	if set == nil {
+		return nil
+	}
+	hosts, err := dataset.NewHostSet(b.ctx, set)
+	if err != nil {
+		b.refuse(option, "", "%s", reason(err))
+		return nil
+	}
+	return hosts
+}
+
+// names lists the keys of a set that is read whole at start, in order.
+func (b *builder) names(option string) []string {
+	var names []string
+	b.walk(option, func(e dataset.Entry) { names = append(names, e.Key) })
+	return names
+}
+
+func (b *builder) walk(option string, f func(dataset.Entry)) {
+	set := b.set(option, false)
+	if set == nil {
+		return
+	}
+	walker, ok := set.(dataset.Walker)
+	if !ok {
+		b.refuse(option, "use a file: or a comma-separated list", "this data set cannot be listed")
+		return
+	}
+	if err := walker.Walk(b.ctx, func(e dataset.Entry) error { f(e); return nil }); err != nil {
+		b.refuse(option, "", "%s", reason(err))
+	}
+}
+
+// macros reads MacroList: names, each with the values it may have, separated by
+// "|".
+func (b *builder) macros() []policy.MacroRule {
+	var rules []policy.MacroRule
+	b.walk("MacroList", func(e dataset.Entry) {
+		rule := policy.MacroRule{Name: strings.Trim(e.Key, "{}")}
+		if value := strings.Join(e.Values, ":"); value != "" {
+			rule.Values = strings.Split(value, "|")
+		}
+		rules = append(rules, rule)
+	})
+	return rules
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"dojang/internal/config"
+)
+
+// listen opens one Socket line. A UNIX socket left behind by a filter that is
+// gone is removed; one that somebody answers on, or a file that is no socket,
+// is not touched.
+func listen(s config.Socket) (net.Listener, error) {
+	if s.Network != "unix" {
+		l, err := net.Listen(s.Network, s.Address)
+		if err != nil {
+			return nil, fmt.Errorf("socket %s: %w", s.Address, errors.Unwrap(err))
+		}
+		return l, nil
+	}
+	if err := removeStale(s.Address); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", s.Address)
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", s.Address, errors.Unwrap(err))
+	}
+	if err := setSocketAccess(s); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("socket %s: %w", path, err)
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("socket %s: the path is there and is no socket; move it away or choose another path", path)
+	}
+	conn, err := net.DialTimeout("unix", path, 2*time.Second)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("socket %s: another process answers there; stop it first", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("socket %s: left over from an earlier run and not removable: %w", path, err)
+	}
+	return nil
+}
+
+// setSocketAccess obeys mode=, owner= and group= of a Socket line, so that
+// nobody has to put the MTA's user into the group that may read the keys.
+func setSocketAccess(s config.Socket) error {
+	uid, gid := -1, -1
+	if s.Owner != "" {
+		a, err := LookupAccount(s.Owner)
+		if err != nil {
+			return fmt.Errorf("socket %s: owner=: %w", s.Address, err)
+		}
+		uid = a.UID
+	}
+	if s.Group != "" {
+		id, err := lookupGroup(s.Group)
+		if err != nil {
+			return fmt.Errorf("socket %s: group=: %w", s.Address, err)
+		}
+		gid = id
+	}
+	if uid >= 0 || gid >= 0 {
+		if err := os.Chown(s.Address, uid, gid); err != nil {
+			return fmt.Errorf("socket %s: %w", s.Address, err)
+		}
+	}
+	if s.Mode != 0 {
+		if err := os.Chmod(s.Address, s.Mode); err != nil {
+			return fmt.Errorf("socket %s: %w", s.Address, err)
+		}
+	}
+	return nil
+}
+
+// activated returns the sockets that systemd holds for us (sd_listen_fds(3)).
+func activated() ([]net.Listener, error) {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || n < 1 {
+		return nil, nil
+	}
+	var listeners []net.Listener
+	for fd := 3; fd < 3+n; fd++ {
+		f := os.NewFile(uintptr(fd), "LISTEN_FD_"+strconv.Itoa(fd))
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("socket %d handed over by systemd: %w", fd, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}

@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// One program, up to three processes, told apart by an environment variable:
+// the starter (what the administrator typed; returns when the sockets listen),
+// the supervisor (only with AutoRestart; holds the pid file) and the worker
+// (serves). Go cannot fork, so each starts the same program anew.
+const (
+	roleVariable  = "DOJANG_PROCESS"
+	readyVariable = "DOJANG_READY_FD"
+)
+
+// Role is which of the processes this one is.
+type Role string
+
+// The roles; a Starter serves by itself when nothing is to be detached.
+const (
+	Starter    Role = ""
+	Supervisor Role = "supervisor"
+	Worker     Role = "worker"
+)
+
+// CurrentRole returns the role that this process was started in.
+func CurrentRole() Role { return Role(os.Getenv(roleVariable)) }
+
+// again prepares the same command line in another role.
+func again(role Role, ready *os.File) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(program, os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(withoutVariables(os.Environ(), roleVariable, readyVariable), roleVariable+"="+string(role))
+	if ready != nil {
+		cmd.ExtraFiles = []*os.File{ready}
+		cmd.Env = append(cmd.Env, readyVariable+"=3")
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
+	return cmd, nil
+}
+
+func withoutVariables(environ []string, names ...string) []string {
+	kept := make([]string, 0, len(environ))
+next:
+	for _, pair := range environ {
+		for _, name := range names {
+			if len(pair) > len(name) && pair[:len(name)] == name && pair[len(name)] == '=' {
+				continue next
+			}
+		}
+		kept = append(kept, pair)
+	}
+	return kept
+}
+
+// Detach starts the daemon in a session of its own and returns 0 when it says
+// that its sockets listen, or its exit status when it ended before that.
+func Detach(role Role) (int, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	cmd, err := again(role, writer)
+	if err != nil {
+		return 0, err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	writer.Close()
+	if n, _ := io.ReadFull(reader, make([]byte, 1)); n == 1 {
+		return 0, cmd.Process.Release()
+	}
+	return exitStatus(cmd.Wait()), nil
+}
+
+// Ready tells the starter that we listen, and lets go of its terminal.
+func Ready() {
+	f := readyFile()
+	if f == nil {
+		return
+	}
+	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		for fd := 0; fd <= 2; fd++ {
+			_ = syscall.Dup3(int(null.Fd()), fd, 0)
+		}
+		null.Close()
+	}
+	_, _ = f.Write([]byte{1}) // a starter that was killed does not matter
+	f.Close()
+}
+
+func readyFile() *os.File {
+	fd, err := strconv.Atoi(os.Getenv(readyVariable))
+	if err != nil {
+		return nil
+	}
+	os.Unsetenv(readyVariable)
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "ready")
+}
+
+func exitStatus(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
+		return exit.ExitCode()
+	}
+	return 1
+}
+
+// RestartLimits bound AutoRestart: at most Count restarts (0: any number), and
+// at most RateCount within RatePeriod (0: any rate).
+type RestartLimits struct {
+	Count      int
+	RateCount  int
+	RatePeriod time.Duration
+}
+
+// Supervise runs the worker and starts it again when it fails, within limits.
+// Signals are handed on. It returns the exit status for this process.
+func Supervise(limits RestartLimits, log *slog.Logger) int {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	ready := readyFile()
+	var restarts []time.Time
+	for {
+		status, stopping, err := superviseOne(ready, signals)
+		ready = nil // only the first worker has a starter that waits
+		if err != nil {
+			log.Error(fmt.Sprintf("can't start the worker: %v", err))
+			return 71
+		}
+		if stopping || status == "" {
+			return 0
+		}
+		restarts = append(restarts, time.Now())
+		if limits.exceeded(restarts) {
+			log.Error(status + ", restarted too often; giving up")
+			return 70
+		}
+		log.Error(status + ", restarting")
+	}
+}
+
+func (l RestartLimits) exceeded(restarts []time.Time) bool {
+	n := len(restarts)
+	if l.Count > 0 && n > l.Count {
+		return true
+	}
+	return l.RateCount > 0 && n > l.RateCount && restarts[n-1].Sub(restarts[n-1-l.RateCount]) < l.RatePeriod
+}
+
+// superviseOne runs one worker to its end. status says in OpenDKIM's words how
+// it failed; "" when it ended well.
+func superviseOne(ready *os.File, signals <-chan os.Signal) (status string, stopping bool, err error) {
+	cmd, err := again(Worker, ready)
+	if err != nil {
+		return "", false, err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		return "", false, err
+	}
+	if ready != nil {
+		ready.Close()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = cmd.Wait(); cancel() }()
+	for {
+		select {
+		case s := <-signals:
+			stopping = stopping || s == syscall.SIGTERM || s == syscall.SIGINT
+			_ = cmd.Process.Signal(s) // it may just have ended
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	state := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case state.Signaled():
+		status = fmt.Sprintf("terminated with signal %d", state.Signal())
+	case state.ExitStatus() != 0:
+		status = fmt.Sprintf("exited with status %d", state.ExitStatus())
+	}
+	return status, stopping, nil
+}

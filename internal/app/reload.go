@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"dojang/internal/config"
+	"dojang/internal/problem"
+)
+
+// watchSignals reloads at USR1 and HUP, and when AutoReload finds a file
+// changed.
+func (a *App) watchSignals(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	ticker := time.NewTicker(autoReloadInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			a.Reload(ctx)
+		case <-ticker.C:
+			if a.config.Bool("AutoReload") && a.watched.changed() {
+				a.Reload(ctx)
+			}
+		}
+	}
+}
+
+const autoReloadInterval = 5 * time.Second
+
+// Reload reads the configuration, its tables and keys anew. Everything that can
+// fail is done first; then one pointer changes. On an error nothing changes,
+// and the log says why. Connections in hand keep what they started with.
+func (a *App) Reload(ctx context.Context) problem.List {
+	a.reload.Lock()
+	defer a.reload.Unlock()
+	if a.o.Load == nil {
+		a.log.Info("ignoring reload signal", "event", "reload_ignored")
+		return nil
+	}
+	notifyReloading()
+	defer notify("READY=1")
+	next, problems := a.o.Load()
+	if problems.HasErrors() {
+		return a.reloadFailed(problems)
+	}
+	built, more := Build(ctx, next, a.parts)
+	problems = append(problems, more...)
+	if built == nil {
+		// Whatever changed is not looked at again until it changes once more.
+		a.watched = a.watched.again()
+		return a.reloadFailed(problems)
+	}
+	for _, p := range problems {
+		a.log.Warn(p.String(), "event", "configuration_warning")
+	}
+	difference := a.summary.difference(built.summary)
+	if changed := fixedChanges(a.config, next); len(changed) > 0 {
+		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
+	}
+	a.filter.Swap(built.Snapshot)
+	a.config, a.summary, a.watched = next, built.summary, statFiles(append(built.files, a.o.Path))
+	a.metrics.Reloaded(true)
+	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)
+	if difference != "" {
+		a.log.Info("reloaded: "+difference, "event", "reload_difference")
+	}
+	return problems
+}
+
+func (a *App) reloadFailed(problems problem.List) problem.List {
+	a.metrics.Reloaded(false)
+	for _, p := range problems {
+		a.log.Error(p.String(), "event", "reload_problem", "hint", p.Hint)
+	}
+	a.log.Error("configuration not reloaded: the old one stays in force", "event", "reload_failed")
+	return problems
+}
+
+// fixedChanges lists options that changed and that a reload cannot change.
+func fixedChanges(from, to *config.Config) []string {
+	var names []string
+	for _, name := range config.Changed(from, to) {
+		if o, ok := config.Find(name); ok && !o.Reloadable {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// keepWatchdog tells systemd that the filter lives, as often as it wants.
+func (a *App) keepWatchdog(ctx context.Context) {
+	interval := watchdogInterval()
+	if interval == 0 {
+		return
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			notify("WATCHDOG=1")
+		}
+	}
+}

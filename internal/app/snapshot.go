@@ -1,0 +1,236 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"dojang/dkim"
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/filter"
+	"dojang/internal/keystore"
+	"dojang/internal/policy"
+	"dojang/internal/problem"
+	"dojang/internal/resolver"
+	"dojang/milter"
+)
+
+// Parts are what outlives a reload: they are handed from one snapshot to the
+// next.
+type Parts struct {
+	Version string // of dojang
+	Log     *slog.Logger
+	Openers map[string]dataset.Opener // database back-ends
+	Account Account                   // whom the filter runs as, for the safety of key files
+	Wrap    keystore.WrapFunc         // the signing engine; nil for crypto/rsa
+	// Published are key records to answer before any name server is asked.
+	Published map[string]string
+}
+
+// Built is a configuration made ready to serve.
+type Built struct {
+	Snapshot *filter.Snapshot
+	summary  summary
+	files    []string // every file it was made from, for AutoReload
+}
+
+// Build turns a configuration into a snapshot: every table opened, every key of
+// a local table checked. The result is nil when a problem is an error; all
+// problems are returned in either case.
+func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
+	b := &builder{ctx: ctx, config: c, openers: parts.Openers, version: parts.Version}
+	b.problems = append(b.problems, c.Check()...)
+	s := b.snapshot(parts)
+	b.problems.Sort()
+	if b.problems.HasErrors() {
+		b.close()
+		return nil, b.problems
+	}
+	s.OnClose(b.close)
+	return &Built{Snapshot: s, summary: b.summary, files: b.files}, b.problems
+}
+
+func (b *builder) snapshot(parts Parts) *filter.Snapshot {
+	c := b.config
+	s := &filter.Snapshot{
+		Rules:              b.rules(parts),
+		PeerList:           b.hosts("PeerList", ""),
+		Resolver:           b.resolver(parts.Published),
+		Log:                parts.Log,
+		LogWhy:             c.Bool("LogWhy"),
+		LogResults:         c.Bool("LogResults"),
+		SyslogSuccess:      c.Bool("SyslogSuccess"),
+		MaximumHeaderBytes: c.Int("MaximumHeaders"),
+		MessageTimeBudget:  c.Duration("MessageTimeBudget"),
+		FixCRLF:            c.Bool("FixCRLF"),
+		Actions:            milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
+	}
+	for _, m := range s.Rules.MacroList {
+		s.MacroNames = append(s.MacroNames, m.Name)
+	}
+	if name := s.Rules.SenderMacro; name != "" {
+		s.MacroNames = append(s.MacroNames, name)
+	}
+	if s.Rules.Verdicts.Quarantines() {
+		s.Actions |= milter.ActionQuarantine
+	}
+	if s.Rules.Verdicts.RedirectFailuresTo != "" {
+		s.Actions |= milter.ActionAddRcpt | milter.ActionDelRcpt
+	}
+	// The rest of a body can be declined when nothing of ours needs all of it.
+	wholeBody := c.String("Minimum") != ""
+	s.Milter.SkipBody = !wholeBody && (s.Rules.Verify || s.Rules.Signing.BodyLengthDB != nil || s.Rules.Signing.MaximumSignedBytes > 0)
+	return s
+}
+
+func (b *builder) rules(parts Parts) *policy.Rules {
+	c := b.config
+	mode := strings.ToLower(c.String("Mode"))
+	r := &policy.Rules{
+		Sign:                strings.Contains(mode, "s"),
+		Verify:              strings.Contains(mode, "v"),
+		SenderHeaders:       b.names("SenderHeaders"),
+		SenderMacro:         strings.Trim(c.String("SenderMacro"), "{}"),
+		InternalHosts:       b.hosts("InternalHosts", "127.0.0.1,::1"),
+		ExternalIgnoreList:  b.hosts("ExternalIgnoreList", ""),
+		MTA:                 b.set("MTA", false),
+		MacroList:           b.macros(),
+		POPDBFile:           b.set("POPDBFile", false),
+		ExemptDomains:       b.set("ExemptDomains", true),
+		DontSignMailTo:      b.set("DontSignMailTo", true),
+		RequireSenderMatch:  b.senderMatch(),
+		MultipleSignatures:  c.Bool("MultipleSignatures"),
+		SubDomains:          c.Bool("SubDomains"),
+		ResignMailTo:        b.set("ResignMailTo", true),
+		ResignAll:           c.Bool("ResignAll"),
+		RequiredHeaders:     c.Bool("RequiredHeaders"),
+		StrictHeaders:       c.Bool("StrictHeaders"),
+		IgnoreMalformedMail: c.Bool("IgnoreMalformedMail"),
+		WeakSyntaxChecks:    c.Bool("WeakSyntaxChecks"),
+		Signing:             b.signing(),
+		Verdicts:            b.verdicts(),
+		Results:             b.authResults(),
+	}
+	if r.Sign {
+		b.keys(r, parts)
+	}
+	return r
+}
+
+// keys sets where signing keys come from: the tables when there are any, else
+// Domain, Selector and KeyFile.
+func (b *builder) keys(r *policy.Rules, parts Parts) {
+	c := b.config
+	options := keystore.Options{
+		RequireSafeKeys:      c.Bool("RequireSafeKeys"),
+		UID:                  parts.Account.UID,
+		GID:                  parts.Account.GID,
+		Groups:               parts.Account.Groups,
+		CredentialsDirectory: os.Getenv("CREDENTIALS_DIRECTORY"),
+		Wrap:                 parts.Wrap,
+		Log:                  parts.Log,
+	}
+	if table := b.set("KeyTable", false); table != nil {
+		store := keystore.New(table, options)
+		r.KeyTable = store
+		r.SigningTable = b.set("SigningTable", true)
+		b.lintTables(table, r.SigningTable)
+		return
+	}
+	if c.String("KeyFile") == "" {
+		return
+	}
+	r.Domain = b.set("Domain", true)
+	key, err := keystore.Load(c.String("KeyFile"), options)
+	if err != nil {
+		b.refuse("KeyFile", keystore.Hint(err), "%s", err)
+		return
+	}
+	key.Selector = c.String("Selector")
+	r.DefaultKey = key
+}
+
+func (b *builder) senderMatch() policy.SenderMatch {
+	value := b.config.String("RequireSenderMatch")
+	switch strings.ToLower(value) {
+	case "", "no", "false", "0":
+		return policy.SenderMatch{}
+	case "yes", "true", "1":
+		return policy.SenderMatch{Required: true}
+	}
+	return policy.SenderMatch{Required: true, Allowed: b.set("RequireSenderMatch", true)}
+}
+
+func (b *builder) signing() policy.Signing {
+	c := b.config
+	s := policy.Signing{
+		SelectCanonicalizationHeader: c.String("SelectCanonicalizationHeader"),
+		SignHeaders:                  b.headerSet("SignHeaders", dkim.DefaultSignHeaders()),
+		OmitHeaders:                  b.headerSet("OmitHeaders", dkim.DefaultOmitHeaders()),
+		OversignHeaders:              b.headerSet("OversignHeaders", nil),
+		SignatureTTL:                 time.Duration(c.Int("SignatureTTL")) * time.Second,
+		MaximumSignedBytes:           int64(c.Int("MaximumSignedBytes")),
+		BodyLengthDB:                 b.set("BodyLengthDB", true),
+		Diagnostics:                  c.Bool("Diagnostics"),
+		RequestReports:               c.Bool("RequestReports"),
+		RemoveOldSignatures:          c.Bool("RemoveOldSignatures"),
+		IdentityHeader:               c.String("IdentityHeader"),
+		IdentityHeaderRemove:         c.Bool("IdentityHeaderRemove"),
+	}
+	header, body, err := dkim.ParseCanonicalizations(c.String("Canonicalization"))
+	if err != nil {
+		b.refuse("Canonicalization", "write relaxed/simple, or one of the two words", "%s", err)
+	}
+	s.HeaderCanonicalization, s.BodyCanonicalization = header, body
+	if path := c.String("ReplaceRules"); path != "" {
+		s.ReplaceRules = b.replaceRules(path)
+	}
+	s.ReplaceHeaders = b.names("ReplaceHeaders")
+	return s
+}
+
+// headerSet reads an option that names header fields; "*,+x,-y" changes base.
+func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
+	return dkim.NewHeaderSet(base, strings.Join(b.names(option), ","))
+}
+
+func (b *builder) resolver(known map[string]string) resolver.Resolver {
+	c := b.config
+	if path := c.String("TestPublicKeys"); path != "" {
+		r, err := resolver.NewFile(path)
+		if err != nil {
+			b.refuse("TestPublicKeys", hintFor(err), "%s", reason(err))
+		}
+		return r
+	}
+	r, err := resolver.New(resolver.Options{
+		Nameservers:     c.List("Nameservers"),
+		Timeout:         time.Duration(c.Int("DNSTimeout")) * time.Second,
+		UseTCP:          c.Bool("DNSConnect"),
+		TrustAnchorFile: c.String("TrustAnchorFile"),
+	})
+	if err != nil {
+		b.refuse("Nameservers", "", "%s", reason(err))
+		return nil
+	}
+	if len(known) > 0 {
+		return published{known, r}
+	}
+	return r
+}
+
+// published answers for records that are not in DNS yet.
+type published struct {
+	records map[string]string
+	next    resolver.Resolver
+}
+
+func (p published) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {
+	if text, ok := p.records[strings.TrimSuffix(name, ".")]; ok {
+		return resolver.Answer{Texts: []string{text}}, nil
+	}
+	return p.next.LookupTXT(ctx, name)
+}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"strings"
+	"time"
+)
+
+// summary remembers the rows of local tables as hashes, so that a reload can
+// tell what it changed without keeping two copies of everything.
+type summary struct {
+	tables map[string]map[uint64]uint64 // by what it counts: key's hash → row's hash
+}
+
+// add counts one row: what is the plural word for such rows.
+func (s *summary) add(what, key, row string) {
+	if s.tables == nil {
+		s.tables = map[string]map[uint64]uint64{}
+	}
+	if s.tables[what] == nil {
+		s.tables[what] = map[uint64]uint64{}
+	}
+	s.tables[what][hash(key)] = hash(row)
+}
+
+func hash(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text)) // never fails
+	return h.Sum64()
+}
+
+// difference says in a few words what next has that s has not, and the reverse:
+// "+2 domains, 1 key replaced".
+func (s summary) difference(next summary) string {
+	var parts []string
+	for _, what := range []string{"domain", "key"} {
+		before, after := s.tables[what], next.tables[what]
+		added, removed, replaced := 0, 0, 0
+		for key, row := range after {
+			if old, ok := before[key]; !ok {
+				added++
+			} else if old != row {
+				replaced++
+			}
+		}
+		for key := range before {
+			if _, ok := after[key]; !ok {
+				removed++
+			}
+		}
+		if added > 0 {
+			parts = append(parts, "+"+count(added, what))
+		}
+		if removed > 0 {
+			parts = append(parts, "-"+count(removed, what))
+		}
+		if replaced > 0 {
+			parts = append(parts, count(replaced, what)+" replaced")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// fileTimes are the times of files as last looked at, for AutoReload.
+type fileTimes map[string]fileTime
+
+type fileTime struct {
+	modified time.Time
+	size     int64
+}
+
+func statFiles(paths []string) fileTimes {
+	times := make(fileTimes, len(paths))
+	for _, path := range paths {
+		times[path] = statFile(path)
+	}
+	return times
+}
+
+func statFile(path string) fileTime {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileTime{}
+	}
+	return fileTime{info.ModTime(), info.Size()}
+}
+
+// changed reports whether a file is another one now.
+func (t fileTimes) changed() bool {
+	for path, was := range t {
+		if statFile(path) != was {
+			return true
+		}
+	}
+	return false
+}
+
+// again looks at the same files anew.
+func (t fileTimes) again() fileTimes {
+	now := make(fileTimes, len(t))
+	for path := range t {
+		now[path] = statFile(path)
+	}
+	return now
+}

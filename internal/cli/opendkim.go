@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dojang/internal/app"
+	"dojang/internal/config"
+	"dojang/internal/problem"
+)
+
+// opendkimFlags are what the command line of opendkim(8) says beside options.
+type opendkimFlags struct {
+	configFile string
+	check      bool // -n
+	query      bool // -Q
+	version    bool // -V
+	extract    string
+	testFiles  string
+	fixedTime  string
+	verbose    int
+	overrides  []override
+}
+
+// override is an option set by a flag.
+type override struct{ option, value string }
+
+// classicOpendkim is opendkim(8).
+func classicOpendkim(ctx context.Context, s Streams, args []string) int {
+	f, err := parseOpendkim(args)
+	if err != nil {
+		fmt.Fprintf(s.Err, "opendkim: %s\n", err)
+		opendkimUsage(s.Err)
+		return exUsage
+	}
+	switch {
+	case f.version:
+		printAbilities(s.Out)
+		return exOK
+	case f.query:
+		return classicQuery(ctx, s)
+	}
+	c, problems := f.load()
+	switch {
+	case problems.HasErrors():
+		problems.Write(s.Err)
+		return exConfig
+	case f.extract != "":
+		return extractOption(s, c, f.extract)
+	case f.testFiles != "":
+		return testMessageFiles(ctx, s, c, f)
+	case f.check:
+		return checkConfig(ctx, s, c, problems)
+	}
+	d := daemon{name: "opendkim", streams: s, config: c, path: f.configFile, args: strings.Join(args, " "), load: f.reload()}
+	return d.run(ctx)
+}
+
+// parseOpendkim reads the flags of opendkim(8); those that set an option come
+// from config's table.
+func parseOpendkim(args []string) (*opendkimFlags, error) {
+	f := new(opendkimFlags)
+	flags := pflag.NewFlagSet("opendkim", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	values := map[string]*string{}
+	switches := map[string]*bool{}
+	for _, flag := range config.Flags() {
+		name := "flag-" + flag.Letter // opendkim has no long flags; pflag wants names
+		switch {
+		case flag.Letter == "v":
+			flags.CountVarP(&f.verbose, name, "v", flag.Doc)
+		case flag.TakesValue:
+			values[flag.Letter] = flags.StringP(name, flag.Letter, "", flag.Doc)
+		default:
+			switches[flag.Letter] = flags.BoolP(name, flag.Letter, false, flag.Doc)
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), "flag-", ""))
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("what is %q for?", flags.Arg(0))
+	}
+	for _, flag := range config.Flags() {
+		if flag.Option == "" || !flags.Changed("flag-"+flag.Letter) {
+			continue
+		}
+		value := flag.Value
+		if flag.TakesValue {
+			value = *values[flag.Letter]
+		}
+		f.overrides = append(f.overrides, override{flag.Option, value})
+	}
+	f.configFile, f.extract, f.testFiles, f.fixedTime = *values["x"], *values["e"], *values["t"], *values["F"]
+	f.check, f.query, f.version = *switches["n"], *switches["Q"], *switches["V"]
+	return f, nil
+}
+
+func opendkimUsage(w io.Writer) {
+	fmt.Fprintln(w, "opendkim: usage: opendkim -p socketfile [options]")
+	for _, flag := range config.Flags() {
+		name := "-" + flag.Letter
+		if flag.TakesValue {
+			name += " " + flag.Argument
+		}
+		fmt.Fprintf(w, "\t%-12s\t%s\n", name, flag.Doc)
+	}
+}
+
+// load reads the configuration file, then the environment, then the command
+// line, each over the one before.
+func (f *opendkimFlags) load() (*config.Config, problem.List) {
+	c, problems := f.readFile()
+	problems = append(problems, c.SetEnvironment(os.Environ())...)
+	for _, o := range f.overrides {
+		problems = append(problems, c.Set(o.option, o.value, config.CommandLine)...)
+	}
+	return c, problems
+}
+
+func (f *opendkimFlags) readFile() (*config.Config, problem.List) {
+	if f.configFile == "" {
+		if _, err := os.Stat(defaultConfigFile); err != nil {
+			return config.New(), nil
+		}
+		f.configFile = defaultConfigFile
+	}
+	return config.Load(f.configFile)
+}
+
+// reload returns what reads the file again; without a file there is nothing to
+// reload. Compat(opendkim 2.11): the command line is lost then, except for what
+// a reload never changes.
+func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
+	if f.configFile == "" {
+		return nil
+	}
+	return func() (*config.Config, problem.List) {
+		c, problems := config.Load(f.configFile)
+		problems = append(problems, c.SetEnvironment(os.Environ())...)
+		for _, o := range f.overrides {
+			if option, ok := config.Find(o.option); ok && !option.Reloadable {
+				problems = append(problems, c.Set(o.option, o.value, config.CommandLine)...)
+			}
+		}
+		return c, problems
+	}
+}
+
+// extractOption is -e: the values given for an option, one a line.
+func extractOption(s Streams, c *config.Config, name string) int {
+	if _, ok := config.Find(name); !ok {
+		fmt.Fprintf(s.Err, "opendkim: %s: no such option; did you mean %s?\n", name, config.Nearest(name))
+		return exUsage
+	}
+	for _, v := range c.Given(name) {
+		fmt.Fprintln(s.Out, v.Text)
+	}
+	return exOK
+}
+
+// checkConfig is -n: everything a start would do short of serving.
+func checkConfig(ctx context.Context, s Streams, c *config.Config, problems problem.List) int {
+	found := app.Check(ctx, c)
+	problems = append(problems, found...)
+	problems.Write(s.Err)
+	if problems.HasErrors() {
+		return exConfig
+	}
+	return exOK
+}
+
+func printAbilities(w io.Writer) {
+	fmt.Fprintf(w, `opendkim: OpenDKIM Filter v%s
+	dojang %s
+	Supported signing algorithms:
+		rsa-sha1
+		rsa-sha256
+		ed25519-sha256
+	Supported canonicalization algorithms:
+		relaxed
+		simple
+	Active code options:
+		QUERY_CACHE
+		USE_DB
+		USE_LDAP
+		USE_LUA
+		USE_MDB
+		USE_ODBX
+		_FFR_ATPS
+		_FFR_RBL
+		_FFR_REPLACE_RULES
+		_FFR_SENDER_MACRO
+		_FFR_STATS
+		_FFR_VBR
+`, app.CompatibleVersion, Version)
+}

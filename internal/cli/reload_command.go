@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dojang/internal/app"
+	"dojang/internal/config"
+)
+
+// reloadCommand is `dojang reload`.
+func reloadCommand(s Streams) *cobra.Command {
+	f := &opendkimFlags{}
+	c := &cobra.Command{
+		Use: "reload", Short: "Make the running filter read its configuration again",
+		Long: `Make the running filter read its configuration, tables and keys again, and tell
+whether it did. With MetricsSocket set the filter itself answers; without it the
+configuration is checked here, then the process in PidFile gets USR1, and its log
+tells the rest. A configuration with errors is refused; the old one stays in
+force.`,
+		Example: "  dojang reload\n  dojang reload --config /etc/opendkim.conf",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			loaded, problems := f.load()
+			if problems.HasErrors() {
+				problems.Write(s.Err)
+				return exitf(exConfig, "not reloaded: the old configuration stays in force")
+			}
+			if loaded.String("MetricsSocket") != "" {
+				return reloadBySocket(c.Context(), s, loaded)
+			}
+			if code := checkConfig(c.Context(), s, loaded, problems); code != exOK {
+				return exitf(code, "not reloaded: the old configuration stays in force")
+			}
+			return reloadBySignal(s, loaded)
+		},
+	}
+	configFlag(c, f)
+	return c
+}
+
+// reloadBySocket asks the filter over MetricsSocket and prints what it says.
+func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
+	socket, err := config.ParseSocket(c.String("MetricsSocket"))
+	if err != nil {
+		return exitf(exConfig, "MetricsSocket: %s", err)
+	}
+	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://dojang/reload", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return exitf(exUnavailable, "the filter does not answer on %s: %s", socket.Address, err)
+	}
+	defer response.Body.Close()
+	var report app.ReloadReport
+	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
+		return exitf(exProtocol, "%s answers, but not as a filter does: %s", socket.Address, err)
+	}
+	for _, p := range report.Problems {
+		fmt.Fprintln(s.Err, p)
+	}
+	if !report.OK {
+		return exitf(exConfig, "not reloaded: the old configuration stays in force")
+	}
+	fmt.Fprintln(s.Out, "reloaded")
+	return nil
+}
+
+func reloadBySignal(s Streams, c *config.Config) error {
+	path := c.String("PidFile")
+	if path == "" {
+		return exitf(exConfig, "neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return exitf(exUnavailable, "the filter does not run, or writes another pid file: %s", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 2 {
+		return exitf(exDataErr, "%s does not hold a process ID", path)
+	}
+	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
+		return exitf(exUnavailable, "process %d: %s", pid, err)
+	}
+	fmt.Fprintf(s.Out, "the configuration is good; process %d was told to read it (its log says when it has)\n", pid)
+	return nil
+}

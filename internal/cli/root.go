@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// Version is dojang's own; the build sets it.
+var Version = "development"
+
+// classic are the tools by OpenDKIM's names, with OpenDKIM's flags and output.
+var classic = map[string]func(ctx context.Context, s Streams, args []string) int{
+	"opendkim":          classicOpendkim,
+	"opendkim-genkey":   classicGenkey,
+	"opendkim-testkey":  classicTestkey,
+	"opendkim-testmsg":  classicTestmsg,
+	"opendkim-genzone":  classicGenzone,
+	"opendkim-atpszone": classicATPSZone,
+	"opendkim-stats":    classicStats,
+}
+
+// Main runs the command that args[0] names, "opendkim-genkey" or "dojang", and
+// returns its exit status (sysexits(3)).
+func Main(ctx context.Context, args []string, s Streams) int {
+	if run, ok := classic[filepath.Base(args[0])]; ok {
+		return run(ctx, s, args[1:])
+	}
+	root := rootCommand(s)
+	root.SetArgs(args[1:])
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exOK
+	}
+	code := exitCode(err)
+	if code == exSoftware && !isExit(err) {
+		code = exUsage // cobra's own: an unknown command or flag
+	}
+	if e := unspoken(err); e != nil {
+		fmt.Fprintf(s.Err, "dojang: %s\n", e)
+	}
+	return code
+}
+
+// rootCommand is `dojang` with every command below it.
+func rootCommand(s Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dojang",
+		Short: "Sign and verify mail (DKIM) for Postfix and Sendmail",
+		Long: `dojang signs and verifies mail by DKIM (RFC 6376) as a milter of Postfix or
+Sendmail. It takes OpenDKIM's place: the same configuration, tables and tools.
+
+First steps:  dojang up       a working filter in one command, to try it
+              dojang genkey   a key and its DNS record
+              dojang doctor   what is wrong on this server, and what to type`,
+		Version:       Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetVersionTemplate("dojang {{.Version}}\n")
+	root.AddCommand(
+		upCommand(s), serveCommand(s), reloadCommand(s), configCommand(s), queryCommand(s),
+		genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
+	)
+	return root
+}

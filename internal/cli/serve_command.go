@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"dojang/internal/config"
+	"dojang/internal/logging"
+)
+
+// serveCommand is `dojang serve`: the filter in the foreground.
+func serveCommand(s Streams) *cobra.Command {
+	f := &opendkimFlags{}
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "serve [--config FILE]",
+		Short: "Run the filter in the foreground",
+		Long: `Run the filter in the foreground with an opendkim.conf, as systemd or a
+container wants it. Log lines go where the configuration says, and to standard
+error when that is a terminal.
+
+Options can also come from the environment, as OPENDKIM_Option=value; a "-" in
+an option's name is written "_" there.`,
+		Example: `  dojang serve --config /etc/opendkim.conf
+  OPENDKIM_Socket=inet:8891@localhost dojang serve`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.overrides = append(f.overrides, override{"Background", "no"})
+			loaded, problems := f.load()
+			if problems.HasErrors() {
+				problems.Write(s.Err)
+				return &exitError{code: exConfig}
+			}
+			d := daemon{name: "dojang", streams: s, config: loaded, path: f.configFile, args: "serve", load: f.reload()}
+			if !quiet && isTerminal(s.Err) {
+				d.console = logging.NewStream(s.Err, "", slog.LevelInfo)
+			}
+			if code := d.run(c.Context()); code != exOK {
+				return &exitError{code: code}
+			}
+			return nil
+		},
+	}
+	configFlag(c, f)
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "no log lines on the terminal")
+	return c
+}
+
+func configFlag(c *cobra.Command, f *opendkimFlags) {
+	c.Flags().StringVarP(&f.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+" when it is there)")
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// configCommand is `dojang config`.
+func configCommand(s Streams) *cobra.Command {
+	f := &opendkimFlags{}
+	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
+	show := &cobra.Command{
+		Use: "show", Short: "Print every option in force, with the file and line it comes from",
+		Example: "  dojang config show --config /etc/opendkim.conf",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			loaded, problems := f.load()
+			problems.Write(s.Err)
+			loaded.Dump(s.Out)
+			return configResult(problems.HasErrors())
+		},
+	}
+	check := &cobra.Command{
+		Use: "check", Short: "Check configuration, tables and keys as a start would",
+		Long:    "Check the configuration file, every table it names and every key they name, and print all that is wrong with file, line and remedy. Exit status 78 when the filter would not start.",
+		Example: "  dojang config check\n  dojang config check --config /etc/opendkim.conf",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			loaded, problems := f.load()
+			if code := checkConfig(c.Context(), s, loaded, problems); code != exOK {
+				return &exitError{code: code}
+			}
+			fmt.Fprintln(s.Out, "configuration is good")
+			return nil
+		},
+	}
+	explain := &cobra.Command{
+		Use: "explain OPTION...", Short: "Tell what an option does",
+		Example: "  dojang config explain OversignHeaders",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, names []string) error {
+			for _, name := range names {
+				if !config.Explain(s.Out, name) {
+					return exitf(exUsage, "%s: no such option; did you mean %s?", name, config.Nearest(name))
+				}
+			}
+			return nil
+		},
+	}
+	configFlag(show, f)
+	configFlag(check, f)
+	c.AddCommand(show, check, explain)
+	return c
+}
+
+func configResult(failed bool) error {
+	if failed {
+		return &exitError{code: exConfig}
+	}
+	return nil
+}
+
+// queryCommand is `dojang query`.
+func queryCommand(s Streams) *cobra.Command {
+	f := &opendkimFlags{}
+	columns := 1
+	c := &cobra.Command{
+		Use: "query DATASET KEY", Short: "Look a key up in a data set",
+		Long: `Look a key up in a data set of any type, as the filter would: DATASET is what an
+option like SigningTable holds. Exit status 1 when there is no such key, 75 when
+the data set cannot be asked.`,
+		Example: `  dojang query refile:/etc/opendkim/SigningTable joe@example.com
+  dojang query --columns 3 dsn:pgsql://u:p@5432+db/mail/table=keys?keycol=name?datacol=domain,selector,key mail`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return query(c.Context(), s, f, args[0], args[1], columns)
+		},
+	}
+	c.Flags().IntVarP(&columns, "columns", "n", columns, "how many values to fetch")
+	configFlag(c, f)
+	return c
+}

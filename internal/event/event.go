@@ -1,0 +1,271 @@
+// Package event holds every line that dojang writes about a message, one
+// function an event: OpenDKIM's exact words for people and log parsers, and the
+// same facts as fields for the JSON log.
+//
+// Texts come without the job's identifier: the filter puts "JOBID: " before
+// them. Compat(opendkim 2.11): the words are an interface that others parse.
+package event
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"dojang/internal/logging"
+)
+
+// Event is one thing worth telling. Text is the classic line.
+type Event struct {
+	Name  string
+	Level slog.Level
+	Text  string
+	NoJob bool // the line stands without "JOBID: "
+	Attrs []slog.Attr
+}
+
+func info(name, text string, attrs ...slog.Attr) Event {
+	return Event{Name: name, Level: slog.LevelInfo, Text: text, Attrs: attrs}
+}
+
+func notice(name, text string, attrs ...slog.Attr) Event {
+	return Event{Name: name, Level: logging.LevelNotice, Text: text, Attrs: attrs}
+}
+
+func failure(name, text string, attrs ...slog.Attr) Event {
+	return Event{Name: name, Level: slog.LevelError, Text: text, Attrs: attrs}
+}
+
+// cut bounds text from outside to 256 bytes.
+func cut(s string) string {
+	const maxBytes = 256
+	if len(s) > maxBytes {
+		return s[:maxBytes] + "..."
+	}
+	return s
+}
+
+// The way to the decision, told when LogWhy is set.
+
+// NotInternal: the client is not in InternalHosts.
+func NotInternal(host, addr string) Event {
+	return info("not_internal", fmt.Sprintf("%s [%s] not internal", cut(host), addr), slog.String("client", cut(host)), slog.String("addr", addr))
+}
+
+// NotAuthenticated: the MTA sent no {auth_type}.
+func NotAuthenticated() Event { return info("not_authenticated", "not authenticated") }
+
+// NoMTAMatch: {daemon_name} is not in MTA.
+func NoMTAMatch(host, mta string) Event {
+	return info("no_mta_match", fmt.Sprintf("no MTA name match (host=%s, MTA=%s)", cut(host), cut(mta)), slog.String("client", cut(host)), slog.String("mta", cut(mta)))
+}
+
+// NoMacrosMatch: no macro of MacroList is set to a wanted value.
+func NoMacrosMatch() Event { return info("no_macros_match", "no macros match") }
+
+// NoSigningDomain: the author's domain is not in Domain.
+func NoSigningDomain(domain string) Event {
+	return info("no_signing_domain", fmt.Sprintf("no signing domain match for '%s'", cut(domain)), slog.String("domain", cut(domain)))
+}
+
+// NoSigningSubdomain: nor is one above it, with SubDomains set.
+func NoSigningSubdomain(domain string) Event {
+	return info("no_signing_subdomain", fmt.Sprintf("no signing subdomain match for '%s'", cut(domain)), slog.String("domain", cut(domain)))
+}
+
+// NoSigningTableMatch: SigningTable has no row for the author.
+func NoSigningTableMatch(user, domain string) Event {
+	return info("no_signing_table_match", fmt.Sprintf("no signing table match for '%s@%s'", cut(user), cut(domain)), slog.String("author", cut(user)+"@"+cut(domain)))
+}
+
+// The decision's outcome.
+
+// ExternalHost: a client that may not sign sent mail as one of our domains.
+func ExternalHost(host, domain string) Event {
+	return notice("external_host", fmt.Sprintf("external host %s attempted to send as %s", cut(host), cut(domain)), slog.String("client", cut(host)), slog.String("domain", cut(domain)))
+}
+
+// Exempted: the author's domain is in ExemptDomains.
+func Exempted(domain string) Event {
+	return info("exempted", fmt.Sprintf("domain '%s' exempted, accepting", cut(domain)), slog.String("domain", cut(domain)))
+}
+
+// SkippingRecipient: a recipient is in DontSignMailTo.
+func SkippingRecipient(recipient string) Event {
+	return info("dont_sign_mail_to", fmt.Sprintf("skipping signing of mail to '%s'", cut(recipient)), slog.String("rcpt", cut(recipient)))
+}
+
+// BodyLengthMatched: a recipient is in BodyLengthDB.
+func BodyLengthMatched(recipient string) Event {
+	return info("body_length", fmt.Sprintf("BodyLengthDB matched %s, signing with l= requested", cut(recipient)), slog.String("rcpt", cut(recipient)))
+}
+
+// NoSender: no field of SenderHeaders is there.
+func NoSender() Event {
+	return info("no_sender", "can't determine message sender; accepting")
+}
+
+// UnparsableSender: a sender field names nobody.
+func UnparsableSender(field, value string) Event {
+	return info("unparsable_sender", fmt.Sprintf("can't parse %s: header value '%s'", field, cut(value)), slog.String("field", field), slog.String("value", cut(value)))
+}
+
+// UnparsableSenderMacro: the macro of SenderMacro names nobody.
+func UnparsableSenderMacro(macro, value string) Event {
+	return info("unparsable_sender_macro", fmt.Sprintf("can't parse macro %s header value '%s'", macro, cut(value)), slog.String("macro", macro), slog.String("value", cut(value)))
+}
+
+// RequiredHeaders: a field that RFC 5322 §3.6 wants once is not there once.
+func RequiredHeaders(why string) Event {
+	return info("required_headers", "RFC5322 header requirement error: "+why, slog.String("why", why))
+}
+
+// TooMuchHeader: the header block is above MaximumHeaders.
+func TooMuchHeader() Event {
+	e := notice("too_much_header", "too much header data")
+	e.NoJob = true
+	return e
+}
+
+// Table and key trouble.
+
+// UnknownKey: SigningTable names a key that KeyTable has not.
+func UnknownKey(name string) Event {
+	return failure("unknown_key", fmt.Sprintf("signing table references unknown key '%s'", cut(name)), slog.String("key", cut(name)))
+}
+
+// KeyError: a key of KeyTable cannot be had. why is told before it, by KeyTrouble.
+func KeyError(name string) Event {
+	return failure("key_error", fmt.Sprintf("error loading key '%s'", cut(name)), slog.String("key", cut(name)))
+}
+
+// KeyTrouble: why a key cannot be had, in OpenDKIM's words, with no job before
+// them: they are about the server, not about the message.
+func KeyTrouble(err error) Event {
+	e := failure("key_trouble", cut(err.Error()))
+	e.NoJob = true
+	return e
+}
+
+// SigningTableError: SigningTable could not be asked.
+func SigningTableError(err error) Event {
+	return failure("signing_table_error", "error reading signing table", slog.String("error", cut(err.Error())))
+}
+
+// DatasetError: another data set could not be asked.
+func DatasetError(option string, err error) Event {
+	return failure("dataset_error", fmt.Sprintf("%s: %s", option, cut(err.Error())), slog.String("option", option), slog.String("error", cut(err.Error())))
+}
+
+// Signing.
+
+// Signed: a signature was added.
+func Signed(field, selector, domain, algorithm string, took time.Duration) Event {
+	return info("signed", fmt.Sprintf("%s field added (s=%s, d=%s)", field, selector, domain), slog.String("selector", selector), slog.String("domain", domain),
+		slog.String("algorithm", algorithm), slog.Duration("took", took))
+}
+
+// SigningFailed: the key or the message does not let itself be signed.
+func SigningFailed(err error) Event {
+	return failure("signing_failed", "signature generation error: "+cut(err.Error()), slog.String("error", cut(err.Error())))
+}
+
+// NotSenders: RequireSenderMatch holds the author's address to be another's.
+func NotSenders(author, login string) Event {
+	return notice("not_senders", fmt.Sprintf("'%s' may not send as '%s', not signing", cut(login), cut(author)), slog.String("author", cut(author)), slog.String("login", cut(login)))
+}
+
+// Verifying.
+
+// Verified: the deciding signature holds.
+func Verified(attrs ...slog.Attr) Event {
+	return info("verified", "DKIM verification successful", attrs...)
+}
+
+// NoSignature: the message has none. Compat(opendkim 2.11): at this level.
+func NoSignature() Event {
+	return Event{Name: "unsigned", Level: slog.LevelDebug, Text: "no signature data"}
+}
+
+// NoSignatureRefused: the message has none, and On-NoSignature minds.
+func NoSignatureRefused() Event { return notice("unsigned_refused", "no signature data") }
+
+// BadSignature: the deciding signature does not hold.
+func BadSignature(attrs ...slog.Attr) Event {
+	return info("bad_signature", "bad signature data", attrs...)
+}
+
+// Signature is OpenDKIM's line about one signature and the crypto library's
+// last word on it.
+func Signature(selector, domain, algorithm, why string) Event {
+	text := fmt.Sprintf("s=%s d=%s a=%s SSL %s", cut(selector), cut(domain), algorithm, why)
+	return info("signature_detail", text, slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("algorithm", algorithm), slog.String("why", why))
+}
+
+// EditsFailed: the MTA did not agree to an edit that is needed.
+func EditsFailed(err error) Event {
+	return failure("edits_failed", "can't change the message: "+cut(err.Error()), slog.String("error", cut(err.Error())))
+}
+
+// Ignoring: signatures beyond MaximumSignaturesToVerify.
+func Ignoring(n int) Event {
+	plural := "s"
+	if n == 1 {
+		plural = ""
+	}
+	return info("ignoring", fmt.Sprintf("ignoring %d signature%s", n, plural), slog.Int("count", n))
+}
+
+// SignaturesFrom: the message has several signatures, by these domains.
+func SignaturesFrom(domains []string) Event {
+	list := cut(strings.Join(domains, ", "))
+	return info("signatures_from", "message has signatures from "+list, slog.String("domains", list))
+}
+
+// Results is LogResults' line about every signature.
+func Results(list string) Event { return info("results", list) }
+
+// SyntaxError: a DKIM-Signature field is none.
+func SyntaxError(why string) Event {
+	return failure("syntax_error", "syntax error: "+cut(why), slog.String("why", why))
+}
+
+// KeyRevoked: the key record says so.
+func KeyRevoked(selector, domain, algorithm string) Event {
+	return notice("key_revoked", fmt.Sprintf("key revoked (s=%s, d=%s, a=%s)", cut(selector), cut(domain), algorithm), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
+}
+
+// KeyNotFound: there is no key record.
+func KeyNotFound(selector, domain, name string) Event {
+	return failure("key_not_found", fmt.Sprintf("key retrieval failed (s=%s, d=%s): '%s' record not found", cut(selector), cut(domain), cut(name)), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
+}
+
+// KeyQueryFailed: nobody could say whether there is a key record.
+func KeyQueryFailed(selector, domain string, err error) Event {
+	why := "no answer"
+	if err != nil {
+		why = cut(err.Error())
+	}
+	return failure("key_query_failed", fmt.Sprintf("key retrieval failed (s=%s, d=%s): %s", cut(selector), cut(domain), why), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("error", why))
+}
+
+// SeveralKeys: more than one TXT record stands at the key's name; RFC 6376
+// §3.6.2.2 leaves open which counts.
+func SeveralKeys(selector, domain string) Event {
+	return Event{Name: "several_keys", Level: slog.LevelWarn, Text: fmt.Sprintf("multiple key records (s=%s, d=%s): the first usable one is taken", cut(selector), cut(domain))}
+}
+
+// RemovedResults: fields that claim to be ours came with the message.
+func RemovedResults(n int) Event {
+	return Event{Name: "removed_results", Level: slog.LevelDebug, Text: fmt.Sprintf("removed %d Authentication-Results fields that bear our name", n), Attrs: []slog.Attr{slog.Int("count", n)}}
+}
+
+// NoJobID: the MTA gave the message no name. Compat(opendkim 2.11).
+func NoJobID() Event {
+	return Event{Name: "no_job_id", Level: slog.LevelWarn, Text: "WARNING: symbol 'i' not available", NoJob: true}
+}
+
+// Summary is one line a message, for those who watch a terminal.
+func Summary(text string) Event {
+	return Event{Name: "message", Level: logging.LevelSummary, Text: text}
+}

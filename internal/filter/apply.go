@@ -1,0 +1,70 @@
+package filter
+
+import (
+	"strconv"
+
+	"dojang/internal/event"
+	"dojang/internal/policy"
+	"dojang/milter"
+)
+
+// apply tells the MTA the edits of an outcome, in their order: policy has put
+// deletions from the back to the front and before insertions.
+func apply(e *milter.Edits, o *policy.Outcome) error {
+	for _, edit := range o.Edits {
+		if err := applyOne(e, edit); err != nil {
+			return err
+		}
+	}
+	if o.Quarantine != "" {
+		return e.Quarantine(o.Quarantine)
+	}
+	return nil
+}
+
+func applyOne(e *milter.Edits, edit policy.Edit) error {
+	switch edit.Op {
+	case policy.InsertField:
+		return e.InsertHeader(edit.Index, edit.Name, edit.Value)
+	case policy.AppendField:
+		return e.AddHeader(edit.Name, edit.Value)
+	case policy.ChangeField:
+		return e.ChangeHeader(edit.Index, edit.Name, edit.Value)
+	case policy.DeleteField:
+		return e.DeleteHeader(edit.Index, edit.Name)
+	case policy.AddRecipient:
+		return e.AddRcpt(edit.Value)
+	case policy.DeleteRecipient:
+		return e.DelRcpt(edit.Value)
+	}
+	return nil
+}
+
+// editsFailed answers a message whose edits the MTA did not agree to.
+func (s *session) editsFailed(err error) policy.Reply {
+	s.tell([]policy.Note{{Event: event.EditsFailed(err)}})
+	return s.snapshot.Rules.Verdicts.InternalError()
+}
+
+// response turns a reply into the protocol's. A quarantine is an edit, returned
+// by its reason.
+func response(r policy.Reply) (milter.Response, string) {
+	if r.Code != "" {
+		if code, err := strconv.Atoi(r.Code); err == nil {
+			return milter.Reply(code, r.Status, r.Text), ""
+		}
+	}
+	switch r.Action {
+	case policy.Accept:
+		return milter.Accept, ""
+	case policy.Discard:
+		return milter.Discard, ""
+	case policy.Quarantine:
+		return milter.Accept, r.Text
+	case policy.Reject:
+		return milter.Reject, ""
+	case policy.TempFail:
+		return milter.TempFail, ""
+	}
+	return milter.Continue, ""
+}

@@ -1,0 +1,89 @@
+package filter
+
+import (
+	"context"
+	"errors"
+
+	"dojang/dkim"
+	"dojang/internal/resolver"
+)
+
+// keyAnswer is one key look-up and what came of it.
+type keyAnswer struct {
+	query  dkim.Query
+	answer dkim.KeyAnswer
+}
+
+// cached is a resolver that can say at once what it has in memory.
+type cached interface {
+	Cached(name string) (resolver.Answer, error, bool)
+}
+
+// startLookups asks for every key that the signatures need, each once, in
+// parallel. The verifier bounds how many signatures it looks at.
+func (m *message) startLookups(s *session) {
+	for _, q := range m.verifier.Queries() {
+		m.answers = append(m.answers, keyAnswer{query: q})
+	}
+	memory, _ := s.snapshot.Resolver.(cached)
+	for i := range m.answers {
+		a := &m.answers[i]
+		if memory != nil {
+			if answer, err, ok := memory.Cached(a.query.Name); ok {
+				a.answer = keyAnswerOf(answer, err)
+				continue
+			}
+		}
+		ctx := m.ctx
+		m.lookups.Go(func() { a.lookup(ctx, s) })
+	}
+}
+
+func (a *keyAnswer) lookup(ctx context.Context, s *session) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.answer = dkim.KeyAnswer{Temporary: true, Err: errors.New("internal error in the resolver")}
+			s.snapshot.Log.Error("panic while looking up a key", "panic", v)
+		}
+	}()
+	start := s.filter.now()
+	answer, err := s.snapshot.Resolver.LookupTXT(ctx, a.query.Name)
+	a.answer = keyAnswerOf(answer, err)
+	s.filter.observer.KeyLookup(s.filter.now().Sub(start), a.answer.Temporary)
+}
+
+// joinLookups waits for the answers, each bounded by the message's budget, and
+// hands them to the verifier.
+func (m *message) joinLookups() {
+	m.lookups.Wait()
+	for _, a := range m.answers {
+		m.verifier.SetKey(a.query, a.answer)
+	}
+}
+
+// keyAnswerOf says in dkim's terms what the resolver says in its own.
+func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
+	k := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Security: securityOf(answer.Security)}
+	if err == nil {
+		return k
+	}
+	var failure *resolver.Error
+	if errors.As(err, &failure) {
+		k.NotFound, k.Temporary = failure.NotFound(), failure.Temporary()
+		return k
+	}
+	k.Temporary = true // a passed deadline, a cancelled message
+	return k
+}
+
+func securityOf(s resolver.Security) dkim.Security {
+	switch s {
+	case resolver.Insecure:
+		return dkim.Insecure
+	case resolver.Secure:
+		return dkim.Secure
+	case resolver.Bogus:
+		return dkim.Bogus
+	}
+	return dkim.SecurityUnknown
+}

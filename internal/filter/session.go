@@ -1,0 +1,185 @@
+package filter
+
+import (
+	"net/netip"
+	"strings"
+
+	"dojang/internal/policy"
+	"dojang/milter"
+)
+
+// session is one connection of the MTA.
+type session struct {
+	filter   *Filter
+	conn     *milter.Conn
+	snapshot *Snapshot
+	role     Role
+
+	leadingSpace bool
+	canSkip      bool
+	clientName   string
+	clientAddr   netip.Addr
+	message      message
+	pending      bool // a message has begun and is not answered
+}
+
+// Wish tells the server what this snapshot needs of the MTA (milter.Wisher).
+// Steps whose answer no option needs are not answered at all: each answer is a
+// system call here and a wait there.
+func (s *session) Wish(o *milter.Options) {
+	o.Actions = s.snapshot.Actions
+	o.Required = milter.ActionAddHeaders | milter.ActionChangeHeaders
+	o.Skip = milter.StepHelo | milter.StepUnknown | milter.StepData
+	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader
+	if s.snapshot.PeerList == nil {
+		o.NoReply |= milter.StepConnect
+	}
+	o.WantHeaderLeadingSpace = true
+	o.WantSkip = s.snapshot.Milter.SkipBody
+	if !o.WantSkip {
+		o.NoReply |= milter.StepBody
+	}
+	o.Macros = s.snapshot.macroStages()
+}
+
+// macroStages lists the macros to ask for. Compat(opendkim 2.11): a name stands
+// at every stage at which an MTA may have it.
+func (s *Snapshot) macroStages() map[milter.Stage][]string {
+	connect := []string{"j", "{daemon_name}", "{client_name}", "{client_addr}"}
+	mail := []string{"i", "{auth_type}", "{auth_authen}", "{mail_addr}"}
+	data := []string{"i"}
+	for _, name := range s.MacroNames {
+		if len(name) > 1 {
+			name = "{" + name + "}"
+		}
+		connect, mail, data = append(connect, name), append(mail, name), append(data, name)
+	}
+	return map[milter.Stage][]string{milter.StageConnect: connect, milter.StageMail: mail, milter.StageEndOfHeader: data, milter.StageEndOfMessage: data}
+}
+
+func (s *session) Negotiated(n milter.Negotiation) {
+	s.leadingSpace, s.canSkip = n.LeadingSpace, n.Skip
+	s.filter.observer.Connected()
+}
+
+func (s *session) Connect(host string, addr milter.ConnAddr) milter.Response {
+	s.clientName = host
+	s.clientAddr = addr.Addr.Unmap()
+	if !addr.Addr.IsValid() {
+		// Compat(opendkim 2.11): mail from a local process or of unknown origin
+		// counts as from this host.
+		s.clientAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	if s.snapshot.PeerList == nil {
+		return milter.Continue
+	}
+	ctx, cancel := s.budget()
+	defer cancel()
+	peer, err := s.snapshot.PeerList.Match(ctx, host, s.clientAddr)
+	if err != nil {
+		s.snapshot.Log.Error("PeerList: " + err.Error())
+		return milter.TempFail
+	}
+	if peer {
+		return milter.Accept
+	}
+	return milter.Continue
+}
+
+func (s *session) Helo(string) milter.Response { return milter.Continue }
+func (s *session) Data() milter.Response       { return milter.Continue }
+
+func (s *session) Unknown(string) milter.Response { return milter.Continue }
+
+func (s *session) MailFrom(addr string, _ []string) milter.Response {
+	s.endMessage()
+	s.pending = true
+	s.message.begin(s, withoutBrackets(addr))
+	return milter.Continue
+}
+
+func (s *session) Rcpt(addr string, _ []string) milter.Response {
+	s.message.addRecipient(withoutBrackets(addr))
+	return milter.Continue
+}
+
+func withoutBrackets(addr string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(addr, "<"), ">")
+}
+
+func (s *session) Header(name, value []byte) milter.Response {
+	m := &s.message
+	limit := s.snapshot.MaximumHeaderBytes
+	if m.overflow || limit > 0 && m.fields.Size()+len(name)+len(value) > limit {
+		m.overflow = true // the answer is given when the header ends
+		return milter.Continue
+	}
+	m.fields.Add(name, value, s.leadingSpace)
+	return milter.Continue
+}
+
+func (s *session) EndOfHeader() milter.Response {
+	m := &s.message
+	m.decide(s)
+	if m.plan.Reply.Action == policy.Continue {
+		return milter.Continue
+	}
+	response, quarantine := response(m.plan.Reply)
+	if quarantine != "" {
+		// The MTA takes a quarantine at the end of a message only.
+		m.quarantine = quarantine
+		return milter.Continue
+	}
+	s.answered(m.plan.Reply.Action.String())
+	return response
+}
+
+func (s *session) Body(chunk []byte) milter.Response {
+	m := &s.message
+	m.bodyBytes += int64(len(chunk))
+	if s.canSkip && m.bodies.Satisfied() {
+		return milter.Skip
+	}
+	m.bodies.Write(chunk)
+	if s.canSkip && m.bodies.Satisfied() {
+		return milter.Skip
+	}
+	return milter.Continue
+}
+
+func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
+	m := &s.message
+	if m.plan == nil {
+		m.decide(s) // a message without a header
+	}
+	reply := m.finish(s, e)
+	r, _ := response(reply)
+	s.answered(reply.Action.String())
+	if r == milter.Continue {
+		r = milter.Accept // Compat(opendkim 2.11)
+	}
+	return r
+}
+
+func (s *session) Abort() { s.endMessage() }
+
+func (s *session) Close() {
+	s.endMessage()
+	s.filter.observer.Disconnected()
+	s.snapshot.release()
+}
+
+// answered ends the message in hand and counts it.
+func (s *session) answered(outcome string) {
+	s.filter.observer.Message(outcome, s.filter.now().Sub(s.message.started), s.message.bodyBytes)
+	s.endMessage()
+}
+
+// endMessage drops whatever is left of a message. Nothing of it may reach the
+// next one.
+func (s *session) endMessage() {
+	if s.pending {
+		s.message.end()
+		s.pending = false
+	}
+}

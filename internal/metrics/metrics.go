@@ -1,0 +1,151 @@
+// Package metrics counts what the filter does, for Prometheus.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"dojang/dkim"
+)
+
+// Metrics holds every counter. Its methods may be called from any goroutine.
+type Metrics struct {
+	registry     *prometheus.Registry
+	signed       *prometheus.CounterVec
+	signTime     *prometheus.HistogramVec
+	signFailed   prometheus.Counter
+	verified     *prometheus.CounterVec
+	keyLookup    *prometheus.HistogramVec
+	tableErrors  prometheus.Counter
+	messages     *prometheus.CounterVec
+	messageTime  prometheus.Histogram
+	bodyBytes    prometheus.Counter
+	connections  prometheus.Counter
+	open         prometheus.Gauge
+	reloads      *prometheus.CounterVec
+	reloadedAt   prometheus.Gauge
+	panics       prometheus.Counter
+	signedBy     [4]prometheus.Counter  // by dkim.Algorithm: no map look-up a message
+	signTimeBy   [4]prometheus.Observer // likewise
+	lookupOK     prometheus.Observer
+	lookupFailed prometheus.Observer
+}
+
+const namespace = "dojang"
+
+// New makes all metrics. version is told as a label of dojang_build_info.
+func New(version string) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	times := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help,
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, labels)
+	}
+	m := &Metrics{
+		registry:    prometheus.NewRegistry(),
+		signed:      counters("signatures_total", "Signatures made, by algorithm.", "algorithm"),
+		signTime:    times("signing_seconds", "Time to make a signature.", "algorithm"),
+		signFailed:  counter("signing_failures_total", "Messages that could not be signed."),
+		verified:    counters("verified_total", "Signatures checked, by result (RFC 8601), algorithm and reason.", "result", "algorithm", "reason"),
+		keyLookup:   times("key_lookup_seconds", "Time to look up a key that was not in memory.", "result"),
+		tableErrors: counter("table_errors_total", "Questions to data sets that failed."),
+		messages:    counters("messages_total", "Messages, by the answer given.", "answer"),
+		messageTime: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "message_seconds", Help: "Time from MAIL to the answer, the MTA's own time included.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10)}),
+		bodyBytes:   counter("body_bytes_total", "Bytes of message bodies seen."),
+		connections: counter("connections_total", "Connections of MTAs."),
+		open:        prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "connections_open", Help: "Connections open now."}),
+		reloads:     counters("reloads_total", "Reloads, by result.", "result"),
+		reloadedAt:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "configuration_loaded_timestamp_seconds", Help: "When the configuration in force was loaded."}),
+		panics:      counter("panics_total", "Internal errors caught; the connection was dropped."),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.registry.MustRegister(m.signed, m.signTime, m.signFailed, m.verified, m.keyLookup, m.tableErrors, m.messages, m.messageTime, m.bodyBytes,
+		m.connections, m.open, m.reloads, m.reloadedAt, m.panics, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, a := range []dkim.Algorithm{dkim.RSASHA1, dkim.RSASHA256, dkim.Ed25519SHA256} {
+		m.signedBy[a] = m.signed.WithLabelValues(a.String())
+		m.signTimeBy[a] = m.signTime.WithLabelValues(a.String())
+	}
+	m.lookupOK, m.lookupFailed = m.keyLookup.WithLabelValues("answered"), m.keyLookup.WithLabelValues("failed")
+	for _, result := range []string{"ok", "failed"} {
+		m.reloads.WithLabelValues(result)
+	}
+	m.reloadedAt.SetToCurrentTime()
+	return m
+}
+
+// Register adds a collector of another part.
+func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
+
+// Handler answers GET with all metrics in Prometheus's text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// What follows implements filter.Observer.
+
+// Connected counts a connection of an MTA.
+func (m *Metrics) Connected() { m.connections.Inc(); m.open.Inc() }
+
+// Disconnected counts its end.
+func (m *Metrics) Disconnected() { m.open.Dec() }
+
+// Signed counts a signature.
+func (m *Metrics) Signed(a dkim.Algorithm, took time.Duration) {
+	m.signedBy[a].Inc()
+	m.signTimeBy[a].Observe(took.Seconds())
+}
+
+// SigningFailed counts a message that could not be signed.
+func (m *Metrics) SigningFailed() { m.signFailed.Inc() }
+
+// Verified counts one signature's result.
+func (m *Metrics) Verified(r dkim.Result) {
+	algorithm := "unknown"
+	if r.Signature != nil && r.Signature.Algorithm != 0 {
+		algorithm = r.Signature.Algorithm.String()
+	}
+	m.verified.WithLabelValues(r.Status.String(), algorithm, r.Reason.String()).Inc()
+}
+
+// KeyLookup counts a look-up that went to a name server.
+func (m *Metrics) KeyLookup(took time.Duration, failed bool) {
+	if failed {
+		m.lookupFailed.Observe(took.Seconds())
+		return
+	}
+	m.lookupOK.Observe(took.Seconds())
+}
+
+// TableError counts a data set that did not answer.
+func (m *Metrics) TableError() { m.tableErrors.Inc() }
+
+// Message counts one message and its answer.
+func (m *Metrics) Message(answer string, took time.Duration, bodyBytes int64) {
+	m.messages.WithLabelValues(answer).Inc()
+	m.messageTime.Observe(took.Seconds())
+	m.bodyBytes.Add(float64(bodyBytes))
+}
+
+// Reloaded counts a reload.
+func (m *Metrics) Reloaded(ok bool) {
+	if !ok {
+		m.reloads.WithLabelValues("failed").Inc()
+		return
+	}
+	m.reloads.WithLabelValues("ok").Inc()
+	m.reloadedAt.SetToCurrentTime()
+}
+
+// Panicked counts an internal error that was caught.
+func (m *Metrics) Panicked() { m.panics.Inc() }

@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"strings"
+
+	"dojang/header"
+	"dojang/internal/event"
+)
+
+// Author is the mailbox that decides whose mail this is.
+type Author struct {
+	User   string // local part as written
+	Domain string // as written
+	Field  string // the header field it was found in, or the macro
+}
+
+// domain is the author's domain as tables want it.
+func (a Author) domain() string { return strings.ToLower(a.Domain) }
+
+// author finds the sender by SenderMacro or in the first of SenderHeaders that
+// is there. Compat(opendkim 2.11): of several fields with that name the topmost
+// counts, of several mailboxes in it the first.
+func (r *Rules) author(f *Facts) (Author, *event.Event) {
+	if r.SenderMacro != "" {
+		if value := f.macro(r.SenderMacro); value != "" {
+			user, domain, err := header.Address([]byte(value))
+			if err != nil || user == "" || domain == "" {
+				e := event.UnparsableSenderMacro(r.SenderMacro, value)
+				return Author{}, &e
+			}
+			return Author{user, domain, r.SenderMacro}, nil
+		}
+	}
+	names := r.SenderHeaders
+	if len(names) == 0 {
+		names = []string{"From"}
+	}
+	for _, name := range names {
+		field, _, ok := f.Fields.First(name)
+		if !ok {
+			continue
+		}
+		user, domain, err := header.Address(field.Value())
+		if err != nil || user == "" || domain == "" {
+			e := event.UnparsableSender(name, string(field.Value()))
+			return Author{}, &e
+		}
+		return Author{user, domain, name}, nil
+	}
+	e := event.NoSender()
+	return Author{}, &e
+}
+
+// singletons are the fields that RFC 5322 §3.6 allows at most once, in the
+// order OpenDKIM looks for them.
+var singletons = [...]string{"Reply-To", "To", "Cc", "Bcc", "Message-Id", "In-Reply-To", "References", "Subject"}
+
+// headerFault says what RFC 5322 §3.6 finds wrong with the fields' number, ""
+// for nothing.
+func headerFault(fields *header.List) string {
+	for _, name := range [...]string{"From", "Date"} {
+		if fields.Count(name) != 1 {
+			return "message does not have exactly one " + name + " field"
+		}
+	}
+	for _, name := range singletons {
+		if fields.Count(name) > 1 {
+			return "message has multiple " + name + " fields"
+		}
+	}
+	return ""
+}
+
+// strictFault applies StrictHeaders: RFC 5322 §3.6 once more, Sender included.
+func strictFault(fields *header.List) bool {
+	return headerFault(fields) != "" || fields.Count("Sender") > 1
+}

@@ -1,0 +1,256 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"dojang/internal/dataset"
+	"dojang/internal/event"
+	"dojang/internal/keystore"
+)
+
+// chooseKeys fills p.Sign: from SigningTable and KeyTable, or from Domain and
+// the one key. It returns false when the plan has ended.
+func (r *Rules) chooseKeys(ctx context.Context, p *Plan, f *Facts, ours bool) bool {
+	if r.SigningTable == nil {
+		return r.chooseDefaultKey(ctx, p, f, ours)
+	}
+	// Compat(opendkim 2.11): the table is asked only for mail that may be signed,
+	// and a sender from outside is not complained about.
+	if !ours || !r.checkSender(ctx, p, f) {
+		return p.Reply.Action == Continue
+	}
+	var rows []dataset.Entry
+	err := dataset.SigningLookup(ctx, r.SigningTable, p.Author.User, p.Author.Domain, 2, r.MultipleSignatures, func(e dataset.Entry) bool {
+		rows = append(rows, e)
+		return true
+	})
+	if errors.Is(err, dataset.ErrNotFound) {
+		p.why(event.NoSigningTableMatch(p.Author.User, p.Author.Domain))
+		return true
+	}
+	if err != nil {
+		p.tell(event.SigningTableError(err))
+		r.tableFailed(p, "SigningTable", err)
+		return false
+	}
+	for _, row := range rows {
+		if !r.addRow(ctx, p, row) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Rules) checkSender(ctx context.Context, p *Plan, f *Facts) bool {
+	ok, err := r.sendersOwn(ctx, p, f)
+	if err != nil {
+		r.tableFailed(p, "RequireSenderMatch", err)
+	}
+	return ok
+}
+
+// addRow turns one SigningTable row into signatures. The row may name several
+// keys, separated by commas, when MultipleSignatures is set.
+func (r *Rules) addRow(ctx context.Context, p *Plan, row dataset.Entry) bool {
+	name, identity := "", ""
+	if len(row.Values) > 0 {
+		name = row.Values[0]
+	}
+	if len(row.Values) > 1 {
+		identity = strings.ReplaceAll(row.Values[1], "%", p.Author.Domain)
+	}
+	names := []string{name}
+	if r.MultipleSignatures && strings.Contains(name, ",") {
+		names = strings.Split(name, ",")
+	}
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name == "%" {
+			name = p.Author.Domain
+		}
+		if !r.addKey(ctx, p, name, identity) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool {
+	key, err := r.KeyTable.Key(ctx, name, p.Author.domain())
+	if err != nil {
+		r.keyFailed(p, name, err)
+		return false
+	}
+	if slices.ContainsFunc(p.Sign, func(s SignRequest) bool { return s.Key == key && s.Identity == identity }) {
+		return true
+	}
+	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: key.Domain, Identity: agreeing(identity, key.Domain)})
+	return true
+}
+
+// agreeing returns the identity when it lies in the signing domain, else "".
+// Compat(opendkim 2.11): an i= that conflicts with d= is left out.
+func agreeing(identity, domain string) string {
+	at := strings.LastIndexByte(identity, '@')
+	if at < 0 {
+		return ""
+	}
+	host := strings.ToLower(identity[at+1:])
+	domain = strings.ToLower(domain)
+	if host == domain || strings.HasSuffix(host, "."+domain) {
+		return identity
+	}
+	return ""
+}
+
+// keyFailed ends the plan: mail of ours without its signature is worse than
+// mail a little later.
+func (r *Rules) keyFailed(p *Plan, name string, err error) {
+	if errors.Is(err, dataset.ErrNotFound) {
+		p.tell(event.UnknownKey(name))
+	} else {
+		p.tell(event.KeyTrouble(err))
+		p.tell(event.KeyError(name))
+	}
+	p.end(Reply{Action: TempFail})
+}
+
+// chooseDefaultKey obeys Domain, SubDomains, Selector and KeyFile.
+func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bool) bool {
+	if r.Domain == nil || r.DefaultKey == nil {
+		return true
+	}
+	domain, err := r.signingDomain(ctx, p)
+	if err != nil {
+		r.tableFailed(p, "Domain", err)
+		return false
+	}
+	if domain == "" {
+		return true
+	}
+	if !ours {
+		ignored, err := matches(ctx, r.ExternalIgnoreList, f)
+		if err != nil {
+			r.tableFailed(p, "ExternalIgnoreList", err)
+			return false
+		}
+		if !ignored {
+			p.tell(event.ExternalHost(f.ClientName, p.Author.domain()))
+		}
+		return true
+	}
+	if !r.checkSender(ctx, p, f) {
+		return p.Reply.Action == Continue
+	}
+	request := SignRequest{Key: r.DefaultKey, Domain: domain}
+	if domain != p.Author.domain() {
+		request.Identity = "@" + p.Author.domain()
+	}
+	p.Sign = append(p.Sign, request)
+	return true
+}
+
+// signingDomain returns the domain to sign for: the author's when Domain has it
+// or "*", or with SubDomains one above it; "" for none.
+func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
+	author := p.Author.domain()
+	for _, key := range []string{author, "*"} {
+		if ok, err := contains(ctx, r.Domain, key); ok || err != nil {
+			return author, err
+		}
+	}
+	p.why(event.NoSigningDomain(author))
+	if r.SubDomains {
+		for _, rest, ok := strings.Cut(author, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
+			if found, err := contains(ctx, r.Domain, rest); found || err != nil {
+				return rest, err
+			}
+		}
+	}
+	p.why(event.NoSigningSubdomain(author))
+	return "", nil
+}
+
+// wantBodyLength sets p.BodyLength when a recipient is in BodyLengthDB, by the
+// forms in which SigningTable is asked.
+func (r *Rules) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
+	p.BodyLength = r.Signing.MaximumSignedBytes > 0
+	if r.Signing.BodyLengthDB == nil {
+		return true
+	}
+	for _, recipient := range f.Recipients {
+		user, host, _ := strings.Cut(recipient, "@")
+		err := dataset.SigningLookup(ctx, r.Signing.BodyLengthDB, user, host, 0, false, func(dataset.Entry) bool { return false })
+		if errors.Is(err, dataset.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			r.tableFailed(p, "BodyLengthDB", err)
+			return false
+		}
+		p.why(event.BodyLengthMatched(recipient))
+		p.BodyLength = true
+		return true
+	}
+	return true
+}
+
+// resign obeys ResignMailTo: mail that is verified for certain recipients is
+// signed anew, always with ResignAll, else when it verified.
+func (r *Rules) resign(ctx context.Context, p *Plan, f *Facts) error {
+	if r.ResignMailTo == nil || len(p.Sign) > 0 {
+		return nil
+	}
+	for _, recipient := range f.Recipients {
+		name, found, err := resignKey(ctx, r.ResignMailTo, recipient)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		p.Verify, p.SignOnlyIfVerified = true, !r.ResignAll
+		if r.KeyTable == nil || name == "" {
+			if r.DefaultKey != nil {
+				p.Sign = append(p.Sign, SignRequest{Key: r.DefaultKey, Domain: r.DefaultKey.Domain})
+			}
+			return nil
+		}
+		r.addKey(ctx, p, name, "")
+		return nil
+	}
+	return nil
+}
+
+// resignKey looks a recipient up: the address, the host, then each domain above
+// it after a dot.
+func resignKey(ctx context.Context, set dataset.Set, recipient string) (key string, found bool, err error) {
+	_, host, _ := strings.Cut(recipient, "@")
+	forms := []string{recipient, host}
+	for i := strings.IndexByte(host, '.'); i >= 0; {
+		forms = append(forms, host[i:])
+		next := strings.IndexByte(host[i+1:], '.')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	for _, form := range forms {
+		values, err := set.Lookup(ctx, form, 1)
+		if errors.Is(err, dataset.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return "", false, err
+		}
+		if len(values) > 0 {
+			key = values[0]
+		}
+		return key, true, nil
+	}
+	return "", false, nil
+}
+
+var _ KeySource = (*keystore.Store)(nil)

@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"dojang/internal/dataset"
+	"dojang/internal/event"
+)
+
+// contains reports whether a set has a key; a nil set has none.
+func contains(ctx context.Context, set dataset.Set, key string) (bool, error) {
+	if set == nil {
+		return false, nil
+	}
+	_, err := set.Lookup(ctx, key, 0)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func matches(ctx context.Context, hosts HostMatcher, f *Facts) (bool, error) {
+	if hosts == nil {
+		return false, nil
+	}
+	return hosts.Match(ctx, f.ClientName, f.ClientAddr)
+}
+
+// maySign reports whether the message comes from where our mail comes from: a
+// daemon named in MTA, a macro of MacroList, an authenticated client, or one in
+// InternalHosts (opendkim(8) OPERATION).
+func (r *Rules) maySign(ctx context.Context, p *Plan, f *Facts) (bool, error) {
+	if r.MTA != nil {
+		name := f.macro("daemon_name")
+		ok, err := contains(ctx, r.MTA, name)
+		if ok || err != nil {
+			return ok, err
+		}
+		p.why(event.NoMTAMatch(orUnknown(f.macro("j")), orUnknown(name)))
+	}
+	if len(r.MacroList) > 0 {
+		if slices.ContainsFunc(r.MacroList, func(m MacroRule) bool { return m.holds(f) }) {
+			return true, nil
+		}
+		p.why(event.NoMacrosMatch())
+	}
+	if f.macro("auth_type") != "" {
+		return true, nil
+	}
+	internal, err := matches(ctx, r.InternalHosts, f)
+	if internal || err != nil {
+		return internal, err
+	}
+	if ok, err := contains(ctx, r.POPDBFile, f.ClientAddr.String()); ok || err != nil {
+		return ok, err
+	}
+	p.why(event.NotInternal(f.ClientName, f.ClientAddr.String()))
+	p.why(event.NotAuthenticated())
+	return false, nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "?"
+	}
+	return s
+}
+
+func (m MacroRule) holds(f *Facts) bool {
+	value := f.macro(m.Name)
+	return value != "" && (len(m.Values) == 0 || slices.Contains(m.Values, value))
+}
+
+// SenderMatch is RequireSenderMatch: who may sign as whom.
+type SenderMatch struct {
+	Required bool
+	// Allowed maps a login or envelope sender to the addresses and domains it may
+	// send as, separated by commas. Without it the login or the envelope sender
+	// must be the author's address, or share its domain.
+	Allowed dataset.Set
+}
+
+// sendersOwn reports whether the author's address belongs to who sent the
+// message: the authenticated login when there is one, else the envelope sender.
+func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error) {
+	m := r.RequireSenderMatch
+	if !m.Required {
+		return true, nil
+	}
+	login := f.macro("auth_authen")
+	if login == "" {
+		login = f.Sender
+	}
+	author := p.Author.User + "@" + p.Author.Domain
+	ok, err := m.allows(ctx, login, p.Author)
+	if err == nil && !ok {
+		p.tell(event.NotSenders(author, login))
+	}
+	return ok, err
+}
+
+func (m SenderMatch) allows(ctx context.Context, login string, author Author) (bool, error) {
+	address := author.User + "@" + author.Domain
+	if m.Allowed == nil {
+		_, domain, isAddress := strings.Cut(login, "@")
+		return strings.EqualFold(login, address) || isAddress && strings.EqualFold(domain, author.Domain), nil
+	}
+	values, err := m.Allowed.Lookup(ctx, login, 1)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil || len(values) == 0 {
+		return false, err
+	}
+	for _, allowed := range strings.FieldsFunc(values[0], func(c rune) bool { return c == ',' || c == ' ' || c == ':' }) {
+		allowed = strings.TrimPrefix(allowed, "@")
+		if strings.EqualFold(allowed, address) || strings.EqualFold(allowed, author.Domain) || allowed == "*" {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,289 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dojang/dkim"
+	"dojang/internal/event"
+)
+
+// Verdict is what became of signing and verifying.
+type Verdict struct {
+	Now        time.Time
+	Results    []dkim.Result // of the signatures found, top down
+	Signatures []Signature   // made by us
+	SignError  error         // why none could be made
+}
+
+// Signature is one that we made.
+type Signature struct {
+	Request SignRequest
+	Value   string // of the DKIM-Signature field, with its leading blank
+	Took    time.Duration
+}
+
+// EditOp is a kind of change to the message.
+type EditOp uint8
+
+// The changes.
+const (
+	InsertField EditOp = iota // Index counts all fields, from 0
+	AppendField
+	ChangeField // Index counts fields of this name, from 1
+	DeleteField // likewise
+	AddRecipient
+	DeleteRecipient
+)
+
+// Edit is one change to the message.
+type Edit struct {
+	Op    EditOp
+	Index int
+	Name  string
+	Value string // a field's value with its leading blank, or a recipient
+}
+
+// Outcome is what is done with a message in the end. Edits are in the order in
+// which they are to be applied.
+type Outcome struct {
+	Reply      Reply
+	Quarantine string // reason; "" for none
+	Edits      []Edit
+	Notes      []Note
+	Summary    string // what was done, in a few words
+}
+
+func (o *Outcome) tell(e event.Event) { o.Notes = append(o.Notes, Note{Event: e}) }
+func (o *Outcome) why(e event.Event)  { o.Notes = append(o.Notes, Note{Event: e, Why: true}) }
+
+func (o *Outcome) insert(name, value string) {
+	o.Edits = append(o.Edits, Edit{Op: InsertField, Name: name, Value: value})
+}
+
+// Outcome decides what is done with a message whose plan has been carried out.
+func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
+	o := &Outcome{Reply: Reply{Action: Accept}}
+	if f.macro("i") == "" {
+		o.tell(event.NoJobID())
+	}
+	if p.Malformed || r.StrictHeaders && strictFault(f.Fields) {
+		r.malformed(o, f)
+		o.Summary = "malformed, passed on"
+		return o
+	}
+	if p.Verify {
+		r.Results.removeForged(o, f)
+		r.verified(o, f, p, v)
+	}
+	if len(p.Sign) > 0 && SignsNow(p, v.Results) {
+		r.signed(o, f, v)
+	}
+	r.Results.softwareHeader(o, f)
+	return o
+}
+
+// SignsNow reports whether a plan's signatures are to be made: always, but for
+// mail that is signed anew only if it verified.
+func SignsNow(p *Plan, results []dkim.Result) bool {
+	if len(p.Sign) == 0 {
+		return false
+	}
+	if !p.SignOnlyIfVerified {
+		return true
+	}
+	for i := range results {
+		if results[i].Status == dkim.StatusPass {
+			return true
+		}
+	}
+	return false
+}
+
+// malformed handles a message of which nobody can say who its author is.
+func (r *Rules) malformed(o *Outcome, f *Facts) {
+	if r.Verify {
+		r.Results.removeForged(o, f)
+	}
+	if !r.IgnoreMalformedMail {
+		o.insert(fieldName, " "+r.Results.authservID(f, false)+"; dkim=permerror (bad message/signature format)")
+	}
+}
+
+// signed adds our signatures. A message that cannot be signed follows
+// On-SignatureError.
+func (r *Rules) signed(o *Outcome, f *Facts, v *Verdict) {
+	if v.SignError != nil {
+		o.tell(event.SigningFailed(v.SignError))
+		o.summarize("not signed: %s", v.SignError)
+		r.answer(o, r.Verdicts.reply(SignatureError))
+		return
+	}
+	if r.Signing.RemoveOldSignatures {
+		o.deleteAll(f, dkim.FieldName)
+	}
+	if r.Signing.IdentityHeaderRemove && r.Signing.IdentityHeader != "" {
+		o.deleteAll(f, r.Signing.IdentityHeader)
+	}
+	for _, s := range v.Signatures {
+		o.insert(dkim.FieldName, s.Value)
+		key := s.Request.Key
+		o.summarize("signed (s=%s, d=%s)", key.Selector, s.Request.Domain)
+		o.success(event.Signed(dkim.FieldName, key.Selector, s.Request.Domain, key.Algorithm.String(), s.Took))
+	}
+}
+
+func (o *Outcome) summarize(format string, args ...any) {
+	if o.Summary != "" {
+		o.Summary += "; "
+	}
+	o.Summary += fmt.Sprintf(format, args...)
+}
+
+// success notes an event that is told only with SyslogSuccess.
+func (o *Outcome) success(e event.Event) { o.Notes = append(o.Notes, Note{Event: e, Success: true}) }
+
+// deleteAll deletes every field of a name, from the back: deleting one shifts
+// those behind it.
+func (o *Outcome) deleteAll(f *Facts, name string) {
+	for i := f.Fields.Count(name); i > 0; i-- {
+		o.Edits = append(o.Edits, Edit{Op: DeleteField, Index: i, Name: name})
+	}
+}
+
+// answer sets the reply and turns a quarantine into what it is: an accepted
+// message on hold.
+func (r *Rules) answer(o *Outcome, reply Reply) {
+	if reply.Action == Quarantine {
+		o.Quarantine = reply.Text
+		reply = Reply{Action: Accept}
+	}
+	o.Reply = reply
+}
+
+// verified notes the results and follows the On-* options.
+func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
+	judged := r.judge(v.Results)
+	if len(judged) == 0 {
+		r.unsigned(o, f)
+		return
+	}
+	r.tellSignatures(o, judged)
+	r.Results.add(o, f, judged)
+	decider := deciding(judged)
+	if decider == nil {
+		return
+	}
+	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
+	r.tellDecision(o, decider)
+	r.follow(o, f, decider)
+}
+
+func (r *Rules) unsigned(o *Outcome, f *Facts) {
+	o.summarize("no signature")
+	if r.Results.AlwaysAddARHeader {
+		o.insert(fieldName, " "+r.Results.authservID(f, true)+"; dkim=none")
+	}
+	reply := r.Verdicts.reply(NoSignature)
+	if reply.Action == Accept {
+		o.why(event.NoSignature())
+		return
+	}
+	o.tell(event.NoSignatureRefused())
+	r.answer(o, reply)
+}
+
+// deciding is the signature that the message's fate follows: the first that
+// passes, else the first that was looked at.
+func deciding(judged []Judged) *Judged {
+	var first *Judged
+	for i := range judged {
+		j := &judged[i]
+		if j.Status == dkim.StatusPass {
+			return j
+		}
+		if first == nil && j.Reason != dkim.ReasonTooManySignatures {
+			first = j
+		}
+	}
+	return first
+}
+
+// follow turns the deciding signature into an answer.
+// Compat(opendkim 2.11): only a wrong signature, a revoked or absent key and, as
+// in its later versions, a failed look-up have an option; whatever else is
+// wrong is told in the result, and the message goes on.
+func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
+	switch {
+	case j.Status == dkim.StatusPass:
+		return
+	case isBadSignature(j.Reason):
+		if j.Result.Testing {
+			return // RFC 6376 §3.6.1 t=y: treated as if unsigned
+		}
+		r.answer(o, r.Verdicts.reply(BadSignature))
+		r.redirect(o, f)
+	case isSyntaxError(j.Reason):
+		reply := r.Verdicts.reply(BadSignature)
+		if reply.Code != "" {
+			reply.Text = "DKIM signature syntax error"
+		}
+		r.answer(o, reply)
+	case j.Reason == dkim.ReasonKeyRevoked:
+		reply := r.Verdicts.reply(BadSignature)
+		reply.Code, reply.Status = "", ""
+		r.answer(o, reply)
+		r.redirect(o, f)
+	case j.Reason == dkim.ReasonKeyNotFound:
+		r.answer(o, r.Verdicts.reply(KeyNotFound))
+	case j.Reason == dkim.ReasonKeyQuery:
+		r.answer(o, r.Verdicts.reply(DNSError))
+	case j.Reason == dkim.ReasonInternal:
+		r.answer(o, r.Verdicts.reply(InternalError))
+		if r.Verdicts.CaptureUnknownErrors && o.Quarantine == "" {
+			o.Quarantine = quarantineReason
+		}
+	}
+	if r.Verdicts.Quarantine && o.Reply.Action == Accept && isBadSignature(j.Reason) && o.Quarantine == "" {
+		o.Quarantine = quarantineReason
+	}
+}
+
+func isBadSignature(reason dkim.Reason) bool {
+	return reason == dkim.ReasonBadSignature || reason == dkim.ReasonBodyHash
+}
+
+// isSyntaxError reports whether a signature is not one at all: it follows
+// On-BadSignature under another text. Compat(opendkim 2.11).
+func isSyntaxError(reason dkim.Reason) bool {
+	switch reason {
+	case dkim.ReasonSyntax, dkim.ReasonDuplicateTag, dkim.ReasonTimestamp, dkim.ReasonVersionMissing, dkim.ReasonAlgorithmMissing,
+		dkim.ReasonHeadersMissing, dkim.ReasonDomainMissing, dkim.ReasonSelectorMissing, dkim.ReasonSignatureMissing:
+		return true
+	}
+	return false
+}
+
+// redirect obeys RedirectFailuresTo: the first recipients are recorded in the
+// header and replaced.
+func (r *Rules) redirect(o *Outcome, f *Facts) {
+	if r.Verdicts.RedirectFailuresTo == "" || o.Reply.Action != Accept {
+		return
+	}
+	for _, recipient := range f.Recipients {
+		o.Edits = append(o.Edits,
+			Edit{Op: AppendField, Name: "X-Original-Recipient", Value: " rfc822;" + oneLine(recipient)},
+			Edit{Op: DeleteRecipient, Value: recipient})
+	}
+	o.Edits = append(o.Edits, Edit{Op: AddRecipient, Value: r.Verdicts.RedirectFailuresTo})
+}
+
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return '?'
+		}
+		return c
+	}, s)
+}

@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"context"
+
+	"dojang/internal/event"
+	"dojang/internal/keystore"
+)
+
+// Plan is what will be done with a message, decided when its header is complete.
+type Plan struct {
+	// Reply other than Continue ends the message here.
+	Reply Reply
+	// Sign lists the signatures to make; Verify says to check those it carries. By
+	// default one excludes the other; a re-signed message has both.
+	Sign   []SignRequest
+	Verify bool
+	// Malformed: neither is possible; the result is permerror, unless
+	// IgnoreMalformedMail.
+	Malformed bool
+	// BodyLength asks for l=.
+	BodyLength bool
+	// SignOnlyIfVerified: re-signing waits for a passed signature.
+	SignOnlyIfVerified bool
+	Author             Author
+	Notes              []Note
+}
+
+// SignRequest is one signature to make.
+type SignRequest struct {
+	Key      *keystore.SigningKey
+	Domain   string // d=
+	Identity string // i=, "" for none
+}
+
+func (p *Plan) tell(e event.Event) { p.Notes = append(p.Notes, Note{Event: e}) }
+func (p *Plan) why(e event.Event)  { p.Notes = append(p.Notes, Note{Event: e, Why: true}) }
+
+// end closes the plan with a reply.
+func (p *Plan) end(r Reply) *Plan {
+	p.Reply, p.Sign, p.Verify = r, nil, false
+	return p
+}
+
+// Plan decides what to do with a message. It asks tables; ctx bounds that time.
+//
+// The order is OpenDKIM's and a part of its interface: the author, exempted
+// domains, where the message came from, whose it is, whom it is for, the mode,
+// the number of its fields.
+func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
+	p := &Plan{}
+	if f.HeaderOverflow {
+		p.tell(event.TooMuchHeader())
+		return p.end(r.Verdicts.reply(Security))
+	}
+	author, problem := r.author(f)
+	if problem != nil {
+		p.tell(*problem)
+		if !r.WeakSyntaxChecks {
+			p.Malformed = true
+			return p
+		}
+	}
+	p.Author = author
+
+	if exempt, err := contains(ctx, r.ExemptDomains, author.domain()); err != nil {
+		return r.tableFailed(p, "ExemptDomains", err)
+	} else if exempt {
+		p.why(event.Exempted(author.domain()))
+		return p.end(Reply{Action: Accept})
+	}
+	ours, err := r.maySign(ctx, p, f)
+	if err != nil {
+		return r.tableFailed(p, "origin", err)
+	}
+	if problem == nil && !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
+		return p
+	}
+	if len(p.Sign) > 0 && !r.recipientsAllow(ctx, p, f) {
+		return p
+	}
+	if err := r.resign(ctx, p, f); err != nil {
+		return r.tableFailed(p, "ResignMailTo", err)
+	}
+	p.Verify = p.Verify || len(p.Sign) == 0
+	if !r.modeAllows(p, f) {
+		return p.end(Reply{Action: Accept})
+	}
+	if r.RequiredHeaders {
+		if fault := headerFault(f.Fields); fault != "" {
+			p.tell(event.RequiredHeaders(fault))
+			return p.end(Reply{Action: Reject, Code: "550", Status: "5.0.0", Text: fault})
+		}
+	}
+	return p
+}
+
+// modeAllows drops what Mode leaves out and reports whether anything is left.
+func (r *Rules) modeAllows(p *Plan, f *Facts) bool {
+	if !r.Sign || f.VerifyOnly {
+		p.Sign = nil
+	}
+	p.Verify = p.Verify && r.Verify && !f.SignOnly
+	return len(p.Sign) > 0 || p.Verify
+}
+
+// recipientsAllow obeys DontSignMailTo and finds BodyLengthDB matches.
+func (r *Rules) recipientsAllow(ctx context.Context, p *Plan, f *Facts) bool {
+	for _, recipient := range f.Recipients {
+		skip, err := contains(ctx, r.DontSignMailTo, recipient)
+		if err != nil {
+			r.tableFailed(p, "DontSignMailTo", err)
+			return false
+		}
+		if skip {
+			p.tell(event.SkippingRecipient(recipient))
+			p.end(Reply{Action: Accept})
+			return false
+		}
+	}
+	return r.wantBodyLength(ctx, p, f)
+}
+
+// tableFailed ends the plan when a table could not be asked: nothing is known,
+// so nothing is decided, and the sender's server tries again later.
+func (r *Rules) tableFailed(p *Plan, option string, err error) *Plan {
+	p.tell(event.DatasetError(option, err))
+	return p.end(Reply{Action: TempFail})
+}

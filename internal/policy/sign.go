@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+)
+
+// ReplaceRule rewrites header text before it is signed, for MTAs that will
+// rewrite it after us.
+type ReplaceRule struct {
+	Match *regexp.Regexp
+	With  string
+}
+
+// SignOptions are the form of one signature of a message.
+func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Time) dkim.SignOptions {
+	s := &r.Signing
+	o := dkim.SignOptions{
+		Domain:                 request.Domain,
+		Selector:               request.Key.Selector,
+		Identity:               request.Identity,
+		Key:                    request.Key.Signer,
+		Algorithm:              request.Key.Algorithm,
+		HeaderCanonicalization: s.HeaderCanonicalization,
+		BodyCanonicalization:   s.BodyCanonicalization,
+		BodyLength:             -1,
+		Sign:                   s.SignHeaders,
+		Oversign:               s.OversignHeaders,
+		Omit:                   s.OmitHeaders,
+		Time:                   now,
+		TTL:                    s.SignatureTTL,
+		CopyHeaders:            s.Diagnostics,
+	}
+	if p.BodyLength {
+		o.BodyLength = dkim.BodyLengthAll
+		if s.MaximumSignedBytes > 0 {
+			o.BodyLength = s.MaximumSignedBytes
+		}
+	}
+	if s.RequestReports {
+		o.ExtraTags = append(o.ExtraTags, [2]string{"r", "y"})
+	}
+	if s.IdentityHeader != "" && o.Identity == "" {
+		if field, _, ok := f.Fields.First(s.IdentityHeader); ok {
+			o.Identity = agreeing(strings.TrimSpace(string(field.Value())), o.Domain)
+		}
+	}
+	s.selectCanonicalization(f, &o)
+	return o
+}
+
+// selectCanonicalization obeys SelectCanonicalizationHeader; a value that makes
+// no sense changes nothing.
+func (s *Signing) selectCanonicalization(f *Facts, o *dkim.SignOptions) {
+	if s.SelectCanonicalizationHeader == "" {
+		return
+	}
+	field, _, ok := f.Fields.First(s.SelectCanonicalizationHeader)
+	if !ok {
+		return
+	}
+	head, body, err := dkim.ParseCanonicalizations(strings.TrimSpace(string(field.Value())))
+	if err == nil {
+		o.HeaderCanonicalization, o.BodyCanonicalization = head, body
+	}
+}
+
+// Replaced returns the fields as ReplaceRules foresee them: the same list when
+// there are no rules.
+func (s *Signing) Replaced(fields *header.List) *header.List {
+	if len(s.ReplaceRules) == 0 {
+		return fields
+	}
+	replaced := new(header.List)
+	for i := range fields.Len() {
+		field := fields.At(i)
+		if !s.replaces(field) {
+			replaced.AddRaw(field.Raw)
+			continue
+		}
+		value := string(field.Value())
+		for _, rule := range s.ReplaceRules {
+			value = rule.Match.ReplaceAllLiteralString(value, rule.With)
+		}
+		replaced.Add(field.Name(), []byte(value), true)
+	}
+	return replaced
+}
+
+func (s *Signing) replaces(field header.Field) bool {
+	return len(s.ReplaceHeaders) == 0 || slices.ContainsFunc(s.ReplaceHeaders, field.Is)
+}

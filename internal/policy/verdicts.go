@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"time"
+
+	"dojang/dkim"
+)
+
+// Condition is what an On-* option is about.
+type Condition uint8
+
+// The conditions, each named as its option.
+const (
+	BadSignature Condition = iota
+	DNSError
+	InternalError
+	KeyNotFound
+	NoSignature
+	Security
+	SignatureError
+	conditions
+)
+
+func (c Condition) String() string {
+	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature", "Security", "SignatureError"}[c]
+}
+
+// Conditions lists every condition, for whoever reads the options.
+func Conditions() []Condition {
+	all := make([]Condition, conditions)
+	for i := range all {
+		all[i] = Condition(i)
+	}
+	return all
+}
+
+// replies holds the texts that go with reject and tempfail.
+// Compat(opendkim 2.11): a condition without a text gets the MTA's own words.
+var replies = [conditions]struct{ text, rejectStatus, tempStatus string }{
+	BadSignature:   {"bad DKIM signature data", "5.7.0", "4.7.0"},
+	DNSError:       {"DKIM key retrieval failed", "5.7.0", "4.7.5"},
+	KeyNotFound:    {"DKIM key retrieval failed", "5.7.0", "4.7.5"},
+	NoSignature:    {"no DKIM signature data", "5.7.0", "4.7.0"},
+	SignatureError: {"DKIM signing error", "5.7.0", "4.7.0"},
+}
+
+// Verdicts say how signatures are judged and what follows.
+type Verdicts struct {
+	Actions [conditions]Action // On-*; Continue stands for accept
+
+	Quarantine           bool // failed messages go to the MTA's quarantine
+	CaptureUnknownErrors bool // internal errors too
+	RedirectFailuresTo   string
+
+	ClockDrift          time.Duration
+	MinimumKeyBits      int
+	MaximumKeyBits      int
+	AllowSHA1           bool
+	MaximumSignatures   int
+	Minimum             dkim.BodyMinimum
+	MustBeSigned        []string
+	TrustSignaturesFrom func(domain string) bool // nil: every signature counts
+	SingletonsSigned    bool                     // VerifyPreset strict
+	RequireBaseFields   bool                     // VerifyPreset strict: From, Subject and Date signed
+	BogusKey            KeyTreatment
+	UnprotectedKey      KeyTreatment
+}
+
+// KeyTreatment is what BogusKey and UnprotectedKey make of a signature that
+// passes with such a key.
+type KeyTreatment uint8
+
+// The treatments.
+const (
+	TreatNone KeyTreatment = iota
+	TreatNeutral
+	TreatFail
+)
+
+// Set gives a condition its action.
+func (v *Verdicts) Set(c Condition, a Action) { v.Actions[c] = a }
+
+// reply is what a condition leads to.
+func (v *Verdicts) reply(c Condition) Reply {
+	words := replies[c]
+	r := Reply{Action: v.Actions[c]}
+	switch r.Action {
+	case Continue:
+		r.Action = Accept
+	case Reject:
+		if words.text != "" {
+			r.Code, r.Status, r.Text = "550", words.rejectStatus, words.text
+		}
+	case TempFail:
+		if words.text != "" {
+			r.Code, r.Status, r.Text = "451", words.tempStatus, words.text
+		}
+	case Quarantine:
+		r.Text = quarantineReason
+	}
+	return r
+}
+
+// quarantineReason is what the MTA shows beside a held message.
+// Compat(opendkim 2.11).
+const quarantineReason = "opendkim"
+
+// InternalError is the answer when we could not do our work.
+func (v *Verdicts) InternalError() Reply { return v.reply(InternalError) }
+
+// Quarantines reports whether a message may be quarantined, for the
+// negotiation with the MTA.
+func (v *Verdicts) Quarantines() bool {
+	if v.Quarantine || v.CaptureUnknownErrors {
+		return true
+	}
+	for _, a := range v.Actions {
+		if a == Quarantine {
+			return true
+		}
+	}
+	return false
+}
+
+// VerifyOptions are the rules of judging, for one message.
+func (v *Verdicts) VerifyOptions(_ Facts, now time.Time) dkim.VerifyOptions {
+	o := dkim.VerifyOptions{
+		Now:               now,
+		ClockDrift:        v.ClockDrift,
+		MinimumKeyBits:    v.MinimumKeyBits,
+		MaximumKeyBits:    v.MaximumKeyBits,
+		AllowSHA1:         v.AllowSHA1,
+		MaximumSignatures: v.MaximumSignatures,
+		TrustFirst:        v.TrustSignaturesFrom,
+		MinimumBody:       v.Minimum,
+		MustBeSigned:      v.MustBeSigned,
+		SingletonsSigned:  v.SingletonsSigned,
+	}
+	if v.RequireBaseFields {
+		o.MustBeSigned = append([]string{"From", "Subject", "Date"}, o.MustBeSigned...)
+	}
+	return o
+}
