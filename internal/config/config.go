@@ -51,6 +51,10 @@ func (c *Config) Set(name, value, source string) problem.List {
 		problems = append(problems, unknownOption(name, Value{File: source}))
 		return problems
 	}
+	if o.Name == "Include" {
+		problems.Addf(problem.Error, source, 0, o.Name, "write it into the configuration file", "obeyed in a file alone")
+		return problems
+	}
 	c.add(o, Value{Text: trimSpace(value), File: source}, &problems)
 	return problems
 }
@@ -229,6 +233,15 @@ func (c *Config) Choice(name string) string {
 		panic("config: " + o.Name + " has no list of values")
 	}
 	return choice(o, c.String(name))
+}
+
+// Action returns what an On- option tells to do: its own value, else that of
+// On-Default, else its default; in full and in lower case.
+func (c *Config) Action(name string) string {
+	if !c.IsSet(name) && c.IsSet("On-Default") {
+		return c.Choice("On-Default")
+	}
+	return c.Choice(name)
 }
 
 // Changed returns the names of the options whose values differ, sorted; the

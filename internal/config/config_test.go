@@ -62,6 +62,7 @@ func TestSet(t *testing.T) {
 		{"Colour", "red", `command line: unknown option "Colour"`},
 		{"Mode", "x", `command line: Mode: unknown mode "x"`},
 		{"Domain", "", "command line: Domain: no value"},
+		{"include", "/etc/passwd", "command line: Include: obeyed in a file alone"},
 	} {
 		if problems := c.Set(test.name, test.value, CommandLine); len(problems) != 1 || problems[0].String() != test.want {
 			t.Errorf("%s %s: %v", test.name, test.value, problems)
@@ -87,6 +88,19 @@ func TestChanged(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := Changed(a, a); got != nil {
+		t.Error(got)
+	}
+}
+
+// On-Default stands behind the others, wherever it stands in the file.
+func TestAction(t *testing.T) {
+	c, _ := load(t, "On-DNSError accept\nOn-Default R\n")
+	for name, want := range map[string]string{"On-DNSError": "accept", "On-BadSignature": "reject", "On-InternalError": "reject", "On-Default": "reject"} {
+		if got := c.Action(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if got := New().Action("On-InternalError"); got != "tempfail" {
 		t.Error(got)
 	}
 }
