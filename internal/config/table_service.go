@@ -49,6 +49,8 @@ func loggingOptions() []Option {
 			Doc: "The syslog facility to log under, as in syslog.conf(5). OpenDKIM crashes on an unknown one."},
 		{Name: "SyslogName", Type: String, ObeyedBy: "logging",
 			Doc: "The program name in syslog lines. Left out, the name by which the filter was called, mostly opendkim. It tells several filters on one machine apart."},
+		{Name: "SyslogSocket", Type: String, Default: "/dev/log", Since: "dojang", ObeyedBy: "logging",
+			Doc: "The UNIX socket on which syslog listens. A filter in a chroot or a container may find it elsewhere."},
 		{Name: "SyslogSuccess", Type: Boolean, Default: "no", ObeyedBy: "logging",
 			Doc: "Logs a line for each message that was signed or verified well, not for failures alone."},
 		{Name: "LogResults", Type: Boolean, Default: "no", ObeyedBy: "logging",
