@@ -71,7 +71,7 @@ func resolverOptions() []Option {
 			Doc: "Asks over TCP from the start instead of when an answer is too long for UDP."},
 		{Name: "QueryCache", Type: Boolean, Default: "no", ObeyedBy: "resolver",
 			Doc: "Kept for OpenDKIM's sake: keys are always cached here, for as long as their records allow. Not obeyed by a reload."},
-		{Name: "TrustAnchorFile", Type: Path, Status: NoEffectYet, ObeyedBy: "resolver",
+		{Name: "TrustAnchorFile", Type: Path, ObeyedBy: "resolver",
 			Doc: "The DNSSEC trust anchor, a file of DS or DNSKEY records such as Debian's /usr/share/dns/root.key. With it the filter validates keys by itself; without it a resolver's word counts only from this machine or when resolv.conf says trust-ad."},
 		{Name: "ResolverConfiguration", Type: Path, Status: Ignored, ObeyedBy: "resolver",
 			Doc: "A configuration file for the Unbound library, which is not used here. Use Nameservers and TrustAnchorFile."},

@@ -31,7 +31,7 @@ func signingOptions() []Option {
 			Doc: "A header field whose value, when a message has it, takes the place of the Canonicalization option for that message. It is written the same way."},
 		{Name: "RemoveOldSignatures", Type: Boolean, Default: "no", ObeyedBy: "filter",
 			Doc: "Takes the DKIM-Signature fields that a message already has out before it is signed."},
-		{Name: "RequestReports", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "dkim",
+		{Name: "RequestReports", Type: Boolean, Default: "no", ObeyedBy: "dkim",
 			Doc: "Adds r=y to signatures: the other side may report failures to the address that the domain publishes (RFC 6651)."},
 		{Name: "ReplaceRules", Type: Path, ObeyedBy: "policy",
 			Doc: "A file of rewriting rules applied to header fields before they are signed, for a mail server that will rewrite them after the filter. One rule a line: a POSIX extended regular expression, a tab, and the text that replaces what matched. # starts a comment."},
