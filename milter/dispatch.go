@@ -3,7 +3,13 @@ package milter
 import "errors"
 
 // run reads and handles frames until the connection ends.
-func (c *Conn) run() error {
+func (c *Conn) run() (err error) {
+	defer func() {
+		// What was answered is sent, whatever came after it.
+		if errors.Is(err, ErrProtocol) || errors.Is(err, errQuit) {
+			c.flush() // the MTA may be gone already
+		}
+	}()
 	for {
 		command, size, err := c.frame()
 		if err != nil {
@@ -11,9 +17,6 @@ func (c *Conn) run() error {
 		}
 		c.command = command
 		if err := c.handle(command, size); err != nil {
-			if errors.Is(err, errQuit) {
-				c.flush() // the MTA may be gone already
-			}
 			return err
 		}
 	}
@@ -145,17 +148,22 @@ func (c *Conn) handleStart(command byte, payload []byte) error {
 
 // enter moves on to a phase within a message.
 func (c *Conn) enter(command byte, to phase) error {
-	if c.phase == phaseBetween && c.negotiation.Protocol&NoMail != 0 {
-		c.macros.startMessage()
-		c.phase, c.skipBody = phaseMail, false
+	from := c.phase
+	begins := from == phaseBetween && c.negotiation.Protocol&NoMail != 0
+	if begins {
+		from = phaseMail
 	}
 	switch {
-	case c.phase < phaseMail:
+	case from < phaseMail:
 		return protocolError(command, "without MAIL")
-	case c.phase > to, c.phase == to && (to == phaseData || to == phaseEndOfHeader):
+	case from > to, from == to && (to == phaseData || to == phaseEndOfHeader):
 		return protocolError(command, "out of order")
-	case to == phaseBody && c.phase < phaseEndOfHeader && c.negotiation.Protocol&NoEndOfHeader == 0:
+	case to == phaseBody && from < phaseEndOfHeader && c.negotiation.Protocol&NoEndOfHeader == 0:
 		return protocolError(command, "before end of header")
+	}
+	if begins {
+		c.macros.startMessage()
+		c.skipBody = false
 	}
 	c.phase = to
 	return nil

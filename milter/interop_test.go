@@ -255,6 +255,7 @@ func TestMiltertest(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	waitFor(t, "the connection to go", func() bool { return h.server.Connections() == 0 })
 	calls := strings.Join(rec.all(), "\n")
 	for _, want := range []string{"CONNECT localhost 127.0.0.1:", "MAIL user@example.com", "HEADER From:user@example.com", `BODY "This is a test!\r\n"`, "EOM\nCLOSE"} {
 		if !strings.Contains(calls, want) {
