@@ -71,15 +71,15 @@ func lookupBatch(ctx context.Context, b BatchSet, keys []string, columns int, al
 }
 
 // SigningKeys are the keys a SigningTable that is not of patterns is asked for,
-// in order: user@host, host, user@.domain and .domain for each superdomain,
-// user@* and *.
+// in order: user@host, host, then user@.domain and .domain for each superdomain
+// from the longest, user@* and *.
+//
+// Compat(opendkim 2.11): the man page reads as if every user@.domain came before
+// the first .domain; the filter asks for them in turns.
 func SigningKeys(user, host string) []string {
 	keys := []string{user + "@" + host, host}
 	for d := parent(host); d != ""; d = parent(d[1:]) {
-		keys = append(keys, user+"@"+d)
-	}
-	for d := parent(host); d != ""; d = parent(d[1:]) {
-		keys = append(keys, d)
+		keys = append(keys, user+"@"+d, d)
 	}
 	return append(keys, user+"@*", "*")
 }

@@ -1,0 +1,130 @@
+package keystore
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Accounts is what /etc/passwd and /etc/group tell about who may read a file.
+type Accounts struct {
+	users  []account
+	groups map[int]group
+}
+
+type account struct {
+	name     string
+	uid, gid int
+}
+
+type group struct {
+	name    string
+	members []string
+}
+
+// ReadAccounts reads the two files, "" for the system's. A missing file is an
+// error; lines that cannot be read are passed over, as the C library does.
+func ReadAccounts(passwd, groupFile string) (*Accounts, error) {
+	if passwd == "" {
+		passwd = "/etc/passwd"
+	}
+	if groupFile == "" {
+		groupFile = "/etc/group"
+	}
+	a := &Accounts{groups: map[int]group{}}
+	err := eachRecord(passwd, 7, func(f []string) {
+		uid, err1 := strconv.Atoi(f[2])
+		gid, err2 := strconv.Atoi(f[3])
+		if err1 == nil && err2 == nil {
+			a.users = append(a.users, account{f[0], uid, gid})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, eachRecord(groupFile, 4, func(f []string) {
+		gid, err := strconv.Atoi(f[2])
+		if err != nil {
+			return
+		}
+		g := a.groups[gid]
+		if g.name == "" {
+			g.name = f[0]
+		}
+		for _, m := range strings.Split(f[3], ",") {
+			if m = strings.TrimSpace(m); m != "" {
+				g.members = append(g.members, m)
+			}
+		}
+		a.groups[gid] = g
+	})
+}
+
+func eachRecord(path string, fields int, f func([]string)) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		if parts := strings.Split(scanner.Text(), ":"); len(parts) >= fields {
+			f(parts)
+		}
+	}
+	return scanner.Err()
+}
+
+// UserName is the name of a uid, "" when there is none.
+func (a *Accounts) UserName(uid int) string {
+	for _, u := range a.users {
+		if u.uid == uid {
+			return u.name
+		}
+	}
+	return ""
+}
+
+// GroupName is the name of a gid, or its number.
+func (a *Accounts) GroupName(gid int) string {
+	if g := a.groups[gid]; g.name != "" {
+		return g.name
+	}
+	return strconv.Itoa(gid)
+}
+
+// Lookup is the uid and primary gid of a user.
+func (a *Accounts) Lookup(name string) (uid, gid int, ok bool) {
+	for _, u := range a.users {
+		if u.name == name {
+			return u.uid, u.gid, true
+		}
+	}
+	return 0, 0, false
+}
+
+// others are the users of a group, by primary group and by membership, who are
+// neither root nor the filter's user.
+func (a *Accounts) others(gid, filterUID int) []string {
+	var names []string
+	seen := map[string]bool{}
+	add := func(name string, uid int) {
+		if uid != 0 && uid != filterUID && !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	for _, member := range a.groups[gid].members {
+		if uid, _, ok := a.Lookup(member); ok {
+			add(member, uid)
+		}
+	}
+	for _, u := range a.users {
+		if u.gid == gid {
+			add(u.name, u.uid)
+		}
+	}
+	return names
+}

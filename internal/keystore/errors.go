@@ -1,0 +1,94 @@
+package keystore
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"dojang/internal/problem"
+)
+
+// Class tells what an error means for the message in hand.
+type Class uint8
+
+// The classes of errors.
+const (
+	Configuration Class = iota // a row or a key file is wrong; an administrator has to mend it
+	Temporary                  // a table could not be asked; later it may be
+)
+
+func (c Class) String() string {
+	if c == Temporary {
+		return "temporary"
+	}
+	return "configuration"
+}
+
+// Error is why a key cannot be used.
+type Error struct {
+	Name  string // the key's name in the KeyTable
+	Text  string // in OpenDKIM's words where it has some
+	Hint  string // what to type; may be ""
+	Class Class
+	Err   error // what caused it, or nil
+	// Unsafe is set when the key is refused by RequireSafeKeys.
+	Unsafe *Unsafe
+	// NotFound is set when the table has no such name.
+	NotFound bool
+}
+
+func (e *Error) Error() string { return e.Text }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether asking again later may help.
+func (e *Error) Temporary() bool { return e.Class == Temporary }
+
+// cause is the reason of a system call's failure in the C library's words,
+// which is how OpenDKIM prints it.
+func cause(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if s, ok := strerror[errno]; ok {
+			return s
+		}
+		return errno.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return strerror[syscall.ENOENT]
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return strerror[syscall.EACCES]
+	}
+	return err.Error()
+}
+
+var strerror = map[syscall.Errno]string{
+	syscall.ENOENT:       "No such file or directory",
+	syscall.EACCES:       "Permission denied",
+	syscall.EPERM:        "Operation not permitted",
+	syscall.ENOTDIR:      "Not a directory",
+	syscall.EISDIR:       "Is a directory",
+	syscall.ELOOP:        "Too many levels of symbolic links",
+	syscall.ENAMETOOLONG: "File name too long",
+	syscall.EIO:          "Input/output error",
+	syscall.EMFILE:       "Too many open files",
+	syscall.ENFILE:       "Too many open files in system",
+}
+
+func cantLoad(name, path, why string, err error) *Error {
+	return &Error{Name: name, Text: "can't load key from " + shown(path) + ": " + why, Err: err}
+}
+
+// shown is a name or path as OpenDKIM prints it, unless it is one that could
+// harm a log.
+func shown(s string) string {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return problem.Quote(s)
+		}
+	}
+	if len(s) > 256 {
+		return problem.Quote(s)
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package keystore
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Checker tells whether others than the filter may read or change a key, as
+// OpenDKIM's RequireSafeKeys does.
+type Checker struct {
+	UID      int       // whom the filter runs as
+	Accounts *Accounts // nil: groups count as shared by nobody
+}
+
+// Unsafe is one reason why a key file is not secure.
+type Unsafe struct {
+	Path   string // the component that is at fault: the file or a directory above
+	Words  string // OpenDKIM's
+	Remedy string // what to type
+}
+
+// Check looks at a file and at each directory above it. It returns nil, nil for
+// a safe file.
+func (c *Checker) Check(path string) (*Unsafe, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return nil, err
+	}
+	if u := c.checkFile(real, info); u != nil {
+		return u, nil
+	}
+	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return nil, err
+		}
+		if u := c.checkDir(dir, info); u != nil {
+			return u, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return nil, nil
+		}
+	}
+}
+
+const (
+	groupReadWrite = 0o060
+	otherReadWrite = 0o006
+	groupWrite     = 0o020
+	otherWrite     = 0o002
+	ownerWrite     = 0o200
+)
+
+func (c *Checker) checkFile(path string, info fs.FileInfo) *Unsafe {
+	uid, gid := ownerOf(info)
+	mode := info.Mode().Perm()
+	switch {
+	case uid != c.UID && uid != 0:
+		words := fmt.Sprintf("%s is not owned by the executing uid (%d)", path, c.UID)
+		if c.UID != 0 {
+			words += " or the superuser"
+		}
+		return &Unsafe{path, words, c.chown(path) + " && chmod 600 " + quotePath(path)}
+	case mode&otherReadWrite != 0:
+		return &Unsafe{path, path + " can be read or written by other users", c.private(path, uid)}
+	case mode&groupReadWrite != 0:
+		if other := c.firstOther(gid); other != "" {
+			return &Unsafe{path, sharedWords(path, gid, other), c.private(path, uid)}
+		}
+	}
+	return nil
+}
+
+func (c *Checker) checkDir(path string, info fs.FileInfo) *Unsafe {
+	uid, gid := ownerOf(info)
+	mode := info.Mode().Perm()
+	switch {
+	case mode&ownerWrite != 0 && uid != 0 && uid != c.UID:
+		return &Unsafe{path, fmt.Sprintf("%s is writeable and owned by uid %d which is not the executing uid (%d)", path, uid, c.UID), c.chown(path)}
+	case mode&otherWrite != 0:
+		return &Unsafe{path, path + " can be read or written by other users", "chmod o-w " + quotePath(path)}
+	case mode&groupWrite != 0:
+		if other := c.firstOther(gid); other != "" {
+			return &Unsafe{path, sharedWords(path, gid, other), "chmod g-w " + quotePath(path)}
+		}
+	}
+	return nil
+}
+
+func sharedWords(path string, gid int, other string) string {
+	return fmt.Sprintf("%s is in group %d which has multiple users (e.g., %q)", path, gid, other)
+}
+
+func (c *Checker) firstOther(gid int) string {
+	if c.Accounts == nil {
+		return ""
+	}
+	if names := c.Accounts.others(gid, c.UID); len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}
+
+// private is the command that lets the filter alone read a file.
+func (c *Checker) private(path string, uid int) string {
+	chmod := "chmod 600 " + quotePath(path)
+	if uid != c.UID {
+		return c.chown(path) + " && " + chmod
+	}
+	return chmod
+}
+
+func (c *Checker) chown(path string) string {
+	name := ""
+	if c.Accounts != nil {
+		name = c.Accounts.UserName(c.UID)
+	}
+	if name == "" {
+		name = fmt.Sprint(c.UID)
+	}
+	return "chown " + name + " " + quotePath(path)
+}
+
+// quotePath makes a path fit for a shell.
+func quotePath(path string) string {
+	for _, r := range path {
+		if r > 0x7e || r < '+' || r == ';' || r == '<' || r == '>' || r == '?' || r == '[' || r == ']' || r == '\\' || r == '`' || r == '{' || r == '|' || r == '}' {
+			return "'" + filepath.ToSlash(escapeQuotes(path)) + "'"
+		}
+	}
+	return path
+}
+
+func escapeQuotes(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\'' {
+			out = append(out, `'\''`...)
+			continue
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+func ownerOf(info fs.FileInfo) (uid, gid int) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid), int(st.Gid)
+	}
+	return 0, 0
+}

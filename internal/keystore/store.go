@@ -1,0 +1,330 @@
+// Package keystore turns KeyTable rows into signing keys: it finds the row,
+// reads and checks the key, and keeps it parsed.
+package keystore
+
+import (
+	"container/list"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"dojang/dkim"
+	"dojang/internal/dataset"
+	"dojang/internal/problem"
+)
+
+// SigningKey is one key, ready to sign with. It is shared: do not change it.
+type SigningKey struct {
+	Name      string // in the KeyTable
+	Domain    string // d=
+	Selector  string // s=
+	Signer    crypto.Signer
+	Algorithm dkim.Algorithm
+	Bits      int
+	Source    string // path, or "inline"
+}
+
+// Options say how keys are read. The zero value is usable.
+type Options struct {
+	// RequireSafeKeys refuses keys that others may read or change. Without it
+	// Warn is told of them.
+	RequireSafeKeys bool
+	// UID is whom the filter runs as, for RequireSafeKeys.
+	UID int
+	// Accounts is who is in which group; nil reads the system's files.
+	Accounts *Accounts
+	// BaseDir is where relative paths start.
+	BaseDir string
+	// CredentialsDirectory is systemd's $CREDENTIALS_DIRECTORY: a key column that
+	// names a file in it, or a relative path that exists there, is read from
+	// there.
+	CredentialsDirectory string
+	// ReadFile reads a key file; nil means the file system.
+	ReadFile func(path string) ([]byte, error)
+	// MaxKeys bounds the keys kept parsed; 0 means 20,000, about 100 MB of RSA
+	// keys. The least recently used go first.
+	MaxKeys int
+	// Recheck is how long a key file is used before it is looked at again, and
+	// how long a failure is remembered; 0 means one second.
+	Recheck time.Duration
+	// Warn is told, once for each key, that it is not secure though it is used.
+	Warn func(name string, u *Unsafe)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Unwrap opens key data that is wrapped, such as an age file. It reports
+	// false for data that is not.
+	Unwrap func(data []byte) (plain []byte, wrapped bool, err error)
+}
+
+// Store finds keys by name. It is safe for concurrent use and does not own its
+// table.
+type Store struct {
+	table   dataset.Set
+	o       Options
+	checker *Checker
+
+	mu    sync.Mutex
+	keys  map[cacheKey]*list.Element // of *cached
+	order *list.List                 // most recently used first
+}
+
+// cacheKey is a row's content: the same key under two names is parsed once for
+// each, and a changed row is another key.
+type cacheKey struct {
+	name string
+	row  Row
+}
+
+type cached struct {
+	id      cacheKey
+	ready   chan struct{} // closed when the rest is set
+	key     *SigningKey
+	err     error
+	checked time.Time // guarded by Store.mu
+	stamp   stamp
+}
+
+// stamp tells whether a file changed.
+type stamp struct {
+	size  int64
+	mtime time.Time
+}
+
+// New makes a Store over a KeyTable.
+func New(table dataset.Set, o Options) *Store {
+	if o.MaxKeys == 0 {
+		o.MaxKeys = 20_000
+	}
+	if o.Recheck == 0 {
+		o.Recheck = time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Accounts == nil {
+		// Without the files nobody is known to share a group, which is the truth on
+		// a machine that has no accounts.
+		o.Accounts, _ = ReadAccounts("", "")
+	}
+	return &Store{
+		table:   table,
+		o:       o,
+		checker: &Checker{UID: o.UID, Accounts: o.Accounts},
+		keys:    map[cacheKey]*list.Element{},
+		order:   list.New(),
+	}
+}
+
+// Key returns the key of a KeyTable name for a message whose sender has the
+// domain senderDomain. Errors are *Error.
+func (s *Store) Key(ctx context.Context, name, senderDomain string) (*SigningKey, error) {
+	values, err := s.table.Lookup(ctx, name, columns)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return nil, &Error{Name: name, Text: "key " + problem.Quote(name) + " is not in the KeyTable", Class: Configuration, Err: err, NotFound: true}
+	}
+	if err != nil {
+		class := Configuration
+		if dataset.IsTemporary(err) {
+			class = Temporary
+		}
+		return nil, &Error{Name: name, Text: "KeyTable: " + err.Error(), Class: class, Err: err}
+	}
+	row, err := ParseRow(values)
+	if err == nil {
+		row, err = row.forSender(senderDomain)
+	}
+	if err != nil {
+		return nil, &Error{Name: name, Text: "KeyTable entry for '" + shown(name) + "' corrupt", Hint: err.Error(), Class: Configuration, Err: err}
+	}
+	return s.Load(ctx, name, row)
+}
+
+// Load returns the key of a row, from the cache when it is there and its file
+// has not changed.
+func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, error) {
+	id := cacheKey{name, row}
+	now := s.o.Now()
+	s.mu.Lock()
+	if e := s.keys[id]; e != nil {
+		c := e.Value.(*cached)
+		s.order.MoveToFront(e)
+		if !s.stale(c, now) {
+			s.mu.Unlock()
+			return c.wait(ctx)
+		}
+		s.forget(e)
+	}
+	c := &cached{id: id, ready: make(chan struct{}), checked: now}
+	s.keys[id] = s.order.PushFront(c)
+	for len(s.keys) > s.o.MaxKeys {
+		s.forget(s.order.Back())
+	}
+	s.mu.Unlock()
+	c.key, c.stamp, c.err = s.read(name, row)
+	close(c.ready)
+	return c.wait(ctx)
+}
+
+func (s *Store) forget(e *list.Element) {
+	delete(s.keys, e.Value.(*cached).id)
+	s.order.Remove(e)
+}
+
+// stale reports whether an entry has to be made anew: its failure is old or its file
+// changed. s.mu is held.
+func (s *Store) stale(c *cached, now time.Time) bool {
+	select {
+	case <-c.ready:
+	default:
+		return false
+	}
+	if now.Sub(c.checked) < s.o.Recheck {
+		return false
+	}
+	if c.err != nil {
+		return true
+	}
+	c.checked = now
+	if c.key.Source == "inline" {
+		return false
+	}
+	info, err := os.Stat(c.key.Source)
+	return err != nil || c.stamp != stamp{info.Size(), info.ModTime()}
+}
+
+func (c *cached) wait(ctx context.Context) (*SigningKey, error) {
+	select {
+	case <-c.ready:
+		return c.key, c.err
+	case <-ctx.Done():
+		return nil, &Error{Name: c.id.name, Text: "key " + problem.Quote(c.id.name) + ": " + ctx.Err().Error(), Class: Temporary, Err: ctx.Err()}
+	}
+}
+
+// read loads and parses a row's key.
+func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
+	data, source, st, failure := s.data(name, row)
+	if failure != nil {
+		return nil, st, failure
+	}
+	signer, err := LoadPrivateKey(data)
+	if err != nil {
+		if source != "inline" {
+			return nil, st, cantLoad(name, source, err.Error(), err)
+		}
+		return nil, st, &Error{Name: name, Text: "can't load key " + problem.Quote(name) + " from its KeyTable row: " + err.Error(), Err: err}
+	}
+	key := &SigningKey{Name: name, Domain: row.Domain, Selector: row.Selector, Signer: signer, Source: source}
+	switch pub := signer.Public().(type) {
+	case *rsa.PublicKey:
+		key.Algorithm, key.Bits = dkim.RSASHA256, pub.N.BitLen()
+	case ed25519.PublicKey:
+		key.Algorithm, key.Bits = dkim.Ed25519SHA256, 256
+	}
+	if row.Algorithm != 0 && row.Algorithm.KeyType() != key.Algorithm.KeyType() {
+		err := errors.New("key " + problem.Quote(name) + ": the row says " + row.Algorithm.String() + " but the key is of type " + key.Algorithm.KeyType())
+		return nil, st, &Error{Name: name, Text: err.Error(), Err: err, Hint: "write " + key.Algorithm.String() + " in the fourth column, or leave it out"}
+	}
+	if row.Algorithm != 0 {
+		key.Algorithm = row.Algorithm
+	}
+	return key, st, nil
+}
+
+// data returns a row's key as it stands in its file or in the row.
+func (s *Store) data(name string, row Row) (data []byte, source string, st stamp, err error) {
+	path := s.path(row.Key)
+	if path == "" {
+		data, source = []byte(row.Key), "inline"
+	} else if data, st, err = s.file(name, path); err != nil {
+		return nil, path, st, err
+	} else {
+		source = path
+	}
+	if s.o.Unwrap != nil {
+		plain, wrapped, err := s.o.Unwrap(data)
+		if err != nil {
+			return nil, source, st, &Error{Name: name, Text: "key " + problem.Quote(name) + " cannot be unwrapped: " + err.Error(), Err: err}
+		}
+		if wrapped {
+			data = plain
+		}
+	}
+	return data, source, st, nil
+}
+
+// path is the file that holds a key, "" for key data.
+func (s *Store) path(key string) string {
+	if dir := s.o.CredentialsDirectory; dir != "" && !filepath.IsAbs(key) && len(key) < 256 && filepath.IsLocal(key) {
+		p := filepath.Join(dir, key)
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			return p
+		}
+	}
+	if !isPath(key) {
+		return ""
+	}
+	if filepath.IsAbs(key) || s.o.BaseDir == "" {
+		return key
+	}
+	return filepath.Join(s.o.BaseDir, key)
+}
+
+// file reads a key file after its safety is looked at.
+func (s *Store) file(name, path string) ([]byte, stamp, error) {
+	if s.o.ReadFile != nil {
+		data, err := s.o.ReadFile(path)
+		if err != nil {
+			return nil, stamp{}, cantLoad(name, path, cause(err), err)
+		}
+		return data, stamp{}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
+	}
+	if err := s.checkSafety(name, path); err != nil {
+		return nil, stamp{}, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyBytes+1))
+	if err != nil {
+		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+	}
+	return data, stamp{info.Size(), info.ModTime()}, nil
+}
+
+func (s *Store) checkSafety(name, path string) error {
+	if dir := s.o.CredentialsDirectory; dir != "" && strings.HasPrefix(path, filepath.Clean(dir)+"/") {
+		return nil // the service manager sees to it
+	}
+	unsafe, err := s.checker.Check(path)
+	if err != nil {
+		return cantLoad(name, path, cause(err), err)
+	}
+	if unsafe == nil {
+		return nil
+	}
+	if !s.o.RequireSafeKeys {
+		if s.o.Warn != nil {
+			s.o.Warn(name, unsafe)
+		}
+		return nil
+	}
+	return &Error{Name: name, Text: name + ": key data is not secure: " + unsafe.Words, Hint: unsafe.Remedy, Unsafe: unsafe}
+}
