@@ -116,18 +116,35 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestConcurrentLookupsShareOneQuery(t *testing.T) {
 	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
-	s.SetFault("k.example", dnstest.Fault{Delay: 100 * time.Millisecond})
+	s.SetFault("k.example", dnstest.Fault{Delay: 500 * time.Millisecond})
 	d := newTestDNS(t, Options{}, s)
+	waiting := func(n int) {
+		t.Helper()
+		for range 2000 {
+			d.flight.mu.Lock()
+			c := d.flight.calls[cacheKey{"k.example", dns.TypeTXT}]
+			got := 0
+			if c != nil {
+				got = c.waiters
+			}
+			d.flight.mu.Unlock()
+			if got == n {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		t.Fatalf("never %d waiters", n)
+	}
 	var wg sync.WaitGroup
 	// Whoever came first gives up; the others must have their answer.
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	wg.Go(func() {
 		if _, err := d.LookupTXT(ctx, "k.example"); err == nil {
 			t.Error("the impatient one had an answer")
 		}
 	})
-	time.Sleep(5 * time.Millisecond)
+	waiting(1)
 	for range 50 {
 		wg.Go(func() {
 			if a, err := d.LookupTXT(context.Background(), "K.example"); err != nil || len(a.Texts) != 1 {
@@ -135,6 +152,8 @@ func TestConcurrentLookupsShareOneQuery(t *testing.T) {
 			}
 		})
 	}
+	waiting(51)
+	cancel()
 	wg.Wait()
 	if n := s.Queries("k.example"); n != 1 {
 		t.Errorf("%d queries, want 1", n)

@@ -82,7 +82,7 @@ func (d *denial) noName(ctx context.Context, name string) (Security, bool, error
 	if covering == nil || dns.IsSubDomain(name, covering.next) {
 		return Bogus, false, nil
 	}
-	wildcard := "*." + covering.encloser(name)
+	wildcard := wildcardOf(covering.encloser(name))
 	return Secure, d.covering(wildcard) != nil, nil
 }
 
@@ -101,7 +101,7 @@ func (d *denial) noType(ctx context.Context, name string, qtype uint16) (Securit
 	if dns.IsSubDomain(name, covering.next) { // an empty non-terminal
 		return Secure, true, nil
 	}
-	wildcard := d.matching("*." + covering.encloser(name))
+	wildcard := d.matching(wildcardOf(covering.encloser(name)))
 	return Secure, wildcard != nil && lacks(wildcard.types, wildcard.owner, qtype), nil
 }
 
@@ -261,4 +261,11 @@ func orderOf(name string) []byte {
 		order = append(order, 0)
 	}
 	return order
+}
+
+func wildcardOf(encloser string) string {
+	if encloser == "." {
+		return "*."
+	}
+	return "*." + encloser
 }

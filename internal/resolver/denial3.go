@@ -126,7 +126,7 @@ func (h *hashed) noName(ctx context.Context, name string) (Security, bool, error
 	if err != nil || !found {
 		return Bogus, false, err
 	}
-	wildcard, err := h.covering(ctx, "*."+encloser)
+	wildcard, err := h.covering(ctx, wildcardOf(encloser))
 	return weakened(cover), wildcard != nil, err
 }
 
@@ -146,12 +146,12 @@ func (h *hashed) noType(ctx context.Context, name string, qtype uint16) (Securit
 	if err != nil || !found {
 		return Bogus, false, err
 	}
-	wildcard, err := h.matching(ctx, "*."+encloser)
+	wildcard, err := h.matching(ctx, wildcardOf(encloser))
 	if err != nil {
 		return Bogus, false, err
 	}
 	if wildcard != nil {
-		return weakened(cover), lacks(wildcard.TypeBitMap, "*."+encloser, qtype), nil
+		return weakened(cover), lacks(wildcard.TypeBitMap, wildcardOf(encloser), qtype), nil
 	}
 	// An empty non-terminal above unsigned delegations only has no record of its own.
 	return Insecure, cover.Flags&optOut != 0, nil

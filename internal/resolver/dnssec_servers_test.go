@@ -1,0 +1,281 @@
+package resolver
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"dojang/internal/testutil"
+)
+
+// testZone is one zone of a tree of our own, made and signed by BIND's tools.
+type testZone struct {
+	name      string // "." for the root
+	records   string // without SOA and NS
+	algorithm string // of its keys; "" leaves it unsigned
+	sign      []string
+	splitKeys bool // a key-signing and a zone-signing key
+	// at the parent
+	ds      string // "" the zone's own, "none", "wrong", or a record's text
+	signTwo bool
+	// edit changes the signed zone's text.
+	edit func(string) string
+}
+
+// tree is the zones being served on loopback.
+type tree struct {
+	t       testing.TB
+	dir     string
+	zones   []testZone
+	digests map[string]string // zone name to DS record text
+	anchor  string            // path of the root's trust anchor, DS form
+	keys    string            // path of the root's trust anchor, DNSKEY form
+	named   string            // authoritative server of all zones
+}
+
+func run(t testing.TB, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
+}
+
+// buildTree writes, signs and serves the zones; children come after their parents in
+// the list and are signed before them.
+func buildTree(t testing.TB, zones []testZone) *tree {
+	t.Helper()
+	tr := &tree{t: t, dir: t.TempDir(), zones: zones, digests: make(map[string]string)}
+	for i := len(zones) - 1; i >= 0; i-- {
+		tr.buildZone(zones[i])
+	}
+	tr.named = tr.startNamed()
+	return tr
+}
+
+func fileName(zone string) string {
+	if zone == "." {
+		return "root"
+	}
+	return strings.TrimSuffix(zone, ".")
+}
+
+// children lists the zones delegated right below a zone.
+func (tr *tree) children(parent string) (list []testZone) {
+	for _, z := range tr.zones {
+		if z.name == "." || !dns.IsSubDomain(parent, z.name) || z.name == parent {
+			continue
+		}
+		closest := true
+		for _, between := range tr.zones {
+			if between.name != parent && between.name != z.name && dns.IsSubDomain(parent, between.name) && dns.IsSubDomain(between.name, z.name) {
+				closest = false
+			}
+		}
+		if closest {
+			list = append(list, z)
+		}
+	}
+	return list
+}
+
+func (tr *tree) buildZone(z testZone) {
+	t := tr.t
+	var text strings.Builder
+	ns := "ns." + z.name
+	if z.name == "." {
+		ns = "ns."
+	}
+	fmt.Fprintf(&text, "$TTL 300\n%s IN SOA %s hostmaster.%s 1 3600 600 86400 60\n%s IN NS %s\n%s IN A 127.0.0.1\n%s\n", z.name, ns, strings.TrimPrefix(ns, "ns."), z.name, ns, ns, z.records)
+	for _, child := range tr.children(z.name) {
+		fmt.Fprintf(&text, "%s IN NS ns.%s\nns.%s IN A 127.0.0.1\n", child.name, child.name, child.name)
+		switch child.ds {
+		case "":
+			text.WriteString(tr.digests[child.name])
+		case "none":
+		case "wrong":
+			fmt.Fprintf(&text, "%s IN DS 4711 13 2 %s\n", child.name, strings.Repeat("ab", 32))
+		default:
+			fmt.Fprintf(&text, "%s IN DS %s\n", child.name, child.ds)
+		}
+	}
+	path := filepath.Join(tr.dir, fileName(z.name))
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signed := path + ".signed"
+	if z.algorithm == "" {
+		if err := os.WriteFile(signed, []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	keyDir := path + ".keys"
+	if err := os.Mkdir(keyDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	keygen := testutil.Need(t, "dnssec-keygen")
+	args := []string{"-q", "-K", keyDir, "-a", z.algorithm}
+	if strings.HasPrefix(z.algorithm, "RSA") {
+		args = append(args, "-b", "2048")
+	}
+	ksk := strings.TrimSpace(run(t, tr.dir, keygen, append(args, "-f", "KSK", z.name)...))
+	sign := []string{"-q", "-P", "-S", "-K", keyDir, "-o", z.name, "-f", signed, "-O", "full"}
+	if z.splitKeys {
+		run(t, tr.dir, keygen, append(args, z.name)...)
+	} else {
+		sign = append(sign, "-z")
+	}
+	run(t, tr.dir, testutil.Need(t, "dnssec-signzone"), append(append(sign, z.sign...), path)...)
+	ds := run(t, tr.dir, testutil.Need(t, "dnssec-dsfromkey"), "-2", filepath.Join(keyDir, ksk+".key"))
+	tr.digests[z.name] = ds
+	if z.name == "." {
+		tr.anchor = filepath.Join(tr.dir, "anchor.ds")
+		os.WriteFile(tr.anchor, []byte(ds), 0o600)
+		tr.keys = filepath.Join(keyDir, ksk+".key")
+	}
+	if z.edit != nil {
+		tr.editFile(signed, z.edit)
+	}
+}
+
+func (tr *tree) editFile(path string, edit func(string) string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	changed := edit(string(data))
+	if changed == string(data) {
+		tr.t.Fatalf("%s: the edit changed nothing", path)
+	}
+	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+		tr.t.Fatal(err)
+	}
+}
+
+// freePort finds a port free for UDP and TCP on loopback.
+func freePort(t testing.TB) uint16 {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			continue
+		}
+		p, err := net.ListenPacket("udp", l.Addr().String())
+		port := netip.MustParseAddrPort(l.Addr().String()).Port()
+		l.Close()
+		if err == nil {
+			p.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+// start runs a name server until the test's end and waits for its first answer.
+func (tr *tree) start(port uint16, log, program string, args ...string) string {
+	t := tr.t
+	out, err := os.Create(filepath.Join(tr.dir, log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = tr.dir, out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		out.Close()
+	})
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	m := new(dns.Msg)
+	m.SetQuestion(".", dns.TypeSOA)
+	client := dns.Client{Timeout: 500 * time.Millisecond}
+	for range 60 {
+		if r, _, err := client.Exchange(m, addr); err == nil && r.Rcode == dns.RcodeSuccess {
+			return addr
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	text, _ := os.ReadFile(out.Name())
+	t.Fatalf("%s does not answer:\n%s", program, text)
+	return ""
+}
+
+func (tr *tree) write(name, text string) string {
+	path := filepath.Join(tr.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tr.t.Fatal(err)
+	}
+	return path
+}
+
+const namedOptions = `options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
+ session-keyfile none; managed-keys-directory %q; notify no; minimal-responses no; check-names primary ignore; %s };
+controls { };
+`
+
+func (tr *tree) startNamed() string {
+	port := freePort(tr.t)
+	var conf strings.Builder
+	fmt.Fprintf(&conf, namedOptions, tr.dir, port, tr.dir, "recursion no; dnssec-validation no; check-integrity no;")
+	for _, z := range tr.zones {
+		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, fileName(z.name)+".signed")
+	}
+	return tr.start(port, "named.log", testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("named.conf", conf.String()))
+}
+
+// startForwarder is a BIND that knows nothing itself and asks the tree's server.
+func (tr *tree) startForwarder() string {
+	port := freePort(tr.t)
+	_, upstream, _ := net.SplitHostPort(tr.named)
+	conf := fmt.Sprintf(namedOptions, tr.dir, port, tr.dir, "recursion yes; allow-recursion { any; }; dnssec-validation no; empty-zones-enable no; forward only; forwarders { 127.0.0.1 port "+upstream+"; };")
+	return tr.start(port, "forwarder.log", testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("forwarder.conf", conf))
+}
+
+// startUnbound is a validating unbound with the tree's root as its trust anchor. It asks
+// a recursive server: going through the tree itself it would need port 53.
+func (tr *tree) startUnbound(forwarder string) string {
+	port := freePort(tr.t)
+	conf := fmt.Sprintf(`server:
+ verbosity: 1
+ interface: 127.0.0.1
+ port: %d
+ directory: %q
+ chroot: ""
+ username: ""
+ pidfile: ""
+ use-syslog: no
+ do-ip6: no
+ do-not-query-localhost: no
+ trust-anchor-file: %q
+ val-log-level: 2
+ val-sig-skew-min: 0
+ val-sig-skew-max: 0
+ qname-minimisation: no
+ local-zone: "test." nodefault
+remote-control:
+ control-enable: no
+forward-zone:
+ name: "."
+ forward-addr: %s
+`, port, tr.dir, tr.anchor, strings.Replace(forwarder, ":", "@", 1))
+	return tr.start(port, "unbound.log", testutil.Need(tr.t, "unbound"), "-d", "-c", tr.write("unbound.conf", conf))
+}
