@@ -85,11 +85,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 		}
 		a.account = account
 	}
-	if err := a.openParts(); err != nil {
-		v := o.Config.Source("SigningEngine")
-		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "", "%s", err)
-		return nil, problems
-	}
+	a.parts = Parts{Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published}
 	built, more := Build(ctx, o.Config, a.parts)
 	problems = append(problems, more...)
 	if built == nil {
@@ -307,11 +303,6 @@ func WritePidFile(path string, log *slog.Logger) (remove func()) {
 		return func() {}
 	}
 	return func() { _ = os.Remove(path) }
-}
-
-func (a *App) openParts() error {
-	a.parts = Parts{Version: a.o.Version, Log: a.log, Account: a.account, Openers: Openers(a.config), Published: a.o.Published}
-	return nil
 }
 
 // Openers are the database back-ends that data sets may use, set up as the

@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,7 +28,6 @@ type Parts struct {
 	Log     *slog.Logger
 	Openers map[string]dataset.Opener // database back-ends
 	Account Account                   // whom the filter runs as, for the safety of key files
-	Wrap    keystore.WrapFunc         // the signing engine; nil for crypto/rsa
 	// Published are key records to answer before any name server is asked.
 	Published map[string]string
 }
@@ -127,11 +129,10 @@ func (b *builder) keys(r *policy.Rules, parts Parts) {
 	options := keystore.Options{
 		RequireSafeKeys:      c.Bool("RequireSafeKeys"),
 		UID:                  parts.Account.UID,
-		GID:                  parts.Account.GID,
-		Groups:               parts.Account.Groups,
 		CredentialsDirectory: os.Getenv("CREDENTIALS_DIRECTORY"),
-		Wrap:                 parts.Wrap,
-		Log:                  parts.Log,
+		Warn: func(name string, u *keystore.Unsafe) {
+			parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
+		},
 	}
 	if table := b.set("KeyTable", false); table != nil {
 		store := keystore.New(table, options)
@@ -144,13 +145,30 @@ func (b *builder) keys(r *policy.Rules, parts Parts) {
 		return
 	}
 	r.Domain = b.set("Domain", true)
-	key, err := keystore.Load(c.String("KeyFile"), options)
-	if err != nil {
-		b.refuse("KeyFile", keystore.Hint(err), "%s", err)
-		return
+	r.DefaultKey = b.defaultKey(options)
+}
+
+// defaultKey loads KeyFile, as whom the filter is started by: it may be read
+// before root is given up.
+func (b *builder) defaultKey(options keystore.Options) *keystore.SigningKey {
+	path := b.config.String("KeyFile")
+	if !filepath.IsAbs(path) {
+		path = "./" + path
 	}
-	key.Selector = c.String("Selector")
-	r.DefaultKey = key
+	key, err := keystore.New(nil, options).Load(b.ctx, "KeyFile", keystore.Row{Domain: "%", Selector: b.config.String("Selector"), Key: path})
+	if err != nil {
+		b.refuse("KeyFile", keyHint(err), "%s", err)
+	}
+	return key
+}
+
+// keyHint is what to type to mend a key.
+func keyHint(err error) string {
+	var e *keystore.Error
+	if errors.As(err, &e) && e.Hint != "" {
+		return e.Hint
+	}
+	return hintFor(err)
 }
 
 func (b *builder) senderMatch() policy.SenderMatch {

@@ -95,7 +95,11 @@ func configCommand(s Streams) *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, names []string) error {
 			for _, name := range names {
-				if !config.Explain(s.Out, name) {
+				known, err := config.Explain(s.Out, name)
+				if err != nil {
+					return exitf(exIOErr, "%s", err)
+				}
+				if !known {
 					return exitf(exUsage, "%s: no such option; did you mean %s?", name, config.Nearest(name))
 				}
 			}

@@ -179,7 +179,7 @@ MultipleSignatures  yes
 OversignHeaders     From
 ExternalIgnoreList  refile:%s
 InternalHosts       refile:%s
-Syslog              no
+Syslog              yes
 SyslogSuccess       yes
 `, socket, path("KeyTable"), path("SigningTable"), path("TrustedHosts"), path("TrustedHosts")),
 	}

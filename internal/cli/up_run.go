@@ -33,7 +33,7 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 	c.Set("Background", "no", config.CommandLine)
 	published := map[string]string{}
 	for _, k := range st.keys {
-		published[k.record.Name()] = k.record.Text()
+		published[strings.TrimSuffix(k.record.Name(), ".")] = k.record.Text()
 	}
 	a, problems := app.New(ctx, app.Options{
 		Config: c, Path: st.config, Load: load, Args: "up", Version: Version, Published: published,
@@ -84,11 +84,6 @@ Tell Postfix about the filter:
 func (st *upState) prove(ctx context.Context, s Streams, socket config.Socket) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	client, err := milter.Dial(socket.Network, dialAddress(socket), milter.ClientOptions{})
-	if err != nil {
-		return fmt.Errorf("the filter's own socket does not answer: %w", err)
-	}
-	defer client.Close()
 	message := []byte(strings.ReplaceAll(fmt.Sprintf(`From: Postmaster <postmaster@%[1]s>
 To: friend@example.org
 Subject: a first message
@@ -97,7 +92,7 @@ Message-ID: <first@%[1]s>
 
 Sealed by dojang.
 `, st.domain, time.Now().Format(time.RFC1123Z)), "\n", "\r\n"))
-	signed, err := client.Send(ctx, st.test("PROOF-SIGN", netip.MustParseAddr("127.0.0.1"), message))
+	signed, err := send(ctx, socket, st.test("PROOF-SIGN", netip.MustParseAddr("127.0.0.1"), message))
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
@@ -115,7 +110,7 @@ Sealed by dojang.
 	}
 	fmt.Fprintf(s.Out, "\nSigned:   a message from postmaster@%s, with %d keys\n", st.domain, len(signatures))
 
-	verified, err := client.Send(ctx, st.test("PROOF-VERIFY", netip.MustParseAddr("192.0.2.1"), milter.Apply(message, signed.Edits)))
+	verified, err := send(ctx, socket, st.test("PROOF-VERIFY", netip.MustParseAddr("192.0.2.1"), milter.Apply(message, signed.Edits)))
 	if err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
@@ -130,6 +125,16 @@ Sealed by dojang.
 	}
 	fmt.Fprintf(s.Out, "Verified: both signatures hold against the keys to publish (dkim=pass)\n")
 	return nil
+}
+
+// send hands one message to the filter over a connection of its own.
+func send(ctx context.Context, socket config.Socket, m milter.Message) (milter.Outcome, error) {
+	client, err := milter.Dial(socket.Network, dialAddress(socket), milter.ClientOptions{})
+	if err != nil {
+		return milter.Outcome{}, fmt.Errorf("the filter's own socket does not answer: %w", err)
+	}
+	defer client.Close()
+	return client.Send(ctx, m)
 }
 
 // test is the message as Postfix would hand it over for a client.

@@ -146,7 +146,7 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 	}
 	request := SignRequest{Key: r.DefaultKey, Domain: domain}
 	if domain != p.Author.domain() {
-		request.Identity = "@" + p.Author.domain()
+		request.Identity = "@" + domain // Compat(opendkim 2.11)
 	}
 	p.Sign = append(p.Sign, request)
 	return true
