@@ -38,6 +38,16 @@ func putBytes(b []byte, x []uint64) {
 	}
 }
 
+// add sets x to x + y, which must fit.
+func add(x, y []uint64) {
+	var carry uint64
+	for j := range x {
+		s := x[j] + y[j] + carry
+		x[j] = s & digitMask
+		carry = s >> digitBits
+	}
+}
+
 // subtractOnce sets x to x-m where x ≥ m, and leaves it alone otherwise. t is
 // scratch.
 func subtractOnce(x, m, t []uint64) {

@@ -38,6 +38,7 @@ type Engine struct {
 	ifma   bool
 	reason string
 	closed atomic.Bool
+	inject func(vector) // see work
 
 	batches, signatures, fallbacks, faults atomic.Uint64
 }
@@ -59,6 +60,7 @@ var ErrUnavailable = errors.New("AVX-512 IFMA is not available")
 // system or the Go runtime's settings do not allow IFMA, or the self-test fails.
 func New(o Options) (*Engine, error) {
 	e := &Engine{}
+	e.queue.free = map[shape][]*work{}
 	e.queue.workers = o.Workers
 	if e.queue.workers <= 0 {
 		e.queue.workers = runtime.GOMAXPROCS(0)

@@ -5,65 +5,342 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
-	"time"
+
+	"dojang/internal/testutil"
 )
 
-func TestFirst(t *testing.T) {
-	t0 := time.Now()
-	e, err := New(Options{Mode: ModeIFMA})
-	t.Log(time.Since(t0))
+// testKey reads a key that `openssl genrsa -traditional` made.
+func testKey(t testing.TB, name string) *rsa.PrivateKey {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name + ".pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range classes {
-		key, _ := rsa.GenerateKey(rand.Reader, c.bits)
-		s, err := e.Wrap(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := sha256.Sum256([]byte("x"))
-		got, err := s.Sign(nil, d[:], crypto.SHA256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, _ := rsa.SignPKCS1v15(nil, key, crypto.SHA256, d[:])
-		if !bytes.Equal(got, want) {
-			t.Error(c.bits)
-		}
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%+v", e.Stats())
+	return key
 }
 
-func BenchmarkBatch(b *testing.B) {
-	for i := range classes {
-		c := &classes[i]
-		key, _ := rsa.GenerateKey(rand.Reader, c.bits)
-		k := newConstants(key)
-		d := sha256.Sum256([]byte("x"))
-		for _, n := range []int{1, 4} {
-			b.Run(fmt.Sprintf("%d/%d", c.bits, n), func(b *testing.B) {
-				w := newWork(c)
-				var rs []*request
-				for range n {
-					rs = append(rs, &request{key: k, message: make([]byte, c.bits/8)})
+func newEngine(t testing.TB, o Options) *Engine {
+	t.Helper()
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func wrap(t testing.TB, e *Engine, key *rsa.PrivateKey) crypto.Signer {
+	t.Helper()
+	s, err := e.Wrap(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sum(h crypto.Hash, text string) []byte {
+	d := h.New()
+	d.Write([]byte(text))
+	return d.Sum(nil)
+}
+
+func TestSignaturesAreThoseOfTheStandardLibrary(t *testing.T) {
+	for _, mode := range []string{ModeAuto, ModeGo} {
+		e := newEngine(t, Options{Mode: mode})
+		for _, c := range classes {
+			for _, name := range []string{"a", "b", "c"} {
+				key := testKey(t, fmt.Sprintf("%d-%s", c.bits, name))
+				s := wrap(t, e, key)
+				if !key.PublicKey.Equal(s.Public()) {
+					t.Errorf("%d-%s: the public key is another", c.bits, name)
 				}
-				for b.Loop() {
-					for _, r := range rs {
-						encode(r.message, digestInfo(crypto.SHA256), d[:])
+				for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA1, crypto.SHA512} {
+					for i := range 3 {
+						digest := sum(h, fmt.Sprint(name, i))
+						got, err := s.Sign(rand.Reader, digest, h)
+						if err != nil {
+							t.Fatal(err)
+						}
+						want, err := rsa.SignPKCS1v15(nil, key, h, digest)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if !bytes.Equal(got, want) {
+							t.Errorf("%s: %d-%s: %v: got %x, want %x", mode, c.bits, name, h, got, want)
+						}
 					}
-					w.batch = append(w.batch[:0], rs...)
-					w.sign()
 				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/signature")
-			})
-		}
-		b.Run(fmt.Sprintf("%d/crypto-rsa", c.bits), func(b *testing.B) {
-			for b.Loop() {
-				rsa.SignPKCS1v15(nil, key, crypto.SHA256, d[:])
 			}
-		})
+		}
+		stats := e.Stats()
+		signatures := uint64(len(classes)) * 3 * 2 * 3
+		if e.Name() == ModeGo {
+			signatures = 0
+		}
+		want := Stats{Signatures: signatures, Batches: signatures, Lanes: 2 * signatures,
+			Fallbacks: uint64(len(classes))*27 - signatures}
+		if stats != want {
+			t.Errorf("%s (%s): stats %+v, want %+v", mode, e.Name(), stats, want)
+		}
 	}
 }
+
+// TestSignaturesAreThoseOfOpenSSL compares with an implementation that shares
+// nothing with the standard library.
+func TestSignaturesAreThoseOfOpenSSL(t *testing.T) {
+	openssl := testutil.Need(t, "openssl")
+	e := newEngine(t, Options{})
+	message := filepath.Join(t.TempDir(), "message")
+	if err := os.WriteFile(message, []byte("signed twice"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range classes {
+		for flag, h := range map[string]crypto.Hash{"-sha256": crypto.SHA256, "-sha1": crypto.SHA1} {
+			name := fmt.Sprintf("%d-a", c.bits)
+			want, err := exec.Command(openssl, "dgst", flag, "-sign", "testdata/"+name+".pem", message).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := wrap(t, e, testKey(t, name)).Sign(nil, sum(h, "signed twice"), h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s %s: got %x, want %x", name, flag, got, want)
+			}
+		}
+	}
+}
+
+// TestEncodedMessagesOfAllBits signs "encoded messages" that no hash makes: the
+// arithmetic must hold for any number below the modulus.
+func TestEncodedMessagesOfAllBits(t *testing.T) {
+	needIFMA(t)
+	for i := range classes {
+		c := &classes[i]
+		key := testKey(t, fmt.Sprintf("%d-b", c.bits))
+		k := newConstants(key)
+		for _, m := range []*big.Int{new(big.Int), big.NewInt(1), plus(key.N, -1), plus(key.N, -2),
+			key.Primes[0], key.Primes[1], new(big.Int).Lsh(key.Primes[1], 7), power(c.bits - 1),
+			power(digitBits * c.half), plus(power(digitBits*c.half), -1)} {
+			want := new(big.Int).Exp(m, key.D, key.N)
+			for _, solo := range []bool{false, true} {
+				if solo && !c.solo {
+					continue
+				}
+				w := newWork(c, solo)
+				w.batch = append(w.batch, &request{key: k, message: m.FillBytes(make([]byte, c.bits/8))})
+				r := w.batch[0]
+				w.sign()
+				if got := new(big.Int).SetBytes(r.message); !r.ok || got.Cmp(want) != 0 {
+					t.Errorf("%d bits, solo %v: %x: ok %v, got %x, want %x", c.bits, solo, m, r.ok, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestKeysLeftToTheStandardLibrary(t *testing.T) {
+	e := newEngine(t, Options{})
+	for _, name := range []string{"2048-exponent3", "2048-3primes", "2056", "1536"} {
+		key := testKey(t, name)
+		s := wrap(t, e, key)
+		got, err := s.Sign(nil, sum(crypto.SHA256, name), crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum(crypto.SHA256, name), got); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := e.Stats(); got != (Stats{Fallbacks: 4}) {
+		t.Errorf("stats %+v, want 4 fallbacks", got)
+	}
+}
+
+func TestPrimesOfUnequalLengthAreLeftToTheStandardLibrary(t *testing.T) {
+	for {
+		p, _ := rand.Prime(rand.Reader, 1040)
+		q, _ := rand.Prime(rand.Reader, 1008)
+		n := new(big.Int).Mul(p, q)
+		phi := new(big.Int).Mul(plus(p, -1), plus(q, -1))
+		d := new(big.Int).ModInverse(big.NewInt(publicExponent), phi)
+		if n.BitLen() != 2048 || d == nil {
+			continue
+		}
+		key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: publicExponent}, D: d, Primes: []*big.Int{p, q}}
+		key.Precompute()
+		e := newEngine(t, Options{})
+		s := wrap(t, e, key)
+		got, err := s.Sign(nil, sum(crypto.SHA256, ""), crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum(crypto.SHA256, ""), got); err != nil {
+			t.Error(err)
+		}
+		if got := e.Stats(); got != (Stats{Fallbacks: 1}) {
+			t.Errorf("stats %+v, want 1 fallback", got)
+		}
+		return
+	}
+}
+
+func TestPSSIsTheStandardLibrarys(t *testing.T) {
+	e := newEngine(t, Options{})
+	key := testKey(t, "2048-a")
+	digest := sum(crypto.SHA256, "pss")
+	got, err := wrap(t, e, key).Sign(rand.Reader, digest, &rsa.PSSOptions{Hash: crypto.SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest, got, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMistakesAreErrors(t *testing.T) {
+	e := newEngine(t, Options{})
+	if _, err := e.Wrap(nil); err == nil {
+		t.Error("a nil key is wrapped")
+	}
+	broken := *testKey(t, "2048-a")
+	broken.D = plus(broken.D, 2)
+	broken.Precomputed = rsa.PrecomputedValues{}
+	if _, err := e.Wrap(&broken); err == nil {
+		t.Error("an inconsistent key is wrapped")
+	}
+	s := wrap(t, e, testKey(t, "2048-a"))
+	if _, err := s.Sign(nil, make([]byte, 31), crypto.SHA256); err == nil {
+		t.Error("a digest of 31 bytes is signed as SHA-256")
+	}
+	if _, err := New(Options{Mode: "fast"}); err == nil || !strings.Contains(err.Error(), `"fast" is unknown: use auto, go or ifma`) {
+		t.Errorf("mode fast: error %v", err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	e := newEngine(t, Options{Mode: ModeGo})
+	if e.Name() != "go" || e.Reason() == "" {
+		t.Errorf("mode go: name %q, reason %q", e.Name(), e.Reason())
+	}
+	e, err := New(Options{Mode: ModeIFMA})
+	switch missing := missingFeature(); {
+	case missing == "" && err != nil:
+		t.Error(err)
+	case missing == "" && (e.Name() != "ifma" || e.Reason() != ""):
+		t.Errorf("mode ifma: name %q, reason %q", e.Name(), e.Reason())
+	case missing != "" && !errors.Is(err, ErrUnavailable):
+		t.Errorf("mode ifma without %s: error %v", missing, err)
+	}
+}
+
+func TestClosedEngineSignsWithTheStandardLibrary(t *testing.T) {
+	e := newEngine(t, Options{})
+	key := testKey(t, "1024-a")
+	s := wrap(t, e, key)
+	e.Close()
+	digest := sum(crypto.SHA1, "closed")
+	got, err := s.Sign(nil, digest, crypto.SHA1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA1, digest, got); err != nil {
+		t.Error(err)
+	}
+	if got := e.Stats(); got != (Stats{Fallbacks: 1}) {
+		t.Errorf("stats %+v, want 1 fallback", got)
+	}
+}
+
+func TestSecretsAreWiped(t *testing.T) {
+	needIFMA(t)
+	for i := range classes {
+		c := &classes[i]
+		k := newConstants(testKey(t, fmt.Sprintf("%d-a", c.bits)))
+		for _, solo := range []bool{false, c.solo} {
+			w := newWork(c, solo)
+			r := &request{key: k, message: make([]byte, c.bits/8)}
+			encode(r.message, digestInfo(crypto.SHA256), make([]byte, 32))
+			w.batch = append(w.batch, r)
+			w.sign()
+			for at, v := range w.memory {
+				if v != 0 {
+					t.Fatalf("%d bits, solo %v: word %d of the working memory is %#x after signing", c.bits, solo, at, v)
+				}
+			}
+		}
+		secrets := [][]uint64{k.p.m, k.p.square, k.q.m, k.q.square, k.inverse}
+		windows := append(k.p.windows, k.q.windows...)
+		k.wipe()
+		for _, s := range secrets {
+			if bigOf(s).Sign() != 0 {
+				t.Errorf("%d bits: a secret number is left", c.bits)
+			}
+		}
+		if bytes.Count(windows, []byte{0}) == len(windows) {
+			t.Errorf("%d bits: the exponents were empty", c.bits)
+		}
+		for _, b := range append(k.p.windows, k.q.windows...) {
+			if b != 0 {
+				t.Errorf("%d bits: a window of an exponent is left", c.bits)
+			}
+		}
+	}
+}
+
+// FuzzSign compares whole signatures of random keys' batches with crypto/rsa.
+func FuzzSign(f *testing.F) {
+	e := newEngine(f, Options{})
+	signers := map[string]crypto.Signer{}
+	keys := map[string]*rsa.PrivateKey{}
+	names := []string{"1024-a", "1024-b", "2048-a", "2048-b", "2048-c", "3072-a", "4096-a"}
+	for _, name := range names {
+		keys[name] = testKey(f, name)
+		signers[name] = wrap(f, e, keys[name])
+	}
+	f.Add([]byte{}, uint8(0), false)
+	f.Add([]byte("x"), uint8(2), true)
+	f.Fuzz(func(t *testing.T, text []byte, which uint8, old bool) {
+		name := names[int(which)%len(names)]
+		d256, d1 := sha256.Sum256(text), sha1.Sum(text)
+		digest, h := d256[:], crypto.SHA256
+		if old {
+			digest, h = d1[:], crypto.SHA1
+		}
+		got, err := signers[name].Sign(nil, digest, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := rsa.SignPKCS1v15(nil, keys[name], h, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %v: got %x, want %x", name, h, got, want)
+		}
+		if n := e.Stats().Faults; n != 0 {
+			t.Errorf("%d faults", n)
+		}
+	})
+}
+
+var _ = sha512.New // for crypto.SHA512

@@ -12,16 +12,22 @@ func missingFeature() string {
 		return "the CPU or the operating system has no AVX-512"
 	case !x.HasAVX512IFMA:
 		return "the CPU has no IFMA"
+	case !x.HasBMI2:
+		return "the CPU has no BMI2"
 	}
 	return ""
 }
 
 // multiply sets r = a·b/2^(52·digits) modulo the moduli; r may be a or b.
 func (k *moduli) multiply(r, a, b vector) {
-	switch k.digits {
-	case 10:
+	switch (layout{k.digits, k.group}) {
+	case layout{20, 4}:
+		solo2(&r[0], &a[0], &b[0], &k.m[0], &k.negative[0], 1)
+	case layout{40, 8}:
+		solo1(&r[0], &a[0], &b[0], &k.m[0], &k.negative[0], 1)
+	case layout{10, 1}:
 		mul10(&r[0], &a[0], &b[0], &k.m[0], &k.negative[0])
-	case 20:
+	case layout{20, 1}:
 		mul20(&r[0], &a[0], &b[0], &k.m[0], &k.negative[0])
 	default:
 		mul(&r[0], &a[0], &b[0], &k.m[0], &k.negative[0], &k.scratch[0], k.digits/5)
@@ -30,10 +36,14 @@ func (k *moduli) multiply(r, a, b vector) {
 
 // squareTimes sets x = x²/2^(52·digits) modulo the moduli, n times over.
 func (k *moduli) squareTimes(x vector, n int) {
-	switch k.digits {
-	case 10:
+	switch (layout{k.digits, k.group}) {
+	case layout{20, 4}:
+		solo2(&x[0], &x[0], &x[0], &k.m[0], &k.negative[0], n)
+	case layout{40, 8}:
+		solo1(&x[0], &x[0], &x[0], &k.m[0], &k.negative[0], n)
+	case layout{10, 1}:
 		sqr10(&x[0], &k.m[0], &k.negative[0], &k.scratch[0], n)
-	case 20:
+	case layout{20, 1}:
 		sqr20(&x[0], &k.m[0], &k.negative[0], &k.scratch[0], n)
 	default:
 		sqr(&x[0], &k.m[0], &k.negative[0], &k.scratch[0], k.digits/10, n)
@@ -42,5 +52,9 @@ func (k *moduli) squareTimes(x vector, n int) {
 
 // pick sets each lane of r to the entry of table that its lane of index names.
 func (k *moduli) pick(r, table, index vector, entries int) {
-	pick(&r[0], &table[0], &index[0], k.digits/10, entries)
+	if k.group > 1 {
+		pick5(&r[0], &table[0], &index[0], k.size()/lanes/5, entries)
+		return
+	}
+	pick10(&r[0], &table[0], &index[0], k.size()/lanes/10, entries)
 }

@@ -38,11 +38,29 @@ func mul(r *uint64, a *uint64, b *uint64, m *uint64, k0 *uint64, t *uint64, bloc
 //go:noescape
 func sqr(x *uint64, m *uint64, k0 *uint64, t *uint64, blocks int, n int)
 
-// pick sets each lane of r to its lane of the entry numbered by its lane of index.
-// It reads all entries of the table, of 10·blocks digits each.
+// solo2 sets r = a·b/2^(52·20) modulo m for 2 numbers of 20 digits, each spread over
+// 4 lanes, and then squares r n-1 times in the same way. r may be a or b.
 //
 //go:noescape
-func pick(r *uint64, table *uint64, index *uint64, blocks int, entries int)
+func solo2(r *uint64, a *uint64, b *uint64, m *uint64, k0 *uint64, n int)
+
+// solo1 sets r = a·b/2^(52·40) modulo m for 1 numbers of 40 digits, each spread over
+// 8 lanes, and then squares r n-1 times in the same way. r may be a or b.
+//
+//go:noescape
+func solo1(r *uint64, a *uint64, b *uint64, m *uint64, k0 *uint64, n int)
+
+// pick5 sets each lane of r to its lane of the entry numbered by its lane of index.
+// It reads all entries of the table, of 5·blocks vectors each.
+//
+//go:noescape
+func pick5(r *uint64, table *uint64, index *uint64, blocks int, entries int)
+
+// pick10 sets each lane of r to its lane of the entry numbered by its lane of index.
+// It reads all entries of the table, of 10·blocks vectors each.
+//
+//go:noescape
+func pick10(r *uint64, table *uint64, index *uint64, blocks int, entries int)
 
 // wipe clears all vector registers.
 func wipe()

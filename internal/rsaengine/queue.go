@@ -40,8 +40,8 @@ type queue struct {
 
 	mu      sync.Mutex
 	leaders int
-	waiting []*request            // oldest first
-	free    [len(classes)][]*work // working memory not in use
+	waiting []*request        // oldest first
+	free    map[shape][]*work // working memory not in use
 	dropped bool
 
 	pool sync.Pool // of *request
@@ -85,6 +85,7 @@ func (e *Engine) lead(r *request) bool {
 	if w == nil {
 		return false
 	}
+	w.inject = e.inject
 	// Deferred, so that a panic leaves nobody waiting.
 	defer e.finish(w)
 	w.sign()
@@ -108,14 +109,18 @@ func (q *queue) take(r *request) *work {
 		q.next(r)
 		return nil
 	}
-	w := q.work(r.key.class)
+	most, class := maxBatch, r.key.class
+	if class.solo && q.count(class, fillsBatch) < fillsBatch {
+		most = 1
+	}
+	w := q.work(shape{class, most == 1})
 	r.taken = true
 	w.batch = append(w.batch[:0], r)
 	q.waiting = slices.DeleteFunc(q.waiting, func(b *request) bool {
 		if b == r {
 			return true
 		}
-		if len(w.batch) == maxBatch || b.key.class != r.key.class {
+		if len(w.batch) == most || b.key.class != class {
 			return false
 		}
 		b.taken = true
@@ -123,6 +128,23 @@ func (q *queue) take(r *request) *work {
 		return true
 	})
 	return w
+}
+
+// fillsBatch is how many signatures make a batch faster than as many solos.
+const fillsBatch = 3
+
+// count returns how many requests of class c wait, but not more than limit.
+func (q *queue) count(c *class, limit int) int {
+	n := 0
+	for _, b := range q.waiting {
+		if b.key.class == c {
+			n++
+		}
+		if n == limit {
+			break
+		}
+	}
+	return n
 }
 
 // finish counts the batch in w, wakes those who wait for it and hands on the
@@ -159,8 +181,9 @@ func (q *queue) giveBack(w *work, r *request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	clear(w.batch)
-	if i := w.class.index(); !q.dropped {
-		q.free[i] = append(q.free[i], w)
+	if !q.dropped {
+		s := shape{w.class, w.solo}
+		q.free[s] = append(q.free[s], w)
 	}
 	q.next(r)
 }
@@ -178,15 +201,21 @@ func (q *queue) next(r *request) {
 	q.leaders--
 }
 
+// shape is what working memory is laid out for.
+type shape struct {
+	class *class
+	solo  bool
+}
+
 // work returns working memory that is not in use.
-func (q *queue) work(c *class) *work {
-	free := &q.free[c.index()]
-	if n := len(*free); n > 0 {
-		w := (*free)[n-1]
-		*free = (*free)[:n-1]
-		return w
+func (q *queue) work(s shape) *work {
+	free := q.free[s]
+	if len(free) == 0 {
+		return newWork(s.class, s.solo)
 	}
-	return newWork(c)
+	w := free[len(free)-1]
+	q.free[s] = free[:len(free)-1]
+	return w
 }
 
 // drop lets go of the working memory.
@@ -194,5 +223,5 @@ func (q *queue) drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.dropped = true
-	clear(q.free[:])
+	clear(q.free)
 }

@@ -35,17 +35,30 @@ func (e *Engine) selfTest() error {
 		if err != nil {
 			return err
 		}
-		w, k := newWork(c), newConstants(private)
-		for range maxBatch {
-			r := &request{key: k, message: make([]byte, c.bits/8)}
-			encode(r.message, digestInfo(crypto.SHA256), digest[:])
-			w.batch = append(w.batch, r)
+		k := newConstants(private)
+		if err := selfTestBatch(newWork(c, false), k, maxBatch, digest[:], want); err != nil {
+			return err
 		}
-		w.sign()
-		for lane, r := range w.batch {
-			if !r.ok || !bytes.Equal(r.message, want) {
-				return fmt.Errorf("self-test failed: %d bits, message %d of the batch", c.bits, lane)
-			}
+		if !c.solo {
+			continue
+		}
+		if err := selfTestBatch(newWork(c, true), k, 1, digest[:], want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func selfTestBatch(w *work, k *constants, count int, digest, want []byte) error {
+	for range count {
+		r := &request{key: k, message: make([]byte, k.class.bits/8)}
+		encode(r.message, digestInfo(crypto.SHA256), digest)
+		w.batch = append(w.batch, r)
+	}
+	w.sign()
+	for i, r := range w.batch {
+		if !r.ok || !bytes.Equal(r.message, want) {
+			return fmt.Errorf("self-test failed: %d bits, message %d of %d", k.class.bits, i+1, count)
 		}
 	}
 	return nil

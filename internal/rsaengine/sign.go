@@ -15,17 +15,17 @@ func (w *work) sign() {
 	w.check()
 }
 
-// load fills the lanes: lane 2i is message i modulo p, lane 2i+1 modulo q.
-// Lanes that nobody uses stay zero.
+// load sets the moduli: number 2i is message i's p, number 2i+1 its q. Lanes
+// that nobody uses stay zero.
 func (w *work) load() {
+	one := []uint64{1}
 	for i, r := range w.batch {
-		w.primes.put(2*i, &r.key.p.modulus)
-		w.primes.put(2*i+1, &r.key.q.modulus)
-		w.modulus.put(i, &r.key.n)
+		w.primes.set(2*i, &r.key.p.modulus)
+		w.primes.set(2*i+1, &r.key.q.modulus)
+		w.primes.put(w.one, 2*i, one)
+		w.primes.put(w.one, 2*i+1, one)
+		w.modulus.set(i, &r.key.n)
 		setBytes(w.message[i], r.message)
-	}
-	for l := range lanes {
-		w.one[l] = 1
 	}
 }
 
@@ -33,25 +33,28 @@ func (w *work) load() {
 // as all of the exponentiation is. With message = high·R + low that is
 // high·R² + low·R.
 func (w *work) reduceMessages() {
-	half := w.class.half
-	for i := range w.batch {
-		for l := 2 * i; l <= 2*i+1; l++ {
-			w.x.put(l, w.message[i][half:])
-			w.y.put(l, w.message[i][:half])
-		}
+	k, half := &w.primes, w.class.half
+	for n := range 2 * len(w.batch) {
+		k.put(w.x, n, w.message[n/2][half:])
+		k.put(w.y, n, w.message[n/2][:half])
 	}
-	k := &w.primes
 	k.multiply(w.y, w.y, k.square)      // low·R
 	k.multiply(w.z, k.square, k.square) // R³
 	k.multiply(w.x, w.x, w.z)           // high·R²
-	w.x.add(w.y)
+	high, low := w.single[0], w.single[1]
+	for n := range 2 * len(w.batch) {
+		k.get(w.x, n, high)
+		k.get(w.y, n, low)
+		add(high, low)
+		k.put(w.x, n, high)
+	}
 }
 
-// exponentiate raises x to the private exponents, lane by lane, with a fixed
-// window. Which entries of the table are used shows neither in time nor in
-// addresses: pick reads all of them.
+// exponentiate raises x to the private exponents, each lane its own, with a
+// fixed window. Which entries of the table are used shows neither in time nor
+// in addresses: pick reads all of them.
 func (w *work) exponentiate() {
-	k, size := &w.primes, lanes*w.class.half
+	k, size := &w.primes, w.primes.size()
 	entry := func(i int) vector { return w.table[i*size : (i+1)*size] }
 	entries := 1 << w.class.window
 	k.multiply(entry(0), w.one, k.square)
@@ -61,15 +64,12 @@ func (w *work) exponentiate() {
 		k.squareTimes(entry(i), 1)
 		k.multiply(entry(i+1), entry(i), w.x)
 	}
-	var windows [lanes][]byte
-	for i, r := range w.batch {
-		windows[2*i], windows[2*i+1] = r.key.p.windows, r.key.q.windows
-	}
-	for n := range windows[0] {
-		for l, b := range windows[:2*len(w.batch)] {
-			w.index[l] = uint64(b[n])
+	for i := range w.batch[0].key.p.windows {
+		for n, r := range w.batch {
+			k.fill(w.index, 2*n, uint64(r.key.p.windows[i]))
+			k.fill(w.index, 2*n+1, uint64(r.key.q.windows[i]))
 		}
-		if n == 0 {
+		if i == 0 {
 			k.pick(w.x, w.table, w.index, entries)
 			continue
 		}
@@ -79,32 +79,31 @@ func (w *work) exponentiate() {
 	}
 }
 
-// recombine sets lane i of s to the signature of message i, from its remainders
-// for p and q in x: s = s_q + q·((s_p - s_q)/q modulo p).
+// recombine sets number i of s to the signature of message i, from its
+// remainders for p and q in x: s = s_q + q·((s_p - s_q)/q modulo p).
 func (w *work) recombine() {
 	k := &w.primes
-	sp, h, t := w.single[0], w.single[1], w.single[2]
+	sp, sq, h, t := w.single[0], w.single[1], w.single[2], w.single[3]
 	k.multiply(w.x, w.x, w.one) // no longer times R
 	clear(w.y)
 	clear(w.z)
 	for i, r := range w.batch {
-		key, sq := r.key, w.single[3]
-		w.x.get(2*i, sp)
-		w.x.get(2*i+1, sq)
-		subtractOnce(sq, key.q.m, t)
-		w.x.put(2*i+1, sq)
-		difference(h, sp, sq, key.p.m)
-		w.y.put(2*i, h)
-		w.z.put(2*i, key.inverse)
+		p, q := &r.key.p, &r.key.q
+		k.get(w.x, 2*i, sp)
+		k.get(w.x, 2*i+1, sq)
+		subtractOnce(sq, q.m, t)
+		k.put(w.x, 2*i+1, sq)
+		difference(h, sp, sq, p.m)
+		k.put(w.y, 2*i, h)
+		k.put(w.z, 2*i, r.key.inverse)
 	}
 	k.multiply(w.y, w.y, w.z)
 	for i, r := range w.batch {
-		key, sq := r.key, w.single[3]
-		w.x.get(2*i+1, sq)
-		w.y.get(2*i, h)
-		subtractOnce(h, key.p.m, t)
-		multiplyAdd(w.result, h, key.q.m, sq)
-		w.s.put(i, w.result)
+		k.get(w.x, 2*i+1, sq)
+		k.get(w.y, 2*i, h)
+		subtractOnce(h, r.key.p.m, t)
+		multiplyAdd(w.result, h, r.key.q.m, sq)
+		w.modulus.put(w.s, i, w.result)
 	}
 }
 
@@ -116,7 +115,7 @@ func (w *work) check() {
 	k.squareTimes(w.u, 16)
 	k.multiply(w.u, w.u, w.s)
 	for i, r := range w.batch {
-		w.u.get(i, w.result)
+		k.get(w.u, i, w.result)
 		subtractOnce(w.result, r.key.n.m, w.subtract)
 		var different uint64
 		for j, d := range w.result {
@@ -125,7 +124,7 @@ func (w *work) check() {
 		if different != 0 {
 			continue
 		}
-		w.s.get(i, w.result)
+		k.get(w.s, i, w.result)
 		putBytes(r.message, w.result)
 		r.ok = true
 	}

@@ -5,50 +5,68 @@ import "unsafe"
 // lanes is how many numbers a vector holds.
 const lanes = 8
 
-// vector is eight numbers, lane by lane: digit j of lane l is at 8·j+l. It
-// starts at a multiple of 64 bytes, for the kernels move whole vectors.
+// vector is memory that the kernels read and write, 64 bytes at a time: eight
+// lanes of 64 bits. It starts at a multiple of 64 bytes.
 type vector []uint64
 
-// put sets one lane.
-func (v vector) put(lane int, digits []uint64) {
-	for j, d := range digits {
-		v[lanes*j+lane] = d
+// layout says where in a vector the digits of several numbers lie. With a group
+// of one lane, digit d of number l is in lane l of the 64 bytes at 64·d. With a
+// larger group a number is spread over that many lanes, and the lane above has
+// the higher digits.
+type layout struct {
+	digits int
+	group  int
+}
+
+// size is the length of a vector of numbers.
+func (y layout) size() int { return lanes * y.digits / y.group }
+
+// put sets number n of v.
+func (y layout) put(v vector, n int, digits []uint64) {
+	width := y.digits / y.group
+	for g := range y.group {
+		lane := n*y.group + g
+		for j, d := range digits[min(g*width, len(digits)):min((g+1)*width, len(digits))] {
+			v[lanes*j+lane] = d
+		}
 	}
 }
 
-// get reads one lane.
-func (v vector) get(lane int, digits []uint64) {
-	for j := range digits {
-		digits[j] = v[lanes*j+lane]
+// get reads number n of v.
+func (y layout) get(v vector, n int, digits []uint64) {
+	width := y.digits / y.group
+	for g := range y.group {
+		lane := n*y.group + g
+		for j := range width {
+			digits[g*width+j] = v[lanes*j+lane]
+		}
 	}
 }
 
-// add adds u in each lane and carries. The sums must fit.
-func (v vector) add(u vector) {
-	var carry [lanes]uint64
-	for i := range v {
-		s := v[i] + u[i] + carry[i%lanes]
-		v[i] = s & digitMask
-		carry[i%lanes] = s >> digitBits
+// fill sets all lanes of number n of v, one digit high, to d.
+func (y layout) fill(v vector, n int, d uint64) {
+	for g := range y.group {
+		v[n*y.group+g] = d
 	}
 }
 
-// moduli are eight moduli and the kernels' scratch.
+// moduli are the moduli that the kernels compute with, and their scratch.
 type moduli struct {
-	digits            int
+	layout
 	m, square         vector
 	negative, scratch vector
 }
 
-func (k *moduli) put(lane int, m *modulus) {
-	k.m.put(lane, m.m)
-	k.square.put(lane, m.square)
-	k.negative[lane] = m.negative
+func (k *moduli) set(n int, m *modulus) {
+	k.put(k.m, n, m.m)
+	k.put(k.square, n, m.square)
+	k.fill(k.negative, n, m.negative)
 }
 
 // work is the memory of one batch. It is wiped after use.
 type work struct {
 	class  *class
+	solo   bool // for one message alone
 	batch  []*request
 	memory []uint64 // what all of the below but fault lies in
 
@@ -61,7 +79,7 @@ type work struct {
 	s, u    vector // modulo n
 
 	message  [maxBatch][]uint64 // what to sign, in full digits
-	single   [5][]uint64        // numbers of half digits
+	single   [4][]uint64        // numbers of half digits
 	result   []uint64           // numbers of full digits
 	subtract []uint64
 
@@ -69,19 +87,23 @@ type work struct {
 	inject func(vector)
 }
 
-// newWork lays out the memory for keys of class c.
-func newWork(c *class) *work {
-	w := &work{class: c, batch: make([]*request, 0, maxBatch)}
-	w.lay(nil)
-	size := len(w.memory)
+// newWork lays out the memory for keys of class c: for a batch, or for one
+// message alone.
+func newWork(c *class, solo bool) *work {
+	w := &work{class: c, solo: solo, batch: make([]*request, 0, maxBatch)}
+	w.primes.layout, w.modulus.layout = layout{c.half, 1}, layout{c.full, 1}
+	if solo {
+		w.primes.layout, w.modulus.layout = layout{c.half, lanes / 2}, layout{c.full, lanes}
+	}
+	size := w.lay(nil)
 	memory := make([]uint64, size+lanes)
 	skip := -uintptr(unsafe.Pointer(&memory[0])) / 8 % lanes
 	w.lay(memory[skip : skip+uintptr(size)])
 	return w
 }
 
-// lay divides memory into w's parts; given nil it only finds the size.
-func (w *work) lay(memory []uint64) {
+// lay divides memory into w's parts; given nil it only tells the size.
+func (w *work) lay(memory []uint64) int {
 	used := 0
 	take := func(n int) []uint64 {
 		start := used
@@ -91,29 +113,23 @@ func (w *work) lay(memory []uint64) {
 		}
 		return memory[start : start+n : start+n]
 	}
-	half, full := w.class.half, w.class.full
-	for _, k := range []struct {
-		*moduli
-		digits int
-	}{{&w.primes, half}, {&w.modulus, full}} {
-		*k.moduli = moduli{k.digits, take(lanes * k.digits), take(lanes * k.digits),
-			take(lanes), take(lanes * (2*k.digits + 5))}
+	for _, k := range []*moduli{&w.primes, &w.modulus} {
+		k.m, k.square, k.negative = take(k.size()), take(k.size()), take(lanes)
+		k.scratch = take(lanes * (2*k.digits + 5))
 	}
-	w.table = take(lanes * half << w.class.window)
+	w.table = take(w.primes.size() << w.class.window)
 	for _, v := range []*vector{&w.x, &w.y, &w.z, &w.one} {
-		*v = take(lanes * half)
+		*v = take(w.primes.size())
 	}
 	w.index = take(lanes)
-	w.s, w.u = take(lanes*full), take(lanes*full)
+	w.s, w.u = take(w.modulus.size()), take(w.modulus.size())
 	for i := range w.message {
-		w.message[i] = take(full)
+		w.message[i] = take(w.class.full)
 	}
 	for i := range w.single {
-		w.single[i] = take(half)
+		w.single[i] = take(w.class.half)
 	}
-	w.result, w.subtract = take(full), take(full)
+	w.result, w.subtract = take(w.class.full), take(w.class.full)
 	w.memory = memory
-	if memory == nil {
-		w.memory = make([]uint64, used)
-	}
+	return used
 }

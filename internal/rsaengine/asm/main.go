@@ -20,7 +20,10 @@ func main() {
 	}
 	multiplyLooped()
 	squareLooped()
-	pick()
+	group{4}.multiply()
+	group{8}.multiply()
+	pick(5)
+	pick(10)
 	wipe()
 	Generate()
 }

@@ -1,20 +1,20 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pickDigits is how many digits of the entry one reading of the table gathers.
-const pickDigits = 10
-
 // pick writes the constant-time table look-up. The entries are read whole, all
-// of them, and combined with masks: the index never becomes an address.
-func pick() {
-	TEXT("pick", NOSPLIT, "func(r, table, index *uint64, blocks, entries int)")
-	Doc("pick sets each lane of r to its lane of the entry numbered by its lane of index.",
-		"It reads all entries of the table, of 10·blocks digits each.")
+// of them, and combined with masks: the index never becomes an address. One
+// reading of the table gathers as many vectors as rows.
+func pick(rows int) {
+	TEXT(fmt.Sprintf("pick%d", rows), NOSPLIT, "func(r, table, index *uint64, blocks, entries int)")
+	Doc(fmt.Sprintf("pick%d sets each lane of r to its lane of the entry numbered by its lane of index.", rows),
+		fmt.Sprintf("It reads all entries of the table, of %d·blocks vectors each.", rows))
 	Pragma("noescape")
 	r, table, blocks, entries, size := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.R9
 	Load(Param("r"), r)
@@ -22,12 +22,12 @@ func pick() {
 	Load(Param("index"), reg.RAX)
 	Load(Param("blocks"), blocks)
 	Load(Param("entries"), entries)
-	out := zmm(0, pickDigits)
+	out := zmm(0, rows)
 	index, one, number, chosen := zmm(20, 1)[0], zmm(21, 1)[0], zmm(22, 1)[0], zmm(23, 1)[0]
 	VMOVDQA64(mem(reg.RAX, 0), index)
 	MOVQ(operand.U32(1), reg.RAX)
 	VPBROADCASTQ(reg.RAX, one)
-	IMUL3Q(operand.U32(64*pickDigits), blocks, size)
+	IMUL3Q(operand.U32(64*rows), blocks, size)
 
 	Label("block")
 	for _, z := range out {
@@ -48,8 +48,8 @@ func pick() {
 	for j, z := range out {
 		VMOVDQA64(z, mem(r, j))
 	}
-	advance(r, pickDigits)
-	advance(table, pickDigits)
+	advance(r, rows)
+	advance(table, rows)
 	repeat("block", blocks)
 	finish()
 }

@@ -1,0 +1,111 @@
+package rsaengine
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// BenchmarkSign signs with 1, 2, 4 and 16 callers at a time. Run it on one core
+// (taskset -c 0) for the cost per signature.
+func BenchmarkSign(b *testing.B) {
+	for _, mode := range []string{ModeIFMA, ModeGo} {
+		e, err := New(Options{Mode: mode})
+		if err != nil {
+			b.Log(err)
+			continue
+		}
+		for _, c := range classes {
+			s := wrap(b, e, testKey(b, fmt.Sprintf("%d-a", c.bits)))
+			for _, callers := range []int{1, 2, 4, 16} {
+				b.Run(fmt.Sprintf("%d/%s/%d", c.bits, mode, callers), func(b *testing.B) {
+					b.ReportAllocs()
+					signTogether(b, s, callers)
+				})
+			}
+		}
+	}
+}
+
+func signTogether(b *testing.B, s crypto.Signer, callers int) {
+	digest := sum(crypto.SHA256, "benchmark")
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := s.Sign(nil, digest, crypto.SHA256); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// BenchmarkBatch is the arithmetic alone: solo is one message by itself, the
+// others fill the lanes of one batch.
+func BenchmarkBatch(b *testing.B) {
+	needIFMA(b)
+	for i := range classes {
+		c := &classes[i]
+		k := newConstants(testKey(b, fmt.Sprintf("%d-a", c.bits)))
+		for name, messages := range map[string]int{"solo": 1, "1": 1, "4": 4} {
+			solo := name == "solo"
+			if solo && !c.solo {
+				continue
+			}
+			b.Run(fmt.Sprintf("%d/%s", c.bits, name), func(b *testing.B) {
+				w := newWork(c, solo)
+				for b.Loop() {
+					w.batch = w.batch[:0]
+					for range messages {
+						r := &request{key: k, message: make([]byte, c.bits/8)}
+						encode(r.message, digestInfo(crypto.SHA256), make([]byte, 32))
+						w.batch = append(w.batch, r)
+					}
+					w.sign()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*messages), "ns/signature")
+			})
+		}
+	}
+}
+
+func BenchmarkKernel(b *testing.B) {
+	needIFMA(b)
+	for _, y := range layouts {
+		k := newBench(y)
+		for range y.numbers() {
+			k.set(plus(power(y.bits()), -1), power(y.bits()-3), plus(power(y.bits()), -3))
+		}
+		b.Run(fmt.Sprintf("multiply/%d/%d", y.digits, y.group), func(b *testing.B) {
+			for b.Loop() {
+				k.multiply(k.a, k.a, k.b)
+			}
+		})
+		b.Run(fmt.Sprintf("square/%d/%d", y.digits, y.group), func(b *testing.B) {
+			for b.Loop() {
+				k.squareTimes(k.a, 1)
+			}
+		})
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	key := testKey(b, "2048-a")
+	digest := sum(crypto.SHA256, "benchmark")
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest, signature); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
