@@ -19,7 +19,7 @@ func DefaultSignHeaders() []string {
 	return []string{
 		"From", "Reply-To", "Subject", "Date", "To", "Cc",
 		"Resent-Date", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc",
-		"In-Reply-To", "References", "MIME-Version", "Message-ID",
+		"In-Reply-To", "References",
 		"List-Id", "List-Help", "List-Unsubscribe", "List-Subscribe", "List-Post", "List-Owner", "List-Archive",
 	}
 }

@@ -71,6 +71,9 @@ func isQuotedSafe(c byte) bool {
 	return c > ' ' && c < 0x7f && c != ';' && c != '=' && c != '|'
 }
 
+// isIdentitySafe is isQuotedSafe with "|", which means nothing in i=.
+func isIdentitySafe(c byte) bool { return c == '|' || isQuotedSafe(c) }
+
 // compact appends v without its white space.
 func compact(dst, v []byte) []byte {
 	for _, c := range v {

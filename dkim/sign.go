@@ -92,8 +92,12 @@ func (o *SignOptions) complete() error {
 		return errors.New("no signing key")
 	}
 	keyType := ""
-	switch o.Key.Public().(type) {
+	switch key := o.Key.Public().(type) {
 	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minStandardBits {
+			// RFC 8301 §3.2: signers must use 1024 bits at least.
+			return fmt.Errorf("private key too small (%d bits, need at least %d)", bits, minStandardBits)
+		}
 		keyType = "rsa"
 		if o.Algorithm == 0 {
 			o.Algorithm = RSASHA256
@@ -187,10 +191,27 @@ func (s *Signer) selectFields() (names []string, fields []int) {
 		names = append(names, string(name))
 		fields = append(fields, i)
 	}
+	return s.oversign(names), fields
+}
+
+// oversign lists each name to oversign once more than the message has such
+// fields.
+//
+// Compat(opendkim 2.11): it lists them once, which is the same as long as all
+// present ones are signed; where they are not, it makes a bad signature.
+func (s *Signer) oversign(names []string) []string {
 	for _, name := range s.o.Oversign.Names() {
-		names = append(names, name)
+		missing := s.fields.Count(name) + 1
+		for _, n := range names {
+			if strings.EqualFold(n, name) {
+				missing--
+			}
+		}
+		for ; missing > 0; missing-- {
+			names = append(names, name)
+		}
 	}
-	return names, fields
+	return names
 }
 
 // The sets used when none is given. They are never changed.
@@ -217,16 +238,16 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 		}
 	}
 	if o.Identity != "" {
-		w.Tag("i", string(appendQuoted(nil, []byte(o.Identity), isQuotedSafe, true)), taglist.BreakNever)
+		w.Tag("i", string(appendQuoted(nil, []byte(o.Identity), isIdentitySafe, true)), taglist.BreakNever)
 	}
 	for _, t := range o.ExtraTags {
 		w.Tag(t[0], t[1], taglist.BreakNever)
 	}
 	w.Tag("bh", base64.StdEncoding.EncodeToString(s.body.Sum()), taglist.BreakAnywhere)
-	w.Tag("h", strings.Join(names, ":"), taglist.BreakAtColon)
 	if o.BodyLength >= 0 {
 		w.Tag("l", strconv.FormatInt(s.body.HashedLength(), 10), taglist.BreakNever)
 	}
+	w.Tag("h", strings.Join(names, ":"), taglist.BreakAtColon)
 	if o.CopyHeaders {
 		w.Tag("z", s.copied(fields), taglist.BreakAnywhere)
 	}
