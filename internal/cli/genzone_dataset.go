@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"dojang/internal/app"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 )
 
 // datasetOptions are how the tools open data sets under a configuration.
 func datasetOptions(cfg *config.Config) dataset.Options {
-	_ = cfg
-	return dataset.Options{}
+	return dataset.Options{Openers: app.Openers(cfg)}
 }

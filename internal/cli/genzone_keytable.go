@@ -11,6 +11,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/keystore"
 )
 
 // defaultConfigFile is the configuration the classic tools read when no other
@@ -46,31 +47,18 @@ func keyTableRows(ctx context.Context, spec string, cfg *config.Config, bad func
 	var rows []keyRow
 	err := walkTable(ctx, spec, cfg, func(e dataset.Entry) error {
 		place := rowPlace(spec, e)
-		// Compat(opendkim 2.11): name domain:selector:key; upstream's fourth
-		// field names the algorithm, which the key itself tells too.
-		if len(e.Values) < 3 || e.Values[0] == "" || e.Values[1] == "" || e.Values[2] == "" {
-			bad(place, fmt.Sprintf("KeyTable row %.200q is not DOMAIN:SELECTOR:KEY", e.Key))
+		row, err := keystore.ParseRow(e.Values)
+		if err != nil {
+			bad(place, fmt.Sprintf("KeyTable row %.200q: %v", e.Key, err))
 			return nil
 		}
-		parts := e.Values[2:]
-		if n := len(parts); n > 1 && isAlgorithm(parts[n-1]) {
-			parts = parts[:n-1]
-		}
 		rows = append(rows, keyRow{
-			name: e.Key, domain: e.Values[0], selector: e.Values[1],
-			source: strings.Join(parts, ":"), place: place,
+			name: e.Key, domain: row.Domain, selector: row.Selector,
+			source: row.Key, place: place,
 		})
 		return nil
 	})
 	return rows, err
-}
-
-func isAlgorithm(s string) bool {
-	switch strings.ToLower(s) {
-	case "", "rsa-sha1", "rsa-sha256", "ed25519-sha256":
-		return true
-	}
-	return false
 }
 
 func rowPlace(spec string, e dataset.Entry) string {
@@ -88,7 +76,7 @@ func rowPlace(spec string, e dataset.Entry) string {
 // for the domain, or the key itself.
 func loadKey(source, domain string) (crypto.Signer, error) {
 	if !looksLikePath(source) {
-		return loadPrivateKey([]byte(source))
+		return keystore.LoadPrivateKey([]byte(source))
 	}
 	path := strings.ReplaceAll(source, "%", domain)
 	data, err := os.ReadFile(path)
@@ -99,7 +87,7 @@ func loadKey(source, domain string) (crypto.Signer, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	key, err := loadPrivateKey(data)
+	key, err := keystore.LoadPrivateKey(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

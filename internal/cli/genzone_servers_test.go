@@ -75,17 +75,10 @@ func runModernTool(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
 	s := Streams{strings.NewReader(""), &out, &errs}
-	for _, c := range testCommands(s) {
-		if c.Name() == args[0] {
-			c.SetArgs(args[1:])
-			if err := c.ExecuteContext(t.Context()); err != nil {
-				t.Fatalf("%q: %v: %s", args, err, &errs)
-			}
-			return out.String()
-		}
+	if code := Main(t.Context(), append([]string{"dojang"}, args...), s); code != 0 {
+		t.Fatalf("%q: exit status %d: %s", args, code, &errs)
 	}
-	t.Fatalf("no command %q", args[0])
-	return ""
+	return out.String()
 }
 
 func run(t *testing.T, stdin string, program string, args ...string) string {

@@ -3,9 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,43 +18,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 
 	"dojang/internal/testutil"
 )
 
 // TestMain lets scripts run our tools as programs of their own.
 func TestMain(m *testing.M) {
-	commands := map[string]func(){"dojang": func() { os.Exit(runModern(os.Args[1:])) }}
-	for name, tool := range classicTools {
+	commands := map[string]func(){}
+	for _, name := range []string{"dojang", "opendkim-genkey", "opendkim-genzone", "opendkim-atpszone", "opendkim-testkey", "opendkim-testmsg"} {
 		commands[name] = func() {
-			os.Exit(tool(context.Background(), Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
+			os.Exit(Main(context.Background(), os.Args, Streams{os.Stdin, os.Stdout, os.Stderr}))
 		}
 	}
 	testscript.Main(m, commands)
-}
-
-var classicTools = map[string]func(context.Context, Streams, []string) int{
-	"opendkim-genkey":   classicGenkey,
-	"opendkim-genzone":  classicGenzone,
-	"opendkim-atpszone": classicATPSZone,
-}
-
-// testCommands are the commands the scripts run.
-func testCommands(s Streams) []*cobra.Command {
-	return []*cobra.Command{genkeyCommand(s), zoneCommand(s), atpszoneCommand(s)}
-}
-
-func runModern(args []string) int {
-	s := Streams{os.Stdin, os.Stdout, os.Stderr}
-	root := &cobra.Command{Use: "dojang", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(testCommands(s)...)
-	root.SetArgs(args)
-	err := root.Execute()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "dojang: %v\n", err)
-	}
-	return exitCode(err)
 }
 
 // TestScripts runs every script of testdata: files named debian-* compare our
@@ -68,13 +46,16 @@ func TestScripts(t *testing.T) {
 			for _, program := range programsNeeded(t, script) {
 				testutil.Need(t, program)
 			}
+			zone := startKeyZone(t)
 			testscript.Run(t, testscript.Params{
 				Files:               []string{script},
 				RequireExplicitExec: true,
-				Setup:               setupScript,
+				Setup:               func(e *testscript.Env) error { return setupScript(e, zone.Addr) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"both": scriptBoth,
-					"mode": scriptMode,
+					"both":  scriptBoth,
+					"mode":  scriptMode,
+					"exits": scriptExits,
+					"fault": scriptFault,
 				},
 			})
 		})
@@ -96,8 +77,26 @@ func programsNeeded(t *testing.T, script string) []string {
 	return programs
 }
 
-func setupScript(e *testscript.Env) error {
-	e.Vars = append(e.Vars, "PATH="+e.Getenv("PATH")+":/usr/sbin:/sbin", "NO_COLOR=1")
+// setupScript gives a script private keys, and configurations for ours ("conf",
+// Nameservers) and Debian's tools (the Unbound library's file) that ask the name
+// server at addr.
+func setupScript(e *testscript.Env, addr string) error {
+	e.Vars = append(e.Vars, "PATH="+e.Getenv("PATH")+":/usr/sbin:/sbin", "NO_COLOR=1", "NS="+addr)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	unbound := filepath.Join(e.WorkDir, "unbound.conf")
+	files := map[string]string{
+		unbound:                                "server:\n do-not-query-localhost: no\n module-config: \"iterator\"\nforward-zone:\n name: \".\"\n forward-addr: " + host + "@" + port + "\n",
+		filepath.Join(e.WorkDir, "dns.conf"):   "Nameservers " + addr + "\nResolverConfiguration " + unbound + "\n",
+		filepath.Join(e.WorkDir, "ed.private"): rfc8463PEM,
+	}
+	for path, text := range files {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	// Keys of the record tests: Debian's tools refuse them unless private.
 	keys, err := filepath.Glob("../keyrecord/testdata/*.private")
 	if err != nil || len(keys) == 0 {
@@ -138,6 +137,40 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		if got := fmt.Sprintf("%04o", info.Mode().Perm()); (got == args[0]) == neg {
 			ts.Fatalf("%s has mode %s", file, got)
+		}
+	}
+}
+
+// scriptExits runs "exits STATUS PROGRAM ARGS...".
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if (fmt.Sprint(code) == args[0]) == neg {
+		ts.Fatalf("exit status %d", code)
+	}
+}
+
+// scriptFault checks "fault CODE SELECTOR [TEXT]": `dojang testkey` names that
+// fault, and the text, of the selector's record.
+func scriptFault(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("dojang", "testkey", "-x", "dns.conf", "--no-servers", "--json", "-d", "example.com", "-s", args[1])
+	var report testkeyReport
+	if jsonErr := json.Unmarshal([]byte(ts.ReadFile("stdout")), &report); jsonErr != nil || len(report.Keys) != 1 {
+		ts.Fatalf("%v: %s", jsonErr, ts.ReadFile("stdout"))
+	}
+	key := report.Keys[0]
+	if !key.hasFault(args[0]) || len(args) > 2 && !strings.Contains(ts.ReadFile("stdout"), args[2]) {
+		ts.Fatalf("faults: %+v", key.Faults)
+	}
+	for _, f := range key.Faults {
+		if f.Fatal && (key.OK || err == nil) {
+			ts.Fatalf("%s is fatal and the key passes", f.Code)
 		}
 	}
 }

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dojang/internal/config"
+	"dojang/internal/resolver"
+)
+
+// modernTestkeyOptions are those of `dojang testkey`.
+type modernTestkeyOptions struct {
+	table                     string
+	domain, selector, keyPath string
+	config                    string
+	noServers, json           bool
+}
+
+// testkeyCommand is `dojang testkey`.
+func testkeyCommand(s Streams) *cobra.Command {
+	var o modernTestkeyOptions
+	c := &cobra.Command{
+		Use:   "testkey [KEYTABLE] [flags]",
+		Short: "Check keys against what DNS publishes",
+		Long: `Check that each key's DNS record is there, that verifiers can use it, and that
+it is the public half of the private key: for one key (--domain, --selector), or
+for every key of a KeyTable, the configuration's unless one is named. Any type
+of data set will do.
+
+What is wrong is told by name: a record one label off, several records, quotes
+or backslashes inside, a key cut at 255 characters, h=rsa-sha256, v= not first,
+a CNAME loop, the key of another selector, and so on. Every authoritative name
+server is asked, so that one with an old record is found before a receiver does.
+
+A key that is "not protected by DNSSEC" is no fault: most zones are not signed.
+
+The exit status is 0 when every key is right and 69 when one fails.`,
+		Example: `  dojang testkey
+  dojang testkey --domain example.com --selector mail2026 --key /etc/dkimkeys/mail2026.private
+  dojang testkey refile:/etc/opendkim/KeyTable --domain example.com
+  dojang testkey --json | jq '.keys[] | select(.ok | not)'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.table = args[0]
+			}
+			return runTestkey(c.Context(), s, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.domain, "domain", "d", "", "domain that signs; with a KeyTable, check only its keys")
+	f.StringVarP(&o.selector, "selector", "s", "", "selector of the key")
+	f.StringVarP(&o.keyPath, "key", "k", "", "private key the record must fit")
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.BoolVar(&o.noServers, "no-servers", false, "do not ask the authoritative name servers")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	return c
+}
+
+func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
+	cfg, err := toolConfig(o.config)
+	if err != nil {
+		return err
+	}
+	tester, err := newKeyTester(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	tester.diagnose, tester.servers = true, !o.noServers
+	targets, malformed, err := o.targets(ctx, s, cfg)
+	if err != nil {
+		return err
+	}
+	tester.others = targets
+	report := testkeyReport{Keys: []keyReport{}, Failed: malformed}
+	tester.testAll(ctx, targets, func(_ keyTarget, r keyReport) {
+		if r.OK {
+			report.Passed++
+		} else {
+			report.Failed++
+		}
+		report.Keys = append(report.Keys, r)
+		if !o.json {
+			r.print(s.Out)
+		}
+	})
+	if o.json {
+		e := json.NewEncoder(s.Out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(report); err != nil {
+			return exitf(exIOErr, "%w", err)
+		}
+	} else if len(targets) != 1 {
+		fmt.Fprintf(s.Out, "%d keys: %d right, %d failed\n", report.Passed+report.Failed, report.Passed, report.Failed)
+	}
+	if report.Failed > 0 {
+		return &exitError{code: exUnavailable}
+	}
+	return nil
+}
+
+// testkeyReport is the JSON form of all reports.
+type testkeyReport struct {
+	Passed int         `json:"passed"`
+	Failed int         `json:"failed"` // malformed rows included
+	Keys   []keyReport `json:"keys"`
+}
+
+// targets are the keys asked for, and the number of malformed rows.
+func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, cfg *config.Config) ([]keyTarget, int, error) {
+	if o.selector != "" {
+		if o.domain == "" {
+			o.domain = firstDomain(ctx, cfg)
+		}
+		if o.domain == "" {
+			return nil, 0, exitf(exUsage, "--selector goes with --domain")
+		}
+		return []keyTarget{{domain: o.domain, selector: o.selector, source: o.keyPath}}, 0, nil
+	}
+	if o.keyPath != "" {
+		return nil, 0, exitf(exUsage, "--key goes with --domain and --selector")
+	}
+	table := o.table
+	if table == "" {
+		table = cfg.String("KeyTable")
+	}
+	if table == "" {
+		domain, selector := firstDomain(ctx, cfg), cfg.String("Selector")
+		if o.domain != "" {
+			domain = o.domain
+		}
+		if domain == "" || selector == "" {
+			return nil, 0, exitf(exUsage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
+		}
+		return []keyTarget{{domain: domain, selector: selector, source: cfg.String("KeyFile")}}, 0, nil
+	}
+	malformed := 0
+	targets, err := tableTargets(ctx, table, cfg, o.domain, func(place, text string) {
+		malformed++
+		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
+	})
+	if err != nil {
+		return nil, 0, exitf(exConfig, "KeyTable: %w", err)
+	}
+	kept := targets[:0]
+	for _, t := range targets {
+		if t.domain == "%" {
+			fmt.Fprintf(s.Err, "%s: '%s' is a key for any domain: name one with --domain to check it\n", t.place, t.name)
+			continue
+		}
+		kept = append(kept, t)
+	}
+	return kept, malformed, nil
+}
+
+// print writes one key's report for people.
+func (r keyReport) print(w io.Writer) {
+	state := "ok  "
+	if !r.OK {
+		state = "FAIL"
+	}
+	fmt.Fprintf(w, "%s %s: %s\n", state, r.Record, r.summary())
+	for _, f := range r.Faults {
+		mark := "warning: "
+		if f.Fatal {
+			mark = ""
+		}
+		if f.Text != r.Problem {
+			fmt.Fprintf(w, "     %s%s\n", mark, f.Text)
+		}
+		if f.Hint != "" {
+			fmt.Fprintf(w, "       -> %s\n", f.Hint)
+		}
+	}
+}
+
+func (r keyReport) summary() string {
+	if !r.OK {
+		return r.Problem
+	}
+	parts := []string{r.KeyType + " key"}
+	if r.KeyType == "rsa" {
+		parts[0] = fmt.Sprintf("%d-bit rsa key", r.Bits)
+	}
+	switch {
+	case r.loaded && r.PrivateKey != "":
+		parts = append(parts, "fits "+r.PrivateKey)
+	case r.loaded:
+		parts = append(parts, "fits the private key")
+	default:
+		parts = append(parts, "no private key compared")
+	}
+	if n := r.serversWith("same"); n > 0 {
+		parts = append(parts, fmt.Sprintf("on %d of %d name servers", n, len(r.Servers)))
+	}
+	switch r.security {
+	case resolver.Secure:
+		parts = append(parts, "protected by DNSSEC")
+	case resolver.Insecure:
+		parts = append(parts, "not protected by DNSSEC")
+	case resolver.Bogus, resolver.SecurityUnknown:
+	}
+	if r.unsafe {
+		parts = append(parts, "others may read the private key: chmod 600 "+r.PrivateKey)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r keyReport) serversWith(state string) int {
+	n := 0
+	for _, s := range r.Servers {
+		if s.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// hasFault reports whether a fault of that code was found.
+func (r keyReport) hasFault(code string) bool {
+	for _, f := range r.Faults {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
