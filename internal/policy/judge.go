@@ -53,8 +53,7 @@ func (r *Rules) applyKeyRules(j *Judged) {
 func words(result dkim.Result) (word, detail string) {
 	switch result.Reason {
 	case dkim.ReasonBadSignature, dkim.ReasonBodyHash:
-		// Compat(opendkim 2.11): one text for both halves.
-		return "fail", dkim.ReasonBadSignature.String()
+		return "fail", classicText(result.Reason)
 	case dkim.ReasonKeyRevoked, dkim.ReasonKeyNotFound, dkim.ReasonKeyHashMismatch, dkim.ReasonKeyHashUnknown, dkim.ReasonNotEmailKey,
 		dkim.ReasonKeyVersion, dkim.ReasonKeyTypeUnknown, dkim.ReasonSubdomain, dkim.ReasonLengthTooLarge:
 		return "fail", result.Reason.String()
@@ -66,6 +65,15 @@ func words(result dkim.Result) (word, detail string) {
 		return result.Status.String(), result.Reason.String()
 	}
 	return result.Status.String(), ""
+}
+
+// classicText is OpenDKIM's text for a reason. Compat(opendkim 2.11): it has
+// one for a changed header and a changed body.
+func classicText(reason dkim.Reason) string {
+	if reason == dkim.ReasonBodyHash {
+		reason = dkim.ReasonBadSignature
+	}
+	return reason.String()
 }
 
 // tellSignatures notes what was found before it is judged.
@@ -80,7 +88,7 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 			continue
 		}
 		if j.Signature.Domain != "" && j.Signature.Selector != "" {
-			results = append(results, fmt.Sprintf("signature=%.8s domain=%s selector=%s result=\"%s\"", j.Signature.Encoded, j.Signature.Domain, j.Signature.Selector, j.Reason))
+			results = append(results, fmt.Sprintf("signature=%.8s domain=%s selector=%s result=\"%s\"", j.Signature.Encoded, j.Signature.Domain, j.Signature.Selector, classicText(j.Reason)))
 		}
 	}
 	if ignored > 0 {

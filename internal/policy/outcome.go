@@ -232,7 +232,9 @@ func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
 		r.answer(o, reply)
 	case j.Reason == dkim.ReasonKeyRevoked:
 		reply := r.Verdicts.reply(BadSignature)
-		reply.Code, reply.Status = "", ""
+		if reply.Action != Quarantine {
+			reply = Reply{Action: reply.Action} // Compat(opendkim 2.11): the MTA's own words
+		}
 		r.answer(o, reply)
 		r.redirect(o, f)
 	case j.Reason == dkim.ReasonKeyNotFound:

@@ -95,6 +95,9 @@ func told(notes []Note) []string {
 	var texts []string
 	for _, n := range notes {
 		text := n.Event.Text
+		if n.Results {
+			continue
+		}
 		if n.Why {
 			text = "?" + text
 		}
