@@ -85,8 +85,10 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 		}
 		a.account = account
 	}
-	a.parts = Parts{Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published}
-	built, more := Build(ctx, o.Config, a.parts)
+	a.parts = Parts{Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
+	starting := a.parts
+	starting.Starting = true
+	built, more := Build(ctx, o.Config, starting)
 	problems = append(problems, more...)
 	if built == nil {
 		return nil, problems

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -18,14 +19,16 @@ import (
 // builder turns a configuration into what the packages want, collecting every
 // problem on the way instead of stopping at the first.
 type builder struct {
-	ctx      context.Context
-	config   *config.Config
-	version  string
-	problems problem.List
-	sets     []dataset.Set
-	openers  map[string]dataset.Opener
-	summary  summary
-	files    []string
+	ctx         context.Context
+	config      *config.Config
+	version     string
+	lenient     bool
+	keyLintTime time.Duration
+	problems    problem.List
+	sets        []dataset.Set
+	openers     map[string]dataset.Opener
+	summary     summary
+	files       []string
 }
 
 // refuse records a problem that keeps the filter from starting, at the place
@@ -115,6 +118,7 @@ func (b *builder) hosts(option, standard string) policy.HostMatcher {
 	if set == nil {
 		return nil
 	}
+	b.lintHosts(option, set)
 	hosts, err := dataset.NewHostSet(b.ctx, set)
 	if err != nil {
 		b.refuse(option, "", "%s", reason(err))

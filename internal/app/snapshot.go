@@ -28,6 +28,10 @@ type Parts struct {
 	Log     *slog.Logger
 	Openers map[string]dataset.Opener // database back-ends
 	Account Account                   // whom the filter runs as, for the safety of key files
+	// Starting makes wrong table rows warnings: see builder.tableProblems.
+	Starting bool
+	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
+	KeyLintTime time.Duration
 	// Published are key records to answer before any name server is asked.
 	Published map[string]string
 }
@@ -43,7 +47,7 @@ type Built struct {
 // a local table checked. The result is nil when a problem is an error; all
 // problems are returned in either case.
 func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
-	b := &builder{ctx: ctx, config: c, openers: parts.Openers, version: parts.Version}
+	b := &builder{ctx: ctx, config: c, openers: parts.Openers, version: parts.Version, lenient: parts.Starting, keyLintTime: parts.KeyLintTime}
 	b.problems = append(b.problems, c.Check()...)
 	s := b.snapshot(parts)
 	b.problems.Sort()
@@ -138,7 +142,7 @@ func (b *builder) keys(r *policy.Rules, parts Parts) {
 		store := keystore.New(table, options)
 		r.KeyTable = store
 		r.SigningTable = b.set("SigningTable", true)
-		b.lintTables(table, r.SigningTable)
+		b.lintTables(table, r, store)
 		return
 	}
 	if c.String("KeyFile") == "" {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"dojang/dkim"
-	"dojang/internal/dataset"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
 )
@@ -165,22 +164,4 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 		rules = append(rules, policy.ReplaceRule{Match: match, With: with})
 	}
 	return rules
-}
-
-// lintTables finds what is wrong with tables that are held in memory, and
-// remembers their rows for the next reload's report. Tables over a network are
-// never walked.
-func (b *builder) lintTables(keyTable, signingTable dataset.Set) {
-	if walker, ok := keyTable.(dataset.Local); ok {
-		_ = walker.Walk(b.ctx, func(e dataset.Entry) error {
-			b.summary.add("key", e.Key, strings.Join(e.Values, ":"))
-			return nil
-		})
-	}
-	if walker, ok := signingTable.(dataset.Local); ok {
-		_ = walker.Walk(b.ctx, func(e dataset.Entry) error {
-			b.summary.add("domain", e.Key, strings.Join(e.Values, ":"))
-			return nil
-		})
-	}
 }

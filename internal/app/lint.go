@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"dojang/internal/dataset"
+	"dojang/internal/keystore"
+	"dojang/internal/policy"
+	"dojang/internal/problem"
+)
+
+// lintTables finds what is wrong with the tables that are held in memory and
+// with their keys, and remembers their rows for the next reload's report.
+// Tables over a network are never walked.
+func (b *builder) lintTables(keyTable dataset.Set, r *policy.Rules, store *keystore.Store) {
+	lint := dataset.Lint{Option: "SigningTable", AllMatches: r.MultipleSignatures, Keys: keyTable}
+	b.tableProblems(lint.SigningTable(b.ctx, r.SigningTable))
+	ctx, cancel := b.lintContext()
+	defer cancel()
+	b.tableProblems(store.Lint(ctx))
+	b.remember("key", keyTable)
+	b.remember("domain", r.SigningTable)
+}
+
+// lintContext bounds the checking of keys at a start: with very many of them
+// mail should not wait. `dojang config check` takes all the time it needs.
+func (b *builder) lintContext() (context.Context, context.CancelFunc) {
+	if b.keyLintTime <= 0 {
+		return context.WithCancel(b.ctx)
+	}
+	return context.WithTimeout(b.ctx, b.keyLintTime)
+}
+
+// tableProblems takes what a lint found. At a start a wrong row keeps nobody
+// else's mail from being signed: it is told, as OpenDKIM would tell it when mail
+// needs the row.
+func (b *builder) tableProblems(found problem.List) {
+	for _, p := range found {
+		if b.lenient {
+			p.Severity = problem.Warning
+		}
+		b.problems = append(b.problems, p)
+	}
+}
+
+// lintHosts checks a set of clients.
+func (b *builder) lintHosts(option string, set dataset.Set) {
+	b.tableProblems(dataset.Lint{Option: option}.Hosts(b.ctx, set))
+}
+
+func (b *builder) remember(what string, set dataset.Set) {
+	local, ok := set.(dataset.Local)
+	if !ok {
+		return
+	}
+	_ = local.Walk(b.ctx, func(e dataset.Entry) error {
+		b.summary.add(what, e.Key, strings.Join(e.Values, ":"))
+		return nil
+	})
+}
+
+// startLintTime is how long a start or a reload checks keys.
+const startLintTime = 2 * time.Second
