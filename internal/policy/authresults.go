@@ -91,22 +91,19 @@ func keyComment(j *Judged) string {
 	if j.Key == nil || j.Key.Key == nil || j.Reason == dkim.ReasonTooManySignatures {
 		return ""
 	}
-	protection := ""
+	if j.KeyBits == 0 || j.Signature.Algorithm == dkim.Ed25519SHA256 {
+		return "" // Compat(opendkim 2.11): a comment for RSA keys alone
+	}
+	comment := fmt.Sprintf("%d-bit key", j.KeyBits)
 	switch j.Security {
 	case dkim.Secure:
-		protection = "secure key"
+		comment += "; secure"
 	case dkim.Insecure:
-		protection = "unprotected key"
+		comment += "; unprotected"
 	case dkim.Bogus:
-		protection = "bogus key"
+		comment += "; bogus"
 	}
-	switch {
-	case j.KeyBits > 0 && j.Signature.Algorithm != dkim.Ed25519SHA256 && protection != "":
-		return fmt.Sprintf("%d-bit key; %s", j.KeyBits, protection)
-	case j.KeyBits > 0 && j.Signature.Algorithm != dkim.Ed25519SHA256:
-		return fmt.Sprintf("%d-bit key", j.KeyBits)
-	}
-	return protection
+	return comment
 }
 
 // removeForged deletes every field that claims to be ours (RFC 8601 §5), from

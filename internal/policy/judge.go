@@ -42,7 +42,8 @@ func (r *Rules) applyKeyRules(j *Judged) {
 	}
 	switch treatment {
 	case TreatFail:
-		j.Status, j.Reason = dkim.StatusFail, reason
+		// Compat(opendkim 2.11): its word for this failure is policy.
+		j.Status, j.Reason = dkim.StatusPolicy, reason
 	case TreatNeutral:
 		j.Status, j.Reason = dkim.StatusNeutral, reason
 	}
@@ -59,6 +60,8 @@ func words(result dkim.Result) (word, detail string) {
 		return "fail", result.Reason.String()
 	case dkim.ReasonExpired, dkim.ReasonFuture:
 		return "permerror", ""
+	case dkim.ReasonKeyBogus, dkim.ReasonKeyUnprotected:
+		return result.Status.String(), ""
 	}
 	switch result.Status {
 	case dkim.StatusFail, dkim.StatusPolicy:
