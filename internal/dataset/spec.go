@@ -64,16 +64,18 @@ func ParseSpec(s string) (Spec, error) {
 	if strings.IndexByte(s, 0) >= 0 {
 		return Spec{}, errors.New("data set name contains a NUL byte")
 	}
+	s = strings.TrimFunc(s, isBlank)
 	for _, p := range prefixes {
-		rest, ok := strings.CutPrefix(s, p.prefix)
-		if !ok {
+		// Compat(opendkim 2.11): the prefix may be in capitals.
+		if len(s) < len(p.prefix) || !strings.EqualFold(s[:len(p.prefix)], p.prefix) {
 			continue
 		}
+		rest := s[len(p.prefix):]
 		if rest == "" && p.kind != TypeList {
 			return Spec{}, errors.New("data set name ends after " + p.prefix)
 		}
 		if p.whole {
-			rest = s
+			rest = p.prefix + rest
 		}
 		return Spec{Type: p.kind, Args: rest}, nil
 	}

@@ -128,3 +128,20 @@ func (a *Accounts) others(gid, filterUID int) []string {
 	}
 	return names
 }
+
+func (a *Accounts) memberOf(uid, gid int) bool {
+	for _, u := range a.users {
+		if u.uid != uid {
+			continue
+		}
+		if u.gid == gid {
+			return true
+		}
+		for _, m := range a.groups[gid].members {
+			if m == u.name {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -22,8 +22,8 @@ type Unsafe struct {
 	Remedy string // what to type
 }
 
-// Check looks at a file and at each directory above it. It returns nil, nil for
-// a safe file.
+// Check looks at each directory above a file, from the root down, and at the file
+// itself. It returns nil, nil for a safe file.
 func (c *Checker) Check(path string) (*Unsafe, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -36,10 +36,7 @@ func (c *Checker) Check(path string) (*Unsafe, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u := c.checkFile(real, info); u != nil {
-		return u, nil
-	}
-	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
+	for _, dir := range parents(real) {
 		info, err := os.Stat(dir)
 		if err != nil {
 			return nil, err
@@ -47,10 +44,8 @@ func (c *Checker) Check(path string) (*Unsafe, error) {
 		if u := c.checkDir(dir, info); u != nil {
 			return u, nil
 		}
-		if dir == filepath.Dir(dir) {
-			return nil, nil
-		}
 	}
+	return c.checkFile(real, info), nil
 }
 
 const (
@@ -86,7 +81,11 @@ func (c *Checker) checkDir(path string, info fs.FileInfo) *Unsafe {
 	mode := info.Mode().Perm()
 	switch {
 	case mode&ownerWrite != 0 && uid != 0 && uid != c.UID:
-		return &Unsafe{path, fmt.Sprintf("%s is writeable and owned by uid %d which is not the executing uid (%d)", path, uid, c.UID), c.chown(path)}
+		words := fmt.Sprintf("%s is writeable and owned by uid %d which is not the executing uid (%d)", path, uid, c.UID)
+		if c.UID != 0 {
+			words += " or the superuser"
+		}
+		return &Unsafe{path, words, c.chown(path)}
 	case mode&otherWrite != 0:
 		return &Unsafe{path, path + " can be read or written by other users", "chmod o-w " + quotePath(path)}
 	case mode&groupWrite != 0:
@@ -158,4 +157,48 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 		return int(st.Uid), int(st.Gid)
 	}
 	return 0, 0
+}
+
+// reachHint tells which directory keeps the filter's user from a file, and what
+// to type.
+func (c *Checker) reachHint(path string) string {
+	for _, dir := range parents(path) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return ""
+		}
+		if !c.may(info, 0o1) {
+			return "let the filter's user into the directory: chmod a+x " + quotePath(dir) + ", or give it to that user: " + c.chown(dir)
+		}
+	}
+	if info, err := os.Stat(path); err == nil && !c.may(info, 0o4) {
+		return c.private(path, -1)
+	}
+	return ""
+}
+
+// may reports whether the filter's user has a right (4 read, 2 write, 1 search).
+func (c *Checker) may(info fs.FileInfo, right fs.FileMode) bool {
+	uid, gid := ownerOf(info)
+	mode := info.Mode().Perm()
+	switch {
+	case c.UID == 0:
+		return true
+	case uid == c.UID:
+		return mode&(right<<6) != 0
+	case c.Accounts != nil && c.Accounts.memberOf(c.UID, gid):
+		return mode&(right<<3) != 0
+	}
+	return mode&right != 0
+}
+
+// parents are the directories above a path from the root down.
+func parents(path string) []string {
+	var dirs []string
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		dirs = append([]string{dir}, dirs...)
+		if dir == filepath.Dir(dir) {
+			return dirs
+		}
+	}
 }

@@ -1,0 +1,97 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func writeTable(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "table")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t *testing.T, spec string, o Options) Set {
+	t.Helper()
+	set, err := Open(context.Background(), spec, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { set.Close() })
+	return set
+}
+
+func signingKeys(t *testing.T, set Set, user, host string, all bool) (keys []string) {
+	t.Helper()
+	err := SigningLookup(context.Background(), set, user, host, 2, all, func(e Entry) bool {
+		keys = append(keys, e.Values[0])
+		return true
+	})
+	if len(keys) == 0 != errors.Is(err, ErrNotFound) || err != nil && !errors.Is(err, ErrNotFound) {
+		t.Fatalf("%d keys with error %v", len(keys), err)
+	}
+	return keys
+}
+
+// The order was recorded from Debian's opendkim (2026-11-23): a SigningTable with
+// these rows, MultipleSignatures, keys that are not secure, and the order in
+// which it complains of them for a message From: user@foo.example.com.
+func TestSigningTableOrder(t *testing.T) {
+	path := writeTable(t,
+		"User@Foo.Example.COM key0", "user@foo.example.com key1", "foo.example.com key2", "user@.foo.example.com key3", "user@.example.com key4",
+		"user@.com key5", ".foo.example.com key6", ".example.com key7", ".com key8", "user@* key9", "* key10", "foo.example.com@ key11",
+		"@foo.example.com key12", "user@example.com key13", "example.com key14", "*@foo.example.com key15", "user key16", "user@ key17")
+	set := open(t, "file:"+path, Options{FoldCase: true})
+	want := []string{"key0", "key2", "key4", "key7", "key5", "key8", "key9", "key10"}
+	if diff := cmp.Diff(want, signingKeys(t, set, "user", "foo.example.com", true)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want[:1], signingKeys(t, set, "user", "foo.example.com", false)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"key10"}, signingKeys(t, set, "someone", "example.org", true)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSigningPatternsInFileOrder(t *testing.T) {
+	path := writeTable(t, "*@other.example a", "user@* b:%", "*@EXAMPLE.com c:x@example.com", "* d")
+	set := open(t, "refile:"+path, Options{})
+	if diff := cmp.Diff([]string{"b", "c", "d"}, signingKeys(t, set, "user", "example.com", true)); diff != "" {
+		t.Error(diff)
+	}
+	var first Entry
+	err := SigningLookup(context.Background(), set, "user", "example.com", 2, false, func(e Entry) bool { first = e; return true })
+	if diff := cmp.Diff(Entry{Key: "user@*", Values: []string{"b", "%"}, Line: 2}, first); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}
+
+func TestSigningLookupStopsWhenTold(t *testing.T) {
+	for _, kind := range []string{"file:", "refile:"} {
+		set := open(t, kind+writeTable(t, "a@b.c k1", "* k2"), Options{})
+		n := 0
+		_ = SigningLookup(context.Background(), set, "a", "b.c", 1, true, func(Entry) bool { n++; return false })
+		if n != 1 {
+			t.Errorf("%s called %d times", kind, n)
+		}
+	}
+}
+
+func TestDomainLookup(t *testing.T) {
+	set := open(t, "example.com,.example.org", Options{FoldCase: true})
+	for domain, want := range map[string]bool{"example.com": true, "Example.COM": true, "a.example.com": false, "example.org": false, "a.b.example.org": true, "": false, "org": false} {
+		if got, err := DomainLookup(context.Background(), set, domain); got != want || err != nil {
+			t.Errorf("%s: %v %v", domain, got, err)
+		}
+	}
+}
