@@ -70,7 +70,8 @@ func parseTrustAnchors(data []byte) (trustAnchors, error) {
 
 // autotrustState finds RFC 5011's state in unbound's comment: 2 is VALID, 3 MISSING
 // (still trusted); the others (START, ADDPEND, REVOKED, REMOVED) are not to be trusted.
-var autotrustState = regexp.MustCompile(`;;state=([0-9]+)`)
+// The parser pulls ";;" apart.
+var autotrustState = regexp.MustCompile(`; *;state=([0-9]+)`)
 
 func (a trustAnchors) add(rr dns.RR, comment string) {
 	if state := autotrustState.FindStringSubmatch(comment); state != nil && state[1] != "2" && state[1] != "3" {

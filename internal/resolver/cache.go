@@ -102,6 +102,13 @@ func (c *cache[V]) put(key cacheKey, value V, bytes int, life time.Duration, now
 	shard.bytes += bytes
 }
 
+func (c *cache[V]) drop(key cacheKey) {
+	shard := c.shard(key.name)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	shard.remove(key)
+}
+
 func (s *cacheShard[V]) remove(key cacheKey) {
 	if entry := s.entries[key]; entry != nil {
 		s.bytes -= entry.bytes

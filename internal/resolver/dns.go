@@ -147,19 +147,33 @@ func (d *DNS) workLimit() time.Duration {
 	return min(most, max(set.timeout*time.Duration(tries), time.Second))
 }
 
-// resolve asks servers and follows aliases.
+// resolve asks servers and follows aliases. What one server's answers make bogus, the
+// next may have right: not all pass signatures on.
 func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
-	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, seen: map[string]bool{name: true}}
-	if d.dnssec != nil {
-		ctx = withBudget(ctx)
+	if d.dnssec == nil {
+		r, _ := d.follow(ctx, name, qtype)
+		return r
 	}
+	ctx = withBudget(ctx)
+	for try := 1; ; try++ {
+		r, s := d.follow(ctx, name, qtype)
+		if s == nil || r.err == nil || r.err.Kind != KindBogus || try >= len(d.servers().servers) || ctx.Err() != nil {
+			return r
+		}
+		s.downUntil.Store(d.now().Add(downTime).UnixNano())
+	}
+}
+
+// follow is one way along aliases to the end; s is the server that had the last word.
+func (d *DNS) follow(ctx context.Context, name string, qtype uint16) (r *result, s *server) {
+	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, seen: map[string]bool{name: true}}
 	for {
 		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil})
 		if fail != nil {
-			return c.failed(fail)
+			return c.failed(fail), s
 		}
 		if r := c.follow(ctx, m, s); r != nil {
-			return r
+			return r, s
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -17,6 +18,8 @@ type validator struct {
 	anchors trustAnchors
 	cuts    *cache[cut] // by name: what lies there in the tree of zones
 	flight  flight[string, cutResult]
+
+	oblivious atomic.Bool // the servers pass no signatures on
 }
 
 const maxCuts = 8192
@@ -42,16 +45,14 @@ func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype
 		}
 	}
 	z, proof, err := v.checkSet(ctx, set)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Bogus, 0, err
-	case z.insecure:
-		return Insecure, 0, nil
-	case proof.wildcard != "":
-		security, err = v.wildcardAnswer(ctx, m, z, name, proof.wildcard)
-		return security, proof.ttl, err
 	}
-	return Secure, proof.ttl, nil
+	security, open := z.open()
+	if !open && proof.wildcard != "" {
+		security, err = v.wildcardAnswer(ctx, m, z, name, proof.wildcard)
+	}
+	return security, proof.ttl, err
 }
 
 // dnameFor finds the DNAME in an answer that makes name an alias of target.
@@ -78,16 +79,22 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 	problem := error(nil)
 	for _, signer := range v.signers(set.sigs, set.owner) {
 		z, err := v.zoneOf(ctx, signer)
-		switch {
-		case err != nil:
+		if err != nil {
 			problem = err
 			continue
-		case z.insecure:
+		}
+		if _, open := z.open(); open {
 			return z, verified{}, nil
-		case z.name != signer:
+		}
+		if z.name != signer {
 			continue
 		}
 		proof, err := z.check(ctx, v.d.now(), set)
+		if err != nil && v.stale(z) {
+			if z, err = v.refreshed(ctx, z); err == nil {
+				proof, err = z.check(ctx, v.d.now(), set)
+			}
+		}
 		if err == nil {
 			return z, proof, nil
 		}
@@ -95,15 +102,36 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 	}
 	// Unsigned or wrongly signed: right only where the zone is not signed.
 	z, err := v.zoneOf(ctx, set.owner)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, verified{}, err
-	case z.insecure:
+	}
+	if _, open := z.open(); open {
 		return z, verified{}, nil
-	case problem == nil:
+	}
+	if problem == nil {
 		problem = fmt.Errorf("%s %s is not signed, though the zone %s is", quote(displayName(set.owner)), dns.TypeToString[set.rrtype], quote(displayName(z.name)))
 	}
 	return nil, verified{}, problem
+}
+
+// staleAge is how old keys must be to be fetched again when a signature does not fit:
+// a zone that lost its key cannot wait for the old ones to run out.
+const staleAge = time.Minute
+
+func (v *validator) stale(z *zone) bool { return v.d.now().Sub(z.fetched) >= staleAge }
+
+// refreshed gives a zone with keys fetched anew. When it is no longer the same zone,
+// there is nothing to check by.
+func (v *validator) refreshed(ctx context.Context, old *zone) (*zone, error) {
+	v.cuts.drop(cacheKey{name: old.name})
+	z, err := v.zoneOf(ctx, old.name)
+	if err != nil {
+		return old, err
+	}
+	if z.name != old.name || len(z.keys) == 0 {
+		return old, fmt.Errorf("the zone %s changed while it was being validated", quote(displayName(old.name)))
+	}
+	return z, nil
 }
 
 // signers lists the zones that signatures claim to be by, those that may sign for
@@ -154,13 +182,14 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 	problem := error(nil)
 	for _, signer := range v.signers(sigs, name) {
 		z, err := v.zoneOf(ctx, signer)
-		switch {
-		case err != nil:
+		if err != nil {
 			problem = err
 			continue
-		case z.insecure:
-			return Insecure, nil
-		case z.name != signer:
+		}
+		if security, open := z.open(); open {
+			return security, nil
+		}
+		if z.name != signer {
 			continue
 		}
 		security, err := v.denied(ctx, m, z, name, qtype)
@@ -170,12 +199,13 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 		problem = err
 	}
 	z, err := v.zoneOf(ctx, name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Bogus, err
-	case z.insecure:
-		return Insecure, nil
-	case problem == nil:
+	}
+	if security, open := z.open(); open {
+		return security, nil
+	}
+	if problem == nil {
 		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed", quote(displayName(name)), quote(displayName(z.name)))
 	}
 	return Bogus, problem
@@ -204,13 +234,13 @@ func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string
 }
 
 // ask is a query for the validator's own needs.
-func (v *validator) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
-	m, _, fail := v.d.exchange(ctx, query{name: name, qtype: qtype, dnssec: true})
+func (v *validator) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, *server, error) {
+	m, s, fail := v.d.exchange(ctx, query{name: name, qtype: qtype, dnssec: true})
 	if fail != nil {
 		fail.Name = displayName(name) + " " + dns.TypeToString[qtype]
-		return nil, fail
+		return nil, nil, fail
 	}
-	return m, nil
+	return m, s, nil
 }
 
 // life bounds how long a finding about a zone is kept.

@@ -73,15 +73,17 @@ func (d *DNS) ask(ctx context.Context, s *server, q query, useTCP bool) (*dns.Ms
 		return nil, &failure{contextKind(ctx), err}
 	}
 	defer d.release()
-	edns := !s.noEDNS(d.now()) || q.dnssec
+	edns := q.dnssec || !s.noEDNS(d.now())
 	m, fail := d.askWith(ctx, s.addr, q, edns, useTCP)
-	if fail != nil || !edns || q.dnssec {
+	if fail != nil || !edns {
 		return m, fail
 	}
 	// RFC 6891 §7: a server without EDNS answers FORMERR, some NOTIMP.
 	if m.Rcode == dns.RcodeFormatError || m.Rcode == dns.RcodeNotImplemented || m.Rcode == dns.RcodeBadVers {
 		plain, fail := d.askWith(ctx, s.addr, q, false, useTCP)
-		if fail == nil && plain.Rcode != dns.RcodeFormatError {
+		// A validator never goes without EDNS for long: one name's trouble must not cost
+		// the others their signatures.
+		if fail == nil && plain.Rcode != dns.RcodeFormatError && !q.dnssec {
 			s.setNoEDNS(d.now())
 		}
 		return plain, fail

@@ -28,8 +28,13 @@ type Options struct {
 	// loopback counts, and of all when resolv.conf has "options trust-ad".
 	TrustAD bool
 	// TrustAnchorFile holds DS or DNSKEY records. When given, answers are validated in
-	// this process and no AD bit is believed.
+	// this process and no AD bit is believed. Name servers that pass no signatures on
+	// at all, not even the anchor zone's own, leave everything SecurityUnknown: nothing
+	// counts as secure then, but mail flows as it does without trust anchor.
 	TrustAnchorFile string
+	// Warn is told once when name servers begin to pass no signatures on, and once
+	// when they pass them on again; may be nil.
+	Warn func(text string)
 
 	// CacheSize is the number of answers kept, default 16,384; negative: none.
 	CacheSize int

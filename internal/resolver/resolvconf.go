@@ -91,8 +91,13 @@ func (c *resolvConf) setOption(option string) {
 
 // ParseServer reads a name server's address: "192.0.2.1", "192.0.2.1:5353",
 // "2001:db8::1", "[2001:db8::1]:5353". The port is 53 unless given.
+//
+// Compat(opendkim 2.11): built with unbound it takes "192.0.2.1@5353" too.
 func ParseServer(text string) (netip.AddrPort, error) {
 	text = strings.TrimSpace(text)
+	if host, port, ok := strings.Cut(text, "@"); ok {
+		text = net.JoinHostPort(host, port)
+	}
 	plain := text
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		plain = text[1 : len(text)-1]

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +15,21 @@ type zone struct {
 	name     string
 	keys     []*dns.DNSKEY // those that may sign; empty when insecure
 	insecure bool          // proved not to be signed, or not in a way we can check
+	// oblivious is the anchor's zone as seen through servers that know no DNSSEC.
+	oblivious bool
+	fetched   time.Time
+}
+
+// open tells whether the zone has no say about what lies in and below it, and what
+// that makes of it.
+func (z *zone) open() (Security, bool) {
+	switch {
+	case z.oblivious:
+		return SecurityUnknown, true
+	case z.insecure:
+		return Insecure, true
+	}
+	return Secure, false
 }
 
 // cut says what lies at a name in the tree of zones.
@@ -46,7 +62,7 @@ func (v *validator) zoneOf(ctx context.Context, name string) (*zone, error) {
 	}
 	z := c.zone
 	for labels := dns.CountLabel(top) + 1; labels <= dns.CountLabel(name); labels++ {
-		if z.insecure {
+		if _, open := z.open(); open {
 			return z, nil
 		}
 		child := lastLabels(name, labels)
@@ -99,16 +115,46 @@ func (c cut) cost() int {
 	return cost
 }
 
+// obliviousTime is how long servers without DNSSEC are taken to stay so.
+const obliviousTime = 5 * time.Minute
+
 // anchored is the zone of a trust anchor.
 func (v *validator) anchored(ctx context.Context, name string) (cut, time.Duration, error) {
 	a := v.anchors[name]
 	z, ttl, err := v.keyed(ctx, name, a.ds, a.keys)
+	var unsigned *unsignedError
+	if errors.As(err, &unsigned) {
+		v.warn(true, unsigned.server)
+		return cut{zone: &zone{name: name, oblivious: true}}, obliviousTime, nil
+	}
+	if err == nil {
+		v.warn(false, "")
+	}
 	return cut{zone: z}, ttl, err
+}
+
+// warn tells of a change in what the servers can do.
+func (v *validator) warn(oblivious bool, server string) {
+	if v.oblivious.Swap(oblivious) == oblivious || v.d.options.Warn == nil {
+		return
+	}
+	if oblivious {
+		v.d.options.Warn("name server " + server + " passes no DNSSEC signatures on: keys cannot be validated and count as unprotected")
+		return
+	}
+	v.d.options.Warn("the name servers pass DNSSEC signatures on again: keys are validated")
+}
+
+// unsignedError is keys without any signature where there must be some.
+type unsignedError struct{ zone, server string }
+
+func (e *unsignedError) Error() string {
+	return fmt.Sprintf("no signed DNSKEY records of %s came, though it should be signed", quote(displayName(e.zone)))
 }
 
 // delegated finds what lies at a name one label below a zone or within it: RFC 4035 §5.2.
 func (v *validator) delegated(ctx context.Context, parent *zone, name string) (cut, time.Duration, error) {
-	m, err := v.ask(ctx, name, dns.TypeDS)
+	m, _, err := v.ask(ctx, name, dns.TypeDS)
 	if err != nil {
 		return cut{}, 0, err
 	}
@@ -178,15 +224,15 @@ func (v *validator) signedChild(ctx context.Context, name string, records []dns.
 
 // keyed asks for a zone's keys and verifies them by digests or keys that are trusted.
 func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, trusted []*dns.DNSKEY) (*zone, time.Duration, error) {
-	m, err := v.ask(ctx, name, dns.TypeDNSKEY)
+	m, s, err := v.ask(ctx, name, dns.TypeDNSKEY)
 	if err != nil {
 		return nil, 0, err
 	}
 	set := setOf(m.Answer, name, dns.TypeDNSKEY)
-	if len(set.records) == 0 {
-		return nil, 0, fmt.Errorf("%s has no DNSKEY records, though it should be signed", quote(displayName(name)))
+	if len(set.records) == 0 || len(set.sigs) == 0 {
+		return nil, 0, &unsignedError{name, s.serverDisplay}
 	}
-	z := &zone{name: name}
+	z := &zone{name: name, fetched: v.d.now()}
 	for _, rr := range set.records {
 		if key, ok := rr.(*dns.DNSKEY); ok && usableKey(key) {
 			z.keys = append(z.keys, key)
