@@ -114,7 +114,7 @@ func (k *KeyRecord) readHashes(tags *taglist.List) Reason {
 
 func (k *KeyRecord) readServices(tags *taglist.List) Reason {
 	v := tags.Value("s")
-	if len(v) == 0 {
+	if v == nil {
 		return ReasonNone
 	}
 	k.Services = words(v)
@@ -135,8 +135,6 @@ func (k *KeyRecord) readType(tags *taglist.List) Reason {
 	switch k.Type {
 	case "rsa", "ed25519":
 		return ReasonNone
-	case "":
-		return ReasonKeyTypeMissing
 	}
 	return ReasonKeyTypeUnknown
 }

@@ -52,7 +52,6 @@ const (
 	ReasonKeyHashUnknown                       // unknown key hash
 	ReasonKeyHashMismatch                      // signature-key hash mismatch
 	ReasonNotEmailKey                          // not an e-mail key
-	ReasonKeyTypeMissing                       // key type missing
 	ReasonKeyTypeUnknown                       // unknown key type
 	ReasonKeyTypeMismatch                      // key type mismatch
 	ReasonKeyMissing                           // key missing
@@ -64,9 +63,8 @@ const (
 	ReasonKeyBogus                             // key not authentic
 	ReasonKeyUnprotected                       // key not protected
 	ReasonSubdomain                            // unauthorized subdomain
-	ReasonGranularity                          // key granularity mismatch
 	ReasonBadSignature                         // signature verification failed
-	ReasonBodyHash                             // body hash mismatch
+	ReasonBodyHash                             // signature verification failed
 	ReasonUnprotectedHeader                    // unprotected header field
 	ReasonSHA1                                 // signature algorithm not accepted
 	ReasonBodyCoverage                         // signature covers too little of the body
@@ -95,9 +93,9 @@ var reasons = [reasonCount]reasonInfo{
 		"The signature's v= tag is empty."},
 	ReasonDomain: {"invalid domain coverage", StatusPermError,
 		"The identity in i= is not inside the signing domain d=."},
-	ReasonExpired: {"signature expired", StatusFail,
+	ReasonExpired: {"signature expired", StatusPermError,
 		"The signature's expiration time x= has passed."},
-	ReasonFuture: {"signature timestamp in the future", StatusFail,
+	ReasonFuture: {"signature timestamp in the future", StatusPermError,
 		"The signature's time t= lies in the future; one of the two clocks is wrong."},
 	ReasonTimestampOrder: {"signature timestamp order error", StatusPermError,
 		"The signature expires (x=) before it was made (t=)."},
@@ -119,7 +117,7 @@ var reasons = [reasonCount]reasonInfo{
 		"The signature does not cover the From field, which every signature must."},
 	ReasonLength: {"body length value invalid", StatusPermError,
 		"The signature's l= is not a number."},
-	ReasonLengthTooLarge: {"length tag value exceeds body size", StatusPermError,
+	ReasonLengthTooLarge: {"length tag value exceeds body size", StatusFail,
 		"The signature covers more bytes (l=) than the body has: the body was shortened."},
 	ReasonQueryMethod: {"query method invalid", StatusPermError,
 		"The signature's q= names no way of fetching the key that is known; dns/txt is the only one."},
@@ -155,7 +153,7 @@ var reasons = [reasonCount]reasonInfo{
 		"The signature is not a list of tags."},
 	ReasonDuplicateTag: {"signature tag repeated", StatusPermError,
 		"The signature has the same tag twice."},
-	ReasonKeyNotFound: {"key not found in DNS", StatusPermError,
+	ReasonKeyNotFound: {"key not found in DNS", StatusFail,
 		"There is no key record at this selector and domain: it was never published, or has been withdrawn."},
 	ReasonKeyReply: {"key DNS reply corrupt", StatusPermError,
 		"What the name server answered is no usable TXT record."},
@@ -167,23 +165,21 @@ var reasons = [reasonCount]reasonInfo{
 		"The key record is not a list of tags."},
 	ReasonKeyEmpty: {"empty key record", StatusPermError,
 		"The key record holds nothing."},
-	ReasonKeyVersion: {"unknown key version", StatusPermError,
+	ReasonKeyVersion: {"unknown key version", StatusFail,
 		"The key record's v= is not DKIM1, or does not stand first."},
-	ReasonKeyHashUnknown: {"unknown key hash", StatusPermError,
+	ReasonKeyHashUnknown: {"unknown key hash", StatusFail,
 		"The key record's h= names no hash function that exists (it must be sha256; a common mistake is rsa-sha256)."},
-	ReasonKeyHashMismatch: {"signature-key hash mismatch", StatusPermError,
+	ReasonKeyHashMismatch: {"signature-key hash mismatch", StatusFail,
 		"The key record's h= does not allow the hash function of the signature."},
-	ReasonNotEmailKey: {"not an e-mail key", StatusPermError,
+	ReasonNotEmailKey: {"not an e-mail key", StatusFail,
 		"The key record's s= says that the key is not for mail."},
-	ReasonKeyTypeMissing: {"key type missing", StatusPermError,
-		"The key record's k= tag is empty."},
-	ReasonKeyTypeUnknown: {"unknown key type", StatusPermError,
-		"The key record's k= names a type of key that is not known."},
+	ReasonKeyTypeUnknown: {"unknown key type", StatusFail,
+		"The key record's k= is empty or names a type of key that is not known."},
 	ReasonKeyTypeMismatch: {"key type mismatch", StatusPermError,
 		"The key is of another type than the signature's algorithm."},
 	ReasonKeyMissing: {"key missing", StatusPermError,
 		"The key record has no p= tag."},
-	ReasonKeyRevoked: {"key revoked", StatusPermError,
+	ReasonKeyRevoked: {"key revoked", StatusFail,
 		"The key record's p= is empty: the domain has withdrawn this key."},
 	ReasonKeyUnusable: {"unable to apply public key", StatusPermError,
 		"The key record's p= does not hold a public key: it is cut short, or characters were added or changed."},
@@ -197,13 +193,11 @@ var reasons = [reasonCount]reasonInfo{
 		"The key record failed its DNSSEC validation: somebody may have forged it."},
 	ReasonKeyUnprotected: {"key not protected", StatusPolicy,
 		"The key record is not protected by DNSSEC, which is asked for here."},
-	ReasonSubdomain: {"unauthorized subdomain", StatusPermError,
+	ReasonSubdomain: {"unauthorized subdomain", StatusFail,
 		"The key record (t=s) forbids an identity i= in a subdomain of d=."},
-	ReasonGranularity: {"key granularity mismatch", StatusPermError,
-		"The key record's g= does not allow this local part."},
 	ReasonBadSignature: {"signature verification failed", StatusFail,
 		"The header was changed after signing, or the signature was made with another key."},
-	ReasonBodyHash: {"body hash mismatch", StatusFail,
+	ReasonBodyHash: {"signature verification failed", StatusFail,
 		"The body was changed after signing."},
 	ReasonUnprotectedHeader: {"unprotected header field", StatusPolicy,
 		"A header field that must be signed here is not covered by the signature."},
@@ -239,6 +233,9 @@ func (r Reason) Explain() string {
 }
 
 // Status is the result a signature has for this reason.
+//
+// Compat(opendkim 2.11): a key that is absent, revoked or of no use for mail is
+// a fail and not a permerror; a signature out of its time is a permerror.
 func (r Reason) Status() Status {
 	if r < reasonCount {
 		return reasons[r].status

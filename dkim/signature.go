@@ -189,7 +189,7 @@ func (s *Signature) readIdentity() Reason {
 	}
 	text, ok := decodeQuoted(make([]byte, 0, len(v)), v)
 	at := bytes.LastIndexByte(text, '@')
-	if !ok || at < 0 || !utf8.Valid(text) {
+	if !ok || at < 0 || !utf8.Valid(text) || text[0] != '"' && bytes.IndexByte(text, '@') != at {
 		return ReasonIdentityInvalid
 	}
 	s.Identity, s.HasIdentity = string(text), true
@@ -278,8 +278,7 @@ func (s *Signature) readQuery() Reason {
 		if !strings.EqualFold(kind, "dns") {
 			continue
 		}
-		// Compat(opendkim 2.11): "dns" alone is dns/txt.
-		if option == "" || strings.EqualFold(option, "txt") {
+		if strings.EqualFold(option, "txt") {
 			return ReasonNone
 		}
 		reason = ReasonQueryOption
