@@ -5,32 +5,59 @@ import (
 	"strings"
 )
 
-// Format writes the field's value in OpenDKIM's layout: "HOST;\r\n\tdkim=…", one
-// method a line, "HOST; dkim=none" on one line when nothing follows the result.
-// There is no leading blank and no final line break.
+const (
+	fieldNameBytes = len("Authentication-Results: ")
+	tabColumns     = 8
+	// maxColumns is as far as OpenDKIM fills a line; it does not count the
+	// blanks between results already on it.
+	maxColumns = 73
+)
+
+// Format writes the field's value in OpenDKIM's layout: each result with its
+// properties is a piece, and a piece that would make the line too long begins
+// another: "HOST;\r\n\tdkim=pass (2048-bit key) header.d=…", but "HOST; dkim=none".
+// There is no leading blank and no final line break. Values are quoted where they
+// need it, so nothing in them can end the field or begin another result;
+// control characters become "?". Names, results and property types and names are
+// written as given: they must be keywords.
 func (r Results) Format() string {
 	var b strings.Builder
-	b.WriteString(value(r.AuthservID))
+	b.WriteString(authservID(r.AuthservID))
 	if r.Version != 0 {
 		b.WriteString(" " + strconv.Itoa(r.Version))
 	}
+	b.WriteString(";")
 	if len(r.Methods) == 0 {
-		b.WriteString("; none")
+		b.WriteString(" none")
 		return b.String()
 	}
+	column := fieldNameBytes + b.Len()
 	for i, m := range r.Methods {
-		b.WriteString(";")
-		if i == 0 && len(r.Methods) == 1 && len(m.Props) == 0 {
-			b.WriteString(" ")
-		} else {
-			b.WriteString("\r\n\t")
+		piece := m.format()
+		if i < len(r.Methods)-1 {
+			piece += ";"
 		}
-		m.write(&b)
+		if column+1+len(piece) > maxColumns && !r.isShortNotice() {
+			b.WriteString("\r\n\t")
+			column = tabColumns
+		} else {
+			b.WriteString(" ")
+		}
+		b.WriteString(piece)
+		column += len(piece)
 	}
 	return b.String()
 }
 
-func (m Method) write(b *strings.Builder) {
+// isShortNotice holds for results like "dkim=permerror (bad message/signature format)".
+//
+// Compat(opendkim 2.11): that one is not folded.
+func (r Results) isShortNotice() bool {
+	return len(r.Methods) == 1 && len(r.Methods[0].Props) == 0 && r.Methods[0].Comment != ""
+}
+
+func (m Method) format() string {
+	var b strings.Builder
 	b.WriteString(m.Name)
 	if m.Version != 0 {
 		b.WriteString("/" + strconv.Itoa(m.Version))
@@ -45,4 +72,5 @@ func (m Method) write(b *strings.Builder) {
 	for _, p := range m.Props {
 		b.WriteString(" " + p.Type + "." + p.Name + "=" + propValue(p.Value))
 	}
+	return b.String()
 }

@@ -42,8 +42,7 @@ func AuthservIDOf(value []byte) (id string, ok bool) {
 		}
 		before := l.pos
 		l.skipJunk()
-		joined := l.pos > before && !l.end() && (l.peek() == '.' || bytes.HasSuffix(name, []byte(".")))
-		if !joined || !isNameByte(l.peek()) {
+		if l.pos == before || !l.goesOn(bytes.HasSuffix(name, []byte("."))) {
 			break
 		}
 	}
@@ -52,24 +51,40 @@ func AuthservIDOf(value []byte) (id string, ok bool) {
 
 func cut(s string) string { return s[:min(len(s), maxIDBytes)] }
 
-// isNameByte is generous: what ends a name is a blank, a semicolon, a comment, an
-// equals sign or a quote.
-func isNameByte(c byte) bool {
-	return c > ' ' && c != 0x7f && c != ';' && c != '(' && c != '"' && c != '='
+// isNameByte holds for a token's octets and the slash.
+//
+// Compat(opendkim 2.11): AuthservIDWithJobID writes "name/job" without quotes.
+func isNameByte(c byte) bool { return isTokenByte(c) || c == '/' }
+
+// goesOn reports whether a name that blanks or comments interrupted goes on
+// here: with a dot or, after a dot, with anything but a version number.
+func (l *lexer) goesOn(afterDot bool) bool {
+	if l.end() || !isNameByte(l.peek()) {
+		return false
+	}
+	if !afterDot {
+		return l.peek() == '.'
+	}
+	for i := l.pos; i < len(l.in) && i-l.pos < maxIDBytes; i++ {
+		if c := l.in[i]; c < '0' || c > '9' {
+			return isNameByte(c)
+		}
+	}
+	return false
 }
 
-// skipJunk moves past blanks, control characters and comments; a comment without
-// end is taken to be its opening parenthesis only.
+// skipJunk moves past blanks, control characters and comments. A comment without
+// end is taken to be its opening parenthesis only, and from there on every
+// parenthesis is passed over by itself.
 func (l *lexer) skipJunk() {
-	unbalanced := false
 	for !l.end() {
 		switch c := l.in[l.pos]; {
 		case c <= ' ' || c == 0x7f:
 			l.pos++
-		case c == '(' && !unbalanced:
+		case c == '(' && !l.unbalanced:
 			start := l.pos
-			if _, ok := l.skipComment(); !ok {
-				l.pos, unbalanced = start+1, true
+			if !l.skipComment() {
+				l.pos, l.unbalanced = start+1, true
 			}
 		case c == '(' || c == ')':
 			l.pos++
@@ -80,14 +95,21 @@ func (l *lexer) skipJunk() {
 }
 
 // SameAuthservID reports whether two names are the same one: case does not
-// matter, nor a trailing dot, nor whether a label is in its A or U form.
+// matter, nor a trailing dot, nor whether a label is in its A or U form, nor a
+// job's identifier after a slash.
 func SameAuthservID(a, b string) bool {
-	a, b = trimDot(a), trimDot(b)
+	a, b = trimName(a), trimName(b)
 	return strings.EqualFold(a, b) || (mayBeIDN(a) || mayBeIDN(b)) && toASCII(a) == toASCII(b)
 }
 
-// trimDot takes off trailing dots, of which two are no name but a forgery.
-func trimDot(s string) string { return strings.TrimRight(s, ".") }
+// trimName takes off a job's identifier and trailing dots, of which two are no
+// name but a forgery.
+//
+// Compat(opendkim 2.11): see isNameByte.
+func trimName(s string) string {
+	s, _, _ = strings.Cut(s, "/")
+	return strings.TrimRight(s, ".")
+}
 
 // mayBeIDN keeps the conversion away from names that have no second form.
 func mayBeIDN(s string) bool {

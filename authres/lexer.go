@@ -1,6 +1,7 @@
 package authres
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -17,6 +18,8 @@ type lexer struct {
 	in      []byte
 	pos     int
 	comment string // text of the first comment of the last cfws
+	// unbalanced: skipJunk met a comment without end.
+	unbalanced bool
 }
 
 func (l *lexer) fail(what string) error {
@@ -53,12 +56,12 @@ func (l *lexer) cfws() (some bool, err error) {
 		case isSpace(c):
 			l.pos++
 		case c == '(':
-			text, ok := l.skipComment()
-			if !ok {
+			start := l.pos + 1
+			if !l.skipComment() {
 				return true, l.fail("comment without end")
 			}
 			if l.comment == "" {
-				l.comment = text
+				l.comment = unescape(l.in[start : l.pos-1])
 			}
 		default:
 			return some, nil
@@ -68,35 +71,32 @@ func (l *lexer) cfws() (some bool, err error) {
 	return some, nil
 }
 
-// skipComment moves past a comment and returns what stands in it.
-func (l *lexer) skipComment() (text string, ok bool) {
-	start := l.pos + 1
+// skipComment moves past a comment, or to the end of the input when the comment
+// has none.
+func (l *lexer) skipComment() (ok bool) {
 	depth := 0
-	escaped := false
 	for ; l.pos < len(l.in); l.pos++ {
 		switch l.in[l.pos] {
 		case '\\':
-			escaped = true
 			l.pos++
 		case '(':
 			depth++
 		case ')':
 			if depth--; depth == 0 {
-				text := l.in[start:l.pos]
 				l.pos++
-				if escaped {
-					return unescape(text), true
-				}
-				return string(text), true
+				return true
 			}
 		}
 	}
 	l.pos = len(l.in)
-	return "", false
+	return false
 }
 
 // unescape takes the backslashes of quoted pairs off.
 func unescape(b []byte) string {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return string(b)
+	}
 	out := make([]byte, 0, len(b))
 	for i := 0; i < len(b); i++ {
 		if b[i] == '\\' && i+1 < len(b) {
@@ -150,6 +150,18 @@ func (l *lexer) value() (s string, err error) {
 	s = l.run(isTokenByte)
 	if s == "" {
 		return "", l.fail("a token or a quoted string is wanted")
+	}
+	return s, nil
+}
+
+// authservID takes a value that may have slashes in it.
+func (l *lexer) authservID() (string, error) {
+	if l.peek() == '"' {
+		return l.value()
+	}
+	s := l.run(isNameByte)
+	if s == "" {
+		return "", l.fail("a name is wanted")
 	}
 	return s, nil
 }

@@ -13,11 +13,10 @@ func Parse(value []byte) (Results, error) {
 	if _, err := l.cfws(); err != nil {
 		return r, err
 	}
-	id, err := l.value()
-	if err != nil {
+	var err error
+	if r.AuthservID, err = l.authservID(); err != nil {
 		return r, err
 	}
-	r.AuthservID = id
 	space, err := l.cfws()
 	if err != nil {
 		return r, err
@@ -164,21 +163,21 @@ func (l *lexer) detail(m *Method) error {
 // propValue reads a pvalue: a value, or [local-part] "@" domain. Real fields have
 // more in it than the grammar allows unquoted ("header.b=ab/c+d=", "smtp.mailfrom=a=b@c",
 // "policy.ip=[::1]"), so anything up to a blank, semicolon or comment is taken.
+// A quoted local part keeps its quotes, as they belong to the address.
 func (l *lexer) propValue() (string, error) {
-	s := ""
+	start := l.pos
 	if l.peek() == '"' {
 		text, ok := l.quotedString()
 		if !ok {
 			return "", l.fail("quoted string without end")
 		}
-		s = text
 		if l.peek() != '@' {
-			return s, nil
+			return text, nil
 		}
 	}
 	tail := l.run(func(c byte) bool { return c > ' ' && c != 0x7f && c != ';' && c != '(' && c != ')' && c != '"' })
-	if s += tail; tail == "" {
+	if tail == "" {
 		return "", l.fail("a value is wanted")
 	}
-	return s, nil
+	return string(l.in[start:l.pos]), nil
 }

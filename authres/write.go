@@ -17,12 +17,17 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// value writes a value (RFC 2045 §5.1): a token, or else a quoted string.
-func value(s string) string {
-	if isToken(s) {
-		return s
+// authservID writes a name, slashes as they are.
+func authservID(s string) string {
+	if s == "" {
+		return `""`
 	}
-	return quoted(s)
+	for i := range len(s) {
+		if !isNameByte(s[i]) {
+			return quoted(s)
+		}
+	}
+	return s
 }
 
 // quoted writes a quoted string; control characters cannot be in one and become "?".
@@ -60,8 +65,10 @@ func comment(s string) string {
 
 // propValue writes a property's value: a value, or [local-part] "@" domain
 // (RFC 8601 §2.2 pvalue).
+//
+// Compat(opendkim 2.11): the slashes and equals signs of base64 are not quoted.
 func propValue(s string) string {
-	if isToken(s) {
+	if isBase64OrToken(s) {
 		return s
 	}
 	at := strings.LastIndexByte(s, '@')
@@ -69,13 +76,39 @@ func propValue(s string) string {
 		return quoted(s)
 	}
 	local, domain := s[:at], s[at:]
-	if local == "" || isDotAtom(local) {
+	if local == "" || isDotAtom(local) || isQuotedString(local) {
 		return s
 	}
-	if len(local) >= 2 && local[0] == '"' && local[len(local)-1] == '"' {
-		return quoted(unquote(local)) + domain
-	}
 	return quoted(local) + domain
+}
+
+func isBase64OrToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isTokenByte(c) && c != '/' && c != '=' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isQuotedString reports whether s is one quoted string, without folds.
+func isQuotedString(s string) bool {
+	if len(s) < 2 || s[0] != '"' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return i == len(s)-1
+		case c == '\\':
+			if i++; i >= len(s) || s[i] < ' ' || s[i] == 0x7f {
+				return false
+			}
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return false
+		}
+	}
+	return false
 }
 
 func isDotAtom(s string) bool {
@@ -91,16 +124,4 @@ func isDotAtom(s string) bool {
 		}
 	}
 	return true
-}
-
-func unquote(s string) string {
-	s = s[1 : len(s)-1]
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
