@@ -32,9 +32,6 @@ func classOf(bits int) *class {
 	return nil
 }
 
-// index is c's place in classes.
-func (c *class) index() int { return c.bits/1024 - 1 }
-
 // constants are what the kernels need of one key, secret but for n.
 type constants struct {
 	class *class

@@ -1,6 +1,7 @@
 package rsaengine
 
 import (
+	"encoding/binary"
 	"math/big"
 	"math/bits"
 )
@@ -12,29 +13,32 @@ const (
 	digitMask = 1<<digitBits - 1
 )
 
-// setBytes sets x to the big-endian number b, which must fit.
+// setBytes sets x to the big-endian number b, which must fit. The length of b
+// is a multiple of eight.
 func setBytes(x []uint64, b []byte) {
-	clear(x)
-	for i := range b {
-		bit := 8 * (len(b) - 1 - i)
-		j, shift := bit/digitBits, bit%digitBits
-		x[j] |= uint64(b[i]) << shift & digitMask
-		if shift > digitBits-8 && j+1 < len(x) {
-			x[j+1] |= uint64(b[i]) >> (digitBits - shift)
+	for j := range x {
+		low := digitBits * j / 8 // bytes below the digit
+		var v uint64
+		switch high := len(b) - low; {
+		case high >= 8:
+			v = binary.BigEndian.Uint64(b[high-8:])
+		case high > 0:
+			v = binary.BigEndian.Uint64(b) >> (8 * (8 - high))
 		}
+		x[j] = v >> (digitBits * j % 8) & digitMask
 	}
 }
 
-// putBytes writes x to b, big-endian.
+// putBytes writes x to b, big-endian. The length of b is a multiple of eight.
 func putBytes(b []byte, x []uint64) {
-	for i := range b {
-		bit := 8 * (len(b) - 1 - i)
-		j, shift := bit/digitBits, bit%digitBits
+	for k := range len(b) / 8 {
+		j, shift := 64*k/digitBits, 64*k%digitBits
 		v := x[j] >> shift
-		if shift > digitBits-8 && j+1 < len(x) {
-			v |= x[j+1] << (digitBits - shift)
+		for up := digitBits - shift; up < 64 && j+1 < len(x); up += digitBits {
+			j++
+			v |= x[j] << up
 		}
-		b[i] = byte(v)
+		binary.BigEndian.PutUint64(b[len(b)-8*k-8:], v)
 	}
 }
 
@@ -97,7 +101,7 @@ func multiplyAdd(r, a, b, c []uint64) {
 
 // digitsOf returns x in n digits.
 func digitsOf(x *big.Int, n int) []uint64 {
-	b := make([]byte, (n*digitBits+7)/8)
+	b := make([]byte, (n*digitBits+63)/64*8)
 	defer clear(b)
 	d := make([]uint64, n)
 	setBytes(d, x.FillBytes(b))

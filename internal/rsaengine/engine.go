@@ -40,14 +40,14 @@ type Engine struct {
 	closed atomic.Bool
 	inject func(vector) // see work
 
-	batches, signatures, fallbacks, faults atomic.Uint64
+	batches, signatures, lanes, fallbacks, faults atomic.Uint64
 }
 
 // Stats are counts since New.
 type Stats struct {
 	Batches    uint64 // passes through the vector unit
 	Signatures uint64 // signatures made in them, at most four a batch
-	Lanes      uint64 // lanes these used, of eight a batch
+	Lanes      uint64 // lanes these used, of eight a batch: two a signature, or all for one alone
 	Fallbacks  uint64 // signatures made by crypto/rsa
 	Faults     uint64 // results that failed the check with the public key; crypto/rsa signed instead
 }
@@ -111,14 +111,13 @@ func (e *Engine) Reason() string { return e.reason }
 
 // Stats returns the counters.
 func (e *Engine) Stats() Stats {
-	s := Stats{
+	return Stats{
 		Batches:    e.batches.Load(),
 		Signatures: e.signatures.Load(),
+		Lanes:      e.lanes.Load(),
 		Fallbacks:  e.fallbacks.Load(),
 		Faults:     e.faults.Load(),
 	}
-	s.Lanes = 2 * s.Signatures
-	return s
 }
 
 // Close makes all signers of the engine sign with crypto/rsa from now on and

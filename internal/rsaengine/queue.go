@@ -152,6 +152,7 @@ func (q *queue) count(c *class, limit int) int {
 func (e *Engine) finish(w *work) {
 	e.batches.Add(1)
 	e.signatures.Add(uint64(len(w.batch)))
+	e.lanes.Add(uint64(2 * len(w.batch) * w.primes.group))
 	for _, b := range w.batch {
 		if !b.ok {
 			e.faults.Add(1)

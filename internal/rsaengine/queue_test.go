@@ -73,7 +73,7 @@ func TestMixedKeysAndSizesTogether(t *testing.T) {
 		list := jobs(t, e, 60, "2048-a", "2048-b", "1024-a", "2048-c", "1024-b", "3072-a", "2048-exponent3", "4096-a")
 		together(t, list, 3)
 		got := e.Stats()
-		if got.Signatures+got.Fallbacks != 180 || got.Faults != 0 || got.Lanes != 2*got.Signatures {
+		if got.Signatures+got.Fallbacks != 180 || got.Faults != 0 || got.Lanes < 2*got.Signatures {
 			t.Errorf("%d workers: stats %+v, want 180 signatures", workers, got)
 		}
 		e.queue.mu.Lock()
@@ -132,7 +132,7 @@ func TestFaultInASolo(t *testing.T) {
 		e := newEngine(t, Options{Mode: ModeIFMA, Workers: 1})
 		e.inject = func(x vector) { x[lanes+lane] ^= 1 }
 		together(t, jobs(t, e, 1, "2048-a"), 1)
-		if got, want := e.Stats(), (Stats{Batches: 1, Signatures: 1, Lanes: 2, Faults: 1, Fallbacks: 1}); got != want {
+		if got, want := e.Stats(), (Stats{Batches: 1, Signatures: 1, Lanes: lanes, Faults: 1, Fallbacks: 1}); got != want {
 			t.Errorf("lane %d: stats %+v, want %+v", lane, got, want)
 		}
 	}
