@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"dojang/internal/logging"
 )
 
 // One program, up to three processes, told apart by an environment variable:
@@ -154,20 +156,24 @@ func Supervise(limits RestartLimits, log *slog.Logger) int {
 			return 0
 		}
 		restarts = append(restarts, time.Now())
-		if limits.exceeded(restarts) {
-			log.Error(status + ", restarted too often; giving up")
-			return 70
+		if which := limits.exceeded(restarts); which != "" {
+			log.Error("maximum restart " + which + " exceeded")
+			return 69
 		}
-		log.Error(status + ", restarting")
+		log.Log(context.Background(), logging.LevelNotice, status+", restarting")
 	}
 }
 
-func (l RestartLimits) exceeded(restarts []time.Time) bool {
+// exceeded names the limit that the restarts are above, "" for none.
+func (l RestartLimits) exceeded(restarts []time.Time) string {
 	n := len(restarts)
 	if l.Count > 0 && n > l.Count {
-		return true
+		return "count"
 	}
-	return l.RateCount > 0 && n > l.RateCount && restarts[n-1].Sub(restarts[n-1-l.RateCount]) < l.RatePeriod
+	if l.RateCount > 0 && n > l.RateCount && restarts[n-1].Sub(restarts[n-1-l.RateCount]) < l.RatePeriod {
+		return "rate"
+	}
+	return ""
 }
 
 // superviseOne runs one worker to its end. status says in OpenDKIM's words how

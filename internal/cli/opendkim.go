@@ -158,10 +158,14 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 func extractOption(s Streams, c *config.Config, name string) int {
 	if _, ok := config.Find(name); !ok {
 		fmt.Fprintf(s.Err, "opendkim: %s: no such option; did you mean %s?\n", name, config.Nearest(name))
-		return exUsage
+		return exDataErr
 	}
-	for _, v := range c.Given(name) {
-		fmt.Fprintln(s.Out, v.Text)
+	values := c.Extract(name)
+	for _, v := range values {
+		fmt.Fprintln(s.Out, v)
+	}
+	if len(values) == 0 {
+		return exConfig
 	}
 	return exOK
 }

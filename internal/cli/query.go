@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/term"
 
 	"dojang/internal/app"
 	"dojang/internal/config"
@@ -44,36 +47,42 @@ func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, e
 	return dataset.Open(ctx, spec, dataset.Options{Openers: app.Openers(c)})
 }
 
-// classicQuery is `opendkim -Q`: it asks for a data set, then for "key/n" until
-// the input ends.
+// classicQuery is `opendkim -Q`: it reads a data set and "key/n" from standard
+// input, and asks for them when that is a terminal.
 func classicQuery(ctx context.Context, s Streams) int {
 	in := bufio.NewScanner(s.In)
 	in.Buffer(nil, 1<<20)
-	fmt.Fprint(s.Out, "opendkim: enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n\trefile:path\n\tdb:path\n\tdsn:<backend>://[user[:pwd]@][port+]host/dbase[/key=val[?...]]\n\tldap:<url>\n> ")
-	if !in.Scan() {
-		return exOK
+	spec, ok := ask(s, in, "enter data set description")
+	if !ok {
+		return exOSErr
 	}
-	set, err := openSet(ctx, config.New(), strings.TrimSpace(in.Text()))
+	set, err := openSet(ctx, config.New(), spec)
 	if err != nil {
-		fmt.Fprintf(s.Err, "opendkim: %s: dkimf_db_open(): %s\n", in.Text(), err)
-		return 1
+		fmt.Fprintf(s.Err, "opendkim: %s: dkimf_db_open(): %s\n", spec, err)
+		return exSoftware
 	}
 	defer set.Close()
-	for {
-		fmt.Fprint(s.Out, "opendkim: enter 'query/n' where 'n' is number of fields to request\n> ")
-		if !in.Scan() {
-			return exOK
-		}
-		queryOnce(ctx, s, set, in.Text())
+	line, ok := ask(s, in, "enter 'query/n' where 'n' is number of fields to request")
+	if !ok {
+		return exOSErr
 	}
+	return queryOnce(ctx, s, set, line)
 }
 
-func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) {
+func ask(s Streams, in *bufio.Scanner, what string) (string, bool) {
+	if f, ok := s.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprintf(s.Out, "opendkim: %s\n> ", what)
+	}
+	ok := in.Scan()
+	return strings.TrimSpace(in.Text()), ok
+}
+
+func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int {
 	slash := strings.LastIndexByte(line, '/')
 	n, err := strconv.Atoi(line[slash+1:])
 	if slash < 0 || err != nil || n < 0 {
 		fmt.Fprintf(s.Err, "opendkim: invalid query '%s'\n", line)
-		return
+		return exUsage
 	}
 	values, err := set.Lookup(ctx, line[:slash], n)
 	switch {
@@ -81,9 +90,9 @@ func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) {
 		fmt.Fprintln(s.Out, "opendkim: dkimf_db_get(): record not found")
 	case err != nil:
 		fmt.Fprintf(s.Out, "opendkim: dkimf_db_get() returned -1: \"%s\"\n", err)
-	default:
-		for _, v := range values {
-			fmt.Fprintf(s.Out, "'%s'\n", v)
-		}
 	}
+	for _, v := range values {
+		fmt.Fprintf(s.Out, "'%s'\n", v)
+	}
+	return exOK
 }

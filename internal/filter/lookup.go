@@ -69,6 +69,9 @@ func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
 	}
 	var failure *resolver.Error
 	if errors.As(err, &failure) {
+		if failure.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
+			return dkim.KeyAnswer{Texts: answer.Texts, Security: dkim.Bogus} // BogusKey says what that is worth
+		}
 		k.NotFound, k.Temporary = failure.NotFound(), failure.Temporary()
 		return k
 	}

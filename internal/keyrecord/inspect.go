@@ -190,7 +190,7 @@ func inspectReason(text string, reason dkim.Reason) Fault {
 		return inspectHash(value("h"))
 	case dkim.ReasonNotEmailKey:
 		return Fault{FaultService, true, fmt.Sprintf("s=%.40s does not let the key sign e-mail", value("s")), "write s=email or leave s= out"}
-	case dkim.ReasonKeyTypeUnknown, dkim.ReasonKeyTypeMissing:
+	case dkim.ReasonKeyTypeUnknown:
 		return Fault{FaultType, true, fmt.Sprintf("k=%.40s is no type of key", value("k")), "write k=rsa or k=ed25519"}
 	case dkim.ReasonKeyMissing:
 		return Fault{FaultNoKey, true, "p=, the key, is missing", "publish the whole record"}
