@@ -1,0 +1,71 @@
+package dojang
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// below says for each package which of ours it may import; what is not listed
+// may import nothing of ours. Imports point down only: a package knows those
+// below it and never those above.
+var below = map[string]string{
+	"header":                    "",
+	"taglist":                   "",
+	"milter":                    "",
+	"authres":                   "",
+	"dkim":                      "header taglist",
+	"internal/problem":          "",
+	"internal/logging":          "",
+	"internal/keyrecord":        "dkim header taglist",
+	"internal/resolver":         "",
+	"internal/rsaengine":        "",
+	"internal/event":            "internal/logging",
+	"internal/config":           "internal/problem",
+	"internal/config/gen":       "internal/config",
+	"internal/dataset":          "internal/problem",
+	"internal/keystore":         "dkim header internal/dataset internal/problem",
+	"internal/policy":           "dkim header authres taglist internal/dataset internal/keystore internal/event",
+	"internal/filter":           "dkim header authres milter internal/policy internal/event internal/keystore internal/dataset internal/resolver",
+	"internal/explain":          "dkim header authres taglist internal/policy internal/resolver",
+	"internal/metrics":          "dkim",
+	"internal/testutil":         "",
+	"internal/testutil/dnstest": "",
+}
+
+// TestImportsPointDown holds packages to the direction of the architecture.
+// app, cli and main compose and may import everything.
+func TestImportsPointDown(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		path = strings.TrimPrefix(path, "dojang/")
+		switch {
+		case path == "dojang", strings.HasPrefix(path, "cmd/"), strings.HasPrefix(path, "test/"), strings.HasPrefix(path, "bench"),
+			path == "internal/app", path == "internal/cli", strings.HasPrefix(path, "internal/rsaengine/asm"):
+			continue
+		}
+		seen++
+		allowed, known := below[path]
+		if !known && strings.HasPrefix(path, "internal/dataset/") {
+			allowed, known = "internal/dataset internal/problem internal/testutil", true
+		}
+		if !known {
+			t.Errorf("%s is not in the list of packages: say what it may import", path)
+			continue
+		}
+		for _, i := range strings.Fields(imports) {
+			name, ours := strings.CutPrefix(i, "dojang/")
+			if ours && !strings.Contains(" "+allowed+" ", " "+name+" ") {
+				t.Errorf("%s imports %s, which is not below it", path, name)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("only %d packages were looked at", seen)
+	}
+}
