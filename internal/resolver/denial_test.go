@@ -151,7 +151,7 @@ func FuzzValidator(f *testing.F) {
 				t.Errorf("%v with %v", security, err)
 			}
 		}
-		if security, err := v.negative(ctx, m, "k.test.", dns.TypeTXT); (err != nil) != (security == Bogus) {
+		if security, _, err := v.negative(ctx, m, "k.test.", dns.TypeTXT); (err != nil) != (security == Bogus) {
 			t.Errorf("%v with %v", security, err)
 		}
 		v.delegated(ctx, keys, "k.test.")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -17,6 +18,7 @@ type DNS struct {
 	sockets chan struct{}
 	cache   *cache[*result] // nil: none
 	flight  flight[cacheKey, *result]
+	stats   stats
 	dnssec  *validator // nil: AD bits decide
 }
 
@@ -59,6 +61,8 @@ func New(o Options) (*DNS, error) {
 	return d, nil
 }
 
+var _ Resolver = (*DNS)(nil)
+
 func (d *DNS) now() time.Time { return d.options.Now() }
 
 // Validating tells whether answers are validated in this process.
@@ -68,9 +72,28 @@ func (d *DNS) Validating() bool { return d.dnssec != nil }
 func (d *DNS) Servers() []string {
 	var names []string
 	for _, s := range d.servers().servers {
-		names = append(names, s.serverDisplay)
+		names = append(names, s.name)
 	}
 	return names
+}
+
+// Stats counts what the resolver did since it was made.
+type Stats struct {
+	Queries      uint64 // sent to name servers, repeated tries too
+	Failures     uint64 // of those, without a usable answer
+	CacheEntries int    // kept now
+}
+
+type stats struct{ queries, failures atomic.Uint64 }
+
+// Stats gives the figures so far. Hits of the cache are known to the caller: see
+// Answer.FromCache.
+func (d *DNS) Stats() Stats {
+	s := Stats{Queries: d.stats.queries.Load(), Failures: d.stats.failures.Load()}
+	if d.cache != nil {
+		s.CacheEntries = d.cache.len()
+	}
+	return s
 }
 
 // LookupTXT implements Resolver.
@@ -160,7 +183,7 @@ func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 		if s == nil || r.err == nil || r.err.Kind != KindBogus || try >= len(d.servers().servers) || ctx.Err() != nil {
 			return r
 		}
-		s.downUntil.Store(d.now().Add(downTime).UnixNano())
+		s.setDown(d.now())
 	}
 }
 
@@ -196,7 +219,7 @@ func (c *chain) follow(ctx context.Context, m *dns.Msg, s *server) *result {
 	for {
 		h, err := hopAt(m, c.name, c.qtype)
 		if err != nil {
-			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: err})
+			return c.failed(&Error{Kind: KindLoop, Server: s.name, Err: err})
 		}
 		if h.records != nil {
 			if bad := c.judge(ctx, m, s, h); bad != nil {
@@ -216,11 +239,11 @@ func (c *chain) follow(ctx context.Context, m *dns.Msg, s *server) *result {
 		c.name = h.target
 		c.cnames++
 		if c.seen[c.name] {
-			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: errLoop})
+			return c.failed(&Error{Kind: KindLoop, Server: s.name, Err: errLoop})
 		}
 		c.seen[c.name] = true
 		if c.cnames > c.d.options.MaxCNAMEs {
-			return c.failed(&Error{Kind: KindLoop, Server: s.serverDisplay, Err: errChain})
+			return c.failed(&Error{Kind: KindLoop, Server: s.name, Err: errChain})
 		}
 	}
 	soa := soaFor(m, c.name)
@@ -237,9 +260,7 @@ func (c *chain) judge(ctx context.Context, m *dns.Msg, s *server, h hop) *result
 		return nil
 	}
 	security, life, err := c.d.dnssec.positive(ctx, m, c.name, c.qtype, h)
-	if life > 0 {
-		c.ttl = min(c.ttl, uint32(life/time.Second))
-	}
+	c.bound(life)
 	return c.verdict(security, err, s)
 }
 
@@ -266,7 +287,7 @@ func asBogus(err error, s *server) *Error {
 		}
 		return &copied
 	}
-	return &Error{Kind: KindBogus, Server: s.serverDisplay, Err: err}
+	return &Error{Kind: KindBogus, Server: s.name, Err: err}
 }
 
 // adSecurity believes the AD bit of a trusted server.
@@ -278,6 +299,11 @@ func adSecurity(m *dns.Msg, s *server) Security {
 		return Secure
 	}
 	return Insecure
+}
+
+// bound shortens the chain's life to that of a proof.
+func (c *chain) bound(life time.Duration) {
+	c.ttl = uint32(min(time.Duration(c.ttl), life/time.Second))
 }
 
 // weaken keeps the weakest security met: nobody's word, then insecure, then secure.
@@ -307,13 +333,14 @@ func (c *chain) absent(ctx context.Context, m *dns.Msg, s *server, soa *dns.SOA)
 	if c.d.dnssec == nil {
 		c.weaken(adSecurity(m, s))
 	} else {
-		security, err := c.d.dnssec.negative(ctx, m, c.name, c.qtype)
+		security, life, err := c.d.dnssec.negative(ctx, m, c.name, c.qtype)
+		c.bound(life)
 		if bad := c.verdict(security, err, s); bad != nil {
 			return bad
 		}
 	}
 	o := c.d.options
-	r := c.failed(&Error{Kind: kind, Server: s.serverDisplay})
+	r := c.failed(&Error{Kind: kind, Server: s.name})
 	r.security, r.err.Security = c.security, c.security
 	r.ttl = o.MinTTL // RFC 2308 §5: without an SOA there is no time to go by
 	if soa != nil {

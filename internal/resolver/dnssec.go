@@ -28,8 +28,11 @@ func newValidator(d *DNS, anchors trustAnchors) *validator {
 	return &validator{d: d, anchors: anchors, cuts: newCache[cut](maxCuts)}
 }
 
+// noLimit is the life of what no signature bounds.
+const noLimit = time.Duration(1<<63 - 1)
+
 // positive judges one hop of an answer for name: its records or its alias. life bounds
-// how long they may be kept, 0 where no signature does.
+// how long they may be kept.
 func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype uint16, h hop) (security Security, life time.Duration, err error) {
 	owner, rrtype := name, qtype
 	if h.records == nil {
@@ -48,8 +51,11 @@ func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype
 	if err != nil {
 		return Bogus, 0, err
 	}
-	security, open := z.open()
-	if !open && proof.wildcard != "" {
+	if security, open := z.open(); open {
+		return security, noLimit, nil
+	}
+	security = Secure
+	if proof.wildcard != "" {
 		security, err = v.wildcardAnswer(ctx, m, z, name, proof.wildcard)
 	}
 	return security, proof.ttl, err
@@ -171,8 +177,9 @@ func (v *validator) wildcardAnswer(ctx context.Context, m *dns.Msg, z *zone, nam
 	return security, nil
 }
 
-// negative judges that name has no records of a type, or does not exist.
-func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype uint16) (Security, error) {
+// negative judges that name has no records of a type, or does not exist. life bounds how
+// long that may be believed.
+func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype uint16) (security Security, life time.Duration, err error) {
 	var sigs []*dns.RRSIG
 	for _, rr := range m.Ns {
 		if sig, ok := rr.(*dns.RRSIG); ok && (sig.TypeCovered == dns.TypeNSEC || sig.TypeCovered == dns.TypeNSEC3) {
@@ -187,35 +194,35 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 			continue
 		}
 		if security, open := z.open(); open {
-			return security, nil
+			return security, noLimit, nil
 		}
 		if z.name != signer {
 			continue
 		}
-		security, err := v.denied(ctx, m, z, name, qtype)
+		security, life, err := v.denied(ctx, m, z, name, qtype)
 		if err == nil {
-			return security, nil
+			return security, life, nil
 		}
 		problem = err
 	}
 	z, err := v.zoneOf(ctx, name)
 	if err != nil {
-		return Bogus, err
+		return Bogus, 0, err
 	}
 	if security, open := z.open(); open {
-		return security, nil
+		return security, noLimit, nil
 	}
 	if problem == nil {
 		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed", quote(displayName(name)), quote(displayName(z.name)))
 	}
-	return Bogus, problem
+	return Bogus, 0, problem
 }
 
 // denied checks the proof of a negative answer from a zone.
-func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string, qtype uint16) (Security, error) {
+func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string, qtype uint16) (Security, time.Duration, error) {
 	records, err := v.denialOf(ctx, m, z)
 	if err != nil {
-		return Bogus, err
+		return Bogus, 0, err
 	}
 	var security Security
 	var ok bool
@@ -225,12 +232,12 @@ func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string
 		security, ok, err = records.noType(ctx, name, qtype)
 	}
 	if err != nil {
-		return Bogus, err
+		return Bogus, 0, err
 	}
 	if !ok {
-		return Bogus, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
+		return Bogus, 0, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
 	}
-	return security, nil
+	return security, records.ttl, nil
 }
 
 // ask is a query for the validator's own needs.

@@ -25,8 +25,7 @@ type testZone struct {
 	sign      []string
 	splitKeys bool // a key-signing and a zone-signing key
 	// at the parent
-	ds      string // "" the zone's own, "none", "wrong", or a record's text
-	signTwo bool
+	ds string // "" the zone's own, "none", "wrong", or a record's text
 	// edit changes the signed zone's text.
 	edit func(string) string
 }

@@ -20,15 +20,16 @@ const (
 
 // server is a name server and what we learned of it.
 type server struct {
-	addr          netip.AddrPort
-	trusted       bool // its AD bit counts
-	downUntil     atomic.Int64
-	plainUntil    atomic.Int64
-	serverDisplay string
+	addr       netip.AddrPort
+	name       string       // of the address, for people
+	trusted    bool         // its AD bit counts
+	downUntil  atomic.Int64 // UNIX nanoseconds
+	plainUntil atomic.Int64 // no EDNS until then
 }
 
 func (s *server) noEDNS(now time.Time) bool { return now.UnixNano() < s.plainUntil.Load() }
 func (s *server) setNoEDNS(now time.Time)   { s.plainUntil.Store(now.Add(noEDNSTime).UnixNano()) }
+func (s *server) setDown(now time.Time)     { s.downUntil.Store(now.Add(downTime).UnixNano()) }
 func (s *server) down(now time.Time) bool   { return now.UnixNano() < s.downUntil.Load() }
 
 // serverSet is the servers of one configuration; immutable but for what each server
@@ -43,7 +44,7 @@ type serverSet struct {
 }
 
 func newServer(addr netip.AddrPort, trustAD bool) *server {
-	return &server{addr: addr, trusted: trustAD || addr.Addr().IsLoopback(), serverDisplay: serverName(addr)}
+	return &server{addr: addr, trusted: trustAD || addr.Addr().IsLoopback(), name: serverName(addr)}
 }
 
 // newServerSet joins what a configuration file says with what the options insist on.
@@ -106,6 +107,7 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, tries-try))
 		m, fail := d.ask(tryCtx, s, q, set.useTCP)
 		cancel()
+		d.stats.queries.Add(1)
 		if fail == nil {
 			fail = failureOf(m)
 		}
@@ -113,13 +115,14 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 			s.downUntil.Store(0)
 			return m, s, nil
 		}
-		last = &Error{Name: q.name, Kind: fail.kind, Server: s.serverDisplay, Err: fail.err}
+		d.stats.failures.Add(1)
+		last = &Error{Name: q.name, Kind: fail.kind, Server: s.name, Err: fail.err}
 		switch fail.kind {
 		case KindTooLarge, KindBadName, KindCanceled:
 			return nil, s, last
 		case KindTimeout, KindNetwork, KindMalformed:
 			if ctx.Err() == nil || fail.kind != KindTimeout {
-				s.downUntil.Store(d.now().Add(downTime).UnixNano())
+				s.setDown(d.now())
 			}
 		}
 	}

@@ -230,7 +230,7 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 	}
 	set := setOf(m.Answer, name, dns.TypeDNSKEY)
 	if len(set.records) == 0 || len(set.sigs) == 0 {
-		return nil, 0, &unsignedError{name, s.serverDisplay}
+		return nil, 0, &unsignedError{name, s.name}
 	}
 	z := &zone{name: name, fetched: v.d.now()}
 	for _, rr := range set.records {
