@@ -5,6 +5,8 @@ package app
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +27,7 @@ import (
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
+	"dojang/internal/rsaengine"
 	"dojang/milter"
 )
 
@@ -85,7 +88,13 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 		}
 		a.account = account
 	}
-	a.parts = Parts{Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
+	engine, err := rsaengine.New(rsaengine.Options{Mode: o.Config.String("SigningEngine")})
+	if err != nil {
+		v := o.Config.Source("SigningEngine")
+		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
+		return nil, problems
+	}
+	a.parts = Parts{Engine: engineFor(engine), Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, more := Build(ctx, o.Config, starting)
@@ -305,6 +314,16 @@ func WritePidFile(path string, log *slog.Logger) (remove func()) {
 		return func() {}
 	}
 	return func() { _ = os.Remove(path) }
+}
+
+// engineFor hands RSA keys to the engine; other keys sign by themselves.
+func engineFor(e *rsaengine.Engine) func(crypto.Signer) (crypto.Signer, error) {
+	return func(key crypto.Signer) (crypto.Signer, error) {
+		if private, ok := key.(*rsa.PrivateKey); ok {
+			return e.Wrap(private)
+		}
+		return key, nil
+	}
 }
 
 // Openers are the database back-ends that data sets may use, set up as the

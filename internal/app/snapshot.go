@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,8 @@ type Parts struct {
 	Log     *slog.Logger
 	Openers map[string]dataset.Opener // database back-ends
 	Account Account                   // whom the filter runs as, for the safety of key files
+	// Engine makes what signs with an RSA key; nil is the standard library.
+	Engine func(crypto.Signer) (crypto.Signer, error)
 	// Starting makes wrong table rows warnings: see builder.tableProblems.
 	Starting bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
@@ -100,6 +103,7 @@ func (b *builder) rules(parts Parts) *policy.Rules {
 		Verify:              strings.Contains(mode, "v"),
 		SenderHeaders:       b.names("SenderHeaders"),
 		SenderMacro:         strings.Trim(c.String("SenderMacro"), "{}"),
+		DefaultSender:       c.String("DefaultSender"),
 		InternalHosts:       b.hosts("InternalHosts", "127.0.0.1,::1"),
 		ExternalIgnoreList:  b.hosts("ExternalIgnoreList", ""),
 		MTA:                 b.set("MTA", false),
@@ -131,6 +135,7 @@ func (b *builder) rules(parts Parts) *policy.Rules {
 func (b *builder) keys(r *policy.Rules, parts Parts) {
 	c := b.config
 	options := keystore.Options{
+		Engine:               parts.Engine,
 		RequireSafeKeys:      c.Bool("RequireSafeKeys"),
 		UID:                  parts.Account.UID,
 		CredentialsDirectory: os.Getenv("CREDENTIALS_DIRECTORY"),
@@ -202,6 +207,13 @@ func (b *builder) signing() policy.Signing {
 		IdentityHeader:               c.String("IdentityHeader"),
 		IdentityHeaderRemove:         c.Bool("IdentityHeaderRemove"),
 	}
+	if text := c.String("SignatureAlgorithm"); text != "" {
+		algorithm, err := dkim.ParseAlgorithm(text)
+		if err != nil {
+			b.refuse("SignatureAlgorithm", "leave it out: the key decides", "%s", err)
+		}
+		s.SignatureAlgorithm = algorithm
+	}
 	header, body, err := dkim.ParseCanonicalizations(c.String("Canonicalization"))
 	if err != nil {
 		b.refuse("Canonicalization", "write relaxed/simple, or one of the two words", "%s", err)
@@ -226,7 +238,20 @@ func (b *builder) resolver(known map[string]string) resolver.Resolver {
 		if err != nil {
 			b.refuse("TestPublicKeys", hintFor(err), "%s", reason(err))
 		}
+		b.files = append(b.files, path)
 		return r
+	}
+	if set := b.set("TestDNSData", true); set != nil {
+		return resolver.NewLookup(func(ctx context.Context, name string) (string, bool, error) {
+			values, err := set.Lookup(ctx, name, 1)
+			if errors.Is(err, dataset.ErrNotFound) || err == nil && len(values) == 0 {
+				return "", false, nil
+			}
+			if err != nil {
+				return "", false, err
+			}
+			return values[0], true, nil
+		})
 	}
 	r, err := resolver.New(resolver.Options{
 		Nameservers:     c.List("Nameservers"),

@@ -28,8 +28,10 @@ type SigningKey struct {
 	Selector  string // s=
 	Signer    crypto.Signer
 	Algorithm dkim.Algorithm
-	Bits      int
-	Source    string // path, or "inline"
+	// AlgorithmFixed: the row names the algorithm, which no option overrides.
+	AlgorithmFixed bool
+	Bits           int
+	Source         string // path, or "inline"
 }
 
 // Options say how keys are read. The zero value is usable.
@@ -59,6 +61,9 @@ type Options struct {
 	Warn func(name string, u *Unsafe)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Engine returns what signs with a key instead of the key itself; nil means
+	// the standard library.
+	Engine func(crypto.Signer) (crypto.Signer, error)
 	// Unwrap opens key data that is wrapped, such as an age file. It reports
 	// false for data that is not.
 	Unwrap func(data []byte) (plain []byte, wrapped bool, err error)
@@ -234,7 +239,12 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 		return nil, st, &Error{Name: name, Text: err.Error(), Err: err, Hint: "write " + key.Algorithm.String() + " in the fourth column, or leave it out"}
 	}
 	if row.Algorithm != 0 {
-		key.Algorithm = row.Algorithm
+		key.Algorithm, key.AlgorithmFixed = row.Algorithm, true
+	}
+	if s.o.Engine != nil {
+		if key.Signer, err = s.o.Engine(signer); err != nil {
+			return nil, st, cantLoad(name, source, err.Error(), err)
+		}
 	}
 	return key, st, nil
 }

@@ -47,6 +47,9 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 		}
 		return Author{user, domain, name}, nil
 	}
+	if user, domain, err := header.Address([]byte(r.DefaultSender)); err == nil {
+		return Author{user, domain, "DefaultSender"}, nil
+	}
 	e := event.NoSender()
 	return Author{}, &e
 }

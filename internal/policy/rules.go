@@ -30,6 +30,7 @@ type Rules struct {
 	// Who the author is.
 	SenderHeaders []string // default From
 	SenderMacro   string
+	DefaultSender string // address taken when none is found
 
 	// Whose mail is signed.
 	InternalHosts      HostMatcher
@@ -76,6 +77,7 @@ type Signing struct {
 	HeaderCanonicalization       dkim.Canonicalization
 	BodyCanonicalization         dkim.Canonicalization
 	SelectCanonicalizationHeader string
+	SignatureAlgorithm           dkim.Algorithm // 0: the key's; one that does not fit the key is ignored
 	SignHeaders, OversignHeaders *dkim.HeaderSet
 	OmitHeaders                  *dkim.HeaderSet
 	SignatureTTL                 time.Duration

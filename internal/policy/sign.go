@@ -36,6 +36,9 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 		TTL:                    s.SignatureTTL,
 		CopyHeaders:            s.Diagnostics,
 	}
+	if a := s.SignatureAlgorithm; a != 0 && a.KeyType() == o.Algorithm.KeyType() && !request.Key.AlgorithmFixed {
+		o.Algorithm = a
+	}
 	if p.BodyLength {
 		o.BodyLength = dkim.BodyLengthAll
 		if s.MaximumSignedBytes > 0 {
