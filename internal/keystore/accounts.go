@@ -107,6 +107,8 @@ func (a *Accounts) Lookup(name string) (uid, gid int, ok bool) {
 
 // others are the users of a group, by primary group and by membership, who are
 // neither root nor the filter's user.
+//
+// Compat(opendkim 2.11): those whose primary group it is come first.
 func (a *Accounts) others(gid, filterUID int) []string {
 	var names []string
 	seen := map[string]bool{}
@@ -116,14 +118,14 @@ func (a *Accounts) others(gid, filterUID int) []string {
 			names = append(names, name)
 		}
 	}
-	for _, member := range a.groups[gid].members {
-		if uid, _, ok := a.Lookup(member); ok {
-			add(member, uid)
-		}
-	}
 	for _, u := range a.users {
 		if u.gid == gid {
 			add(u.name, u.uid)
+		}
+	}
+	for _, member := range a.groups[gid].members {
+		if uid, _, ok := a.Lookup(member); ok {
+			add(member, uid)
 		}
 	}
 	return names

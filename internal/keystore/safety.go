@@ -13,6 +13,15 @@ import (
 type Checker struct {
 	UID      int       // whom the filter runs as
 	Accounts *Accounts // nil: groups count as shared by nobody
+	// stat is os.Stat but for tests.
+	stat func(string) (fs.FileInfo, error)
+}
+
+func (c *Checker) look(path string) (fs.FileInfo, error) {
+	if c.stat != nil {
+		return c.stat(path)
+	}
+	return os.Stat(path)
 }
 
 // Unsafe is one reason why a key file is not secure.
@@ -32,12 +41,17 @@ func (c *Checker) Check(path string) (*Unsafe, error) {
 	if real, err = filepath.Abs(real); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(real)
+	info, err := c.look(real)
 	if err != nil {
 		return nil, err
 	}
+	return c.checkReal(real, info)
+}
+
+// checkReal is Check of an absolute path without symbolic links.
+func (c *Checker) checkReal(real string, info fs.FileInfo) (*Unsafe, error) {
 	for _, dir := range parents(real) {
-		info, err := os.Stat(dir)
+		info, err := c.look(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -60,18 +74,19 @@ func (c *Checker) checkFile(path string, info fs.FileInfo) *Unsafe {
 	uid, gid := ownerOf(info)
 	mode := info.Mode().Perm()
 	switch {
-	case uid != c.UID && uid != 0:
-		words := fmt.Sprintf("%s is not owned by the executing uid (%d)", path, c.UID)
-		if c.UID != 0 {
-			words += " or the superuser"
-		}
-		return &Unsafe{path, words, c.chown(path) + " && chmod 600 " + quotePath(path)}
 	case mode&otherReadWrite != 0:
 		return &Unsafe{path, path + " can be read or written by other users", c.private(path, uid)}
 	case mode&groupReadWrite != 0:
 		if other := c.firstOther(gid); other != "" {
 			return &Unsafe{path, sharedWords(path, gid, other), c.private(path, uid)}
 		}
+	}
+	if uid != c.UID && uid != 0 {
+		words := fmt.Sprintf("%s is not owned by the executing uid (%d)", path, c.UID)
+		if c.UID != 0 {
+			words += " or the superuser"
+		}
+		return &Unsafe{path, words, c.chown(path) + " && chmod 600 " + quotePath(path)}
 	}
 	return nil
 }
@@ -163,7 +178,7 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 // to type.
 func (c *Checker) reachHint(path string) string {
 	for _, dir := range parents(path) {
-		info, err := os.Stat(dir)
+		info, err := c.look(dir)
 		if err != nil {
 			return ""
 		}
@@ -171,7 +186,7 @@ func (c *Checker) reachHint(path string) string {
 			return "let the filter's user into the directory: chmod a+x " + quotePath(dir) + ", or give it to that user: " + c.chown(dir)
 		}
 	}
-	if info, err := os.Stat(path); err == nil && !c.may(info, 0o4) {
+	if info, err := c.look(path); err == nil && !c.may(info, 0o4) {
 		return c.private(path, -1)
 	}
 	return ""

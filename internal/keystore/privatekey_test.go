@@ -1,0 +1,100 @@
+package keystore
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestLoadPrivateKey compares with the public keys that OpenSSL says belong to
+// the private ones.
+func TestLoadPrivateKey(t *testing.T) {
+	for name, public := range map[string]string{
+		"rsa2048.pkcs1.pem": "rsa2048", "rsa2048.pkcs8.pem": "rsa2048", "rsa2048.der": "rsa2048", "rsa2048.base64": "rsa2048",
+		"rsa2048.joined.pem": "rsa2048", "rsa2048.escaped.pem": "rsa2048",
+		"ed25519.pkcs8.pem": "ed25519", "ed25519.base64": "ed25519", "ed25519.seed": "ed25519",
+	} {
+		signer, err := LoadPrivateKey(read(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		if got := base64.StdEncoding.EncodeToString(der); err != nil || got != string(read(t, public+".public")) {
+			t.Errorf("%s: public key %s, %v", name, got, err)
+		}
+	}
+}
+
+// TestTrap11SmallAndForeignKeys: our policy speaks before the library does.
+func TestTrap11SmallAndForeignKeys(t *testing.T) {
+	for name, want := range map[string]string{
+		"rsa512.pem":          "private key too small (512 bits, need at least 1024)",
+		"rsa768.pkcs8.pem":    "private key too small (768 bits, need at least 1024)",
+		"ec.pem":              "elliptic curve",
+		"ec.pkcs8.pem":        "DKIM uses RSA and Ed25519 keys",
+		"encrypted.pem":       "is encrypted",
+		"encrypted.pkcs8.pem": "is encrypted",
+		"public.pem":          "holds a public key",
+		"openssh.pem":         "OpenSSH's own format",
+		"truncated.pem":       "broken PEM wrapping",
+		"empty.pem":           "private key is empty",
+		"README.md":           "neither PEM nor base64",
+	} {
+		_, err := LoadPrivateKey(read(t, name))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+	if _, err := LoadPrivateKey(make([]byte, maxKeyBytes+1)); err == nil {
+		t.Error("a huge key is read")
+	}
+}
+
+func FuzzLoadPrivateKey(f *testing.F) {
+	names, err := filepath.Glob("testdata/*")
+	if err != nil || len(names) < 10 {
+		f.Fatal("no seeds")
+	}
+	for _, name := range names {
+		if data, err := os.ReadFile(name); err == nil {
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		signer, err := LoadPrivateKey(data)
+		if (signer == nil) == (err == nil) {
+			t.Fatal("neither key nor error")
+		}
+		if err != nil && len(err.Error()) > 600 {
+			t.Fatal("long error")
+		}
+		if signer != nil {
+			if _, ok := signer.(crypto.Signer); !ok || signer.Public() == nil {
+				t.Fatal("no public key")
+			}
+		}
+	})
+}
+
+func BenchmarkLoadPrivateKey(b *testing.B) {
+	data := read(b, "rsa2048.pkcs1.pem")
+	for b.Loop() {
+		if _, err := LoadPrivateKey(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package keystore
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fakeInfo is a file as stat tells it.
+type fakeInfo struct {
+	uid, gid uint32
+	mode     fs.FileMode
+}
+
+func (f fakeInfo) Name() string       { return "" }
+func (f fakeInfo) Size() int64        { return 0 }
+func (f fakeInfo) Mode() fs.FileMode  { return f.mode }
+func (f fakeInfo) ModTime() time.Time { return time.Time{} }
+func (f fakeInfo) IsDir() bool        { return f.mode.IsDir() }
+func (f fakeInfo) Sys() any           { return &syscall.Stat_t{Uid: f.uid, Gid: f.gid} }
+
+func testAccounts(t *testing.T) *Accounts {
+	t.Helper()
+	dir := t.TempDir()
+	passwd, group := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
+	writeFile(t, passwd, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/x\npostfix:x:102:105::/:/x\nbroken line\nopendkim:x:104:108::/:/x\n")
+	writeFile(t, group, "root:x:0:\npostfix:x:105:\nopendkim:x:108:postfix\nshared:x:7001:postfix,opendkim\nsolo:x:7002:opendkim\nsoloroot:x:7003:root\nmixed:x:7004:root,opendkim\nempty:x:7005:\nmail2:x:7006:nobody,postfix\n")
+	a, err := ReadAccounts(passwd, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSafetyInOpenDKIMsWords(t *testing.T) {
+	f, err := os.Open("testdata/safety.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	accounts := testAccounts(t)
+	lines := 0
+	for s := bufio.NewScanner(f); s.Scan(); {
+		line := s.Text()
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		lines++
+		parts := strings.SplitN(line, "|", 4)
+		var uid int
+		var dir, file fakeInfo
+		var dirMode, fileMode uint32
+		if _, err := fmt.Sscanf(parts[0]+" "+parts[1]+" "+parts[2], "%d %d %d %o %d %d %o", &uid, &dir.uid, &dir.gid, &dirMode, &file.uid, &file.gid, &fileMode); err != nil {
+			t.Fatal(line, err)
+		}
+		dir.mode, file.mode = fs.ModeDir|fs.FileMode(dirMode&0o777), fs.FileMode(fileMode)
+		c := &Checker{UID: uid, Accounts: accounts, stat: func(path string) (fs.FileInfo, error) {
+			if path == "/keys" {
+				return dir, nil
+			}
+			return fakeInfo{mode: fs.ModeDir | 0o755}, nil
+		}}
+		want := strings.NewReplacer("FILE", "/keys/k", "DIR", "/keys").Replace(parts[3])
+		got := "-"
+		unsafe, err := c.checkReal("/keys/k", file)
+		if unsafe != nil {
+			got = unsafe.Words
+			if unsafe.Remedy == "" || !strings.Contains(want, unsafe.Path) {
+				t.Errorf("%s: remedy %q for %q", line, unsafe.Remedy, unsafe.Path)
+			}
+		}
+		if got != want || err != nil {
+			t.Errorf("%s: got %s, %v", line, got, err)
+		}
+	}
+	if lines < 30 {
+		t.Fatalf("only %d cases", lines)
+	}
+}
+
+func TestRemediesMend(t *testing.T) {
+	c := &Checker{UID: 104, Accounts: testAccounts(t)}
+	for _, tc := range []struct {
+		info fakeInfo
+		dir  bool
+		want string
+	}{
+		{fakeInfo{104, 108, 0o644}, false, "chmod 600 /k/a"},
+		{fakeInfo{0, 108, 0o640}, false, "chown opendkim /k/a && chmod 600 /k/a"},
+		{fakeInfo{102, 7002, 0o640}, false, "chown opendkim /k/a && chmod 600 /k/a"},
+		{fakeInfo{0, 7001, 0o775}, true, "chmod g-w /k/a"},
+		{fakeInfo{0, 0, 0o757}, true, "chmod o-w /k/a"},
+		{fakeInfo{102, 0, 0o755}, true, "chown opendkim /k/a"},
+	} {
+		var u *Unsafe
+		if tc.dir {
+			u = c.checkDir("/k/a", tc.info)
+		} else {
+			u = c.checkFile("/k/a", tc.info)
+		}
+		if u == nil || u.Remedy != tc.want {
+			t.Errorf("%+v: got %+v, want %s", tc.info, u, tc.want)
+		}
+	}
+	if got := quotePath("/a b/it's"); got != `'/a b/it'\''s'` {
+		t.Error(got)
+	}
+}
+
+func TestCheckFollowsLinks(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/open", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir+"/open/k", "x")
+	if err := os.Symlink(dir+"/open/k", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	me := os.Getuid()
+	c := &Checker{UID: me, stat: func(path string) (fs.FileInfo, error) {
+		mode := fs.FileMode(0o755)
+		if strings.HasSuffix(path, "/open") {
+			mode = 0o777
+		}
+		return fakeInfo{uint32(me), 0, mode}, nil
+	}}
+	u, err := c.Check(dir + "/link")
+	if err != nil || u == nil || !strings.HasSuffix(u.Path, "/open") {
+		t.Errorf("got %+v, %v", u, err)
+	}
+	if _, err := c.Check(dir + "/none"); err == nil || cause(err) != "No such file or directory" {
+		t.Error(err)
+	}
+}
+
+func TestReachHint(t *testing.T) {
+	c := &Checker{UID: 104, Accounts: testAccounts(t), stat: func(path string) (fs.FileInfo, error) {
+		switch path {
+		case "/keys":
+			return fakeInfo{0, 105, fs.ModeDir | 0o750}, nil
+		case "/own":
+			return fakeInfo{0, 7002, fs.ModeDir | 0o750}, nil
+		case "/own/k":
+			return fakeInfo{0, 0, 0o600}, nil
+		}
+		return fakeInfo{0, 0, fs.ModeDir | 0o755}, nil
+	}}
+	if got := c.reachHint("/keys/k"); !strings.Contains(got, "chmod a+x /keys") {
+		t.Error(got)
+	}
+	if got := c.reachHint("/own/k"); got != "chown opendkim /own/k && chmod 600 /own/k" {
+		t.Error(got)
+	}
+}
