@@ -140,9 +140,11 @@ func (b *bench) compare(t testing.TB, what string, r vector, x, y []*big.Int) {
 		if got.Cmp(bound) > 0 {
 			t.Errorf("%v: %s, number %d: %x is above the bound %x", b.layout, what, n, got, bound)
 		}
-		want := product.Mul(product, new(big.Int).ModInverse(radix, m))
-		if want.Mod(want, m); new(big.Int).Mod(got, m).Cmp(want) != 0 {
-			t.Errorf("%v: %s, number %d: got %x, want %x modulo %x; operands %x and %x", b.layout, what, n, got, want, m, x[n], y[n])
+		want := product.Mod(product, m)
+		back := new(big.Int).Mul(got, radix)
+		if back.Mod(back, m).Cmp(want) != 0 {
+			t.Errorf("%v: %s, number %d: got %x, which times R is %x, want %x modulo %x; operands %x and %x",
+				b.layout, what, n, got, back, want, m, x[n], y[n])
 		}
 	}
 }

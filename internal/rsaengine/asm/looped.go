@@ -45,8 +45,7 @@ func quotients(column, block []vector, m reg.Register) {
 		}
 		clear(block[i])
 		VPMADD52LUQ(inverse, column[i], block[i])
-		VPMADD52LUQ(mem(m, 0), block[i], column[i])
-		VPSRLQ(operand.U8(52), column[i], carry[0])
+		carryOf(column[i])
 		for j := 0; i+j < rows; j++ {
 			if j > 0 {
 				VPMADD52LUQ(mem(m, j), block[i], column[i+j])

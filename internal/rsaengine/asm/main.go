@@ -61,6 +61,15 @@ func constants(scratch reg.GPPhysical) {
 	VPBROADCASTQ(scratch, mask)
 }
 
+// carryOf sets carry[0] to what column will carry when the low digit of a
+// multiple of m has made it divisible by 2^52. That digit is what is missing to
+// the next multiple of 2^52, so the carry is column/2^52 rounded up, and the
+// digit need not be added.
+func carryOf(column vector) {
+	VPADDQ(mask, column, carry[0])
+	VPSRLQ(operand.U8(52), carry[0], carry[0])
+}
+
 func clear(z vector) { VPXORQ(z, z, z) }
 
 // advance moves a pointer on by count vectors.

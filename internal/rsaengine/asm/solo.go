@@ -130,21 +130,28 @@ func (g group) multiply() {
 	finish()
 }
 
+// lowColumn is, in the lowest lane of each number, the value of its lowest
+// column; the other lanes hold nothing of use.
 var lowColumn = zmm(22, 1)[0]
 
 // row adds a·factor and the multiple of m that makes the lowest column
-// divisible by 2^52, and moves all columns down by one. The order keeps the
-// chain from quotient to quotient short. It returns the columns' new places.
+// divisible by 2^52, and moves all columns down by one. It returns the columns'
+// new places.
+//
+// What one row must wait for is the quotient of the row before. So the next
+// lowColumn is computed from the quotient that the lowest lane has, before it is
+// spread to the others. The low products of next, the factor of the row to come, are
+// added here for the same reason. The carries are in lowColumn alone; the last
+// is left in carry[0] for the end.
 func (g group) row(product, multiple, a, m []vector, factor, next vector, end bool) (p, q []vector) {
 	local, quotient, high, low := zmm(23, 1)[0], zmm(24, 1)[0], zmm(25, 1)[0], zmm(26, 1)[0]
 	last := soloVectors - 1
-	clear(local)
-	VPMADD52LUQ(inverse, lowColumn, local)
-	VPADDQ(mask, lowColumn, carry[0])
-	VPSRLQ(operand.U8(52), carry[0], carry[0])
 	p = append(append(p, product[1:]...), product[0])
 	q = append(append(q, multiple[1:]...), multiple[0])
 
+	clear(local)
+	VPMADD52LUQ(inverse, lowColumn, local)
+	carryOf(lowColumn)
 	for j := 1; j < soloVectors; j++ {
 		VPMADD52LUQ(a[j], factor, product[j])
 	}
@@ -161,6 +168,8 @@ func (g group) row(product, multiple, a, m []vector, factor, next vector, end bo
 	VPMADD52LUQ(m[1], local, high)
 	VPADDQ(high, lowColumn, lowColumn)
 
+	// All lanes. The lowest column of a lane, now complete for this row, is the
+	// highest of the lane below.
 	VMOVDQA64(local, quotient)
 	g.spread(quotient)
 	VPADDQ(product[0], multiple[0], low)

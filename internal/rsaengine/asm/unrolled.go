@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -56,11 +55,11 @@ func multiplyUnrolled(digits int) {
 // by 2^52, and carries it into the next; open then gives its register to the
 // column i+digits.
 func reduceRow(i int, m reg.Register, quotient vector, at func(int) vector, open func(), digits int) {
+	carryOf(at(i))
+	open()
 	for j := 0; j < digits; j++ {
-		VPMADD52LUQ(mem(m, j), quotient, at(i+j))
-		if j == 0 {
-			VPSRLQ(operand.U8(52), at(i), carry[0])
-			open()
+		if j > 0 {
+			VPMADD52LUQ(mem(m, j), quotient, at(i+j))
 		}
 		VPMADD52HUQ(mem(m, j), quotient, at(i+j+1))
 		if j == 1 {
