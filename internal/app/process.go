@@ -28,9 +28,11 @@ const (
 // Role is which of the processes this one is.
 type Role string
 
-// The roles; a Starter serves by itself when nothing is to be detached.
+// The roles; a Starter serves by itself when nothing is to be detached, a Daemon
+// when nobody watches over it.
 const (
 	Starter    Role = ""
+	Daemon     Role = "daemon"
 	Supervisor Role = "supervisor"
 	Worker     Role = "worker"
 )

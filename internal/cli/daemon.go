@@ -34,7 +34,7 @@ func (d *daemon) run(ctx context.Context) int {
 	watched := d.config.Bool("AutoRestart") && os.Getenv("LISTEN_FDS") == ""
 	switch role := app.CurrentRole(); {
 	case role == app.Starter && d.config.Bool("Background"):
-		next := app.Worker
+		next := app.Daemon
 		if watched {
 			next = app.Supervisor
 		}
