@@ -145,7 +145,7 @@ func TestAliasesAcrossMessages(t *testing.T) {
 
 func TestSecurityFollowsADBit(t *testing.T) {
 	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
-	s.AuthenticatedData = true
+	s.SetAuthenticatedData(true)
 	d := newTestDNS(t, Options{}, s) // on loopback
 	a, err := d.LookupTXT(context.Background(), "k.example")
 	if err != nil || a.Security != Secure {

@@ -35,6 +35,13 @@ func TestWildcardNeedsProof(t *testing.T) {
 	l.want("e.w.test", Bogus, KindBogus)
 }
 
+func rcodeOf(nxdomain bool) int {
+	if nxdomain {
+		return dns.RcodeNameError
+	}
+	return dns.RcodeSuccess
+}
+
 func TestDenialsThatProveNothing(t *testing.T) {
 	soa := `test. 300 SOA ns.test. h.test. 1 2 3 4 60`
 	for _, c := range []struct {
@@ -60,10 +67,7 @@ func TestDenialsThatProveNothing(t *testing.T) {
 			for _, text := range c.nsec {
 				authority = append(authority, l.text("test.", text))
 			}
-			m := l.answer(c.name, dns.TypeTXT, nil, authority...)
-			if c.nxdomain {
-				m.Rcode = dns.RcodeNameError
-			}
+			l.put(c.name, dns.TypeTXT, rcodeOf(c.nxdomain), nil, authority...)
 			// Below, nothing begins: the walk to the name ends in the zone.
 			top := l.text("test.", `test. 300 NSEC zzz.test. SOA NS RRSIG NSEC DNSKEY`)
 			for _, name := range []string{"k.test.", "sub.test."} {
@@ -211,10 +215,7 @@ func TestNSEC3DenialsThatProveNothing(t *testing.T) {
 			for _, text := range c.records {
 				authority = append(authority, l.text("test.", text))
 			}
-			m := l.answer("k.test.", dns.TypeTXT, nil, authority...)
-			if c.nxdomain {
-				m.Rcode = dns.RcodeNameError
-			}
+			l.put("k.test.", dns.TypeTXT, rcodeOf(c.nxdomain), nil, authority...)
 			l.noName("k.test.", dns.TypeDS, l.text("test.", `test. 300 NSEC zzz.test. SOA NS RRSIG NSEC DNSKEY`))
 			l.want("k.test", c.want, c.kind)
 		})
@@ -313,7 +314,7 @@ func TestBogusIsAskedOfTheNextServer(t *testing.T) {
 func TestFailureWhileValidatingIsTemporary(t *testing.T) {
 	l := newLab(t, ".", "test.")
 	l.answer("k.test.", dns.TypeTXT, l.text("test.", `k.test. 300 TXT "key"`))
-	l.answer("test.", dns.TypeDS, nil).Rcode = dns.RcodeServerFailure
+	l.put("test.", dns.TypeDS, dns.RcodeServerFailure, nil)
 	_, err := l.resolver(".").LookupTXT(t.Context(), "k.test")
 	e := wantKind(t, err, KindServFail, true)
 	if !strings.Contains(e.Error(), `validating needs "test DS"`) {

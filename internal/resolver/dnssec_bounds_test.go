@@ -101,4 +101,3 @@ func TestDeepUnsignedNameIsBounded(t *testing.T) {
 		t.Errorf("%d queries", total)
 	}
 }
-

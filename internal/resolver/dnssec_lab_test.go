@@ -115,19 +115,23 @@ func renamed(rrs []dns.RR, owner string) []dns.RR {
 	return list
 }
 
-func (l *lab) answer(name string, qtype uint16, answer []dns.RR, authority ...[]dns.RR) *dns.Msg {
+func (l *lab) answer(name string, qtype uint16, answer []dns.RR, authority ...[]dns.RR) {
+	l.put(name, qtype, dns.RcodeSuccess, answer, authority...)
+}
+
+func (l *lab) noName(name string, qtype uint16, authority ...[]dns.RR) {
+	l.put(name, qtype, dns.RcodeNameError, nil, authority...)
+}
+
+func (l *lab) put(name string, qtype uint16, rcode int, answer []dns.RR, authority ...[]dns.RR) {
 	m := &dns.Msg{Answer: answer}
+	m.Rcode = rcode
 	for _, rrs := range authority {
 		m.Ns = append(m.Ns, rrs...)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answers[dns.Fqdn(name)+" "+dns.TypeToString[qtype]] = m
-	return m
-}
-
-func (l *lab) noName(name string, qtype uint16, authority ...[]dns.RR) {
-	l.answer(name, qtype, nil, authority...).Rcode = dns.RcodeNameError
 }
 
 func (l *lab) serve(w dns.ResponseWriter, r *dns.Msg) {

@@ -112,7 +112,9 @@ func (s *Server) reply(r *dns.Msg, f Fault) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetReply(r)
 	m.RecursionAvailable = true
-	m.AuthenticatedData = s.AuthenticatedData
+	s.mu.Lock()
+	m.AuthenticatedData = s.ad
+	s.mu.Unlock()
 	if opt := r.IsEdns0(); opt != nil {
 		if f.NoEDNS {
 			m.Rcode = dns.RcodeFormatError

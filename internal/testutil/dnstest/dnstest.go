@@ -38,8 +38,6 @@ type Fault struct {
 type Server struct {
 	// Addr is "127.0.0.1:port", fit for Nameservers.
 	Addr string
-	// AuthenticatedData sets the AD bit of answers; set it before the first query.
-	AuthenticatedData bool
 
 	mu       sync.Mutex
 	records  map[string][]dns.RR // by canonical name
@@ -51,6 +49,7 @@ type Server struct {
 	tcp      int
 	lastEDNS bool
 	negative uint32
+	ad       bool
 	noChase  bool
 	handler  dns.Handler
 	done     chan struct{}
@@ -228,6 +227,13 @@ func (s *Server) SetChase(chase bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noChase = !chase
+}
+
+// SetAuthenticatedData tells whether answers have the AD bit, as a validating server's.
+func (s *Server) SetAuthenticatedData(ad bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ad = ad
 }
 
 // SetHandler makes h answer everything; queries are still counted. nil undoes it.
