@@ -1,0 +1,187 @@
+// Package load drives a running filter with messages, as an MTA would, and
+// measures how it bears them.
+package load
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dojang/milter"
+)
+
+// Options say what is sent. Network, Address and Message are required.
+type Options struct {
+	Network, Address string
+	Connections      int // at a time; 0: 1
+	Messages         int // in all; 0: until Duration has passed
+	Duration         time.Duration
+	Message          milter.Message
+	// Expect counts a message as an error unless an edit has this field name and
+	// its value contains Contains; "" expects nothing but an accepted message.
+	Expect, Contains string
+	// Progress is told, from time to time, how many messages are done.
+	Progress func(done int)
+}
+
+// Report is what was measured.
+type Report struct {
+	Messages, Errors int
+	FirstError       error
+	Elapsed          time.Duration
+	P50, P99, P999   time.Duration // of a message, from MAIL to the answer to its end
+	Max              time.Duration
+}
+
+// Rate is messages a second.
+func (r Report) Rate() float64 {
+	if r.Elapsed <= 0 {
+		return 0
+	}
+	return float64(r.Messages) / r.Elapsed.Seconds()
+}
+
+// Run sends messages over all connections at once, each connection one after
+// the other, until enough are sent or ctx ends. An error of one message is
+// counted; a connection that breaks is made anew.
+func Run(ctx context.Context, o Options) (Report, error) {
+	if o.Connections <= 0 {
+		o.Connections = 1
+	}
+	first, err := milter.Dial(o.Network, o.Address, milter.ClientOptions{})
+	if err != nil {
+		return Report{}, fmt.Errorf("the filter on %s does not answer: %w", o.Address, err)
+	}
+	first.Close()
+	if o.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Duration)
+		defer cancel()
+	}
+	r := &runner{o: o}
+	start := time.Now()
+	var wait sync.WaitGroup
+	times := make([][]time.Duration, o.Connections)
+	for i := range times {
+		wait.Go(func() { times[i] = r.connection(ctx, i) })
+	}
+	stop := r.reportProgress()
+	wait.Wait()
+	stop()
+	return r.report(slices.Concat(times...), time.Since(start)), nil
+}
+
+type runner struct {
+	o          Options
+	started    atomic.Int64
+	done       atomic.Int64
+	errors     atomic.Int64
+	firstError atomic.Pointer[error]
+}
+
+func (r *runner) connection(ctx context.Context, number int) []time.Duration {
+	var times []time.Duration
+	var client *milter.Client
+	defer func() {
+		if client != nil {
+			client.Close()
+		}
+	}()
+	message := r.o.Message
+	message.Macros = map[string]string{}
+	for name, value := range r.o.Message.Macros {
+		message.Macros[name] = value
+	}
+	var outcome milter.Outcome
+	for {
+		n := r.started.Add(1)
+		if ctx.Err() != nil || r.o.Messages > 0 && n > int64(r.o.Messages) {
+			return times
+		}
+		if client == nil {
+			var err error
+			if client, err = milter.Dial(r.o.Network, r.o.Address, milter.ClientOptions{}); err != nil {
+				r.fail(err)
+				continue
+			}
+		}
+		message.Macros["i"] = "L" + strconv.Itoa(number) + "N" + strconv.FormatInt(n, 10)
+		begin := time.Now()
+		err := client.SendTo(context.WithoutCancel(ctx), &message, &outcome)
+		times = append(times, time.Since(begin))
+		if err != nil {
+			client.Close()
+			client = nil
+		} else {
+			err = r.o.check(&outcome)
+		}
+		if err != nil {
+			r.fail(err)
+		}
+		r.done.Add(1)
+	}
+}
+
+func (r *runner) fail(err error) {
+	r.errors.Add(1)
+	r.firstError.CompareAndSwap(nil, &err)
+}
+
+// check tells why an outcome is not the expected one.
+func (o *Options) check(out *milter.Outcome) error {
+	if k := out.Final.Kind; k != milter.ReplyAccept && k != milter.ReplyContinue {
+		return fmt.Errorf("a message was answered with %s", out.Final.String())
+	}
+	if o.Expect == "" {
+		return nil
+	}
+	for _, e := range out.Edits {
+		if strings.EqualFold(e.Name, o.Expect) && strings.Contains(e.Value, o.Contains) {
+			return nil
+		}
+	}
+	return fmt.Errorf("a message came back without %s: %s", o.Expect, o.Contains)
+}
+
+func (r *runner) reportProgress() (stop func()) {
+	if r.o.Progress == nil {
+		return func() {}
+	}
+	quit := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-ticker.C:
+				r.o.Progress(int(r.done.Load()))
+			}
+		}
+	})
+	return func() { close(quit); wait.Wait() }
+}
+
+func (r *runner) report(times []time.Duration, elapsed time.Duration) Report {
+	slices.Sort(times)
+	report := Report{Messages: len(times), Errors: int(r.errors.Load()), Elapsed: elapsed}
+	if e := r.firstError.Load(); e != nil {
+		report.FirstError = *e
+	}
+	if len(times) > 0 {
+		report.P50, report.P99, report.P999, report.Max = percentile(times, 500), percentile(times, 990), percentile(times, 999), times[len(times)-1]
+	}
+	return report
+}
+
+// percentile of a sorted list, in thousandths.
+func percentile(sorted []time.Duration, thousandths int) time.Duration {
+	return sorted[min(len(sorted)-1, len(sorted)*thousandths/1000)]
+}
