@@ -192,7 +192,7 @@ func NoSignatureRefused() Event { return notice("unsigned_refused", "no signatur
 
 // BadSignature: the deciding signature does not hold.
 func BadSignature(attrs ...slog.Attr) Event {
-	return info("bad_signature", "bad signature data", attrs...)
+	return notice("bad_signature", "bad signature data", attrs...)
 }
 
 // Signature is OpenDKIM's line about one signature and the crypto library's
