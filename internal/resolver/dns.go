@@ -326,10 +326,6 @@ func (c *chain) found(records []dns.RR) *result {
 
 // absent is the end at a name that has no such records: RFC 2308.
 func (c *chain) absent(ctx context.Context, m *dns.Msg, s *server, soa *dns.SOA) *result {
-	kind := KindNoData
-	if m.Rcode == dns.RcodeNameError {
-		kind = KindNotFound
-	}
 	if c.d.dnssec == nil {
 		c.weaken(adSecurity(m, s))
 	} else {
@@ -338,6 +334,10 @@ func (c *chain) absent(ctx context.Context, m *dns.Msg, s *server, soa *dns.SOA)
 		if bad := c.verdict(security, err, s); bad != nil {
 			return bad
 		}
+	}
+	kind := KindNoData
+	if m.Rcode == dns.RcodeNameError {
+		kind = KindNotFound
 	}
 	o := c.d.options
 	r := c.failed(&Error{Kind: kind, Server: s.name})

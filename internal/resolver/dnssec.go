@@ -228,6 +228,12 @@ func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string
 	var ok bool
 	if m.Rcode == dns.RcodeNameError {
 		security, ok, err = records.noName(ctx, name)
+		if !ok && err == nil && records.nsec3 == nil {
+			// Some servers say NXDOMAIN for an empty non-terminal. What is proved counts.
+			if security, ok, err = records.noType(ctx, name, qtype); ok {
+				m.Rcode = dns.RcodeSuccess
+			}
+		}
 	} else {
 		security, ok, err = records.noType(ctx, name, qtype)
 	}

@@ -196,6 +196,7 @@ func ourVerdict(t *testing.T, d *DNS, name string) (Security, Kind, error) {
 // TestDNSSECAgainstRealServers validates zones made by BIND's tools through three
 // kinds of servers, and compares each verdict with unbound's.
 func TestDNSSECAgainstRealServers(t *testing.T) {
+	t.Parallel()
 	testutil.Need(t, "named", "unbound", "dnssec-keygen", "dnssec-signzone", "dnssec-dsfromkey")
 	tr := buildTree(t, realZones())
 	forwarder := tr.startForwarder()
