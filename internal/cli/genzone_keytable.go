@@ -78,7 +78,11 @@ func loadKey(source, domain string) (crypto.Signer, error) {
 	if !looksLikePath(source) {
 		return keystore.LoadPrivateKey([]byte(source))
 	}
-	path := strings.ReplaceAll(source, "%", domain)
+	return loadKeyFile(strings.ReplaceAll(source, "%", domain))
+}
+
+// loadKeyFile reads the private key in a file.
+func loadKeyFile(path string) (crypto.Signer, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		var pathErr *fs.PathError

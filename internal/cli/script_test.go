@@ -25,7 +25,7 @@ import (
 // TestMain lets scripts run our tools as programs of their own.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){}
-	for _, name := range []string{"dojang", "opendkim-genkey", "opendkim-genzone", "opendkim-atpszone", "opendkim-testkey", "opendkim-testmsg"} {
+	for _, name := range []string{"dojang", "opendkim-genkey", "opendkim-genzone", "opendkim-atpszone", "opendkim-testkey", "opendkim-testmsg", "opendkim"} {
 		commands[name] = func() {
 			os.Exit(Main(context.Background(), os.Args, Streams{os.Stdin, os.Stdout, os.Stderr}))
 		}
@@ -52,10 +52,11 @@ func TestScripts(t *testing.T) {
 				RequireExplicitExec: true,
 				Setup:               func(e *testscript.Env) error { return setupScript(e, zone.Addr) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"both":  scriptBoth,
-					"mode":  scriptMode,
-					"exits": scriptExits,
-					"fault": scriptFault,
+					"bothfrom": scriptBothFrom,
+					"both":     scriptBoth,
+					"mode":     scriptMode,
+					"exits":    scriptExits,
+					"fault":    scriptFault,
 				},
 			})
 		})
@@ -121,7 +122,17 @@ func scriptBoth(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: both PROGRAM ARGS...")
 	}
-	ours, debian := runAside(ts, "ours", args[0], args), runAside(ts, "debian", "/usr/sbin/"+args[0], args)
+	compareBoth(ts, neg, "", args)
+}
+
+// scriptBothFrom runs "bothfrom FILE PROGRAM ARGS...": as both, with the file as
+// standard input.
+func scriptBothFrom(ts *testscript.TestScript, neg bool, args []string) {
+	compareBoth(ts, neg, ts.ReadFile(args[0]), args[1:])
+}
+
+func compareBoth(ts *testscript.TestScript, neg bool, stdin string, args []string) {
+	ours, debian := runAside(ts, "ours", args[0], stdin, args), runAside(ts, "debian", "/usr/sbin/"+args[0], stdin, args)
 	if diff := cmp.Diff(debian, ours); diff != "" {
 		ts.Fatalf("%s differs from Debian's (-debian +ours):\n%s", strings.Join(args, " "), diff)
 	}
@@ -181,7 +192,7 @@ type outcome struct {
 	Files    []string // path, mode, content
 }
 
-func runAside(ts *testscript.TestScript, dir, program string, args []string) outcome {
+func runAside(ts *testscript.TestScript, dir, program, stdin string, args []string) outcome {
 	work := ts.MkAbs(dir)
 	ts.Check(os.RemoveAll(work))
 	ts.Check(os.Mkdir(work, 0o755))
@@ -197,6 +208,7 @@ func runAside(ts *testscript.TestScript, dir, program string, args []string) out
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Args[0] = args[0] // what C tools call themselves
 	cmd.Dir = work
+	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

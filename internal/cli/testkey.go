@@ -161,7 +161,7 @@ func tableTargets(ctx context.Context, table string, cfg *config.Config, domain 
 		if domain != "" && !strings.EqualFold(row.domain, domain) {
 			continue
 		}
-		targets = append(targets, keyTarget{row.name, row.domain, row.selector, row.source, row.place})
+		targets = append(targets, keyTarget(row))
 	}
 	return targets, nil
 }

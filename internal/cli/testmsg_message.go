@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/resolver"
+)
+
+// maxMessageBytes bounds a message read into memory by the tools.
+const maxMessageBytes = 256 << 20
+
+// readMessage reads a message whole.
+func readMessage(r io.Reader) ([]byte, error) {
+	message, err := io.ReadAll(io.LimitReader(r, maxMessageBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(message) > maxMessageBytes {
+		return nil, fmt.Errorf("the message has more than %d MiB", maxMessageBytes>>20)
+	}
+	return message, nil
+}
+
+// readMessageFile reads the message at path, "-" being standard input.
+func readMessageFile(stdin io.Reader, path string) ([]byte, error) {
+	if path == "-" {
+		return readMessage(stdin)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readMessage(f)
+}
+
+// withCRLF is body with every line end as an MTA hands it on.
+func withCRLF(body []byte) []byte {
+	bare := bytes.Count(body, []byte("\n")) - bytes.Count(body, []byte("\r\n"))
+	if bare == 0 {
+		return body
+	}
+	out := make([]byte, 0, len(body)+bare)
+	for i, c := range body {
+		if c == '\n' && (i == 0 || body[i-1] != '\r') {
+			out = append(out, '\r')
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// singleFields are those a message has at most once (RFC 5322 §3.6).
+var singleFields = [...]string{"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References", "Subject"}
+
+// wellFormed reports whether the header has what RFC 5322 demands of every
+// message, which OpenDKIM's library checks before anything else.
+func wellFormed(fields *header.List) bool {
+	for _, name := range singleFields {
+		if fields.Count(name) > 1 {
+			return false
+		}
+	}
+	from, _, ok := fields.First("From")
+	if !ok || fields.Count("Date") == 0 {
+		return false
+	}
+	_, _, err := header.Address(from.Value())
+	return err == nil
+}
+
+// verifyFields verifies a message's signatures, as the filter would.
+func verifyFields(ctx context.Context, r resolver.Resolver, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
+	var bodies dkim.BodyHashes
+	v := dkim.NewVerifier(o, fields, &bodies)
+	answers := lookUpKeys(ctx, r, v.Queries())
+	bodies.Write(body)
+	bodies.Close()
+	for i, q := range v.Queries() {
+		v.SetKey(q, answers[i])
+	}
+	return v.Finish()
+}
+
+// messageTime bounds all look-ups for one message.
+const messageTime = 25 * time.Second
+
+// lookUpKeys asks for all keys at once.
+func lookUpKeys(ctx context.Context, r resolver.Resolver, queries []dkim.Query) []dkim.KeyAnswer {
+	ctx, cancel := context.WithTimeout(ctx, messageTime)
+	defer cancel()
+	answers := make([]dkim.KeyAnswer, len(queries))
+	var wait sync.WaitGroup
+	for i, q := range queries {
+		wait.Go(func() {
+			answer, err := r.LookupTXT(ctx, q.Name)
+			answers[i] = keyAnswer(answer, err)
+		})
+	}
+	wait.Wait()
+	return answers
+}
+
+// keyAnswer says in the verifier's terms what the resolver found.
+func keyAnswer(answer resolver.Answer, err error) dkim.KeyAnswer {
+	a := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Security: keySecurity(answer.Security)}
+	if err == nil {
+		return a
+	}
+	a.Temporary = true
+	var fail *resolver.Error
+	if errors.As(err, &fail) {
+		if fail.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
+			return dkim.KeyAnswer{Texts: answer.Texts, Security: dkim.Bogus}
+		}
+		a.NotFound, a.Temporary = fail.NotFound(), fail.Temporary()
+	}
+	return a
+}
+
+func keySecurity(s resolver.Security) dkim.Security {
+	switch s {
+	case resolver.Insecure:
+		return dkim.Insecure
+	case resolver.Secure:
+		return dkim.Secure
+	case resolver.Bogus:
+		return dkim.Bogus
+	case resolver.SecurityUnknown:
+	}
+	return dkim.SecurityUnknown
+}
+
+// decidingResult is the signature a message's fate follows: the first that
+// passes, else the first; nil when there is none.
+func decidingResult(results []dkim.Result) *dkim.Result {
+	for i := range results {
+		if results[i].Status == dkim.StatusPass {
+			return &results[i]
+		}
+	}
+	if len(results) > 0 {
+		return &results[0]
+	}
+	return nil
+}
