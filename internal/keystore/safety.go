@@ -101,6 +101,10 @@ func (c *Checker) checkDir(path string, info fs.FileInfo) *Unsafe {
 			words += " or the superuser"
 		}
 		return &Unsafe{path, words, c.chown(path)}
+	case info.Mode()&fs.ModeSticky != 0:
+		// As /tmp: only its owner and that of the entry below, both looked at, can
+		// put something else in the entry's place. OpenDKIM does not know this bit.
+		return nil
 	case mode&otherWrite != 0:
 		return &Unsafe{path, path + " can be read or written by other users", "chmod o-w " + quotePath(path)}
 	case mode&groupWrite != 0:

@@ -165,3 +165,29 @@ func TestReachHint(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A folder such as /tmp is writable by everybody, but its sticky bit keeps them
+// from putting another folder in the place of ours.
+func TestStickyFoldersAreSafe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tmp")
+	key := filepath.Join(dir, "mine", "key")
+	if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &Checker{UID: os.Getuid()}
+	for mode, safe := range map[os.FileMode]bool{0o777 | os.ModeSticky: true, 0o777: false} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		unsafe, err := c.Check(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (unsafe == nil) != safe {
+			t.Errorf("mode %v: %+v, want safe %v", mode, unsafe, safe)
+		}
+	}
+}
