@@ -122,7 +122,7 @@ func (d *DNS) LookupTXTAt(ctx context.Context, server, name string) (Answer, err
 		return Answer{}, err
 	}
 	e := &Error{Name: name, Kind: KindNoData, Server: server}
-	if fail := failureOf(m); fail != nil {
+	if fail := failureOf(m, false); fail != nil {
 		e.Kind, e.Err = fail.kind, fail.err
 		return Answer{}, e
 	}

@@ -32,7 +32,7 @@ func newHashed(zone string, rr *dns.NSEC3) *hashed {
 func (h *hashed) add(rr *dns.NSEC3) {
 	owner := dns.CanonicalName(rr.Hdr.Name)
 	if rr.Hash != dns.SHA1 || rr.Flags&^optOut != 0 || rr.Salt != h.salt || rr.Iterations != h.iterations ||
-		parentOf(owner) != h.zone {
+		owner == h.zone || parentOf(owner) != h.zone {
 		return
 	}
 	h.records = append(h.records, rr)

@@ -269,11 +269,7 @@ func (c *chain) verdict(security Security, err error, s *server) *result {
 		c.weaken(security)
 		return nil
 	}
-	r := c.failed(asBogus(err, s))
-	if r.err.Kind == KindBogus {
-		r.security = Bogus
-	}
-	return r
+	return c.failed(asBogus(err, s))
 }
 
 // asBogus keeps the kind of an error that is no verdict: a server that did not give
@@ -356,6 +352,9 @@ func (c *chain) failed(e *Error) *result {
 	named.Name = displayName(c.asked)
 	o := c.d.options
 	r := &result{err: &named, cnames: c.cnames, ttl: o.FailureTTL}
+	if named.Kind == KindBogus {
+		r.security = Bogus
+	}
 	if !named.Temporary() {
 		r.ttl = min(o.NegativeTTL, max(o.MinTTL, o.FailureTTL))
 	}

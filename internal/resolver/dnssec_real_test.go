@@ -69,6 +69,14 @@ deep.below.zone.three. TXT "x"
 only-a.zone.three. A 192.0.2.1
 to-secure.zone.three. CNAME k.secure.test.
 `},
+		{name: "opted.test.", algorithm: ecdsa, sign: append([]string{"-A"}, nsec3...), records: txt("opted.test.") + `
+deep.below.opted.test. TXT "x"
+*.wild.opted.test. TXT "from a wildcard"
+there.wild.opted.test. A 192.0.2.1
+*.wildalias.opted.test. CNAME k.secure.test.
+only-a.opted.test. A 192.0.2.1
+old.opted.test. DNAME ed.test.
+`},
 		{name: "plain.three.", ds: "none", records: txt("plain.three.")},
 	}
 }
@@ -131,6 +139,17 @@ var realCases = []realCase{
 	{"gone.optout", Insecure, KindNotFound},
 	{"ent.optout", Insecure, KindNoData},
 	{"k.plain.ent.optout", Insecure, 0},
+
+	{"k.opted.test", Secure, 0},
+	{"a.wild.opted.test", Insecure, 0},
+	{"a.b.wild.opted.test", Insecure, 0},
+	{"there.wild.opted.test", Secure, KindNoData},
+	{"x.there.wild.opted.test", Insecure, KindNotFound},
+	{"x.wildalias.opted.test", Insecure, 0},
+	{"k.old.opted.test", Secure, 0},
+	{"only-a.opted.test", Secure, KindNoData},
+	{"below.opted.test", Secure, KindNoData},
+	{"gone.opted.test", Insecure, KindNotFound},
 
 	{"k.zone.three", Secure, 0},
 	{"gone.zone.three", Secure, KindNotFound},

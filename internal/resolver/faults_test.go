@@ -1,14 +1,9 @@
 package resolver
 
 import (
-	"bytes"
 	"context"
-	"net"
-	"os"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -167,6 +162,81 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// A server that gave its answer, if a bad one, is not pressed; a silent one is.
+func TestAttempts(t *testing.T) {
+	s := dnstest.New(t, "lost.example IN TXT \"key\"\n")
+	s.SetFault("servfail.example", dnstest.Fault{Rcode: dns.RcodeServerFailure})
+	s.SetFault("silent.example", dnstest.Fault{Silent: true})
+	s.SetFault("lost.example", dnstest.Fault{Silent: true, FirstOnly: true})
+	d := newTestDNS(t, Options{Timeout: 100 * time.Millisecond, Attempts: 3}, s)
+	for name, want := range map[string]int{"servfail.example": 1, "silent.example": 3, "lost.example": 2} {
+		_, err := d.LookupTXT(context.Background(), name)
+		if (err == nil) != (name == "lost.example") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := s.Queries(name); n != want {
+			t.Errorf("%s: asked %d times, want %d", name, n, want)
+		}
+	}
+	if got := d.Stats(); got.Queries != 6 || got.Failures != 5 || got.CacheEntries != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTCPAtOnce(t *testing.T) {
+	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
+	d := newTestDNS(t, Options{UseTCP: true}, s)
+	if _, err := d.LookupTXT(context.Background(), "k.example"); err != nil {
+		t.Error(err)
+	}
+	if total, tcp := s.Total(); total != 1 || tcp != 1 {
+		t.Errorf("%d queries, %d over TCP", total, tcp)
+	}
+}
+
+func TestRotate(t *testing.T) {
+	set := newServerSet(parseResolvConf([]byte("nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions rotate\n")), Options{})
+	first := make(map[string]int)
+	for range 10 {
+		first[set.order(time.Unix(1, 0))[0].name]++
+	}
+	if first["192.0.2.1"] != 5 || first["192.0.2.2"] != 5 {
+		t.Errorf("asked first: %v", first)
+	}
+}
+
+// RFC 8914: what a validating server tells of its reasons.
+func TestExtendedErrors(t *testing.T) {
+	servfail := func(code uint16) dns.Handler {
+		return dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+			m := new(dns.Msg)
+			m.SetRcode(r, dns.RcodeServerFailure)
+			m.SetEdns0(1232, false)
+			m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_EDE{InfoCode: code, ExtraText: "of \x1b[31mexample"})
+			w.WriteMsg(m)
+		})
+	}
+	s := dnstest.New(t, "")
+	s.SetHandler(servfail(dns.ExtendedErrorCodeSignatureExpired))
+	a, err := newTestDNS(t, quick, s).LookupTXT(context.Background(), "k.example")
+	e := wantKind(t, err, KindBogus, true)
+	if a.Security != Bogus || !strings.Contains(e.Error(), "Signature Expired") || strings.ContainsRune(e.Error(), '\x1b') {
+		t.Errorf("%v: %v", a.Security, e)
+	}
+	s.SetHandler(servfail(64000))
+	_, err = newTestDNS(t, quick, s).LookupTXT(context.Background(), "k.example")
+	if e := wantKind(t, err, KindServFail, true); !strings.Contains(e.Error(), "extended error 64000") {
+		t.Error(e)
+	}
+	m := new(dns.Msg)
+	m.Rcode = dns.RcodeServerFailure
+	m.SetEdns0(1232, false)
+	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeDNSBogus}}
+	if f := failureOf(m, false); f.kind != KindServFail {
+		t.Errorf("an untrusted server's word on DNSSEC: %v", f.kind)
+	}
+}
+
 func TestServerThatFailedIsAskedLast(t *testing.T) {
 	c := newClock()
 	silent, good := dnstest.New(t, ""), dnstest.New(t, "")
@@ -221,145 +291,4 @@ func TestContextEndsLookup(t *testing.T) {
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("took %v", took)
 	}
-}
-
-// Sockets must not pile up when a name server goes silent under load, nor stay.
-func TestSocketsAreBounded(t *testing.T) {
-	s := dnstest.New(t, "")
-	s.SetDefaultFault(dnstest.Fault{Silent: true})
-	var mu sync.Mutex
-	open, most := 0, 0
-	o := Options{Timeout: 100 * time.Millisecond, Attempts: 1, MaxSockets: 10}
-	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		open++
-		most = max(most, open)
-		return &countedConn{Conn: conn, closed: func() {
-			mu.Lock()
-			defer mu.Unlock()
-			open--
-		}}, nil
-	}
-	d := newTestDNS(t, o, s)
-	before := runtime.NumGoroutine()
-	var wg sync.WaitGroup
-	for i := range 200 {
-		wg.Go(func() {
-			_, err := d.LookupTXT(context.Background(), "k"+strconv.Itoa(i)+".example")
-			if err == nil {
-				t.Error("an answer from a silent server")
-			}
-		})
-	}
-	wg.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	if most > 10 || most < 2 || open != 0 {
-		t.Errorf("%d sockets at most, %d left open", most, open)
-	}
-	// The fake server keeps a goroutine for each silent query.
-	if after := runtime.NumGoroutine(); after > before+250 {
-		t.Errorf("goroutines: %d before, %d after", before, after)
-	}
-}
-
-type countedConn struct {
-	net.Conn
-	closed func()
-	once   sync.Once
-}
-
-func (c *countedConn) Close() error {
-	c.once.Do(c.closed)
-	return c.Conn.Close()
-}
-
-// A wire that answers whatever it is asked with given octets.
-type cannedConn struct {
-	net.Conn
-	answer  []byte
-	network string
-	reader  bytes.Reader
-	sent    bool
-}
-
-func (c *cannedConn) Write(b []byte) (int, error) {
-	answer := append([]byte(nil), c.answer...)
-	id := b
-	if c.network == "tcp" {
-		id = b[2:]
-	}
-	if len(answer) >= 2 {
-		copy(answer, id[:2])
-	}
-	if c.network == "tcp" {
-		answer = append([]byte{byte(len(answer) >> 8), byte(len(answer))}, answer...)
-	}
-	c.reader.Reset(answer)
-	c.sent = true
-	return len(b), nil
-}
-
-func (c *cannedConn) Read(b []byte) (int, error) {
-	if c.network == "udp" && c.reader.Len() == 0 {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return c.reader.Read(b)
-}
-func (c *cannedConn) SetDeadline(time.Time) error { return nil }
-func (c *cannedConn) Close() error                { return nil }
-
-func cannedDNS(t testing.TB, answer []byte, o Options) *DNS {
-	t.Helper()
-	o.Timeout, o.Attempts, o.CacheSize = 200*time.Millisecond, 1, -1
-	o.Nameservers = []string{"127.0.0.1:9"}
-	o.Dial = func(_ context.Context, network, _ string) (net.Conn, error) {
-		return &cannedConn{answer: answer, network: network}, nil
-	}
-	d, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-func FuzzAnswer(f *testing.F) {
-	add := func(rrs ...string) {
-		m := new(dns.Msg)
-		m.SetQuestion("k.example.", dns.TypeTXT)
-		m.Response, m.RecursionAvailable = true, true
-		for _, text := range rrs {
-			rr, err := dns.NewRR(text)
-			if err != nil {
-				f.Fatal(err)
-			}
-			m.Answer = append(m.Answer, rr)
-		}
-		wire, err := m.Pack()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(wire)
-	}
-	add(`k.example. 60 IN TXT "v=DKIM1; p=" "abc"`)
-	add(`k.example. 60 IN CNAME a.example.`, `a.example. 60 IN TXT "x"`)
-	add(`k.example. 60 IN CNAME k.example.`)
-	add(`example. 60 IN DNAME k.example.`)
-	add(`example. 60 IN SOA a. b. 1 2 3 4 5`)
-	add()
-	f.Add([]byte("??\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x01k\x07example\x00\x00\x10\x00\x01\xc0\x0c\x00\x10\x00\x01"))
-	f.Fuzz(func(t *testing.T, wire []byte) {
-		a, err := cannedDNS(t, wire, Options{}).LookupTXT(context.Background(), "k.example")
-		if err == nil && len(a.Texts) == 0 {
-			t.Error("neither texts nor an error")
-		}
-		if err != nil && len(a.Texts) > 0 {
-			t.Error("texts beside an error")
-		}
-	})
 }

@@ -24,6 +24,61 @@ func (r rcodeError) Error() string {
 	return "it answered with code " + strconv.Itoa(int(r))
 }
 
+// failureOf tells what makes an answer unusable; another server should be asked then.
+// What a trusted server says about DNSSEC is believed.
+func failureOf(m *dns.Msg, trusted bool) *failure {
+	switch m.Rcode {
+	case dns.RcodeSuccess:
+		if isReferral(m) {
+			return &failure{KindRefused, errReferral}
+		}
+		return nil
+	case dns.RcodeNameError:
+		return nil
+	case dns.RcodeServerFailure:
+		bogus, err := extendedError(m)
+		if bogus && trusted {
+			return &failure{KindBogus, err}
+		}
+		return &failure{KindServFail, err}
+	case dns.RcodeRefused, dns.RcodeNotAuth:
+		_, err := extendedError(m)
+		return &failure{KindRefused, err}
+	}
+	return &failure{KindServFail, rcodeError(m.Rcode)}
+}
+
+// extendedError gives a server's own explanation (RFC 8914), nil when there is none,
+// and whether it is about DNSSEC validation.
+func extendedError(m *dns.Msg) (bogus bool, err error) {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return false, nil
+	}
+	for _, option := range opt.Option {
+		ede, ok := option.(*dns.EDNS0_EDE)
+		if !ok {
+			continue
+		}
+		meaning, known := dns.ExtendedErrorCodeToString[ede.InfoCode]
+		if !known {
+			meaning = "extended error " + strconv.Itoa(int(ede.InfoCode))
+		}
+		text := "it says: " + meaning
+		if ede.ExtraText != "" {
+			text += " (" + quote(ede.ExtraText) + ")"
+		}
+		switch ede.InfoCode {
+		case dns.ExtendedErrorCodeDNSBogus, dns.ExtendedErrorCodeSignatureExpired, dns.ExtendedErrorCodeSignatureNotYetValid,
+			dns.ExtendedErrorCodeDNSKEYMissing, dns.ExtendedErrorCodeRRSIGsMissing, dns.ExtendedErrorCodeNoZoneKeyBitSet,
+			dns.ExtendedErrorCodeNSECMissing:
+			bogus = true
+		}
+		return bogus, errors.New(text)
+	}
+	return false, nil
+}
+
 // isReferral recognises the answer of a server that does not recurse for us.
 func isReferral(m *dns.Msg) bool {
 	if len(m.Answer) > 0 || m.Authoritative || m.RecursionAvailable {

@@ -93,37 +93,44 @@ func (s *serverSet) order(now time.Time) []*server {
 }
 
 // exchange asks the servers in turn until one gives an answer that settles the
-// question: NOERROR or NXDOMAIN.
+// question: NOERROR or NXDOMAIN. A server that answered anything else is not asked
+// again; one that did not answer is, as often as Options.Attempts says.
 func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error) {
 	set := d.servers()
-	ordered := set.order(d.now())
+	waiting := set.order(d.now())
 	last := &Error{Name: q.name, Kind: KindTimeout}
-	tries := len(ordered) * set.attempts
-	for try := range tries {
-		s := ordered[try%len(ordered)]
-		if ctx.Err() != nil {
-			break
-		}
-		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, tries-try))
-		m, fail := d.ask(tryCtx, s, q, set.useTCP)
-		cancel()
-		d.stats.queries.Add(1)
-		if fail == nil {
-			fail = failureOf(m)
-		}
-		if fail == nil {
-			s.downUntil.Store(0)
-			return m, s, nil
-		}
-		d.stats.failures.Add(1)
-		last = &Error{Name: q.name, Kind: fail.kind, Server: s.name, Err: fail.err}
-		switch fail.kind {
-		case KindTooLarge, KindBadName, KindCanceled:
-			return nil, s, last
-		case KindTimeout, KindNetwork, KindMalformed:
-			if ctx.Err() == nil || fail.kind != KindTimeout {
-				s.setDown(d.now())
+	for round := range set.attempts {
+		var silent []*server
+		for i, s := range waiting {
+			if ctx.Err() != nil {
+				break
 			}
+			triesLeft := len(waiting) - i + (set.attempts-1-round)*len(waiting)
+			tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, triesLeft))
+			m, fail := d.ask(tryCtx, s, q, set.useTCP)
+			cancel()
+			d.stats.queries.Add(1)
+			if fail == nil {
+				fail = failureOf(m, s.trusted)
+			}
+			if fail == nil {
+				s.downUntil.Store(0)
+				return m, s, nil
+			}
+			d.stats.failures.Add(1)
+			last = &Error{Name: q.name, Kind: fail.kind, Server: s.name, Err: fail.err}
+			switch fail.kind {
+			case KindTooLarge, KindBadName, KindCanceled:
+				return nil, s, last
+			case KindTimeout, KindNetwork, KindMalformed:
+				silent = append(silent, s)
+				if ctx.Err() == nil || fail.kind != KindTimeout {
+					s.setDown(d.now())
+				}
+			}
+		}
+		if waiting = silent; len(waiting) == 0 {
+			break
 		}
 	}
 	if ctx.Err() != nil {
@@ -156,22 +163,4 @@ func tryTime(ctx context.Context, timeout time.Duration, triesLeft int) time.Dur
 		}
 	}
 	return max(share, minTryTime)
-}
-
-// failureOf tells whether another server should be asked.
-func failureOf(m *dns.Msg) *failure {
-	switch m.Rcode {
-	case dns.RcodeSuccess:
-		if isReferral(m) {
-			return &failure{KindRefused, errReferral}
-		}
-		return nil
-	case dns.RcodeNameError:
-		return nil
-	case dns.RcodeServerFailure:
-		return &failure{KindServFail, nil}
-	case dns.RcodeRefused, dns.RcodeNotAuth:
-		return &failure{KindRefused, nil}
-	}
-	return &failure{KindServFail, rcodeError(m.Rcode)}
 }

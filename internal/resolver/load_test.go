@@ -1,0 +1,121 @@
+package resolver
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"dojang/internal/testutil/dnstest"
+)
+
+// Many callers, impatient ones among them, on a server that misbehaves now and then:
+// whoever waits long enough has the right answer, and nothing is left behind.
+func TestManyAtOnce(t *testing.T) {
+	s := dnstest.New(t, "")
+	const names = 60
+	for i := range names {
+		name := "k" + strconv.Itoa(i) + ".example"
+		s.AddTXT(name, "key of "+name)
+		switch i % 4 {
+		case 1:
+			s.SetFault(name, dnstest.Fault{Silent: true, FirstOnly: true})
+		case 2:
+			s.SetFault(name, dnstest.Fault{Delay: 20 * time.Millisecond})
+		case 3:
+			s.SetFault(name, dnstest.Fault{Truncate: true})
+		}
+	}
+	d := newTestDNS(t, Options{Timeout: 300 * time.Millisecond, Attempts: 4, CacheSize: 16, MaxSockets: 20, FailureTTL: -1}, s)
+	var wg sync.WaitGroup
+	for worker := range 20 {
+		wg.Go(func() {
+			for i := range names {
+				name := "k" + strconv.Itoa((i*7+worker)%names) + ".example"
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				if (i+worker)%5 == 0 {
+					cancel()
+					ctx, cancel = context.WithTimeout(context.Background(), time.Millisecond)
+				}
+				a, err := d.LookupTXT(ctx, name)
+				cancel()
+				if err == nil && (len(a.Texts) != 1 || a.Texts[0] != "key of "+name) {
+					t.Errorf("%s: %q", name, a.Texts)
+				}
+				if err != nil && (i+worker)%5 != 0 {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for range 100 {
+		d.flight.mu.Lock()
+		left := len(d.flight.calls)
+		d.flight.mu.Unlock()
+		if left == 0 && len(d.sockets) == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("work or sockets are left behind")
+}
+
+// Sockets must not pile up when a name server goes silent under load, nor stay.
+func TestSocketsAreBounded(t *testing.T) {
+	s := dnstest.New(t, "")
+	s.SetDefaultFault(dnstest.Fault{Silent: true})
+	var mu sync.Mutex
+	open, most := 0, 0
+	o := Options{Timeout: 100 * time.Millisecond, Attempts: 1, MaxSockets: 10}
+	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		open++
+		most = max(most, open)
+		return &countedConn{Conn: conn, closed: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			open--
+		}}, nil
+	}
+	d := newTestDNS(t, o, s)
+	before := runtime.NumGoroutine()
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			_, err := d.LookupTXT(context.Background(), "k"+strconv.Itoa(i)+".example")
+			if err == nil {
+				t.Error("an answer from a silent server")
+			}
+		})
+	}
+	wg.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	if most > 10 || most < 2 || open != 0 {
+		t.Errorf("%d sockets at most, %d left open", most, open)
+	}
+	// The fake server keeps a goroutine for each silent query.
+	if after := runtime.NumGoroutine(); after > before+250 {
+		t.Errorf("goroutines: %d before, %d after", before, after)
+	}
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+	once   sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
