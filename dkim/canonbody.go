@@ -6,7 +6,11 @@ import (
 	"math/bits"
 )
 
-var crlf = []byte("\r\n")
+// Constant bytes; never written to.
+var (
+	crlf  = []byte("\r\n")
+	blank = []byte(" ")
+)
 
 // blankLines is what runs of empty lines are written from.
 var blankLines = bytes.Repeat(crlf, 1024)
@@ -78,7 +82,7 @@ func (c *bodyCanon) release() {
 	}
 	if c.blank {
 		c.blank = false
-		c.put([]byte{' '})
+		c.put(blank)
 	}
 	c.some = true
 }

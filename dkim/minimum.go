@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -44,8 +45,16 @@ func (m BodyMinimum) Allows(length, total int64) bool {
 		return false
 	case m.LimitUnsigned && total-length > m.Unsigned:
 		return false
-	case m.Percent > 0 && float64(length)*100 < float64(total)*float64(m.Percent):
-		return false
+	case m.Percent > 0:
+		return !lessPart(length, total, m.Percent)
 	}
 	return true
+}
+
+// lessPart tells whether length is less than percent of total, for lengths of
+// any size.
+func lessPart(length, total int64, percent int) bool {
+	h1, l1 := bits.Mul64(uint64(length), 100)
+	h2, l2 := bits.Mul64(uint64(total), uint64(percent))
+	return h1 < h2 || h1 == h2 && l1 < l2
 }

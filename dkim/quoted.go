@@ -7,24 +7,20 @@ import (
 
 // decodeQuoted reads dkim-quoted-printable (RFC 6376 §2.11): white space is
 // to be ignored, "=XX" is a byte. UTF-8 stands for itself (RFC 8616 §4).
+//
+// Compat(opendkim 2.11): it folds z= inside of "=XX" too.
 func decodeQuoted(dst, v []byte) ([]byte, bool) {
+	v = compact(make([]byte, 0, len(v)), v)
 	for i := 0; i < len(v); i++ {
 		c := v[i]
-		switch {
-		case isHeaderSpace(c):
-		case c == '=':
-			if i+2 >= len(v) {
+		if c == '=' {
+			if i+2 >= len(v) || unhex(v[i+1]) < 0 || unhex(v[i+2]) < 0 {
 				return dst, false
 			}
-			hi, lo := unhex(v[i+1]), unhex(v[i+2])
-			if hi < 0 || lo < 0 {
-				return dst, false
-			}
-			dst = append(dst, byte(hi<<4|lo))
+			c = byte(unhex(v[i+1])<<4 | unhex(v[i+2]))
 			i += 2
-		default:
-			dst = append(dst, c)
 		}
+		dst = append(dst, c)
 	}
 	return dst, true
 }

@@ -1,0 +1,158 @@
+package dkim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"dojang/header"
+)
+
+func TestCompareCopied(t *testing.T) {
+	base := []string{from, "To: one", "To: two", "Subject: x  y"}
+	l := signed(t, base, "", func(o *SignOptions) { o.CopyHeaders, o.Oversign = true, NewHeaderSet(nil, "Cc") })
+	for _, c := range []struct {
+		fields []string
+		want   string
+	}{
+		{base, ""},
+		{[]string{from, "To: one", "To: two", "SUBJECT:  x y "}, ""},
+		{[]string{from, "To: one", "To: two", "Subject: [list] x  y"}, "changed Subject 4 ' x  y'>' [list] x  y'"},
+		{[]string{from, "To: one", "Subject: x y"}, "removed To -1 ' two'>''"},
+		{[]string{from, "To: one", "To: three", "Subject: x y"}, "changed To 3 ' two'>' three'"},
+		{[]string{from, "To: one", "To: two", "Subject: x y", "Cc: z"}, "added Cc 5 ''>' z'"},
+		{[]string{from, "To: one", "To: two", "Subject: x y", "X-Other: z"}, ""},
+		{[]string{"To: one", "To: two", "Subject: x y"}, "removed From -1 ' a@example.com'>''"},
+	} {
+		m := new(header.List)
+		m.AddRaw(l.At(0).Raw)
+		for _, f := range c.fields {
+			m.AddRaw([]byte(f))
+		}
+		s := check(t, m, "", VerifyOptions{}, nil)[0].Signature
+		differences, err := CompareCopied(s, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, d := range differences {
+			got = append(got, fmt.Sprintf("%v %s %d '%s'>'%s'", d.Kind, d.Name, d.Index, d.Then, d.Now))
+		}
+		if strings.Join(got, "; ") != c.want {
+			t.Errorf("%q: %q, want %q", c.fields, got, c.want)
+		}
+	}
+}
+
+// TestCopiedFieldsOfOpenDKIM reads z= as opendkim wrote it.
+func TestCopiedFieldsOfOpenDKIM(t *testing.T) {
+	for _, v := range signVectors(t, "z-*") {
+		s, err := ParseSignature(v.Signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields, _ := v.list(true)
+		differences, err := CompareCopied(s, fields)
+		if faultOf(v.name) != "" {
+			continue
+		}
+		if err != nil || len(differences) > 0 {
+			t.Errorf("%s: %v, %+v", v.name, err, differences)
+		}
+	}
+}
+
+func TestWhatIf(t *testing.T) {
+	l := signed(t, []string{from, "Subject: x"}, "text\r\n", nil)
+	s := check(t, l, "text\r\n", VerifyOptions{}, nil)[0].Signature
+	key, err := ParseKeyRecord(testRecords(t)["ed25519"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.CheckHeader(l, 0, key) || !s.CheckBodyHash([]byte("text\r\n")) || s.CheckBodyHash([]byte("text2\r\n")) {
+		t.Error("the message as signed does not check")
+	}
+	m := new(header.List)
+	m.AddRaw(l.At(0).Raw)
+	m.AddRaw([]byte(from))
+	m.AddRaw([]byte("Subject: [x] x"))
+	if s.CheckHeader(m, 0, key) || s.CheckHeader(m, 1, key) || s.CheckHeader(l, 0, nil) {
+		t.Error("a changed message checks")
+	}
+	if got := fmt.Sprint(s.SignedFields(l, 0)); got != "[1 2]" {
+		t.Error(got)
+	}
+	text := string(s.CanonicalHeader(l, 0))
+	if !strings.HasPrefix(text, "from:a@example.com\r\nsubject:x\r\ndkim-signature:v=1;") || !strings.HasSuffix(text, " b=") {
+		t.Errorf("%q", text)
+	}
+	if got := string(CanonicalBody([]byte("a  b \r\n\r\n"), Relaxed, 3)); got != "a b" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestCopiedHeaderFieldsErrors(t *testing.T) {
+	for _, z := range []string{"From", "From:x|", "From:=2", "From:=zz", ":x", "From:x||To:y"} {
+		s := &Signature{CopiedHeaders: z}
+		if f, err := s.CopiedHeaderFields(); err == nil {
+			t.Errorf("%q: %+v", z, f)
+		}
+	}
+	s := &Signature{}
+	if f, err := s.CopiedHeaderFields(); f != nil || err != nil {
+		t.Errorf("none: %v, %v", f, err)
+	}
+}
+
+func TestHeaderSet(t *testing.T) {
+	base := []string{"From", "To", "X-*-Y"}
+	for _, c := range []struct{ spec, yes, no string }{
+		{"", "from TO x-a-y x--y", "Cc x-y xx-a-y"},
+		{"*", "from to x-1-Y", "cc"},
+		{"*,+Cc, -to ,Sender", "From cc SENDER x-a-y", "To"},
+		{"Cc,Subject", "cc subject", "from to"},
+		{"+Cc", "+cc", "cc"},
+		{".", ".", "from"},
+		{"*,list-*", "List-ID list- from", "lis"},
+	} {
+		s := NewHeaderSet(base, c.spec)
+		for n := range strings.FieldsSeq(c.yes) {
+			if !s.Contains([]byte(n)) {
+				t.Errorf("%q lacks %s", c.spec, n)
+			}
+		}
+		for n := range strings.FieldsSeq(c.no) {
+			if s.Contains([]byte(n)) {
+				t.Errorf("%q has %s", c.spec, n)
+			}
+		}
+	}
+	var none *HeaderSet
+	if none.Contains([]byte("From")) || none.Names() != nil {
+		t.Error("nil set")
+	}
+	s := NewHeaderSet(base, "*")
+	name := []byte("X-Some-Header-Name")
+	if n := testing.AllocsPerRun(10, func() { s.Contains(name) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestOptionErrors(t *testing.T) {
+	good := SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"]}
+	for what, change := range map[string]func(*SignOptions){
+		"domain": func(o *SignOptions) { o.Domain = "a..b" }, "selector": func(o *SignOptions) { o.Selector = "" }, "key": func(o *SignOptions) { o.Key = nil },
+		"algorithm": func(o *SignOptions) { o.Algorithm = RSASHA256 }, "identity": func(o *SignOptions) { o.Identity = "a@example.org" }, "identity without @": func(o *SignOptions) { o.Identity = "x" },
+	} {
+		o := good
+		change(&o)
+		if _, err := NewSigner(o, new(header.List), new(BodyHashes)); err == nil {
+			t.Errorf("wrong %s is taken", what)
+		}
+	}
+	if s, err := NewSigner(good, new(header.List), new(BodyHashes)); err != nil || s.Algorithm() != Ed25519SHA256 || s.Domain() != "example.com" || s.Selector() != "s" || s.FieldName() != "DKIM-Signature" {
+		t.Errorf("%v", err)
+	} else if _, err := s.Sign(); err == nil {
+		t.Error("signs before the body's end")
+	}
+}

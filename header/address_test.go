@@ -1,0 +1,140 @@
+package header
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAddresses(t *testing.T) {
+	for _, c := range []struct {
+		in, want string // mailboxes joined with "|"
+		err      error
+	}{
+		{" a@example.com", "a@example.com", nil},
+		{" <a@example.com>", "a@example.com", nil},
+		{" Alice <a@example.com>", "a@example.com", nil},
+		{" \"Alice, the <first>\" <a@example.com>", "a@example.com", nil},
+		{" Doe, John <a@example.com>", "a@example.com", nil},
+		{" Re: me <a@example.com>", "a@example.com", nil},
+		{" bob@evil.example <a@example.com>", "a@example.com", nil},
+		{" \"bob@evil.example\" <a@example.com>", "a@example.com", nil},
+		{" a@example.com (comment (nested) \\) @x)", "a@example.com", nil},
+		{" (c) a (c) . (c) b (c) @ (c) example (c) . (c) com (c)", "a.b@example.com", nil},
+		{" Alice\r\n\t<a@\r\n example.com>", "a@example.com", nil},
+		{" \"a b\"@example.com", "a b@example.com", nil},
+		{" \"a\\\"b\"@example.com", "a\"b@example.com", nil},
+		{" \"a@b\"@example.com", "a@b@example.com", nil},
+		{" <@relay.example,@two.example:a@example.com>", "a@example.com", nil},
+		{" <@relay.example:a@example.com>", "a@example.com", nil},
+		{" a@[192.0.2.1]", "a@[192.0.2.1]", nil},
+		{" a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]", nil},
+		{" a@example.com, B <b@example.org>,, c@d", "a@example.com|b@example.org|c@d", nil},
+		{" Team: a@example.com, <b@example.org>; , c@d", "a@example.com|b@example.org|c@d", nil},
+		{" undisclosed-recipients:;", "", ErrNoAddress},
+		{" =?utf-8?q?J=C3=B6rg?= <j@example.com>", "j@example.com", nil},
+		{" Jörg <jörg@bücher.example>", "jörg@bücher.example", nil},
+		{" 이순신 <이순신@도장.한국>", "이순신@도장.한국", nil},
+		{" J\xf6rg <j@example.com>", "j@example.com", nil},
+		{" a+b=c/d!#$%&'*?^_`{|}~-@example.com", "a+b=c/d!#$%&'*?^_`{|}~-@example.com", nil},
+		{" a@example.com.", "a@example.com.", nil},
+		{"", "", ErrNoAddress},
+		{" ", "", ErrNoAddress},
+		{" <>", "", ErrNoAddress},
+		{" root", "", ErrNoAddress},
+		{" <root>", "", ErrNoAddress},
+		{" (only a comment)", "", ErrNoAddress},
+		{" a@b@c", "", ErrAddressSyntax},
+		{" @example.com", "", ErrAddressSyntax},
+		{" a@", "", ErrAddressSyntax},
+		{" <a@>", "", ErrAddressSyntax},
+		{" a b@example.com", "", ErrAddressSyntax},
+		{" a@exam ple.com", "", ErrAddressSyntax},
+		{" \"open <a@example.com>", "", ErrAddressSyntax},
+		{" (open a@example.com", "", ErrAddressSyntax},
+		{" <a@example.com", "", ErrAddressSyntax},
+		{" a@example.com>", "", ErrAddressSyntax},
+		{" <<a@example.com>>", "", ErrAddressSyntax},
+		{" <a@example.com> <b@example.org>", "a@example.com", ErrAddressSyntax},
+		{" <a@example.com>, x@y@z", "a@example.com", ErrAddressSyntax},
+		{" a\x00b@example.com", "", ErrAddressSyntax},
+		{" j\xf6rg@example.com", "", ErrAddressSyntax},
+		{" a@[192.0.2.1", "", ErrAddressSyntax},
+		{" a@x[192.0.2.1]", "", ErrAddressSyntax},
+		{" a@\"b\"", "", ErrAddressSyntax},
+		{" a\\b@example.com", "", ErrAddressSyntax},
+		{" <@relay a@example.com>", "", ErrAddressSyntax},
+		{" \"a\\", "", ErrAddressSyntax},
+	} {
+		all, err := Addresses([]byte(c.in))
+		var got []string
+		for _, m := range all {
+			got = append(got, m.String())
+		}
+		if strings.Join(got, "|") != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%q: %q, %v; want %q, %v", c.in, got, err, c.want, c.err)
+		}
+		local, domain, err := Address([]byte(c.in))
+		if len(all) > 0 {
+			if err != nil || local != all[0].Local || domain != all[0].Domain {
+				t.Errorf("first of %q: %q %q %v", c.in, local, domain, err)
+			}
+		} else if !errors.Is(err, c.err) {
+			t.Errorf("first of %q: %v, want %v", c.in, err, c.err)
+		}
+		_, _, err = SoleAddress([]byte(c.in))
+		switch {
+		case len(all) > 1:
+			if !errors.Is(err, ErrSeveralAddresses) {
+				t.Errorf("sole of %q: %v", c.in, err)
+			}
+		case !errors.Is(err, c.err):
+			t.Errorf("sole of %q: %v, want %v", c.in, err, c.err)
+		}
+	}
+}
+
+// TestAddressesAreLinear gives 400 kB of everything that could go back.
+func TestAddressesAreLinear(t *testing.T) {
+	for _, unit := range []string{"(", "((a)", "\"", "\\", "<", "a@b,", "@a,", "<@a,", "a ", "a.", "[", "x:", ";", ">", "\"a\" ", "<@a:@b:", "\xff", "é", "a@b ", "=?"} {
+		in := []byte(strings.Repeat(unit, 400<<10/len(unit)))
+		start := time.Now()
+		_, _ = Addresses(in)
+		_, _, _ = Address(append([]byte("<"), in...))
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("%q: %v", unit, d)
+		}
+	}
+}
+
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{"a@example.com", "A <a@b>, \"c\"@[d] (e)", "g: <@r:a@b>;", "Jörg <jörg@bücher.example>", "<", "a@b@c"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		all, err := Addresses(value)
+		if err == nil && len(all) == 0 {
+			t.Fatal("neither mailbox nor error")
+		}
+		for _, m := range all {
+			if m.Local == "" || m.Domain == "" || strings.ContainsAny(m.Domain, "@<>,; \t\r\n\"") {
+				t.Fatalf("%q has mailbox %+v", value, m)
+			}
+		}
+		local, domain, err := Address(value)
+		if len(all) > 0 != (err == nil) || err == nil && (all[0] != Mailbox{local, domain}) {
+			t.Fatalf("%q: first is %q@%q, %v; all %v", value, local, domain, err, all)
+		}
+	})
+}
+
+func BenchmarkAddress(b *testing.B) {
+	value := []byte(" \"Alice Liddell\" <alice@example.com>")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := Address(value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

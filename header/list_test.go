@@ -1,0 +1,233 @@
+package header
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAdd(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		kept        bool
+		want        string
+	}{
+		{"Subject", " x", true, "Subject: x"},
+		{"Subject", "x", false, "Subject: x"},
+		{"Subject", " a\n b\n\tc", true, "Subject: a\r\n b\r\n\tc"},
+		{"Subject", " a\r\n b", true, "Subject: a\r\n b"},
+		{"Subject", " a\n", true, "Subject: a"},
+		{"Subject", " a\r\n", true, "Subject: a"},
+		{"Subject", " a\rb", true, "Subject: a\rb"},
+		{"Subject", " \n", true, "Subject: "},
+		{"Subject", "\n\n a", true, "Subject:\r\n\r\n a"},
+		{"Subject  ", " a", true, "Subject  : a"},
+		{"X\xff", "\x00", true, "X\xff:\x00"},
+		{"a:b", " c", true, "a:b: c"},
+	} {
+		var l List
+		l.Add([]byte(c.name), []byte(c.value), c.kept)
+		f := l.At(0)
+		if string(f.Raw) != c.want || l.Len() != 1 || l.Size() != len(c.want) {
+			t.Errorf("%q %q: %q, want %q", c.name, c.value, f.Raw, c.want)
+		}
+		var raw List
+		raw.AddRaw([]byte(c.want))
+		if g := raw.At(0); string(g.Raw) != c.want || string(g.Name()) != string(f.Name()) || string(g.Value()) != string(f.Value()) {
+			t.Errorf("AddRaw(%q): %q, name %q", c.want, g.Raw, g.Name())
+		}
+	}
+}
+
+func TestField(t *testing.T) {
+	f := MakeField([]byte("Date \t: x: y"))
+	if string(f.Name()) != "Date" || string(f.Value()) != " x: y" || !f.Is("dATE") || f.Is("Dat") || f.Is("Dates") || f.ValueOffset() != 7 {
+		t.Errorf("%q %q", f.Name(), f.Value())
+	}
+	f = MakeField([]byte("no colon"))
+	if string(f.Name()) != "no colon" || f.Value() != nil || f.ValueOffset() != 8 {
+		t.Errorf("%q %q", f.Name(), f.Value())
+	}
+	if f = MakeField(nil); len(f.Name()) != 0 || f.Value() != nil {
+		t.Error("empty field")
+	}
+}
+
+func TestListQueries(t *testing.T) {
+	var l List
+	for _, raw := range []string{"To: 1", "From: a", "TO: 2", "to : 3"} {
+		l.AddRaw([]byte(raw))
+	}
+	if l.Count("to") != 3 || l.Count("cc") != 0 {
+		t.Error("Count")
+	}
+	if f, i, ok := l.First("To"); !ok || i != 0 || string(f.Value()) != " 1" {
+		t.Error("First")
+	}
+	if f, i, ok := l.Last("To"); !ok || i != 3 || string(f.Value()) != " 3" {
+		t.Error("Last")
+	}
+	if _, i, ok := l.First("Cc"); ok || i != -1 {
+		t.Error("First of none")
+	}
+	if _, i, ok := l.Last("Cc"); ok || i != -1 {
+		t.Error("Last of none")
+	}
+}
+
+func TestAddAllocatesNothingOnceWarm(t *testing.T) {
+	var l List
+	name, value := []byte("X-Some-Field"), []byte(" some value\n\tfolded")
+	fill := func() {
+		l.Reset()
+		for range 50 {
+			l.Add(name, value, true)
+		}
+	}
+	fill()
+	if n := testing.AllocsPerRun(20, fill); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	l.Add(name, make([]byte, 1<<20), true)
+	l.Reset()
+	if cap(l.buf) != 0 {
+		t.Error("a large buffer is kept")
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct{ in, fields, body string }{
+		{"A: 1\r\nB: 2\r\n\r\nbody\r\n", "A: 1|B: 2", "body\r\n"},
+		{"A: 1\nB: 2\n\nbody\n", "A: 1|B: 2", "body\n"},
+		{"A: 1\r\n b\r\n\tc\r\nB:\r\n\r\n\r\n", "A: 1\r\n b\r\n\tc|B:", "\r\n"},
+		{"A: 1\n b\n\nx", "A: 1\r\n b", "x"},
+		{"A: 1", "A: 1", ""},
+		{"A: 1\r\n", "A: 1", ""},
+		{"A: 1\r\n\r\n", "A: 1", ""},
+		{"From me Mon\nA: 1\n\nx", "A: 1", "x"},
+		{"Date   : x\n\nb", "Date   : x", "b"},
+		{"A: 1\nnot a field\nB: 2\n", "A: 1", "not a field\nB: 2\n"},
+		{"A: \xff\x00\r b\n\nx", "A: \xff\x00\r b", "x"},
+		{"A: 1\r\n \r\nB: 2\r\n\r\n", "A: 1\r\n |B: 2", ""},
+	} {
+		l, body, err := Parse([]byte(c.in))
+		if err != nil {
+			t.Errorf("%q: %v", c.in, err)
+			continue
+		}
+		var got []string
+		for i := range l.Len() {
+			got = append(got, string(l.At(i).Raw))
+		}
+		if strings.Join(got, "|") != c.fields || string(body) != c.body {
+			t.Errorf("%q: %q, body %q", c.in, got, body)
+		}
+	}
+	for _, in := range []string{"", "\r\nbody", "hello world", " A: 1\r\n", "\x00\x01", ": x\n"} {
+		if _, _, err := Parse([]byte(in)); !errors.Is(err, ErrNoFields) {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
+func TestPicker(t *testing.T) {
+	var l List
+	for _, raw := range []string{"To: 0", "From: 1", "tO: 2", "To : 3", "Subject: 4"} {
+		l.AddRaw([]byte(raw))
+	}
+	p := NewPicker(&l)
+	for _, c := range []struct {
+		name string
+		want int
+	}{{"to", 3}, {"From", 1}, {"TO", 2}, {"Cc", -1}, {"to", 0}, {"to", -1}, {"to", -1}, {"from", -1}, {"", -1}} {
+		if i, ok := p.Pick(c.name); i != c.want || ok != (c.want >= 0) {
+			t.Errorf("%q: %d, want %d", c.name, i, c.want)
+		}
+	}
+	p.Reset(&l)
+	p.Exclude(3)
+	for _, want := range []int{2, 0, -1} {
+		if i, _ := p.PickBytes([]byte("To")); i != want {
+			t.Errorf("without field 3: %d, want %d", i, want)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { p.Reset(&l); p.Pick("to") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	var empty List
+	if _, ok := NewPicker(&empty).Pick("x"); ok {
+		t.Error("picked from nothing")
+	}
+}
+
+// TestPickerIsLinear gives it many names, many of one name, and names with the
+// same beginning.
+func TestPickerIsLinear(t *testing.T) {
+	for what, name := range map[string]func(i int) string{
+		"different": func(i int) string { return "x" + strconv.Itoa(i) },
+		"the same":  func(int) string { return "x" },
+	} {
+		var l List
+		for i := range 30000 {
+			l.Add([]byte(name(i)), nil, true)
+		}
+		start := time.Now()
+		p := NewPicker(&l)
+		for i := 29999; i >= 0; i-- {
+			if got, ok := p.Pick(name(i)); !ok || got != i {
+				t.Fatalf("%s: picked %d, %v, want %d", what, got, ok, i)
+			}
+			p.Pick("absent")
+		}
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("%s: %v", what, d)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	if got := Fold(" one two three four", 5, 16); got != " one two\r\n\tthree\r\n\tfour" {
+		t.Errorf("%q", got)
+	}
+	if got := Fold(strings.Repeat("x", 100), 0, 10); got != strings.Repeat("x", 100) {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzList(f *testing.F) {
+	for _, s := range []string{"A: 1\r\nB: 2\r\n x\r\n\r\nbody", "From me\nA: 1\n\n", "A: 1\nxx", "\r\n", "A:\r\r\n \n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		l, body, err := Parse(message)
+		if err != nil {
+			return
+		}
+		if !bytes.HasSuffix(message, body) {
+			t.Fatal("the body is no part of the message")
+		}
+		var again bytes.Buffer
+		for i := range l.Len() {
+			f := l.At(i)
+			if n := bytes.Count(f.Raw, []byte("\n")); n != bytes.Count(f.Raw, []byte("\r\n")) || bytes.HasSuffix(f.Raw, []byte("\n")) {
+				t.Fatalf("line ends of %q", f.Raw)
+			}
+			again.Write(f.Raw)
+			again.WriteString("\r\n")
+		}
+		again.WriteString("\r\n")
+		m, rest, err := Parse(again.Bytes())
+		if err != nil || len(rest) != 0 || m.Len() != l.Len() {
+			t.Fatalf("%q again: %v, %d fields of %d, rest %q", again.Bytes(), err, m.Len(), l.Len(), rest)
+		}
+		p := NewPicker(l)
+		for i := l.Len() - 1; i >= 0; i-- {
+			if got, ok := p.PickBytes(l.At(i).Name()); !ok || got != i {
+				t.Fatalf("field %d picked as %d", i, got)
+			}
+		}
+	})
+}
