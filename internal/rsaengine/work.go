@@ -6,7 +6,7 @@ import "unsafe"
 const lanes = 8
 
 // vector is memory that the kernels read and write, 64 bytes at a time: eight
-// lanes of 64 bits. It starts at a multiple of 64 bytes.
+// lanes of 64 bits. It starts at a multiple of 64 bytes, which is faster.
 type vector []uint64
 
 // layout says where in a vector the digits of several numbers lie. With a group
@@ -68,7 +68,7 @@ type work struct {
 	class  *class
 	solo   bool // for one message alone
 	batch  []*request
-	memory []uint64 // what all of the below but fault lies in
+	memory []uint64 // what all numbers below lie in
 
 	primes, modulus moduli
 
@@ -80,8 +80,8 @@ type work struct {
 
 	message  [maxBatch][]uint64 // what to sign, in full digits
 	single   [4][]uint64        // numbers of half digits
-	result   []uint64           // numbers of full digits
-	subtract []uint64
+	result   []uint64           // a number of full digits
+	subtract []uint64           // scratch of subtractOnce for it
 
 	// inject, in tests, corrupts the exponentiations' results.
 	inject func(vector)

@@ -88,8 +88,8 @@ func step(j, shift int, t reg.Register, multiplicands ...factors) {
 		VPADDQ(f.column[at(0)], done, done)
 		clear(f.column[at(0)])
 	}
-	VMOVDQA64(done, mem(t, j-shift))
-	VMOVDQA64(mem(t, j+rows), done)
+	VMOVDQU64(done, mem(t, j-shift))
+	VMOVDQU64(mem(t, j+rows), done)
 	for k := 1; k <= rows; k++ {
 		for _, f := range multiplicands {
 			VPMADD52HUQ(f.digit, f.block[k-1], f.column[at(k)])
@@ -103,7 +103,7 @@ func zeros(label string, p, count reg.Register, rows int) {
 	clear(zero)
 	Label(label)
 	for j := 0; j < rows; j++ {
-		VMOVDQA64(zero, mem(p, j))
+		VMOVDQU64(zero, mem(p, j))
 	}
 	advance(p, rows)
 	repeat(label, count)
@@ -119,7 +119,7 @@ func normalizeLooped(t, r, count reg.Register, rows int) {
 		VPADDQ(mem(t, j), carry[0], digit[j%2])
 		VPSRLQ(operand.U8(52), digit[j%2], carry[0])
 		VPANDQ(mask, digit[j%2], digit[j%2])
-		VMOVDQA64(digit[j%2], mem(r, j))
+		VMOVDQU64(digit[j%2], mem(r, j))
 	}
 	advance(t, rows)
 	advance(r, rows)
@@ -153,13 +153,13 @@ func multiplyLooped() {
 	MOVQ(blocks, left)
 	Label("block")
 	for k := range column {
-		VMOVDQA64(mem(b, k), factor[k])
-		VMOVDQA64(mem(t, k), column[k])
+		VMOVDQU64(mem(b, k), factor[k])
+		VMOVDQU64(mem(t, k), column[k])
 	}
 	triangle(column, factor, a)
 	quotients(column, quotient, m)
 	for k := range column {
-		VMOVDQA64(mem(t, rows+k), column[k])
+		VMOVDQU64(mem(t, rows+k), column[k])
 	}
 	VPADDQ(carry[0], column[0], column[0])
 	corner(column, factor, a)
@@ -176,8 +176,8 @@ func multiplyLooped() {
 	Label("sweep")
 	for j := 0; j < rows; j++ {
 		digitA, digitM := zmm(20, 2)[j%2], zmm(22, 2)[j%2]
-		VMOVDQA64(mem(nextA, j), digitA)
-		VMOVDQA64(mem(nextM, j), digitM)
+		VMOVDQU64(mem(nextA, j), digitA)
+		VMOVDQU64(mem(nextM, j), digitM)
 		step(j, rows, p, factors{factor, digitA, column}, factors{quotient, digitM, second})
 	}
 	advance(nextA, rows)
@@ -186,7 +186,7 @@ func multiplyLooped() {
 	repeat("sweep", count)
 	for k, z := range column {
 		VPADDQ(second[k], z, z)
-		VMOVDQA64(z, mem(p, k-rows))
+		VMOVDQU64(z, mem(p, k-rows))
 	}
 	advance(b, rows)
 	repeat("block", left)

@@ -56,7 +56,7 @@ var (
 // constants loads mask, and inverse from where parameter k0 points.
 func constants(scratch reg.GPPhysical) {
 	Load(Param("k0"), scratch)
-	VMOVDQA64(mem(scratch, 0), inverse)
+	VMOVDQU64(mem(scratch, 0), inverse)
 	MOVQ(operand.U64(1<<52-1), scratch)
 	VPBROADCASTQ(scratch, mask)
 }
@@ -94,7 +94,7 @@ func normalize(digits []vector, r reg.Register) {
 		}
 		VPSRLQ(operand.U8(52), z, carry[j%2])
 		VPANDQ(mask, z, z)
-		VMOVDQA64(z, mem(r, j))
+		VMOVDQU64(z, mem(r, j))
 	}
 }
 

@@ -24,7 +24,7 @@ func pick(rows int) {
 	Load(Param("entries"), entries)
 	out := zmm(0, rows)
 	index, one, number, chosen := zmm(20, 1)[0], zmm(21, 1)[0], zmm(22, 1)[0], zmm(23, 1)[0]
-	VMOVDQA64(mem(reg.RAX, 0), index)
+	VMOVDQU64(mem(reg.RAX, 0), index)
 	MOVQ(operand.U32(1), reg.RAX)
 	VPBROADCASTQ(reg.RAX, one)
 	IMUL3Q(operand.U32(64*rows), blocks, size)
@@ -46,7 +46,7 @@ func pick(rows int) {
 	ADDQ(size, reg.R10)
 	repeat("entry", reg.R11)
 	for j, z := range out {
-		VMOVDQA64(z, mem(r, j))
+		VMOVDQU64(z, mem(r, j))
 	}
 	advance(r, rows)
 	advance(table, rows)

@@ -100,19 +100,19 @@ func (g group) multiply() {
 	product, multiple := zmm(0, soloVectors), zmm(5, soloVectors)
 	digitA, digitM := zmm(10, soloVectors), zmm(15, soloVectors)
 	for j, z := range digitM {
-		VMOVDQA64(mem(m, j), z)
+		VMOVDQU64(mem(m, j), z)
 	}
 
 	Label("again")
 	for j := range product {
-		VMOVDQA64(mem(a, j), digitA[j])
+		VMOVDQU64(mem(a, j), digitA[j])
 		clear(product[j])
 		clear(multiple[j])
 	}
 	factor := zmm(20, 2)
 	g.digit(b, 0, factor[0])
 	VPMADD52LUQ(digitA[0], factor[0], product[0])
-	VMOVDQA64(product[0], lowColumn)
+	VMOVDQU64(product[0], lowColumn)
 	for d := 0; d < g.digits(); d++ {
 		if d+1 < g.digits() {
 			g.digit(b, d+1, factor[(d+1)%2])
@@ -170,7 +170,7 @@ func (g group) row(product, multiple, a, m []vector, factor, next vector, end bo
 
 	// All lanes. The lowest column of a lane, now complete for this row, is the
 	// highest of the lane below.
-	VMOVDQA64(local, quotient)
+	VMOVDQU64(local, quotient)
 	g.spread(quotient)
 	VPADDQ(product[0], multiple[0], low)
 	VPMADD52LUQ(m[0], quotient, low)
@@ -230,7 +230,7 @@ func (g group) normalize(digits []vector, r reg.Register) {
 		KMOVW(bits.As32(), reg.K4)
 		VPSUBQ(mask, z, reg.K4, z) // adds one, modulo 2^52
 		VPANDQ(mask, z, z)
-		VMOVDQA64(z, mem(r, j))
+		VMOVDQU64(z, mem(r, j))
 	}
 }
 

@@ -54,13 +54,13 @@ func products() {
 	MOVQ(sqrT, sqrColumns)
 	Label("rows")
 	for k := range column {
-		VMOVDQA64(mem(sqrDigits, k), block[k])
-		VMOVDQA64(mem(sqrColumns, k), column[k])
+		VMOVDQU64(mem(sqrDigits, k), block[k])
+		VMOVDQU64(mem(sqrColumns, k), column[k])
 	}
 	inner(column, block, 0)
 	for k, z := range column {
-		VMOVDQA64(z, mem(sqrColumns, k))
-		VMOVDQA64(mem(sqrColumns, rows+k), z)
+		VMOVDQU64(z, mem(sqrColumns, k))
+		VMOVDQU64(mem(sqrColumns, rows+k), z)
 	}
 	inner(column, block, rows)
 	advance(sqrDigits, rows)
@@ -73,7 +73,7 @@ func products() {
 	sweep(column, block, "products")
 	Label("swept")
 	for k, z := range column {
-		VMOVDQA64(z, mem(sqrP, k))
+		VMOVDQU64(z, mem(sqrP, k))
 	}
 	advance(sqrColumns, 2*rows)
 	repeat("rows", sqrLeft)
@@ -99,7 +99,7 @@ func inner(column, block []vector, first int) {
 func sweep(column, block []vector, label string) {
 	for j := range column {
 		digit := zmm(20, 2)[j%2]
-		VMOVDQA64(mem(sqrNext, j), digit)
+		VMOVDQU64(mem(sqrNext, j), digit)
 		step(j, 0, sqrP, factors{block, digit, column})
 	}
 	advance(sqrNext, len(column))
@@ -116,15 +116,15 @@ func diagonal() {
 	for j := 0; j < squareRows; j++ {
 		r := zmm(3*(j%9), 3)
 		digit, low, high := r[0], r[1], r[2]
-		VMOVDQA64(mem(sqrNext, j), digit)
-		VMOVDQA64(mem(sqrP, 2*j), low)
-		VMOVDQA64(mem(sqrP, 2*j+1), high)
+		VMOVDQU64(mem(sqrNext, j), digit)
+		VMOVDQU64(mem(sqrP, 2*j), low)
+		VMOVDQU64(mem(sqrP, 2*j+1), high)
 		VPADDQ(low, low, low)
 		VPADDQ(high, high, high)
 		VPMADD52LUQ(digit, digit, low)
 		VPMADD52HUQ(digit, digit, high)
-		VMOVDQA64(low, mem(sqrP, 2*j))
-		VMOVDQA64(high, mem(sqrP, 2*j+1))
+		VMOVDQU64(low, mem(sqrP, 2*j))
+		VMOVDQU64(high, mem(sqrP, 2*j+1))
 	}
 	advance(sqrNext, squareRows)
 	advance(sqrP, 2*squareRows)
@@ -140,11 +140,11 @@ func reduce() {
 	MOVQ(sqrT, sqrColumns)
 	Label("block")
 	for k := range column {
-		VMOVDQA64(mem(sqrColumns, k), column[k])
+		VMOVDQU64(mem(sqrColumns, k), column[k])
 	}
 	quotients(column, quotient, sqrM)
 	for k := range column {
-		VMOVDQA64(mem(sqrColumns, rows+k), column[k])
+		VMOVDQU64(mem(sqrColumns, rows+k), column[k])
 	}
 	VPADDQ(carry[0], column[0], column[0])
 	corner(column, quotient, sqrM)
@@ -155,7 +155,7 @@ func reduce() {
 	Label("reduce")
 	sweep(column, quotient, "reduce")
 	for k, z := range column {
-		VMOVDQA64(z, mem(sqrP, k))
+		VMOVDQU64(z, mem(sqrP, k))
 	}
 	advance(sqrColumns, rows)
 	repeat("block", sqrLeft)

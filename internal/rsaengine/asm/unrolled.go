@@ -29,13 +29,13 @@ func multiplyUnrolled(digits int) {
 	}
 	for i := 0; i < digits; i++ {
 		factor, quotient := zmm(20, 2)[i%2], zmm(22, 2)[i%2]
-		VMOVDQA64(mem(b, i), factor)
+		VMOVDQU64(mem(b, i), factor)
 		VPMADD52LUQ(mem(a, 0), factor, at(i))
 		clear(quotient)
 		VPMADD52LUQ(inverse, at(i), quotient)
 		for j := 1; j < digits; j++ {
 			digit := zmm(24, 4)[j%4]
-			VMOVDQA64(mem(a, j), digit)
+			VMOVDQU64(mem(a, j), digit)
 			VPMADD52LUQ(digit, factor, at(i+j))
 			if j < digits-1 {
 				VPMADD52HUQ(digit, factor, at(i+j+1))
@@ -85,7 +85,7 @@ func squareUnrolled(digits int) {
 	Label("again")
 	digit := zmm(0, digits)
 	for j, z := range digit {
-		VMOVDQA64(mem(x, j), z)
+		VMOVDQU64(mem(x, j), z)
 	}
 	for c := 0; c < 2*digits; c += squareColumns {
 		square(c, digit, t)
@@ -94,13 +94,13 @@ func squareUnrolled(digits int) {
 	column := zmm(0, digits)
 	at := func(c int) vector { return column[c%digits] }
 	for j, z := range column {
-		VMOVDQA64(mem(t, j), z)
+		VMOVDQU64(mem(t, j), z)
 	}
 	for i := 0; i < digits; i++ {
 		quotient := zmm(20, 2)[i%2]
 		clear(quotient)
 		VPMADD52LUQ(inverse, at(i), quotient)
-		reduceRow(i, m, quotient, at, func() { VMOVDQA64(mem(t, digits+i), at(i)) }, digits)
+		reduceRow(i, m, quotient, at, func() { VMOVDQU64(mem(t, digits+i), at(i)) }, digits)
 	}
 	normalize(column, x)
 	repeat("again", n)
@@ -139,6 +139,6 @@ func square(c int, digit []vector, t reg.Register) {
 		} else {
 			VPMADD52HUQ(digit[i], digit[i], low[k])
 		}
-		VMOVDQA64(low[k], mem(t, c+k))
+		VMOVDQU64(low[k], mem(t, c+k))
 	}
 }
