@@ -41,6 +41,23 @@ type Walker interface {
 	Walk(ctx context.Context, f func(Entry) error) error
 }
 
+// ErrNoWalk says that a set cannot tell its rows.
+var ErrNoWalk = errors.New("this kind of data set cannot be listed")
+
+// Walk walks a set, or the one that it is wrapped around, for a tool that was asked to.
+func Walk(ctx context.Context, set Set, f func(Entry) error) error {
+	for {
+		if w, ok := set.(Walker); ok {
+			return w.Walk(ctx, f)
+		}
+		u, ok := set.(interface{ Unwrap() Set })
+		if !ok {
+			return ErrNoWalk
+		}
+		set = u.Unwrap()
+	}
+}
+
 // A PatternSet matches keys against patterns and can tell every match.
 type PatternSet interface {
 	// LookupAll calls f for each matching row in file order, its values split as
@@ -162,3 +179,10 @@ func split(value string, columns int) []string {
 	}
 	return strings.SplitN(value, ":", columns)
 }
+
+// Split cuts a stored value into at most columns values at its colons, as Lookup
+// does; back-ends whose rows are one text use it.
+func Split(value string, columns int) []string { return split(value, columns) }
+
+// Fold returns s with ASCII capitals made small.
+func Fold(s string) string { return fold(s) }

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"errors"
-	"net/url"
 	"path/filepath"
 	"strings"
 )
@@ -92,13 +91,11 @@ func ParseSpec(s string) (Spec, error) {
 func (s Spec) String() string {
 	switch s.Type {
 	case TypeDSN:
-		return "dsn:" + redactDSN(s.Args)
+		return "dsn:" + redactURL(s.Args)
 	case TypeLDAP, TypeRedis, TypeHTTP:
 		words := strings.Fields(s.Args)
 		for i, w := range words {
-			if u, err := url.Parse(w); err == nil && u.User != nil {
-				words[i] = u.Redacted()
-			}
+			words[i] = redactURL(w)
 		}
 		return strings.Join(words, " ")
 	case TypeErlang:
@@ -107,13 +104,17 @@ func (s Spec) String() string {
 	return s.Type + ":" + s.Args
 }
 
-// redactDSN takes the password out of "backend://user:password@rest".
-func redactDSN(s string) string {
+// redactURL takes the password out of "scheme://user:password@rest".
+func redactURL(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
 		return s
 	}
-	at := strings.IndexByte(rest, '@')
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
 	colon := strings.IndexByte(rest, ':')
 	if at < 0 || colon < 0 || colon > at {
 		return s

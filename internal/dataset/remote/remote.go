@@ -1,0 +1,240 @@
+// Package remote puts in front of a data set on a server what all of them need:
+// a limit of concurrent questions, a time-out, a cache that also remembers
+// what is not there, one question at a time for each key, a pause after failures,
+// and the last known row while the server is away.
+//
+// A server that cannot be asked is a temporary failure, never ErrNotFound.
+package remote
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"dojang/internal/dataset"
+)
+
+// Options bound a wrapped set. The zero value is usable.
+type Options struct {
+	Name     string // for errors and callbacks
+	FoldCase bool   // ask for the key in small letters too when it has others
+	// SoftStart opens the set although its server is away.
+	SoftStart bool
+	// Timeout bounds one question; 0 means 5 s.
+	Timeout time.Duration
+	// MaxConcurrent bounds the questions asked at once; 0 means 16.
+	MaxConcurrent int
+	// TTL is how long a row is taken from the cache, NegativeTTL how long its
+	// absence is; 0 means 30 s and 5 s, below 0 asks every time.
+	TTL, NegativeTTL time.Duration
+	// KeepStale is how long a row is good enough while the server is away; 0 means a
+	// day, below 0 never.
+	KeepStale time.Duration
+	// MaxEntries and MaxBytes bound the cache; 0 means 50,000 and 64 MiB.
+	MaxEntries, MaxBytes int
+	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles
+	// from one to the other; 0 means 200 ms and 10 s.
+	MinBackoff, MaxBackoff time.Duration
+	Now                    func() time.Time // nil means time.Now
+	// OnDown is called when the server stops to answer, OnUp when it answers
+	// again, once each; OnLookup for each look-up with how it ended.
+	OnDown   func(name string, err error)
+	OnUp     func(name string)
+	OnLookup func(name string, o Outcome, took time.Duration)
+}
+
+// Outcome is how a look-up ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Found     Outcome = iota // the server has the row
+	NotFound                 // the server has no such row
+	Cached                   // answered by the cache, found or not
+	Stale                    // answered by the cache because the server is away
+	Failed                   // not answered
+	nOutcomes = iota
+)
+
+func (o Outcome) String() string {
+	return [...]string{"found", "notfound", "cached", "stale", "failed"}[o]
+}
+
+// Stats are the numbers of look-ups since the start.
+type Stats struct {
+	Outcomes [nOutcomes]uint64 // by Outcome
+	Asked    uint64            // questions put to the server
+	Entries  int               // in the cache
+	Down     bool              // the server does not answer
+}
+
+func (o Options) withDefaults() Options {
+	for p, d := range map[*time.Duration]time.Duration{
+		&o.Timeout: 5 * time.Second, &o.TTL: 30 * time.Second, &o.NegativeTTL: 5 * time.Second, &o.KeepStale: 24 * time.Hour,
+		&o.MinBackoff: 200 * time.Millisecond, &o.MaxBackoff: 10 * time.Second,
+	} {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	for p, d := range map[*int]int{&o.MaxConcurrent: 16, &o.MaxEntries: 50_000, &o.MaxBytes: 64 << 20} {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Set is a data set on a server with all of the above. It implements
+// dataset.BatchSet whether the one behind it does or not.
+type Set struct {
+	backend dataset.Set
+	batch   dataset.BatchSet // nil when the back-end cannot
+	o       Options
+	slots   chan struct{}
+
+	mu      sync.Mutex
+	cache   cache
+	flights map[string]*flight
+	health  health
+	stats   Stats
+}
+
+// flight is a question that others wait for too.
+type flight struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// A Pinger can tell whether its server answers.
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// Open wraps a back-end, which it owns from now on. A back-end that is a Pinger
+// is asked once; with SoftStart its failure is only told to OnDown.
+func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
+	s := New(backend, o)
+	p, ok := backend.(Pinger)
+	if !ok {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	err := p.Ping(ctx)
+	if err == nil {
+		return s, nil
+	}
+	if !s.o.SoftStart {
+		backend.Close()
+		return nil, &dataset.Error{Set: s.o.Name, Err: err, Temp: true}
+	}
+	s.settle(err)
+	return s, nil
+}
+
+// New wraps a back-end without asking it.
+func New(backend dataset.Set, o Options) *Set {
+	o = o.withDefaults()
+	s := &Set{backend: backend, o: o, slots: make(chan struct{}, o.MaxConcurrent), flights: map[string]*flight{}, cache: newCache(o)}
+	s.batch, _ = backend.(dataset.BatchSet)
+	return s
+}
+
+// Unwrap is the set behind.
+func (s *Set) Unwrap() dataset.Set { return s.backend }
+
+// Close closes the set behind.
+func (s *Set) Close() error { return s.backend.Close() }
+
+// Stats returns the numbers.
+func (s *Set) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Entries, st.Down = s.cache.order.Len(), s.health.down
+	return st
+}
+
+// Lookup asks for one key.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	values, err := s.one(ctx, key, columns)
+	if s.o.FoldCase && errors.Is(err, dataset.ErrNotFound) {
+		if small := dataset.Fold(key); small != key {
+			return s.one(ctx, small, columns)
+		}
+	}
+	return values, err
+}
+
+func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error) {
+	start := s.o.Now()
+	id := entryID{key, columns}
+	s.mu.Lock()
+	if e := s.cache.fresh(id, start); e != nil {
+		s.mu.Unlock()
+		s.count(Cached, start)
+		return e.result()
+	}
+	s.mu.Unlock()
+	err := s.fly(ctx, flightKey(columns, key), func(ctx context.Context) error {
+		values, err := s.backend.Lookup(ctx, key, columns)
+		if err == nil || errors.Is(err, dataset.ErrNotFound) {
+			s.store(id, values, err == nil)
+			return nil
+		}
+		return err
+	})
+	s.mu.Lock()
+	e := s.cache.get(id)
+	s.mu.Unlock()
+	switch {
+	case err == nil && e != nil && e.found:
+		s.count(Found, start)
+		return e.result()
+	case err == nil && e != nil:
+		s.count(NotFound, start)
+		return nil, dataset.ErrNotFound
+	case err != nil && e != nil && e.found && s.usable(e, err):
+		s.count(Stale, start)
+		return e.result()
+	}
+	if err == nil {
+		err = s.away(errors.New("answer was dropped from the cache")) // MaxEntries is too small for the load
+	}
+	s.count(Failed, start)
+	return nil, err
+}
+
+// usable reports whether an old row may stand in for a failure.
+func (s *Set) usable(e *entry, err error) bool {
+	return dataset.IsTemporary(err) && s.o.KeepStale > 0 && s.o.Now().Sub(e.stored) < s.o.KeepStale
+}
+
+func (s *Set) store(id entryID, values []string, found bool) {
+	s.mu.Lock()
+	s.cache.put(id, values, found, s.o.Now())
+	s.mu.Unlock()
+}
+
+func (s *Set) count(o Outcome, start time.Time) {
+	s.mu.Lock()
+	s.stats.Outcomes[o]++
+	s.mu.Unlock()
+	if s.o.OnLookup != nil {
+		s.o.OnLookup(s.o.Name, o, s.o.Now().Sub(start))
+	}
+}
+
+// away makes an error temporary and names the set.
+func (s *Set) away(err error) error {
+	var e *dataset.Error
+	if errors.As(err, &e) && e.Set != "" {
+		return err
+	}
+	return &dataset.Error{Set: s.o.Name, Err: err, Temp: true}
+}
