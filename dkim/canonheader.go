@@ -103,6 +103,9 @@ func (x *headerHasher) sumFields(list *header.List, exclude int, names []string,
 	h := x.hasher(fn)
 	x.picker.Reset(list)
 	x.picker.Exclude(exclude)
+	if x.scratch == nil {
+		x.scratch = make([]byte, 0, 2048)
+	}
 	buf := x.scratch[:0]
 	for _, name := range names {
 		i, ok := x.picker.Pick(name)
@@ -110,7 +113,7 @@ func (x *headerHasher) sumFields(list *header.List, exclude int, names []string,
 			continue
 		}
 		buf = AppendHeader(buf, list.At(i).Raw, c)
-		if len(buf) >= 4096 {
+		if len(buf) >= 1024 {
 			h.Write(buf)
 			buf = buf[:0]
 		}
@@ -135,6 +138,9 @@ type ownField struct {
 // cut out where the lexer found it; nothing that merely looks like it (in z=)
 // is touched.
 func (o ownField) append(dst []byte, c Canonicalization) []byte {
+	if c == Simple {
+		return append(append(dst, o.raw[:o.start]...), o.raw[o.end:]...)
+	}
 	blank := make([]byte, 0, len(o.raw))
 	blank = append(append(blank, o.raw[:o.start]...), o.raw[o.end:]...)
 	return appendHeader(dst, blank, c)

@@ -177,6 +177,7 @@ func (s *Signer) signSum(sum []byte) ([]byte, error) {
 // stand for, in the order of h=.
 func (s *Signer) selectFields() (names []string, fields []int) {
 	sign, omit := s.o.Sign, s.o.Omit
+	names, fields = make([]string, 0, s.fields.Len()), make([]int, 0, s.fields.Len())
 	for i := 0; i < s.fields.Len(); i++ {
 		f := s.fields.At(i)
 		name := f.Name()

@@ -71,6 +71,9 @@ func (w *Writer) tag(name, value, end string, how Break, reserve int) {
 }
 
 func (w *Writer) write(s string) {
+	if w.out == nil {
+		w.out = make([]byte, 0, 1024)
+	}
 	w.out = append(w.out, s...)
 	w.Column += len(s)
 }

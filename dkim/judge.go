@@ -1,0 +1,73 @@
+package dkim
+
+import "crypto/rsa"
+
+// judgeSignature applies the rules that need neither key nor body.
+func (v *Verifier) judgeSignature(s *Signature) Reason {
+	switch now := v.o.Now; {
+	case s.HasTime && s.Time.After(now.Add(v.o.ClockDrift)):
+		return ReasonFuture
+	case s.HasExpire && now.After(s.Expire.Add(v.o.ClockDrift)):
+		return ReasonExpired
+	case s.Algorithm == RSASHA1 && !v.o.AllowSHA1:
+		return ReasonSHA1
+	}
+	return ReasonNone
+}
+
+// judgeKey applies the key record's own restrictions and local policy.
+func (v *Verifier) judgeKey(s *Signature, k *KeyRecord, security Security) Reason {
+	d, ok1 := ToASCII(s.Domain)
+	i, ok2 := ToASCII(s.IdentityDomain())
+	switch {
+	case k.Type != s.Algorithm.KeyType():
+		return ReasonKeyTypeMismatch
+	case !k.AllowsHash(s.Algorithm):
+		return ReasonKeyHashMismatch
+	case k.NoSubdomains && (!ok1 || !ok2 || d != i):
+		return ReasonSubdomain
+	case security == Bogus && v.o.RefuseBogusKey:
+		return ReasonKeyBogus
+	case security != Secure && v.o.RefuseUnprotectedKey:
+		return ReasonKeyUnprotected
+	}
+	if key, ok := k.Key.(*rsa.PublicKey); ok {
+		switch {
+		case k.Bits > v.o.MaximumKeyBits:
+			return ReasonKeyTooLarge
+		case weakRSA(key):
+			return ReasonKeyWeak
+		case k.Bits < v.o.MinimumKeyBits:
+			return ReasonKeyTooSmall
+		}
+	}
+	return ReasonNone
+}
+
+// judgeCoverage applies local policy on what a signature covers.
+func (v *Verifier) judgeCoverage(c *candidate) Reason {
+	s := c.Signature
+	if s.Length >= 0 && !v.o.MinimumBody.Allows(s.Length, c.CanonicalBodyLength) {
+		return ReasonBodyCoverage
+	}
+	for _, name := range v.o.MustBeSigned {
+		if s.Covers(name) == 0 && v.fields.Count(name) > 0 {
+			return ReasonUnprotectedHeader
+		}
+	}
+	if v.o.SingletonsSigned {
+		for _, name := range singletons {
+			if n := v.fields.Count(name); n > 1 && s.Covers(name) < n {
+				return ReasonRepeatedField
+			}
+		}
+	}
+	return ReasonNone
+}
+
+// singletons are the fields that may occur once only (RFC 5322 §3.6) and that
+// people see, with those that say what the body is (RFC 2045).
+var singletons = [...]string{
+	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID",
+	"MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+}
