@@ -111,7 +111,7 @@ func (d *denial) noCloserMatch(ctx context.Context, name, encloser string) (Secu
 		return d.nsec3.noCloserMatch(ctx, name, encloser)
 	}
 	covering := d.covering(name)
-	if covering == nil || dns.IsSubDomain(name, covering.next) {
+	if covering == nil {
 		return Bogus, false, nil
 	}
 	// The name's closest encloser must be the wildcard's parent and no deeper name.

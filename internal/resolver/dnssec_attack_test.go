@@ -211,6 +211,8 @@ func TestNSEC3DenialsThatProveNothing(t *testing.T) {
 		{"the type is there", false, []string{nsec3Owner("k.test.", "test.", 0) + ` 300 NSEC3 1 0 0 - ` + all + ` TXT`}, Bogus, KindBogus},
 		{"no closest encloser", true, []string{none + ".test." + ` 300 NSEC3 1 0 0 - ` + all + ` A`}, Bogus, KindBogus},
 		{"a delegation as closest encloser", true, []string{apex + ` 300 NSEC3 1 0 0 - ` + all + ` NS`, none + ".test." + ` 300 NSEC3 1 0 0 - ` + all + ` A`}, Bogus, KindBogus},
+		{"a DNAME as closest encloser", true, []string{apex + ` 300 NSEC3 1 0 0 - ` + after(apex[:32]) + ` NS SOA DNAME`, none + ".test." + ` 300 NSEC3 1 0 0 - ` + all + ` A`}, Bogus, KindBogus},
+		{"the name is denied, the answer says it exists", false, []string{apex + ` 300 NSEC3 1 0 0 - ` + after(apex[:32]) + ` NS SOA`, none + ".test." + ` 300 NSEC3 1 0 0 - ` + all + ` A`}, Bogus, KindBogus},
 		{"complete", true, []string{apex + ` 300 NSEC3 1 0 0 - ` + after(apex[:32]) + ` NS SOA`, none + ".test." + ` 300 NSEC3 1 0 0 - ` + all + ` A`}, Secure, KindNotFound},
 		{"complete with opt-out", true, []string{apex + ` 300 NSEC3 1 1 0 - ` + after(apex[:32]) + ` NS SOA`, none + ".test." + ` 300 NSEC3 1 1 0 - ` + all + ` A`}, Insecure, KindNotFound},
 		{"another salt", true, []string{apex + ` 300 NSEC3 1 0 0 - ` + after(apex[:32]) + ` NS SOA`, none + ".test." + ` 300 NSEC3 1 0 0 ab ` + all + ` A`}, Bogus, KindBogus},
