@@ -56,5 +56,27 @@ fuzz:
 bench: build
 	$(GO) run ./bench
 
+# nfpm is run as a tool of its own: its dependencies are not ours.
+NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
+PACKAGE_VERSION ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.1)
+
+docs: build
+	rm -rf dist/man dist/completion && mkdir -p dist/man dist/completion
+	bin/dojang man dist/man
+	cp packaging/man/* dist/man/
+	gzip -9n dist/man/*
+	bin/dojang completion bash > dist/completion/dojang.bash
+	bin/dojang completion zsh > dist/completion/_dojang
+	bin/dojang completion fish > dist/completion/dojang.fish
+
+package: docs
+	for arch in amd64 arm64; do \
+		mkdir -p dist/$$arch && \
+		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/$$arch/dojang ./cmd/dojang && \
+		for kind in deb rpm; do \
+			sed "s/@ARCH@/$$arch/g; s/@VERSION@/$(PACKAGE_VERSION)/g" packaging/nfpm.yaml > dist/nfpm.yaml && $(NFPM) package --config dist/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
+		done || exit 1; \
+	done
+
 clean:
 	rm -rf bin dist

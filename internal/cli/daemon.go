@@ -31,9 +31,12 @@ func (d *daemon) run(ctx context.Context) int {
 			return d.fail(exConfig, fmt.Errorf("%s: chdir(): %w", dir, err))
 		}
 	}
-	watched := d.config.Bool("AutoRestart") && os.Getenv("LISTEN_FDS") == ""
+	// A service manager that waits for our word (Type=notify) or hands sockets over
+	// wants the process it started, and restarts it itself.
+	managed := os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("LISTEN_FDS") != ""
+	watched := d.config.Bool("AutoRestart") && !managed
 	switch role := app.CurrentRole(); {
-	case role == app.Starter && d.config.Bool("Background"):
+	case role == app.Starter && d.config.Bool("Background") && !managed:
 		next := app.Daemon
 		if watched {
 			next = app.Supervisor
