@@ -190,7 +190,10 @@ func (p *addressParser) angle() (Mailbox, bool, error) {
 			}
 		}
 	}
-	return Mailbox{}, false, ErrAddressSyntax
+	// Compat(opendkim 2.11): a missing ">" at the end of the field is forgiven.
+	m, ok, err := p.mailbox()
+	p.clear()
+	return m, ok, err
 }
 
 // mailbox makes a mailbox of what was collected; ok is false when that was
