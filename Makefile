@@ -58,6 +58,8 @@ bench: build
 
 # nfpm is run as a tool of its own: its dependencies are not ours.
 NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
+ARCHES ?= amd64 arm64
+KINDS ?= deb rpm
 PACKAGE_VERSION ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.1)
 
 docs: build
@@ -70,10 +72,10 @@ docs: build
 	bin/dojang completion fish > dist/completion/dojang.fish
 
 package: docs
-	for arch in amd64 arm64; do \
+	for arch in $(ARCHES); do \
 		mkdir -p dist/$$arch && \
 		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/$$arch/dojang ./cmd/dojang && \
-		for kind in deb rpm; do \
+		for kind in $(KINDS); do \
 			sed "s/@ARCH@/$$arch/g; s/@VERSION@/$(PACKAGE_VERSION)/g" packaging/nfpm.yaml > dist/nfpm.yaml && $(NFPM) package --config dist/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
 		done || exit 1; \
 	done
