@@ -57,7 +57,8 @@ func bodyOf(raw []byte) []byte {
 
 // Apply gives the message as Postfix makes it from the edits, in their order:
 // an inserted field goes before the index-th there is at that moment, or after
-// the last; changing or deleting counts the fields of that name there are at
+// the last, where Postfix counts the Received field it makes itself as the first
+// (so 0 is above it and 1 below); message is without that one. Changing or deleting counts the fields of that name there are at
 // that moment, and changing one that is not there adds it. Edits of the
 // envelope do nothing. The message's own line ends are kept.
 func Apply(message []byte, edits []Edit) []byte {
@@ -65,7 +66,7 @@ func Apply(message []byte, edits []Edit) []byte {
 	if n := bytes.IndexByte(message, '\n'); n > 0 && message[n-1] == '\r' {
 		newline = "\r\n"
 	}
-	var fields []string
+	fields := []string{ownReceived}
 	rest := message
 	for {
 		field, next := nextField(rest)
@@ -88,6 +89,9 @@ func Apply(message []byte, edits []Edit) []byte {
 	}
 	var b bytes.Buffer
 	for _, f := range fields {
+		if f == ownReceived {
+			continue
+		}
 		b.WriteString(f)
 		b.WriteString(newline)
 	}
@@ -95,6 +99,9 @@ func Apply(message []byte, edits []Edit) []byte {
 	b.Write(body)
 	return b.Bytes()
 }
+
+// ownReceived stands for the field Postfix makes, which no edit changes.
+const ownReceived = ""
 
 func applyToFields(fields []string, e Edit, newline string) []string {
 	line := e.Name + ":" + strings.ReplaceAll(strings.ReplaceAll(e.Value, "\r\n", "\n"), "\n", newline)
@@ -110,7 +117,7 @@ func applyToFields(fields []string, e Edit, newline string) []string {
 		count := uint32(0)
 		for i, f := range fields {
 			name, _ := splitField([]byte(f))
-			if !strings.EqualFold(string(bytes.TrimRight(name, " \t")), e.Name) {
+			if f == ownReceived || !strings.EqualFold(string(bytes.TrimRight(name, " \t")), e.Name) {
 				continue
 			}
 			if count++; count != max(e.Index, 1) {
