@@ -94,7 +94,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return nil, problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, more := Build(ctx, o.Config, starting)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -19,16 +18,13 @@ import (
 // builder turns a configuration into what the packages want, collecting every
 // problem on the way instead of stopping at the first.
 type builder struct {
-	ctx         context.Context
-	config      *config.Config
-	version     string
-	lenient     bool
-	keyLintTime time.Duration
-	problems    problem.List
-	sets        []dataset.Set
-	openers     map[string]dataset.Opener
-	summary     summary
-	files       []string
+	ctx      context.Context
+	config   *config.Config
+	parts    Parts
+	problems problem.List
+	sets     []dataset.Set
+	summary  summary
+	files    []string
 }
 
 // refuse records a problem that keeps the filter from starting, at the place
@@ -62,7 +58,7 @@ func (b *builder) set(option string, foldCase bool) dataset.Set {
 }
 
 func (b *builder) open(option, spec string, foldCase bool) dataset.Set {
-	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.openers})
+	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.parts.Openers})
 	if err != nil {
 		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil

@@ -27,10 +27,10 @@ func (b *builder) lintTables(keyTable dataset.Set, r *policy.Rules, store *keyst
 // lintContext bounds the checking of keys at a start: with very many of them
 // mail should not wait. `dojang config check` takes all the time it needs.
 func (b *builder) lintContext() (context.Context, context.CancelFunc) {
-	if b.keyLintTime <= 0 {
+	if b.parts.KeyLintTime <= 0 {
 		return context.WithCancel(b.ctx)
 	}
-	return context.WithTimeout(b.ctx, b.keyLintTime)
+	return context.WithTimeout(b.ctx, b.parts.KeyLintTime)
 }
 
 // tableProblems takes what a lint found. At a start a wrong row keeps nobody
@@ -38,7 +38,7 @@ func (b *builder) lintContext() (context.Context, context.CancelFunc) {
 // needs the row.
 func (b *builder) tableProblems(found problem.List) {
 	for _, p := range found {
-		if b.lenient {
+		if b.parts.Starting {
 			p.Severity = problem.Warning
 		}
 		b.problems = append(b.problems, p)

@@ -29,6 +29,8 @@ type Parts struct {
 	Log     *slog.Logger
 	Openers map[string]dataset.Opener // database back-ends
 	Account Account                   // whom the filter runs as, for the safety of key files
+	// Resolvers lets a reload keep the cache of keys; nil makes a new resolver.
+	Resolvers *Resolvers
 	// Engine makes what signs with an RSA key; nil is the standard library.
 	Engine func(crypto.Signer) (crypto.Signer, error)
 	// Starting makes wrong table rows warnings: see builder.tableProblems.
@@ -50,9 +52,9 @@ type Built struct {
 // a local table checked. The result is nil when a problem is an error; all
 // problems are returned in either case.
 func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
-	b := &builder{ctx: ctx, config: c, openers: parts.Openers, version: parts.Version, lenient: parts.Starting, keyLintTime: parts.KeyLintTime}
+	b := &builder{ctx: ctx, config: c, parts: parts}
 	b.problems = append(b.problems, c.Check()...)
-	s := b.snapshot(parts)
+	s := b.snapshot()
 	b.problems.Sort()
 	if b.problems.HasErrors() {
 		b.close()
@@ -62,13 +64,13 @@ func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.
 	return &Built{Snapshot: s, summary: b.summary, files: b.files}, b.problems
 }
 
-func (b *builder) snapshot(parts Parts) *filter.Snapshot {
+func (b *builder) snapshot() *filter.Snapshot {
 	c := b.config
 	s := &filter.Snapshot{
-		Rules:              b.rules(parts),
+		Rules:              b.rules(),
 		PeerList:           b.hosts("PeerList", ""),
-		Resolver:           b.resolver(parts.Published),
-		Log:                parts.Log,
+		Resolver:           b.resolver(),
+		Log:                b.parts.Log,
 		LogWhy:             c.Bool("LogWhy"),
 		LogResults:         c.Bool("LogResults"),
 		SyslogSuccess:      c.Bool("SyslogSuccess"),
@@ -95,7 +97,7 @@ func (b *builder) snapshot(parts Parts) *filter.Snapshot {
 	return s
 }
 
-func (b *builder) rules(parts Parts) *policy.Rules {
+func (b *builder) rules() *policy.Rules {
 	c := b.config
 	mode := strings.ToLower(c.String("Mode"))
 	r := &policy.Rules{
@@ -125,22 +127,22 @@ func (b *builder) rules(parts Parts) *policy.Rules {
 		Results:             b.authResults(),
 	}
 	if r.Sign {
-		b.keys(r, parts)
+		b.keys(r)
 	}
 	return r
 }
 
 // keys sets where signing keys come from: the tables when there are any, else
 // Domain, Selector and KeyFile.
-func (b *builder) keys(r *policy.Rules, parts Parts) {
+func (b *builder) keys(r *policy.Rules) {
 	c := b.config
 	options := keystore.Options{
-		Engine:               parts.Engine,
+		Engine:               b.parts.Engine,
 		RequireSafeKeys:      c.Bool("RequireSafeKeys"),
-		UID:                  parts.Account.UID,
+		UID:                  b.parts.Account.UID,
 		CredentialsDirectory: os.Getenv("CREDENTIALS_DIRECTORY"),
 		Warn: func(name string, u *keystore.Unsafe) {
-			parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
+			b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
 		},
 	}
 	if table := b.set("KeyTable", false); table != nil {
@@ -231,7 +233,7 @@ func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
 	return dkim.NewHeaderSet(base, strings.Join(b.names(option), ","))
 }
 
-func (b *builder) resolver(known map[string]string) resolver.Resolver {
+func (b *builder) resolver() resolver.Resolver {
 	c := b.config
 	if path := c.String("TestPublicKeys"); path != "" {
 		r, err := resolver.NewFile(path)
@@ -253,18 +255,22 @@ func (b *builder) resolver(known map[string]string) resolver.Resolver {
 			return values[0], true, nil
 		})
 	}
-	r, err := resolver.New(resolver.Options{
+	r, err := b.parts.nameServers(resolver.Options{
 		Nameservers:     c.List("Nameservers"),
 		Timeout:         time.Duration(c.Int("DNSTimeout")) * time.Second,
 		UseTCP:          c.Bool("DNSConnect"),
 		TrustAnchorFile: c.String("TrustAnchorFile"),
 	})
 	if err != nil {
-		b.refuse("Nameservers", "", "%s", reason(err))
+		option := "Nameservers"
+		if c.IsSet("TrustAnchorFile") {
+			option = "TrustAnchorFile"
+		}
+		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil
 	}
-	if len(known) > 0 {
-		return published{known, r}
+	if len(b.parts.Published) > 0 {
+		return published{b.parts.Published, r}
 	}
 	return r
 }

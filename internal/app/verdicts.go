@@ -121,7 +121,7 @@ func (b *builder) authResults() policy.AuthResults {
 		a.AuthservID = name
 	}
 	if c.Bool("SoftwareHeader") {
-		a.SoftwareHeader = "dojang Filter v" + b.version
+		a.SoftwareHeader = "dojang Filter v" + b.parts.Version
 	}
 	return a
 }
