@@ -1,0 +1,39 @@
+package app
+
+import (
+	"fmt"
+	"sync"
+
+	"dojang/internal/resolver"
+)
+
+// Resolvers keeps the resolver of one snapshot for the next: a reload that does
+// not touch DNS keeps the keys in its cache.
+type Resolvers struct {
+	mu   sync.Mutex
+	made string // the options it was made from
+	dns  *resolver.DNS
+}
+
+// nameServers returns a resolver for the options: the one in use when they are
+// the same.
+func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
+	log := p.Log
+	if p.Resolvers == nil {
+		o.Warn = func(text string) { log.Warn(text, "event", "resolver") }
+		return resolver.New(o)
+	}
+	p.Resolvers.mu.Lock()
+	defer p.Resolvers.mu.Unlock()
+	made := fmt.Sprint(o.Nameservers, o.Timeout, o.UseTCP, o.TrustAnchorFile, statFile(o.TrustAnchorFile))
+	if p.Resolvers.dns != nil && p.Resolvers.made == made {
+		return p.Resolvers.dns, nil
+	}
+	o.Warn = func(text string) { log.Warn(text, "event", "resolver") }
+	dns, err := resolver.New(o)
+	if err != nil {
+		return nil, err
+	}
+	p.Resolvers.made, p.Resolvers.dns = made, dns
+	return dns, nil
+}
