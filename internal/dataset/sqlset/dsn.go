@@ -1,0 +1,231 @@
+// Package sqlset looks keys up in MySQL (or MariaDB), PostgreSQL and SQLite by
+// OpenDKIM's dsn: names. Keys are bound, never pasted into a query; only the
+// DSN's own table, columns and filter are, as opendkim(8) documents.
+package sqlset
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"dojang/internal/dataset"
+)
+
+// DSN is a parsed data store name:
+//
+//	backend://[user[:pwd]@][port+]host/dbase[/key=value[?...]]
+type DSN struct {
+	Backend  string // mysql, pgsql or sqlite3
+	User     string
+	Password string
+	Port     string // "" is the back-end's
+	Host     string // name, address, or a folder with the server's socket
+	Database string
+
+	Table     string
+	KeyColumn string
+	Columns   []string
+	Filter    string // raw SQL
+	// TLS is ours: "", "disable", "prefer" (the default), "require" or "verify".
+	TLS string
+	// CA is ours: a file with certificates for TLS verify.
+	CA string
+}
+
+// backends are the names OpenDBX and others use.
+var backends = map[string]string{
+	"mysql": "mysql", "mariadb": "mysql",
+	"pgsql": "pgsql", "postgresql": "pgsql", "postgres": "pgsql",
+	"sqlite3": "sqlite3", "sqlite": "sqlite3",
+}
+
+// ParseDSN reads a DSN without its "dsn:". Each part is decoded from
+// quoted-printable after it was cut out, so that =3A and the like never delimit.
+func ParseDSN(s string) (DSN, error) {
+	var d DSN
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return d, errors.New("dsn: write backend://[user[:password]@][port+]host/database/table=T?keycol=K?datacol=V")
+	}
+	scheme = strings.TrimSuffix(scheme, ":") // the man page's example has a colon too many
+	if d.Backend = backends[strings.ToLower(scheme)]; d.Backend == "" {
+		return d, fmt.Errorf("dsn: unknown backend %.64q: use mysql, pgsql or sqlite3", scheme)
+	}
+	server, rest, ok := strings.Cut(rest, "/")
+	if !ok {
+		return d, errors.New("dsn: no database after the host")
+	}
+	if err := d.server(server); err != nil {
+		return d, err
+	}
+	database, params, _ := strings.Cut(rest, "/")
+	var err error
+	if d.Database, err = decode(database); err != nil {
+		return d, err
+	}
+	if err := d.params(params); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Database == "":
+		return d, errors.New("dsn: no database after the host")
+	case d.Table == "":
+		return d, errors.New("dsn: no table=")
+	case d.KeyColumn == "":
+		return d, errors.New("dsn: no keycol=")
+	case len(d.Columns) == 0:
+		return d, errors.New("dsn: no datacol=")
+	}
+	return d, nil
+}
+
+// server reads "[user[:pwd]@][port+]host".
+func (d *DSN) server(s string) error {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		user, password, _ := strings.Cut(s[:at], ":")
+		s = s[at+1:]
+		var err1, err2 error
+		d.User, err1 = decode(user)
+		d.Password, err2 = decode(password)
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+	}
+	if port, host, ok := strings.Cut(s, "+"); ok {
+		s = host
+		if strings.Trim(port, "0123456789") != "" || port == "" {
+			return fmt.Errorf("dsn: port %.64q is not a number", port)
+		}
+		d.Port = port
+	} else if host, port, ok := strings.Cut(s, ":"); ok {
+		return fmt.Errorf("dsn: write the port before the host, %.64s+%.64s", port, host)
+	}
+	var err error
+	d.Host, err = decode(s)
+	return err
+}
+
+func (d *DSN) params(s string) error {
+	for _, p := range strings.Split(s, "?") {
+		if p == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return fmt.Errorf("dsn: %.64q is not key=value", p)
+		}
+		if strings.EqualFold(name, "datacol") {
+			for _, c := range strings.Split(value, ",") {
+				c, err := decode(c)
+				if err != nil {
+					return err
+				}
+				if c = strings.TrimSpace(c); c != "" {
+					d.Columns = append(d.Columns, c)
+				}
+			}
+			continue
+		}
+		value, err := decode(value)
+		if err != nil {
+			return err
+		}
+		to, ok := map[string]*string{"table": &d.Table, "keycol": &d.KeyColumn, "filter": &d.Filter, "tls": &d.TLS, "ca": &d.CA}[strings.ToLower(name)]
+		if !ok {
+			return fmt.Errorf("dsn: unknown parameter %.64q: known are table, keycol, datacol, filter, tls and ca", name)
+		}
+		*to = value
+	}
+	switch d.TLS {
+	case "", "disable", "prefer", "require", "verify":
+		return nil
+	}
+	return fmt.Errorf("dsn: tls=%.64s: write disable, prefer, require or verify", d.TLS)
+}
+
+// decode reads quoted-printable: =XX is a byte. An equals sign that no two
+// hexadecimal digits follow stands for itself.
+func decode(s string) (string, error) {
+	if !strings.Contains(s, "=") {
+		return s, nil
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '=' && i+2 < len(s) {
+			hi, lo := hex(s[i+1]), hex(s[i+2])
+			if hi >= 0 && lo >= 0 {
+				out = append(out, byte(hi<<4|lo))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	if strings.IndexByte(string(out), 0) >= 0 {
+		return "", errors.New("dsn: NUL byte")
+	}
+	return string(out), nil
+}
+
+func hex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// query is the statement that asks for n keys. The key column comes first, so
+// that an answer can be compared with what was asked.
+func (d DSN) query(n int, existence bool) string {
+	var b strings.Builder
+	b.WriteString("SELECT " + d.KeyColumn)
+	if !existence {
+		b.WriteString("," + strings.Join(d.Columns, ","))
+	}
+	b.WriteString(" FROM " + d.Table + " WHERE " + d.KeyColumn)
+	if n == 1 {
+		b.WriteString(" = " + d.placeholder(1))
+	} else {
+		b.WriteString(" IN (")
+		for i := 1; i <= n; i++ {
+			if i > 1 {
+				b.WriteByte(',')
+			}
+			b.WriteString(d.placeholder(i))
+		}
+		b.WriteByte(')')
+	}
+	if d.Filter != "" {
+		b.WriteString(" AND " + d.filter())
+	}
+	return b.String()
+}
+
+// filter is put in parentheses, so that an OR in it stays in it, but for one that
+// goes on behind the condition.
+func (d DSN) filter() string {
+	upper := " " + strings.ToUpper(d.Filter) + " "
+	for _, word := range []string{" ORDER BY ", " LIMIT ", " GROUP BY ", " UNION ", "--", ";"} {
+		if strings.Contains(upper, word) {
+			return d.Filter
+		}
+	}
+	return "(" + d.Filter + ")"
+}
+
+func (d DSN) placeholder(i int) string {
+	if d.Backend == "pgsql" {
+		return fmt.Sprintf("$%d", i)
+	}
+	return "?"
+}
+
+// String is the DSN without its password.
+func (d DSN) String() string {
+	return dataset.Spec{Type: dataset.TypeDSN, Args: fmt.Sprintf("%s://%s@%s/%s/table=%s", d.Backend, d.User, d.Host, d.Database, d.Table)}.String()
+}

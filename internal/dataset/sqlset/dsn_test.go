@@ -1,0 +1,92 @@
+package sqlset
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseDSN(t *testing.T) {
+	for s, want := range map[string]DSN{
+		// opendkim(8)'s example, with its colon too many
+		"mysql:://dbuser:dbpass@3306+dbhost/odkim/table=macros?keycol=host?datacol=v1,v2": {
+			Backend: "mysql", User: "dbuser", Password: "dbpass", Port: "3306", Host: "dbhost", Database: "odkim", Table: "macros", KeyColumn: "host", Columns: []string{"v1", "v2"}},
+		// Modoboa
+		"pgsql://user:password@5432+localhost/modoboa/table=dkim?keycol=domain_name?datacol=id": {
+			Backend: "pgsql", User: "user", Password: "password", Port: "5432", Host: "localhost", Database: "modoboa", Table: "dkim", KeyColumn: "domain_name", Columns: []string{"id"}},
+		"mysql://h/d/table=t?keycol=k?datacol=v,?filter=ID=20>=201000": {
+			Backend: "mysql", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}, Filter: "ID > 1000"},
+		"postgresql://u:p=40=3A=2F=2B=3F=3D@h/d/TABLE=t?keycol=lower(k)?datacol=concat(a=2Cb),c?tls=require": {
+			Backend: "pgsql", User: "u", Password: "p@:/+?=", Host: "h", Database: "d", Table: "t", KeyColumn: "lower(k)", Columns: []string{"concat(a,b)", "c"}, TLS: "require"},
+		"sqlite3://=2Fvar=2Flib/keys.db/table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Host: "/var/lib", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"mysql://u@h/d/table=t?keycol=k?datacol=v": {Backend: "mysql", User: "u", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+	} {
+		got, err := ParseDSN(s)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", s, err, diff)
+		}
+	}
+}
+
+func TestParseDSNErrors(t *testing.T) {
+	for s, want := range map[string]string{
+		"":                                "write backend://",
+		"oracle://h/d/table=t":            "unknown backend",
+		"mysql://h":                       "no database",
+		"mysql://h/d":                     "no table=",
+		"mysql://h/d/table=t":             "no keycol=",
+		"mysql://h/d/table=t?keycol=k":    "no datacol=",
+		"mysql://h/d/table=t?keycol":      "not key=value",
+		"mysql://h/d/tabel=t":             "unknown parameter",
+		"mysql://x+h/d/table=t":           "not a number",
+		"mysql://h:3306/d/table=t":        "write the port before the host, 3306+h",
+		"mysql://h/d/table=t=00?":         "NUL",
+		"mysql://h/d/table=t?tls=perhaps": "write disable, prefer",
+	} {
+		if _, err := ParseDSN(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", s, err, want)
+		}
+	}
+}
+
+// TestQueryIsTheManPages: "SELECT v1,v2 FROM macros WHERE host = 'foo' AND ID > 1000", but the key is
+// bound and asked for too.
+func TestQueryIsTheManPages(t *testing.T) {
+	d := DSN{Backend: "mysql", Table: "macros", KeyColumn: "host", Columns: []string{"v1", "v2"}, Filter: "ID > 1000"}
+	for _, c := range []struct {
+		d         DSN
+		n         int
+		existence bool
+		want      string
+	}{
+		{d, 1, false, "SELECT host,v1,v2 FROM macros WHERE host = ? AND (ID > 1000)"},
+		{d, 3, true, "SELECT host FROM macros WHERE host IN (?,?,?) AND (ID > 1000)"},
+		{DSN{Backend: "pgsql", Table: "t", KeyColumn: "k", Columns: []string{"v"}, Filter: "a OR b ORDER BY c"}, 2, false, "SELECT k,v FROM t WHERE k IN ($1,$2) AND a OR b ORDER BY c"},
+	} {
+		if got := c.d.query(c.n, c.existence); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+func FuzzDSN(f *testing.F) {
+	f.Add("mysql://u:p@3306+h/d/table=t?keycol=k?datacol=v")
+	f.Add("pgsql://=41:=@+/=/?==")
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDSN(s)
+		if err != nil {
+			if len(err.Error()) > 400 {
+				t.Fatal("long error")
+			}
+			return
+		}
+		if d.Table == "" || d.KeyColumn == "" || len(d.Columns) == 0 || backends[d.Backend] != d.Backend {
+			t.Fatalf("%+v", d)
+		}
+		if d.Password != "" && len(d.Password) > 12 && strings.Contains(d.String(), d.Password) {
+			t.Fatal("password shown")
+		}
+	})
+}
