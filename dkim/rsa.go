@@ -60,7 +60,7 @@ func verifyRSA(key *rsa.PublicKey, h crypto.Hash, sum, sig []byte) bool {
 	if n := key.N.BitLen(); n >= minStandardBits && n <= maxStandardBits {
 		return rsa.VerifyPKCS1v15(key, h, sum, sig) == nil
 	}
-	return verifySmallRSA(key, h, sum, sig)
+	return verifyPlainRSA(key, h, sum, sig)
 }
 
 // digestInfo is the DER that stands before the hash (RFC 8017 §9.2).
@@ -71,9 +71,9 @@ func digestInfo(h crypto.Hash) []byte {
 	return []byte("\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20")
 }
 
-// verifySmallRSA is RFC 8017 §8.2.2 for keys that crypto/rsa refuses. All
+// verifyPlainRSA is RFC 8017 §8.2.2 for keys that crypto/rsa refuses. All
 // values are public, so time need not be constant.
-func verifySmallRSA(key *rsa.PublicKey, h crypto.Hash, sum, sig []byte) bool {
+func verifyPlainRSA(key *rsa.PublicKey, h crypto.Hash, sum, sig []byte) bool {
 	k := (key.N.BitLen() + 7) / 8
 	prefix := digestInfo(h)
 	s := new(big.Int).SetBytes(sig)

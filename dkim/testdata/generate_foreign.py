@@ -10,6 +10,7 @@ HEADER = (b"Received: from a.example.net (a.example.net [192.0.2.1])\r\n\tby mx.
           b"To: again@example.org\r\nDate: Thu, 5 Nov 2026 10:00:00 +0100\r\nX-Empty:\r\n\r\n")
 BODIES = {
     "plain": b"Hello\r\n", "empty": b"", "blank": b"\r\n\r\n\r\n", "white": b"a  b\t c \r\n \r\n\r\n  d\r\n\t\r\n\r\n", "eightbit": "Grüße\r\n\r\nZoë \r\n".encode(),
+    "barecr": b"a\rb\r\nc \r d\r\n", "crcrlf": b"a\r\r\nb\r\r\n\r\r\n", "wscr": b"a \r\n \r b\r\n", "barelf": b"a\nb\r\nc \n d\r\n", "lflf": b"a\n\n\r\n\n\r\n",
     "long": b"x" * 3000 + b" " + b"word  " * 500 + b"\r\n", "dots": b".\r\n..\r\n",
 }
 PERL = r"""
@@ -60,7 +61,7 @@ for shape, body in BODIES.items():
                     else:
                         print("perl", name, p.stderr.decode()[:200])
                     private = open(path, "rb").read()
-                for length in False, True:
+                for length in (False, True) if b"\n" not in body.replace(b"\r\n", b"") else ():  # dkimpy makes LF CRLF
                     try:
                         sig = dkim.sign(message, b"sel", b"example.com", private, canonicalize=(hc.encode(), bc.encode()), signature_algorithm=alg.encode(), length=length)
                         write("dkimpy-" + name + ("-l" if length else ""), "dkimpy " + getattr(dkim, "__version__", "1.1.1 (Debian 12)"), sig, key, message)
