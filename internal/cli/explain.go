@@ -1,5 +1,316 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
 
-func explainCommand(Streams) *cobra.Command { return &cobra.Command{Use: "explain", Hidden: true} }
+	"github.com/spf13/cobra"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/app"
+	"dojang/internal/explain"
+	"dojang/internal/filter"
+	"dojang/internal/policy"
+)
+
+// explainOptions are those of `dojang explain`.
+type explainOptions struct {
+	config        string
+	client        string // address the message came from
+	clientName    string
+	authenticated bool
+	sender        string
+	recipients    []string
+	json          bool
+}
+
+// explainCommand is `dojang explain`.
+func explainCommand(s Streams) *cobra.Command {
+	var o explainOptions
+	c := &cobra.Command{
+		Use:   "explain FILE...",
+		Short: "Tell a message's whole story: what is done with it, and why its signatures fail",
+		Long: `For each message, say what the filter does with it under its configuration and
+which rule decides that; then, for each signature, its key, its state and, when
+it fails, whether the header or the body no longer fits, which field, and what
+most likely changed it.
+
+Causes are searched for, not guessed: known edits (subject tags, footers and
+banners, the From of mailing lists, white space, line ends, changes of the
+transfer encoding, removed, added, repeated or reordered fields) are undone one
+by one and together. A cause is "proved" when undoing it reproduces the hash
+that was signed. When the signature carries a copy of its header (z=), the copy
+is compared.
+
+The message should be as it was received: a mail program's "save as" may change
+it itself. "-" is standard input.`,
+		Example: `  dojang explain message.eml
+  dojang explain --client 192.0.2.7 --auth --sender joe@example.com message.eml
+  dojang explain --json message.eml | jq '.[].signatures[].causes'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runExplain(c.Context(), s, o, args, time.Now()) },
+	}
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVar(&o.client, "client", "", "address of the client the message came from (one that is not internal)")
+	f.StringVar(&o.clientName, "client-name", "", "host name of that client")
+	f.BoolVar(&o.authenticated, "auth", false, "the client had logged in")
+	f.StringVar(&o.sender, "sender", "", "envelope sender")
+	f.StringSliceVar(&o.recipients, "recipient", nil, "envelope recipient")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	return c
+}
+
+// messageStory is everything `dojang explain` says about one message.
+type messageStory struct {
+	File       string              `json:"file"`
+	Author     string              `json:"author,omitempty"`
+	Decision   string              `json:"decision"`           // sign, verify, skip, malformed, unknown
+	Why        []string            `json:"why"`                // which rules decided it
+	Problems   []string            `json:"problems,omitempty"` // of the configuration
+	Reply      string              `json:"reply,omitempty"`    // what the mail server is told
+	Signatures []explain.Signature `json:"signatures"`
+}
+
+// explainTime bounds the search for causes in one message.
+const explainTime = 20 * time.Second
+
+func runExplain(ctx context.Context, s Streams, o explainOptions, files []string, now time.Time) error {
+	e, err := o.envelope()
+	if err != nil {
+		return err
+	}
+	world, err := newExplainWorld(ctx, o.config)
+	if err != nil {
+		return err
+	}
+	defer world.close()
+	stories := []messageStory{}
+	for _, file := range files {
+		message, err := readMessageFile(s.In, file)
+		if err != nil {
+			return exitf(exNoInput, "%w", err)
+		}
+		fields, body, err := header.Parse(message)
+		if err != nil {
+			return exitf(exDataErr, "%s: %w", file, err)
+		}
+		story := world.tell(ctx, e, fields, withCRLF(body), now)
+		story.File = file
+		stories = append(stories, story)
+		if !o.json {
+			story.print(s.Out)
+		}
+	}
+	if o.json {
+		enc := json.NewEncoder(s.Out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(stories); err != nil {
+			return exitf(exIOErr, "%w", err)
+		}
+	}
+	return nil
+}
+
+func (o explainOptions) envelope() (envelope, error) {
+	e := envelope{clientName: o.clientName, sender: o.sender, recipients: o.recipients}
+	if e.clientName == "" {
+		e.clientName = "unknown"
+	}
+	// RFC 5737: an address that is nobody's, and so in no list of hosts.
+	e.clientAddr = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	if o.client != "" {
+		addr, err := netip.ParseAddr(o.client)
+		if err != nil {
+			return e, exitf(exUsage, "--client %q is no address", o.client)
+		}
+		e.clientAddr = addr
+	}
+	e.macro = func(name string) string {
+		if o.authenticated && name == "auth_type" {
+			return "PLAIN"
+		}
+		return ""
+	}
+	return e, nil
+}
+
+// explainWorld is the configuration that messages are explained under. Without
+// one that can be used, signatures are still looked at.
+type explainWorld struct {
+	snapshot *filter.Snapshot
+	problems []string
+	verify   func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result
+}
+
+func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
+	cfg, err := toolConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := toolResolver(cfg)
+	if err != nil {
+		return nil, err
+	}
+	w := &explainWorld{verify: func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result {
+		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, body)
+	}}
+	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Openers: app.Openers(cfg), Starting: true})
+	for _, p := range problems {
+		w.problems = append(w.problems, p.String())
+	}
+	if built != nil {
+		w.snapshot = built.Snapshot
+	}
+	return w, nil
+}
+
+func (w *explainWorld) close() {
+	if w.snapshot != nil {
+		w.snapshot.Discard()
+	}
+}
+
+// tell tells one message's story. Its signatures are looked at even when the
+// filter would not.
+func (w *explainWorld) tell(ctx context.Context, e envelope, fields *header.List, body []byte, now time.Time) messageStory {
+	story := messageStory{Decision: "unknown", Why: []string{}, Problems: w.problems}
+	var results []dkim.Result
+	if w.snapshot != nil {
+		run := runMessage(ctx, w.snapshot, e, fields, body, now)
+		story.decide(w.snapshot.Rules, run)
+		results = run.Verdict.Results
+	} else {
+		story.Why = append(story.Why, "the configuration cannot be used, so nothing is known of what the filter would do")
+	}
+	if results == nil {
+		results = w.verify(ctx, fields, body, now)
+	}
+	search, cancel := context.WithTimeout(ctx, explainTime)
+	defer cancel()
+	story.Signatures = explain.Signatures(search, fields, body, results)
+	return story
+}
+
+// decide tells what the filter does and which rules made it so.
+func (m *messageStory) decide(rules *policy.Rules, run *messageRun) {
+	plan := run.Plan
+	if plan.Author.Domain != "" {
+		m.Author = plan.Author.User + "@" + plan.Author.Domain
+	}
+	for _, n := range plan.Notes {
+		m.Why = append(m.Why, n.Event.Text)
+	}
+	switch {
+	case plan.Reply.Action != policy.Continue:
+		m.Decision, m.Reply = "skip", plan.Reply.Action.String()
+		if len(plan.Notes) == 0 {
+			m.Why = append(m.Why, "Mode asks neither for signing nor for verifying it")
+		}
+		return
+	case plan.Malformed:
+		m.Decision = "malformed"
+	case len(plan.Sign) > 0:
+		m.Decision = "sign"
+		if plan.Verify {
+			m.Decision = "sign and verify"
+		}
+		m.explainKeys(rules, run)
+	default:
+		m.Decision = "verify"
+		if len(plan.Notes) == 0 {
+			m.Why = append(m.Why, "no key is chosen for its author, or Mode leaves signing out")
+		}
+	}
+	if o := run.Outcome; o != nil && o.Reply.Action != policy.Accept {
+		m.Reply = strings.TrimSpace(strings.Join([]string{o.Reply.Action.String(), o.Reply.Code, o.Reply.Status, o.Reply.Text}, " "))
+	}
+}
+
+func (m *messageStory) explainKeys(rules *policy.Rules, run *messageRun) {
+	table := "Domain"
+	if rules.SigningTable != nil {
+		table = "SigningTable"
+	}
+	for _, request := range run.Plan.Sign {
+		key := request.Key
+		text := fmt.Sprintf("%s gives %s the key", table, m.Author)
+		if key.Name != "" {
+			text += " '" + key.Name + "'"
+		}
+		text += fmt.Sprintf(": s=%s, d=%s, %s, %d bits", key.Selector, request.Domain, key.Algorithm, key.Bits)
+		if key.Source != "" {
+			text += ", from " + key.Source
+		}
+		m.Why = append(m.Why, text)
+	}
+	if run.Verdict.SignError != nil {
+		m.Why = append(m.Why, "it cannot be signed: "+run.Verdict.SignError.Error())
+	}
+}
+
+func (m *messageStory) print(w io.Writer) {
+	fmt.Fprintf(w, "%s\n", m.File)
+	if m.Author != "" {
+		fmt.Fprintf(w, "  author: %s\n", m.Author)
+	}
+	fmt.Fprintf(w, "  the filter would: %s\n", m.Decision)
+	for _, why := range m.Why {
+		fmt.Fprintf(w, "    because: %s\n", why)
+	}
+	for _, p := range m.Problems {
+		fmt.Fprintf(w, "    configuration: %s\n", p)
+	}
+	if m.Reply != "" {
+		fmt.Fprintf(w, "  the mail server is told: %s\n", m.Reply)
+	}
+	if len(m.Signatures) == 0 {
+		fmt.Fprintln(w, "  no signature")
+	}
+	for _, g := range m.Signatures {
+		printSignature(w, g)
+	}
+}
+
+func printSignature(w io.Writer, g explain.Signature) {
+	fmt.Fprintf(w, "  signature %d: d=%s s=%s, %s, %s: %s\n", g.Number, g.Domain, g.Selector, g.Algorithm, g.Canonicalization, g.Result)
+	if g.Reason != "" {
+		fmt.Fprintf(w, "    %s: %s\n", g.Reason, g.Text)
+	}
+	switch {
+	case g.Key.Error != "":
+		fmt.Fprintf(w, "    key %s: %s\n", g.Key.Record, g.Key.Error)
+	case g.Key.Found:
+		fmt.Fprintf(w, "    key %s: %s, %d bits\n", g.Key.Record, g.Key.Type, g.Key.Bits)
+	case g.Key.Record != "":
+		fmt.Fprintf(w, "    key %s: not found\n", g.Key.Record)
+	}
+	if g.Result != "pass" {
+		fmt.Fprintf(w, "    header: %s, body: %s\n", fits(g.HeaderOK), fits(g.BodyOK))
+	}
+	for _, c := range g.Causes {
+		mark := "likely"
+		if c.Proved {
+			mark = "proved"
+		}
+		fmt.Fprintf(w, "    %s (%s): %s\n", c.Part, mark, c.Text)
+	}
+	for _, n := range g.Notes {
+		fmt.Fprintf(w, "    note: %s\n", n)
+	}
+}
+
+func fits(ok bool) string {
+	if ok {
+		return "fits"
+	}
+	return "does not fit"
+}
