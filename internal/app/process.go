@@ -21,8 +21,9 @@ import (
 // the supervisor (only with AutoRestart; holds the pid file) and the worker
 // (serves). Go cannot fork, so each starts the same program anew.
 const (
-	roleVariable  = "DOJANG_PROCESS"
-	readyVariable = "DOJANG_READY_FD"
+	roleVariable     = "DOJANG_PROCESS"
+	readyVariable    = "DOJANG_READY_FD"
+	detachedVariable = "DOJANG_DETACHED" // set: nobody reads our standard streams once we serve
 )
 
 // Role is which of the processes this one is.
@@ -84,27 +85,40 @@ func Detach(role Role) (int, error) {
 		return 0, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = append(cmd.Env, detachedVariable+"=1")
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	writer.Close()
-	if n, _ := io.ReadFull(reader, make([]byte, 1)); n == 1 {
+	if saidReady(reader) {
 		return 0, cmd.Process.Release()
 	}
 	return exitStatus(cmd.Wait()), nil
 }
 
-// Ready tells the starter that we listen, and lets go of its terminal.
+// saidReady waits until the process at the other end listens (true) or has ended.
+func saidReady(reader io.Reader) bool {
+	n, _ := io.ReadFull(reader, make([]byte, 1))
+	return n == 1
+}
+
+// Ready tells whoever started this process that we listen.
 func Ready() {
-	f := readyFile()
-	if f == nil {
-		return
+	if f := readyFile(); f != nil {
+		tellReady(f)
 	}
-	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
-		for fd := 0; fd <= 2; fd++ {
-			_ = syscall.Dup3(int(null.Fd()), fd, 0)
+}
+
+// tellReady also lets go of the starter's terminal and pipes, when detached:
+// else `opendkim | cat` would not end.
+func tellReady(f *os.File) {
+	if os.Getenv(detachedVariable) != "" {
+		if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+			for fd := 0; fd <= 2; fd++ {
+				_ = syscall.Dup3(int(null.Fd()), fd, 0)
+			}
+			null.Close()
 		}
-		null.Close()
 	}
 	_, _ = f.Write([]byte{1}) // a starter that was killed does not matter
 	f.Close()
@@ -140,29 +154,33 @@ type RestartLimits struct {
 }
 
 // Supervise runs the worker and starts it again when it fails, within limits.
-// Signals are handed on. It returns the exit status for this process.
+// A worker that cannot even start is not tried again. Signals are handed on. It
+// returns the exit status for this process.
 func Supervise(limits RestartLimits, log *slog.Logger) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
-	ready := readyFile()
+	starter := readyFile()
 	var restarts []time.Time
 	for {
-		status, stopping, err := superviseOne(ready, signals)
-		ready = nil // only the first worker has a starter that waits
+		end, err := superviseOne(starter, signals)
 		if err != nil {
 			log.Error(fmt.Sprintf("can't start the worker: %v", err))
 			return 71
 		}
-		if stopping || status == "" {
+		if end.asked || end.words == "" {
 			return 0
 		}
+		if len(restarts) == 0 && !end.served {
+			return max(end.status, 1)
+		}
+		starter = nil // only the first worker has a starter that waits
 		restarts = append(restarts, time.Now())
 		if which := limits.exceeded(restarts); which != "" {
 			log.Error("maximum restart " + which + " exceeded")
 			return 69
 		}
-		log.Log(context.Background(), logging.LevelNotice, status+", restarting")
+		log.Log(context.Background(), logging.LevelNotice, end.words+", restarting")
 	}
 }
 
@@ -178,38 +196,55 @@ func (l RestartLimits) exceeded(restarts []time.Time) string {
 	return ""
 }
 
-// superviseOne runs one worker to its end. status says in OpenDKIM's words how
-// it failed; "" when it ended well.
-func superviseOne(ready *os.File, signals <-chan os.Signal) (status string, stopping bool, err error) {
-	cmd, err := again(Worker, ready)
+// ending is how a worker ended.
+type ending struct {
+	served bool   // it listened before
+	asked  bool   // a signal wanted the end
+	words  string // OpenDKIM's, of a failure; "" when it ended well
+	status int    // exit status, -1 after a signal
+}
+
+// superviseOne runs one worker to its end.
+func superviseOne(starter *os.File, signals <-chan os.Signal) (end ending, err error) {
+	reader, writer, err := os.Pipe()
 	if err != nil {
-		return "", false, err
+		return end, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := cmd.Start(); err != nil {
-		return "", false, err
+	defer reader.Close()
+	cmd, err := again(Worker, writer)
+	if err == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		err = cmd.Start()
 	}
-	if ready != nil {
-		ready.Close()
+	writer.Close()
+	if err != nil {
+		return end, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { _ = cmd.Wait(); cancel() }()
-	for {
+	ended := make(chan struct{})
+	go func() {
+		if end.served = saidReady(reader); end.served && starter != nil {
+			tellReady(starter)
+		}
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	asked := false
+	for waiting := true; waiting; {
 		select {
 		case s := <-signals:
-			stopping = stopping || s == syscall.SIGTERM || s == syscall.SIGINT
+			asked = asked || s == syscall.SIGTERM || s == syscall.SIGINT
 			_ = cmd.Process.Signal(s) // it may just have ended
-			continue
-		case <-ctx.Done():
+		case <-ended:
+			waiting = false
 		}
-		break
 	}
 	state := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	end.asked, end.status = asked, state.ExitStatus()
 	switch {
 	case state.Signaled():
-		status = fmt.Sprintf("terminated with signal %d", state.Signal())
+		end.words = fmt.Sprintf("terminated with signal %d", state.Signal())
 	case state.ExitStatus() != 0:
-		status = fmt.Sprintf("exited with status %d", state.ExitStatus())
+		end.words = fmt.Sprintf("exited with status %d", state.ExitStatus())
 	}
-	return status, stopping, nil
+	return end, nil
 }
