@@ -1,0 +1,85 @@
+package testutil
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+var built struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// Tools are the names that the program goes by, beside its own.
+var Tools = []string{"opendkim", "opendkim-genkey", "opendkim-testkey", "opendkim-testmsg", "opendkim-genzone"}
+
+// Build compiles the program as a release is, once per test process, and
+// returns a folder with it under all of its names. RemoveBuild, called from
+// TestMain, takes the folder away.
+func Build(t testing.TB) string {
+	t.Helper()
+	built.Do(func() { built.dir, built.err = build() })
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.dir
+}
+
+func build() (string, error) {
+	dir, err := os.MkdirTemp("", "dojang-bin-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "dojang"), "dojang/cmd/dojang")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	for _, name := range Tools {
+		if err := os.Symlink("dojang", filepath.Join(dir, name)); err != nil {
+			return dir, err
+		}
+	}
+	return dir, os.Chmod(dir, 0o755) // the filter starts itself anew as another user
+}
+
+// RemoveBuild removes what Build made.
+func RemoveBuild() {
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+}
+
+// SecureDir is a folder for private keys: unlike /tmp, where t.TempDir is, no
+// directory above it may be written by others. Every user may enter it. It is
+// gone when the test ends. It needs root.
+func SecureDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/lib", "dojang-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// NeedRoot skips the test unless root runs it, or fails it when peers are
+// required.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case PeersRequired():
+		t.Fatal("this test needs root")
+	default:
+		t.Skip("this test needs root")
+	}
+}
