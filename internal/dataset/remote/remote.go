@@ -131,7 +131,7 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 	}
 	if !s.o.SoftStart {
 		backend.Close()
-		return nil, &dataset.Error{Set: s.o.Name, Err: err, Temp: true}
+		return nil, s.away(err)
 	}
 	s.settle(err)
 	return s, nil

@@ -1,0 +1,295 @@
+package ldapset
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+// Options are OpenDKIM's LDAP options. The zero value is usable.
+type Options struct {
+	Mechanism    string // LDAPAuthMechanism: "" or simple, EXTERNAL, DIGEST-MD5
+	AuthName     string // LDAPAuthName
+	AuthRealm    string // LDAPAuthRealm; the server's own when empty
+	AuthUser     string // LDAPAuthUser
+	BindUser     string // LDAPBindUser
+	BindPassword string // LDAPBindPassword
+	UseTLS       bool   // LDAPUseTLS: StartTLS on ldap: connections
+	// Timeout is LDAPTimeout; 0 means 5 s.
+	Timeout time.Duration
+	// LDAPKeepaliveIdle, LDAPKeepaliveInterval and LDAPKeepaliveProbes; 0 leaves
+	// the system's.
+	KeepaliveIdle, KeepaliveInterval time.Duration
+	KeepaliveProbes                  int
+	// TLS is for ldaps: and UseTLS; nil trusts the system's authorities. See
+	// TLSFromConf.
+	TLS *tls.Config
+}
+
+// Set is a directory's answers. One connection, shared, carries all questions;
+// when it breaks, the servers are tried in turn from the one that worked last.
+type Set struct {
+	servers []server
+	t       template
+	o       Options
+	name    string
+
+	mu     sync.Mutex
+	conn   *ldap.Conn
+	last   int // index of the server that conn is to
+	closed bool
+}
+
+// Opener opens ldap: sets behind the wrapper of package remote.
+func Opener(o Options, r remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		s, err := New(spec.Args, o)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		r := r
+		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		if r.Timeout == 0 {
+			r.Timeout = s.o.Timeout
+		}
+		s.name = r.Name
+		return remote.Open(ctx, s, r)
+	}
+}
+
+// New makes a set of its URLs. It does not connect.
+func New(urls string, o Options) (*Set, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	switch strings.ToUpper(o.Mechanism) {
+	case "", "SIMPLE", "NONE", "EXTERNAL", "DIGEST-MD5":
+	default:
+		return nil, fmt.Errorf("LDAPAuthMechanism %.40q is not supported: use simple, EXTERNAL or DIGEST-MD5", o.Mechanism)
+	}
+	servers, t, err := parseURLs(urls)
+	if err != nil {
+		return nil, err
+	}
+	return &Set{servers: servers, t: t, o: o, name: "ldap"}, nil
+}
+
+// Close ends the connection.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn = nil
+	return err
+}
+
+// Ping connects and binds.
+func (s *Set) Ping(ctx context.Context) error {
+	_, err := s.connection(ctx)
+	return s.failure(err)
+}
+
+// Lookup asks for the entry that the template finds for a key.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	if key == "" || !utf8.ValidString(key) || len(key) > 1024 {
+		return nil, dataset.ErrNotFound // no entry has such a value
+	}
+	attributes := []string{"1.1"} // none
+	if columns > 0 && len(s.t.attributes) > 0 {
+		attributes = append([]string{}, s.t.attributes...)
+	}
+	if a := s.t.keyAttribute; a != "" {
+		attributes = append(attributes, a)
+	}
+	request := ldap.NewSearchRequest(expand(s.t.base, key, ldap.EscapeDN), s.t.scope, ldap.NeverDerefAliases, 8, int(s.o.Timeout.Seconds()), false,
+		expand(s.t.filter, key, ldap.EscapeFilter), attributes, nil)
+	entries, err := s.search(ctx, request)
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	for _, e := range entries {
+		if s.answers(e, key) {
+			return s.values(e, columns), nil
+		}
+	}
+	return nil, dataset.ErrNotFound
+}
+
+// answers reports whether an entry has the key that was asked for. Directories
+// compare after more preparation than case: blanks, widths and forms of letters.
+func (s *Set) answers(e *ldap.Entry, key string) bool {
+	if s.t.keyAttribute == "" {
+		return true
+	}
+	values := e.GetEqualFoldAttributeValues(s.t.keyAttribute)
+	for _, v := range values {
+		if dataset.Fold(v) == dataset.Fold(key) {
+			return true
+		}
+	}
+	return len(values) == 0 // we may search by it but not read it
+}
+
+func (s *Set) values(e *ldap.Entry, columns int) []string {
+	var values []string
+	for _, a := range s.t.attributes {
+		if len(values) == columns {
+			break
+		}
+		values = append(values, e.GetEqualFoldAttributeValue(a))
+	}
+	for len(values) > 0 && values[len(values)-1] == "" {
+		values = values[:len(values)-1]
+	}
+	return values
+}
+
+// search asks, once more over a new connection if the old one was broken.
+func (s *Set) search(ctx context.Context, request *ldap.SearchRequest) ([]*ldap.Entry, error) {
+	for attempt := 0; ; attempt++ {
+		conn, err := s.connection(ctx)
+		if err != nil {
+			return nil, err
+		}
+		entries, err := collect(ctx, conn, request)
+		switch {
+		case err == nil, ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded):
+			return entries, nil
+		case ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultInvalidAttributeSyntax):
+			return nil, nil // what the key makes of the template names nothing
+		case ldap.IsErrorAnyOf(err, ldap.ErrorNetwork, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable) || conn.IsClosing():
+			s.drop(conn)
+			if attempt == 0 && ctx.Err() == nil {
+				continue
+			}
+		}
+		return nil, err
+	}
+}
+
+func collect(ctx context.Context, conn *ldap.Conn, request *ldap.SearchRequest) ([]*ldap.Entry, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	response := conn.SearchAsync(ctx, request, 8)
+	var entries []*ldap.Entry
+	for response.Next() {
+		if e := response.Entry(); e != nil {
+			entries = append(entries, e)
+		}
+	}
+	if err := response.Err(); err != nil {
+		return entries, err
+	}
+	return entries, ctx.Err()
+}
+
+// drop forgets a connection that broke.
+func (s *Set) drop(conn *ldap.Conn) {
+	conn.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == conn {
+		s.conn = nil
+	}
+}
+
+// connection returns the connection, making it when there is none.
+func (s *Set) connection(ctx context.Context) (*ldap.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("set is closed")
+	}
+	if s.conn != nil && !s.conn.IsClosing() {
+		return s.conn, nil
+	}
+	var errs []error
+	for i := range s.servers {
+		n := (s.last + i) % len(s.servers)
+		conn, err := s.dial(ctx, s.servers[n])
+		if err == nil {
+			s.conn, s.last = conn, n
+			return conn, nil
+		}
+		errs = append(errs, fmt.Errorf("%s://%s: %w", s.servers[n].scheme, s.servers[n].address, err))
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
+	d := net.Dialer{Timeout: s.o.Timeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.o.KeepaliveIdle, Interval: s.o.KeepaliveInterval, Count: s.o.KeepaliveProbes}}
+	nc, err := d.DialContext(ctx, srv.network, srv.address)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{}
+	if s.o.TLS != nil {
+		config = s.o.TLS.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = srv.host
+	}
+	if srv.scheme == "ldaps" {
+		tc := tls.Client(nc, config)
+		handshake, cancel := context.WithTimeout(ctx, s.o.Timeout)
+		defer cancel()
+		if err := tc.HandshakeContext(handshake); err != nil {
+			nc.Close()
+			return nil, err
+		}
+		nc = tc
+	}
+	conn := ldap.NewConn(nc, srv.scheme == "ldaps")
+	conn.Start()
+	conn.SetTimeout(s.o.Timeout)
+	if s.o.UseTLS && srv.scheme == "ldap" {
+		if err := conn.StartTLS(config); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	if err := s.bind(conn, srv); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (s *Set) bind(conn *ldap.Conn, srv server) error {
+	switch strings.ToUpper(s.o.Mechanism) {
+	case "EXTERNAL":
+		return conn.ExternalBind()
+	case "DIGEST-MD5":
+		name := s.o.AuthName
+		if name == "" {
+			name = s.o.AuthUser
+		}
+		return conn.MD5Bind(srv.host, name, s.o.BindPassword)
+	}
+	if s.o.BindUser == "" {
+		return nil // anonymous
+	}
+	return conn.Bind(s.o.BindUser, s.o.BindPassword)
+}
+
+func (s *Set) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+}
