@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"context"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// NameServer is what DNS looks with: resolver.DNS.
+type NameServer interface {
+	QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error)
+	Servers() []string
+	Validating() bool
+}
+
+// slowAnswer is when a name server is called slow: mail waits for it.
+const slowAnswer = time.Second
+
+// DNS asks each name server in use for something that every one knows.
+func (r *Report) DNS(ctx context.Context, n NameServer) {
+	const check = "dns"
+	servers := n.Servers()
+	if len(servers) == 0 {
+		r.Add(check, Bad, "name one in /etc/resolv.conf, or write Nameservers in opendkim.conf", "there is no name server")
+		return
+	}
+	for _, server := range servers {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		start := time.Now()
+		answer, err := n.QueryServer(ctx, server, ".", dns.TypeNS)
+		took := time.Since(start)
+		cancel()
+		switch {
+		case err != nil:
+			r.Add(check, Bad, "ask it by hand: dig @"+server+" . NS", "the name server %s does not answer: %s", server, err)
+		case answer.Rcode == dns.RcodeRefused:
+			r.Add(check, Bad, "take another one, or allow this host there", "the name server %s refuses to answer", server)
+		case took > slowAnswer:
+			r.Add(check, Warning, "a resolver on this host (unbound) answers faster", "the name server %s took %s to answer", server, took.Round(time.Millisecond))
+		default:
+			r.Add(check, Good, "", "the name server %s answers in %s%s", server, took.Round(time.Millisecond), ednsWord(answer))
+		}
+	}
+	if n.Validating() {
+		r.Add(check, Good, "", "answers are validated by DNSSEC here (TrustAnchorFile)")
+	}
+}
+
+func ednsWord(answer *dns.Msg) string {
+	if answer.IsEdns0() == nil {
+		return ", without EDNS: long keys are fetched over TCP"
+	}
+	return ", with EDNS"
+}

@@ -1,0 +1,77 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/config"
+	"dojang/milter"
+)
+
+// Message sends a message of author through the running filter as a client on
+// this host would, and verifies the signatures it gets with lookup.
+func (r *Report) Message(ctx context.Context, s config.Socket, author string, lookup func(ctx context.Context, name string) dkim.KeyAnswer) {
+	const check = "message"
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	raw := []byte(strings.ReplaceAll(fmt.Sprintf("From: <%s>\nTo: <%[1]s>\nSubject: a test message of dojang doctor\nDate: %s\nMessage-ID: <doctor.%d@localhost>\n\nIt is delivered nowhere.\n",
+		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
+	signed, err := sendAs(ctx, s, author, raw)
+	if err != nil {
+		r.Add(check, Bad, "systemctl status opendkim", "the filter does not take a message: %s", err)
+		return
+	}
+	if kind := signed.Final.Kind; kind != milter.ReplyAccept && kind != milter.ReplyContinue {
+		r.Add(check, Bad, "the log names the cause: journalctl -u opendkim -n 20; dojang config check", "a message from %s is answered with %s", author, signed.Final.String())
+		return
+	}
+	fields, body, err := header.Parse(milter.Apply(raw, signed.Edits))
+	if err != nil {
+		r.Add(check, Bad, "", "the message that came back cannot be read: %s", err)
+		return
+	}
+	var bodies dkim.BodyHashes
+	v := dkim.NewVerifier(dkim.VerifyOptions{Now: time.Now()}, fields, &bodies)
+	if v.Len() == 0 {
+		r.Add(check, Bad, "set LogWhy yes, reload, send mail, and read why: is the author's domain in the SigningTable, and 127.0.0.1 in InternalHosts?", "a message from %s was not signed", author)
+		return
+	}
+	bodies.Write(body)
+	bodies.Close()
+	for _, q := range v.Queries() {
+		v.SetKey(q, lookup(ctx, q.Name))
+	}
+	for _, result := range v.Finish() {
+		name := result.Signature.Selector + "._domainkey." + result.Signature.Domain
+		switch {
+		case result.Status == dkim.StatusPass:
+			r.Add(check, Good, "", "a message from %s was signed by %s, and the signature holds against the published key", author, name)
+		case result.Reason == dkim.ReasonKeyNotFound:
+			r.Add(check, Bad, "publish the record that dojang genkey wrote beside the key; then: dojang testkey", "a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
+		default:
+			r.Add(check, Bad, "dojang testkey --domain "+result.Signature.Domain+" --selector "+result.Signature.Selector, "a message from %s was signed by %s, but: %s", author, name, result.Reason.Explain())
+		}
+	}
+}
+
+func sendAs(ctx context.Context, s config.Socket, author string, raw []byte) (milter.Outcome, error) {
+	address := s.Address
+	if s.Network != "unix" && strings.HasPrefix(address, ":") {
+		address = "localhost" + address
+	}
+	client, err := milter.Dial(s.Network, address, milter.ClientOptions{})
+	if err != nil {
+		return milter.Outcome{}, err
+	}
+	defer client.Close()
+	return client.Send(ctx, milter.Message{
+		Envelope: milter.Envelope{Host: "localhost", Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}, From: author, Rcpts: []string{author}},
+		Macros:   map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"},
+		Raw:      raw,
+	})
+}
