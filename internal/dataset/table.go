@@ -28,6 +28,18 @@ func newTable(source string, rows []row, foldCase bool) *table {
 	return t
 }
 
+// Pair is a key with its stored value, columns separated by colons.
+type Pair struct{ Key, Value string }
+
+// NewTable makes a set in memory of rows read elsewhere.
+func NewTable(source string, pairs []Pair, foldCase bool) Set {
+	rows := make([]row, len(pairs))
+	for i, p := range pairs {
+		rows[i] = row{p.Key, p.Value, int32(i + 1)}
+	}
+	return newTable(source, rows, foldCase)
+}
+
 func openFile(name string, o Options) (Set, error) {
 	path := o.path(name)
 	text, err := readText(path, o)

@@ -220,14 +220,14 @@ func Outage(t *testing.T, set dataset.Set, stop, start func()) {
 	exact(t, set)
 	stop()
 	for range 3 {
-		if got, err := set.Lookup(ctx(t), "never asked before", 1); err == nil || errors.Is(err, dataset.ErrNotFound) || !dataset.IsTemporary(err) {
+		if got, err := set.Lookup(ctx(t), "never-asked-before", 1); err == nil || errors.Is(err, dataset.ErrNotFound) || !dataset.IsTemporary(err) {
 			t.Errorf("server is away: %v, %v", got, err)
 		}
 	}
 	start()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		_, err := set.Lookup(ctx(t), "never asked before", 1)
+		_, err := set.Lookup(ctx(t), "never-asked-before", 1)
 		if errors.Is(err, dataset.ErrNotFound) {
 			break
 		}

@@ -1,0 +1,165 @@
+// Package memcacheset looks keys up in memcached:
+//
+//	memcache:host[:port][,...]/prefix
+//
+// asks for "prefix:key". Rows are strings, columns separated by colons. A host
+// that begins with %2F is the path of a socket.
+package memcacheset
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+// Options bound the use of the servers. The zero value is usable.
+type Options struct {
+	Timeout        time.Duration // 0 means 5 s
+	MaxConnections int           // kept open to each server; 0 means 8
+}
+
+// Set is a table in memcached.
+type Set struct {
+	client *memcache.Client
+	prefix string
+	name   string
+}
+
+// Opener opens memcache: sets behind the wrapper of package remote.
+func Opener(o Options, r remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		s, err := New(spec.Args, o)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		r := r
+		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		s.name = r.Name
+		return remote.Open(ctx, s, r)
+	}
+}
+
+// New makes a set of what follows "memcache:". It does not connect.
+func New(s string, o Options) (*Set, error) {
+	hosts, prefix, ok := strings.Cut(s, "/")
+	if !ok || prefix == "" || hosts == "" {
+		return nil, errors.New("memcache: write memcache:host[,host...]/prefix")
+	}
+	if !legal(prefix) {
+		return nil, errors.New("memcache: the prefix has a blank or control character, or is too long")
+	}
+	var servers []string
+	for _, h := range strings.Split(hosts, ",") {
+		h, err := url.PathUnescape(strings.TrimSpace(h))
+		if err != nil {
+			return nil, err
+		}
+		if _, _, err := net.SplitHostPort(h); err != nil && !strings.HasPrefix(h, "/") {
+			h = net.JoinHostPort(strings.Trim(h, "[]"), "11211")
+		}
+		servers = append(servers, h)
+	}
+	var list memcache.ServerList
+	if err := list.SetServers(servers...); err != nil {
+		return nil, err
+	}
+	c := memcache.NewFromSelector(&list)
+	if c.Timeout = o.Timeout; c.Timeout == 0 {
+		c.Timeout = 5 * time.Second
+	}
+	if c.MaxIdleConns = o.MaxConnections; c.MaxIdleConns == 0 {
+		c.MaxIdleConns = 8
+	}
+	return &Set{client: c, prefix: prefix + ":", name: "memcache"}, nil
+}
+
+// legal reports whether the protocol can carry a key at all.
+func legal(key string) bool {
+	if len(key) > 250 {
+		return false
+	}
+	for i := 0; i < len(key); i++ {
+		if key[i] <= ' ' || key[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Ping asks whether every server answers.
+func (s *Set) Ping(context.Context) error { return s.failure(s.client.Ping()) }
+
+// Close closes the connections.
+func (s *Set) Close() error { return s.client.Close() }
+
+// Lookup asks for one key. Nothing can be stored under a key that is no key of
+// memcached's.
+func (s *Set) Lookup(_ context.Context, key string, columns int) ([]string, error) {
+	if !legal(s.prefix + key) {
+		return nil, dataset.ErrNotFound
+	}
+	var item *memcache.Item
+	err := s.retry(func() (err error) { item, err = s.client.Get(s.prefix + key); return err })
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		return nil, dataset.ErrNotFound
+	}
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	return dataset.Split(string(item.Value), columns), nil
+}
+
+// LookupBatch asks each server once for all keys that it has.
+func (s *Set) LookupBatch(_ context.Context, keys []string, columns int) ([][]string, error) {
+	var full []string
+	for _, k := range keys {
+		if legal(s.prefix + k) {
+			full = append(full, s.prefix+k)
+		}
+	}
+	rows := make([][]string, len(keys))
+	if len(full) == 0 {
+		return rows, nil
+	}
+	var items map[string]*memcache.Item
+	err := s.retry(func() (err error) { items, err = s.client.GetMulti(full); return err })
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	for i, k := range keys {
+		if item := items[s.prefix+k]; item != nil {
+			rows[i] = append([]string{}, dataset.Split(string(item.Value), columns)...)
+		}
+	}
+	return rows, nil
+}
+
+// retry asks again over another connection while those kept open turn out to be
+// of a server that was started anew.
+func (s *Set) retry(ask func() error) error {
+	err := ask()
+	for i := 0; i <= s.client.MaxIdleConns; i++ {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			break
+		}
+		err = ask()
+	}
+	return err
+}
+
+func (s *Set) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+}

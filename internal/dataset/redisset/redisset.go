@@ -1,0 +1,293 @@
+// Package redisset looks keys up in Redis: one server, a sentinel's master or a
+// cluster. Rows are strings, columns separated by colons, under plain keys or in
+// one hash:
+//
+//	redis://[user[:password]@]host[:port][/db][?prefix=P][&hash=H]
+//	rediss://...                                    over TLS
+//	redis+sentinel://[user[:password]@]host[:port][,...]/master[/db][?...]
+//	redis+cluster://[user[:password]@]host[:port][,...][?...]
+//
+// A host that begins with %2F is the path of a socket.
+package redisset
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+// Options bound the use of a server. The zero value is usable.
+type Options struct {
+	Timeout        time.Duration // 0 means 5 s
+	MaxConnections int           // to each server; 0 means 8
+	TLS            *tls.Config   // nil trusts the system's authorities
+}
+
+// spec is a parsed URL.
+type spec struct {
+	kind     string // redis, redis+sentinel or redis+cluster
+	tls      bool
+	hosts    []string
+	network  string
+	user     string
+	password string
+	master   string
+	db       int
+	prefix   string
+	hash     string
+}
+
+func parse(s string) (spec, error) {
+	var sp spec
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return sp, errors.New("redis: write redis://host:port/db?prefix=P")
+	}
+	switch sp.kind = scheme; scheme {
+	case "rediss":
+		sp.kind, sp.tls = "redis", true
+	case "redis", "redis+sentinel", "redis+cluster":
+	default:
+		return sp, fmt.Errorf("redis: unknown scheme %.40q", scheme)
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		user, password, _ := strings.Cut(authority[:at], ":")
+		authority = authority[at+1:]
+		var err1, err2 error
+		sp.user, err1 = url.PathUnescape(user)
+		sp.password, err2 = url.PathUnescape(password)
+		if errors.Join(err1, err2) != nil {
+			return sp, errors.New("redis: user or password is not percent-encoded")
+		}
+	}
+	if err := sp.parseHosts(authority); err != nil {
+		return sp, err
+	}
+	if err := sp.parsePath(path); err != nil {
+		return sp, err
+	}
+	return sp, sp.parseQuery(query)
+}
+
+func (sp *spec) parseHosts(s string) error {
+	port := "6379"
+	if sp.kind == "redis+sentinel" {
+		port = "26379"
+	}
+	sp.network = "tcp"
+	for _, h := range strings.Split(s, ",") {
+		h, err := url.PathUnescape(h)
+		if err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		switch _, _, err := net.SplitHostPort(h); {
+		case strings.HasPrefix(h, "/"):
+			sp.network = "unix"
+		case h == "":
+			h = net.JoinHostPort("localhost", port)
+		case err != nil:
+			h = net.JoinHostPort(strings.Trim(h, "[]"), port)
+		}
+		sp.hosts = append(sp.hosts, h)
+	}
+	if sp.kind == "redis" && len(sp.hosts) > 1 {
+		return errors.New("redis: several servers need redis+cluster:// or redis+sentinel://")
+	}
+	return nil
+}
+
+func (sp *spec) parsePath(path string) error {
+	if sp.kind == "redis+sentinel" {
+		if sp.master, path, _ = strings.Cut(path, "/"); sp.master == "" {
+			return errors.New("redis: write the master's name, redis+sentinel://host/NAME")
+		}
+	}
+	path = strings.Trim(path, "/")
+	if path == "" {
+		return nil
+	}
+	var err error
+	if sp.db, err = strconv.Atoi(path); err != nil || sp.db < 0 || sp.kind == "redis+cluster" && sp.db != 0 {
+		return fmt.Errorf("redis: %.40q is not the number of a database", path)
+	}
+	return nil
+}
+
+func (sp *spec) parseQuery(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	for name, v := range values {
+		switch name {
+		case "prefix":
+			sp.prefix = v[0]
+		case "hash":
+			sp.hash = v[0]
+		case "tls":
+			sp.tls = v[0] == "yes" || v[0] == "true"
+		default:
+			return fmt.Errorf("redis: unknown parameter %.40q: known are prefix, hash and tls", name)
+		}
+	}
+	if sp.prefix != "" && sp.hash != "" {
+		return errors.New("redis: prefix and hash exclude each other")
+	}
+	return nil
+}
+
+// Set is a Redis table.
+type Set struct {
+	client redis.UniversalClient
+	spec   spec
+	name   string
+}
+
+// Opener opens redis: sets behind the wrapper of package remote.
+func Opener(o Options, r remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		s, err := New(spec.Args, o)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		r := r
+		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		s.name = r.Name
+		return remote.Open(ctx, s, r)
+	}
+}
+
+// quiet keeps the library from writing to standard error: its errors reach us.
+// The library has one logger for the process.
+var quiet sync.Once
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// New makes a set of its URL. It does not connect.
+func New(s string, o Options) (*Set, error) {
+	quiet.Do(func() { redis.SetLogger(silent{}) })
+	sp, err := parse(s)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 8
+	}
+	u := &redis.UniversalOptions{
+		Addrs: sp.hosts, DB: sp.db, Username: sp.user, Password: sp.password, MasterName: sp.master, IsClusterMode: sp.kind == "redis+cluster",
+		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.MaxConnections, MaxRetries: 1,
+		ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
+	}
+	if sp.tls {
+		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		if o.TLS != nil {
+			u.TLSConfig = o.TLS.Clone()
+		}
+	}
+	set := &Set{spec: sp, name: "redis"}
+	if sp.kind == "redis" {
+		simple := u.Simple()
+		simple.Network = sp.network
+		set.client = redis.NewClient(simple)
+	} else {
+		set.client = redis.NewUniversalClient(u)
+	}
+	return set, nil
+}
+
+// Ping asks whether the server answers.
+func (s *Set) Ping(ctx context.Context) error { return s.failure(s.client.Ping(ctx).Err()) }
+
+// Close closes the connections.
+func (s *Set) Close() error { return s.client.Close() }
+
+// Lookup asks for one key.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	text, err := s.get(ctx, s.client, key).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, dataset.ErrNotFound
+	}
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	return dataset.Split(text, columns), nil
+}
+
+func (s *Set) get(ctx context.Context, c redis.Cmdable, key string) *redis.StringCmd {
+	if s.spec.hash != "" {
+		return c.HGet(ctx, s.spec.hash, key)
+	}
+	return c.Get(ctx, s.spec.prefix+key)
+}
+
+// LookupBatch asks for several keys in one pipeline, which a cluster's client
+// deals out to its servers.
+func (s *Set) LookupBatch(ctx context.Context, keys []string, columns int) ([][]string, error) {
+	pipeline := s.client.Pipeline()
+	commands := make([]*redis.StringCmd, len(keys))
+	for i, k := range keys {
+		commands[i] = s.get(ctx, pipeline, k)
+	}
+	_, _ = pipeline.Exec(ctx) // each command has its own error
+	rows := make([][]string, len(keys))
+	for i, c := range commands {
+		text, err := c.Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return nil, s.failure(err)
+		}
+		rows[i] = append([]string{}, dataset.Split(text, columns)...)
+	}
+	return rows, nil
+}
+
+// Walk tells every row of a hash, for a tool that was asked to.
+func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
+	if s.spec.hash == "" {
+		return dataset.ErrNoWalk
+	}
+	var cursor uint64
+	for {
+		pairs, next, err := s.client.HScan(ctx, s.spec.hash, cursor, "", 1000).Result()
+		if err != nil {
+			return s.failure(err)
+		}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if err := f(dataset.Entry{Key: pairs[i], Values: dataset.Split(pairs[i+1], -1)}); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Set) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	// A key that holds another type is that key's fault alone.
+	return &dataset.Error{Set: s.name, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE")}
+}
