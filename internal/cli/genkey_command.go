@@ -46,7 +46,8 @@ SELECTOR.private.old.
 
 --tables prints the KeyTable and SigningTable rows of the new key after the
 record (on standard error where the record is made for a program to read); with
---append it writes them into the files named by --key-table and --signing-table.
+--append it writes them into those files: the configuration's KeyTable and
+SigningTable, unless --key-table and --signing-table name others.
 
 Formats: bind (opendkim-genkey's zone file layout), zone-line (one line of a
 zone file), single-line (the bare value, for panels that cut and quote it
@@ -78,7 +79,22 @@ command line), nsupdate, json.`,
 	f.BoolVar(&o.force, "force", false, "replace an existing key; the old one is kept as .old")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the record only")
 	o.tables.addFlags(f)
+	complete(c, "type", "rsa", "ed25519", "both")
+	complete(c, "format", formatNames()...)
 	return c
+}
+
+// complete lets shells complete a flag's values.
+func complete(c *cobra.Command, flag string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range keyrecord.Formats() {
+		names = append(names, string(f))
+	}
+	return names
 }
 
 // plannedKey is one key to make: its kind, selector and files.

@@ -17,13 +17,15 @@ import (
 type tableOptions struct {
 	show, append           bool
 	keyTable, signingTable string // data set names: file:, refile: or a bare path
+	config                 string // where they are looked up when not named
 }
 
 func (t *tableOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&t.show, "tables", false, "print the KeyTable and SigningTable rows of the new key")
 	f.BoolVar(&t.append, "append", false, "with --tables: append the rows to the two tables")
-	f.StringVar(&t.keyTable, "key-table", "", "KeyTable to append to")
-	f.StringVar(&t.signingTable, "signing-table", "", "SigningTable to append to; refile: for one of patterns")
+	f.StringVar(&t.keyTable, "key-table", "", "KeyTable to append to (the configuration's)")
+	f.StringVar(&t.signingTable, "signing-table", "", "SigningTable to append to; refile: for one of patterns (the configuration's)")
+	f.StringVarP(&t.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
 }
 
 // tableRow is one row and the data set it belongs to.
@@ -43,13 +45,34 @@ func (t *tableOptions) check() error {
 	if !t.show {
 		return exitf(exUsage, "--append goes with --tables")
 	}
-	if t.keyTable == "" || t.signingTable == "" {
-		return exitf(exUsage, "--append needs --key-table FILE and --signing-table FILE")
+	if err := t.fromConfig(); err != nil {
+		return err
 	}
 	for _, name := range []string{t.keyTable, t.signingTable} {
 		if _, ok := tableFile(name); !ok {
 			return exitf(exUsage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them there by its own means, --tables alone prints them", name)
 		}
+	}
+	return nil
+}
+
+// fromConfig takes the tables not named from the configuration.
+func (t *tableOptions) fromConfig() error {
+	if t.keyTable != "" && t.signingTable != "" {
+		return nil
+	}
+	cfg, err := toolConfig(t.config)
+	if err != nil {
+		return err
+	}
+	if t.keyTable == "" {
+		t.keyTable = cfg.String("KeyTable")
+	}
+	if t.signingTable == "" {
+		t.signingTable = cfg.String("SigningTable")
+	}
+	if t.keyTable == "" || t.signingTable == "" {
+		return exitf(exUsage, "--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")
 	}
 	return nil
 }

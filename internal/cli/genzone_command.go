@@ -50,6 +50,7 @@ change batch for the AWS command line), single-line (bare values), json.`,
 	f.IntVarP(&o.ttl, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
 	addZoneFlags(f, &o.output, &o.soa)
 	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	complete(c, "format", formatNames()...)
 	return c
 }
 
@@ -137,5 +138,6 @@ keys are the domains; values are not used.`,
 	f.IntVarP(&o.ttl, "ttl", "t", -1, "time to live of each record in seconds")
 	addZoneFlags(f, &o.output, &o.soa)
 	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	complete(c, "hash", "none", "sha1", "sha256")
 	return c
 }

@@ -284,10 +284,10 @@ func TestNSUpdateTakesOurCommands(t *testing.T) {
 	}
 	t.Run("atps", func(t *testing.T) {
 		n := startNamed(t)
-		commands := runTool(t, classicATPSZone, "-u", "example.com", "-N", "127.0.0.1", "third.example")
+		commands := runTool(t, classicATPSZone, "-u", "example.com", "-N", "127.0.0.1", "example.com")
 		run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port)
-		r, err := n.ask("JB5XVDVV2BY73T2WRKJL4JYNZU5IZCOO._atps.example.com.", dns.TypeTXT)
-		if err != nil || len(r.Answer) != 1 || r.Answer[0].(*dns.TXT).Txt[0] != "v=ATPS1; d=third.example" {
+		r, err := n.ask("UN42N5XOV642KXRXRQIYANHCOUPGQL5LT4WTBKYT2IJFLBWODFDQ====._atps.example.com.", dns.TypeTXT)
+		if err != nil || len(r.Answer) != 1 || r.Answer[0].(*dns.TXT).Txt[0] != "v=ATPS1; d=example.com" {
 			t.Errorf("%v %v", r, err)
 		}
 	})

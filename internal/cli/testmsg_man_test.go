@@ -24,7 +24,7 @@ func TestManualPagesNameEveryOption(t *testing.T) {
 			t.Fatalf("%s: only %d options found", name, len(options))
 		}
 		for _, o := range options {
-			if !regexp.MustCompile(`(?m)^\.(B|BI|BR) (.* )?` + regexp.QuoteMeta(o[1]) + `\b`).MatchString(text) && !strings.Contains(text, `\fB`+o[1]) {
+			if !regexp.MustCompile(`(?m)^\.(B|BI|BR) (.* )?`+regexp.QuoteMeta(o[1])+`\b`).MatchString(text) && !strings.Contains(text, `\fB`+o[1]) {
 				t.Errorf("%s(8) does not tell of %s", name, o[1])
 			}
 		}
