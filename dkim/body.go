@@ -126,6 +126,22 @@ func (b *BodyHashes) Write(chunk []byte) {
 	b.feed(chunk)
 }
 
+// Keep keeps the first limit octets of a canonical body, for a report about a
+// signature that fails. A hash of that canonicalization must be wanted too.
+// Keep must not be called after the first Write.
+func (b *BodyHashes) Keep(c Canonicalization, limit int64) {
+	b.canon[c].record = &recorder{limit: limit}
+}
+
+// Kept is what Keep kept, nil when it was not asked to. The slice is the
+// caller's.
+func (b *BodyHashes) Kept(c Canonicalization) []byte {
+	if r := b.canon[c].record; r != nil {
+		return r.text
+	}
+	return nil
+}
+
 func (b *BodyHashes) feed(chunk []byte) {
 	if c := &b.canon[Simple]; c.active() {
 		c.simple(chunk)

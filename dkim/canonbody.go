@@ -19,7 +19,7 @@ var blankLines = bytes.Repeat(crlf, 1024)
 // be the end of the body, and so be dropped, is counted and not stored.
 type bodyCanon struct {
 	hashes []*BodyHash
-	record *recorder // nil, but for CanonicalBody
+	record *recorder // nil, but for CanonicalBody and BodyHashes.Keep
 	length int64     // octets of the canonical body so far
 
 	lines  int64 // line ends held back: they count only when something follows
@@ -41,7 +41,7 @@ func (c *bodyCanon) reset() {
 	c.hashes = c.hashes[:0]
 	c.length, c.lines = 0, 0
 	c.heldCR, c.blank, c.some = false, false, false
-	c.gathered = 0
+	c.gathered, c.record = 0, nil
 }
 
 // put writes canonical octets.

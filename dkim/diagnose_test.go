@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"crypto"
 	"fmt"
 	"strings"
 	"testing"
@@ -154,5 +155,28 @@ func TestOptionErrors(t *testing.T) {
 		t.Errorf("%v", err)
 	} else if _, err := s.Sign(); err == nil {
 		t.Error("signs before the body's end")
+	}
+}
+
+// TestKept compares what is kept while hashing with the canonical body, which
+// the vectors hold against other implementations.
+func TestKept(t *testing.T) {
+	body := []byte("a  b \r\n\r\n c\t\r\n\r\n\r\n")
+	for _, canonicalization := range []Canonicalization{Simple, Relaxed} {
+		for _, limit := range []int64{0, 5, 1000} {
+			var b BodyHashes
+			b.Want(canonicalization, crypto.SHA256, -1)
+			b.Keep(canonicalization, limit)
+			for i := range body {
+				b.Write(body[i : i+1])
+			}
+			b.Close()
+			if got, want := string(b.Kept(canonicalization)), string(CanonicalBody(body, canonicalization, limit)); got != want {
+				t.Errorf("%v, %d: %q, want %q", canonicalization, limit, got, want)
+			}
+			if b.Reset(); b.Kept(canonicalization) != nil {
+				t.Errorf("%v: kept over a reset", canonicalization)
+			}
+		}
 	}
 }
