@@ -1,0 +1,3 @@
+// Package interop holds the tests of our signatures against other programs'
+// verifiers, and of our verifier against other programs' signatures.
+package interop
