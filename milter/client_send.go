@@ -117,6 +117,26 @@ func (c *Client) SendTo(ctx context.Context, m *Message, o *Outcome) error {
 	return err
 }
 
+// SendPart sends the first octets of a message, at least its header, and leaves
+// the filter waiting for the rest.
+func (c *Client) SendPart(m *Message, octets int, o *Outcome) error {
+	*o = Outcome{}
+	c.macros = m.Macros
+	defer func() { c.macros = nil }()
+	if done, err := c.sendEnvelope(m, o); done || err != nil {
+		return err
+	}
+	if done, err := c.sendHeader(m.Raw, o); done || err != nil {
+		return err
+	}
+	body := bodyOf(m.Raw)
+	part := octets - (len(m.Raw) - len(body))
+	if done, err := c.sendBody(body[:min(max(part, 0), len(body))], o); done || err != nil {
+		return err
+	}
+	return c.Flush()
+}
+
 func (c *Client) send(m *Message, o *Outcome) error {
 	if c.refused.Kind != 0 {
 		o.Final, o.Step = c.refused, CommandConnect

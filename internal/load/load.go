@@ -15,13 +15,16 @@ import (
 	"dojang/milter"
 )
 
-// Options say what is sent. Network, Address and Message are required.
+// Options say what is sent. Network, Address, Message or Raws, and Messages or
+// Duration are required.
 type Options struct {
 	Network, Address string
 	Connections      int // at a time; 0: 1
 	Messages         int // in all; 0: until Duration has passed
 	Duration         time.Duration
 	Message          milter.Message
+	// Raws, when set, are sent in turn in the place of Message.Raw.
+	Raws [][]byte
 	// Expect counts a message as an error unless an edit has this field name and
 	// its value contains Contains; "" expects nothing but an accepted message.
 	Expect, Contains string
@@ -109,6 +112,9 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 				r.fail(err)
 				continue
 			}
+		}
+		if len(r.o.Raws) > 0 {
+			message.Raw = r.o.Raws[int(n-1)%len(r.o.Raws)]
 		}
 		message.Macros["i"] = "L" + strconv.Itoa(number) + "N" + strconv.FormatInt(n, 10)
 		begin := time.Now()
