@@ -1,0 +1,198 @@
+// Package httpset asks a web service for keys, with GET. "{key}" in the URL
+// stands for the key; without it the key is added as the parameter "key".
+//
+// A reply with status 200 is a row: JSON (a text, a list of texts, or an object
+// with a list called "values"), or plain text with colons between the columns.
+// 404, 410 and 204 say that there is no such key; all else is a temporary
+// failure.
+package httpset
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+// Options bound the use of the service. The zero value is usable.
+type Options struct {
+	Timeout        time.Duration // 0 means 5 s
+	MaxConnections int           // 0 means 8
+	TLS            *tls.Config   // nil trusts the system's authorities
+	UserAgent      string
+}
+
+// maxReplyBytes bounds a reply: a private key fits.
+const maxReplyBytes = 256 << 10
+
+// Set is a service's answers.
+type Set struct {
+	url    string // without the login
+	user   *url.Userinfo
+	o      Options
+	client *http.Client
+	name   string
+}
+
+// Opener opens http: and https: sets behind the wrapper of package remote.
+func Opener(o Options, r remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		s, err := New(spec.Args, o)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		r := r
+		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		s.name = r.Name
+		return remote.Open(ctx, s, r)
+	}
+}
+
+const placeholder = "{key}"
+
+// New makes a set of its URL. It does not connect.
+func New(s string, o Options) (*Set, error) {
+	u, err := url.Parse(strings.ReplaceAll(s, placeholder, "KEY"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("http: write https://host/path/{key}") // url's error would repeat a password
+	}
+	if strings.Contains(u.Host, "KEY") && strings.Contains(s, placeholder) && !strings.Contains(u.Path+u.RawQuery, "KEY") {
+		return nil, errors.New("http: the key cannot be part of the host")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 8
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "dojang"
+	}
+	if u.User != nil {
+		at := strings.Index(s, "@")
+		s = u.Scheme + "://" + s[at+1:]
+	}
+	s, _, _ = strings.Cut(s, "#")
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: o.MaxConnections, MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
+		TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+	}
+	client := &http.Client{Transport: transport, Timeout: o.Timeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) > 3 || r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
+			return errors.New("redirected elsewhere")
+		}
+		return nil
+	}}
+	return &Set{url: s, user: u.User, o: o, client: client, name: "http"}, nil
+}
+
+// Ping asks for a key; that there is none is a good answer.
+func (s *Set) Ping(ctx context.Context) error {
+	_, err := s.Lookup(ctx, "ping", 1)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Close closes the connections kept open.
+func (s *Set) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
+}
+
+// address is the URL of a key. Dots alone would climb up the path.
+func (s *Set) address(key string) string {
+	if !strings.Contains(s.url, placeholder) {
+		join := "?"
+		if strings.Contains(s.url, "?") {
+			join = "&"
+		}
+		return s.url + join + "key=" + url.QueryEscape(key)
+	}
+	path, query, hasQuery := strings.Cut(s.url, "?")
+	escaped := strings.ReplaceAll(url.PathEscape(key), ".", "%2E")
+	address := strings.ReplaceAll(path, placeholder, escaped)
+	if hasQuery {
+		address += "?" + strings.ReplaceAll(query, placeholder, url.QueryEscape(key))
+	}
+	return address
+}
+
+// Lookup asks for one key.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	if key == "" {
+		return nil, dataset.ErrNotFound // the address would be another resource's
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address(key), nil)
+	if err != nil {
+		return nil, &dataset.Error{Set: s.name, Err: errors.New("key does not fit into a URL")}
+	}
+	request.Header.Set("Accept", "application/json, text/plain;q=0.9")
+	request.Header.Set("User-Agent", s.o.UserAgent)
+	if s.user != nil {
+		password, _ := s.user.Password()
+		request.SetBasicAuth(s.user.Username(), password)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // without the URL, which holds the key
+		}
+		return nil, s.failure(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes+1))
+	switch {
+	case response.StatusCode == http.StatusNotFound, response.StatusCode == http.StatusGone, response.StatusCode == http.StatusNoContent:
+		return nil, dataset.ErrNotFound
+	case response.StatusCode != http.StatusOK:
+		return nil, s.failure(fmt.Errorf("service says %.60s", response.Status))
+	case err != nil:
+		return nil, s.failure(err)
+	case len(body) > maxReplyBytes:
+		return nil, s.failure(fmt.Errorf("reply is longer than %d bytes", maxReplyBytes))
+	}
+	values, err := parse(response.Header.Get("Content-Type"), body, columns)
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	return values, nil
+}
+
+func parse(contentType string, body []byte, columns int) ([]string, error) {
+	kind, _, _ := mime.ParseMediaType(contentType)
+	if kind != "application/json" && !strings.HasSuffix(kind, "+json") {
+		return dataset.Split(strings.TrimSpace(string(body)), columns), nil
+	}
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		return dataset.Split(text, columns), nil
+	}
+	var list []string
+	if json.Unmarshal(body, &list) != nil {
+		var object struct {
+			Values []string `json:"values"`
+		}
+		if err := json.Unmarshal(body, &object); err != nil || object.Values == nil {
+			return nil, errors.New("reply is not a text, a list of texts, or an object with one called values")
+		}
+		list = object.Values
+	}
+	return list[:min(columns, len(list))], nil
+}
+
+func (s *Set) failure(err error) error {
+	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+}

@@ -1,0 +1,252 @@
+// Package socketset asks a server of the administrator's for keys, over a stream
+// socket:
+//
+//	socket:/path, socket:local:/path, socket:inet:port@host, socket:inet6:port@[host]
+//
+// The protocol is that of Postfix's tcp_table(5), for which servers exist: the
+// request "get KEY", the replies "200 VALUE", "500 TEXT" when there is no such key and
+// "400 TEXT" for a temporary failure, each a line, with %XX for blanks, percent
+// signs, control characters and bytes beyond ASCII. A value's columns are
+// separated by colons.
+package socketset
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+	"dojang/internal/problem"
+)
+
+// Options bound the use of the server. The zero value is usable.
+type Options struct {
+	Timeout        time.Duration // of one question; 0 means 5 s
+	MaxConnections int           // kept open; 0 means 8
+	BaseDir        string
+}
+
+// maxReplyBytes bounds a reply: a private key fits.
+const maxReplyBytes = 256 << 10
+
+// Set is a server's answers.
+type Set struct {
+	network, address string
+	o                Options
+	name             string
+	idle             chan *conn
+}
+
+type conn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+// Opener opens socket: sets behind the wrapper of package remote.
+func Opener(o Options, r remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		s, err := New(spec.Args, o)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		r := r
+		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		s.name = r.Name
+		return remote.Open(ctx, s, r)
+	}
+}
+
+// New makes a set of what follows "socket:". It does not connect.
+func New(s string, o Options) (*Set, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 8
+	}
+	set := &Set{o: o, name: "socket", idle: make(chan *conn, o.MaxConnections)}
+	kind, rest, ok := strings.Cut(s, ":")
+	switch {
+	case strings.HasPrefix(s, "/"):
+		set.network, set.address = "unix", s
+	case ok && (kind == "local" || kind == "unix"):
+		set.network, set.address = "unix", rest
+	case ok && (kind == "inet" || kind == "inet6"):
+		port, host, _ := strings.Cut(rest, "@")
+		if host = strings.Trim(host, "[]"); host == "" {
+			host = "localhost"
+		}
+		set.network, set.address = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[kind], net.JoinHostPort(host, port)
+		if port == "" {
+			return nil, errors.New("socket: no port: write socket:inet:port@host")
+		}
+	default:
+		return nil, errors.New("socket: write socket:/path or socket:inet:port@host")
+	}
+	return set, nil
+}
+
+// Ping connects.
+func (s *Set) Ping(ctx context.Context) error {
+	c, err := s.dial(ctx)
+	if err == nil {
+		s.keep(c)
+	}
+	return s.failure(err)
+}
+
+// Close closes the connections kept open.
+func (s *Set) Close() error {
+	for {
+		select {
+		case c := <-s.idle:
+			c.Close()
+		default:
+			return nil
+		}
+	}
+}
+
+func (s *Set) dial(ctx context.Context) (*conn, error) {
+	d := net.Dialer{Timeout: s.o.Timeout}
+	c, err := d.DialContext(ctx, s.network, s.address)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, bufio.NewReader(c)}, nil
+}
+
+func (s *Set) keep(c *conn) {
+	select {
+	case s.idle <- c:
+	default:
+		c.Close()
+	}
+}
+
+// Lookup asks for one key. A connection that was kept open and is found closed is
+// replaced once.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	for {
+		var c *conn
+		select {
+		case c = <-s.idle:
+		default:
+		}
+		kept := c != nil
+		if !kept {
+			var err error
+			if c, err = s.dial(ctx); err != nil {
+				return nil, s.failure(err)
+			}
+		}
+		reply, err := s.ask(ctx, c, key)
+		if err != nil {
+			c.Close()
+			if kept && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+				continue
+			}
+			return nil, s.failure(err)
+		}
+		s.keep(c)
+		return s.answer(reply, columns)
+	}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func (s *Set) ask(ctx context.Context, c *conn, key string) (string, error) {
+	deadline := time.Now().Add(s.o.Timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	_ = c.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := io.WriteString(c, "get "+encode(key)+"\n"); err != nil {
+		return "", err
+	}
+	var line []byte
+	for {
+		part, err := c.r.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > maxReplyBytes {
+			return "", fmt.Errorf("reply is longer than %d bytes", maxReplyBytes)
+		}
+		if err == nil {
+			return strings.TrimRight(string(line), "\r\n"), nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return "", err
+		}
+	}
+}
+
+func (s *Set) answer(reply string, columns int) ([]string, error) {
+	code, text, _ := strings.Cut(reply, " ")
+	switch code {
+	case "200":
+		value, err := decode(text)
+		if err != nil {
+			return nil, &dataset.Error{Set: s.name, Err: err}
+		}
+		return dataset.Split(value, columns), nil
+	case "500":
+		return nil, dataset.ErrNotFound
+	case "400":
+		return nil, s.failure(fmt.Errorf("server says %s", problem.Quote(text)))
+	}
+	return nil, s.failure(fmt.Errorf("reply is not of the protocol: %s", problem.Quote(reply)))
+}
+
+func (s *Set) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+}
+
+// encode writes what is not a visible ASCII character, and the percent sign, as %XX.
+func encode(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func decode(s string) (string, error) {
+	if !strings.Contains(s, "%") {
+		return s, nil
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			out = append(out, s[i])
+			continue
+		}
+		var c byte
+		if i+2 >= len(s) {
+			return "", errors.New("reply has a broken escape")
+		}
+		if _, err := fmt.Sscanf(s[i+1:i+3], "%02X", &c); err != nil {
+			return "", errors.New("reply has a broken escape")
+		}
+		out = append(out, c)
+		i += 2
+	}
+	return string(out), nil
+}
