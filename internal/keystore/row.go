@@ -30,6 +30,12 @@ func ParseRow(values []string) (Row, error) {
 		return Row{}, fmt.Errorf("row has %d of the fields domain:selector:key", len(values))
 	}
 	r := Row{Domain: strings.TrimSpace(values[0]), Selector: strings.TrimSpace(values[1]), Key: strings.TrimSpace(values[2])}
+	if r.Key == "age" && len(values) > 3 {
+		// A wrapped key has a colon in its first characters.
+		rest := strings.SplitN(strings.Join(values[3:], ":"), ":", 2)
+		r.Key = "age:" + strings.TrimSpace(rest[0])
+		values = append(values[:3:3], rest[1:]...)
+	}
 	if len(values) > 3 {
 		if rest := strings.TrimSpace(strings.Join(values[3:], ":")); rest != "" {
 			algorithm, err := dkim.ParseAlgorithm(rest)

@@ -97,6 +97,9 @@ type cached struct {
 	stamp   stamp
 }
 
+// inline is the Source of a key that stands in its row.
+const inline = "inline"
+
 // stamp tells whether a file changed.
 type stamp struct {
 	size  int64
@@ -158,13 +161,25 @@ func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, er
 	id := cacheKey{name, row}
 	now := s.o.Now()
 	s.mu.Lock()
-	if e := s.keys[id]; e != nil {
-		c := e.Value.(*cached)
+	e := s.keys[id]
+	if e != nil {
 		s.order.MoveToFront(e)
-		if !s.stale(c, now) {
-			s.mu.Unlock()
+		c := e.Value.(*cached)
+		due := c.due(now, s.o.Recheck)
+		if due {
+			c.checked = now // for the others meanwhile
+		}
+		s.mu.Unlock()
+		if !due || c.unchanged() {
 			return c.wait(ctx)
 		}
+		s.mu.Lock()
+	}
+	if newer := s.keys[id]; newer != e {
+		s.mu.Unlock() // another caller was faster
+		return s.Load(ctx, name, row)
+	}
+	if e != nil {
 		s.forget(e)
 	}
 	c := &cached{id: id, ready: make(chan struct{}), checked: now}
@@ -183,26 +198,26 @@ func (s *Store) forget(e *list.Element) {
 	s.order.Remove(e)
 }
 
-// stale reports whether an entry has to be made anew: its failure is old or its file
-// changed. s.mu is held.
-func (s *Store) stale(c *cached, now time.Time) bool {
+// due reports whether an entry has to be looked at again. Store.mu is held.
+func (c *cached) due(now time.Time, recheck time.Duration) bool {
 	select {
 	case <-c.ready:
+		return now.Sub(c.checked) >= recheck
 	default:
 		return false
 	}
-	if now.Sub(c.checked) < s.o.Recheck {
-		return false
-	}
+}
+
+// unchanged reports whether an entry that is due holds still.
+func (c *cached) unchanged() bool {
 	if c.err != nil {
-		return true
-	}
-	c.checked = now
-	if c.key.Source == "inline" {
 		return false
+	}
+	if c.key.Source == inline || c.stamp == (stamp{}) {
+		return true // not a file
 	}
 	info, err := os.Stat(c.key.Source)
-	return err != nil || c.stamp != stamp{info.Size(), info.ModTime()}
+	return err == nil && c.stamp == stamp{info.Size(), info.ModTime()}
 }
 
 func (c *cached) wait(ctx context.Context) (*SigningKey, error) {
@@ -222,7 +237,7 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 	}
 	signer, err := LoadPrivateKey(data)
 	if err != nil {
-		if source != "inline" {
+		if source != inline {
 			return nil, st, cantLoad(name, source, err.Error(), err)
 		}
 		return nil, st, &Error{Name: name, Text: "can't load key " + problem.Quote(name) + " from its KeyTable row: " + err.Error(), Err: err}
@@ -253,7 +268,7 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 func (s *Store) data(name string, row Row) (data []byte, source string, st stamp, err error) {
 	path := s.path(row.Key)
 	if path == "" {
-		data, source = []byte(row.Key), "inline"
+		data, source = []byte(row.Key), inline
 	} else if data, st, err = s.file(name, path); err != nil {
 		return nil, path, st, err
 	} else {
