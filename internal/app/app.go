@@ -50,6 +50,8 @@ type Options struct {
 	// ShutdownTimeout bounds how long messages in hand may take to finish after
 	// TERM; 0 is 30 seconds.
 	ShutdownTimeout time.Duration
+	// AutoReloadInterval is how often AutoReload looks at the files; 0 is 2 seconds.
+	AutoReloadInterval time.Duration
 }
 
 // App is a filter at work.
@@ -65,7 +67,8 @@ type App struct {
 	servers  []*milter.Server
 	summary  summary
 	watched  fileTimes
-	reload   sync.Mutex
+	manager  *manager
+	reload   sync.Mutex // held by whoever reloads; guards config, summary and watched
 }
 
 // New opens every table and key that the configuration names. On an error in
@@ -75,16 +78,32 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	if a.o.ShutdownTimeout <= 0 {
 		a.o.ShutdownTimeout = 30 * time.Second
 	}
+	if a.o.AutoReloadInterval <= 0 {
+		a.o.AutoReloadInterval = 2 * time.Second
+	}
 	log, closeLog, problems := OpenLog(o.Config, o.Console)
 	if problems.HasErrors() {
 		return nil, problems
 	}
 	a.log, a.closeLog = log, closeLog
+	if problems = append(problems, a.open(ctx)...); problems.HasErrors() {
+		for _, p := range problems {
+			a.log.Error(p.String(), "event", "start_problem", "hint", p.Hint)
+		}
+		a.closeLog()
+		return nil, problems
+	}
+	return a, problems
+}
+
+// open opens what the configuration names.
+func (a *App) open(ctx context.Context) (problems problem.List) {
+	o := a.o
 	a.account = currentAccount()
 	if spec := o.Config.String("UserID"); spec != "" {
 		account, err := LookupAccount(spec)
 		if err != nil {
-			return nil, append(problems, noAccount(o.Config, err))
+			return problem.List{noAccount(o.Config, err)}
 		}
 		a.account = account
 	}
@@ -92,20 +111,24 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	if err != nil {
 		v := o.Config.Source("SigningEngine")
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
-		return nil, problems
+		return problems
 	}
 	a.parts = Parts{Engine: engineFor(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
-	built, more := Build(ctx, o.Config, starting)
-	problems = append(problems, more...)
+	built, problems := Build(ctx, o.Config, starting)
 	if built == nil {
-		return nil, problems
+		return problems
 	}
 	a.summary = built.summary
-	a.watched = statFiles(append(built.files, a.o.Path))
+	a.watched = statFiles(append(built.files, a.configFiles(o.Config)...))
 	a.filter = filter.New(built.Snapshot, a.metrics, nil)
-	return a, problems
+	return problems
+}
+
+// configFiles are the files that a configuration was read from.
+func (a *App) configFiles(c *config.Config) []string {
+	return append(c.Files(), a.o.Path)
 }
 
 func currentAccount() Account {
@@ -118,25 +141,24 @@ func currentAccount() Account {
 func (a *App) Run(ctx context.Context, ready func()) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := a.prepareProcess(); err != nil {
-		return err
-	}
-	listeners, err := a.listen()
+	// Caught before anybody can know our process ID: their default is to kill.
+	reloads := make(chan os.Signal, 1)
+	signal.Notify(reloads, syscall.SIGUSR1, syscall.SIGHUP)
+	defer signal.Stop(reloads)
+	a.manager = dialManager()
+	pid := a.pidFile()
+	defer pid.Remove()
+	serving, stopMetrics, err := a.start()
 	if err != nil {
-		return err
-	}
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting (args: %s)", CompatibleVersion, a.o.Args), "event", "start", "version", a.o.Version)
-	serving := a.serve(listeners)
-	stopMetrics, err := a.serveMetrics()
-	if err != nil {
+		a.log.Error(err.Error(), "event", "start_failed")
+		a.closeLog()
 		return err
 	}
 	defer stopMetrics()
-	removePid := a.writePidFile()
-	defer removePid()
+	pid.Write()
 	ready()
-	notify("READY=1")
-	go a.watchSignals(ctx)
+	a.manager.tell("READY=1")
+	go a.watchSignals(ctx, reloads)
 	go a.keepWatchdog(ctx)
 	select {
 	case <-ctx.Done():
@@ -147,13 +169,34 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		status = 1
 	}
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0), "event", "stop")
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0), "event", "stop", "status", status)
 	a.closeLog()
 	return err
 }
 
-// ErrConfig is in errors of Run that the configuration is to blame for.
-var ErrConfig = errors.New("configuration error")
+// start does what root may be needed for, gives up root and listens.
+func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
+	if err := a.prepareProcess(); err != nil {
+		return nil, nil, err
+	}
+	listeners, err := a.listen()
+	if err != nil {
+		return nil, nil, err
+	}
+	if stopMetrics, err = a.serveMetrics(); err != nil {
+		return nil, nil, err
+	}
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args)
+	return a.serve(listeners), stopMetrics, nil
+}
+
+// argsWords tells the command line, when there is one.
+func argsWords(args string) string {
+	if args == "" {
+		return ""
+	}
+	return " (args: " + args + ")"
+}
 
 // CompatibleVersion is the OpenDKIM release whose behaviour and log lines ours
 // are.
@@ -167,9 +210,20 @@ func (a *App) prepareProcess() error {
 		syscall.Umask(c.Octal("UMask"))
 	}
 	if dir := c.String("ChangeRootDirectory"); dir != "" {
-		if err := errors.Join(unix.Chroot(dir), os.Chdir("/")); err != nil {
-			return fmt.Errorf("%s: chroot(): %w", dir, err)
+		if err := enterRoot(dir); err != nil {
+			return &StartError{exOSErr, fmt.Sprintf("%s: %s", dir, err)}
 		}
+	}
+	return nil
+}
+
+// enterRoot locks the process into a folder.
+func enterRoot(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("chdir(): %s", errorWords(err))
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("chroot(): %s", errorWords(err))
 	}
 	return nil
 }
@@ -180,6 +234,7 @@ func (a *App) becomeUser() error {
 		if err := become(a.account); err != nil {
 			return err
 		}
+		outliveNoSupervisor() // the kernel forgets it when the user changes
 	}
 	if a.config.Bool("EnableCoredumps") {
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
@@ -203,9 +258,7 @@ func (a *App) listen() (listeners []listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range handed {
-		listeners = append(listeners, listener{Listener: l})
-	}
+	listeners = append(listeners, handed...)
 	sockets := a.config.Sockets()
 	if len(handed) > 0 {
 		sockets = nil
@@ -214,6 +267,9 @@ func (a *App) listen() (listeners []listener, err error) {
 		for _, s := range sockets {
 			if (s.Owner != "" || s.Group != "") != early {
 				continue
+			}
+			if early && s.Owner == "" && a.config.String("UserID") != "" {
+				s.Owner = a.account.Name // as it is for those made later
 			}
 			l, err := listen(s)
 			if err != nil {
@@ -233,7 +289,7 @@ func (a *App) listen() (listeners []listener, err error) {
 		return nil, err
 	}
 	if len(listeners) == 0 {
-		return nil, fmt.Errorf("%w: milter socket must be specified: write Socket inet:8891@localhost in the configuration file", ErrConfig)
+		return nil, &StartError{exConfig, "milter socket must be specified: write Socket inet:8891@localhost in the configuration file, or -p"}
 	}
 	return listeners, nil
 }
@@ -282,7 +338,7 @@ func (a *App) panicked(v any, stack []byte) milter.Response {
 
 // stop closes the listeners and waits for the messages in hand.
 func (a *App) stop() {
-	notify("STOPPING=1")
+	a.manager.tell("STOPPING=1")
 	ctx, cancel := context.WithTimeout(context.Background(), a.o.ShutdownTimeout)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -297,23 +353,12 @@ func (a *App) stop() {
 	a.filter.Close()
 }
 
-// writePidFile writes the process ID and returns what removes it again.
-func (a *App) writePidFile() (remove func()) {
-	path := a.config.String("PidFile")
-	if path == "" || CurrentRole() == Worker {
-		return func() {}
+// pidFile opens PidFile, unless a supervisor holds it.
+func (a *App) pidFile() *PidFile {
+	if CurrentRole() == Worker {
+		return nil
 	}
-	return WritePidFile(path, a.log)
-}
-
-// WritePidFile writes this process's ID and returns what removes the file. A
-// failure is told, and no more: mail matters more.
-func WritePidFile(path string, log *slog.Logger) (remove func()) {
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		log.Error(fmt.Sprintf("can't write pid to %s: %s", path, err))
-		return func() {}
-	}
-	return func() { _ = os.Remove(path) }
+	return OpenPidFile(a.config.String("PidFile"), a.log)
 }
 
 // engineFor hands RSA keys to the engine; other keys sign by themselves.

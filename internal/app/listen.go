@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"dojang/internal/config"
@@ -81,7 +82,7 @@ func setSocketAccess(s config.Socket) error {
 			return fmt.Errorf("socket %s: %w", s.Address, err)
 		}
 	}
-	if s.Mode != 0 {
+	if s.HasMode {
 		if err := os.Chmod(s.Address, s.Mode); err != nil {
 			return fmt.Errorf("socket %s: %w", s.Address, err)
 		}
@@ -90,7 +91,9 @@ func setSocketAccess(s config.Socket) error {
 }
 
 // activated returns the sockets that systemd holds for us (sd_listen_fds(3)).
-func activated() ([]net.Listener, error) {
+// A FileDescriptorName of sign or verify narrows what is done with mail from
+// that socket, as the word behind a Socket does.
+func activated() ([]listener, error) {
 	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return nil, nil
 	}
@@ -98,15 +101,31 @@ func activated() ([]net.Listener, error) {
 	if err != nil || n < 1 {
 		return nil, nil
 	}
-	var listeners []net.Listener
-	for fd := 3; fd < 3+n; fd++ {
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	var listeners []listener
+	for i := range n {
+		fd := 3 + i // SD_LISTEN_FDS_START
 		f := os.NewFile(uintptr(fd), "LISTEN_FD_"+strconv.Itoa(fd))
 		l, err := net.FileListener(f)
 		f.Close()
 		if err != nil {
 			return nil, fmt.Errorf("socket %d handed over by systemd: %w", fd, err)
 		}
-		listeners = append(listeners, l)
+		role := config.RoleMode
+		if i < len(names) {
+			role = roleNamed(names[i])
+		}
+		listeners = append(listeners, listener{l, role})
 	}
 	return listeners, nil
+}
+
+func roleNamed(name string) config.Role {
+	switch name {
+	case "sign":
+		return config.RoleSign
+	case "verify":
+		return config.RoleVerify
+	}
+	return config.RoleMode
 }

@@ -10,11 +10,13 @@ import (
 )
 
 // OpenLog makes the log that a configuration asks for: syslog, standard output,
-// JSON on standard error, the console when given, or all of them. stop writes
-// what is queued.
+// the console when given, or all of them. LogFormat json makes objects of the
+// lines of the first two; with neither of them it goes to standard error. stop
+// writes what is queued.
 func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
 	stop = func() {}
 	var handlers []slog.Handler
+	json := c.Choice("LogFormat") == "json"
 	if c.Bool("Syslog") {
 		s, err := logging.NewSyslog(logging.SyslogOptions{
 			Facility: c.String("SyslogFacility"),
@@ -27,10 +29,16 @@ func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop fun
 			return nil, stop, problems
 		}
 		stop = s.Close
-		handlers = append(handlers, logging.NewSyslogHandler(s, slog.LevelDebug))
+		if json {
+			handlers = append(handlers, logging.NewSyslogJSON(s, slog.LevelDebug))
+		} else {
+			handlers = append(handlers, logging.NewSyslogHandler(s, slog.LevelDebug))
+		}
 	}
 	switch {
-	case c.String("LogFormat") == "json":
+	case json && c.Bool("StdoutLog"):
+		handlers = append(handlers, logging.NewJSON(os.Stdout, slog.LevelDebug))
+	case json && !c.Bool("Syslog"):
 		handlers = append(handlers, logging.NewJSON(os.Stderr, slog.LevelDebug))
 	case c.Bool("StdoutLog"):
 		handlers = append(handlers, logging.NewStream(os.Stdout, "", slog.LevelDebug))

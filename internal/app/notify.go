@@ -10,26 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notify tells systemd about our state (sd_notify(3)); without systemd it does
-// nothing.
-func notify(state string) {
+// manager is systemd, told about our state (sd_notify(3)). Nil is none.
+type manager struct{ conn net.Conn }
+
+// dialManager connects to systemd while its socket is in reach: a chroot or
+// another user may not see it.
+func dialManager() *manager {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
-		return
+		return nil
 	}
 	conn, err := net.Dial("unixgram", path)
 	if err != nil {
-		return
+		return nil // systemd times out and tells by itself
 	}
-	defer conn.Close()
-	_, _ = conn.Write([]byte(state)) // systemd times out and tells by itself
+	return &manager{conn}
 }
 
-// notifyReloading announces a reload as Type=notify-reload wants it.
-func notifyReloading() {
+func (m *manager) tell(state string) {
+	if m != nil {
+		_, _ = m.conn.Write([]byte(state))
+	}
+}
+
+// reloading announces a reload as Type=notify-reload wants it.
+func (m *manager) reloading() {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil {
-		notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+		m.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
 	}
 }
 

@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dojang/internal/logging"
 )
@@ -155,15 +158,17 @@ type RestartLimits struct {
 
 // Supervise runs the worker and starts it again when it fails, within limits.
 // A worker that cannot even start is not tried again. Signals are handed on. It
-// returns the exit status for this process.
-func Supervise(limits RestartLimits, log *slog.Logger) int {
+// returns the exit status for this process. pid may be nil.
+func Supervise(limits RestartLimits, pid *PidFile, log *slog.Logger) int {
+	runtime.LockOSThread() // a worker is told of the end of the thread that started it
+	defer runtime.UnlockOSThread()
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 	starter := readyFile()
 	var restarts []time.Time
 	for {
-		end, err := superviseOne(starter, signals)
+		end, err := superviseOne(func() { serves(pid, starter) }, signals)
 		if err != nil {
 			log.Error(fmt.Sprintf("can't start the worker: %v", err))
 			return 71
@@ -204,8 +209,25 @@ type ending struct {
 	status int    // exit status, -1 after a signal
 }
 
-// superviseOne runs one worker to its end.
-func superviseOne(starter *os.File, signals <-chan os.Signal) (end ending, err error) {
+// outliveNoSupervisor has a worker stop when its supervisor is killed: a second
+// filter could not listen beside it.
+func outliveNoSupervisor() {
+	if CurrentRole() == Worker {
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) // cannot fail with a valid signal
+	}
+}
+
+// serves tells the world of a worker that listens.
+func serves(pid *PidFile, starter *os.File) {
+	pid.Write()
+	if starter != nil {
+		tellReady(starter)
+	}
+}
+
+// superviseOne runs one worker to its end. It calls serves when the worker
+// listens.
+func superviseOne(serves func(), signals <-chan os.Signal) (end ending, err error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return end, err
@@ -222,8 +244,8 @@ func superviseOne(starter *os.File, signals <-chan os.Signal) (end ending, err e
 	}
 	ended := make(chan struct{})
 	go func() {
-		if end.served = saidReady(reader); end.served && starter != nil {
-			tellReady(starter)
+		if end.served = saidReady(reader); end.served {
+			serves()
 		}
 		_ = cmd.Wait()
 		close(ended)

@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"dojang/internal/config"
@@ -14,27 +12,44 @@ import (
 
 // watchSignals reloads at USR1 and HUP, and when AutoReload finds a file
 // changed.
-func (a *App) watchSignals(ctx context.Context) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	ticker := time.NewTicker(autoReloadInterval)
+func (a *App) watchSignals(ctx context.Context, reloads <-chan os.Signal) {
+	ticker := time.NewTicker(a.o.AutoReloadInterval)
 	defer ticker.Stop()
+	seen := a.watchedFiles()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-signals:
+		case <-reloads:
 			a.Reload(ctx)
 		case <-ticker.C:
-			if a.config.Bool("AutoReload") && a.watched.changed() {
+			// A file counts as changed once it has been left alone from one tick to
+			// the next: half a table must not be read.
+			was := seen
+			if seen = a.watchedFiles(); seen.other && seen.times.equal(was.times) {
 				a.Reload(ctx)
 			}
 		}
 	}
 }
 
-const autoReloadInterval = 5 * time.Second
+// look is what the watched files are at one moment.
+type look struct {
+	times fileTimes
+	other bool // than when they were read
+}
+
+// watchedFiles looks at the files for AutoReload; it finds nothing when that is
+// not set.
+func (a *App) watchedFiles() look {
+	a.reload.Lock()
+	defer a.reload.Unlock()
+	if !a.config.Bool("AutoReload") {
+		return look{}
+	}
+	now := a.watched.again()
+	return look{now, !now.equal(a.watched)}
+}
 
 // Reload reads the configuration, its tables and keys anew. Everything that can
 // fail is done first; then one pointer changes. On an error nothing changes,
@@ -46,8 +61,8 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		a.log.Info("ignoring reload signal", "event", "reload_ignored")
 		return nil
 	}
-	notifyReloading()
-	defer notify("READY=1")
+	a.manager.reloading()
+	defer a.manager.tell("READY=1")
 	next, problems := a.o.Load()
 	if problems.HasErrors() {
 		return a.reloadFailed(problems)
@@ -55,8 +70,6 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	built, more := Build(ctx, next, a.parts)
 	problems = append(problems, more...)
 	if built == nil {
-		// Whatever changed is not looked at again until it changes once more.
-		a.watched = a.watched.again()
 		return a.reloadFailed(problems)
 	}
 	for _, p := range problems {
@@ -67,7 +80,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
 	}
 	a.filter.Swap(built.Snapshot)
-	a.config, a.summary, a.watched = next, built.summary, statFiles(append(built.files, a.o.Path))
+	a.config, a.summary, a.watched = next, built.summary, statFiles(append(built.files, a.configFiles(next)...))
 	a.metrics.Reloaded(true)
 	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)
 	if difference != "" {
@@ -77,6 +90,8 @@ func (a *App) Reload(ctx context.Context) problem.List {
 }
 
 func (a *App) reloadFailed(problems problem.List) problem.List {
+	// What changed is not looked at again until it changes once more.
+	a.watched = a.watched.again()
 	a.metrics.Reloaded(false)
 	for _, p := range problems {
 		a.log.Error(p.String(), "event", "reload_problem", "hint", p.Hint)
@@ -109,7 +124,7 @@ func (a *App) keepWatchdog(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			notify("WATCHDOG=1")
+			a.manager.tell("WATCHDOG=1")
 		}
 	}
 }

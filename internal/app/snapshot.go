@@ -170,6 +170,7 @@ func (b *builder) defaultKey(options keystore.Options) *keystore.SigningKey {
 	if err != nil {
 		b.refuse("KeyFile", keyHint(err), "%s", err)
 	}
+	b.files = append(b.files, path)
 	return key
 }
 

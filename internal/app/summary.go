@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -94,15 +95,8 @@ func statFile(path string) fileTime {
 	return fileTime{info.ModTime(), info.Size()}
 }
 
-// changed reports whether a file is another one now.
-func (t fileTimes) changed() bool {
-	for path, was := range t {
-		if statFile(path) != was {
-			return true
-		}
-	}
-	return false
-}
+// equal reports whether no file differs.
+func (t fileTimes) equal(u fileTimes) bool { return maps.Equal(t, u) }
 
 // again looks at the same files anew.
 func (t fileTimes) again() fileTimes {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"dojang/internal/app"
@@ -26,11 +27,6 @@ type daemon struct {
 }
 
 func (d *daemon) run(ctx context.Context) int {
-	if dir := d.config.String("BaseDirectory"); dir != "" {
-		if err := os.Chdir(dir); err != nil {
-			return d.fail(exConfig, fmt.Errorf("%s: chdir(): %w", dir, err))
-		}
-	}
 	// A service manager that waits for our word (Type=notify) or hands sockets over
 	// wants the process it started, and restarts it itself.
 	managed := os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("LISTEN_FDS") != ""
@@ -63,31 +59,42 @@ func (d *daemon) supervise() int {
 		return exConfig
 	}
 	defer closeLog()
-	if path := d.config.String("PidFile"); path != "" {
-		remove := app.WritePidFile(path, log)
-		defer remove()
+	path := d.config.String("PidFile")
+	if dir := d.config.String("BaseDirectory"); path != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path) // each worker goes there itself
 	}
+	pid := app.OpenPidFile(path, log)
+	defer pid.Remove()
 	count, period := d.config.Rate("AutoRestartRate")
-	return app.Supervise(app.RestartLimits{Count: d.config.Int("AutoRestartCount"), RateCount: count, RatePeriod: period}, log)
+	return app.Supervise(app.RestartLimits{Count: d.config.Int("AutoRestartCount"), RateCount: count, RatePeriod: period}, pid, log)
 }
 
 // serve is the filter itself.
 func (d *daemon) serve(ctx context.Context) int {
+	if dir := d.config.String("BaseDirectory"); dir != "" {
+		if err := os.Chdir(dir); err != nil {
+			v := d.config.Source("BaseDirectory")
+			d.problem(v, "BaseDirectory", fmt.Sprintf("%s: chdir(): %s", dir, capitalize(errors.Unwrap(err).Error())))
+			return exConfig
+		}
+	}
 	a, problems := app.New(ctx, app.Options{
 		Config: d.config, Path: d.path, Load: d.load, Args: strings.TrimSpace(d.args), Version: Version, Console: d.console,
 	})
 	problems.Write(d.streams.Err)
 	if a == nil {
-		return exConfig
+		return app.ProblemStatus(problems)
 	}
 	if err := a.Run(ctx, app.Ready); err != nil {
-		code := exUnavailable
-		if errors.Is(err, app.ErrConfig) {
-			code = exConfig
-		}
-		return d.fail(code, err)
+		return d.fail(app.ExitStatus(err), err)
 	}
 	return exOK
+}
+
+// problem tells of an option that cannot be obeyed.
+func (d *daemon) problem(v config.Value, option, text string) {
+	problems := problem.List{{File: v.File, Line: v.Line, Option: option, Text: text, Severity: problem.Error}}
+	problems.Write(d.streams.Err)
 }
 
 func (d *daemon) fail(code int, err error) int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -142,8 +143,12 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 	if f.configFile == "" {
 		return nil
 	}
+	path, err := filepath.Abs(f.configFile) // BaseDirectory moves us
+	if err != nil {
+		path = f.configFile
+	}
 	return func() (*config.Config, problem.List) {
-		c, problems := config.Load(f.configFile)
+		c, problems := config.Load(path)
 		problems = append(problems, c.SetEnvironment(os.Environ())...)
 		for _, o := range f.overrides {
 			if option, ok := config.Find(o.option); ok && !option.Reloadable {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -254,4 +255,17 @@ func Changed(from, to *Config) []string {
 		}
 	}
 	return names
+}
+
+// Files returns the files from which values came, each once, sorted.
+func (c *Config) Files() []string {
+	seen := map[string]bool{}
+	for _, values := range c.values {
+		for _, v := range values {
+			if v.Line > 0 {
+				seen[v.File] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }

@@ -60,7 +60,7 @@ func loggingOptions() []Option {
 		{Name: "StdoutLog", Since: "2026", Type: Boolean, Default: "no", ObeyedBy: "logging",
 			Doc: "Logs to standard output besides, or in the place of, Syslog: what a container wants. -O does the same."},
 		{Name: "LogFormat", Since: "dojang", Type: String, Default: "classic", Allowed: []string{"classic", "json"}, ObeyedBy: "logging",
-			Doc: "classic logs OpenDKIM's lines word for word; json logs the same events as one object a line, with their fields."},
+			Doc: "classic logs OpenDKIM's lines word for word; json logs the same events as one object a line, with their fields: to the places that Syslog and StdoutLog name, or to standard error when they name none."},
 		{Name: "MetricsSocket", Since: "dojang", Type: SocketAddress, ObeyedBy: "metrics",
 			Doc: "Where Prometheus finds /metrics, and a supervisor /healthz, over HTTP: inet:9891@localhost or local:PATH with mode=, owner= and group=. Keep it off the network. Not obeyed by a reload."},
 	}

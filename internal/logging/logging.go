@@ -7,9 +7,11 @@
 package logging
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -73,14 +75,65 @@ func (h *Classic) WithGroup(string) slog.Handler { return h }
 // NewJSON returns a handler that writes each event as one JSON object a line,
 // with syslog's names for the levels.
 func NewJSON(w io.Writer, level slog.Leveler) slog.Handler {
-	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	return slog.NewJSONHandler(w, jsonOptions(level))
+}
+
+// jsonToSyslog sends each event as one JSON object.
+type jsonToSyslog struct {
+	syslog *Syslog
+	level  slog.Leveler
+	with   func(slog.Handler) slog.Handler // attributes and groups added; nil for none
+}
+
+// NewSyslogJSON returns a handler that sends each event to s as one JSON object.
+func NewSyslogJSON(s *Syslog, level slog.Leveler) slog.Handler {
+	return &jsonToSyslog{syslog: s, level: level}
+}
+
+func (h *jsonToSyslog) Enabled(_ context.Context, level slog.Level) bool {
+	return h.level == nil || level >= h.level.Level()
+}
+
+func (h *jsonToSyslog) Handle(ctx context.Context, r slog.Record) error {
+	var object bytes.Buffer
+	var json slog.Handler = slog.NewJSONHandler(&object, jsonOptions(h.level))
+	if h.with != nil {
+		json = h.with(json)
+	}
+	if err := json.Handle(ctx, r); err != nil {
+		return err
+	}
+	h.syslog.Send(r.Level, strings.TrimSuffix(object.String(), "\n"))
+	return nil
+}
+
+func (h *jsonToSyslog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.and(func(next slog.Handler) slog.Handler { return next.WithAttrs(attrs) })
+}
+
+func (h *jsonToSyslog) WithGroup(name string) slog.Handler {
+	return h.and(func(next slog.Handler) slog.Handler { return next.WithGroup(name) })
+}
+
+func (h *jsonToSyslog) and(more func(slog.Handler) slog.Handler) slog.Handler {
+	before := h.with
+	return &jsonToSyslog{h.syslog, h.level, func(next slog.Handler) slog.Handler {
+		if before != nil {
+			next = before(next)
+		}
+		return more(next)
+	}}
+}
+
+func jsonOptions(level slog.Leveler) *slog.HandlerOptions {
+	return &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.LevelKey {
 			if level, ok := a.Value.Any().(slog.Level); ok {
 				return slog.String(slog.LevelKey, severityNames[severity(level)])
 			}
 		}
 		return a
-	}})
+	}}
 }
 
 // oneLine keeps one record one line: control characters that could forge a

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// PidFile tells others our process ID. It is opened while we are root, and
+// written when the sockets listen: until then it may hold the ID of a filter
+// that serves, whom a second start must not disturb.
+type PidFile struct {
+	path, name string
+	folder     int // open folder, in which the file is found again from within a chroot
+	file       *os.File
+	created    bool // it was not there before
+	log        *slog.Logger
+}
+
+// OpenPidFile opens the file at path; "" is none. A failure is told, and no
+// more: mail matters more. A PidFile that is nil does nothing.
+func OpenPidFile(path string, log *slog.Logger) *PidFile {
+	if path == "" {
+		return nil
+	}
+	p := &PidFile{path: path, name: filepath.Base(path), folder: -1, log: log}
+	if err := p.open(); err != nil {
+		p.failed(err)
+		p.close()
+		return nil
+	}
+	return p
+}
+
+func (p *PidFile) failed(err error) {
+	p.log.Error(fmt.Sprintf("can't write pid to %s: %s", p.path, errorWords(err)), "event", "pid_file_failed", "path", p.path)
+}
+
+func (p *PidFile) open() (err error) {
+	if p.folder, err = unix.Open(filepath.Dir(p.path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return err
+	}
+	// The folder may belong to the filter's user, who must not make root write
+	// somewhere else by a link.
+	const flags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(p.folder, p.name, flags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		p.created = true
+		fd, err = unix.Openat(p.folder, p.name, flags|unix.O_CREAT|unix.O_EXCL, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	p.file = os.NewFile(uintptr(fd), p.path)
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is there and no plain file")
+	}
+	return nil
+}
+
+// Write writes this process's ID, for everybody to read whatever UMask says.
+func (p *PidFile) Write() {
+	if p == nil {
+		return
+	}
+	text := strconv.Itoa(os.Getpid()) + "\n"
+	_ = p.file.Chmod(0o644) // not ours to change when an earlier filter's user owns it
+	_, err := p.file.WriteAt([]byte(text), 0)
+	if err = errors.Join(err, p.file.Truncate(int64(len(text)))); err != nil {
+		p.failed(err)
+		return
+	}
+	p.created = true
+}
+
+// Remove takes the file away, if it is ours; where the folder does not let us,
+// it is emptied, so that nobody signals a stranger.
+func (p *PidFile) Remove() {
+	if p == nil {
+		return
+	}
+	if p.created {
+		if unix.Unlinkat(p.folder, p.name, 0) != nil {
+			_ = p.file.Truncate(0)
+		}
+	}
+	p.close()
+}
+
+func (p *PidFile) close() {
+	if p.file != nil {
+		p.file.Close()
+	}
+	if p.folder >= 0 {
+		unix.Close(p.folder)
+	}
+}
