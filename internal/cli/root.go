@@ -65,7 +65,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.SetVersionTemplate("dojang {{.Version}}\n")
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), configCommand(s), queryCommand(s),
-		benchCommand(s), doctorCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s), manCommand(s),
+		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s), manCommand(s),
 	)
 	return root
 }

@@ -1,0 +1,165 @@
+package migrate
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dojang/internal/dataset"
+)
+
+func TestPatternsBecomeKeys(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"*": "*", "*@*": "*", "joe@Example.com": "joe@example.com", "*@example.com": "example.com", "*@*.example.com": ".example.com",
+		"joe@*": "joe@*", "example.com": "example.com", "j*@example.com": "", "*@ex*.com": "", "*example.com": "",
+	} {
+		got, err := exactKey(pattern)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", pattern, got, err, want)
+		}
+	}
+}
+
+func TestFromSets(t *testing.T) {
+	open := func(spec string) dataset.Set {
+		set, err := dataset.Open(t.Context(), spec, dataset.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,x*@example.com=k2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Tables{
+		Keys:    []Key{{Name: "k1", Domain: "example.com", Selector: "s", Path: "/keys/a"}, {Name: "k2", Domain: "example.org", Selector: "s", Data: "AAAA", Algorithm: "ed25519-sha256"}},
+		Signing: []Signing{{Author: "example.com", Key: "k1", Identity: "joe@example.com"}},
+	}
+	if diff := cmp.Diff(want, tables); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(problems) != 2 || !problems.HasErrors() {
+		t.Errorf("want a problem for the short row and one for the pattern, got %v", problems)
+	}
+}
+
+// The text is what amavisd 2.12 prints for two dkim_key() lines.
+func TestFromAmavis(t *testing.T) {
+	tables, err := FromAmavis(strings.NewReader(`; key#1 2048 bits, s=dkim, d=example.com, /var/db/dkim/example.pem
+dkim._domainkey.example.com.	3600 TXT (
+  "v=DKIM1; p="
+  "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A")
+
+; key#2, s=mail, d=Example.org, /var/db/dkim/org.pem
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Key{{Name: "dkim._domainkey.example.com", Domain: "example.com", Selector: "dkim", Path: "/var/db/dkim/example.pem"},
+		{Name: "mail._domainkey.example.org", Domain: "example.org", Selector: "mail", Path: "/var/db/dkim/org.pem"}}
+	if diff := cmp.Diff(want, tables.Keys); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := FromAmavis(strings.NewReader("nonsense")); err == nil {
+		t.Error("a text without keys was taken")
+	}
+}
+
+func TestFromDkimpy(t *testing.T) {
+	tables, err := FromDkimpy(strings.NewReader("# comment\nDomain example.com,example.org\nSelector rsa\nKeyFile /etc/rsa.key\nSelectorEd25519 ed\nKeyFileEd25519 /etc/ed.key # the new one\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for _, k := range tables.Keys {
+		rows = append(rows, k.Domain+" "+k.Selector+" "+k.Path)
+	}
+	if diff := cmp.Diff([]string{"example.com rsa /etc/rsa.key", "example.com ed /etc/ed.key", "example.org rsa /etc/rsa.key", "example.org ed /etc/ed.key"}, rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFromRspamd(t *testing.T) {
+	rows := func(text string, files ...string) []string {
+		tables, err := FromRspamd(strings.NewReader(text), func(string) ([]string, error) { return files, nil })
+		if err != nil {
+			return []string{err.Error()}
+		}
+		var rows []string
+		for _, k := range tables.Keys {
+			rows = append(rows, k.Domain+" "+k.Selector+" "+k.Path)
+		}
+		return rows
+	}
+	for name, c := range map[string]struct {
+		text  string
+		files []string
+		want  []string
+	}{
+		"domain blocks": {`# local.d/dkim_signing.conf
+path = "/var/lib/rspamd/dkim/$domain.$selector.key";
+selector = "dkim";
+allow_username_mismatch = true;
+domain {
+  example.com {
+    path = "/etc/dkim/example.key"; selector = "ds";
+  }
+  example.org { selector = "x" }
+}`, nil, []string{"example.com ds /etc/dkim/example.key", "example.org x /var/lib/rspamd/dkim/example.org.x.key"}},
+		"several selectors": {`domain { example.com { selectors [ { path: "/a.key"; selector: "rsa"; }, { path: "/b.key"; selector: "ed"; } ] } }`, nil,
+			[]string{"example.com rsa /a.key", "example.com ed /b.key"}},
+		"pattern of paths": {`path = "/var/lib/rspamd/dkim/$domain.$selector.key"; selector = "2026";`,
+			[]string{"/var/lib/rspamd/dkim/a.example.2026.key", "/var/lib/rspamd/dkim/b.example.2026.key"},
+			[]string{"a.example 2026 /var/lib/rspamd/dkim/a.example.2026.key", "b.example 2026 /var/lib/rspamd/dkim/b.example.2026.key"}},
+		"inside its section": {`dkim_signing { domain { example.com { path = "/k"; selector = "s"; } } }`, nil, []string{"example.com s /k"}},
+		"unclosed":           {`domain { example.com {`, nil, []string{"a block is not closed"}},
+	} {
+		if diff := cmp.Diff(c.want, rows(c.text, c.files...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestWriters(t *testing.T) {
+	tables := Tables{
+		Keys:    []Key{{Name: "k'1", Domain: "example.com", Selector: "s", Data: "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n"}},
+		Signing: []Signing{{Author: "example.com", Key: "k'1", Identity: "@example.com"}, {Author: "example.com", Key: "k2"}},
+	}
+	var flat, signing, sql, ldif, redis bytes.Buffer
+	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql), tables.WriteLDIF(&ldif, "dc=example"), tables.WriteRedis(&redis)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if flat.String() != "k'1 example.com:s:AAAABBBB\n" || signing.String() != "example.com k'1:@example.com\nexample.com k2\n" {
+		t.Errorf("flat: %q %q", flat.String(), signing.String())
+	}
+	if !strings.Contains(sql.String(), "INSERT INTO dkim_keys (name, domain, selector, private_key, algorithm) VALUES ('k''1', 'example.com', 's', 'AAAABBBB', '');") {
+		t.Errorf("SQL does not quote: %s", sql.String())
+	}
+	if !strings.Contains(ldif.String(), "dn: cn=k'1,dc=example\n") || !strings.Contains(ldif.String(), "DKIMKey:: LS0tLS1CRUdJTi") || !strings.Contains(ldif.String(), "DKIMIdentity: example.com\n") {
+		t.Errorf("LDIF: %s", ldif.String())
+	}
+	if want := "HSET dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSET dkim:signing \"example.com\" \"k'1:@example.com\"\n"; redis.String() != want {
+		t.Errorf("Redis: got %q, want %q", redis.String(), want)
+	}
+}
+
+func TestLoadKeysTellsWhatIsMissing(t *testing.T) {
+	tables := Tables{Keys: []Key{{Name: "k", Path: filepath.Join(t.TempDir(), "gone")}}}
+	if problems := tables.LoadKeys(nil); !problems.HasErrors() {
+		t.Error("a missing key is no problem")
+	}
+}
+
+func FuzzUCL(f *testing.F) {
+	f.Add(`domain { example.com { path = "/k"; selector = 's'; } } /* c */ # d`)
+	f.Add(`a [ { b: c }, { d: e } ]`)
+	f.Fuzz(func(_ *testing.T, text string) {
+		_, _ = parseUCL(text) // must end, and not crash
+	})
+}
