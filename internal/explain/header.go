@@ -31,13 +31,19 @@ type headerSearch struct {
 	fields  *header.List
 	own     int
 	scratch header.List
-	left    int // candidates that may still be tried
+	left    int // work that may still be done, in bytes hashed
+	cost    int // of one candidate
+	tried   int
 }
 
-// maxCandidates bounds the work for one signature, about a second.
+// maxHeaderWork bounds the work for one signature, about a second: 60,000
+// candidates for a header of usual size.
+const maxHeaderWork = 384 << 20
+
+// What a candidate costs beside its bytes, in bytes hashed.
 const (
-	maxCandidates        = 60_000
-	maxCandidatesEd25519 = 12_000
+	tryCost    = 2 << 10
+	verifyCost = 24 << 10 // of an Ed25519 signature
 )
 
 // headerCauses finds why b= does not fit the header.
@@ -47,9 +53,9 @@ func headerCauses(ctx context.Context, fields *header.List, r *dkim.Result) []Ca
 		return []Cause{{Part: PartKey, Code: "wrong-key", Proved: true,
 			Text: "b= was not made with the private key that belongs to the published record: key and record do not match, or the signature was garbled"}}
 	}
-	h := &headerSearch{ctx: ctx, check: check, fields: fields, own: r.FieldIndex, left: maxCandidates}
+	h := &headerSearch{ctx: ctx, check: check, fields: fields, own: r.FieldIndex, left: maxHeaderWork, cost: fields.Size() + tryCost}
 	if check.want == nil {
-		h.left = maxCandidatesEd25519
+		h.cost += verifyCost
 	}
 	if found := h.copied(); found != nil {
 		return found
@@ -130,8 +136,11 @@ func quote(value string) string {
 
 // try undoes the edits and tells whether that gives the header that was signed.
 func (h *headerSearch) try(edits ...fieldEdit) bool {
-	if h.left--; h.left < 0 || h.left%256 == 0 && h.ctx.Err() != nil {
-		h.left = min(h.left, 0)
+	h.left -= h.cost
+	if h.tried++; h.tried%64 == 0 && h.ctx.Err() != nil {
+		h.left = 0
+	}
+	if h.left <= 0 {
 		return false
 	}
 	h.scratch.Reset()
@@ -191,7 +200,7 @@ func (h *headerSearch) search() []fieldEdit {
 		if found := h.pairs(list[i+1:], &list[i]); found != nil {
 			return found
 		}
-		if h.left <= maxCandidatesEd25519/2 {
+		if h.left <= maxHeaderWork/8 { // keep some for other pairs
 			break
 		}
 	}
