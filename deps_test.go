@@ -27,6 +27,7 @@ var below = map[string]string{
 	"internal/keystore":         "dkim header internal/dataset internal/problem",
 	"internal/policy":           "dkim header authres taglist internal/dataset internal/keystore internal/event",
 	"internal/filter":           "dkim header authres milter internal/policy internal/event internal/keystore internal/dataset internal/resolver",
+	"internal/report":           "dkim header taglist internal/policy internal/event internal/resolver",
 	"internal/explain":          "dkim header authres taglist internal/policy internal/resolver",
 	"internal/metrics":          "dkim",
 	"internal/testutil":         "",

@@ -25,6 +25,12 @@ func decodeQuoted(dst, v []byte) ([]byte, bool) {
 	return dst, true
 }
 
+// DecodeQuoted reads dkim-quoted-printable (RFC 6376 §2.11).
+func DecodeQuoted(v []byte) (text string, ok bool) {
+	out, ok := decodeQuoted(make([]byte, 0, len(v)), v)
+	return string(out), ok
+}
+
 func unhex(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':

@@ -25,6 +25,7 @@ type builder struct {
 	sets     []dataset.Set
 	summary  summary
 	files    []string
+	closers  []func()
 }
 
 // refuse records a problem that keeps the filter from starting, at the place
@@ -42,8 +43,11 @@ func (b *builder) at(s problem.Severity, option, hint, format string, args ...an
 	b.problems.Addf(s, v.File, v.Line, option, hint, format, args...)
 }
 
-// close closes every set that was opened.
+// close closes whatever was opened.
 func (b *builder) close() {
+	for _, closer := range b.closers {
+		closer()
+	}
 	for _, s := range b.sets {
 		_ = s.Close() // nothing is left to do with it
 	}

@@ -79,6 +79,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 		FixCRLF:            c.Bool("FixCRLF"),
 		Actions:            milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
 	}
+	s.Reporter = b.reporter(s.Rules.Reports, s.Resolver)
 	for _, m := range s.Rules.MacroList {
 		s.MacroNames = append(s.MacroNames, m.Name)
 	}
@@ -125,6 +126,7 @@ func (b *builder) rules() *policy.Rules {
 		Signing:             b.signing(),
 		Verdicts:            b.verdicts(),
 		Results:             b.authResults(),
+		Reports:             b.reports(),
 	}
 	if r.Sign {
 		b.keys(r)

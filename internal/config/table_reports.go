@@ -3,17 +3,17 @@ package config
 // reportOptions are about failure reports and statistics.
 func reportOptions() []Option {
 	return []Option{
-		{Name: "SendReports", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "report",
+		{Name: "SendReports", Type: Boolean, Default: "no", ObeyedBy: "report",
 			Doc: "Sends a report (RFC 6651) when a signature fails that asked for one (r=y) and whose domain publishes an address for it."},
-		{Name: "ReportAddress", Type: String, Status: NoEffectYet, ObeyedBy: "report",
+		{Name: "ReportAddress", Type: String, ObeyedBy: "report",
 			Doc: "The From address of reports. Left out, the filter's user at this host."},
-		{Name: "ReportBccAddress", Type: String, Status: NoEffectYet, ObeyedBy: "report",
+		{Name: "ReportBccAddress", Type: String, ObeyedBy: "report",
 			Doc: "Addresses that get a copy of each report, separated by commas."},
-		{Name: "MTACommand", Type: Path, Default: "/usr/sbin/sendmail", Status: NoEffectYet, ObeyedBy: "report",
+		{Name: "MTACommand", Type: Path, Default: "/usr/sbin/sendmail", ObeyedBy: "report",
 			Doc: "The program that sends reports. It is called with -t and -f, gets the message on its standard input, and exits with other than 0 on failure."},
-		{Name: "SMTPURI", Type: String, Status: NoEffectYet, ObeyedBy: "report",
+		{Name: "SMTPURI", Type: String, ObeyedBy: "report",
 			Doc: "Where to send reports by SMTP instead of by MTACommand: smtp://localhost. Debian's OpenDKIM is built without it."},
-		{Name: "DiagnosticDirectory", Type: Path, Status: NoEffectYet, ObeyedBy: "filter",
+		{Name: "DiagnosticDirectory", Type: Path, ObeyedBy: "filter",
 			Doc: "A folder into which, when a signature with a copy of its header fields (z=) fails, a file is written that names the differences."},
 		{Name: "Statistics", Type: Path, Status: NoEffectYet, ObeyedBy: "report",
 			Doc: "A file to which a record of each message and signature is appended, for opendkim-stats to read."},

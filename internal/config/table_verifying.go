@@ -69,7 +69,7 @@ func resultOptions() []Option {
 			Doc: "Removes such fields whatever results they hold. When not set, only those with a DKIM result go."},
 		{Name: "KeepAuthResults", Type: Boolean, Default: "no", ObeyedBy: "policy",
 			Doc: "Leaves Authentication-Results fields that claim to be ours in place. They are forged or show a mistake in the set-up: readers who trust the name can be deceived."},
-		{Name: "AddCanonicalizedData", Since: "2026", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "filter",
+		{Name: "AddCanonicalizedData", Since: "2026", Type: Boolean, Default: "no", ObeyedBy: "filter",
 			Doc: "Adds X-DKIM-Canonicalized-Header and X-DKIM-Canonicalized-Body fields with the very bytes that were verified, base64, for a DMARC filter that puts them into failure reports (RFC 9991) and removes them."},
 		{Name: "SoftwareHeader", Type: Boolean, Default: "no", ObeyedBy: "filter",
 			Doc: "Adds a DKIM-Filter field with the filter's name, version, host and the queue ID to each message it signed or verified."},

@@ -9,6 +9,7 @@ package event
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -202,6 +203,20 @@ func Signature(selector, domain, algorithm, why string) Event {
 	return info("signature_detail", text, slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("algorithm", algorithm), slog.String("why", why))
 }
 
+// FieldDiffers: a field is not as the signer saw it (z=).
+func FieldDiffers(kind, name, then, now string) Event {
+	text := fmt.Sprintf("header field %s was %s after signing", cut(name), kind)
+	if kind != "added" {
+		text += ", then: " + quote(then)
+	}
+	if kind != "removed" {
+		text += ", now: " + quote(now)
+	}
+	return info("field_differs", text, slog.String("field", cut(name)), slog.String("kind", kind), slog.String("then", cut(then)), slog.String("now", cut(now)))
+}
+
+func quote(s string) string { return strconv.Quote(cut(strings.TrimSpace(s))) }
+
 // EditsFailed: the MTA did not agree to an edit that is needed.
 func EditsFailed(err error) Event {
 	return failure("edits_failed", "can't change the message: "+cut(err.Error()), slog.String("error", cut(err.Error())))
@@ -253,6 +268,28 @@ func KeyQueryFailed(selector, domain string, err error) Event {
 // §3.6.2.2 leaves open which counts.
 func SeveralKeys(selector, domain string) Event {
 	return Event{Name: "several_keys", Level: slog.LevelWarn, Text: fmt.Sprintf("multiple key records (s=%s, d=%s): the first usable one is taken", cut(selector), cut(domain))}
+}
+
+// Reports and statistics.
+
+// ReportSent: a report about a failed signature is on its way.
+func ReportSent(domain, to string) Event {
+	return info("report_sent", fmt.Sprintf("failure report for %s sent to %s", cut(domain), cut(to)), slog.String("domain", cut(domain)), slog.String("to", cut(to)))
+}
+
+// ReportFailed: a report about a failed signature could not be sent.
+func ReportFailed(domain string, err error) Event {
+	return failure("report_failed", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), cut(err.Error())), slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
+}
+
+// ReportDropped: more reports are wanted than are sent.
+func ReportDropped(domain, why string) Event {
+	return info("report_dropped", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), why), slog.String("domain", cut(domain)), slog.String("why", why))
+}
+
+// FileFailed: a file that an option asks for could not be written.
+func FileFailed(err error) Event {
+	return failure("file_failed", cut(err.Error()), slog.String("error", cut(err.Error())))
 }
 
 // RemovedResults: fields that claim to be ours came with the message.

@@ -23,6 +23,7 @@ type Snapshot struct {
 	PeerList policy.HostMatcher // clients that are let pass unseen; nil for none
 	Resolver resolver.Resolver
 	Log      *slog.Logger
+	Reporter Reporter // what messages leave to be done; nil for none
 
 	LogWhy        bool // tell the way to each decision
 	LogResults    bool // tell the result of each signature

@@ -117,6 +117,7 @@ func (m *message) decide(s *session) {
 	m.prepareSigners(s)
 	if m.plan.Verify {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.facts, s.filter.now()), &m.fields, &m.bodies)
+		m.keepBodies(rules)
 		m.startLookups(s)
 	}
 }
@@ -146,7 +147,7 @@ func (m *message) prepareSigners(s *session) {
 // finish answers the message's end.
 func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	m.bodies.Close()
-	verdict := policy.Verdict{Now: s.filter.now()}
+	verdict := policy.Verdict{Now: s.filter.now(), Kept: m.bodies.Kept}
 	if m.verifier != nil {
 		m.joinLookups()
 		verdict.Results = m.verifier.Finish()
@@ -166,6 +167,7 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	if err := apply(e, outcome); err != nil {
 		return s.editsFailed(err)
 	}
+	s.snapshot.leave(outcome)
 	return outcome.Reply
 }
 

@@ -15,6 +15,9 @@ type Verdict struct {
 	Results    []dkim.Result // of the signatures found, top down
 	Signatures []Signature   // made by us
 	SignError  error         // why none could be made
+	// Kept returns the beginning of a canonical body, as far as it was kept; nil
+	// when none was.
+	Kept func(dkim.Canonicalization) []byte
 }
 
 // Signature is one that we made.
@@ -53,6 +56,9 @@ type Outcome struct {
 	Edits      []Edit
 	Notes      []Note
 	Summary    string // what was done, in a few words
+
+	Report    *FailureReport // to be sent; nil for none
+	Diagnosis *Diagnosis     // to be written; nil for none
 }
 
 func (o *Outcome) tell(e event.Event) { o.Notes = append(o.Notes, Note{Event: e}) }
@@ -75,6 +81,10 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	}
 	if p.Verify {
 		r.Results.removeForged(o, f)
+		if r.Reports.AddCanonicalizedData {
+			o.deleteAll(f, canonicalizedHeader)
+			o.deleteAll(f, canonicalizedBody)
+		}
 		r.verified(o, f, p, v)
 	}
 	if len(p.Sign) > 0 && SignsNow(p, v.Results) {
@@ -170,6 +180,9 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		return
 	}
 	r.tellSignatures(o, judged)
+	if r.Reports.AddCanonicalizedData {
+		r.addCanonicalized(o, f, v, judged)
+	}
 	r.Results.add(o, f, judged)
 	decider := deciding(judged)
 	if decider == nil {
@@ -177,6 +190,8 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	}
 	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
 	r.tellDecision(o, decider)
+	r.diagnose(o, f, decider)
+	r.report(o, f, v, decider)
 	r.follow(o, f, decider)
 }
 

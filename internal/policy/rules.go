@@ -63,6 +63,7 @@ type Rules struct {
 
 	Verdicts Verdicts
 	Results  AuthResults
+	Reports  Reports
 }
 
 // MacroRule is one row of MacroList: the macro must be set, and to one of

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"os/user"
+	"strconv"
+
+	"dojang/header"
+	"dojang/internal/filter"
+	"dojang/internal/policy"
+	"dojang/internal/report"
+	"dojang/internal/resolver"
+)
+
+// reports reads the options about what is told beside the result.
+func (b *builder) reports() policy.Reports {
+	c := b.config
+	return policy.Reports{
+		Send:                 c.Bool("SendReports"),
+		Diagnose:             c.String("DiagnosticDirectory") != "",
+		AddCanonicalizedData: c.Bool("AddCanonicalizedData"),
+	}
+}
+
+// reporter makes what sends and writes; nil when nothing is wanted.
+func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Reporter {
+	if !wanted.Send && !wanted.Diagnose {
+		return nil
+	}
+	c := b.config
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	o := report.Options{
+		Resolver:            r,
+		Log:                 b.parts.Log,
+		Software:            "dojang-Filter/" + b.parts.Version,
+		HostName:            host,
+		From:                c.String("ReportAddress"),
+		Bcc:                 c.String("ReportBccAddress"),
+		DiagnosticDirectory: c.String("DiagnosticDirectory"),
+	}
+	if o.From == "" {
+		o.From = userName(b.parts.Account.UID) + "@" + host // Compat(opendkim 2.11)
+	}
+	if wanted.Send {
+		b.delivery(&o)
+	}
+	if wanted.Diagnose {
+		if info, err := os.Stat(o.DiagnosticDirectory); err != nil || !info.IsDir() {
+			b.warn("DiagnosticDirectory", "make it, writable by the filter's user", "%s: not a folder", o.DiagnosticDirectory)
+		}
+	}
+	queue := report.New(o)
+	b.closers = append(b.closers, queue.Close)
+	return queue
+}
+
+// delivery sets how reports leave, and checks the addresses on them.
+func (b *builder) delivery(o *report.Options) {
+	for option, list := range map[string]string{"ReportAddress": o.From, "ReportBccAddress": o.Bcc} {
+		if list == "" {
+			continue
+		}
+		if mailboxes, err := header.Addresses([]byte(list)); err != nil || len(mailboxes) == 0 || mailboxes[0].Domain == "" {
+			b.warn(option, "write name@domain, or Words <name@domain>", "%.64q is no address", list)
+		}
+	}
+	if uri := b.config.String("SMTPURI"); uri != "" {
+		o.SMTPServer = b.smtpServer(uri)
+		return
+	}
+	o.MTACommand = b.config.String("MTACommand")
+	if info, err := os.Stat(o.MTACommand); err != nil || info.Mode()&0o111 == 0 {
+		b.warn("MTACommand", "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost", "%s: not a program; reports will not be sent", o.MTACommand)
+	}
+}
+
+func (b *builder) smtpServer(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "smtp" || u.Hostname() == "" || u.Path != "" && u.Path != "/" {
+		b.refuse("SMTPURI", "write smtp://host or smtp://host:port", "%.64q is no address of a mail server", uri)
+		return ""
+	}
+	port := u.Port()
+	if port == "" {
+		port = "25"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}

@@ -1,0 +1,36 @@
+package report
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"dojang/internal/event"
+	"dojang/internal/policy"
+)
+
+// Diagnose writes a file into DiagnosticDirectory, under the job's name.
+// Compat(opendkim 2.11): a file of the same name is written anew.
+func (q *Queue) Diagnose(d *policy.Diagnosis) {
+	ok := q.add(func(context.Context) {
+		if !q.files.allow("", q.o.Now()) {
+			return
+		}
+		path := filepath.Join(q.o.DiagnosticDirectory, fileName(d.JobID))
+		if err := os.WriteFile(path, d.Text, 0o644); err != nil {
+			q.tell(d.JobID, event.FileFailed(err))
+		}
+	})
+	if !ok {
+		q.tell(d.JobID, event.FileFailed(errFull))
+	}
+}
+
+// fileName makes a file's name of a job's, which comes from outside.
+func fileName(job string) string {
+	name := atom(job)
+	if name == "" || name[0] == '.' {
+		name = "_" + name
+	}
+	return name
+}
