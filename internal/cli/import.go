@@ -22,6 +22,7 @@ type importOptions struct {
 	keyTable, signingTable string
 	base, directory        string
 	dryRun, paths          bool
+	multiple               bool // some author has several keys
 }
 
 // importCommand is `dojang import`.
@@ -83,6 +84,7 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 		fmt.Fprintf(s.Out, "%d keys and %d rows of the SigningTable would go to %s\n", len(tables.Keys), len(tables.Signing), withoutPassword(o.to))
 		return nil
 	}
+	o.multiple = tables.Multiple()
 	return o.write(ctx, s, tables)
 }
 
@@ -173,6 +175,9 @@ func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) 
 // say prints the lines for opendkim.conf where they do not mix with a script.
 func (o *importOptions) say(s Streams, lines []string) {
 	fmt.Fprintln(s.Err, "in opendkim.conf:")
+	if o.multiple {
+		lines = append(lines, "MultipleSignatures  yes")
+	}
 	for _, line := range lines {
 		fmt.Fprintln(s.Err, "  "+line)
 	}
@@ -205,6 +210,9 @@ func (o *importOptions) intoSQL(ctx context.Context, s Streams, t migrate.Tables
 		return exitf(exUsage, "--to: %s", err)
 	}
 	defer db.Close()
+	if backend == "sqlite3" {
+		return exitf(exUsage, "SQLite files are filled by their own client: dojang import --to sql | sqlite3 FILE")
+	}
 	for _, statement := range create {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return exitf(exUnavailable, "%s", err)

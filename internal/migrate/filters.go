@@ -17,6 +17,12 @@ func (t *Tables) add(author, domain, selector, path string) {
 		name = fmt.Sprintf("%s._domainkey.%s-%d", selector, domain, i)
 	}
 	t.Keys = append(t.Keys, Key{Name: name, Domain: domain, Selector: selector, Path: path})
+	for i := range t.Signing {
+		if t.Signing[i].Author == author {
+			t.Signing[i].Key += "," + name
+			return
+		}
+	}
 	t.Signing = append(t.Signing, Signing{Author: author, Key: name})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"dojang/internal/dataset"
@@ -26,7 +27,7 @@ type Key struct {
 // user@host, host, .host, user@* or *.
 type Signing struct {
 	Author   string
-	Key      string
+	Key      string // names, separated by commas
 	Identity string
 }
 
@@ -67,7 +68,7 @@ func FromSets(ctx context.Context, keyTable, signingTable dataset.Set) (Tables, 
 	if err != nil {
 		return t, problems, err
 	}
-	seen := map[string]bool{}
+	rows := map[string]int{} // by author
 	err = signing.Walk(ctx, func(e dataset.Entry) error {
 		author, err := exactKey(e.Key)
 		if err != nil {
@@ -81,10 +82,14 @@ func FromSets(ctx context.Context, keyTable, signingTable dataset.Set) (Tables, 
 		if len(e.Values) > 1 {
 			row.Identity = strings.Join(e.Values[1:], ":")
 		}
-		if seen[author+"\x00"+row.Key] {
+		// A table has one row an author: with MultipleSignatures it names all keys.
+		if i, ok := rows[author]; ok {
+			if names := strings.Split(t.Signing[i].Key, ","); !slices.Contains(names, row.Key) {
+				t.Signing[i].Key += "," + row.Key
+			}
 			return nil
 		}
-		seen[author+"\x00"+row.Key] = true
+		rows[author] = len(t.Signing)
 		t.Signing = append(t.Signing, row)
 		return nil
 	})
@@ -137,6 +142,12 @@ func (t *Tables) LoadKeys(progress func(done int)) problem.List {
 		}
 	}
 	return problems
+}
+
+// Multiple reports whether some author has several keys, which needs
+// MultipleSignatures.
+func (t *Tables) Multiple() bool {
+	return slices.ContainsFunc(t.Signing, func(s Signing) bool { return strings.Contains(s.Key, ",") })
 }
 
 // location is what the key column holds.

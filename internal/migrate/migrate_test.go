@@ -31,13 +31,13 @@ func TestFromSets(t *testing.T) {
 		}
 		return set
 	}
-	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,x*@example.com=k2"))
+	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,*@example.com=k2,x*@example.com=k2"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Tables{
 		Keys:    []Key{{Name: "k1", Domain: "example.com", Selector: "s", Path: "/keys/a"}, {Name: "k2", Domain: "example.org", Selector: "s", Data: "AAAA", Algorithm: "ed25519-sha256"}},
-		Signing: []Signing{{Author: "example.com", Key: "k1", Identity: "joe@example.com"}},
+		Signing: []Signing{{Author: "example.com", Key: "k1,k2", Identity: "joe@example.com"}},
 	}
 	if diff := cmp.Diff(want, tables); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -127,7 +127,7 @@ domain {
 func TestWriters(t *testing.T) {
 	tables := Tables{
 		Keys:    []Key{{Name: "k'1", Domain: "example.com", Selector: "s", Data: "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n"}},
-		Signing: []Signing{{Author: "example.com", Key: "k'1", Identity: "@example.com"}, {Author: "example.com", Key: "k2"}},
+		Signing: []Signing{{Author: "example.com", Key: "k'1,k2", Identity: "@example.com"}},
 	}
 	var flat, signing, sql, ldif, redis bytes.Buffer
 	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql), tables.WriteLDIF(&ldif, "dc=example"), tables.WriteRedis(&redis)} {
@@ -135,7 +135,7 @@ func TestWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if flat.String() != "k'1 example.com:s:AAAABBBB\n" || signing.String() != "example.com k'1:@example.com\nexample.com k2\n" {
+	if flat.String() != "k'1 example.com:s:AAAABBBB\n" || signing.String() != "example.com k'1,k2:@example.com\n" {
 		t.Errorf("flat: %q %q", flat.String(), signing.String())
 	}
 	if !strings.Contains(sql.String(), "INSERT INTO dkim_keys (name, domain, selector, private_key, algorithm) VALUES ('k''1', 'example.com', 's', 'AAAABBBB', '');") {
@@ -144,7 +144,7 @@ func TestWriters(t *testing.T) {
 	if !strings.Contains(ldif.String(), "dn: cn=k'1,dc=example\n") || !strings.Contains(ldif.String(), "DKIMKey:: LS0tLS1CRUdJTi") || !strings.Contains(ldif.String(), "DKIMIdentity: example.com\n") {
 		t.Errorf("LDIF: %s", ldif.String())
 	}
-	if want := "HSET dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSET dkim:signing \"example.com\" \"k'1:@example.com\"\n"; redis.String() != want {
+	if want := "HSET dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSET dkim:signing \"example.com\" \"k'1,k2:@example.com\"\n"; redis.String() != want {
 		t.Errorf("Redis: got %q, want %q", redis.String(), want)
 	}
 }

@@ -56,7 +56,7 @@ const (
 func (t Tables) Statements() (create []string, rows []Statement) {
 	create = []string{
 		"CREATE TABLE IF NOT EXISTS " + keysTable + " (name VARCHAR(255) PRIMARY KEY, domain VARCHAR(255) NOT NULL, selector VARCHAR(255) NOT NULL, private_key TEXT NOT NULL, algorithm VARCHAR(32) NOT NULL)",
-		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author, key_name))",
+		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author))",
 	}
 	for _, k := range t.Keys {
 		rows = append(rows, Statement{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, oneLineKey(k.location()), k.Algorithm}})
@@ -132,7 +132,9 @@ func (t Tables) WriteSQL(w io.Writer) error {
 func (t Tables) WriteLDIF(w io.Writer, base string) error {
 	authors := map[string][]string{}
 	for _, s := range t.Signing {
-		authors[s.Key] = append(authors[s.Key], s.Author)
+		for _, name := range strings.Split(s.Key, ",") {
+			authors[name] = append(authors[name], s.Author)
+		}
 	}
 	for _, k := range t.Keys {
 		var b strings.Builder
@@ -186,8 +188,7 @@ func escapeDN(s string) string {
 // Pair is one row of Redis: a field of one of the two hashes.
 type Pair struct{ Hash, Field, Value string }
 
-// Pairs are the rows for Redis: hashes dkim:keys and dkim:signing. Of several
-// rows for one author the first counts, as without MultipleSignatures.
+// Pairs are the rows for Redis: hashes dkim:keys and dkim:signing.
 func (t Tables) Pairs() []Pair {
 	var pairs []Pair
 	for _, k := range t.Keys {
@@ -197,12 +198,7 @@ func (t Tables) Pairs() []Pair {
 		}
 		pairs = append(pairs, Pair{"dkim:keys", k.Name, value})
 	}
-	seen := map[string]bool{}
 	for _, s := range t.Signing {
-		if seen[s.Author] {
-			continue
-		}
-		seen[s.Author] = true
 		value := s.Key
 		if s.Identity != "" {
 			value += ":" + s.Identity
