@@ -21,7 +21,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dojang/internal/config"
-	"dojang/internal/dataset"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
 	"dojang/internal/metrics"
@@ -113,7 +112,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Openers: Openers(o.Config), Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)
@@ -371,12 +370,6 @@ func engineFor(e *rsaengine.Engine) func(crypto.Signer) (crypto.Signer, error) {
 	}
 }
 
-// Openers are the database back-ends that data sets may use, set up as the
-// configuration says.
-func Openers(*config.Config) map[string]dataset.Opener {
-	return map[string]dataset.Opener{}
-}
-
 // Check does all that a start would, short of serving, and returns what is
 // wrong.
 func Check(ctx context.Context, c *config.Config) problem.List {
@@ -390,7 +383,7 @@ func Check(ctx context.Context, c *config.Config) problem.List {
 			account = found
 		}
 	}
-	built, more := Build(ctx, c, Parts{Log: slog.New(slog.DiscardHandler), Account: account, Openers: Openers(c)})
+	built, more := Build(ctx, c, Parts{Log: slog.New(slog.DiscardHandler), Account: account})
 	if built != nil {
 		built.Snapshot.Discard()
 	}

@@ -21,6 +21,7 @@ type builder struct {
 	ctx      context.Context
 	config   *config.Config
 	parts    Parts
+	openers  map[string]dataset.Opener
 	problems problem.List
 	sets     []dataset.Set
 	summary  summary
@@ -62,7 +63,7 @@ func (b *builder) set(option string, foldCase bool) dataset.Set {
 }
 
 func (b *builder) open(option, spec string, foldCase bool) dataset.Set {
-	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.parts.Openers})
+	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.openers})
 	if err != nil {
 		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil

@@ -16,6 +16,8 @@ import (
 	"dojang/internal/dataset"
 	"dojang/internal/filter"
 	"dojang/internal/keystore"
+	"dojang/internal/keystore/agekey"
+	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
@@ -27,8 +29,8 @@ import (
 type Parts struct {
 	Version string // of dojang
 	Log     *slog.Logger
-	Openers map[string]dataset.Opener // database back-ends
-	Account Account                   // whom the filter runs as, for the safety of key files
+	Metrics *metrics.Metrics // told of look-ups in databases; nil for none
+	Account Account          // whom the filter runs as, for the safety of key files
 	// Resolvers lets a reload keep the cache of keys; nil makes a new resolver.
 	Resolvers *Resolvers
 	// Engine makes what signs with an RSA key; nil is the standard library.
@@ -52,7 +54,7 @@ type Built struct {
 // a local table checked. The result is nil when a problem is an error; all
 // problems are returned in either case.
 func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
-	b := &builder{ctx: ctx, config: c, parts: parts}
+	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts.Log, parts.Metrics)}
 	b.problems = append(b.problems, c.Check()...)
 	s := b.snapshot()
 	b.problems.Sort()
@@ -146,6 +148,14 @@ func (b *builder) keys(r *policy.Rules) {
 		Warn: func(name string, u *keystore.Unsafe) {
 			b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
 		},
+	}
+	if path := c.String("KeyIdentities"); path != "" {
+		unwrap, err := agekey.Unwrapper(path)
+		if err != nil {
+			b.refuse("KeyIdentities", hintFor(err), "%s", reason(err))
+		}
+		options.Unwrap = unwrap
+		b.files = append(b.files, path)
 	}
 	if table := b.set("KeyTable", false); table != nil {
 		store := keystore.New(table, options)

@@ -163,7 +163,7 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 	w := &explainWorld{verify: func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result {
 		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, body)
 	}}
-	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Openers: app.Openers(cfg), Starting: true})
+	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Starting: true})
 	for _, p := range problems {
 		w.problems = append(w.problems, p.String())
 	}

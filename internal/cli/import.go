@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/dataset/sqlset"
+	"dojang/internal/keystore/agekey"
 	"dojang/internal/migrate"
 	"dojang/internal/problem"
 )
@@ -22,7 +23,8 @@ type importOptions struct {
 	keyTable, signingTable string
 	base, directory        string
 	dryRun, paths          bool
-	multiple               bool // some author has several keys
+	wrap                   []string // age recipients
+	multiple               bool     // some author has several keys
 }
 
 // importCommand is `dojang import`.
@@ -64,6 +66,7 @@ input.`,
 	f.StringVar(&o.base, "base", "ou=dkim,dc=example,dc=com", "for ldif: the entry below which keys go")
 	f.StringVar(&o.directory, "directory", ".", "for files: the folder to write to")
 	f.BoolVar(&o.dryRun, "dry-run", false, "tell what would be done, and do nothing")
+	f.StringSliceVar(&o.wrap, "wrap", nil, "wrap each key for this age recipient (age1...), so that the database alone cannot sign; KeyIdentities opens them")
 	f.BoolVar(&o.paths, "paths", false, "keep the paths of keys instead of the keys")
 	return c
 }
@@ -76,6 +79,9 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 	if !o.paths && o.to != "files" {
 		problems = append(problems, tables.LoadKeys(o.progress(s, "reading keys", len(tables.Keys)))...)
 	}
+	if err := o.wrapKeys(&tables); err != nil {
+		return err
+	}
 	problems.Write(s.Err)
 	if problems.HasErrors() {
 		return exitf(exDataErr, "nothing was written: mend the rows above, or take them out")
@@ -86,6 +92,24 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 	}
 	o.multiple = tables.Multiple()
 	return o.write(ctx, s, tables)
+}
+
+// wrapKeys makes keys unreadable for all but the holders of an age identity.
+func (o *importOptions) wrapKeys(t *migrate.Tables) error {
+	if len(o.wrap) == 0 {
+		return nil
+	}
+	for i := range t.Keys {
+		if t.Keys[i].Data == "" {
+			continue
+		}
+		wrapped, err := agekey.Wrap([]byte(t.Keys[i].Data), o.wrap...)
+		if err != nil {
+			return exitf(exUsage, "--wrap: %s", err)
+		}
+		t.Keys[i].Data = wrapped
+	}
+	return nil
 }
 
 // read gets the tables from the configuration, from flags, or from another filter.

@@ -34,7 +34,7 @@ type filterTest struct {
 // Compat(opendkim 2.11): results go to standard output, steps to standard
 // error; every macro NAME is "DEBUG-NAME".
 func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTest) int {
-	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Openers: app.Openers(cfg)})
+	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler)})
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return exConfig

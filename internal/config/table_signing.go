@@ -41,6 +41,8 @@ func signingOptions() []Option {
 			Doc: "Recipient domains for which a second, weak signature is added that is valid only together with a signature of that domain, so that a mailing list may change the message and sign it. Experimental upstream; Debian's OpenDKIM is built without it."},
 		{Name: "SigningEngine", Since: "dojang", Type: String, Default: "auto", Allowed: []string{"auto", "go", "ifma"}, ObeyedBy: "keystore",
 			Doc: "What computes RSA signatures: auto takes the fastest that the processor has, go is the Go standard library, ifma the eight-lane AVX-512 code, an error where the processor lacks it."},
+		{Name: "KeyIdentities", Since: "dojang", Type: Path, ObeyedBy: "keystore",
+			Doc: "A file of age identities (age-keygen) that open private keys which are wrapped for them. A database that holds wrapped keys cannot sign by itself: dojang import --wrap AGE-RECIPIENT wraps them."},
 		{Name: "KeyFile", Type: Path, ObeyedBy: "keystore",
 			Doc: "The private key for everything in Domain, PEM (PKCS#1 or PKCS#8, RSA or Ed25519), DER or bare base64. It needs Selector beside it. A KeyTable takes its place. The file is read before privileges are dropped."},
 		{Name: "Selector", Type: String, ObeyedBy: "policy",

@@ -21,6 +21,7 @@ type Metrics struct {
 	verified     *prometheus.CounterVec
 	keyLookup    *prometheus.HistogramVec
 	tableErrors  prometheus.Counter
+	datasets     *prometheus.HistogramVec
 	messages     *prometheus.CounterVec
 	messageTime  prometheus.Histogram
 	bodyBytes    prometheus.Counter
@@ -57,6 +58,7 @@ func New(version string) *Metrics {
 		verified:    counters("verified_total", "Signatures checked, by result (RFC 8601), algorithm and reason.", "result", "algorithm", "reason"),
 		keyLookup:   times("key_lookup_seconds", "Time to look up a key that was not in memory.", "result"),
 		tableErrors: counter("table_errors_total", "Questions to data sets that failed."),
+		datasets:    times("dataset_lookup_seconds", "Time to look a row up in a database, by data set and by how it ended.", "dataset", "result"),
 		messages:    counters("messages_total", "Messages, by the answer given.", "answer"),
 		messageTime: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "message_seconds", Help: "Time from MAIL to the answer, the MTA's own time included.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10)}),
@@ -69,7 +71,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.signed, m.signTime, m.signFailed, m.verified, m.keyLookup, m.tableErrors, m.messages, m.messageTime, m.bodyBytes,
+	m.registry.MustRegister(m.signed, m.signTime, m.signFailed, m.verified, m.keyLookup, m.tableErrors, m.datasets, m.messages, m.messageTime, m.bodyBytes,
 		m.connections, m.open, m.reloads, m.reloadedAt, m.panics, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, a := range []dkim.Algorithm{dkim.RSASHA1, dkim.RSASHA256, dkim.Ed25519SHA256} {
@@ -129,6 +131,14 @@ func (m *Metrics) KeyLookup(took time.Duration, failed bool) {
 
 // TableError counts a data set that did not answer.
 func (m *Metrics) TableError() { m.tableErrors.Inc() }
+
+// DatasetLookup counts a look-up in a database.
+func (m *Metrics) DatasetLookup(name, result string, took time.Duration) {
+	m.datasets.WithLabelValues(name, result).Observe(took.Seconds())
+	if result == "failed" {
+		m.tableErrors.Inc()
+	}
+}
 
 // Message counts one message and its answer.
 func (m *Metrics) Message(answer string, took time.Duration, bodyBytes int64) {

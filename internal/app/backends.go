@@ -1,0 +1,75 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/dbset"
+	"dojang/internal/dataset/httpset"
+	"dojang/internal/dataset/ldapset"
+	"dojang/internal/dataset/memcacheset"
+	"dojang/internal/dataset/redisset"
+	"dojang/internal/dataset/remote"
+	"dojang/internal/dataset/socketset"
+	"dojang/internal/dataset/sqlset"
+	"dojang/internal/metrics"
+)
+
+// Openers are the databases that data sets may be in, set up as the
+// configuration says. log and m may be nil.
+func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]dataset.Opener {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	server := remote.Options{
+		SoftStart: c.Bool("SoftStart"),
+		OnDown: func(name string, err error) {
+			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err), "event", "dataset_down", "dataset", name)
+		},
+		OnUp: func(name string) { log.Info(name+": answers again", "event", "dataset_up", "dataset", name) },
+	}
+	if m != nil {
+		server.OnLookup = func(name string, o remote.Outcome, took time.Duration) { m.DatasetLookup(name, o.String(), took) }
+	}
+	directory := server
+	directory.Timeout = c.Duration("LDAPTimeout")
+	if c.Bool("LDAPDisableCache") {
+		directory.TTL, directory.NegativeTTL = -1, -1
+	}
+	openers := map[string]dataset.Opener{
+		dataset.TypeDSN:      sqlset.Opener(sqlset.Options{}, server),
+		dataset.TypeLDAP:     ldapset.Opener(ldapOptions(c), directory),
+		dataset.TypeMemcache: memcacheset.Opener(memcacheset.Options{}, server),
+		dataset.TypeRedis:    redisset.Opener(redisset.Options{}, server),
+		dataset.TypeSocket:   socketset.Opener(socketset.Options{}, server),
+		dataset.TypeHTTP:     httpset.Opener(httpset.Options{UserAgent: "dojang"}, server),
+	}
+	files := dbset.Opener(dbset.Options{OnReload: func(path string, err error) {
+		if err != nil {
+			log.Error(fmt.Sprintf("%s changed and cannot be read: %s; the rows read before stay", path, err), "event", "dataset_unreadable")
+			return
+		}
+		log.Info(path+" was read again", "event", "dataset_read")
+	}})
+	openers[dataset.TypeDB], openers[dataset.TypeMDB] = files, files
+	return openers
+}
+
+func ldapOptions(c *config.Config) ldapset.Options {
+	return ldapset.Options{
+		Mechanism:         c.String("LDAPAuthMechanism"),
+		AuthName:          c.String("LDAPAuthName"),
+		AuthRealm:         c.String("LDAPAuthRealm"),
+		AuthUser:          c.String("LDAPAuthUser"),
+		BindUser:          c.String("LDAPBindUser"),
+		BindPassword:      c.String("LDAPBindPassword"),
+		UseTLS:            c.Bool("LDAPUseTLS"),
+		Timeout:           c.Duration("LDAPTimeout"),
+		KeepaliveIdle:     c.Duration("LDAPKeepaliveIdle"),
+		KeepaliveInterval: c.Duration("LDAPKeepaliveInterval"),
+		KeepaliveProbes:   c.Int("LDAPKeepaliveProbes"),
+	}
+}
