@@ -102,3 +102,42 @@ func TestWalkthroughWorks(t *testing.T) {
 		t.Errorf("the reader does not see %q but %q", want, seen)
 	}
 }
+
+// TestReadmeWorks types the ten lines, but for those that need a system of
+// their own: installing, restarting, and the server's own Postfix.
+func TestReadmeWorks(t *testing.T) {
+	testutil.NeedRoot(t)
+	f := newFilter(t, "127.0.0.1", "")
+	text, err := os.ReadFile("../../README.md")
+	must(t, err)
+	_, after, found := strings.Cut(string(text), "in ten lines\n\n```sh\n")
+	lines, _, _ := strings.Cut(after, "```")
+	if n := strings.Count(lines, "\n"); !found || n != 10 {
+		t.Fatalf("the README has %d lines, not ten", n)
+	}
+	packaged, err := os.ReadFile("../../packaging/opendkim.conf")
+	must(t, err)
+	write(t, f.path("opendkim.conf"), string(packaged))
+	place := strings.NewReplacer("/etc/opendkim.conf", f.path("opendkim.conf"), "/etc/opendkim", f.dir,
+		"dojang config check && systemctl restart opendkim", "dojang config check --config "+f.path("opendkim.conf"))
+	var script strings.Builder
+	for line := range strings.Lines(lines) {
+		switch command, _, _ := strings.Cut(line, " "); command {
+		case "make", "postconf":
+		default:
+			if line != "dojang doctor\n" {
+				script.WriteString(place.Replace(line))
+			}
+		}
+	}
+	cmd := exec.Command("sh", "-e", "-x", "-c", script.String())
+	cmd.Env = append(os.Environ(), "PATH="+f.bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "configuration is good") || strings.Contains(string(out), "warning") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	signer := f.tool(0, "dojang", "query", "refile:"+f.path("SigningTable"), "someone@example.com")
+	if !strings.Contains(signer, "mail2026") {
+		t.Errorf("SigningTable gives %q", signer)
+	}
+}
