@@ -3,8 +3,11 @@ package keystore
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -83,7 +86,10 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 	}
 	_, _, err = s.read(e.Key, row)
 	if err == nil {
-		return s.lintUnsafe(e, row)
+		if p := s.lintUnsafe(e, row); p != nil {
+			return p
+		}
+		return s.lintReach(e, row)
 	}
 	p := &problem.Problem{Line: e.Line, Severity: problem.Error, Text: err.Error()}
 	var failure *Error
@@ -120,6 +126,23 @@ func (s *Store) lintUnsafe(e dataset.Entry, row Row) *problem.Problem {
 		return nil
 	}
 	return &problem.Problem{Line: e.Line, Severity: problem.Warning, Text: e.Key + ": key data is not secure: " + unsafe.Words, Hint: unsafe.Remedy}
+}
+
+// lintReach tells of a key that can be read now, as root, and that the filter
+// will not be able to read as the user it becomes.
+func (s *Store) lintReach(e dataset.Entry, row Row) *problem.Problem {
+	path := s.path(row.Key)
+	if path == "" || s.o.UID == os.Geteuid() || s.o.ReadFile != nil {
+		return nil
+	}
+	if dir := s.o.CredentialsDirectory; dir != "" && strings.HasPrefix(path, filepath.Clean(dir)+"/") {
+		return nil
+	}
+	hint := s.checker.reachHint(path)
+	if hint == "" {
+		return nil
+	}
+	return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: cantLoad(e.Key, path, "Permission denied", nil).Text + " (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
 }
 
 // splitRow joins what Walk cut at every colon into the columns of a row.

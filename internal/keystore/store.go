@@ -136,7 +136,7 @@ func New(table dataset.Set, o Options) *Store {
 func (s *Store) Key(ctx context.Context, name, senderDomain string) (*SigningKey, error) {
 	values, err := s.table.Lookup(ctx, name, columns)
 	if errors.Is(err, dataset.ErrNotFound) {
-		return nil, &Error{Name: name, Text: "key " + problem.Quote(name) + " is not in the KeyTable", Class: Configuration, Err: err, NotFound: true}
+		return nil, &Error{Name: name, Text: "signing table references unknown key '" + shown(name) + "'", Class: Configuration, Err: err, NotFound: true}
 	}
 	if err != nil {
 		class := Configuration

@@ -108,7 +108,7 @@ func TestKeyErrorsInOpenDKIMsWords(t *testing.T) {
 		"ec":       "can't load key from " + dir + "/ec.pkcs8.pem: is a *ecdsa.PrivateKey, DKIM uses RSA and Ed25519 keys",
 		"garbage":  `can't load key "garbage" from its KeyTable row: not a private key: neither PEM nor base64`,
 		"mismatch": `key "mismatch": the row says ed25519-sha256 but the key is of type rsa`,
-		"absent":   `key "absent" is not in the KeyTable`,
+		"absent":   "signing table references unknown key 'absent'",
 	} {
 		_, err := s.Key(context.Background(), name, "../../etc")
 		var e *Error

@@ -126,6 +126,16 @@ func (p *Process) Start() {
 	}
 }
 
+// Arg is the argument behind the flag given.
+func (p *Process) Arg(flag string) string {
+	for i, a := range p.args[:len(p.args)-1] {
+		if a == flag {
+			return p.args[i+1]
+		}
+	}
+	return ""
+}
+
 // Stop ends the server and waits for it.
 func (p *Process) Stop() { p.end(syscall.SIGTERM) }
 

@@ -152,7 +152,8 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 	}
 }
 
-func TestPostgreSQL(t *testing.T) {
+// postgres starts a server; run gives SQL to its psql.
+func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql string)) {
 	const bin = "/usr/lib/postgresql/*/bin"
 	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
 	psql := testutil.Need(t, "psql")
@@ -164,31 +165,37 @@ func TestPostgreSQL(t *testing.T) {
 	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+passwords, "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	datasettest.Command(t, "", args[0], args[1:]...)
 	args = datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
-	t.Setenv("PGPASSWORD", "geheim/+:@=")
-	run := func(sql string) string {
-		return datasettest.Command(t, sql, psql, "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "dkim", "postgres")
-	}
+	base = "pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres"
 	ready := func() bool {
-		db, err := New("pgsql://dkim:geheim=2F=2B=3A=40=3D@"+port+"+127.0.0.1/postgres/table=pg_database?keycol=datname?datacol=datname", Options{Timeout: time.Second})
+		db, err := New(base+"/table=pg_database?keycol=datname?datacol=datname", Options{Timeout: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer db.Close()
 		return db.Ping(context.Background()) == nil
 	}
-	p := datasettest.Start(t, ready, args...)
+	p = datasettest.Start(t, ready, args...)
+	t.Setenv("PGPASSWORD", "geheim/+:@=")
+	return base, p, func(sql string) {
+		datasettest.Command(t, sql, psql, "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "dkim", "postgres")
+	}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	base, p, run := postgres(t)
 	run(tables("text"))
-	base := "pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres"
 	suite(t, base)
 	t.Run("socket", func(t *testing.T) {
-		got, err := openSet(t, "postgresql://dkim:geheim=2F=2B=3A=40=3D@"+port+"+"+strings.ReplaceAll(dir, "/", "=2F")+"/postgres"+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
+		dsn := strings.Replace(base, "127.0.0.1", strings.ReplaceAll(filepath.Dir(p.Arg("-D")), "/", "=2F"), 1)
+		got, err := openSet(t, strings.Replace(dsn, "pgsql:", "postgresql:", 1)+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
 		if err != nil || got[0] != "v1" {
 			t.Error(got, err)
 		}
 	})
 	t.Run("outage", func(t *testing.T) { outage(t, base, p) })
 	t.Run("login", func(t *testing.T) {
-		_, err := dataset.Open(context.Background(), "dsn:pgsql://dkim:falsch@"+port+"+127.0.0.1/postgres"+rowsParams, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
+		wrong := strings.Replace(base, "geheim", "falsch", 1)
+		_, err := dataset.Open(context.Background(), "dsn:"+wrong+rowsParams, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
 		if err == nil || !strings.Contains(err.Error(), "password authentication failed") || strings.Contains(err.Error(), "falsch") {
 			t.Error(err)
 		}
@@ -231,5 +238,31 @@ func TestSQLite(t *testing.T) {
 	_, err = dataset.Open(context.Background(), "dsn:sqlite3://"+folder+"/none.db"+rowsParams, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
 	if err == nil {
 		t.Error("a missing file is made")
+	}
+}
+
+// BenchmarkPostgreSQL looks senders up among a million domains.
+func BenchmarkPostgreSQL(b *testing.B) {
+	base, _, run := postgres(b)
+	run("CREATE TABLE big AS SELECT 'domain' || i || '.example' AS k, 'key' || i AS a FROM generate_series(1,1000000) i; ALTER TABLE big ADD PRIMARY KEY (k); ANALYZE big;")
+	for name, o := range map[string]remote.Options{"cold": {TTL: -1, NegativeTTL: -1}, "warm": {TTL: time.Hour, NegativeTTL: time.Hour}} {
+		set, err := dataset.Open(context.Background(), "dsn:"+base+"/table=big?keycol=k?datacol=a", dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, o)}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					host := fmt.Sprintf("domain%d.example", 1+i*7919%100_000)
+					err := dataset.SigningLookup(context.Background(), set, "user", host, 2, false, func(dataset.Entry) bool { return true })
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+		set.Close()
 	}
 }
