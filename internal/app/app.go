@@ -112,14 +112,14 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)
 	if built == nil {
 		return problems
 	}
-	a.summary = built.summary
+	a.summary, a.parts.Known = built.summary, built.known
 	a.watched = statFiles(append(built.files, a.configFiles(o.Config)...))
 	a.filter = filter.New(built.Snapshot, a.metrics, nil)
 	return problems
@@ -358,6 +358,16 @@ func (a *App) pidFile() *PidFile {
 		return nil
 	}
 	return OpenPidFile(a.config.String("PidFile"), a.log)
+}
+
+// fastRSA checks signatures by the engine too.
+func fastRSA(e *rsaengine.Engine) func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
+	return func(key *rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
+		if p := e.Public(key); p != nil {
+			return p.Verify
+		}
+		return nil
+	}
 }
 
 // engineFor hands RSA keys to the engine; other keys sign by themselves.

@@ -214,6 +214,28 @@ func TestReloadWithErrorsChangesNothing(t *testing.T) {
 	}
 }
 
+// A row that was wrong at the start does not keep good rows from coming.
+func TestReloadLivesWithAnOldMistake(t *testing.T) {
+	s := newServer(t, "")
+	bad := "broken example.org:b:" + s.path("gone.private") + "\n"
+	s.write("KeyTable", "k example.com:b:"+s.path("key.private")+"\n"+bad)
+	if problems := s.app.Reload(t.Context()); !problems.HasErrors() {
+		t.Error("a new mistake was taken")
+	}
+	s.stop()
+	if err := <-s.done; err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.write("KeyTable", "new example.net:n:"+s.path("key.private")+"\nk example.com:c:"+s.path("key.private")+"\n"+bad)
+	if problems := s.app.Reload(t.Context()); problems.HasErrors() {
+		t.Errorf("an old mistake keeps a new row out: %v", problems)
+	}
+	if got, err := signature(t.Context(), s.dial()); err != nil || !strings.Contains(got, "s=c;") {
+		t.Errorf("after: %q, %v", got, err)
+	}
+}
+
 // Every message during reloads, half of them broken, is signed, and by one of
 // the two configurations as a whole.
 func TestReloadUnderLoad(t *testing.T) {

@@ -25,6 +25,7 @@ type builder struct {
 	problems problem.List
 	sets     []dataset.Set
 	summary  summary
+	known    []string // table problems, without their places
 	files    []string
 	closers  []func()
 }

@@ -35,10 +35,14 @@ func (b *builder) lintContext() (context.Context, context.CancelFunc) {
 
 // tableProblems takes what a lint found. At a start a wrong row keeps nobody
 // else's mail from being signed: it is told, as OpenDKIM would tell it when mail
-// needs the row.
+// needs the row. Nor does one that is in force already keep a reload from being
+// done; only a new mistake does, since the tables without it are at hand.
 func (b *builder) tableProblems(found problem.List) {
 	for _, p := range found {
-		if b.parts.Starting {
+		id := p
+		id.Line, id.Hint, id.Severity = 0, "", 0 // rows before it may have come or gone
+		b.known = append(b.known, id.String())
+		if b.parts.Starting || b.parts.Known[id.String()] {
 			p.Severity = problem.Warning
 		}
 		b.problems = append(b.problems, p)

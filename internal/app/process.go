@@ -53,10 +53,13 @@ func again(role Role, ready *os.File) (*exec.Cmd, error) {
 	cmd := exec.Command(program, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(withoutVariables(os.Environ(), roleVariable, readyVariable), roleVariable+"="+string(role))
-	if ready != nil {
-		cmd.ExtraFiles = []*os.File{ready}
-		cmd.Env = append(cmd.Env, readyVariable+"=3")
+	// /dev/null goes with it open: within a chroot there may be none.
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
 	}
+	cmd.ExtraFiles = []*os.File{ready, null}
+	cmd.Env = append(cmd.Env, readyVariable+"=3")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
 	return cmd, nil
 }
@@ -89,14 +92,21 @@ func Detach(role Role) (int, error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = append(cmd.Env, detachedVariable+"=1")
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	closeAll(cmd.ExtraFiles)
+	if err != nil {
 		return 0, err
 	}
-	writer.Close()
 	if saidReady(reader) {
 		return 0, cmd.Process.Release()
 	}
 	return exitStatus(cmd.Wait()), nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // saidReady waits until the process at the other end listens (true) or has ended.
@@ -116,16 +126,17 @@ func Ready() {
 // else `opendkim | cat` would not end.
 func tellReady(f *os.File) {
 	if os.Getenv(detachedVariable) != "" {
-		if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
-			for fd := 0; fd <= 2; fd++ {
-				_ = syscall.Dup3(int(null.Fd()), fd, 0)
-			}
-			null.Close()
+		for fd := 0; fd <= 2; fd++ {
+			_ = syscall.Dup3(nullOf(f), fd, 0) // fails when we were started by hand
 		}
 	}
+	syscall.Close(nullOf(f))
 	_, _ = f.Write([]byte{1}) // a starter that was killed does not matter
 	f.Close()
 }
+
+// nullOf is the open /dev/null that comes with the file to tell readiness by.
+func nullOf(ready *os.File) int { return int(ready.Fd()) + 1 }
 
 func readyFile() *os.File {
 	fd, err := strconv.Atoi(os.Getenv(readyVariable))
@@ -134,6 +145,7 @@ func readyFile() *os.File {
 	}
 	os.Unsetenv(readyVariable)
 	syscall.CloseOnExec(fd)
+	syscall.CloseOnExec(fd + 1)
 	return os.NewFile(uintptr(fd), "ready")
 }
 
@@ -237,8 +249,8 @@ func superviseOne(serves func(), signals <-chan os.Signal) (end ending, err erro
 	if err == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 		err = cmd.Start()
+		closeAll(cmd.ExtraFiles)
 	}
-	writer.Close()
 	if err != nil {
 		return end, err
 	}

@@ -80,6 +80,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
 	}
 	a.filter.Swap(built.Snapshot)
+	a.parts.Known = built.known
 	a.config, a.summary, a.watched = next, built.summary, statFiles(append(built.files, a.configFiles(next)...))
 	a.metrics.Reloaded(true)
 	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,12 @@ type Parts struct {
 	Resolvers *Resolvers
 	// Engine makes what signs with an RSA key; nil is the standard library.
 	Engine func(crypto.Signer) (crypto.Signer, error)
+	// FastRSA is filter.Snapshot's; nil is the standard library.
+	FastRSA func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool
 	// Starting makes wrong table rows warnings: see builder.tableProblems.
 	Starting bool
+	// Known are the table problems of the snapshot in force.
+	Known map[string]bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
 	KeyLintTime time.Duration
 	// Published are key records to answer before any name server is asked.
@@ -48,6 +53,7 @@ type Built struct {
 	Snapshot *filter.Snapshot
 	summary  summary
 	files    []string // every file it was made from, for AutoReload
+	known    map[string]bool
 }
 
 // Build turns a configuration into a snapshot: every table opened, every key of
@@ -63,7 +69,15 @@ func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.
 		return nil, b.problems
 	}
 	s.OnClose(b.close)
-	return &Built{Snapshot: s, summary: b.summary, files: b.files}, b.problems
+	return &Built{Snapshot: s, summary: b.summary, files: b.files, known: setOf(b.known)}, b.problems
+}
+
+func setOf(texts []string) map[string]bool {
+	set := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		set[text] = true
+	}
+	return set
 }
 
 func (b *builder) snapshot() *filter.Snapshot {
@@ -79,6 +93,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 		MaximumHeaderBytes: c.Int("MaximumHeaders"),
 		MessageTimeBudget:  c.Duration("MessageTimeBudget"),
 		FixCRLF:            c.Bool("FixCRLF"),
+		FastRSA:            b.parts.FastRSA,
 		Actions:            milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
 	}
 	s.Reporter = b.reporter(s.Rules.Reports, s.Resolver)
