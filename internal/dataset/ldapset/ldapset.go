@@ -26,7 +26,6 @@ type Options struct {
 	BindUser     string // LDAPBindUser
 	BindPassword string // LDAPBindPassword
 	UseTLS       bool   // LDAPUseTLS: StartTLS on ldap: connections
-	DisableCache bool   // LDAPDisableCache, obeyed by whoever gives the wrapper's options
 	// Timeout is LDAPTimeout; 0 means 5 s.
 	Timeout time.Duration
 	// LDAPKeepaliveIdle, LDAPKeepaliveInterval and LDAPKeepaliveProbes; 0 leaves
