@@ -74,7 +74,7 @@ func (o Lint) SigningTable(ctx context.Context, set Set) problem.List {
 		} else {
 			l.signingKey(e)
 		}
-		l.keyName(ctx, e, o.Keys)
+		l.keyNames(ctx, e, o)
 		return nil
 	})
 	l.duplicates(ctx, local, o.AllMatches && isPatterns)
@@ -114,24 +114,31 @@ func (l *linter) signingKey(e Entry) {
 	}
 }
 
-// keyName checks that a row names a key that the KeyTable has.
-func (l *linter) keyName(ctx context.Context, e Entry, keys Set) {
-	name := ""
+// keyNames checks that a row names a key that the KeyTable has, or several with
+// commas between them where all matches are used.
+func (l *linter) keyNames(ctx context.Context, e Entry, o Lint) {
+	text := ""
 	if len(e.Values) > 0 {
-		name = e.Values[0]
+		text = e.Values[0]
 	}
-	switch {
-	case name == "":
+	if text == "" {
 		l.addf("row without key", problem.Error, e.Line, "write the name of a key of the KeyTable behind it", "%s has no key", problem.Quote(e.Key))
 		return
-	case name == "%" || keys == nil:
+	}
+	if _, ok := o.Keys.(Local); !ok {
 		return
 	}
-	if _, ok := keys.(Local); !ok {
-		return
+	names := []string{text}
+	if o.AllMatches {
+		names = strings.Split(text, ",")
 	}
-	if _, err := keys.Lookup(ctx, name, 0); errors.Is(err, ErrNotFound) {
-		l.addf("unknown key", problem.Error, e.Line, "add a row that starts with "+clip(name)+" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name == "%" {
+			continue // which key depends on the sender
+		}
+		if _, err := o.Keys.Lookup(ctx, name, 0); errors.Is(err, ErrNotFound) {
+			l.addf("unknown key", problem.Error, e.Line, "add a row that starts with "+clip(name)+" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
+		}
 	}
 }
 

@@ -33,9 +33,9 @@ func told(t *testing.T, list problem.List, want map[int]string) {
 func TestLintSigningPatterns(t *testing.T) {
 	ctx := context.Background()
 	keys := open(t, "csl:k1=a,k2=b", Options{})
-	set := open(t, "refile:"+writeTable(t, "a@b.c k1", "*@example.com", "*@* k1", "x@example.com k2", "nodomain.example k1", "@b.c k1", "*@c.d nokey", "* %"), Options{})
+	set := open(t, "refile:"+writeTable(t, "a@b.c k1", "*@example.com", "*@* k1", "x@example.com k2", "nodomain.example k1", "@b.c k1", "*@c.d nokey", "* %", "b@c.d k1,k2", "c@c.d k1, k3"), Options{})
 	told(t, Lint{Option: "SigningTable", Keys: keys, AllMatches: true}.SigningTable(ctx, set), map[int]string{
-		2: "has no key", 5: "matches no address", 6: "matches no address", 7: `key "nokey" is not in the KeyTable`,
+		2: "has no key", 5: "matches no address", 6: "matches no address", 7: `key "nokey" is not in the KeyTable`, 10: `key "k3" is not`,
 	})
 	list := Lint{Option: "SigningTable"}.SigningTable(ctx, open(t, "refile:"+writeTable(t, "*@* k1", "x@example.com k2", "*@example.com k", "* k"), Options{}))
 	told(t, list, map[int]string{2: `"*@*" at line 1 takes everything`, 3: "never matches"})
