@@ -49,7 +49,7 @@ type Options struct {
 	// ShutdownTimeout bounds how long messages in hand may take to finish after
 	// TERM; 0 is 30 seconds.
 	ShutdownTimeout time.Duration
-	// AutoReloadInterval is how often AutoReload looks at the files; 0 is 2 seconds.
+	// AutoReloadInterval is how often AutoReload looks at the files; 0 is one second.
 	AutoReloadInterval time.Duration
 }
 
@@ -78,7 +78,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 		a.o.ShutdownTimeout = 30 * time.Second
 	}
 	if a.o.AutoReloadInterval <= 0 {
-		a.o.AutoReloadInterval = 2 * time.Second
+		a.o.AutoReloadInterval = time.Second
 	}
 	log, closeLog, problems := OpenLog(o.Config, o.Console)
 	if problems.HasErrors() {

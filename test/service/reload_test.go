@@ -1,0 +1,158 @@
+package service
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dojang/milter"
+)
+
+func (w *world) newKeyTable(selector string) {
+	w.t.Helper()
+	w.write("KeyTable", "k example.com:"+selector+":"+w.path("key.private")+"\n")
+}
+
+func TestReloadBySignal(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"USR1": syscall.SIGUSR1, "HUP": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.serve("")
+			inHand := w.dial("unix", w.path("s"))
+			if got := w.over(inHand); !strings.Contains(got, "s=sel;") {
+				t.Fatalf("before: %q", got)
+			}
+			w.newKeyTable("new")
+			p.signal(signal)
+			w.logged("info configuration reloaded from " + w.path("opendkim.conf"))
+			w.logged("info reloaded: 1 key replaced")
+			if got := w.send(); !strings.Contains(got, "s=new;") {
+				t.Errorf("after: %q", got)
+			}
+			if got := w.over(inHand); !strings.Contains(got, "s=sel;") {
+				t.Errorf("a connection in hand: %q", got)
+			}
+			w.write("opendkim.conf", "Nonsense yes\nSocket local:x\n")
+			p.signal(signal)
+			w.logged("err " + w.path("opendkim.conf") + ":1: ")
+			w.logged("err configuration not reloaded: the old one stays in force")
+			if got := w.send(); !strings.Contains(got, "s=new;") {
+				t.Errorf("after a broken reload: %q", got)
+			}
+			w.configure("UMask 077\nCanonicalization relaxed/relaxed\n")
+			p.signal(signal)
+			w.logged("warning a restart is needed for: UMask")
+			w.until("the new canonicalization", func() bool { return strings.Contains(w.send(), "c=relaxed/relaxed;") })
+		})
+	}
+}
+
+// A signal in the very moment of the start must not kill.
+func TestSignalsFromTheFirstMoment(t *testing.T) {
+	w := newWorld(t)
+	pid := w.background("")
+	must(t, syscall.Kill(pid, syscall.SIGUSR1))
+	must(t, syscall.Kill(pid, syscall.SIGHUP))
+	w.logged("configuration reloaded from")
+	w.signs()
+}
+
+func TestReloadCommand(t *testing.T) {
+	for way, more := range map[string]string{"signal": "", "socket": "MetricsSocket local:DIR/m\n"} {
+		t.Run(way, func(t *testing.T) {
+			w := newWorld(t)
+			w.serve("PidFile DIR/pid\n" + more)
+			w.newKeyTable("new")
+			r := w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
+			if r.code != 0 || !strings.Contains(r.out, "reloaded") && !strings.Contains(r.out, "was told to read it") {
+				t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+			}
+			w.until("a reload", func() bool { return strings.Contains(w.send(), "s=new;") })
+			w.write("KeyTable", "k example.com\n")
+			r = w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
+			if r.code != 78 || !strings.Contains(r.err, w.path("KeyTable")+":1: ") || !strings.Contains(r.err, "the old configuration stays in force") {
+				t.Errorf("a broken table: exit %d: %s%s", r.code, r.out, r.err)
+			}
+			if got := w.send(); !strings.Contains(got, "s=new;") {
+				t.Errorf("after a broken reload: %q", got)
+			}
+		})
+	}
+	w := newWorldBeside(t)
+	w.configure("PidFile DIR/pid\n")
+	if r := w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf"); r.code != 69 {
+		t.Errorf("nothing runs: exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
+func TestAutoReload(t *testing.T) {
+	w := newWorld(t)
+	w.write("more.conf", "LogWhy no\n")
+	w.serve("AutoReload yes\nInclude DIR/more.conf\n")
+	w.newKeyTable("new")
+	w.logged("reloaded: 1 key replaced")
+	if got := w.send(); !strings.Contains(got, "s=new;") {
+		t.Errorf("after a changed table: %q", got)
+	}
+	w.write("more.conf", "Nonsense\n")
+	w.logged("err configuration not reloaded: the old one stays in force")
+	w.write("more.conf", "Canonicalization relaxed/relaxed\n")
+	w.until("a changed included file", func() bool { return strings.Contains(w.send(), "c=relaxed/relaxed;") })
+	if n := w.log.count("configuration not reloaded"); n != 1 {
+		t.Errorf("a broken file was tried %d times", n)
+	}
+}
+
+// half sends the first half of a message.
+func half(t *testing.T, w *world) *milter.Client {
+	t.Helper()
+	c := w.dial("unix", w.path("s"))
+	m := message()
+	var out milter.Outcome
+	if err := c.SendPart(&m, 2, &out); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestTermFinishesTheMessageInHand(t *testing.T) {
+	w := newWorld(t)
+	p := w.serve("")
+	idle := w.dial("unix", w.path("s"))
+	_ = w.over(idle)
+	c := half(t, w)
+	p.signal(syscall.SIGTERM)
+	w.until("no new connections", func() bool {
+		_, err := milter.Dial("unix", w.path("s"), milter.ClientOptions{})
+		return err != nil
+	})
+	if _, err := c.Body([]byte("llo\r\n")); err != nil {
+		t.Fatalf("the message in hand was cut off: %v", err)
+	}
+	edits, answer, err := c.EndOfMessage()
+	if err != nil || len(edits) == 0 {
+		t.Fatalf("the message in hand was not finished: %v, %v, %v", edits, answer, err)
+	}
+	if code := p.end(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	w.logged("terminating with status 0")
+}
+
+func TestTermClosesIdleConnectionsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	p := w.serve("")
+	for range 5 {
+		_ = w.over(w.dial("unix", w.path("s")))
+	}
+	start := time.Now()
+	p.signal(syscall.SIGTERM)
+	if code := p.end(); code != 0 || time.Since(start) > 5*time.Second {
+		t.Errorf("exit %d after %v", code, time.Since(start))
+	}
+	if _, err := os.Lstat(w.path("s")); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
