@@ -58,7 +58,7 @@ type directory struct {
 	dir, port, tlsPort string
 }
 
-func start(t *testing.T) directory {
+func start(t testing.TB) directory {
 	slapd, slapadd := testutil.Need(t, "slapd"), testutil.Need(t, "slapadd")
 	openssl := testutil.Need(t, "openssl")
 	d := directory{dir: datasettest.Folder(t, 0o700), port: datasettest.FreePort(t), tlsPort: datasettest.FreePort(t)}
@@ -100,7 +100,7 @@ func entries() string {
 
 const rowsQuery = "dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(DKIMIdentity=$d)"
 
-func openSet(t *testing.T, spec string, o Options, r remote.Options) (dataset.Set, error) {
+func openSet(t testing.TB, spec string, o Options, r remote.Options) (dataset.Set, error) {
 	t.Helper()
 	set, err := dataset.Open(context.Background(), spec, dataset.Options{Openers: map[string]dataset.Opener{"ldap": Opener(o, r)}})
 	if err == nil {
@@ -288,3 +288,14 @@ func FuzzURLs(f *testing.F) {
 }
 
 func same(s string) string { return s }
+
+func Benchmark(b *testing.B) {
+	d := start(b)
+	for name, r := range map[string]remote.Options{"cold": {TTL: -1, NegativeTTL: -1}, "warm": {TTL: time.Hour, NegativeTTL: time.Hour}} {
+		set, err := openSet(b, "ldap://127.0.0.1:"+d.port+"/"+rowsQuery, Options{BindUser: "cn=reader,dc=test", BindPassword: "geheim"}, r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		datasettest.Bench(b, name, set)
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
 
-func open(t *testing.T, spec string, o dataset.Options) dataset.Set {
+func open(t testing.TB, spec string, o dataset.Options) dataset.Set {
 	t.Helper()
 	o.Openers = map[string]dataset.Opener{"memcache": Opener(Options{}, uncached)}
 	set, err := dataset.Open(context.Background(), spec, o)
@@ -27,7 +27,7 @@ func open(t *testing.T, spec string, o dataset.Options) dataset.Set {
 	return set
 }
 
-func start(t *testing.T) (*datasettest.Process, string) {
+func start(t testing.TB) (*datasettest.Process, string) {
 	address := "127.0.0.1:" + datasettest.FreePort(t)
 	args := []string{testutil.Need(t, "memcached"), "-l", address[:9], "-p", address[10:], "-U", "0"}
 	if os.Getuid() == 0 {
@@ -36,7 +36,7 @@ func start(t *testing.T) (*datasettest.Process, string) {
 	return datasettest.Start(t, datasettest.Dials("tcp", address), args...), address
 }
 
-func fill(t *testing.T, addresses ...string) {
+func fill(t testing.TB, addresses ...string) {
 	t.Helper()
 	c := memcache.New(addresses...)
 	defer c.Close()
@@ -74,4 +74,10 @@ func TestNewErrors(t *testing.T) {
 	if _, err := dataset.Open(context.Background(), "memcache:127.0.0.1:1/x", dataset.Options{Openers: map[string]dataset.Opener{"memcache": Opener(Options{}, remote.Options{})}}); !dataset.IsTemporary(err) {
 		t.Errorf("server is away: %v", err)
 	}
+}
+
+func Benchmark(b *testing.B) {
+	_, address := start(b)
+	fill(b, address)
+	datasettest.Bench(b, "cold", open(b, "memcache:"+address+"/dkim", dataset.Options{}))
 }

@@ -21,7 +21,7 @@ import (
 
 var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
 
-func open(t *testing.T, spec string, r remote.Options) (dataset.Set, error) {
+func open(t testing.TB, spec string, r remote.Options) (dataset.Set, error) {
 	t.Helper()
 	set, err := dataset.Open(context.Background(), spec, dataset.Options{Openers: map[string]dataset.Opener{"redis": Opener(Options{Timeout: 3 * time.Second}, r)}})
 	if err == nil {
@@ -30,12 +30,12 @@ func open(t *testing.T, spec string, r remote.Options) (dataset.Set, error) {
 	return set, err
 }
 
-func server(t *testing.T, dir, port string, args ...string) *datasettest.Process {
+func server(t testing.TB, dir, port string, args ...string) *datasettest.Process {
 	return datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...)...)
 }
 
 // fill stores the rows through the client given, as plain keys and in a hash.
-func fill(t *testing.T, c redis.UniversalClient) {
+func fill(t testing.TB, c redis.UniversalClient) {
 	t.Helper()
 	defer c.Close()
 	ctx := context.Background()
@@ -174,4 +174,17 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%+v", sp)
 		}
 	})
+}
+
+func Benchmark(b *testing.B) {
+	dir, port := datasettest.Folder(b, 0o700), datasettest.FreePort(b)
+	server(b, dir, port)
+	fill(b, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port}))
+	for name, r := range map[string]remote.Options{"cold": uncached, "warm": {TTL: time.Hour, NegativeTTL: time.Hour}} {
+		set, err := open(b, "redis://127.0.0.1:"+port+"?hash=table", r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		datasettest.Bench(b, name, set)
+	}
 }

@@ -41,7 +41,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'
 
 const rowsParams = "/table=rows1?keycol=k?datacol=a,b,c"
 
-func openSet(t *testing.T, dsn string, r remote.Options) *remote.Set {
+func openSet(t testing.TB, dsn string, r remote.Options) *remote.Set {
 	t.Helper()
 	set, err := dataset.Open(context.Background(), "dsn:"+dsn, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, r)}})
 	if err != nil {
@@ -202,19 +202,23 @@ func TestPostgreSQL(t *testing.T) {
 	})
 }
 
-func TestMariaDB(t *testing.T) {
+// mariadb starts a server with the tables.
+func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
 	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
-	socket := dir + "/s"
-	user := "mysql"
-	args := datasettest.AsUser(t, user, []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
+	socket = dir + "/s"
+	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
 	datasettest.Command(t, "", args[0], args[1:]...)
-	args = datasettest.AsUser(t, user, nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
+	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
-	p := datasettest.Start(t, datasettest.Dials("unix", socket), args...)
+	p = datasettest.Start(t, datasettest.Dials("unix", socket), args...)
 	datasettest.Command(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)"),
 		client, "--no-defaults", "-u", "root", "--socket="+socket, "--default-character-set=utf8mb4")
-	base := "mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail"
+	return "mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket, p
+}
+
+func TestMariaDB(t *testing.T) {
+	base, socket, p := mariadb(t)
 	suite(t, base)
 	t.Run("socket", func(t *testing.T) {
 		got, err := openSet(t, "mariadb://dkim:geheim=2F=2B=3A=40=3D@"+strings.ReplaceAll(socket, "/", "=2F")+"/mail"+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
@@ -223,6 +227,18 @@ func TestMariaDB(t *testing.T) {
 		}
 	})
 	t.Run("outage", func(t *testing.T) { outage(t, base, p) })
+}
+
+func BenchmarkMariaDB(b *testing.B) {
+	base, _, _ := mariadb(b)
+	datasettest.Bench(b, "cold", openSet(b, base+rowsParams, remote.Options{TTL: -1, NegativeTTL: -1}))
+	datasettest.Bench(b, "warm", openSet(b, base+rowsParams, remote.Options{TTL: time.Hour, NegativeTTL: time.Hour}))
+}
+
+func BenchmarkSQLite(b *testing.B) {
+	dir := datasettest.Folder(b, 0o700)
+	datasettest.Command(b, tables("text"), testutil.Need(b, "sqlite3"), dir+"/t.db")
+	datasettest.Bench(b, "cold", openSet(b, "sqlite3://"+strings.ReplaceAll(dir, "/", "=2F")+"/t.db"+rowsParams, remote.Options{TTL: -1, NegativeTTL: -1}))
 }
 
 func TestSQLite(t *testing.T) {
