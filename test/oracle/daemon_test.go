@@ -1,0 +1,239 @@
+package oracle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dojang/internal/testutil"
+)
+
+// programs are what is compared, made ready once for all cases.
+type programs struct {
+	root    string // of all temporary folders: not writable by others, keys lie below it
+	keys    string
+	preload string
+	theirs  string
+	ours    string
+}
+
+// root is the folder that prepare made, for TestMain to remove.
+var root string
+
+var prepare = sync.OnceValues(func() (*programs, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, err
+	}
+	// Compat(opendkim 2.11): a key below a folder that others may write to, /tmp
+	// with its sticky bit too, is not safe.
+	if root, err = os.MkdirTemp(home, ".dojang-oracle-"); err != nil {
+		return nil, err
+	}
+	p := &programs{root: root, keys: filepath.Join(root, "keys"), preload: filepath.Join(root, "syslog.so"), ours: os.Getenv("DOJANG_ORACLE_BINARY")}
+	if err := os.MkdirAll(p.keys, 0o700); err != nil {
+		return p, err
+	}
+	names, err := filepath.Glob("testdata/keys/*.pem")
+	if err != nil || len(names) == 0 {
+		return p, fmt.Errorf("no keys in testdata/keys: %v", err)
+	}
+	for _, name := range append(names, "testdata/public-keys") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return p, err
+		}
+		if err := os.WriteFile(filepath.Join(p.keys, filepath.Base(name)), data, 0o600); err != nil {
+			return p, err
+		}
+	}
+	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-O", "-w", "-o", p.preload, "testdata/syslog.c").CombinedOutput(); err != nil {
+		return p, fmt.Errorf("gcc: %v: %s", err, out)
+	}
+	if p.ours == "" {
+		p.ours = filepath.Join(root, "opendkim") // the name by which it is opendkim
+		build := exec.Command("go", "build", "-o", p.ours, "./cmd/dojang")
+		build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return p, fmt.Errorf("go build: %v: %s", err, out)
+		}
+	}
+	return p, nil
+})
+
+func ready(t testing.TB) *programs {
+	t.Helper()
+	testutil.Need(t, "gcc")
+	theirs := testutil.Need(t, "opendkim")
+	p, err := prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p2 := *p
+	p2.theirs = theirs
+	return &p2
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if root != "" {
+		os.RemoveAll(root)
+	}
+	os.Exit(code)
+}
+
+// side is one of the two filters.
+type side struct {
+	ours bool
+	path string
+	env  []string
+}
+
+func (s side) String() string {
+	if s.ours {
+		return "ours"
+	}
+	return "opendkim"
+}
+
+// instance is a folder of its own for one run of a side, with its syslog.
+type instance struct {
+	side
+	dir, keys, messages, nameserver string
+	log                             *syslog
+}
+
+func newInstance(t testing.TB, p *programs, s side, c *testCase, nameserver string) *instance {
+	t.Helper()
+	dir, err := os.MkdirTemp(p.root, "run-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := filepath.Abs("testdata/messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &instance{side: s, dir: dir, keys: p.keys, messages: messages, nameserver: nameserver}
+	in.log = listenSyslog(t, filepath.Join(dir, "log"))
+	config := "Syslog yes\n" + in.replace(c.config)
+	if !strings.Contains(c.config, "Socket ") {
+		config += "Socket local:" + in.socket() + "\n"
+	}
+	if s.ours {
+		config += "SyslogSocket " + filepath.Join(dir, "log") + "\n"
+	}
+	in.write(t, "conf", config)
+	for name, text := range c.files {
+		in.write(t, name, in.replace(text))
+	}
+	return in
+}
+
+func (in *instance) write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(in.dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (in *instance) socket() string { return filepath.Join(in.dir, "s") }
+
+func (in *instance) replace(s string) string {
+	return strings.NewReplacer("DIR", in.dir, "KEYS", in.keys, "NAMESERVER", in.nameserver, "MESSAGES", in.messages).Replace(s)
+}
+
+// general puts the placeholders back.
+func (in *instance) general(s string) string {
+	pairs := []string{in.dir, "DIR", in.keys, "KEYS", in.messages, "MESSAGES"}
+	if in.nameserver != "" {
+		pairs = append(pairs, in.nameserver, "NAMESERVER")
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+func (in *instance) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, in.path, args...)
+	cmd.Args[0] = "/usr/sbin/opendkim"
+	cmd.Dir = in.dir
+	cmd.Env = append(append(os.Environ(), "ORACLE_LOG="+filepath.Join(in.dir, "log")), in.env...)
+	return cmd
+}
+
+// daemon is a filter that serves.
+type daemon struct {
+	*instance
+	cmd    *exec.Cmd
+	output bytes.Buffer
+	exited chan struct{}
+	err    error
+}
+
+const patience = 10 * time.Second
+
+// start returns when the filter accepts connections, or when it has ended.
+func (in *instance) start(t testing.TB) *daemon {
+	t.Helper()
+	d := &daemon{instance: in, exited: make(chan struct{})}
+	d.cmd = in.command(context.Background(), "-f", "-x", filepath.Join(in.dir, "conf"))
+	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { d.err = d.cmd.Wait(); close(d.exited) }()
+	t.Cleanup(func() { d.cmd.Process.Kill(); <-d.exited })
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if conn, err := net.Dial("unix", in.socket()); err == nil {
+			conn.Close()
+			return d
+		}
+		select {
+		case <-d.exited:
+			return d
+		default:
+		}
+	}
+	t.Errorf("%s does not listen after %v", d, patience)
+	return d
+}
+
+// stop ends the filter and returns how it ended.
+func (d *daemon) stop() string {
+	select {
+	case <-d.exited:
+	default:
+		d.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		select {
+		case <-d.exited:
+			return "exit " + exitStatus(d.err)
+		case <-time.After(5 * time.Millisecond):
+			// libmilter looks every five seconds, and at each connection.
+			if conn, err := net.Dial("unix", d.socket()); err == nil {
+				conn.Close()
+			}
+		}
+	}
+	return "does not end"
+}
+
+func exitStatus(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "0"
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
+		return fmt.Sprint(exit.ExitCode())
+	}
+	return err.Error()
+}

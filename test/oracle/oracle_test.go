@@ -1,0 +1,183 @@
+// Package oracle compares dojang with Debian's opendkim: the same configuration
+// and the same messages through both, and the same answers, edits, log lines and
+// exit status from both. Cases are data, in testdata/cases; what we do
+// differently on purpose stands in the case, with its reason in
+// docs/differences.md.
+package oracle
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/milter"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func cases(t testing.TB) []*testCase {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/cases/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no cases in testdata/cases: %v", err)
+	}
+	var all []*testCase
+	for _, path := range paths {
+		all = append(all, readCase(t, path))
+	}
+	return all
+}
+
+func TestAgainstOpenDKIM(t *testing.T) {
+	p := ready(t)
+	for _, c := range cases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			compare(t, p, c)
+		})
+	}
+}
+
+func compare(t *testing.T, p *programs, c *testCase) {
+	nameserver := ""
+	if len(c.dns) > 0 {
+		nameserver = serveDNS(t, c.dns)
+	}
+	theirs := newInstance(t, p, side{path: p.theirs, env: []string{"LD_PRELOAD=" + p.preload}}, c, nameserver)
+	ours := newInstance(t, p, side{ours: true, path: p.ours}, c, nameserver)
+	for _, r := range c.runs {
+		c.check(t, r.label, theirs.run(t, r), ours.run(t, r))
+	}
+	if len(c.sends) == 0 {
+		return
+	}
+	a, b := theirs.start(t), ours.start(t)
+	settle(a.log, b.log, alike(a, b))
+	c.check(t, "start", started(a), started(b))
+	for _, s := range c.sends {
+		exchange(t, c, s, a, b)
+	}
+	endA, endB := a.stop(), b.stop()
+	settle(a.log, b.log, alike(a, b))
+	c.check(t, "stop", render(a.instance, &milter.Outcome{}, nil, a.log.take())+endA+"\n", render(b.instance, &milter.Outcome{}, nil, b.log.take())+endB+"\n")
+}
+
+func started(d *daemon) string {
+	state := "serves\n"
+	select {
+	case <-d.exited:
+		state = "exit " + exitStatus(d.err) + "\n"
+	default:
+	}
+	var b strings.Builder
+	for _, l := range d.log.take() {
+		b.WriteString(l.String() + "\n")
+	}
+	return state + d.general(b.String())
+}
+
+func alike(a, b *daemon) func(x, y []logLine) bool {
+	text := func(d *daemon, lines []logLine) string {
+		return comparable(render(d.instance, &milter.Outcome{}, nil, lines))
+	}
+	return func(x, y []logLine) bool { return text(a, x) == text(b, y) }
+}
+
+// exchange sends a message to both at the same moment; a message that they signed
+// in different seconds is sent again.
+func exchange(t *testing.T, c *testCase, s send, a, b *daemon) {
+	t.Helper()
+	var theirs, ours string
+	for range 4 {
+		theirs, ours = both(s, a, b)
+		if seconds(theirs) == seconds(ours) {
+			break
+		}
+	}
+	if seconds(theirs) != seconds(ours) {
+		theirs, ours = withoutTime(theirs), withoutTime(ours)
+	}
+	c.check(t, s.label, theirs, ours)
+}
+
+func both(s send, a, b *daemon) (theirs, ours string) {
+	type result struct {
+		outcome milter.Outcome
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		o, err := sendTo(a, s)
+		done <- result{o, err}
+	}()
+	o, err := sendTo(b, s)
+	first := <-done
+	settle(a.log, b.log, alike(a, b))
+	return render(a.instance, &first.outcome, first.err, a.log.take()), render(b.instance, &o, err, b.log.take())
+}
+
+func sendTo(d *daemon, s send) (milter.Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	client, err := milter.Dial("unix", d.socket(), s.protocol)
+	if err != nil {
+		return milter.Outcome{}, err
+	}
+	defer client.Quit()
+	return client.Send(ctx, s.message)
+}
+
+// check compares, and where a case says that we differ, holds us to what it says.
+func (c *testCase) check(t *testing.T, label, theirs, ours string) {
+	t.Helper()
+	theirs, ours = comparable(theirs), comparable(ours)
+	d, deliberate := c.differs[label]
+	switch diff := cmp.Diff(theirs, ours); {
+	case !deliberate && diff != "":
+		report(c.name, label, theirs, ours)
+		t.Errorf("%s: (-opendkim +ours)\n%s", label, diff)
+	case deliberate && diff == "":
+		t.Errorf("%s: no longer different (%s)", label, d.reason)
+	case deliberate && withoutTime(ours) != withoutTime(d.ours):
+		t.Errorf("%s: we differ from opendkim (%s), but not as said: (-said +ours)\n%s", label, d.reason, cmp.Diff(withoutTime(d.ours), withoutTime(ours)))
+	}
+}
+
+// report appends a difference to the file that ORACLE_REPORT names.
+func report(name, label, theirs, ours string) {
+	path := os.Getenv("ORACLE_REPORT")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	f.WriteString("## " + name + ": " + label + "\ntheirs:\n" + theirs + "ours:\n" + ours + "\n")
+}
+
+// run runs a program to its end. What it says on standard error is not compared:
+// we say more.
+func (in *instance) run(t *testing.T, r run) string {
+	t.Helper()
+	const enough = 3 * time.Second // for a program that serves where it should have ended
+	ctx, cancel := context.WithTimeout(context.Background(), enough)
+	defer cancel()
+	var args []string
+	for _, arg := range r.args {
+		args = append(args, in.replace(arg))
+	}
+	cmd := in.command(ctx, args...)
+	cmd.Stdin = strings.NewReader(in.replace(r.stdin))
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	text := strings.TrimRight(string(out), "\n")
+	if !in.ours {
+		text = withoutATPS(text)
+	}
+	return "exit " + exitStatus(err) + "\n" + in.general(text) + "\n"
+}
