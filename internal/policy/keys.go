@@ -52,29 +52,41 @@ func (r *Rules) checkSender(ctx context.Context, p *Plan, f *Facts) bool {
 	return ok
 }
 
-// addRow turns one SigningTable row into signatures. The row may name several
-// keys, separated by commas, when MultipleSignatures is set.
+// addRow turns one SigningTable row into signatures.
 func (r *Rules) addRow(ctx context.Context, p *Plan, row dataset.Entry) bool {
+	for _, k := range r.rowKeys(row, p.Author) {
+		if !r.addKey(ctx, p, k.name, k.identity) {
+			return false
+		}
+	}
+	return true
+}
+
+// rowKey is what a SigningTable row asks for: a key of KeyTable and i=.
+type rowKey struct{ name, identity string }
+
+// rowKeys reads a SigningTable row. It may name several keys, separated by
+// commas, when MultipleSignatures is set.
+func (r *Rules) rowKeys(row dataset.Entry, author Author) []rowKey {
 	name, identity := "", ""
 	if len(row.Values) > 0 {
 		name = row.Values[0]
 	}
 	if len(row.Values) > 1 {
-		identity = strings.ReplaceAll(row.Values[1], "%", p.Author.Domain)
+		identity = strings.ReplaceAll(row.Values[1], "%", author.Domain)
 	}
 	names := []string{name}
 	if r.MultipleSignatures && strings.Contains(name, ",") {
 		names = strings.Split(name, ",")
 	}
-	for _, name := range names {
+	keys := make([]rowKey, len(names))
+	for i, name := range names {
 		if name = strings.TrimSpace(name); name == "%" {
-			name = p.Author.Domain
+			name = author.Domain
 		}
-		if !r.addKey(ctx, p, name, identity) {
-			return false
-		}
+		keys[i] = rowKey{name, identity}
 	}
-	return true
+	return keys
 }
 
 func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool {
@@ -176,7 +188,7 @@ func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
 // wantBodyLength sets p.BodyLength when a recipient is in BodyLengthDB, by the
 // forms in which SigningTable is asked.
 func (r *Rules) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
-	p.BodyLength = r.Signing.MaximumSignedBytes > 0
+	p.BodyLength = p.BodyLength || r.Signing.MaximumSignedBytes > 0
 	if r.Signing.BodyLengthDB == nil {
 		return true
 	}

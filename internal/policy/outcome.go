@@ -18,6 +18,8 @@ type Verdict struct {
 	// Kept returns the beginning of a canonical body, as far as it was kept; nil
 	// when none was.
 	Kept func(dkim.Canonicalization) []byte
+	// Answers are those to Questions, by their names.
+	Answers map[string]dkim.KeyAnswer
 }
 
 // Signature is one that we made.
@@ -87,6 +89,13 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		}
 		r.verified(o, f, p, v)
 	}
+	if p.Scripted != nil {
+		r.scripted(o, p.Scripted)
+		defer o.deleteFirst()
+	}
+	if p.Scripted.Ends() {
+		return o
+	}
 	if len(p.Sign) > 0 && SignsNow(p, v.Results) {
 		r.signed(o, f, v)
 	}
@@ -142,6 +151,9 @@ func (r *Rules) signed(o *Outcome, f *Facts, v *Verdict) {
 		o.summarize("signed (s=%s, d=%s)", key.Selector, s.Request.Domain)
 		o.success(event.Signed(dkim.FieldName, key.Selector, s.Request.Domain, key.Algorithm.String(), s.Took))
 	}
+	if len(v.Signatures) > 0 {
+		r.addVBRInfo(o, f, v.Signatures[0].Request.Domain)
+	}
 }
 
 func (o *Outcome) summarize(format string, args ...any) {
@@ -183,7 +195,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	if r.Reports.AddCanonicalizedData {
 		r.addCanonicalized(o, f, v, judged)
 	}
-	r.Results.add(o, f, judged)
+	r.Results.add(o, f, judged, atpsMethod(p, v, judged), r.vbrMethod(f, v, judged))
 	decider := deciding(judged)
 	if decider == nil {
 		return

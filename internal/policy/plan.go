@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 
+	"dojang/header"
 	"dojang/internal/event"
 	"dojang/internal/keystore"
 )
@@ -22,8 +23,16 @@ type Plan struct {
 	BodyLength bool
 	// SignOnlyIfVerified: re-signing waits for a passed signature.
 	SignOnlyIfVerified bool
-	Author             Author
-	Notes              []Note
+	// ATPS is the author's domain when our signatures claim its consent.
+	ATPS   string
+	Author Author
+	// Fields are signed and verified in place of the message's own; nil for those.
+	Fields *header.List
+	// ExtraTags stand in each signature.
+	ExtraTags [][2]string
+	// Scripted is the message as scripts know it; nil when there are none.
+	Scripted *Scripted
+	Notes    []Note
 }
 
 // SignRequest is one signature to make.
@@ -31,6 +40,8 @@ type SignRequest struct {
 	Key      *keystore.SigningKey
 	Domain   string // d=
 	Identity string // i=, "" for none
+	// BodyLength bounds l=; negative is the whole body, nil what the plan says.
+	BodyLength *int64
 }
 
 func (p *Plan) tell(e event.Event) { p.Notes = append(p.Notes, Note{Event: e}) }
@@ -76,8 +87,14 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	if problem == nil && !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
 		return p
 	}
+	if !r.setup(ctx, p, f) {
+		return p
+	}
 	if len(p.Sign) > 0 && !r.recipientsAllow(ctx, p, f) {
 		return p
+	}
+	if err := r.claimATPS(ctx, p); err != nil {
+		return r.tableFailed(p, "ATPSDomains", err)
 	}
 	if err := r.resign(ctx, p, f); err != nil {
 		return r.tableFailed(p, "ResignMailTo", err)

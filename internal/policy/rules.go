@@ -63,7 +63,10 @@ type Rules struct {
 
 	Verdicts Verdicts
 	Results  AuthResults
+	Scripts  *Scripts // nil when there are none
 	Reports  Reports
+	ATPS     ATPS
+	VBR      VBR
 }
 
 // MacroRule is one row of MacroList: the macro must be set, and to one of

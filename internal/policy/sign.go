@@ -45,6 +45,17 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 			o.BodyLength = s.MaximumSignedBytes
 		}
 	}
+	if n := request.BodyLength; n != nil {
+		o.BodyLength = dkim.BodyLengthAll
+		if *n >= 0 {
+			o.BodyLength = *n
+		}
+		if s.MaximumSignedBytes > 0 {
+			o.BodyLength = min(o.BodyLength, s.MaximumSignedBytes)
+		}
+	}
+	o.ExtraTags = append(o.ExtraTags, p.ExtraTags...)
+	o.ExtraTags = append(o.ExtraTags, r.atpsTags(p)...)
 	if s.RequestReports {
 		o.ExtraTags = append(o.ExtraTags, [2]string{"r", "y"})
 	}
