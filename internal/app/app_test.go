@@ -51,7 +51,7 @@ type server struct {
 	conf string
 	log  *lines
 	app  *App
-	stop context.CancelFunc
+	halt func() // stops it and waits, once
 	done chan error
 }
 
@@ -119,7 +119,7 @@ func (s *server) start() {
 	if a == nil {
 		s.t.Fatal(problems)
 	}
-	s.app, s.stop = a, cancel
+	s.app = a
 	ready := make(chan struct{})
 	go func() { s.done <- a.Run(ctx, func() { close(ready) }) }()
 	select {
@@ -129,12 +129,13 @@ func (s *server) start() {
 	case <-time.After(20 * time.Second):
 		s.t.Fatal("not ready after 20 s")
 	}
-	s.t.Cleanup(func() {
+	s.halt = sync.OnceFunc(func() {
 		cancel()
 		if err := <-s.done; err != nil {
 			s.t.Errorf("Run: %v", err)
 		}
 	})
+	s.t.Cleanup(s.halt)
 }
 
 var inside = milter.Message{
@@ -222,10 +223,7 @@ func TestReloadLivesWithAnOldMistake(t *testing.T) {
 	if problems := s.app.Reload(t.Context()); !problems.HasErrors() {
 		t.Error("a new mistake was taken")
 	}
-	s.stop()
-	if err := <-s.done; err != nil {
-		t.Fatal(err)
-	}
+	s.halt()
 	s.start()
 	s.write("KeyTable", "new example.net:n:"+s.path("key.private")+"\nk example.com:c:"+s.path("key.private")+"\n"+bad)
 	if problems := s.app.Reload(t.Context()); problems.HasErrors() {

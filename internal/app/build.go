@@ -155,6 +155,12 @@ func (b *builder) walk(option string, f func(dataset.Entry)) {
 // "|".
 func (b *builder) macros() []policy.MacroRule {
 	var rules []policy.MacroRule
+	if text := b.config.String("MacroList"); text != "" {
+		if spec, err := dataset.ParseSpec(text); err == nil && spec.Type != "file" && spec.Type != "csl" {
+			b.refuse("MacroList", "name a file: or a comma-separated list", "%s: invalid data set type for MacroList", text)
+			return nil
+		}
+	}
 	b.walk("MacroList", func(e dataset.Entry) {
 		rule := policy.MacroRule{Name: strings.Trim(e.Key, "{}")}
 		if value := strings.Join(e.Values, ":"); value != "" {

@@ -28,7 +28,7 @@ func (a *App) serveMetrics() (stop func(), err error) {
 		return nil, fmt.Errorf("MetricsSocket: %w", err)
 	}
 	if err := onlyLocal(socket); err != nil {
-		return nil, err
+		return nil, &StartError{exConfig, err.Error()}
 	}
 	l, err := listen(socket)
 	if err != nil {

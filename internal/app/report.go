@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 
 	"dojang/header"
 	"dojang/internal/filter"
@@ -97,4 +98,20 @@ func userName(uid int) string {
 		return u.Username
 	}
 	return strconv.Itoa(uid)
+}
+
+func (b *builder) vbr() policy.VBR {
+	c := b.config
+	v := policy.VBR{
+		Type:                  c.String("VBR-Type"),
+		Certifiers:            strings.ReplaceAll(c.String("VBR-Certifiers"), ",", ":"),
+		PurgeFields:           c.Bool("VBR-PurgeFields"),
+		TrustedCertifiersOnly: c.Bool("VBR-TrustedCertifiersOnly"),
+	}
+	if text := c.String("VBR-TrustedCertifiers"); strings.Contains(text, "file:") || strings.HasPrefix(text, "csl:") || strings.HasPrefix(text, "/") {
+		v.TrustedCertifiers = b.names("VBR-TrustedCertifiers") // Compat(opendkim 2.11): a data set
+	} else {
+		v.TrustedCertifiers = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })
+	}
+	return v
 }

@@ -144,6 +144,8 @@ func (b *builder) rules() *policy.Rules {
 		Verdicts:            b.verdicts(),
 		Results:             b.authResults(),
 		Reports:             b.reports(),
+		ATPS:                policy.ATPS{Domains: b.set("ATPSDomains", true), Hash: c.String("ATPSHashAlgorithm")},
+		VBR:                 b.vbr(),
 	}
 	if r.Sign {
 		b.keys(r)

@@ -11,7 +11,6 @@ import (
 const (
 	exDataErr     = 65
 	exUnavailable = 69
-	exSoftware    = 70
 	exOSErr       = 71
 	exConfig      = 78
 )
@@ -35,18 +34,14 @@ func ExitStatus(err error) int {
 }
 
 // ProblemStatus returns the exit status for the problems that New found.
-// Compat(opendkim 2.11): an unknown user and unusable name servers have their
-// own.
+// Compat(opendkim 2.11): an unknown user has its own.
 func ProblemStatus(problems problem.List) int {
 	for _, p := range problems {
 		if p.Severity != problem.Error {
 			continue
 		}
-		switch p.Option {
-		case "UserID":
+		if p.Option == "UserID" {
 			return exDataErr
-		case "Nameservers":
-			return exSoftware
 		}
 		return exConfig
 	}
