@@ -25,7 +25,8 @@ type BodyHashes struct {
 
 	canon   [2]bodyCanon // by Canonicalization
 	hashes  []*BodyHash
-	free    []*BodyHash // of former messages, with their hash states
+	free    []*BodyHash  // of former messages, with their hash states
+	headers headerHasher // scratch of the message's signers and verifier
 	total   int64
 	heldCR  bool // FixCRLF: a CR ended the last chunk
 	started bool
@@ -108,6 +109,7 @@ func (b *BodyHashes) Reset() {
 	for i := range b.canon {
 		b.canon[i].reset()
 	}
+	b.headers.release()
 	b.total, b.heldCR, b.started, b.closed = 0, false, false, false
 	b.FixCRLF, b.NeedTotal = false, false
 }

@@ -29,8 +29,10 @@ type bodyCanon struct {
 
 	// Short pieces are gathered here: hashing them one by one is slow.
 	gathered int
-	gather   [2048]byte
+	gather   []byte // gatherBytes once there is a body
 }
+
+const gatherBytes = 2048
 
 func (c *bodyCanon) active() bool { return len(c.hashes) > 0 }
 
@@ -47,12 +49,15 @@ func (c *bodyCanon) reset() {
 // put writes canonical octets.
 func (c *bodyCanon) put(p []byte) {
 	c.length += int64(len(p))
-	if len(p) > len(c.gather)-c.gathered {
+	if len(p) > gatherBytes-c.gathered {
 		c.flush()
-		if len(p) > len(c.gather)/4 {
+		if len(p) > gatherBytes/4 {
 			c.hash(p)
 			return
 		}
+	}
+	if c.gather == nil {
+		c.gather = make([]byte, gatherBytes)
 	}
 	c.gathered += copy(c.gather[c.gathered:], p)
 }

@@ -79,6 +79,19 @@ type headerHasher struct {
 	sha1    hash.Hash
 	sha256  hash.Hash
 	sum     []byte
+	field   []byte // a signature's own field in the making
+}
+
+// release lets go of what a message of unusual size made grow.
+func (x *headerHasher) release() {
+	const keep = 16 << 10
+	if cap(x.scratch) > keep {
+		x.scratch = nil
+	}
+	if cap(x.field) > keep {
+		x.field = nil
+	}
+	x.picker.Release()
 }
 
 // hasher is a reset hash state.
@@ -140,6 +153,9 @@ type ownField struct {
 func (o ownField) append(dst []byte, c Canonicalization) []byte {
 	if c == Simple {
 		return append(append(dst, o.raw[:o.start]...), o.raw[o.end:]...)
+	}
+	if o.start == len(o.raw) { // the signer's own
+		return appendHeader(dst, o.raw, c)
 	}
 	blank := make([]byte, 0, len(o.raw))
 	blank = append(append(blank, o.raw[:o.start]...), o.raw[o.end:]...)

@@ -64,63 +64,68 @@ type Signer struct {
 	o      SignOptions
 	fields *header.List
 	body   *BodyHash
+	bodies *BodyHashes
+	length int // of the signature in octets
 }
 
 // NewSigner prepares a signature of a message with those header fields and
 // asks bodies for the hash it needs. Fields must not change until Sign has
 // returned. It reports options that contradict each other.
 func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer, error) {
-	if err := o.complete(); err != nil {
+	length, err := o.complete()
+	if err != nil {
 		return nil, err
 	}
 	limit := o.BodyLength
 	if limit == BodyLengthAll {
 		limit = -1
 	}
-	return &Signer{o: o, fields: fields, body: bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)}, nil
+	return &Signer{o: o, fields: fields, bodies: bodies, length: length, body: bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)}, nil
 }
 
-// complete checks the options and fills in defaults.
-func (o *SignOptions) complete() error {
+// complete checks the options and fills in defaults. It gives the length of the
+// key's signatures in octets.
+func (o *SignOptions) complete() (length int, err error) {
 	if !validDomain(o.Domain) {
-		return fmt.Errorf("signing domain %.256q is not a domain name", o.Domain)
+		return 0, fmt.Errorf("signing domain %.256q is not a domain name", o.Domain)
 	}
 	if !validDomain(o.Selector) {
-		return fmt.Errorf("selector %.256q is not a list of labels", o.Selector)
+		return 0, fmt.Errorf("selector %.256q is not a list of labels", o.Selector)
 	}
 	if o.Key == nil {
-		return errors.New("no signing key")
+		return 0, errors.New("no signing key")
 	}
 	keyType := ""
-	switch key := o.Key.Public().(type) {
+	public := o.Key.Public()
+	switch key := public.(type) {
 	case *rsa.PublicKey:
 		if bits := key.N.BitLen(); bits < minStandardBits {
 			// RFC 8301 §3.2: signers must use 1024 bits at least.
-			return fmt.Errorf("private key too small (%d bits, need at least %d)", bits, minStandardBits)
+			return 0, fmt.Errorf("private key too small (%d bits, need at least %d)", bits, minStandardBits)
 		}
-		keyType = "rsa"
+		keyType, length = "rsa", key.Size()
 		if o.Algorithm == 0 {
 			o.Algorithm = RSASHA256
 		}
 	case ed25519.PublicKey:
-		keyType = "ed25519"
+		keyType, length = "ed25519", ed25519.SignatureSize
 		if o.Algorithm == 0 {
 			o.Algorithm = Ed25519SHA256
 		}
 	}
 	if keyType != o.Algorithm.KeyType() {
-		return fmt.Errorf("a key of type %T cannot sign with %v", o.Key.Public(), o.Algorithm)
+		return 0, fmt.Errorf("a key of type %T cannot sign with %v", public, o.Algorithm)
 	}
 	if i := o.Identity; i != "" {
 		at := strings.LastIndexByte(i, '@')
 		if at < 0 || !isWithin(i[at+1:], o.Domain) {
-			return fmt.Errorf("identity %.256q is not inside the signing domain %q", i, o.Domain)
+			return 0, fmt.Errorf("identity %.256q is not inside the signing domain %q", i, o.Domain)
 		}
 	}
 	if o.FieldName == "" {
 		o.FieldName = FieldName
 	}
-	return nil
+	return length, nil
 }
 
 // Info about the signature that is being made.
@@ -144,21 +149,21 @@ func (s *Signer) Sign() (string, error) {
 		return "", errors.New("dkim: Sign before the end of the body")
 	}
 	names, picked := s.selectFields()
-	w := taglist.Writer{Margin: margin, Column: len(s.o.FieldName) + 2}
+	x := &s.bodies.headers
+	w := taglist.Writer{Margin: margin}
+	w.Start(x.field[:0], s.o.FieldName+": ")
 	s.writeTags(&w, names, picked)
 
-	raw := make([]byte, 0, len(s.o.FieldName)+2+w.Len())
-	raw = append(append(raw, s.o.FieldName...), ": "...)
-	raw = append(raw, w.Bytes()...)
+	raw := w.Bytes()
 	own := ownField{raw: raw, start: len(raw), end: len(raw)}
-	var x headerHasher
 	sum := x.sumFields(s.fields, -1, names, own, s.o.HeaderCanonicalization, s.o.Algorithm.Hash())
 	value, err := s.signSum(sum)
 	if err != nil {
 		return "", err
 	}
 	w.Append(base64.StdEncoding.EncodeToString(value))
-	return " " + w.String(), nil
+	x.field = w.Bytes()
+	return string(x.field[len(s.o.FieldName)+1:]), nil
 }
 
 func (s *Signer) signSum(sum []byte) ([]byte, error) {
@@ -252,16 +257,7 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 	if o.CopyHeaders {
 		w.Tag("z", s.copied(fields), taglist.BreakAnywhere)
 	}
-	w.Last("b", "", taglist.BreakAnywhere, s.encodedLength())
-}
-
-// encodedLength is the number of characters b= will have.
-func (s *Signer) encodedLength() int {
-	n := ed25519.SignatureSize
-	if k, ok := s.o.Key.Public().(*rsa.PublicKey); ok {
-		n = k.Size()
-	}
-	return base64.StdEncoding.EncodedLen(n)
+	w.Last("b", "", taglist.BreakAnywhere, base64.StdEncoding.EncodedLen(s.length))
 }
 
 // copied is the value of z= (RFC 6376 §3.5).

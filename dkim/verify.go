@@ -140,7 +140,6 @@ type Verifier struct {
 	bodies  *BodyHashes
 	sigs    []candidate
 	queries []Query
-	hasher  headerHasher
 }
 
 // candidate is a signature under verification.
@@ -232,6 +231,17 @@ func (v *Verifier) Len() int { return len(v.sigs) }
 // Signature is the i-th signature from the top.
 func (v *Verifier) Signature(i int) *Signature { return v.sigs[i].Signature }
 
+// Signatures are those that will be verified, from the top.
+func (v *Verifier) Signatures() []*Signature {
+	var list []*Signature
+	for i := range v.sigs {
+		if v.sigs[i].body != nil {
+			list = append(list, v.sigs[i].Signature)
+		}
+	}
+	return list
+}
+
 // Queries are the key records needed, each once.
 func (v *Verifier) Queries() []Query { return v.queries }
 
@@ -279,7 +289,7 @@ func (v *Verifier) finish(c *candidate) {
 	keyReason := v.applyKey(c)
 	note(keyReason)
 	if c.Key != nil && c.Key.Key != nil && (keyReason == ReasonNone || keyReason.Status() == StatusPolicy && keyReason != ReasonKeyTooLarge) {
-		sum := v.hasher.sumFields(v.fields, c.FieldIndex, s.Headers, c.own, s.HeaderCanonicalization, s.Algorithm.Hash())
+		sum := v.bodies.headers.sumFields(v.fields, c.FieldIndex, s.Headers, c.own, s.HeaderCanonicalization, s.Algorithm.Hash())
 		r := c.Key.verify(s.Algorithm, sum, s.Value)
 		c.HeaderOK = r == ReasonNone
 		note(r)

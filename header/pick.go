@@ -19,6 +19,14 @@ type Picker struct {
 	exclude int
 }
 
+// Release drops the list, and memory that a header of unusual size has taken.
+func (p *Picker) Release() {
+	p.list = nil
+	if cap(p.slots) > keepBytes/64 {
+		p.slots, p.cursor, p.above = nil, nil, nil
+	}
+}
+
 // NewPicker is a Picker on l, which must not change while it is in use.
 func NewPicker(l *List) *Picker {
 	p := new(Picker)

@@ -19,6 +19,13 @@ type Writer struct {
 	started bool
 }
 
+// Start has the writer write into buf, from its beginning, and puts the name
+// before the list there: "DKIM-Signature: ". Bytes and String then hold it too.
+func (w *Writer) Start(buf []byte, name string) {
+	w.out = append(buf[:0], name...)
+	w.Column = len(name)
+}
+
 // Break says where a value may be folded.
 type Break uint8
 

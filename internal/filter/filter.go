@@ -5,6 +5,8 @@ package filter
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -35,6 +37,9 @@ type Snapshot struct {
 	Actions            milter.ActionMask // edits that the options in force need
 	MacroNames         []string          // macros that the options in force need, beside the usual ones
 	Milter             MilterOptions
+	// FastRSA returns what checks signatures of a key faster than crypto/rsa does,
+	// nil when nothing does; see dkim.KeyRecord.VerifyRSA. It may be nil.
+	FastRSA func(*rsa.PublicKey) func(h crypto.Hash, digest, signature []byte) bool
 
 	close func()
 	users atomic.Int64
@@ -51,6 +56,8 @@ type Filter struct {
 	current  atomic.Pointer[Snapshot]
 	observer Observer
 	now      func() time.Time
+	messages messagePool
+	keys     keyCache
 }
 
 // New returns a Filter that starts with s. observer may be nil.

@@ -54,9 +54,11 @@ func (a *keyAnswer) lookup(ctx context.Context, s *session) {
 
 // joinLookups waits for the answers, each bounded by the message's budget, and
 // hands them to the verifier.
-func (m *message) joinLookups() {
+func (m *message) joinLookups(s *session) {
 	m.lookups.Wait()
-	for _, a := range m.answers {
+	for i := range m.answers {
+		a := &m.answers[i]
+		s.filter.keys.parse(&a.answer, s.snapshot)
 		m.verifier.SetKey(a.query, a.answer)
 	}
 }

@@ -37,6 +37,27 @@ type message struct {
 	verifier   *dkim.Verifier
 	lookups    sync.WaitGroup
 	answers    []keyAnswer
+	questions  []keyAnswer
+	working    bool // a step is under way; still set after a panic
+}
+
+// messagePool lends messages to connections: one that waits for its next
+// message, as most do most of the time, holds no buffers for it.
+type messagePool struct{ pool sync.Pool }
+
+func (p *messagePool) get() *message {
+	if m, ok := p.pool.Get().(*message); ok {
+		return m
+	}
+	return new(message)
+}
+
+// put takes back a message after its end, unless work on it broke off: nobody
+// knows what that left behind.
+func (p *messagePool) put(m *message) {
+	if !m.working {
+		p.pool.Put(m)
+	}
 }
 
 // signing is one signature in the making.
@@ -73,6 +94,8 @@ func (m *message) end() {
 	m.signers = m.signers[:0]
 	clear(m.answers)
 	m.answers = m.answers[:0]
+	clear(m.questions)
+	m.questions = m.questions[:0]
 	m.fields.Reset()
 	m.bodies.Reset()
 }
@@ -119,6 +142,7 @@ func (m *message) decide(s *session) {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.facts, s.filter.now()), &m.fields, &m.bodies)
 		m.keepBodies(rules)
 		m.startLookups(s)
+		m.startQuestions(s)
 	}
 }
 
@@ -149,8 +173,9 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	m.bodies.Close()
 	verdict := policy.Verdict{Now: s.filter.now(), Kept: m.bodies.Kept}
 	if m.verifier != nil {
-		m.joinLookups()
+		m.joinLookups(s)
 		verdict.Results = m.verifier.Finish()
+		verdict.Answers = m.questionsAnswered()
 		for i := range verdict.Results {
 			s.filter.observer.Verified(verdict.Results[i])
 		}

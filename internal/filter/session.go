@@ -19,8 +19,7 @@ type session struct {
 	canSkip      bool
 	clientName   string
 	clientAddr   netip.Addr
-	message      message
-	pending      bool // a message has begun and is not answered
+	message      *message // nil between messages
 }
 
 // Wish tells the server what this snapshot needs of the MTA (milter.Wisher).
@@ -30,16 +29,27 @@ func (s *session) Wish(o *milter.Options) {
 	o.Actions = s.snapshot.Actions
 	o.Required = milter.ActionAddHeaders | milter.ActionChangeHeaders
 	o.Skip = milter.StepHelo | milter.StepUnknown | milter.StepData
-	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader
+	// What is decided when the header ends is told with the next answer, which is
+	// the message's last: waiting for it would cost two more exchanges a message.
+	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader | milter.StepEndOfHeader
 	if s.snapshot.PeerList == nil {
 		o.NoReply |= milter.StepConnect
 	}
 	o.WantHeaderLeadingSpace = true
-	o.WantSkip = s.snapshot.Milter.SkipBody
+	o.WantSkip = s.snapshot.skipsBodies()
 	if !o.WantSkip {
 		o.NoReply |= milter.StepBody
 	}
 	o.Macros = s.snapshot.macroStages()
+}
+
+// skipsBodies reports whether declining the rest of bodies is worth an answer to
+// each of their chunks. It is where signatures with l= are made, which end
+// early. An unsigned message is the only other that could be declined: to read
+// past its few chunks costs less than to wait after every chunk of all others.
+func (s *Snapshot) skipsBodies() bool {
+	signing := &s.Rules.Signing
+	return s.Milter.SkipBody && (signing.MaximumSignedBytes > 0 || signing.BodyLengthDB != nil)
 }
 
 // macroStages lists the macros to ask for. Compat(opendkim 2.11): a name stands
@@ -93,7 +103,7 @@ func (s *session) Unknown(string) milter.Response { return milter.Continue }
 
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.endMessage()
-	s.pending = true
+	s.message = s.filter.messages.get()
 	s.message.begin(s, withoutBrackets(addr))
 	return milter.Continue
 }
@@ -108,7 +118,7 @@ func withoutBrackets(addr string) string {
 }
 
 func (s *session) Header(name, value []byte) milter.Response {
-	m := &s.message
+	m := s.message
 	limit := s.snapshot.MaximumHeaderBytes
 	if m.overflow || limit > 0 && m.fields.Size()+len(name)+len(value) > limit {
 		m.overflow = true // the answer is given when the header ends
@@ -119,8 +129,10 @@ func (s *session) Header(name, value []byte) milter.Response {
 }
 
 func (s *session) EndOfHeader() milter.Response {
-	m := &s.message
+	m := s.message
+	m.working = true
 	m.decide(s)
+	m.working = false
 	if m.plan.Reply.Action == policy.Continue {
 		return milter.Continue
 	}
@@ -135,12 +147,14 @@ func (s *session) EndOfHeader() milter.Response {
 }
 
 func (s *session) Body(chunk []byte) milter.Response {
-	m := &s.message
+	m := s.message
 	m.bodyBytes += int64(len(chunk))
 	if s.canSkip && m.bodies.Satisfied() {
 		return milter.Skip
 	}
+	m.working = true
 	m.bodies.Write(chunk)
+	m.working = false
 	if s.canSkip && m.bodies.Satisfied() {
 		return milter.Skip
 	}
@@ -148,11 +162,13 @@ func (s *session) Body(chunk []byte) milter.Response {
 }
 
 func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
-	m := &s.message
+	m := s.message
+	m.working = true
 	if m.plan == nil {
 		m.decide(s) // a message without a header
 	}
 	reply := m.finish(s, e)
+	m.working = false
 	r, _ := response(reply)
 	s.answered(reply.Action.String())
 	if r == milter.Continue {
@@ -178,8 +194,9 @@ func (s *session) answered(outcome string) {
 // endMessage drops whatever is left of a message. Nothing of it may reach the
 // next one.
 func (s *session) endMessage() {
-	if s.pending {
-		s.message.end()
-		s.pending = false
+	if m := s.message; m != nil {
+		s.message = nil
+		m.end()
+		s.filter.messages.put(m)
 	}
 }

@@ -1,0 +1,154 @@
+package rsaengine
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"math/big"
+	mathrand "math/rand/v2"
+	"testing"
+)
+
+// verifies compares with crypto/rsa's verdict.
+func verifies(t *testing.T, p *Public, key *rsa.PublicKey, h crypto.Hash, digest, signature []byte) bool {
+	t.Helper()
+	want := rsa.VerifyPKCS1v15(key, h, digest, signature) == nil
+	if got := p.Verify(h, digest, signature); got != want {
+		t.Fatalf("%d bits: Verify is %v, crypto/rsa says %v; modulus %x, digest %x, signature %x", key.N.BitLen(), got, want, key.N, digest, signature)
+	}
+	return want
+}
+
+func TestPublicAgreesWithCryptoRSA(t *testing.T) {
+	needIFMA(t)
+	e := mustEngine(t)
+	r := mathrand.New(mathrand.NewPCG(11, 12))
+	for _, bits := range []int{1024, 2048} {
+		for range 4 {
+			key, err := rsa.GenerateKey(rand.Reader, bits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := e.Public(&key.PublicKey)
+			if p == nil {
+				t.Fatalf("no fast check of %d bits", bits)
+			}
+			for i := range 200 {
+				one, two := sha256.Sum256([]byte{byte(i)}), sha1.Sum([]byte{byte(i)})
+				h, digest := crypto.SHA256, one[:]
+				if i%2 == 1 {
+					h, digest = crypto.SHA1, two[:]
+				}
+				signature, err := rsa.SignPKCS1v15(nil, key, h, digest)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !verifies(t, p, &key.PublicKey, h, digest, signature) {
+					t.Fatal("a good signature is bad")
+				}
+				bad := append([]byte(nil), signature...)
+				bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+				if verifies(t, p, &key.PublicKey, h, digest, bad) {
+					t.Fatal("a bad signature is good")
+				}
+				digest[r.IntN(len(digest))] ^= 1 << r.IntN(8)
+				verifies(t, p, &key.PublicKey, h, digest, signature)
+			}
+		}
+	}
+}
+
+// TestPublicRefusesWhatIsOutOfRange: s and s+n have the same power, only s is a
+// signature (RFC 8017 §5.2.2).
+func TestPublicRefusesWhatIsOutOfRange(t *testing.T) {
+	needIFMA(t)
+	e := mustEngine(t)
+	found := 0
+	for i := 0; found < 3 && i < 200; i++ {
+		key, err := rsa.GenerateKey(rand.Reader, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := sha256.Sum256([]byte{byte(i)})
+		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := e.Public(&key.PublicKey)
+		above := new(big.Int).Add(new(big.Int).SetBytes(signature), key.N)
+		if above.BitLen() > 1024 {
+			continue
+		}
+		found++
+		if verifies(t, p, &key.PublicKey, crypto.SHA256, digest[:], above.FillBytes(make([]byte, 128))) {
+			t.Fatal("a signature above the modulus is good")
+		}
+		for _, n := range []*big.Int{new(big.Int), big.NewInt(1), plus(key.N, -1), key.N} {
+			verifies(t, p, &key.PublicKey, crypto.SHA256, digest[:], n.FillBytes(make([]byte, 128)))
+		}
+		for _, wrong := range [][]byte{nil, signature[1:], append([]byte{0}, signature...)} {
+			verifies(t, p, &key.PublicKey, crypto.SHA256, digest[:], wrong)
+		}
+	}
+	if found == 0 {
+		t.Fatal("no key had room above its modulus")
+	}
+}
+
+func TestPublicLeavesOtherKeysAlone(t *testing.T) {
+	e := mustEngine(t)
+	odd := func(bits int) *big.Int { return plus(power(bits-1), 1) }
+	for _, key := range []*rsa.PublicKey{nil, {N: odd(1024), E: 3}, {N: odd(1023), E: 65537}, {N: odd(3072), E: 65537}, {N: power(2047), E: 65537}, {N: new(big.Int), E: 65537}} {
+		if e.Public(key) != nil {
+			t.Errorf("a fast check for %v", key)
+		}
+	}
+	off, err := New(Options{Mode: ModeGo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off.Public(&rsa.PublicKey{N: odd(2048), E: 65537}) != nil {
+		t.Error("SigningEngine go still computes by itself")
+	}
+}
+
+func mustEngine(t testing.TB) *Engine {
+	t.Helper()
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func BenchmarkVerify2048(b *testing.B) {
+	needIFMA(b)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	digest := sha256.Sum256(nil)
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := mustEngine(b).Public(&key.PublicKey)
+	b.Run("ifma", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !p.Verify(crypto.SHA256, digest[:], signature) {
+				b.Fatal("bad")
+			}
+		}
+	})
+	b.Run("go", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature) != nil {
+				b.Fatal("bad")
+			}
+		}
+	})
+}
