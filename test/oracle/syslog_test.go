@@ -75,13 +75,19 @@ func (s *syslog) take() []logLine {
 	return lines
 }
 
-// settle waits until both have logged alike, or for as long as a line may be late.
+// settle waits until both have logged alike, or nothing more for as long as a line
+// may be late.
 func settle(a, b *syslog, alike func(a, b []logLine) bool) {
-	const late = 300 * time.Millisecond
+	const late = 200 * time.Millisecond
+	seen := 0
 	for end := time.Now().Add(late); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if alike(a.pending(), b.pending()) {
+		x, y := a.pending(), b.pending()
+		if alike(x, y) {
 			time.Sleep(2 * time.Millisecond) // for a line too many
 			return
+		}
+		if n := len(x) + len(y); n != seen {
+			seen, end = n, time.Now().Add(late)
 		}
 	}
 }
