@@ -280,6 +280,7 @@ func runMessage(ctx context.Context, snapshot *filter.Snapshot, e envelope, fiel
 			verifier.SetKey(q, answers[i])
 		}
 		run.Verdict.Results = verifier.Finish()
+		run.Verdict.Answers = lookUpTexts(ctx, snapshot.Resolver, rules.Questions(&run.Facts, run.Plan, verifier.Signatures()))
 	}
 	if policy.SignsNow(run.Plan, run.Verdict.Results) && run.Verdict.SignError == nil {
 		run.sign(signers)

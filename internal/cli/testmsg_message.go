@@ -110,6 +110,19 @@ func lookUpKeys(ctx context.Context, r resolver.Resolver, queries []dkim.Query) 
 	return answers
 }
 
+// lookUpTexts asks for what a verdict depends on beside keys.
+func lookUpTexts(ctx context.Context, r resolver.Resolver, names []string) map[string]dkim.KeyAnswer {
+	queries := make([]dkim.Query, len(names))
+	for i, name := range names {
+		queries[i].Name = name
+	}
+	answers := make(map[string]dkim.KeyAnswer, len(names))
+	for i, a := range lookUpKeys(ctx, r, queries) {
+		answers[names[i]] = a
+	}
+	return answers
+}
+
 // keyAnswer says in the verifier's terms what the resolver found.
 func keyAnswer(answer resolver.Answer, err error) dkim.KeyAnswer {
 	a := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Security: keySecurity(answer.Security)}

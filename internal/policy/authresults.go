@@ -50,8 +50,9 @@ func (a *AuthResults) authservID(f *Facts, withJob bool) string {
 	return id
 }
 
-// add inserts our field: one method for each signature, in the message's order.
-func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged) {
+// add inserts our field: one method for each signature, in the message's order,
+// then the further ones that are not nil.
+func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
 	results := authres.Results{AuthservID: a.authservID(f, true)}
 	plain := make([]dkim.Result, len(judged))
 	for i := range judged {
@@ -60,6 +61,11 @@ func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged) {
 	short := dkim.ShortB(plain)
 	for i := range judged {
 		results.Methods = append(results.Methods, a.method(&judged[i], short[i]))
+	}
+	for _, m := range further {
+		if m != nil {
+			results.Methods = append(results.Methods, *m)
+		}
 	}
 	o.insert(fieldName, " "+results.Format())
 }
@@ -142,7 +148,9 @@ func (a *AuthResults) isForged(f *Facts, field header.Field) bool {
 	if err != nil || a.RemoveARAll {
 		return true
 	}
-	return slices.ContainsFunc(results.Methods, func(m authres.Method) bool { return strings.EqualFold(m.Name, "dkim") })
+	return slices.ContainsFunc(results.Methods, func(m authres.Method) bool {
+		return m.Name == "dkim" || m.Name == "dkim-atps" || m.Name == "vbr" // what we are asked about
+	})
 }
 
 // claimed reports whether id is one of the names whose fields are removed. Our

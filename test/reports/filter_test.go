@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"net"
 	"net/netip"
 	"os"
@@ -17,7 +18,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -120,7 +120,7 @@ func start(t *testing.T, name, program, config string, files map[string]string) 
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -223,11 +223,6 @@ func (f *filter) await(t *testing.T, name, end string) string {
 	return ""
 }
 
-func (f *filter) stop() {
-	f.cmd.Process.Signal(syscall.SIGTERM)
-	<-f.exited
-}
-
 const message = `From: User One <user@example.com>
 To: rcpt@example.net
 Subject: a test
@@ -244,4 +239,9 @@ func (f *filter) write(t *testing.T, name, text string) {
 	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func privateKey(t *testing.T) string {
+	t.Helper()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key())}))
 }

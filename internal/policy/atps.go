@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+
+	"dojang/authres"
+	"dojang/dkim"
+	"dojang/internal/dataset"
+	"dojang/taglist"
+)
+
+// ATPS are the options about authorised third-party signatures (RFC 6541).
+type ATPS struct {
+	Domains dataset.Set // author domains whose consent is claimed when signing
+	Hash    string      // sha256, sha1 or none
+}
+
+// claimATPS notes whether our signatures claim the consent of the author's
+// domain.
+func (r *Rules) claimATPS(ctx context.Context, p *Plan) error {
+	if len(p.Sign) == 0 || r.ATPS.Domains == nil {
+		return nil
+	}
+	claimed, err := contains(ctx, r.ATPS.Domains, p.Author.domain())
+	if claimed {
+		p.ATPS = p.Author.domain()
+	}
+	return err
+}
+
+// atpsTags are the tags of RFC 6541 §4.1. Compat(opendkim 2.11): their order.
+func (r *Rules) atpsTags(p *Plan) [][2]string {
+	if p.ATPS == "" {
+		return nil
+	}
+	return [][2]string{{"atpsh", r.ATPS.Hash}, {"atps", p.ATPS}}
+}
+
+// atpsNames are the names at which the author's domain would publish its consent
+// to a signature; none when the signature claims none, or another domain's.
+//
+// OpenDKIM asks for the hash with the padding of base32; RFC 4648 §3.2 leaves it
+// to the protocol, and others publish without.
+func atpsNames(s *dkim.Signature, author Author) []string {
+	claim := s.Tags.Value("atps")
+	if claim == nil {
+		return nil
+	}
+	signer, ok1 := dkim.ToASCII(s.Domain)
+	claimed, ok2 := dkim.ToASCII(string(claim))
+	domain, ok3 := dkim.ToASCII(author.Domain)
+	if !ok1 || !ok2 || !ok3 || claimed != domain || signer == domain {
+		return nil
+	}
+	var sum []byte
+	switch string(s.Tags.Value("atpsh")) {
+	case "none":
+		return []string{signer + "._atps." + domain}
+	case "sha1":
+		hash := sha1.Sum([]byte(signer))
+		sum = hash[:]
+	case "sha256":
+		hash := sha256.Sum256([]byte(signer))
+		sum = hash[:]
+	default: // RFC 6541 §4.1: the tag must be there
+		return nil
+	}
+	label := strings.ToLower(base32.StdEncoding.EncodeToString(sum))
+	names := []string{label + "._atps." + domain}
+	if bare := strings.TrimRight(label, "="); bare != label {
+		names = append(names, bare+"._atps."+domain)
+	}
+	return names
+}
+
+// atpsConsents reports whether a record consents to a signer (RFC 6541 §4.4).
+func atpsConsents(text, signer string) bool {
+	tags, err := taglist.Parse([]byte(text))
+	if err != nil || string(tags.Value("v")) != "ATPS1" {
+		return false
+	}
+	d := tags.Value("d")
+	return d == nil || sameDomain(string(d), signer)
+}
+
+func sameDomain(a, b string) bool {
+	x, ok1 := dkim.ToASCII(a)
+	y, ok2 := dkim.ToASCII(b)
+	return ok1 && ok2 && x == y
+}
+
+// atpsMethod is the result of RFC 6541 §8.3, nil when no signature claims
+// consent. Compat(opendkim 2.11): neutral is the word where nothing is
+// published.
+func atpsMethod(p *Plan, v *Verdict, judged []Judged) *authres.Method {
+	rank := map[string]int{"": -1, "neutral": 0, "temperror": 1, "fail": 2, "pass": 3}
+	best := ""
+	for i := range judged {
+		s := judged[i].Signature
+		if !s.Tags.Has("atps") {
+			continue
+		}
+		result := "neutral"
+		if judged[i].Status == dkim.StatusPass {
+			result = v.atps(s, p.Author)
+		}
+		if rank[result] > rank[best] {
+			best = result
+		}
+	}
+	if best == "" {
+		return nil
+	}
+	return &authres.Method{Name: "dkim-atps", Result: best}
+}
+
+func (v *Verdict) atps(s *dkim.Signature, author Author) string {
+	for _, name := range atpsNames(s, author) {
+		answer := v.Answers[name]
+		switch {
+		case answer.Temporary:
+			return "temperror"
+		case answer.NotFound || len(answer.Texts) == 0:
+			continue
+		}
+		for _, text := range answer.Texts {
+			if atpsConsents(text, s.Domain) {
+				return "pass"
+			}
+		}
+		return "fail"
+	}
+	return "neutral"
+}

@@ -1,0 +1,161 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dojang/authres"
+	"dojang/dkim"
+	"dojang/taglist"
+)
+
+// VBR are the options about vouching by reference (RFC 5518).
+type VBR struct {
+	Type, Certifiers      string   // what is claimed when signing
+	PurgeFields           bool     // X-VBR-Type and X-VBR-Certifiers go
+	TrustedCertifiers     []string // who is believed when verifying; none: nothing is asked
+	TrustedCertifiersOnly bool     // these are asked, whoever the message names
+}
+
+// Names of the fields of VBR. The first two are the sender's wishes.
+const (
+	vbrTypeField       = "X-VBR-Type"
+	vbrCertifiersField = "X-VBR-Certifiers"
+	vbrInfoField       = "VBR-Info"
+)
+
+// maxCertifiers bounds how many are asked about one message.
+const maxCertifiers = 8
+
+// addVBRInfo claims vouching for a message that we sign. The header's own wish
+// outranks the options.
+func (r *Rules) addVBRInfo(o *Outcome, f *Facts, domain string) {
+	wish := func(field, standard string) string {
+		if x, _, ok := f.Fields.First(field); ok {
+			if text := strings.TrimSpace(string(x.Value())); isVBRText(text) {
+				return text
+			}
+		}
+		return standard
+	}
+	kind, certifiers := wish(vbrTypeField, r.VBR.Type), wish(vbrCertifiersField, r.VBR.Certifiers)
+	if r.VBR.PurgeFields {
+		o.deleteAll(f, vbrTypeField)
+		o.deleteAll(f, vbrCertifiersField)
+	}
+	if kind != "" && certifiers != "" {
+		o.insert(vbrInfoField, fmt.Sprintf(" md=%s; mc=%s; mv=%s", domain, kind, certifiers))
+	}
+}
+
+// isVBRText tells what may stand in a tag of VBR-Info: it comes from the header.
+func isVBRText(s string) bool {
+	const maxBytes = 256
+	return s != "" && len(s) <= maxBytes && !strings.ContainsFunc(s, func(c rune) bool {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		return !letter && !strings.ContainsRune(".-_:", c)
+	})
+}
+
+// vbrInfo is one VBR-Info field (RFC 5518 §4).
+type vbrInfo struct {
+	domain, kind string
+	certifiers   []string // to be asked, in their order
+}
+
+// vbrInfos reads the first fields of a message that can be read.
+func (r *Rules) vbrInfos(f *Facts) []vbrInfo {
+	if len(r.VBR.TrustedCertifiers) == 0 {
+		return nil
+	}
+	const maxFields = 4
+	var infos []vbrInfo
+	for i := 0; i < f.Fields.Len() && len(infos) < maxFields; i++ {
+		if field := f.Fields.At(i); field.Is(vbrInfoField) {
+			if info, ok := r.vbrInfo(field.Value()); ok {
+				infos = append(infos, info)
+			}
+		}
+	}
+	return infos
+}
+
+func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
+	tags, err := taglist.Parse(value)
+	if err != nil {
+		return vbrInfo{}, false
+	}
+	info.domain, info.kind = string(tags.Value("md")), strings.ToLower(string(tags.Value("mc")))
+	if info.domain == "" || info.kind == "" {
+		return vbrInfo{}, false
+	}
+	trusted := r.VBR.TrustedCertifiers
+	if r.VBR.TrustedCertifiersOnly {
+		info.certifiers = trusted
+	} else {
+		for _, name := range strings.Split(string(tags.Value("mv")), ":") {
+			name = strings.TrimSpace(name)
+			if slices.ContainsFunc(trusted, func(t string) bool { return sameDomain(t, name) }) {
+				info.certifiers = append(info.certifiers, name)
+			}
+		}
+	}
+	info.certifiers = info.certifiers[:min(len(info.certifiers), maxCertifiers)]
+	return info, true
+}
+
+// name is where a certifier vouches for the domain (RFC 5518 §5).
+func (i vbrInfo) name(certifier string) (string, bool) {
+	domain, ok1 := dkim.ToASCII(i.domain)
+	host, ok2 := dkim.ToASCII(certifier)
+	return domain + "._vouch." + host, ok1 && ok2
+}
+
+// vbrMethod is the result of RFC 5518 §7, nil when the message names nothing or
+// nobody is believed. Of several fields that of a domain that signed counts.
+func (r *Rules) vbrMethod(f *Facts, v *Verdict, judged []Judged) *authres.Method {
+	infos := r.vbrInfos(f)
+	if len(infos) == 0 {
+		return nil
+	}
+	for _, info := range infos {
+		if slices.ContainsFunc(judged, func(j Judged) bool {
+			return j.Status == dkim.StatusPass && sameDomain(j.Signature.Domain, info.domain)
+		}) {
+			return v.vouched(info)
+		}
+	}
+	return vbrResult("none", infos[0].domain, "")
+}
+
+func (v *Verdict) vouched(info vbrInfo) *authres.Method {
+	result := "fail"
+	for _, certifier := range info.certifiers {
+		name, ok := info.name(certifier)
+		answer := v.Answers[name]
+		switch {
+		case !ok || answer.NotFound:
+			continue
+		case answer.Temporary:
+			result = "temperror"
+			continue
+		}
+		for _, text := range answer.Texts {
+			for _, kind := range strings.Fields(strings.ToLower(text)) {
+				if kind == "all" || kind == info.kind {
+					return vbrResult("pass", info.domain, certifier)
+				}
+			}
+		}
+	}
+	return vbrResult(result, info.domain, "")
+}
+
+func vbrResult(result, domain, certifier string) *authres.Method {
+	m := &authres.Method{Name: "vbr", Result: result, Props: []authres.Property{{Type: "header", Name: "md", Value: domain}}}
+	if certifier != "" {
+		m.Props = append(m.Props, authres.Property{Type: "header", Name: "mv", Value: certifier})
+	}
+	return m
+}
