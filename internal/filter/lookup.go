@@ -23,7 +23,9 @@ type cached interface {
 // parallel. The verifier bounds how many signatures it looks at.
 func (m *message) startLookups(s *session) {
 	for _, q := range m.verifier.Queries() {
-		m.answers = append(m.answers, keyAnswer{query: q})
+		if m.wanted(q) {
+			m.answers = append(m.answers, keyAnswer{query: q})
+		}
 	}
 	memory, _ := s.snapshot.Resolver.(cached)
 	for i := range m.answers {

@@ -139,8 +139,10 @@ func (m *message) decide(s *session) {
 	}
 	m.prepareSigners(s)
 	if m.plan.Verify {
-		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.facts, s.filter.now()), &m.fields, &m.bodies)
+		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.facts, s.filter.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies(rules)
+	}
+	if m.screen(s) && m.verifier != nil {
 		m.startLookups(s)
 		m.startQuestions(s)
 	}
@@ -157,7 +159,7 @@ func (s *session) tell(notes []policy.Note) {
 // end of the message.
 func (m *message) prepareSigners(s *session) {
 	rules := s.snapshot.Rules
-	fields := rules.Signing.Replaced(&m.fields)
+	fields := rules.Signing.Replaced(m.plan.Header(&m.fields))
 	for _, request := range m.plan.Sign {
 		signer, err := dkim.NewSigner(rules.SignOptions(&m.facts, m.plan, request, s.filter.now()), fields, &m.bodies)
 		if err != nil {
@@ -180,6 +182,7 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 			s.filter.observer.Verified(verdict.Results[i])
 		}
 	}
+	verdict.Results = m.runFinal(s, verdict.Results)
 	if policy.SignsNow(m.plan, verdict.Results) {
 		verdict.Signatures, verdict.SignError = m.sign(s)
 	}

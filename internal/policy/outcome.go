@@ -79,6 +79,10 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	if p.Malformed || r.StrictHeaders && strictFault(f.Fields) {
 		r.malformed(o, f)
 		o.Summary = "malformed, passed on"
+		if p.Scripted != nil {
+			r.scripted(o, p.Scripted)
+			o.deleteFirst()
+		}
 		return o
 	}
 	if p.Verify {
@@ -93,20 +97,19 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		r.scripted(o, p.Scripted)
 		defer o.deleteFirst()
 	}
-	if p.Scripted.Ends() {
-		return o
-	}
 	if len(p.Sign) > 0 && SignsNow(p, v.Results) {
 		r.signed(o, f, v)
 	}
-	r.Results.softwareHeader(o, f)
+	if !p.Scripted.Ends() {
+		r.Results.softwareHeader(o, f)
+	}
 	return o
 }
 
 // SignsNow reports whether a plan's signatures are to be made: always, but for
 // mail that is signed anew only if it verified.
 func SignsNow(p *Plan, results []dkim.Result) bool {
-	if len(p.Sign) == 0 {
+	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
 	}
 	if !p.SignOnlyIfVerified {

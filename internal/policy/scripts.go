@@ -74,6 +74,16 @@ func (s *Scripted) Ends() bool {
 	return s != nil && s.Reply.Action != Continue && s.Reply.Action != Accept
 }
 
+// reply is the reply that scripts have set. Compat(opendkim 2.11): a code of the
+// other class does not count.
+func (s *Scripted) reply() Reply {
+	r := s.Reply
+	if r.Code != "" && !(r.Action == Reject && r.Code[0] == '5' || r.Action == TempFail && r.Code[0] == '4') {
+		return Reply{Action: r.Action}
+	}
+	return r
+}
+
 // run runs one script. A mistake in it is told, and the message follows
 // On-InternalError; run returns false then.
 func (s *Scripted) run(ctx context.Context, name string, script Script) bool {
@@ -126,7 +136,7 @@ func (r *Rules) setup(ctx context.Context, p *Plan, f *Facts) bool {
 	s.run(ctx, "setup", r.Scripts.Setup)
 	p.Notes = append(p.Notes, s.TakeNotes()...)
 	if s.Reply.Action != Continue {
-		p.end(s.Reply)
+		p.end(s.reply())
 		return false
 	}
 	return true
@@ -139,7 +149,7 @@ func (r *Rules) scripted(o *Outcome, s *Scripted) {
 	o.Edits = append(o.Edits, s.Edits...)
 	if s.Ends() {
 		o.summarize("a script decided: %s", s.Reply.Action)
-		r.answer(o, s.Reply)
+		r.answer(o, s.reply())
 	}
 	if s.Quarantine != "" {
 		o.Quarantine = s.Quarantine

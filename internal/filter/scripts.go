@@ -1,0 +1,71 @@
+package filter
+
+import (
+	"context"
+	"net/netip"
+
+	"dojang/dkim"
+	"dojang/internal/policy"
+)
+
+// screen shows the signatures to the ScreenPolicyScript, before their keys are
+// asked for. It reports whether the message goes on.
+func (m *message) screen(s *session) bool {
+	x := m.plan.Scripted
+	if x == nil {
+		return true
+	}
+	if hosts, ok := s.snapshot.Resolver.(interface {
+		LookupA(ctx context.Context, name string) ([]netip.Addr, error)
+	}); ok {
+		x.LookupA = hosts.LookupA
+	}
+	if m.verifier != nil {
+		for _, signature := range m.verifier.Signatures() {
+			x.Signatures = append(x.Signatures, policy.ScriptedSignature{Signature: signature})
+		}
+	}
+	goesOn := x.Screen(m.ctx)
+	s.tell(x.TakeNotes())
+	if !goesOn {
+		m.plan.Reply = x.Reply
+	}
+	return goesOn
+}
+
+// wanted reports whether a key is for a signature that no script has ignored.
+func (m *message) wanted(q dkim.Query) bool {
+	x := m.plan.Scripted
+	if x == nil {
+		return true
+	}
+	for _, i := range q.Signatures {
+		if !x.Signatures[i].Ignored {
+			return true
+		}
+	}
+	return false
+}
+
+// runFinal runs the scripts of the message's end and returns the results that
+// count.
+func (m *message) runFinal(s *session, results []dkim.Result) []dkim.Result {
+	x := m.plan.Scripted
+	if x == nil {
+		return results
+	}
+	for i := range results {
+		x.Signatures[i].Result = &results[i]
+	}
+	ctx, cancel := s.budget()
+	defer cancel()
+	before := len(m.plan.ExtraTags)
+	x.Final(ctx)
+	added := m.plan.ExtraTags[:len(m.plan.ExtraTags)-before]
+	for i := len(added) - 1; i >= 0; i-- {
+		for _, signing := range m.signers {
+			signing.signer.InsertTag(added[i][0], added[i][1])
+		}
+	}
+	return x.Kept(results)
+}
