@@ -26,6 +26,7 @@ var below = map[string]string{
 	"internal/dataset":          "internal/problem",
 	"internal/keystore":         "dkim header internal/dataset internal/problem",
 	"internal/policy":           "dkim header authres taglist internal/dataset internal/keystore internal/event",
+	"internal/script":           "dkim header internal/policy internal/event internal/dataset",
 	"internal/filter":           "dkim header authres milter internal/policy internal/event internal/keystore internal/dataset internal/resolver",
 	"internal/report":           "dkim header taglist internal/policy internal/event internal/resolver",
 	"internal/explain":          "dkim header authres taglist internal/policy internal/resolver internal/keyrecord",

@@ -46,6 +46,7 @@ func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]
 		dataset.TypeRedis:    redisset.Opener(redisset.Options{}, server),
 		dataset.TypeSocket:   socketset.Opener(socketset.Options{}, server),
 		dataset.TypeHTTP:     httpset.Opener(httpset.Options{UserAgent: "dojang"}, server),
+		dataset.TypeLua:      scriptOpener(c),
 	}
 	files := dbset.Opener(dbset.Options{OnReload: func(path string, err error) {
 		if err != nil {

@@ -109,6 +109,9 @@ func (b *builder) snapshot() *filter.Snapshot {
 	if s.Rules.Verdicts.RedirectFailuresTo != "" {
 		s.Actions |= milter.ActionAddRcpt | milter.ActionDelRcpt
 	}
+	macros, actions := scriptNeeds(s.Rules.Scripts)
+	s.MacroNames = append(s.MacroNames, macros...)
+	s.Actions |= actions
 	// The rest of a body can be declined when nothing of ours needs all of it.
 	wholeBody := c.String("Minimum") != ""
 	s.Milter.SkipBody = !wholeBody && (s.Rules.Verify || s.Rules.Signing.BodyLengthDB != nil || s.Rules.Signing.MaximumSignedBytes > 0)
@@ -146,6 +149,7 @@ func (b *builder) rules() *policy.Rules {
 		Reports:             b.reports(),
 		ATPS:                policy.ATPS{Domains: b.set("ATPSDomains", true), Hash: c.String("ATPSHashAlgorithm")},
 		VBR:                 b.vbr(),
+		Scripts:             b.scripts(),
 	}
 	if r.Sign {
 		b.keys(r)
