@@ -21,8 +21,8 @@ func (m *message) screen(s *session) bool {
 		x.LookupA = hosts.LookupA
 	}
 	if m.verifier != nil {
-		for _, signature := range m.verifier.Signatures() {
-			x.Signatures = append(x.Signatures, policy.ScriptedSignature{Signature: signature})
+		for i := range m.verifier.Len() {
+			x.Signatures = append(x.Signatures, policy.ScriptedSignature{Signature: m.verifier.Signature(i)})
 		}
 	}
 	goesOn := x.Screen(m.ctx)

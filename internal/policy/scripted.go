@@ -79,13 +79,13 @@ func (s *Scripted) request(key *keystore.SigningKey, domain, identity string, bo
 }
 
 // SignFor asks for the signatures that SigningTable has for an address, with
-// several for each match and else for the first, and returns how many those are.
+// several for each match and else for the first. It returns for how many there is a
+// key; those already asked for are not made twice.
 func (s *Scripted) SignFor(ctx context.Context, user, host string, several bool) (int, error) {
 	r := s.Rules
 	if r.SigningTable == nil {
 		return 0, nil
 	}
-	before := len(s.Plan.Sign)
 	var rows []dataset.Entry
 	err := dataset.SigningLookup(ctx, r.SigningTable, user, host, 2, several, func(e dataset.Entry) bool {
 		rows = append(rows, e)
@@ -95,15 +95,19 @@ func (s *Scripted) SignFor(ctx context.Context, user, host string, several bool)
 		s.Tell(event.SigningTableError(err))
 		return 0, err
 	}
-	author := Author{User: user, Domain: host}
+	author, n := Author{User: user, Domain: host}, 0
 	for _, row := range rows {
 		for _, k := range r.rowKeys(row, author) {
-			if _, err := s.Sign(ctx, k.name, k.identity, nil); err != nil {
+			ok, err := s.Sign(ctx, k.name, k.identity, nil)
+			if err != nil {
 				return 0, err
+			}
+			if ok {
+				n++
 			}
 		}
 	}
-	return len(s.Plan.Sign) - before, nil
+	return n, nil
 }
 
 // Resign has the message verified and signed anew, by the keys that are asked

@@ -17,7 +17,7 @@ var dataFunctions = []function{
 	{name: "db_open", hooks: Setup | Screen, arguments: "sb", minimum: 1, do: dbOpen},
 	{name: "db_check", hooks: Setup | Screen, arguments: "hs", minimum: 2, do: dbCheck},
 	{name: "db_close", hooks: Setup | Screen, arguments: "h", minimum: 1, do: dbClose},
-	{name: "get_dbhandle", hooks: Setup | Screen, arguments: "cn", minimum: 2, do: getDBHandle},
+	{name: "get_dbhandle", hooks: Setup | Screen, arguments: "cn", minimum: 2, atLoad: emptySet, do: getDBHandle},
 }
 
 // handle is a data set in the hands of a script.
@@ -40,6 +40,11 @@ func containsKey(set dataset.Set) func(context.Context, string) (bool, error) {
 }
 
 func (c *call) handle(h *handle) []lua.LValue { return one(&lua.LUserData{Value: h, Env: c.l.Env}) }
+
+// emptySet stands for a data set at load.
+func emptySet(c *call) lua.LValue {
+	return c.handle(&handle{func(context.Context, string) (bool, error) { return false, nil }, -1})[0]
+}
 
 func checkPOPAuth(c *call) []lua.LValue {
 	set := c.message.Rules.POPDBFile
@@ -104,9 +109,7 @@ func getDBHandle(c *call) []lua.LValue {
 	case dbMacros:
 		return c.macros(r.MacroList)
 	case dbThirdParty:
-		if trusted := r.Verdicts.TrustSignaturesFrom; trusted != nil {
-			return c.handle(&handle{func(_ context.Context, key string) (bool, error) { return trusted(key), nil }, -1})
-		}
+		set = r.Verdicts.TrustSignaturesFrom
 	}
 	if set == nil {
 		return none()

@@ -49,8 +49,17 @@ func (r *run) openOdkim(l *lua.LState) {
 			}
 		}
 	}
-	l.SetGlobal("ctx", &lua.LUserData{Value: r, Env: l.Env})
+	ctx := &lua.LUserData{Value: r, Env: l.Env}
+	l.SetGlobal("ctx", ctx)
 	if r.message == nil {
+		// Compat(opendkim 2.11): ctx is a null pointer at load, by which a script can
+		// know that it is.
+		meta := l.NewTable()
+		meta.RawSetString("__tostring", l.NewFunction(func(l *lua.LState) int {
+			l.Push(lua.LString("userdata: (nil)"))
+			return 1
+		}))
+		ctx.Metatable = meta
 		return
 	}
 	for name, value := range r.message.Exports {

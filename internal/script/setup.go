@@ -12,7 +12,7 @@ import (
 // setupFunctions ask for signatures and verification.
 var setupFunctions = []function{
 	{name: "sign", hooks: Setup, rest: true, do: sign},
-	{name: "signfor", hooks: Setup, arguments: "cs*", minimum: 2, do: signFor},
+	{name: "signfor", hooks: Setup, arguments: "cs*", minimum: 2, atLoad: standInNumber(0), do: signFor},
 	{name: "verify", hooks: Setup, arguments: "c", minimum: 1, do: verify},
 	{name: "resign", hooks: Setup, arguments: "c", minimum: 1, atLoad: standInNumber(1), do: resign},
 	{name: "use_ltag", hooks: Setup, arguments: "c", minimum: 1, do: useLTag},
