@@ -106,7 +106,7 @@ func run(ctx context.Context, o options) error {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if !s.fits(f.name()) {
+				if !s.fits(f.name()) || round > 0 && (s.kind == idleMemory || s.kind == halfSentMemory) {
 					continue
 				}
 				begin := time.Now()

@@ -129,6 +129,10 @@ func drive(ctx context.Context, o options, p *process, sc scenario, run load.Opt
 	return sample{rate: r.Rate(), cpu: used / time.Duration(r.Messages), p50: r.P50, p99: r.P99, p999: r.P999, peak: p.memory("VmHWM"), errors: r.Errors}, nil
 }
 
+// quiet is how long nothing is sent before memory is looked at: connections that
+// wait do so for seconds or minutes, and a filter may tidy up meanwhile.
+const quiet = 13 * time.Second
+
 // hold measures what a connection that says nothing more keeps in memory.
 func hold(p *process, sc scenario) (sample, error) {
 	message := envelope(false)
@@ -139,7 +143,7 @@ func hold(p *process, sc scenario) (sample, error) {
 		return sample{}, err
 	}
 	warm.Close()
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(quiet)
 	before := p.memory("VmRSS")
 	state := load.Idle
 	if sc.kind == halfSentMemory {
@@ -150,6 +154,6 @@ func hold(p *process, sc scenario) (sample, error) {
 		return sample{}, err
 	}
 	defer held.Close()
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(quiet)
 	return sample{each: max(1, (p.memory("VmRSS")-before)/int64(sc.connections))}, nil
 }

@@ -73,6 +73,7 @@ type App struct {
 // New opens every table and key that the configuration names. On an error in
 // the problems the App is nil.
 func New(ctx context.Context, o Options) (*App, problem.List) {
+	tuneMemory()
 	a := &App{o: o, config: o.Config, metrics: metrics.New(o.Version)}
 	if a.o.ShutdownTimeout <= 0 {
 		a.o.ShutdownTimeout = 30 * time.Second
@@ -159,6 +160,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	a.manager.tell("READY=1")
 	go a.watchSignals(ctx, reloads)
 	go a.keepWatchdog(ctx)
+	go a.restWhenQuiet(ctx)
 	select {
 	case <-ctx.Done():
 	case err = <-serving:
@@ -384,6 +386,12 @@ func engineFor(e *rsaengine.Engine) func(crypto.Signer) (crypto.Signer, error) {
 // wrong.
 func Check(ctx context.Context, c *config.Config) problem.List {
 	var problems problem.List
+	if dir := c.String("BaseDirectory"); dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			v := c.Source("BaseDirectory")
+			problems.Addf(problem.Error, v.File, v.Line, "BaseDirectory", "make the folder, or leave the option out", "%s", reason(err))
+		}
+	}
 	account := currentAccount()
 	if spec := c.String("UserID"); spec != "" {
 		found, err := LookupAccount(spec)

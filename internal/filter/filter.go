@@ -56,9 +56,14 @@ type Filter struct {
 	current  atomic.Pointer[Snapshot]
 	observer Observer
 	now      func() time.Time
+	noJobID  sync.Once // told once: it is about the MTA, not about a message
 	messages messagePool
 	keys     keyCache
+	activity atomic.Uint64
 }
+
+// Activity grows with every connection and message.
+func (f *Filter) Activity() uint64 { return f.activity.Load() }
 
 // New returns a Filter that starts with s. observer may be nil.
 func New(s *Snapshot, observer Observer, now func() time.Time) *Filter {

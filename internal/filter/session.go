@@ -69,6 +69,7 @@ func (s *Snapshot) macroStages() map[milter.Stage][]string {
 
 func (s *session) Negotiated(n milter.Negotiation) {
 	s.leadingSpace, s.canSkip = n.LeadingSpace, n.Skip
+	s.filter.activity.Add(1)
 	s.filter.observer.Connected()
 }
 
@@ -103,6 +104,7 @@ func (s *session) Unknown(string) milter.Response { return milter.Continue }
 
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.endMessage()
+	s.filter.activity.Add(1)
 	s.message = s.filter.messages.get()
 	s.message.begin(s, withoutBrackets(addr))
 	return milter.Continue

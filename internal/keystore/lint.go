@@ -64,7 +64,7 @@ func (s *Store) Lint(ctx context.Context) problem.List {
 		}
 	}
 	if unchecked > 0 {
-		list.Addf(problem.Warning, local.Source(), 0, option, "", "%d keys were not checked: there was no time left", unchecked)
+		list.Addf(problem.Warning, local.Source(), 0, option, "dojang config check takes the time it needs", "%d keys were not checked: there was no time left", unchecked)
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
 	return list
