@@ -24,6 +24,16 @@ func ToASCII(domain string) (name string, ok bool) {
 	return name, true
 }
 
+// ToUnicode is a domain with its A-labels as U-labels, for people and for tables
+// that are written so. A domain that has no such form is returned in lower case.
+func ToUnicode(domain string) string {
+	domain = strings.ToLower(domain)
+	if name, err := idna.Lookup.ToUnicode(domain); err == nil {
+		return name
+	}
+	return domain
+}
+
 func isASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {

@@ -26,12 +26,7 @@ func (b *builder) verdicts() policy.Verdicts {
 		MustBeSigned:         b.names("MustBeSigned"),
 		BogusKey:             b.treatment("BogusKey"),
 		UnprotectedKey:       b.treatment("UnprotectedKey"),
-	}
-	if set := b.set("TrustSignaturesFrom", true); set != nil {
-		v.TrustSignaturesFrom = func(domain string) bool {
-			_, err := set.Lookup(b.ctx, domain, 0)
-			return err == nil
-		}
+		TrustSignaturesFrom:  b.set("TrustSignaturesFrom", true),
 	}
 	if text := c.String("Minimum"); text != "" {
 		minimum, err := dkim.ParseBodyMinimum(text)

@@ -270,7 +270,7 @@ func runMessage(ctx context.Context, snapshot *filter.Snapshot, e envelope, fiel
 	signers := run.signers(rules, bodies, now)
 	var verifier *dkim.Verifier
 	if run.Plan.Verify {
-		verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(run.Facts, now), fields, bodies)
+		verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(run.Plan, now), fields, bodies)
 	}
 	bodies.Write(body)
 	bodies.Close()

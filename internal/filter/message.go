@@ -139,7 +139,7 @@ func (m *message) decide(s *session) {
 	}
 	m.prepareSigners(s)
 	if m.plan.Verify {
-		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.facts, s.filter.now()), m.plan.Header(&m.fields), &m.bodies)
+		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.plan, s.filter.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies(rules)
 	}
 	if m.screen(s) && m.verifier != nil {

@@ -199,7 +199,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		r.addCanonicalized(o, f, v, judged)
 	}
 	r.Results.add(o, f, judged, atpsMethod(p, v, judged), r.vbrMethod(f, v, judged))
-	decider := deciding(judged)
+	decider := p.deciding(judged)
 	if decider == nil {
 		return
 	}
@@ -225,11 +225,14 @@ func (r *Rules) unsigned(o *Outcome, f *Facts) {
 }
 
 // deciding is the signature that the message's fate follows: the first that
-// passes, else the first that was looked at.
-func deciding(judged []Judged) *Judged {
+// passes, else the first that was looked at, among those that count.
+func (p *Plan) deciding(judged []Judged) *Judged {
 	var first *Judged
 	for i := range judged {
 		j := &judged[i]
+		if !p.counts(j.Signature) {
+			continue
+		}
 		if j.Status == dkim.StatusPass {
 			return j
 		}

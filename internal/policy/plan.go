@@ -24,7 +24,10 @@ type Plan struct {
 	// SignOnlyIfVerified: re-signing waits for a passed signature.
 	SignOnlyIfVerified bool
 	// ATPS is the author's domain when our signatures claim its consent.
-	ATPS   string
+	ATPS string
+	// Trusted tells which signing domains are in TrustSignaturesFrom; nil when
+	// that is not set.
+	Trusted map[string]bool
 	Author Author
 	// Fields are signed and verified in place of the message's own; nil for those.
 	Fields *header.List
@@ -102,6 +105,9 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	p.Verify = p.Verify || len(p.Sign) == 0
 	if !r.modeAllows(p, f) {
 		return p.end(Reply{Action: Accept})
+	}
+	if err := r.findTrusted(ctx, p, f); err != nil {
+		return r.tableFailed(p, "TrustSignaturesFrom", err)
 	}
 	if r.RequiredHeaders {
 		if fault := headerFault(f.Fields); fault != "" {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dojang/dkim"
+	"dojang/internal/dataset"
 )
 
 // Condition is what an On-* option is about.
@@ -59,7 +60,7 @@ type Verdicts struct {
 	MaximumSignatures   int
 	Minimum             dkim.BodyMinimum
 	MustBeSigned        []string
-	TrustSignaturesFrom func(domain string) bool // nil: every signature counts
+	TrustSignaturesFrom dataset.Set // nil: every signature counts
 	SingletonsSigned    bool                     // VerifyPreset strict
 	RequireBaseFields   bool                     // VerifyPreset strict: From, Subject and Date signed
 	BogusKey            KeyTreatment
@@ -123,7 +124,7 @@ func (v *Verdicts) Quarantines() bool {
 }
 
 // VerifyOptions are the rules of judging, for one message.
-func (v *Verdicts) VerifyOptions(_ Facts, now time.Time) dkim.VerifyOptions {
+func (v *Verdicts) VerifyOptions(p *Plan, now time.Time) dkim.VerifyOptions {
 	o := dkim.VerifyOptions{
 		Now:               now,
 		ClockDrift:        v.ClockDrift,
@@ -131,10 +132,12 @@ func (v *Verdicts) VerifyOptions(_ Facts, now time.Time) dkim.VerifyOptions {
 		MaximumKeyBits:    v.MaximumKeyBits,
 		AllowSHA1:         v.AllowSHA1,
 		MaximumSignatures: v.MaximumSignatures,
-		TrustFirst:        v.TrustSignaturesFrom,
 		MinimumBody:       v.Minimum,
 		MustBeSigned:      v.MustBeSigned,
 		SingletonsSigned:  v.SingletonsSigned,
+	}
+	if p.Trusted != nil {
+		o.TrustFirst = p.trusts
 	}
 	if v.RequireBaseFields {
 		o.MustBeSigned = append([]string{"From", "Subject", "Date"}, o.MustBeSigned...)

@@ -1,0 +1,59 @@
+package policy
+
+import (
+	"context"
+	"strings"
+
+	"dojang/dkim"
+)
+
+// maxTrustLookups bounds how many domains of one message's signatures are
+// looked up in TrustSignaturesFrom.
+const maxTrustLookups = 64
+
+// findTrusted looks the signing domains of a message up in TrustSignaturesFrom.
+func (r *Rules) findTrusted(ctx context.Context, p *Plan, f *Facts) error {
+	set := r.Verdicts.TrustSignaturesFrom
+	if set == nil || !p.Verify {
+		return nil
+	}
+	p.Trusted = make(map[string]bool)
+	fields := p.Header(f.Fields)
+	for i := 0; i < fields.Len() && len(p.Trusted) < maxTrustLookups; i++ {
+		if !fields.At(i).Is(dkim.FieldName) {
+			continue
+		}
+		s, _ := dkim.ParseSignature(fields.At(i).Value()) // a broken one may name its domain
+		domain, ok := dkim.ToASCII(s.Domain)
+		if _, known := p.Trusted[domain]; known || !ok {
+			continue
+		}
+		trusted, err := containsDomain(ctx, set, domain)
+		if err != nil {
+			return err
+		}
+		p.Trusted[domain] = trusted
+	}
+	return nil
+}
+
+// trusts reports whether a signing domain is in TrustSignaturesFrom.
+func (p *Plan) trusts(domain string) bool {
+	name, ok := dkim.ToASCII(domain)
+	return ok && p.Trusted[name]
+}
+
+// counts reports whether a signature may decide a message's fate: when
+// TrustSignaturesFrom is set, the author's domain, one above or below it, and
+// those in the set. What a signature by somebody else is found to be is told
+// all the same.
+func (p *Plan) counts(s *dkim.Signature) bool {
+	return p.Trusted == nil || p.trusts(s.Domain) || related(s.Domain, p.Author.Domain)
+}
+
+// related reports whether one domain is the other or lies above it.
+func related(a, b string) bool {
+	x, ok1 := dkim.ToASCII(a)
+	y, ok2 := dkim.ToASCII(b)
+	return ok1 && ok2 && x != "" && y != "" && (x == y || strings.HasSuffix(x, "."+y) || strings.HasSuffix(y, "."+x))
+}
