@@ -8,17 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/dkim"
-	"dojang/internal/dataset"
 )
-
-func csl(t *testing.T, spec string) dataset.Set {
-	t.Helper()
-	set, err := dataset.Open(context.Background(), "csl:"+spec, dataset.Options{FoldCase: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
-}
 
 // by is a result of a signature by a domain.
 func by(domain string, reason dkim.Reason) dkim.Result {
