@@ -59,8 +59,16 @@ func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]
 	return openers
 }
 
+// ldapConf is the LDAP library's file: authorities of one's own are named there.
+const ldapConf = "/etc/ldap/ldap.conf"
+
 func ldapOptions(c *config.Config) ldapset.Options {
+	tls, err := ldapset.TLSFromConf(ldapConf)
+	if err != nil {
+		tls = nil // the system's authorities
+	}
 	return ldapset.Options{
+		TLS:               tls,
 		Mechanism:         c.String("LDAPAuthMechanism"),
 		AuthName:          c.String("LDAPAuthName"),
 		AuthRealm:         c.String("LDAPAuthRealm"),

@@ -101,7 +101,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 		s.MacroNames = append(s.MacroNames, m.Name)
 	}
 	if name := s.Rules.SenderMacro; name != "" {
-		s.MacroNames = append(s.MacroNames, name)
+		s.MacroNames = append(s.MacroNames, strings.Trim(name, "{}"))
 	}
 	if s.Rules.Verdicts.Quarantines() {
 		s.Actions |= milter.ActionQuarantine
@@ -125,7 +125,7 @@ func (b *builder) rules() *policy.Rules {
 		Sign:                strings.Contains(mode, "s"),
 		Verify:              strings.Contains(mode, "v"),
 		SenderHeaders:       b.names("SenderHeaders"),
-		SenderMacro:         strings.Trim(c.String("SenderMacro"), "{}"),
+		SenderMacro:         c.String("SenderMacro"),
 		DefaultSender:       c.String("DefaultSender"),
 		InternalHosts:       b.hosts("InternalHosts", "127.0.0.1,::1"),
 		ExternalIgnoreList:  b.hosts("ExternalIgnoreList", ""),
@@ -151,9 +151,7 @@ func (b *builder) rules() *policy.Rules {
 		VBR:                 b.vbr(),
 		Scripts:             b.scripts(),
 	}
-	if r.Sign {
-		b.keys(r)
-	}
+	b.keys(r)
 	return r
 }
 
@@ -185,11 +183,10 @@ func (b *builder) keys(r *policy.Rules) {
 		b.lintTables(table, r, store)
 		return
 	}
-	if c.String("KeyFile") == "" {
-		return
-	}
 	r.Domain = b.set("Domain", true)
-	r.DefaultKey = b.defaultKey(options)
+	if c.String("KeyFile") != "" {
+		r.DefaultKey = b.defaultKey(options)
+	}
 }
 
 // defaultKey loads KeyFile, as whom the filter is started by: it may be read
@@ -269,6 +266,12 @@ func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
 
 func (b *builder) resolver() resolver.Resolver {
 	c := b.config
+	if path := c.String("TrustAnchorFile"); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			b.refuse("TrustAnchorFile", hintFor(err), "%s", reason(err))
+			return nil
+		}
+	}
 	if path := c.String("TestPublicKeys"); path != "" {
 		r, err := resolver.NewFile(path)
 		if err != nil {

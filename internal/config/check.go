@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"dojang/internal/problem"
@@ -200,8 +201,9 @@ func companions() []companion {
 }
 
 func (k *checker) companions() {
+	logs := k.config.Choice("LogFormat") == "json" // then to standard error, if nowhere else
 	for _, c := range companions() {
-		if k.set(c.name) && !k.any(c.needs...) {
+		if k.set(c.name) && !k.any(c.needs...) && !(logs && slices.Contains(c.needs, "StdoutLog")) {
 			hint := c.needs[0]
 			if option(hint).Type == Boolean {
 				hint += " yes"

@@ -73,7 +73,7 @@ func selectionOptions() []Option {
 			Doc: "A macro of the mail server, such as {mail_addr}, that holds the sender; it takes the place of SenderHeaders when the server sends it."},
 		{Name: "DefaultSender", Type: String, ObeyedBy: "policy",
 			Doc: "The address taken for the sender of a message in which none is found. Debian's OpenDKIM is built without it."},
-		{Name: "InternalHosts", Type: DataSet, Default: "127.0.0.1", ObeyedBy: "policy",
+		{Name: "InternalHosts", Type: DataSet, Default: "127.0.0.1,::1", ObeyedBy: "policy",
 			Doc: "Clients whose mail is signed, without authentication, when the sender is one of ours. Host names, .domain, addresses and networks as in PeerList. Setting it replaces the default: name 127.0.0.1 (and ::1) again when local mail is to be signed. A single - matches no one. Never name networks whose users you do not trust."},
 		{Name: "ExternalIgnoreList", Type: DataSet, ObeyedBy: "policy",
 			Doc: "Clients from outside that may send as one of our domains without the log saying so each time. It changes the log alone; it does not make their mail signed. Entries as in PeerList."},

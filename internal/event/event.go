@@ -148,6 +148,16 @@ func KeyTrouble(err error) Event {
 	return e
 }
 
+// Undecodable: a key's data is no key. Compat(opendkim 2.11): its library's words.
+func Undecodable() Event {
+	return failure("key_undecodable", "dkim_eom(): resource unavailable: d2i_PrivateKey_bio() failed")
+}
+
+// UnparsableResults: an Authentication-Results field is none.
+func UnparsableResults() Event {
+	return Event{Name: "unparsable_results", Level: slog.LevelWarn, Text: "failed to parse Authentication-Results: header field"}
+}
+
 // SigningTableError: SigningTable could not be asked.
 func SigningTableError(err error) Event {
 	return failure("signing_table_error", "error reading signing table", slog.String("error", cut(err.Error())))

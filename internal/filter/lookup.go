@@ -3,6 +3,7 @@ package filter
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"dojang/dkim"
 	"dojang/internal/resolver"
@@ -73,6 +74,7 @@ func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
 	}
 	var failure *resolver.Error
 	if errors.As(err, &failure) {
+		k.Err = classicError(failure)
 		if failure.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
 			return dkim.KeyAnswer{Texts: answer.Texts, Security: dkim.Bogus} // BogusKey says what that is worth
 		}
@@ -81,6 +83,15 @@ func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
 	}
 	k.Temporary = true // a passed deadline, a cancelled message
 	return k
+}
+
+// classicError says a failed look-up in OpenDKIM's words, with ours behind them.
+func classicError(e *resolver.Error) error {
+	words := "query failed"
+	if e.Timeout() {
+		words = "query timed out"
+	}
+	return fmt.Errorf("'%s' %s", e.Name, words)
 }
 
 func securityOf(s resolver.Security) dkim.Security {

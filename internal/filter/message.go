@@ -150,6 +150,10 @@ func (m *message) decide(s *session) {
 
 func (s *session) tell(notes []policy.Note) {
 	for _, n := range notes {
+		if n.Event.Name == event.NoJobID().Name {
+			s.filter.noJobID.Do(func() { s.snapshot.log(s.message.facts.JobID, n) })
+			continue
+		}
 		s.snapshot.log(s.message.facts.JobID, n)
 	}
 }

@@ -33,6 +33,8 @@ type Error struct {
 	Err   error // what caused it, or nil
 	// Unsafe is set when the key is refused by RequireSafeKeys.
 	Unsafe *Unsafe
+	// Undecodable is set when there is key data that is no usable key.
+	Undecodable bool
 	// NotFound is set when the table has no such name.
 	NotFound bool
 }

@@ -36,6 +36,16 @@ func LoadPrivateKey(data []byte) (crypto.Signer, error) {
 	return parseDER(der)
 }
 
+// SizeError refuses an RSA key by its size.
+type SizeError struct{ Bits int }
+
+func (e *SizeError) Error() string {
+	if e.Bits < minRSABits {
+		return fmt.Sprintf("private key too small (%d bits, need at least %d)", e.Bits, minRSABits)
+	}
+	return fmt.Sprintf("private key too large (%d bits, at most %d)", e.Bits, maxRSABits)
+}
+
 // keyDER takes the wrapping off.
 func keyDER(data []byte) ([]byte, error) {
 	if i := bytes.Index(data, []byte("-----BEGIN")); i >= 0 {
@@ -124,16 +134,16 @@ func parseDER(der []byte) (crypto.Signer, error) {
 	}
 	// The library refuses small keys by a policy of its own: ours speaks first.
 	if bits := rsaBits(der); bits > 0 && bits < minRSABits {
-		return nil, fmt.Errorf("private key too small (%d bits, need at least %d)", bits, minRSABits)
+		return nil, &SizeError{bits}
 	} else if bits > maxRSABits {
-		return nil, fmt.Errorf("private key too large (%d bits, at most %d)", bits, maxRSABits)
+		return nil, &SizeError{bits}
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return key, nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("not a private key: %.200s", err)
+		return nil, errors.New("not a private key, or a damaged one")
 	}
 	switch key := key.(type) {
 	case *rsa.PrivateKey:

@@ -237,10 +237,12 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 	}
 	signer, err := LoadPrivateKey(data)
 	if err != nil {
-		if source != inline {
-			return nil, st, cantLoad(name, source, err.Error(), err)
+		failure := cantLoad(name, source, err.Error(), err)
+		if source == inline {
+			failure = &Error{Name: name, Text: "can't load key " + problem.Quote(name) + " from its KeyTable row: " + err.Error(), Err: err}
 		}
-		return nil, st, &Error{Name: name, Text: "can't load key " + problem.Quote(name) + " from its KeyTable row: " + err.Error(), Err: err}
+		failure.Undecodable = true
+		return nil, st, failure
 	}
 	key := &SigningKey{Name: name, Domain: row.Domain, Selector: row.Selector, Signer: signer, Source: source}
 	switch pub := signer.Public().(type) {

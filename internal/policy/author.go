@@ -22,7 +22,7 @@ func (a Author) domain() string { return strings.ToLower(a.Domain) }
 // counts, of several mailboxes in it the first.
 func (r *Rules) author(f *Facts) (Author, *event.Event) {
 	if r.SenderMacro != "" {
-		if value := f.macro(r.SenderMacro); value != "" {
+		if value := f.macro(strings.Trim(r.SenderMacro, "{}")); value != "" {
 			user, domain, err := header.Address([]byte(value))
 			if err != nil || user == "" || domain == "" {
 				e := event.UnparsableSenderMacro(r.SenderMacro, value)

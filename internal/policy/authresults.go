@@ -54,11 +54,7 @@ func (a *AuthResults) authservID(f *Facts, withJob bool) string {
 // then the further ones that are not nil.
 func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
 	results := authres.Results{AuthservID: a.authservID(f, true)}
-	plain := make([]dkim.Result, len(judged))
-	for i := range judged {
-		plain[i] = judged[i].Result
-	}
-	short := dkim.ShortB(plain)
+	short := shortB(judged)
 	for i := range judged {
 		results.Methods = append(results.Methods, a.method(&judged[i], short[i]))
 	}
@@ -78,6 +74,10 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 			m.Props = append(m.Props, authres.Property{Type: "header", Name: name, Value: value})
 		}
 	}
+	if s.Domain == "" {
+		m.Comment = "bad message/signature format"
+		return m
+	}
 	property("d", s.Domain)
 	if s.Identity != "@" {
 		property("i", s.Identity)
@@ -94,7 +94,7 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 
 // keyComment is what is known of the key: its size, and how DNSSEC protects it.
 func keyComment(j *Judged) string {
-	if j.Key == nil || j.Key.Key == nil || j.Reason == dkim.ReasonTooManySignatures {
+	if !keyUsed(j) {
 		return ""
 	}
 	if j.KeyBits == 0 || j.Signature.Algorithm == dkim.Ed25519SHA256 {
@@ -128,12 +128,15 @@ func (a *AuthResults) removeForged(o *Outcome, f *Facts) {
 			continue
 		}
 		index++
+		if _, err := authres.Parse(field.Value()); err != nil {
+			o.tell(event.UnparsableResults())
+		}
 		if a.isForged(f, field) {
 			deletions = append(deletions, Edit{Op: DeleteField, Index: index, Name: fieldName})
 		}
 	}
 	if len(deletions) > 0 {
-		o.tell(event.RemovedResults(len(deletions)))
+		o.why(event.RemovedResults(len(deletions)))
 	}
 	slices.Reverse(deletions)
 	o.Edits = append(o.Edits, deletions...)

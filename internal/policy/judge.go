@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"dojang/dkim"
@@ -14,6 +15,8 @@ type Judged struct {
 	dkim.Result
 	Word   string // in Authentication-Results: pass, fail, policy, neutral, temperror, permerror
 	Detail string // reason= there; "" for none
+	// Treatment is what BogusKey or UnprotectedKey make of it.
+	Treatment KeyTreatment
 }
 
 // judge gives each result its words and applies the local rules about keys.
@@ -21,31 +24,30 @@ func (r *Rules) judge(results []dkim.Result) []Judged {
 	judged := make([]Judged, len(results))
 	for i := range results {
 		j := Judged{Result: results[i]}
-		r.applyKeyRules(&j)
 		j.Word, j.Detail = words(j.Result)
+		r.applyKeyRules(&j)
 		judged[i] = j
 	}
 	return judged
 }
 
-// applyKeyRules obeys BogusKey and UnprotectedKey for signatures that pass.
+// applyKeyRules obeys BogusKey and UnprotectedKey. Compat(opendkim 2.11): the
+// word for a failure by them is policy, whatever else is wrong keeps its reason.
 func (r *Rules) applyKeyRules(j *Judged) {
-	if j.Status != dkim.StatusPass {
+	if j.Status != dkim.StatusPass && !isBadSignature(j.Reason) {
 		return
 	}
-	treatment, reason := TreatNone, dkim.ReasonNone
 	switch j.Security {
 	case dkim.Bogus:
-		treatment, reason = r.Verdicts.BogusKey, dkim.ReasonKeyBogus
+		j.Treatment = r.Verdicts.BogusKey
 	case dkim.Insecure, dkim.SecurityUnknown:
-		treatment, reason = r.Verdicts.UnprotectedKey, dkim.ReasonKeyUnprotected
+		j.Treatment = r.Verdicts.UnprotectedKey
 	}
-	switch treatment {
+	switch j.Treatment {
 	case TreatFail:
-		// Compat(opendkim 2.11): its word for this failure is policy.
-		j.Status, j.Reason = dkim.StatusPolicy, reason
+		j.Word = dkim.StatusPolicy.String()
 	case TreatNeutral:
-		j.Status, j.Reason = dkim.StatusNeutral, reason
+		j.Word = dkim.StatusNeutral.String()
 	}
 }
 
@@ -60,8 +62,8 @@ func words(result dkim.Result) (word, detail string) {
 		return "fail", result.Reason.String()
 	case dkim.ReasonExpired, dkim.ReasonFuture:
 		return "permerror", ""
-	case dkim.ReasonKeyBogus, dkim.ReasonKeyUnprotected:
-		return result.Status.String(), ""
+	case dkim.ReasonUnprotectedHeader:
+		return "fail", result.Reason.String()
 	}
 	switch result.Status {
 	case dkim.StatusFail, dkim.StatusPolicy:
@@ -81,6 +83,7 @@ func classicText(reason dkim.Reason) string {
 
 // tellSignatures notes what was found before it is judged.
 func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
+	short := shortB(judged)
 	ignored := 0
 	var domains, results []string
 	for i := range judged {
@@ -91,7 +94,7 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 			continue
 		}
 		if j.Signature.Domain != "" && j.Signature.Selector != "" {
-			results = append(results, fmt.Sprintf("signature=%.8s domain=%s selector=%s result=\"%s\"", j.Signature.Encoded, j.Signature.Domain, j.Signature.Selector, classicText(j.Reason)))
+			results = append(results, fmt.Sprintf("signature=%s domain=%s selector=%s result=\"%s\"", short[i], j.Signature.Domain, j.Signature.Selector, classicText(j.Reason)))
 		}
 	}
 	if ignored > 0 {
@@ -110,6 +113,15 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 	}
 }
 
+// shortB is header.b of each signature.
+func shortB(judged []Judged) []string {
+	plain := make([]dkim.Result, len(judged))
+	for i := range judged {
+		plain[i] = judged[i].Result
+	}
+	return dkim.ShortB(plain)
+}
+
 func orInvalid(domain string) string {
 	if domain == "" {
 		return "(invalid)"
@@ -125,13 +137,13 @@ func (r *Rules) tellDecision(o *Outcome, j *Judged) {
 	if j.Status == dkim.StatusPass {
 		o.success(event.Verified(fields...))
 	}
-	if j.Key != nil && j.Key.Key != nil {
+	if keyUsed(j) {
 		o.tell(event.Signature(s.Selector, s.Domain, s.Algorithm.String(), cryptoError(j)))
 	}
 	switch {
 	case isSyntaxError(j.Reason):
-		o.tell(event.SyntaxError(j.Reason.String()))
-	case isBadSignature(j.Reason):
+		o.tell(event.SyntaxError(syntaxWords(j)))
+	case isBadSignature(j.Reason) && j.Treatment != TreatNeutral, j.Treatment == TreatFail:
 		o.tell(event.BadSignature(fields...))
 	case j.Reason == dkim.ReasonKeyRevoked:
 		o.tell(event.KeyRevoked(s.Selector, s.Domain, s.Algorithm.String()))
@@ -140,6 +152,36 @@ func (r *Rules) tellDecision(o *Outcome, j *Judged) {
 	case j.Reason == dkim.ReasonKeyQuery:
 		o.tell(event.KeyQueryFailed(s.Selector, s.Domain, j.KeyErr))
 	}
+}
+
+// keyUsed reports whether the judgement came as far as the key.
+// Compat(opendkim 2.11): only then are its size and the SSL line told.
+func keyUsed(j *Judged) bool {
+	if j.Key == nil || j.Key.Key == nil {
+		return false
+	}
+	switch j.Reason {
+	case dkim.ReasonNone, dkim.ReasonBadSignature, dkim.ReasonBodyHash, dkim.ReasonKeyTooSmall, dkim.ReasonKeyTooLarge, dkim.ReasonKeyWeak, dkim.ReasonLengthTooLarge,
+		dkim.ReasonSubdomain, dkim.ReasonKeyUnusable, dkim.ReasonUnprotectedHeader, dkim.ReasonBodyCoverage, dkim.ReasonRepeatedField:
+		return true
+	}
+	return false
+}
+
+// syntaxWords says what is wrong with a signature in OpenDKIM's words.
+func syntaxWords(j *Judged) string {
+	switch j.Reason {
+	case dkim.ReasonSyntax, dkim.ReasonDuplicateTag:
+		return "tag without value at end of signature data"
+	case dkim.ReasonTimestamp:
+		if t, ok := j.Signature.Tags.Get("t"); ok {
+			if _, err := strconv.ParseUint(string(t.Value), 10, 64); err != nil {
+				return `invalid "t" value in signature data`
+			}
+		}
+		return `invalid "x" value in signature data`
+	}
+	return "missing parameter(s) in signature data"
 }
 
 func queryName(s *dkim.Signature) string {

@@ -120,9 +120,21 @@ func agreeing(identity, domain string) string {
 // keyFailed ends the plan: mail of ours without its signature is worse than
 // mail a little later.
 func (r *Rules) keyFailed(p *Plan, name string, err error) {
-	if errors.Is(err, dataset.ErrNotFound) {
+	var failure *keystore.Error
+	var size *keystore.SizeError
+	switch {
+	case errors.Is(err, dataset.ErrNotFound):
 		p.tell(event.UnknownKey(name))
-	} else {
+	case errors.As(err, &size):
+		p.tell(event.SigningFailed(size))
+		p.end(r.Verdicts.reply(SignatureError))
+		return
+	case errors.As(err, &failure) && failure.Undecodable:
+		p.tell(event.KeyTrouble(err))
+		p.tell(event.Undecodable())
+		p.end(r.Verdicts.reply(InternalError))
+		return
+	default:
 		p.tell(event.KeyTrouble(err))
 		p.tell(event.KeyError(name))
 	}
@@ -131,7 +143,7 @@ func (r *Rules) keyFailed(p *Plan, name string, err error) {
 
 // chooseDefaultKey obeys Domain, SubDomains, Selector and KeyFile.
 func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bool) bool {
-	if r.Domain == nil || r.DefaultKey == nil {
+	if r.Domain == nil || r.DefaultKey == nil && r.Sign {
 		return true
 	}
 	domain, err := r.signingDomain(ctx, p)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -249,13 +250,14 @@ func (p *Plan) deciding(judged []Judged) *Judged {
 // wrong is told in the result, and the message goes on.
 func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
 	switch {
+	case j.Treatment == TreatFail && j.Status == dkim.StatusPass:
+		r.answer(o, r.Verdicts.reply(BadSignature))
 	case j.Status == dkim.StatusPass:
 		return
 	case isBadSignature(j.Reason):
-		if j.Result.Testing {
-			return // RFC 6376 §3.6.1 t=y: treated as if unsigned
+		if !j.Result.Testing { // RFC 6376 §3.6.1 t=y: treated as if unsigned
+			r.answer(o, r.Verdicts.reply(BadSignature))
 		}
-		r.answer(o, r.Verdicts.reply(BadSignature))
 		r.redirect(o, f)
 	case isSyntaxError(j.Reason):
 		reply := r.Verdicts.reply(BadSignature)
@@ -301,15 +303,15 @@ func isSyntaxError(reason dkim.Reason) bool {
 }
 
 // redirect obeys RedirectFailuresTo: the first recipients are recorded in the
-// header and replaced.
+// header and replaced. Compat(opendkim 2.11): the last one first.
 func (r *Rules) redirect(o *Outcome, f *Facts) {
 	if r.Verdicts.RedirectFailuresTo == "" || o.Reply.Action != Accept {
 		return
 	}
-	for _, recipient := range f.Recipients {
+	for _, recipient := range slices.Backward(f.Recipients) {
 		o.Edits = append(o.Edits,
-			Edit{Op: AppendField, Name: "X-Original-Recipient", Value: " rfc822;" + oneLine(recipient)},
-			Edit{Op: DeleteRecipient, Value: recipient})
+			Edit{Op: DeleteRecipient, Value: recipient},
+			Edit{Op: AppendField, Name: "Original-Recipient", Value: " rfc822;" + oneLine(recipient)})
 	}
 	o.Edits = append(o.Edits, Edit{Op: AddRecipient, Value: r.Verdicts.RedirectFailuresTo})
 }

@@ -91,18 +91,24 @@ func TestOutcomeOfVerifying(t *testing.T) {
 		{"name server away", []dkim.Result{result(dkim.ReasonKeyQuery, noKey, func(r *dkim.Result) { r.KeyErr = errors.New("time-out") })}, with(DNSError, TempFail),
 			[]string{"tempfail 451 4.7.5 DKIM key retrieval failed", unknown}, []string{"key retrieval failed (s=sel, d=example.com): time-out"}},
 		{"expired is told and passed on", []dkim.Result{result(dkim.ReasonExpired)}, with(BadSignature, Reject),
-			[]string{"accept", "insert 0 Authentication-Results: mx.example;~dkim=permerror (2048-bit key) header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"},
-			[]string{"s=sel d=example.com a=rsa-sha256 SSL "}},
+			[]string{"accept", "insert 0 Authentication-Results: mx.example;~dkim=permerror header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"},
+			nil},
 		{"small key", []dkim.Result{result(dkim.ReasonKeyTooSmall, func(r *dkim.Result) { r.KeyBits = 512 })}, with(BadSignature, Reject),
 			[]string{"accept", `insert 0 Authentication-Results: mx.example;~dkim=policy reason="signing key too small" (512-bit key) header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV`},
 			[]string{"s=sel d=example.com a=rsa-sha256 SSL "}},
 		{"no syntax", []dkim.Result{result(dkim.ReasonVersionMissing, noKey)}, with(BadSignature, Reject),
 			[]string{"reject 550 5.7.0 DKIM signature syntax error", "insert 0 Authentication-Results: mx.example;~dkim=permerror header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"},
-			[]string{"syntax error: version missing"}},
+			[]string{"syntax error: missing parameter(s) in signature data"}},
 		{"protected key", []dkim.Result{result(dkim.ReasonNone, func(r *dkim.Result) { r.Security = dkim.Secure })}, nil,
 			[]string{"accept", strings.Replace(good, "2048-bit key", "2048-bit key; secure", 1)}, []string{"DKIM verification successful", "s=sel d=example.com a=rsa-sha256 SSL "}},
 		{"unprotected key fails where wanted", []dkim.Result{result(dkim.ReasonNone, func(r *dkim.Result) { r.Security = dkim.Insecure })}, func(r *Rules, _ *Facts) { r.Verdicts.UnprotectedKey = TreatNeutral },
-			[]string{"accept", strings.Replace(strings.Replace(good, "dkim=pass", "dkim=neutral", 1), "2048-bit key", "2048-bit key; unprotected", 1)}, []string{"s=sel d=example.com a=rsa-sha256 SSL "}},
+			[]string{"accept", strings.Replace(strings.Replace(good, "dkim=pass", "dkim=neutral", 1), "2048-bit key", "2048-bit key; unprotected", 1)}, []string{"DKIM verification successful", "s=sel d=example.com a=rsa-sha256 SSL "}},
+		{"unprotected key is a bad signature where wanted", []dkim.Result{result(dkim.ReasonNone, func(r *dkim.Result) { r.Security = dkim.Insecure })}, func(r *Rules, _ *Facts) {
+			r.Verdicts.UnprotectedKey = TreatFail
+			r.Verdicts.Set(BadSignature, Reject)
+		},
+			[]string{"reject 550 5.7.0 bad DKIM signature data", strings.Replace(strings.Replace(good, "dkim=pass", "dkim=policy", 1), "2048-bit key", "2048-bit key; unprotected", 1)},
+			[]string{"DKIM verification successful", "s=sel d=example.com a=rsa-sha256 SSL ", "bad signature data"}},
 		{"header.b not wanted", []dkim.Result{result(dkim.ReasonNone)}, func(r *Rules, _ *Facts) { r.Results.NoHeaderB = true },
 			[]string{"accept", strings.TrimSuffix(good, " header.b=RNAhx6cV")}, []string{"DKIM verification successful", "s=sel d=example.com a=rsa-sha256 SSL "}},
 		{"job in the name", []dkim.Result{result(dkim.ReasonNone)}, func(r *Rules, _ *Facts) { r.Results.AuthservIDWithJobID = true },
@@ -111,7 +117,7 @@ func TestOutcomeOfVerifying(t *testing.T) {
 		{"unsigned, told anyway", nil, func(r *Rules, _ *Facts) { r.Results.AlwaysAddARHeader = true }, []string{"accept", "insert 0 Authentication-Results: mx.example; dkim=none"}, []string{"?no signature data"}},
 		{"unsigned, refused", nil, with(NoSignature, Reject), []string{"reject 550 5.7.0 no DKIM signature data"}, []string{"no signature data"}},
 		{"redirected", []dkim.Result{result(dkim.ReasonBadSignature)}, func(r *Rules, _ *Facts) { r.Verdicts.RedirectFailuresTo = "sec@example.org" },
-			[]string{"accept", bad, "op1 X-Original-Recipient: rfc822;ann@example.org", "op5 :ann@example.org", "op4 :sec@example.org"},
+			[]string{"accept", bad, "op5 :ann@example.org", "op1 Original-Recipient: rfc822;ann@example.org", "op4 :sec@example.org"},
 			[]string{"s=sel d=example.com a=rsa-sha256 SSL error:02000068:rsa routines::bad signature", "bad signature data"}},
 	}
 	for _, c := range cases {

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 
+	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/event"
 	"dojang/internal/keystore"
@@ -28,7 +29,7 @@ type Plan struct {
 	// Trusted tells which signing domains are in TrustSignaturesFrom; nil when
 	// that is not set.
 	Trusted map[string]bool
-	Author Author
+	Author  Author
 	// Fields are signed and verified in place of the message's own; nil for those.
 	Fields *header.List
 	// ExtraTags stand in each signature.
@@ -69,9 +70,8 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	author, problem := r.author(f)
 	if problem != nil {
-		p.tell(*problem)
-		if !r.WeakSyntaxChecks {
-			p.Malformed = true
+		goesOn := r.withoutAuthor(p, f, *problem)
+		if !goesOn {
 			return p
 		}
 	}
@@ -87,7 +87,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	if err != nil {
 		return r.tableFailed(p, "origin", err)
 	}
-	if problem == nil && !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
+	if !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
 		return p
 	}
 	if !r.setup(ctx, p, f) {
@@ -101,6 +101,9 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	if err := r.resign(ctx, p, f); err != nil {
 		return r.tableFailed(p, "ResignMailTo", err)
+	}
+	if p.Malformed {
+		return p
 	}
 	p.Verify = p.Verify || len(p.Sign) == 0
 	if !r.modeAllows(p, f) {
@@ -116,6 +119,24 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 		}
 	}
 	return p
+}
+
+// withoutAuthor handles a message without a usable author, and reports whether
+// the decision goes on: WeakSyntaxChecks lets signed mail be verified all the same.
+// Compat(opendkim 2.11): a filter that does not sign goes through the motions, with
+// no author, and does not complain of the field.
+func (r *Rules) withoutAuthor(p *Plan, f *Facts, problem event.Event) bool {
+	unparsable := problem.Name != event.NoSender().Name
+	if unparsable && r.WeakSyntaxChecks && f.Fields.Count(dkim.FieldName) > 0 {
+		p.tell(problem)
+		return true
+	}
+	p.Malformed = true
+	if unparsable && !r.Sign {
+		return true
+	}
+	p.tell(problem)
+	return false
 }
 
 // modeAllows drops what Mode leaves out and reports whether anything is left.

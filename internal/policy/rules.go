@@ -29,8 +29,8 @@ type Rules struct {
 
 	// Who the author is.
 	SenderHeaders []string // default From
-	SenderMacro   string
-	DefaultSender string // address taken when none is found
+	SenderMacro   string   // as configured, with braces or without
+	DefaultSender string   // address taken when none is found
 
 	// Whose mail is signed.
 	InternalHosts      HostMatcher

@@ -40,6 +40,7 @@ func Conditions() []Condition {
 var replies = [conditions]struct{ text, rejectStatus, tempStatus string }{
 	BadSignature:   {"bad DKIM signature data", "5.7.0", "4.7.0"},
 	DNSError:       {"DKIM key retrieval failed", "5.7.0", "4.7.5"},
+	InternalError:  {"resource unavailable", "5.7.0", "4.7.0"},
 	KeyNotFound:    {"DKIM key retrieval failed", "5.7.0", "4.7.5"},
 	NoSignature:    {"no DKIM signature data", "5.7.0", "4.7.0"},
 	SignatureError: {"DKIM signing error", "5.7.0", "4.7.0"},
@@ -61,8 +62,8 @@ type Verdicts struct {
 	Minimum             dkim.BodyMinimum
 	MustBeSigned        []string
 	TrustSignaturesFrom dataset.Set // nil: every signature counts
-	SingletonsSigned    bool                     // VerifyPreset strict
-	RequireBaseFields   bool                     // VerifyPreset strict: From, Subject and Date signed
+	SingletonsSigned    bool        // VerifyPreset strict
+	RequireBaseFields   bool        // VerifyPreset strict: From, Subject and Date signed
 	BogusKey            KeyTreatment
 	UnprotectedKey      KeyTreatment
 }
