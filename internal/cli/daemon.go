@@ -20,10 +20,12 @@ type daemon struct {
 	name    string
 	streams Streams
 	config  *config.Config
-	path    string
-	args    string
-	load    func() (*config.Config, problem.List)
-	console slog.Handler
+	// warnings are what reading the configuration found.
+	warnings problem.List
+	path     string
+	args     string
+	load     func() (*config.Config, problem.List)
+	console  slog.Handler
 }
 
 func (d *daemon) run(ctx context.Context) int {
@@ -71,6 +73,7 @@ func (d *daemon) supervise() int {
 
 // serve is the filter itself.
 func (d *daemon) serve(ctx context.Context) int {
+	d.warnings.Write(d.streams.Err)
 	if dir := d.config.String("BaseDirectory"); dir != "" {
 		if err := os.Chdir(dir); err != nil {
 			v := d.config.Source("BaseDirectory")

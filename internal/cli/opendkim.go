@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -59,7 +60,7 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	case f.check:
 		return checkConfig(ctx, s, c, problems)
 	}
-	d := daemon{name: "opendkim", streams: s, config: c, path: f.configFile, args: strings.Join(args, " "), load: f.reload()}
+	d := daemon{name: "opendkim", streams: s, config: c, warnings: problems, path: f.configFile, args: strings.Join(args, " "), load: f.reload()}
 	return d.run(ctx)
 }
 
@@ -88,6 +89,11 @@ func parseOpendkim(args []string) (*opendkimFlags, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("what is %q for?", flags.Arg(0))
+	}
+	if seconds := *values["T"]; seconds != "" {
+		if _, err := strconv.ParseUint(seconds, 0, 32); err != nil {
+			return nil, errors.New("invalid value for -T")
+		}
 	}
 	for _, flag := range config.Flags() {
 		if flag.Option == "" || !flags.Changed("flag-"+flag.Letter) {

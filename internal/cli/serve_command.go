@@ -36,7 +36,7 @@ an option's name is written "_" there.`,
 				problems.Write(s.Err)
 				return &exitError{code: exConfig}
 			}
-			d := daemon{name: "dojang", streams: s, config: loaded, path: f.configFile, args: "serve", load: f.reload()}
+			d := daemon{name: "dojang", streams: s, config: loaded, warnings: problems, path: f.configFile, args: "serve", load: f.reload()}
 			if !quiet && isTerminal(s.Err) {
 				d.console = logging.NewStream(s.Err, "", slog.LevelInfo)
 			}

@@ -40,7 +40,7 @@ func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTe
 		return exConfig
 	}
 	defer built.Snapshot.Discard()
-	t := filterTester{filterTest: o, s: s, snapshot: built.Snapshot}
+	t := filterTester{filterTest: o, s: s, snapshot: built.Snapshot, strict: cfg.Bool("StrictTestMode")}
 	t.step(2, "", "connect", "CONTINUE")
 	for _, file := range o.files {
 		if code := t.message(ctx, file); code != exOK {
@@ -55,6 +55,7 @@ type filterTester struct {
 	filterTest
 	s        Streams
 	snapshot *filter.Snapshot
+	strict   bool // every line must end in CRLF
 }
 
 // step tells how a step of the dialogue was answered.
@@ -80,6 +81,10 @@ func (t *filterTester) message(ctx context.Context, file string) int {
 		return exIOErr
 	}
 	where := name + ": "
+	if line := bareLine(message); t.strict && line > 0 {
+		fmt.Fprintf(t.s.Err, "%s: %sline %d: not CRLF-terminated\n", t.program, where, line)
+		return exDataErr
+	}
 	t.step(2, where, "envfrom", "CONTINUE")
 	t.step(2, where, "envrcpt", "CONTINUE")
 	fields, body, bad := t.readFields(message, where)
@@ -102,6 +107,19 @@ func (t *filterTester) message(ctx context.Context, file string) int {
 	}
 	t.printVerdict(name, run)
 	return exOK
+}
+
+// bareLine returns the number of the first line that does not end in CRLF, 0 for
+// none.
+func bareLine(message []byte) int {
+	n := 0
+	for line := range bytes.Lines(message) {
+		n++
+		if !bytes.HasSuffix(line, []byte("\r\n")) {
+			return n
+		}
+	}
+	return 0
 }
 
 // readFields reads the header, telling each field's first line. bad is the line

@@ -427,3 +427,25 @@ func modeFor(name string) os.FileMode {
 	}
 	return 0o644
 }
+
+// rawSyslog keeps packets as they come.
+type rawSyslog struct{ lockedBuffer }
+
+func (r *rawSyslog) listen(t *testing.T, path string) {
+	t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			_, _ = r.Write(append(buf[:n:n], '\n'))
+		}
+	}()
+}
