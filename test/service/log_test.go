@@ -23,7 +23,10 @@ func (w *world) story(p *process) {
 	}
 	w.newKeyTable("new")
 	p.signal(syscall.SIGUSR1)
-	w.until("a reload", func() bool { return strings.Contains(w.send(), "s=new;") })
+	w.until("a reload", func() bool { return strings.Contains(w.log.String()+p.output.String(), "configuration reloaded") })
+	if got := w.send(); !strings.Contains(got, "s=new;") {
+		w.t.Errorf("after the reload: %q", got)
+	}
 	w.write("opendkim.conf", "Nonsense yes\n")
 	p.signal(syscall.SIGUSR1)
 	w.until("a broken reload", func() bool { return strings.Contains(w.log.String()+p.output.String(), "configuration not reloaded") })
@@ -43,7 +46,6 @@ var (
 func (w *world) objects(lines string) string {
 	w.t.Helper()
 	var out strings.Builder
-	last := ""
 	for line := range strings.Lines(lines) {
 		if !json.Valid([]byte(line)) {
 			w.t.Errorf("no JSON: %q", line)
@@ -51,11 +53,7 @@ func (w *world) objects(lines string) string {
 		}
 		line = times.ReplaceAllString(strings.ReplaceAll(line, w.dir, "DIR"), `"$1":0`)
 		line = build.ReplaceAllString(line, `"version":"V"`)
-		if line == last {
-			continue // the test asks as often as it takes
-		}
 		out.WriteString(line)
-		last = line
 	}
 	return out.String()
 }

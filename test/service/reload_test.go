@@ -105,21 +105,24 @@ func TestAutoReload(t *testing.T) {
 	}
 }
 
-// half sends the first half of a message.
+// half sends the first half of a message from outside, and returns when the
+// filter has it.
 func half(t *testing.T, w *world) *milter.Client {
 	t.Helper()
 	c := w.dial("unix", w.path("s"))
 	m := message()
+	m.Host, m.Addr.Addr = "mail.example.net", netipAddr("192.0.2.1")
 	var out milter.Outcome
 	if err := c.SendPart(&m, 2, &out); err != nil {
 		t.Fatal(err)
 	}
+	w.logged("mail.example.net [192.0.2.1] not internal")
 	return c
 }
 
 func TestTermFinishesTheMessageInHand(t *testing.T) {
 	w := newWorld(t)
-	p := w.serve("")
+	p := w.serve("LogWhy yes\nAlwaysAddARHeader yes\n")
 	idle := w.dial("unix", w.path("s"))
 	_ = w.over(idle)
 	c := half(t, w)
