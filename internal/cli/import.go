@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"dojang/internal/dataset/redisset"
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/keystore/agekey"
 	"dojang/internal/migrate"
@@ -36,10 +37,10 @@ func importCommand(s Streams) *cobra.Command {
 		Long: `Read a KeyTable and a SigningTable (of the configuration, or named by flags), or
 another filter's configuration, and write them elsewhere:
 
-  --to sql, ldif, redis   a script for psql, mysql, sqlite3, ldapadd or redis-cli,
+  --to sql, ldif, redis   a script for psql, mariadb, sqlite3, ldapadd or redis-cli,
                           on standard output
   --to dsn:...            into that database: dsn:pgsql://user:pwd@5432+host/mail
-  --to redis://...        into that Redis
+  --to redis://...        into that Redis; redis+cluster: and redis+sentinel: too
   --to files              KeyTable and SigningTable in the folder --directory
 
 The private keys themselves go into the database; --paths keeps their paths there
@@ -179,6 +180,7 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
 	switch scheme, _, _ := strings.Cut(o.to, ":"); {
 	case o.to == "sql":
+		o.say(s, migrate.SQLOptions("dsn:BACKEND://USER:PASSWORD@HOST/DATABASE"))
 		return t.WriteSQL(s.Out)
 	case o.to == "ldif":
 		o.say(s, migrate.LDAPOptions("ldap://HOST/"+o.base))
@@ -270,19 +272,24 @@ func values(texts []string) []any {
 	return list
 }
 
-// intoRedis fills two hashes.
+// intoRedis fills two hashes, or a cluster's keys.
 func (o *importOptions) intoRedis(ctx context.Context, s Streams, t migrate.Tables) error {
 	url, _, _ := strings.Cut(o.to, "?")
-	options, err := redis.ParseURL(url)
+	client, err := redisset.OpenClient(url)
 	if err != nil {
-		return exitf(exUsage, "--to: %s; for sentinels and clusters write --to redis and hand the script to redis-cli", err)
+		return exitf(exUsage, "--to: %s", err)
 	}
-	client := redis.NewClient(options)
 	defer client.Close()
+	_, cluster := client.(*redis.ClusterClient)
 	pairs := t.Pairs()
 	progress := o.progress(s, "writing", len(pairs))
 	for i, p := range pairs {
-		if err := client.HSet(ctx, p.Hash, p.Field, p.Value).Err(); err != nil {
+		if cluster {
+			err = client.Set(ctx, p.Key(), p.Value, 0).Err()
+		} else {
+			err = client.HSet(ctx, p.Hash, p.Field, p.Value).Err()
+		}
+		if err != nil {
 			return exitf(exUnavailable, "after %d of %d rows: %s", i, len(pairs), err)
 		}
 		progress(i + 1)

@@ -12,7 +12,7 @@ import (
 
 // add puts a key and the domain that it signs for into the tables.
 func (t *Tables) add(author, domain, selector, path string) {
-	name := selector + "._domainkey." + domain
+	name := selector + "._domainkey." + strings.TrimPrefix(author, ".")
 	for i := 2; t.has(name); i++ {
 		name = fmt.Sprintf("%s._domainkey.%s-%d", selector, domain, i)
 	}
@@ -45,9 +45,18 @@ func FromAmavis(r io.Reader) (Tables, error) {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
-		if m := showkeys.FindStringSubmatch(s.Text()); m != nil {
-			t.add(strings.ToLower(m[2]), strings.ToLower(m[2]), m[1], m[3])
+		m := showkeys.FindStringSubmatch(s.Text())
+		if m == nil {
+			continue
 		}
+		author, domain := strings.ToLower(m[2]), strings.ToLower(m[2])
+		if super, ok := strings.CutPrefix(domain, "*"); ok {
+			author, domain = first(super, "*"), "%" // amavis signs as the sender's domain then
+		}
+		if strings.Contains(author[1:], "*") || domain != "%" && strings.HasPrefix(domain, ".") {
+			return t, fmt.Errorf("no signature can have d=%.256s: take that dkim_key out, or write example.com or *.example.com", m[2])
+		}
+		t.add(author, domain, m[1], m[3])
 	}
 	if s.Err() == nil && len(t.Keys) == 0 {
 		return t, errors.New("there is no line like \"; key#1 2048 bits, s=SELECTOR, d=DOMAIN, /PATH\": give it what `amavisd showkeys` prints")
@@ -132,8 +141,12 @@ func rspamdDomain(t *Tables, domain string, b, root *block) {
 	}
 	for _, p := range pairs {
 		selector, path := first(p.values["selector"], root.values["selector"], "dkim"), first(p.values["path"], root.values["path"])
-		path = strings.NewReplacer("$domain", domain, "$selector", selector).Replace(path)
-		t.add(domain, domain, selector, path)
+		signed := domain
+		if domain == "*" { // all that have no block of their own
+			signed = "%"
+		}
+		path = strings.NewReplacer("$domain", signed, "$selector", selector).Replace(path)
+		t.add(domain, signed, selector, path)
 	}
 }
 

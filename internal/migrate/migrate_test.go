@@ -55,17 +55,25 @@ dkim._domainkey.example.com.	3600 TXT (
   "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A")
 
 ; key#2, s=mail, d=Example.org, /var/db/dkim/org.pem
+; key#3 2048 bits, s=mail, d=*.example.net, /var/db/dkim/net.pem
+; CANNOT DECLARE A WILDCARDED LABEL IN DNS, AVOID OR EDIT MANUALLY!
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Key{{Name: "dkim._domainkey.example.com", Domain: "example.com", Selector: "dkim", Path: "/var/db/dkim/example.pem"},
-		{Name: "mail._domainkey.example.org", Domain: "example.org", Selector: "mail", Path: "/var/db/dkim/org.pem"}}
+		{Name: "mail._domainkey.example.org", Domain: "example.org", Selector: "mail", Path: "/var/db/dkim/org.pem"},
+		{Name: "mail._domainkey.example.net", Domain: "%", Selector: "mail", Path: "/var/db/dkim/net.pem"}}
 	if diff := cmp.Diff(want, tables.Keys); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := FromAmavis(strings.NewReader("nonsense")); err == nil {
-		t.Error("a text without keys was taken")
+	if got := tables.Signing[len(tables.Signing)-1].Author; got != ".example.net" {
+		t.Errorf("*.example.net became %q", got)
+	}
+	for _, text := range []string{"nonsense", "; key#1 2048 bits, s=mail, d=.example.org, /k.pem", "; key#1 2048 bits, s=mail, d=*, /k.pem\n; key#2 2048 bits, s=mail, d=a.*.example, /k.pem"} {
+		if tables, err := FromAmavis(strings.NewReader(text)); err == nil {
+			t.Errorf("%q was taken: %v", text, tables)
+		}
 	}
 }
 
@@ -115,6 +123,7 @@ domain {
 		"pattern of paths": {`path = "/var/lib/rspamd/dkim/$domain.$selector.key"; selector = "2026";`,
 			[]string{"/var/lib/rspamd/dkim/a.example.2026.key", "/var/lib/rspamd/dkim/b.example.2026.key"},
 			[]string{"a.example 2026 /var/lib/rspamd/dkim/a.example.2026.key", "b.example 2026 /var/lib/rspamd/dkim/b.example.2026.key"}},
+		"everybody":          {`domain { "*" { path = "/keys/$domain.key"; selector = "s"; } }`, nil, []string{"% s /keys/%.key"}},
 		"inside its section": {`dkim_signing { domain { example.com { path = "/k"; selector = "s"; } } }`, nil, []string{"example.com s /k"}},
 		"unclosed":           {`domain { example.com {`, nil, []string{"a block is not closed"}},
 	} {
@@ -141,8 +150,10 @@ func TestWriters(t *testing.T) {
 	if !strings.Contains(sql.String(), "INSERT INTO dkim_keys (name, domain, selector, private_key, algorithm) VALUES ('k''1', 'example.com', 's', 'AAAABBBB', '');") {
 		t.Errorf("SQL does not quote: %s", sql.String())
 	}
-	if !strings.Contains(ldif.String(), "dn: cn=k'1,dc=example\n") || !strings.Contains(ldif.String(), "DKIMKey:: LS0tLS1CRUdJTi") || !strings.Contains(ldif.String(), "DKIMIdentity: example.com\n") {
-		t.Errorf("LDIF: %s", ldif.String())
+	for _, want := range []string{"dn: cn=k'1,ou=keys,dc=example\n", "DKIMKey:: LS0tLS1CRUdJTi", "dn: cn=example.com,ou=signing,dc=example\n", "DKIMSelector: k'1,k2\nDKIMIdentity: @example.com\n"} {
+		if !strings.Contains(ldif.String(), want) {
+			t.Errorf("LDIF has no %q: %s", want, ldif.String())
+		}
 	}
 	if want := "HSET dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSET dkim:signing \"example.com\" \"k'1,k2:@example.com\"\n"; redis.String() != want {
 		t.Errorf("Redis: got %q, want %q", redis.String(), want)
@@ -162,4 +173,21 @@ func FuzzUCL(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text string) {
 		_, _ = parseUCL(text) // must end, and not crash
 	})
+}
+
+func TestQuoting(t *testing.T) {
+	if got, want := quoteRedis("a\"b\\c\n도"), `"a\"b\\c\x0a\xeb\x8f\x84"`; got != want {
+		t.Errorf("Redis: %s, want %s", got, want)
+	}
+	for in, want := range map[string]string{"a,b": `a\,b`, "#a": `\#a`, " a ": `\ a\ `, "*": "*"} {
+		if got := escapeDN(in); got != want {
+			t.Errorf("DN: %s, want %s", got, want)
+		}
+	}
+	if err := (Tables{Signing: []Signing{{Author: `\' OR 1=1 --`}}}).WriteSQL(new(bytes.Buffer)); err == nil {
+		t.Error("SQL: a backslash is written for any server")
+	}
+	if diff := cmp.Diff([]string{"KeyTable      ldap://h/ou=keys,ou=a%20b,dc=x?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)", "SigningTable  ldap://h/ou=signing,ou=a%20b,dc=x?DKIMSelector,DKIMIdentity?one?(cn=$d)"}, LDAPOptions("ldap://h/ou=a b,dc=x")); diff != "" {
+		t.Error(diff)
+	}
 }

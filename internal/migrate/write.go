@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -74,11 +75,11 @@ type Statement struct {
 	Values  []string
 }
 
-// Text is the statement with its values in it, quoted, for a file.
+// Text is the statement with its values in it, quoted, for a file. A backslash
+// must not be in them: it means something to MySQL alone.
 func (s Statement) Text() string {
 	quoted := make([]string, len(s.Values))
 	for i, v := range s.Values {
-		// Backslashes mean something to MySQL alone; no name, path or base64 has one.
 		quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
 	}
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s);", s.Table, strings.Join(s.Columns, ", "), strings.Join(quoted, ", "))
@@ -119,6 +120,9 @@ func (t Tables) WriteSQL(w io.Writer) error {
 		return err
 	}
 	for _, r := range rows {
+		if slices.ContainsFunc(r.Values, func(v string) bool { return strings.Contains(v, `\`) }) {
+			return fmt.Errorf("row %.256q of %s has a backslash, which MySQL reads otherwise than others: write into the database itself (--to dsn:...) instead", r.Values[0], r.Table)
+		}
 		if _, err := fmt.Fprintln(w, r.Text()); err != nil {
 			return err
 		}
@@ -127,41 +131,53 @@ func (t Tables) WriteSQL(w io.Writer) error {
 	return err
 }
 
-// WriteLDIF writes entries below base with the attributes of OpenDKIM's schema
-// (README.LDAP): one a key, which carries the authors it signs for.
+// WriteLDIF writes entries below base, which must be there, with the attributes of
+// OpenDKIM's schema (README.LDAP): a key each below ou=keys, a sender each below
+// ou=signing, where DKIMSelector holds the names of keys and DKIMIdentity i=.
 func (t Tables) WriteLDIF(w io.Writer, base string) error {
-	authors := map[string][]string{}
-	for _, s := range t.Signing {
-		for _, name := range strings.Split(s.Key, ",") {
-			authors[name] = append(authors[name], s.Author)
+	for _, ou := range []string{"keys", "signing"} {
+		if _, err := fmt.Fprintf(w, "dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", ou, base, ou); err != nil {
+			return err
 		}
 	}
 	for _, k := range t.Keys {
-		var b strings.Builder
-		attribute(&b, "dn", "cn="+escapeDN(k.Name)+","+base)
-		b.WriteString("objectClass: applicationProcess\nobjectClass: DKIM\n")
-		attribute(&b, "cn", k.Name)
-		// README.LDAP finds a key by the name that the SigningTable's query gives.
-		attribute(&b, "DKIMSelector", k.Selector)
-		attribute(&b, "DKIMDomain", k.Domain)
-		attribute(&b, "DKIMKey", k.location())
-		for _, a := range authors[k.Name] {
-			attribute(&b, "DKIMIdentity", a)
+		rows := [][2]string{{"cn", k.Name}, {"DKIMDomain", k.Domain}, {"DKIMSelector", k.Selector}, {"DKIMKey", k.location()}, {"description", k.Algorithm}}
+		if err := writeEntry(w, k.Name, "ou=keys,"+base, "DKIM", rows); err != nil {
+			return err
 		}
-		b.WriteString("\n")
-		if _, err := io.WriteString(w, b.String()); err != nil {
+	}
+	for _, s := range t.Signing {
+		// The schema's own class would ask for a key.
+		rows := [][2]string{{"cn", s.Author}, {"DKIMSelector", s.Key}, {"DKIMIdentity", s.Identity}}
+		if err := writeEntry(w, s.Author, "ou=signing,"+base, "extensibleObject", rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// LDAPOptions are the lines for opendkim.conf, for a URL such as
-// "ldap://host/dc=example,dc=com".
+func writeEntry(w io.Writer, name, parent, class string, rows [][2]string) error {
+	var b strings.Builder
+	attribute(&b, "dn", "cn="+escapeDN(name)+","+parent)
+	b.WriteString("objectClass: applicationProcess\nobjectClass: " + class + "\n")
+	for _, r := range rows {
+		if r[1] != "" {
+			attribute(&b, r[0], r[1])
+		}
+	}
+	b.WriteString("\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// LDAPOptions are the lines for opendkim.conf, for the URL of what WriteLDIF was
+// given, such as "ldap://host/ou=dkim,dc=example,dc=com".
 func LDAPOptions(url string) []string {
+	at := strings.LastIndexByte(url, '/') + 1
+	server, base := url[:at], strings.NewReplacer("%", "%25", "?", "%3F", " ", "%20").Replace(url[at:])
 	return []string{
-		"SigningTable  " + url + "?cn?sub?(DKIMIdentity=$d)",
-		"KeyTable      " + url + "?DKIMDomain,DKIMSelector,DKIMKey?sub?(cn=$d)",
+		"KeyTable      " + server + "ou=keys," + base + "?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)",
+		"SigningTable  " + server + "ou=signing," + base + "?DKIMSelector,DKIMIdentity?one?(cn=$d)",
 	}
 }
 
@@ -181,45 +197,14 @@ func attribute(b *strings.Builder, name, value string) {
 	fmt.Fprintf(b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString([]byte(value)))
 }
 
+// escapeDN escapes an attribute's value for a DN (RFC 4514 §2.4).
 func escapeDN(s string) string {
-	return strings.NewReplacer(",", `\,`, "+", `\+`, `"`, `\"`, `\`, `\\`, "<", `\<`, ">", `\>`, ";", `\;`, "=", `\=`).Replace(s)
-}
-
-// Pair is one row of Redis: a field of one of the two hashes.
-type Pair struct{ Hash, Field, Value string }
-
-// Pairs are the rows for Redis: hashes dkim:keys and dkim:signing.
-func (t Tables) Pairs() []Pair {
-	var pairs []Pair
-	for _, k := range t.Keys {
-		value := k.Domain + ":" + k.Selector + ":" + oneLineKey(k.location())
-		if k.Algorithm != "" {
-			value += ":" + k.Algorithm
-		}
-		pairs = append(pairs, Pair{"dkim:keys", k.Name, value})
+	s = strings.NewReplacer(",", `\,`, "+", `\+`, `"`, `\"`, `\`, `\\`, "<", `\<`, ">", `\>`, ";", `\;`, "=", `\=`).Replace(s)
+	if strings.HasPrefix(s, "#") || strings.HasPrefix(s, " ") {
+		s = `\` + s
 	}
-	for _, s := range t.Signing {
-		value := s.Key
-		if s.Identity != "" {
-			value += ":" + s.Identity
-		}
-		pairs = append(pairs, Pair{"dkim:signing", s.Author, value})
+	if strings.HasSuffix(s, " ") {
+		s = s[:len(s)-1] + `\ `
 	}
-	return pairs
-}
-
-// WriteRedis writes commands for redis-cli.
-func (t Tables) WriteRedis(w io.Writer) error {
-	for _, p := range t.Pairs() {
-		if _, err := fmt.Fprintf(w, "HSET %s %q %q\n", p.Hash, p.Field, p.Value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// RedisOptions are the lines for opendkim.conf, for a URL such as
-// "redis://host:6379/0".
-func RedisOptions(url string) []string {
-	return []string{"KeyTable      " + url + "?hash=dkim:keys", "SigningTable  " + url + "?hash=dkim:signing"}
+	return s
 }

@@ -1,0 +1,78 @@
+package migrate
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The names of Redis's two hashes. A cluster keeps a hash on one server, so there
+// rows are keys of their own, "dkim:keys:NAME".
+const (
+	keysHash    = "dkim:keys"
+	signingHash = "dkim:signing"
+)
+
+// Pair is one row of Redis: a field of one of the two hashes.
+type Pair struct{ Hash, Field, Value string }
+
+// Key is what the row is called where it is no field of a hash.
+func (p Pair) Key() string { return p.Hash + ":" + p.Field }
+
+// Pairs are the rows for Redis.
+func (t Tables) Pairs() []Pair {
+	var pairs []Pair
+	for _, k := range t.Keys {
+		value := k.Domain + ":" + k.Selector + ":" + oneLineKey(k.location())
+		if k.Algorithm != "" {
+			value += ":" + k.Algorithm
+		}
+		pairs = append(pairs, Pair{keysHash, k.Name, value})
+	}
+	for _, s := range t.Signing {
+		value := s.Key
+		if s.Identity != "" {
+			value += ":" + s.Identity
+		}
+		pairs = append(pairs, Pair{signingHash, s.Author, value})
+	}
+	return pairs
+}
+
+// WriteRedis writes commands for redis-cli.
+func (t Tables) WriteRedis(w io.Writer) error {
+	for _, p := range t.Pairs() {
+		if _, err := fmt.Fprintf(w, "HSET %s %s %s\n", p.Hash, quoteRedis(p.Field), quoteRedis(p.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quoteRedis quotes as redis-cli reads it, which knows no \u.
+func quoteRedis(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, "\\x%02x", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// RedisOptions are the lines for opendkim.conf, for a URL such as
+// "redis://host:6379/0" or "redis+cluster://host,host".
+func RedisOptions(url string) []string {
+	if strings.HasPrefix(url, "redis+cluster:") {
+		return []string{"KeyTable      " + url + "?prefix=" + keysHash + ":", "SigningTable  " + url + "?prefix=" + signingHash + ":"}
+	}
+	return []string{"KeyTable      " + url + "?hash=" + keysHash, "SigningTable  " + url + "?hash=" + signingHash}
+}

@@ -1,0 +1,203 @@
+package databases
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"dojang/internal/dataset/datasettest"
+	"dojang/internal/dataset/sqlset"
+	"dojang/internal/testutil"
+)
+
+// postgres is a server with an empty database.
+type postgres struct {
+	*datasettest.Process
+	dsn string // up to the database
+	url string // for psql
+}
+
+func startPostgres(t testing.TB, more ...string) postgres {
+	t.Helper()
+	const bin = "/usr/lib/postgresql/*/bin"
+	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
+	testutil.Need(t, "psql")
+	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	must(t, os.WriteFile(dir+"/pw", []byte("geheim/+:@=\n"), 0o644))
+	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
+	datasettest.Command(t, "", args[0], args[1:]...)
+	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"), more...)
+	p := postgres{
+		dsn: "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
+		url: "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
+	}
+	p.Process = datasettest.Start(t, func() bool { return answers(t, p.dsn+"/table=pg_database?keycol=datname?datacol=datname") }, args...)
+	return p
+}
+
+func answers(t testing.TB, dsn string) bool {
+	set, err := sqlset.New(strings.TrimPrefix(dsn, "dsn:"), sqlset.Options{})
+	must(t, err)
+	defer set.Close()
+	return set.Ping(context.Background()) == nil
+}
+
+func (p postgres) run(t testing.TB, text string) string {
+	t.Helper()
+	return datasettest.Command(t, text, testutil.Need(t, "psql"), "-qAt", "-v", "ON_ERROR_STOP=1", p.url)
+}
+
+// mariadb is a server with the database mail; dkim may do everything in it.
+type mariadb struct {
+	*datasettest.Process
+	dsn    string // up to the database
+	socket string
+}
+
+func startMariaDB(t testing.TB) mariadb {
+	t.Helper()
+	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
+	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
+	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
+	datasettest.Command(t, "", args[0], args[1:]...)
+	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
+		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
+	m.Process = datasettest.Start(t, datasettest.Dials("unix", m.socket), args...)
+	datasettest.Command(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
+	return m
+}
+
+func (m mariadb) run(t testing.TB, text string) string {
+	t.Helper()
+	return datasettest.Command(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root", "--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
+}
+
+// startRedis starts a server that wants a password and returns its URL.
+func startRedis(t testing.TB) (url string, client *redis.Client) {
+	t.Helper()
+	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
+	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--requirepass", "geheim")
+	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
+	t.Cleanup(func() { client.Close() })
+	return "redis://:geheim@127.0.0.1:" + port, client
+}
+
+// startRedisCluster starts three servers that share the keys.
+func startRedisCluster(t testing.TB) (url string) {
+	t.Helper()
+	cli, server := testutil.Need(t, "redis-cli"), testutil.Need(t, "redis-server")
+	var hosts []string
+	for range 3 {
+		dir, port := datasettest.Folder(t, 0o700), clusterPort(t)
+		datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), server, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")
+		hosts = append(hosts, "127.0.0.1:"+port)
+	}
+	datasettest.Command(t, "", cli, append([]string{"--cluster", "create", "--cluster-yes"}, hosts...)...)
+	return "redis+cluster://" + strings.Join(hosts[:2], ",")
+}
+
+// clusterPort is a free port whose number plus 10,000, the cluster's bus, is one too.
+func clusterPort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		port := datasettest.FreePort(t)
+		n, err := strconv.Atoi(port)
+		must(t, err)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(n+10_000)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free pair of ports")
+	return ""
+}
+
+// startMemcached returns host and port.
+func startMemcached(t testing.TB) string {
+	t.Helper()
+	port := datasettest.FreePort(t)
+	args := []string{testutil.Need(t, "memcached"), "-l", "127.0.0.1", "-p", port, "-U", "0"}
+	if os.Getuid() == 0 {
+		args = append(args, "-u", "nobody")
+	}
+	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), args...)
+	return "127.0.0.1:" + port
+}
+
+// directory is a slapd with OpenDKIM's own schema. Like Zimbra's it answers for
+// every name there is.
+type directory struct {
+	*datasettest.Process
+	url string // with a slash at its end
+}
+
+const (
+	directoryUser = "uid=zimbra,cn=admins,cn=zimbra"
+	slapdConf     = `
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /usr/share/doc/opendkim/opendkim.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile DIR/pid
+access to * by dn.exact="` + directoryUser + `" write by * auth
+database mdb
+suffix ""
+rootdn "` + directoryUser + `"
+rootpw geheim
+directory DIR/db
+index cn,DKIMIdentity,DKIMSelector eq
+dbnosync
+`
+)
+
+// directoryLogin is the filter's part of the login.
+const directoryLogin = "LDAPBindUser " + directoryUser + "\nLDAPBindPassword geheim\n"
+
+// startDirectory fills a slapd with LDIF. The parents dc=test and ou=dkim,dc=test
+// are there.
+func startDirectory(t testing.TB, ldif string) directory {
+	t.Helper()
+	slapd, slapadd := testutil.Need(t, "slapd"), testutil.Need(t, "slapadd")
+	if _, err := os.Stat("/usr/share/doc/opendkim/opendkim.schema"); errors.Is(err, fs.ErrNotExist) && !testutil.PeersRequired() {
+		t.Skip("OpenDKIM's LDAP schema is not installed")
+	}
+	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
+	must(t, os.WriteFile(dir+"/slapd.conf", []byte(strings.ReplaceAll(slapdConf, "DIR", dir)), 0o600))
+	must(t, os.Mkdir(dir+"/db", 0o700))
+	parents := "dn: dc=test\nobjectClass: domain\ndc: test\n\ndn: ou=dkim,dc=test\nobjectClass: organizationalUnit\nou: dkim\n\n"
+	datasettest.Command(t, parents+ldif, slapadd, "-q", "-f", dir+"/slapd.conf")
+	d := directory{url: "ldap://127.0.0.1:" + port + "/"}
+	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", d.url, "-d", "0")
+	return d
+}
+
+func (d directory) add(t testing.TB, ldif string) {
+	t.Helper()
+	datasettest.Command(t, ldif, testutil.Need(t, "ldapadd"), "-x", "-H", d.url, "-D", directoryUser, "-w", "geheim")
+}
+
+// openSQL opens a database for the test's own statements.
+func openSQL(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, _, err := sqlset.OpenDB(strings.TrimPrefix(dsn, "dsn:") + "/table=x?keycol=x?datacol=x")
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
