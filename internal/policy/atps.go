@@ -25,7 +25,7 @@ func (r *Rules) claimATPS(ctx context.Context, p *Plan) error {
 	if len(p.Sign) == 0 || r.ATPS.Domains == nil {
 		return nil
 	}
-	claimed, err := contains(ctx, r.ATPS.Domains, p.Author.domain())
+	claimed, err := containsDomain(ctx, r.ATPS.Domains, p.Author.domain())
 	if claimed {
 		p.ATPS = p.Author.domain()
 	}

@@ -50,6 +50,20 @@ func containsDomain(ctx context.Context, set dataset.Set, domain string) (bool, 
 	return false, nil
 }
 
+// containsAddress reports whether a set has an address, its domain in either
+// form.
+func containsAddress(ctx context.Context, set dataset.Set, address string) (bool, error) {
+	found, err := contains(ctx, set, address)
+	if found || err != nil || set == nil {
+		return found, err
+	}
+	user, host, _ := strings.Cut(address, "@")
+	if other, ok := otherForm(host); ok {
+		return contains(ctx, set, user+"@"+other)
+	}
+	return false, nil
+}
+
 // signingLookup is dataset.SigningLookup for both forms of the host. Of what
 // matches, the row that stands first in a table of patterns, and otherwise the
 // one that is asked for first, comes first.

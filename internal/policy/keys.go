@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dojang/dkim"
 	"dojang/internal/dataset"
 	"dojang/internal/event"
 	"dojang/internal/keystore"
@@ -22,19 +23,15 @@ func (r *Rules) chooseKeys(ctx context.Context, p *Plan, f *Facts, ours bool) bo
 	if !ours || !r.checkSender(ctx, p, f) {
 		return p.Reply.Action == Continue
 	}
-	var rows []dataset.Entry
-	err := dataset.SigningLookup(ctx, r.SigningTable, p.Author.User, p.Author.Domain, 2, r.MultipleSignatures, func(e dataset.Entry) bool {
-		rows = append(rows, e)
-		return true
-	})
-	if errors.Is(err, dataset.ErrNotFound) {
-		p.why(event.NoSigningTableMatch(p.Author.User, p.Author.Domain))
-		return true
-	}
+	rows, err := signingLookup(ctx, r.SigningTable, p.Author.User, p.Author.Domain, 2, r.MultipleSignatures)
 	if err != nil {
 		p.tell(event.SigningTableError(err))
 		r.tableFailed(p, "SigningTable", err)
 		return false
+	}
+	if len(rows) == 0 {
+		p.why(event.NoSigningTableMatch(p.Author.User, p.Author.Domain))
+		return true
 	}
 	for _, row := range rows {
 		if !r.addRow(ctx, p, row) {
@@ -98,7 +95,7 @@ func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool
 	if slices.ContainsFunc(p.Sign, func(s SignRequest) bool { return s.Key == key && s.Identity == identity }) {
 		return true
 	}
-	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: key.Domain, Identity: agreeing(identity, key.Domain)})
+	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: suitable(key.Domain, p.Author), Identity: suitableIdentity(agreeing(identity, key.Domain), p.Author)})
 	return true
 }
 
@@ -109,9 +106,9 @@ func agreeing(identity, domain string) string {
 	if at < 0 {
 		return ""
 	}
-	host := strings.ToLower(identity[at+1:])
-	domain = strings.ToLower(domain)
-	if host == domain || strings.HasSuffix(host, "."+domain) {
+	host, ok1 := dkim.ToASCII(identity[at+1:])
+	domain, ok2 := dkim.ToASCII(domain)
+	if ok1 && ok2 && (host == domain || strings.HasSuffix(host, "."+domain)) {
 		return identity
 	}
 	return ""
@@ -181,14 +178,14 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
 	author := p.Author.domain()
 	for _, key := range []string{author, "*"} {
-		if ok, err := contains(ctx, r.Domain, key); ok || err != nil {
+		if ok, err := containsDomain(ctx, r.Domain, key); ok || err != nil {
 			return author, err
 		}
 	}
 	p.why(event.NoSigningDomain(author))
 	if r.SubDomains {
 		for _, rest, ok := strings.Cut(author, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
-			if found, err := contains(ctx, r.Domain, rest); found || err != nil {
+			if found, err := containsDomain(ctx, r.Domain, rest); found || err != nil {
 				return rest, err
 			}
 		}
@@ -206,13 +203,13 @@ func (r *Rules) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
 	}
 	for _, recipient := range f.Recipients {
 		user, host, _ := strings.Cut(recipient, "@")
-		err := dataset.SigningLookup(ctx, r.Signing.BodyLengthDB, user, host, 0, false, func(dataset.Entry) bool { return false })
-		if errors.Is(err, dataset.ErrNotFound) {
-			continue
-		}
+		rows, err := signingLookup(ctx, r.Signing.BodyLengthDB, user, host, 0, false)
 		if err != nil {
 			r.tableFailed(p, "BodyLengthDB", err)
 			return false
+		}
+		if len(rows) == 0 {
+			continue
 		}
 		p.why(event.BodyLengthMatched(recipient))
 		p.BodyLength = true
@@ -251,8 +248,11 @@ func (r *Rules) resign(ctx context.Context, p *Plan, f *Facts) error {
 // resignKey looks a recipient up: the address, the host, then each domain above
 // it after a dot.
 func resignKey(ctx context.Context, set dataset.Set, recipient string) (key string, found bool, err error) {
-	_, host, _ := strings.Cut(recipient, "@")
+	user, host, _ := strings.Cut(recipient, "@")
 	forms := []string{recipient, host}
+	if other, ok := otherForm(host); ok {
+		forms = append(forms, user+"@"+other, other)
+	}
 	for i := strings.IndexByte(host, '.'); i >= 0; {
 		forms = append(forms, host[i:])
 		next := strings.IndexByte(host[i+1:], '.')

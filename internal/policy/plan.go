@@ -77,7 +77,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	p.Author = author
 
-	if exempt, err := contains(ctx, r.ExemptDomains, author.domain()); err != nil {
+	if exempt, err := containsDomain(ctx, r.ExemptDomains, author.domain()); err != nil {
 		return r.tableFailed(p, "ExemptDomains", err)
 	} else if exempt {
 		p.why(event.Exempted(author.domain()))
@@ -151,7 +151,7 @@ func (r *Rules) modeAllows(p *Plan, f *Facts) bool {
 // recipientsAllow obeys DontSignMailTo and finds BodyLengthDB matches.
 func (r *Rules) recipientsAllow(ctx context.Context, p *Plan, f *Facts) bool {
 	for _, recipient := range f.Recipients {
-		skip, err := contains(ctx, r.DontSignMailTo, recipient)
+		skip, err := containsAddress(ctx, r.DontSignMailTo, recipient)
 		if err != nil {
 			r.tableFailed(p, "DontSignMailTo", err)
 			return false

@@ -22,7 +22,7 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 	s := &r.Signing
 	o := dkim.SignOptions{
 		Domain:                 request.Domain,
-		Selector:               request.Key.Selector,
+		Selector:               suitable(request.Key.Selector, p.Author),
 		Identity:               request.Identity,
 		Key:                    request.Key.Signer,
 		Algorithm:              request.Key.Algorithm,
