@@ -184,7 +184,9 @@ func (c *Conn) fill(need int) error {
 		if err := c.flush(); err != nil {
 			return err
 		}
-		idle := c.phase < phaseMail && !c.owed && c.in.buffered() == 0
+		// Outside a message nothing is lost by a close, not even when half a frame
+		// is here: a client that never sends the rest must not hold a stop up.
+		idle := c.phase < phaseMail && !c.owed
 		if idle {
 			c.state.Store(stateIdle)
 			if c.server.draining.Load() && c.state.CompareAndSwap(stateIdle, stateClosing) {
