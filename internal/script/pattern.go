@@ -211,7 +211,7 @@ func (m *matcher) balance(s, p int) int {
 
 func (m *matcher) frontier(s, p int) (next int, ok bool) {
 	if p >= len(m.pattern) || m.pattern[p] != '[' {
-		m.fail("missing '[' after '%%f' in pattern")
+		m.fail("%s", "missing '[' after '%f' in pattern")
 	}
 	end := m.classEnd(p)
 	before, here := byte(0), byte(0)
@@ -244,7 +244,7 @@ func (m *matcher) classEnd(p int) int {
 	switch c {
 	case '%':
 		if p == len(m.pattern) {
-			m.fail("malformed pattern (ends with '%%')")
+			m.fail("%s", "malformed pattern (ends with '%')")
 		}
 		return p + 1
 	case '[':
