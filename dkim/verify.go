@@ -45,6 +45,9 @@ type VerifyOptions struct {
 	SingletonsSigned bool
 	// BogusKey and UnprotectedKey refuse keys by their DNSSEC state.
 	RefuseBogusKey, RefuseUnprotectedKey bool
+	// Thorough looks at header, body and key of signatures that are bad for
+	// another reason already, such as an expired one: for explanations.
+	Thorough bool
 	// FieldName is the name of the fields to look for, "" for
 	// DKIM-Signature.
 	FieldName string
@@ -210,7 +213,7 @@ func (v *Verifier) prepare() {
 	for i := range v.sigs {
 		c := &v.sigs[i]
 		s := c.Signature
-		if c.own.raw == nil || c.Reason == ReasonTooManySignatures || c.Reason == ReasonSHA1 {
+		if c.own.raw == nil || c.Reason == ReasonTooManySignatures || c.Reason == ReasonSHA1 || c.Reason != ReasonNone && !v.o.Thorough {
 			continue
 		}
 		c.body = v.bodies.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)

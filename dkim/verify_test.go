@@ -79,9 +79,14 @@ func TestTimes(t *testing.T) {
 		{time.Hour + time.Second, -1, ReasonExpired}, {time.Hour, -1, ReasonNone}, {-300 * time.Second, 0, ReasonNone}, {-301 * time.Second, 0, ReasonFuture},
 		{-time.Second, -1, ReasonFuture}, {-time.Minute, time.Hour, ReasonNone},
 	} {
-		r := check(t, l, "", VerifyOptions{Now: now.Add(c.after), ClockDrift: c.drift}, nil)[0]
+		r := check(t, l, "", VerifyOptions{Now: now.Add(c.after), ClockDrift: c.drift, Thorough: true}, nil)[0]
 		if r.Reason != c.want || !r.HeaderOK || !r.BodyOK {
 			t.Errorf("%v after signing, drift %v: %v, want %v", c.after, c.drift, r.Reason, c.want)
+		}
+		var bodies BodyHashes
+		v := NewVerifier(VerifyOptions{Now: now.Add(c.after), ClockDrift: c.drift}, l, &bodies)
+		if asks := len(v.Queries()) > 0; asks != (c.want == ReasonNone) {
+			t.Errorf("%v after signing, drift %v: asks for the key: %v", c.after, c.drift, asks)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop fun
 	case json && c.Bool("StdoutLog"):
 		handlers = append(handlers, logging.NewJSON(os.Stdout, slog.LevelDebug))
 	case json && !c.Bool("Syslog"):
-		handlers = append(handlers, logging.NewJSON(os.Stderr, slog.LevelDebug))
+		handlers = append(handlers, logging.NewJSON(os.Stderr, logging.LevelSummary))
 	case c.Bool("StdoutLog"):
 		handlers = append(handlers, logging.NewStream(os.Stdout, "", slog.LevelDebug))
 	}

@@ -161,7 +161,7 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 		return nil, err
 	}
 	w := &explainWorld{verify: func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result {
-		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, body)
+		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now, Thorough: true}, fields, body)
 	}}
 	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Starting: true})
 	for _, p := range problems {

@@ -148,9 +148,15 @@ func KeyTrouble(err error) Event {
 	return e
 }
 
-// Undecodable: a key's data is no key. Compat(opendkim 2.11): its library's words.
+// Undecodable: a key's data is no key. Compat(opendkim 2.11): its library's words,
+// after UndecodableWhy.
 func Undecodable() Event {
 	return failure("key_undecodable", "dkim_eom(): resource unavailable: d2i_PrivateKey_bio() failed")
+}
+
+// UndecodableWhy names the key and what is wrong with it.
+func UndecodableWhy(err error) Event {
+	return info("key_undecodable_why", "SSL error: "+cut(err.Error()), slog.String("error", cut(err.Error())))
 }
 
 // UnparsableResults: an Authentication-Results field is none.
@@ -304,7 +310,7 @@ func FileFailed(err error) Event {
 
 // RemovedResults: fields that claim to be ours came with the message.
 func RemovedResults(n int) Event {
-	return Event{Name: "removed_results", Level: slog.LevelDebug, Text: fmt.Sprintf("removed %d Authentication-Results fields that bear our name", n), Attrs: []slog.Attr{slog.Int("count", n)}}
+	return Event{Name: "removed_results", Level: logging.LevelDetail, Text: fmt.Sprintf("removed %d Authentication-Results fields that bear our name", n), Attrs: []slog.Attr{slog.Int("count", n)}}
 }
 
 // NoJobID: the MTA gave the message no name. Compat(opendkim 2.11).

@@ -153,6 +153,9 @@ func oneLine(s string) string {
 	return s
 }
 
+// LevelDetail is the level of events that the classic logs have no line for.
+const LevelDetail = slog.Level(-6)
+
 // LevelSummary is the level of the one line a message that NewSummary shows. It
 // lies below debug: the classic logs do not have such a line.
 const LevelSummary = slog.Level(-8)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,7 +129,7 @@ func (a *AuthResults) removeForged(o *Outcome, f *Facts) {
 			continue
 		}
 		index++
-		if _, err := authres.Parse(field.Value()); err != nil {
+		if _, err := authres.Parse(field.Value()); err != nil && len(bytes.TrimSpace(field.Value())) > 0 {
 			o.tell(event.UnparsableResults())
 		}
 		if a.isForged(f, field) {

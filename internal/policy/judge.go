@@ -31,10 +31,10 @@ func (r *Rules) judge(results []dkim.Result) []Judged {
 	return judged
 }
 
-// applyKeyRules obeys BogusKey and UnprotectedKey. Compat(opendkim 2.11): the
-// word for a failure by them is policy, whatever else is wrong keeps its reason.
+// applyKeyRules obeys BogusKey and UnprotectedKey for signatures that pass.
+// Compat(opendkim 2.11): the word for a failure by them is policy.
 func (r *Rules) applyKeyRules(j *Judged) {
-	if j.Status != dkim.StatusPass && !isBadSignature(j.Reason) {
+	if j.Status != dkim.StatusPass {
 		return
 	}
 	switch j.Security {

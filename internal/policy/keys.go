@@ -127,7 +127,7 @@ func (r *Rules) keyFailed(p *Plan, name string, err error) {
 		p.end(r.Verdicts.reply(SignatureError))
 		return
 	case errors.As(err, &failure) && failure.Undecodable:
-		p.tell(event.KeyTrouble(err))
+		p.tell(event.UndecodableWhy(err))
 		p.tell(event.Undecodable())
 		p.end(r.Verdicts.reply(InternalError))
 		return

@@ -62,6 +62,8 @@ type Outcome struct {
 
 	Report    *FailureReport // to be sent; nil for none
 	Diagnosis *Diagnosis     // to be written; nil for none
+
+	Statistics *Statistics // to be recorded; nil for none
 }
 
 func (o *Outcome) tell(e event.Event) { o.Notes = append(o.Notes, Note{Event: e}) }
@@ -191,6 +193,10 @@ func (r *Rules) answer(o *Outcome, reply Reply) {
 // verified notes the results and follows the On-* options.
 func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	judged := r.judge(v.Results)
+	atps := atpsMethod(p, v, judged)
+	if r.Reports.Count {
+		o.Statistics = statistics(f, p, v, judged, atps)
+	}
 	if len(judged) == 0 {
 		r.unsigned(o, f)
 		return
@@ -199,7 +205,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	if r.Reports.AddCanonicalizedData {
 		r.addCanonicalized(o, f, v, judged)
 	}
-	r.Results.add(o, f, judged, atpsMethod(p, v, judged), r.vbrMethod(f, v, judged))
+	r.Results.add(o, f, judged, atps, r.vbrMethod(f, v, judged))
 	decider := p.deciding(judged)
 	if decider == nil {
 		return
@@ -255,9 +261,10 @@ func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
 	case j.Status == dkim.StatusPass:
 		return
 	case isBadSignature(j.Reason):
-		if !j.Result.Testing { // RFC 6376 §3.6.1 t=y: treated as if unsigned
-			r.answer(o, r.Verdicts.reply(BadSignature))
+		if j.Result.Testing {
+			return // RFC 6376 §3.6.1 t=y: treated as if unsigned
 		}
+		r.answer(o, r.Verdicts.reply(BadSignature))
 		r.redirect(o, f)
 	case isSyntaxError(j.Reason):
 		reply := r.Verdicts.reply(BadSignature)
@@ -282,7 +289,7 @@ func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
 			o.Quarantine = quarantineReason
 		}
 	}
-	if r.Verdicts.Quarantine && o.Reply.Action == Accept && isBadSignature(j.Reason) && o.Quarantine == "" {
+	if r.Verdicts.Quarantine && o.Reply.Action == Accept && isBadSignature(j.Reason) && !j.Result.Testing && o.Quarantine == "" {
 		o.Quarantine = quarantineReason
 	}
 }

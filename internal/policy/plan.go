@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 
-	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/event"
 	"dojang/internal/keystore"
@@ -70,7 +69,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	author, problem := r.author(f)
 	if problem != nil {
-		goesOn := r.withoutAuthor(p, f, *problem)
+		goesOn := r.withoutAuthor(p, *problem)
 		if !goesOn {
 			return p
 		}
@@ -122,12 +121,12 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 }
 
 // withoutAuthor handles a message without a usable author, and reports whether
-// the decision goes on: WeakSyntaxChecks lets signed mail be verified all the same.
+// the decision goes on: WeakSyntaxChecks lets it be verified all the same.
 // Compat(opendkim 2.11): a filter that does not sign goes through the motions, with
 // no author, and does not complain of the field.
-func (r *Rules) withoutAuthor(p *Plan, f *Facts, problem event.Event) bool {
+func (r *Rules) withoutAuthor(p *Plan, problem event.Event) bool {
 	unparsable := problem.Name != event.NoSender().Name
-	if unparsable && r.WeakSyntaxChecks && f.Fields.Count(dkim.FieldName) > 0 {
+	if r.WeakSyntaxChecks {
 		p.tell(problem)
 		return true
 	}

@@ -17,6 +17,7 @@ type Reports struct {
 	Send                 bool // SendReports
 	Diagnose             bool // DiagnosticDirectory is set
 	AddCanonicalizedData bool
+	Count                bool // Statistics is set
 }
 
 // MaxKeptBodyBytes bounds what is kept of a canonical body for a report. A

@@ -36,7 +36,7 @@ func (s *Scripted) Sign(ctx context.Context, keyName, identity string, bodyLengt
 		s.Tell(event.KeyError(keyName))
 		return false, nil
 	}
-	s.request(key, key.Domain, agreeing(identity, key.Domain), bodyLength)
+	s.request(key, suitable(key.Domain, p.Author), suitableIdentity(agreeing(identity, key.Domain), p.Author), bodyLength)
 	return true, nil
 }
 
@@ -86,12 +86,8 @@ func (s *Scripted) SignFor(ctx context.Context, user, host string, several bool)
 	if r.SigningTable == nil {
 		return 0, nil
 	}
-	var rows []dataset.Entry
-	err := dataset.SigningLookup(ctx, r.SigningTable, user, host, 2, several, func(e dataset.Entry) bool {
-		rows = append(rows, e)
-		return true
-	})
-	if err != nil && !errors.Is(err, dataset.ErrNotFound) {
+	rows, err := signingLookup(ctx, r.SigningTable, user, host, 2, several)
+	if err != nil {
 		s.Tell(event.SigningTableError(err))
 		return 0, err
 	}
