@@ -181,6 +181,7 @@ func TestStopInMidMessage(t *testing.T) {
 	if err := c.SendPart(&m, half, &o); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(300 * time.Millisecond) // until the filter has read that much
 	r.Signal(syscall.SIGTERM)
 	r.Until("it listens no more", func() bool {
 		conn, err := net.Dial("unix", r.Socket())
@@ -276,8 +277,10 @@ func TestMemoryLimit(t *testing.T) {
 	r.Env = []string{"GOMEMLIMIT=32MiB"}
 	r.Start()
 	half := rig.Message("half-sent", 400_000)
+	var waiting []*milter.Client
 	for range 300 {
 		c := r.Dial()
+		waiting = append(waiting, c)
 		var o milter.Outcome
 		if err := c.SendPart(&half, 200_000, &o); err != nil {
 			t.Fatal(err)
@@ -305,6 +308,9 @@ func TestMemoryLimit(t *testing.T) {
 		t.Errorf("peak memory %d MB", peak>>20)
 	} else {
 		t.Logf("peak memory %d MB", peak>>20)
+	}
+	for _, c := range waiting {
+		c.Close() // a stop would wait for their messages
 	}
 	r.Stop()
 }
