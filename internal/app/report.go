@@ -22,12 +22,13 @@ func (b *builder) reports() policy.Reports {
 		Send:                 c.Bool("SendReports"),
 		Diagnose:             c.String("DiagnosticDirectory") != "",
 		AddCanonicalizedData: c.Bool("AddCanonicalizedData"),
+		Count:                c.String("Statistics") != "",
 	}
 }
 
 // reporter makes what sends and writes; nil when nothing is wanted.
 func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Reporter {
-	if !wanted.Send && !wanted.Diagnose {
+	if !wanted.Send && !wanted.Diagnose && !wanted.Count {
 		return nil
 	}
 	c := b.config
@@ -43,6 +44,11 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Re
 		From:                c.String("ReportAddress"),
 		Bcc:                 c.String("ReportBccAddress"),
 		DiagnosticDirectory: c.String("DiagnosticDirectory"),
+		StatisticsFile:      c.String("Statistics"),
+		StatisticsName:      c.String("StatisticsName"),
+	}
+	if o.StatisticsName == "" {
+		o.StatisticsName = host
 	}
 	if o.From == "" {
 		o.From = userName(b.parts.Account.UID) + "@" + host // Compat(opendkim 2.11)

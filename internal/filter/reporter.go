@@ -9,6 +9,7 @@ import (
 type Reporter interface {
 	Report(*policy.FailureReport)
 	Diagnose(*policy.Diagnosis)
+	Record(*policy.Statistics)
 }
 
 // leave hands over what an outcome leaves to be done.
@@ -21,6 +22,9 @@ func (s *Snapshot) leave(o *policy.Outcome) {
 	}
 	if o.Diagnosis != nil {
 		s.Reporter.Diagnose(o.Diagnosis)
+	}
+	if o.Statistics != nil {
+		s.Reporter.Record(o.Statistics)
 	}
 }
 

@@ -88,6 +88,7 @@ func errorNumber(reason dkim.Reason) int {
 	return -1 // unknown
 }
 
+// errorNumbers is never written to.
 var errorNumbers = map[dkim.Reason]int{
 	dkim.ReasonNone: 0, dkim.ReasonVersion: 1, dkim.ReasonDomain: 2, dkim.ReasonExpired: 3, dkim.ReasonFuture: 4, dkim.ReasonTimestampOrder: 5,
 	dkim.ReasonHeaderCanonicalization: 7, dkim.ReasonBodyCanonicalization: 8, dkim.ReasonAlgorithmMissing: 9, dkim.ReasonAlgorithm: 10,

@@ -51,6 +51,8 @@ type Options struct {
 	MTACommand, SMTPServer string
 	// DiagnosticDirectory is where Diagnose writes.
 	DiagnosticDirectory string
+	// StatisticsFile is where Record appends; StatisticsName is the reporter.
+	StatisticsFile, StatisticsName string
 	// Now and Chance serve tests; Chance is a number from 0 to 99.
 	Now    func() time.Time
 	Chance func() int

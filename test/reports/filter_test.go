@@ -223,6 +223,8 @@ func (f *filter) await(t *testing.T, name, end string) string {
 	return ""
 }
 
+var ipv6 = netip.MustParseAddr("2001:db8::1")
+
 const message = `From: User One <user@example.com>
 To: rcpt@example.net
 Subject: a test
