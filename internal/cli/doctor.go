@@ -16,9 +16,9 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
+	"dojang/internal/filter"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
-	"dojang/internal/resolver"
 )
 
 // doctorOptions are those of `dojang doctor`.
@@ -208,9 +208,7 @@ func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *co
 		return
 	}
 	r.Message(ctx, socket, author, func(ctx context.Context, name string) dkim.KeyAnswer {
-		answer, err := dns.LookupTXT(ctx, name)
-		var failure *resolver.Error
-		return dkim.KeyAnswer{Texts: answer.Texts, Err: err, NotFound: errors.As(err, &failure) && failure.NotFound(), Temporary: err != nil && (failure == nil || failure.Temporary())}
+		return filter.KeyAnswer(dns.LookupTXT(ctx, name))
 	})
 }
 

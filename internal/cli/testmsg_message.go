@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/filter"
 	"dojang/internal/resolver"
 )
 
@@ -103,7 +103,7 @@ func lookUpKeys(ctx context.Context, r resolver.Resolver, queries []dkim.Query) 
 	for i, q := range queries {
 		wait.Go(func() {
 			answer, err := r.LookupTXT(ctx, q.Name)
-			answers[i] = keyAnswer(answer, err)
+			answers[i] = filter.KeyAnswer(answer, err)
 		})
 	}
 	wait.Wait()
@@ -121,36 +121,6 @@ func lookUpTexts(ctx context.Context, r resolver.Resolver, names []string) map[s
 		answers[names[i]] = a
 	}
 	return answers
-}
-
-// keyAnswer says in the verifier's terms what the resolver found.
-func keyAnswer(answer resolver.Answer, err error) dkim.KeyAnswer {
-	a := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Security: keySecurity(answer.Security)}
-	if err == nil {
-		return a
-	}
-	a.Temporary = true
-	var fail *resolver.Error
-	if errors.As(err, &fail) {
-		if fail.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
-			return dkim.KeyAnswer{Texts: answer.Texts, Security: dkim.Bogus}
-		}
-		a.NotFound, a.Temporary = fail.NotFound(), fail.Temporary()
-	}
-	return a
-}
-
-func keySecurity(s resolver.Security) dkim.Security {
-	switch s {
-	case resolver.Insecure:
-		return dkim.Insecure
-	case resolver.Secure:
-		return dkim.Secure
-	case resolver.Bogus:
-		return dkim.Bogus
-	case resolver.SecurityUnknown:
-	}
-	return dkim.SecurityUnknown
 }
 
 // decidingResult is the signature a message's fate follows: the first that

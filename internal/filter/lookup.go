@@ -66,26 +66,31 @@ func (m *message) joinLookups(s *session) {
 	}
 }
 
-// keyAnswerOf says in dkim's terms what the resolver says in its own.
+// keyAnswerOf is KeyAnswer with an error in OpenDKIM's words.
 func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
-	k := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Security: securityOf(answer.Security)}
-	if err == nil {
-		return k
+	k := KeyAnswer(answer, err)
+	var failure *resolver.Error
+	if errors.As(k.Err, &failure) {
+		k.Err = classicError(failure)
 	}
+	return k
+}
+
+// KeyAnswer says in dkim's terms what a resolver found. A failure that is not
+// the resolver's own, such as a passed deadline, is temporary.
+func KeyAnswer(answer resolver.Answer, err error) dkim.KeyAnswer {
+	k := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Temporary: err != nil, Security: securityOf(answer.Security)}
 	var failure *resolver.Error
 	if errors.As(err, &failure) {
-		k.Err = classicError(failure)
 		if failure.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
 			return dkim.KeyAnswer{Texts: answer.Texts, Security: dkim.Bogus} // BogusKey says what that is worth
 		}
 		k.NotFound, k.Temporary = failure.NotFound(), failure.Temporary()
-		return k
 	}
-	k.Temporary = true // a passed deadline, a cancelled message
 	return k
 }
 
-// classicError says a failed look-up in OpenDKIM's words, with ours behind them.
+// classicError says a failed look-up in OpenDKIM's words.
 func classicError(e *resolver.Error) error {
 	words := "query failed"
 	if e.Timeout() {
