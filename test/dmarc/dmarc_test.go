@@ -1,0 +1,166 @@
+// Package dmarc runs Debian's OpenDMARC behind dojang under a real Postfix: what
+// it makes of our Authentication-Results is what they are for.
+package dmarc
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/smtp"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/testutil"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testutil.RemoveBuild()
+	os.Exit(code)
+}
+
+const host = "mx.dojang.example"
+
+// from is a message by an author at a domain.
+func from(domain string, more ...string) string {
+	return strings.Join(more, "") + "From: Ann <ann@" + domain + ">\r\nTo: joe@dojang.example\r\nSubject: a test\r\n" +
+		"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@" + domain + ">\r\n\r\nHello.\r\n"
+}
+
+// signed is a message with a signature by a domain.
+func signed(t *testing.T, key *rsa.PrivateKey, domain, message string) string {
+	t.Helper()
+	fields, body, err := header.Parse([]byte(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies dkim.BodyHashes
+	s, err := dkim.NewSigner(dkim.SignOptions{Domain: domain, Selector: "sel", Key: key, BodyLength: -1, HeaderCanonicalization: dkim.Relaxed}, fields, &bodies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies.Write(body)
+	bodies.Close()
+	value, err := s.Sign()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dkim.FieldName + ":" + value + "\r\n" + message
+}
+
+// TestVerdicts: aligned signatures pass, and nothing else does, whatever forged
+// results a message brings.
+func TestVerdicts(t *testing.T) {
+	testutil.NeedRoot(t)
+	for _, program := range []string{"opendmarc", "postfix", "unshare"} {
+		testutil.Need(t, program)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := "v=DKIM1; p=" + base64.StdEncoding.EncodeToString(der)
+	records := map[string]string{"_dmarc.bank.example": "v=DMARC1; p=reject", "_dmarc.strict.example": "v=DMARC1; p=reject; adkim=s"}
+	for _, domain := range []string{"bank.example", "mail.bank.example", "third.example", "strict.example"} {
+		records["sel._domainkey."+domain] = record
+	}
+	dir := testutil.SecureDir(t)
+	server := serveDNS(t, records)
+	startOurs(t, dir, server)
+	startOpenDMARC(t, dir, server)
+	far := newSink(t)
+	mta := startPostfix(t, dir, far.address)
+
+	bank := from("bank.example")
+	forged := func(values ...string) string {
+		var more []string
+		for _, v := range values {
+			more = append(more, "Authentication-Results: "+v+"\r\n")
+		}
+		return from("bank.example", more...)
+	}
+	const claim = "dkim=pass header.d=bank.example header.i=@bank.example"
+	cases := []struct{ name, message, dkim, dmarc string }{
+		{"aligned", signed(t, key, "bank.example", bank), "pass", "pass"},
+		{"aligned by relation", signed(t, key, "mail.bank.example", bank), "pass", "pass"},
+		{"author below the signer", signed(t, key, "bank.example", from("mail.bank.example")), "pass", "pass"},
+		{"strictly aligned", signed(t, key, "strict.example", from("strict.example")), "pass", "pass"},
+		{"by another", signed(t, key, "third.example", bank), "pass", "fail"},
+		{"by another and the author", signed(t, key, "third.example", signed(t, key, "bank.example", bank)), "pass", "pass"},
+		{"by the author, wrong, and another", signed(t, key, "third.example", strings.Replace(signed(t, key, "bank.example", bank), "a test", "a text", 1)), "pass", "fail"},
+		{"changed", strings.Replace(signed(t, key, "bank.example", bank), "Hello", "Hallo", 1), "fail", "fail"},
+		{"unsigned", bank, "none", "fail"},
+		{"no policy", signed(t, key, "third.example", from("third.example")), "pass", "none"},
+		{"forged", forged(host + "; " + claim), "none", "fail"},
+		{"forged in capitals", forged(strings.ToUpper(host) + "; " + claim), "none", "fail"},
+		{"forged with a quoted name", forged(`"` + host + `"; ` + claim), "none", "fail"},
+		{"forged with comments and a version", forged("(x) " + host + " (y) 1; " + claim), "none", "fail"},
+		{"forged with a final dot", forged(host + ".; " + claim), "none", "fail"},
+		{"forged with a broken tail", forged(host + "; " + claim + "; !!!"), "none", "fail"},
+		{"forged thrice", forged(host+"; "+claim, host+"; "+claim, host+"; "+claim), "none", "fail"},
+		{"forged and folded", forged(host + ";\r\n\t" + claim), "none", "fail"},
+		{"forged beside a wrong signature", strings.Replace(signed(t, key, "bank.example", forged(host+"; "+claim)), "Hello", "Hallo", 1), "fail", "fail"},
+		{"forged in a signature's domain", signed(t, key, "third.example", forged(host+"; "+claim)), "pass", "fail"},
+	}
+	for i, c := range cases {
+		rcpt := fmt.Sprintf("joe%d@dojang.example", i)
+		if err := smtp.SendMail(mta, nil, "ann@sender.example", []string{rcpt}, []byte(c.message)); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		got := far.await(t, rcpt)
+		if word := result(got, "dkim"); word != c.dkim {
+			t.Errorf("%s: dkim=%s, want %s\n%s", c.name, word, c.dkim, got)
+		}
+		if word := result(got, "dmarc"); word != c.dmarc {
+			t.Errorf("%s: OpenDMARC says %s, want %s\n%s", c.name, word, c.dmarc, got)
+		}
+	}
+}
+
+// result is the first result of a method in the fields under our host's name.
+func result(message, method string) string {
+	head, _, _ := strings.Cut(message, "\r\n\r\n")
+	head = regexp.MustCompile(`\r\n[ \t]+`).ReplaceAllString(head, " ")
+	for _, line := range strings.Split(head, "\r\n") {
+		if value, ok := strings.CutPrefix(line, "Authentication-Results: "+host+";"); ok {
+			if m := regexp.MustCompile(`(?:^|[; ])` + method + `=(\w+)`).FindStringSubmatch(value); m != nil {
+				return m[1]
+			}
+		}
+	}
+	return "absent"
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const patience = 20 * time.Second
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if f() {
+			return
+		}
+	}
+	t.Fatalf("%s: not within %v", what, patience)
+}
