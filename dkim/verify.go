@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"bytes"
+	"iter"
 	"time"
 
 	"dojang/header"
@@ -235,14 +236,14 @@ func (v *Verifier) Len() int { return len(v.sigs) }
 func (v *Verifier) Signature(i int) *Signature { return v.sigs[i].Signature }
 
 // Signatures are those that will be verified, from the top.
-func (v *Verifier) Signatures() []*Signature {
-	var list []*Signature
-	for i := range v.sigs {
-		if v.sigs[i].body != nil {
-			list = append(list, v.sigs[i].Signature)
+func (v *Verifier) Signatures() iter.Seq[*Signature] {
+	return func(yield func(*Signature) bool) {
+		for i := range v.sigs {
+			if v.sigs[i].body != nil && !yield(v.sigs[i].Signature) {
+				return
+			}
 		}
 	}
-	return list
 }
 
 // Queries are the key records needed, each once.

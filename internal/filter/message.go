@@ -38,7 +38,8 @@ type message struct {
 	lookups    sync.WaitGroup
 	answers    []keyAnswer
 	questions  []keyAnswer
-	working    bool // a step is under way; still set after a panic
+	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
+	working    bool                               // a step is under way; still set after a panic
 }
 
 // messagePool lends messages to connections: one that waits for its next
@@ -94,6 +95,7 @@ func (m *message) end() {
 	m.signers = m.signers[:0]
 	clear(m.answers)
 	m.answers = m.answers[:0]
+	m.kept = nil
 	clear(m.questions)
 	m.questions = m.questions[:0]
 	m.fields.Reset()
@@ -177,8 +179,9 @@ func (m *message) prepareSigners(s *session) {
 // finish answers the message's end.
 func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	m.bodies.Close()
-	verdict := policy.Verdict{Now: s.filter.now(), Kept: m.bodies.Kept}
+	verdict := policy.Verdict{Now: s.filter.now()}
 	if m.verifier != nil {
+		verdict.Kept = m.kept
 		m.joinLookups(s)
 		verdict.Results = m.verifier.Finish()
 		verdict.Answers = m.questionsAnswered()

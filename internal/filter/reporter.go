@@ -34,6 +34,7 @@ func (m *message) keepBodies(rules *policy.Rules) {
 	for i := range m.verifier.Len() {
 		if g := m.verifier.Signature(i); rules.KeepsBody(g) {
 			m.bodies.Keep(g.BodyCanonicalization, policy.MaxKeptBodyBytes)
+			m.kept = m.bodies.Kept
 		}
 	}
 }

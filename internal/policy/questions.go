@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"iter"
 	"slices"
 
 	"dojang/dkim"
@@ -13,23 +14,20 @@ const maxQuestions = 16
 // becomes of a message to be verified depends on: consents of ATPS and vouchers
 // of VBR. They are asked at once with the keys, before it is known whether a
 // signature passes, so that nothing waits for them in turn.
-func (r *Rules) Questions(f *Facts, p *Plan, signatures []*dkim.Signature) []string {
+func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature]) []string {
 	var names []string
 	ask := func(name string) {
 		if len(names) < maxQuestions && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	for _, s := range signatures {
+	for s := range signatures {
 		for _, name := range atpsNames(s, p.Author) {
 			ask(name)
 		}
 	}
-	if len(signatures) == 0 {
-		return names
-	}
 	for _, info := range r.vbrInfos(f) {
-		if !slices.ContainsFunc(signatures, func(s *dkim.Signature) bool { return sameDomain(s.Domain, info.domain) }) {
+		if !signedBy(signatures, info.domain) {
 			continue
 		}
 		for _, certifier := range info.certifiers {
@@ -39,4 +37,13 @@ func (r *Rules) Questions(f *Facts, p *Plan, signatures []*dkim.Signature) []str
 		}
 	}
 	return names
+}
+
+func signedBy(signatures iter.Seq[*dkim.Signature], domain string) bool {
+	for s := range signatures {
+		if sameDomain(s.Domain, domain) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestATPS(t *testing.T) {
 			f := &Facts{JobID: "JOB", Fields: fieldsOf(t, standardHeader)}
 			p := &Plan{Verify: true, Author: author}
 			result := parsed(t, claim(c.tags), c.reason, 0)
-			if diff := cmp.Diff(c.asked, r.Questions(f, p, []*dkim.Signature{result.Signature})); diff != "" {
+			if diff := cmp.Diff(c.asked, r.Questions(f, p, slices.Values([]*dkim.Signature{result.Signature}))); diff != "" {
 				t.Errorf("asked (-want +got)\n%s", diff)
 			}
 			o := r.Outcome(f, p, &Verdict{Results: []dkim.Result{result}, Answers: answers(c.texts)})
@@ -156,7 +157,7 @@ func TestVBR(t *testing.T) {
 			f := &Facts{JobID: "JOB", Fields: fieldsOf(t, "VBR-Info: "+c.field+"\n"+standardHeader)}
 			p := &Plan{Verify: true}
 			result := parsed(t, asking, c.reason, 0)
-			if diff := cmp.Diff(c.asked, r.Questions(f, p, []*dkim.Signature{result.Signature})); diff != "" {
+			if diff := cmp.Diff(c.asked, r.Questions(f, p, slices.Values([]*dkim.Signature{result.Signature}))); diff != "" {
 				t.Errorf("asked (-want +got)\n%s", diff)
 			}
 			o := r.Outcome(f, p, &Verdict{Results: []dkim.Result{result}, Answers: answers(published)})
@@ -180,7 +181,7 @@ func TestQuestionsAreFew(t *testing.T) {
 	header := strings.Repeat("VBR-Info: md=example.com; mc=all; mv="+strings.Join(certifiers[:20], ":")+"\n", 50) + standardHeader
 	r := &Rules{VBR: VBR{TrustedCertifiers: certifiers}}
 	s := parsed(t, asking, dkim.ReasonNone, 0).Signature
-	if n := len(r.Questions(&Facts{Fields: fieldsOf(t, header)}, &Plan{}, []*dkim.Signature{s})); n == 0 || n > maxQuestions {
+	if n := len(r.Questions(&Facts{Fields: fieldsOf(t, header)}, &Plan{}, slices.Values([]*dkim.Signature{s}))); n == 0 || n > maxQuestions {
 		t.Errorf("%d questions", n)
 	}
 }
