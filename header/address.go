@@ -337,7 +337,7 @@ func (p *addressParser) domainLiteral() error {
 		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
 			continue
 		}
-		if c < ' ' || c >= 0x7f || c == '\\' {
+		if !isLiteralByte(c) {
 			p.bad = true
 		}
 		p.text = append(p.text, c)
@@ -347,4 +347,10 @@ func (p *addressParser) domainLiteral() error {
 		}
 	}
 	return ErrAddressSyntax
+}
+
+// isLiteralByte reports what an address literal is made of (RFC 5321 §4.1.3).
+// RFC 5322 allows more within brackets, none of which names a host.
+func isLiteralByte(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == ':' || c == '.' || c == '-' || c == '[' || c == ']'
 }
