@@ -16,6 +16,7 @@ type Statistics struct {
 	BodyBytes  int64 // of the canonical body that were hashed
 	Signatures int   // all that the message has
 	ATPS       int   // 1 consent, 0 none, -1 not checked
+	Spam       int   // 1 by a script's word, -1 not checked
 	Each       []SignatureStatistics
 }
 
@@ -31,7 +32,10 @@ type SignatureStatistics struct {
 
 // statistics is the record of a message.
 func statistics(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.Method) *Statistics {
-	s := &Statistics{JobID: f.JobID, Domain: p.Author.Domain, Client: f.ClientAddr.String(), Received: v.Now, Signatures: len(judged), ATPS: -1}
+	s := &Statistics{JobID: f.JobID, Domain: p.Author.Domain, Client: f.ClientAddr.String(), Received: v.Now, Signatures: len(judged), ATPS: -1, Spam: -1}
+	if p.Scripted != nil && p.Scripted.Spam {
+		s.Spam = 1
+	}
 	if atps != nil {
 		switch atps.Result {
 		case "pass":

@@ -40,10 +40,14 @@ func TestStatistics(t *testing.T) {
 		{"one ignored", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1)), result(dkim.ReasonTooManySignatures)}, 30, 2, []SignatureStatistics{{"example.com", true, false, -1, 0, -1}}},
 	} {
 		o := r.Outcome(f, p, &Verdict{Now: time.Unix(1795453615, 0), Results: c.results})
-		want := &Statistics{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1", Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Each: c.want}
+		want := &Statistics{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1", Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Spam: -1, Each: c.want}
 		if diff := cmp.Diff(want, o.Statistics); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", c.name, diff)
 		}
+	}
+	p.Scripted = &Scripted{Spam: true}
+	if o := r.Outcome(f, p, &Verdict{}); o.Statistics.Spam != 1 {
+		t.Errorf("a script calls it spam: %+v", o.Statistics)
 	}
 	r.Reports.Count = false
 	if o := r.Outcome(f, p, &Verdict{}); o.Statistics != nil {

@@ -47,7 +47,7 @@ func appendStatistics(path, lines string) error {
 // signature, fields separated by tabs.
 func statisticsLines(s *policy.Statistics, reporter string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "M%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t-1\n", oneLine(s.JobID), oneLine(reporter), oneLine(s.Domain), s.Client, s.Received.Unix(), s.BodyBytes, s.Signatures, s.ATPS)
+	fmt.Fprintf(&b, "M%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(s.JobID), oneLine(reporter), oneLine(s.Domain), s.Client, s.Received.Unix(), s.BodyBytes, s.Signatures, s.ATPS, s.Spam)
 	for _, g := range s.Each {
 		fmt.Fprintf(&b, "S%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(g.Domain), flag(g.Passed), flag(g.BodyChanged), g.Length, g.Error, g.DNSSEC)
 	}
