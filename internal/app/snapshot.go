@@ -88,6 +88,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 		Resolver:           b.resolver(),
 		Log:                b.parts.Log,
 		LogWhy:             c.Bool("LogWhy"),
+		MilterDebug:        c.Int("MilterDebug"),
 		LogResults:         c.Bool("LogResults"),
 		SyslogSuccess:      c.Bool("SyslogSuccess"),
 		MaximumHeaderBytes: c.Int("MaximumHeaders"),

@@ -110,6 +110,12 @@ func (p *statsPrinter) record(line string) {
 		default:
 			p.signature(fields)
 		}
+	case 'X': // of a StatisticsPolicyScript; Debian's opendkim-stats knows none
+		if len(fields) != 2 || p.messages == 0 {
+			p.complain("unexpected extension record")
+			return
+		}
+		fmt.Fprintf(p.out, "\t%s = '%s'\n", fields[0], fields[1])
 	default:
 		p.complain("unknown record type %q", line[:1])
 	}

@@ -69,7 +69,7 @@ func resolverOptions() []Option {
 			Doc: "For how many seconds to wait for an answer to a look-up. 0 waits as long as MessageTimeBudget lets it. Stay below what the mail server grants the filter."},
 		{Name: "DNSConnect", Type: Boolean, Default: "no", ObeyedBy: "resolver",
 			Doc: "Asks over TCP from the start instead of when an answer is too long for UDP."},
-		{Name: "QueryCache", Type: Boolean, Default: "no", ObeyedBy: "resolver",
+		{Name: "QueryCache", Type: Boolean, Default: "no", Status: Ignored, ObeyedBy: "resolver",
 			Doc: "Kept for OpenDKIM's sake: keys are always cached here, for as long as their records allow. Not obeyed by a reload."},
 		{Name: "TrustAnchorFile", Type: Path, ObeyedBy: "resolver",
 			Doc: "The DNSSEC trust anchor, a file of DS or DNSKEY records such as Debian's /usr/share/dns/root.key. With it the filter validates keys by itself; without it a resolver's word counts only from this machine or when resolv.conf says trust-ad."},

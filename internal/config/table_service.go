@@ -33,8 +33,8 @@ func serviceOptions() []Option {
 			Doc: "Where OpenDKIM's KeepTemporaryFiles puts its files."},
 		{Name: "DisableCryptoInit", Type: Boolean, Default: "no", Status: Ignored, ObeyedBy: "app",
 			Doc: "Leaves the set-up of the OpenSSL library to others. There is no such library here."},
-		{Name: "MilterDebug", Type: Integer, Default: "0", ObeyedBy: "milter",
-			Doc: "How much of the talk with the mail server is logged: 0 nothing, 1 connections, 2 commands, 3 to 6 their contents. Not obeyed by a reload."},
+		{Name: "MilterDebug", Type: Integer, Default: "0", ObeyedBy: "filter",
+			Doc: "How much of the talk with the mail server is logged, at the level debug: 0 nothing, 1 connections, 2 commands and answers, 3 addresses too, 4 names of header fields, 5 their values, 6 the beginnings of bodies. From 3 on the log holds people's mail."},
 	}
 }
 

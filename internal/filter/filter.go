@@ -30,6 +30,7 @@ type Snapshot struct {
 	LogWhy        bool // tell the way to each decision
 	LogResults    bool // tell the result of each signature
 	SyslogSuccess bool // tell successful signing and verifying
+	MilterDebug   int  // tell the talk with the MTA: 1 connections … 6 bodies
 
 	MaximumHeaderBytes int           // 0: no limit
 	MessageTimeBudget  time.Duration // for look-ups; 0: 30 seconds
@@ -143,7 +144,11 @@ const (
 // milter.NewServer, one for each role.
 func (f *Filter) SessionMaker(role Role) func(*milter.Conn) milter.Session {
 	return func(c *milter.Conn) milter.Session {
-		return &session{filter: f, conn: c, snapshot: f.acquire(), role: role}
+		s := &session{filter: f, conn: c, snapshot: f.acquire(), role: role}
+		if s.snapshot.MilterDebug > 0 {
+			return traced{s, s.snapshot.MilterDebug}
+		}
+		return s
 	}
 }
 

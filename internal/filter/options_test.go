@@ -1,6 +1,8 @@
 package filter_test
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +131,10 @@ func effects() []effect {
 		{option: "ReportAddress", base: verifying + sendReports, more: "ReportAddress reporter@example.org", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: written("report", "From: reporter@example.org")},
 		{option: "ReportBccAddress", base: verifying + sendReports, more: "ReportBccAddress copy@example.org", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: written("report", "copy@example.org")},
 		{option: "DiagnosticDirectory", base: verifying, more: "DiagnosticDirectory DIR", signed: "Diagnostics yes\n", change: []change{field("Subject", "changed")}, holds: written("*JOB*", "Subject")},
+		{option: "Statistics", base: verifying, more: "Statistics DIR/statistics", signed: "\n", holds: written("statistics", "JOB")},
+		{option: "StatisticsName", base: verifying + "Statistics DIR/statistics\n", more: "StatisticsName reporter.example", signed: "\n", holds: written("statistics", "reporter.example")},
+		{option: "StatisticsPolicyScript", base: verifying + "Statistics DIR/statistics\n", more: "StatisticsPolicyScript DIR/lua", signed: "\n",
+			files: map[string]string{"lua": "odkim.stats(ctx, \"colour\", \"green\")\nreturn nil\n"}, holds: written("statistics", "Xcolour\tgreen\n")},
 		{option: "SetupPolicyScript", base: setup + "SigningTable csl:nobody.example=k1\n", more: "SetupPolicyScript DIR/lua", files: map[string]string{"lua": "odkim.sign(ctx, \"k1\")\nreturn nil\n"},
 			change: []change{local}, holds: edited("DKIM-Signature")},
 		{option: "ScreenPolicyScript", base: verifying, more: "ScreenPolicyScript DIR/lua", signed: "\n", files: map[string]string{"lua": "odkim.sig_ignore(odkim.get_sighandle(ctx, 0))\nreturn nil\n"},
@@ -225,4 +231,49 @@ func TestMessageTimeBudgetIsTheSnapshots(t *testing.T) {
 			t.Errorf("got %v", s.MessageTimeBudget)
 		}
 	})
+}
+
+func TestMilterDebug(t *testing.T) {
+	told := map[int]string{1: `debug milter: connect "localhost" [127.0.0.1]: continue`, 2: "debug milter: end_of_message accept", 3: `debug milter: mail "<user@example.com>": continue`,
+		4: `debug milter: header "Subject": continue`, 5: `debug milter: header "Subject" " test message": continue`, 6: `debug milter: body "Hello world.`}
+	for level := 0; level <= 6; level++ {
+		r := newRig(t, signing+fmt.Sprintf("MilterDebug %d\n", level), nil, milter.Options{}, nil)
+		c := r.dial(milter.ClientOptions{})
+		r.send(c, inside())
+		text := strings.Join(r.log.take(), "\n")
+		for at, want := range told {
+			if got := strings.Contains(text, want); got != (at <= level) && !(at == 4 && level > 4) {
+				t.Errorf("MilterDebug %d: %s: told %v\n%s", level, want, got, text)
+			}
+		}
+	}
+}
+
+func TestSMTPURI(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	connected := make(chan struct{})
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			conn.Close()
+			close(connected)
+		}
+	}()
+	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: func(*rig, milter.Outcome) bool {
+		select {
+		case <-connected:
+			return true
+		case <-time.After(300 * time.Millisecond):
+			return false
+		}
+	}}
+	if e.shows(t, "") {
+		t.Error("the same without SMTPURI")
+	}
+	if !e.shows(t, "SMTPURI smtp://"+l.Addr().String()+"\n") {
+		t.Error("no effect")
+	}
 }

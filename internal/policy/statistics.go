@@ -18,6 +18,7 @@ type Statistics struct {
 	ATPS       int   // 1 consent, 0 none, -1 not checked
 	Spam       int   // 1 by a script's word, -1 not checked
 	Each       []SignatureStatistics
+	Extra      []Statistic // what the StatisticsPolicyScript adds
 }
 
 // SignatureStatistics is one signature that was looked at.
@@ -43,6 +44,9 @@ func statistics(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.Me
 		case "fail":
 			s.ATPS = 0
 		}
+	}
+	if p.Scripted != nil {
+		s.Extra = p.Scripted.Statistics
 	}
 	for i := range judged {
 		j := &judged[i]

@@ -43,13 +43,16 @@ func appendStatistics(path, lines string) error {
 	return err
 }
 
-// statisticsLines are an M line for the message and an S line for each
-// signature, fields separated by tabs.
+// statisticsLines are an M line for the message, an S line for each signature
+// and an X line for each figure of a script, fields separated by tabs.
 func statisticsLines(s *policy.Statistics, reporter string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "M%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(s.JobID), oneLine(reporter), oneLine(s.Domain), s.Client, s.Received.Unix(), s.BodyBytes, s.Signatures, s.ATPS, s.Spam)
 	for _, g := range s.Each {
 		fmt.Fprintf(&b, "S%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(g.Domain), flag(g.Passed), flag(g.BodyChanged), g.Length, g.Error, g.DNSSEC)
+	}
+	for _, x := range s.Extra {
+		fmt.Fprintf(&b, "X%s\t%s\n", oneLine(x.Name), oneLine(x.Value))
 	}
 	return b.String()
 }
