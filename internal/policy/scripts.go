@@ -85,7 +85,8 @@ func (s *Scripted) reply() Reply {
 }
 
 // run runs one script. A mistake in it is told, and the message follows
-// On-InternalError; run returns false then.
+// On-InternalError; run returns false then. Compat(opendkim 2.11): in the MTA's
+// words.
 func (s *Scripted) run(ctx context.Context, name string, script Script) bool {
 	if script == nil {
 		return true
@@ -93,6 +94,7 @@ func (s *Scripted) run(ctx context.Context, name string, script Script) bool {
 	if err := script.Run(ctx, s); err != nil {
 		s.Tell(event.ScriptFailed(name, err))
 		s.Reply = s.Rules.Verdicts.InternalError()
+		s.Reply.Code, s.Reply.Status = "", ""
 		return false
 	}
 	return true

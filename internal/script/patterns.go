@@ -93,19 +93,16 @@ func (r *run) search(l *lua.LState, find bool) int {
 // gmatch is string.gmatch.
 func (r *run) gmatch(l *lua.LState) int {
 	text, pattern := l.CheckString(1), l.CheckString(2)
-	position := 0
+	position, last := 0, -1
 	l.Push(l.NewFunction(func(l *lua.LState) int {
 		m := r.newMatcher(l, text, pattern)
 		defer m.flush()
 		for s := position; s <= len(text); s++ {
 			end := m.try(s, 0)
-			if end < 0 {
+			if end < 0 || end == last {
 				continue
 			}
-			position = end
-			if end == s {
-				position++
-			}
+			position, last = end, end
 			return m.pushCaptures(s, end, true)
 		}
 		position = len(text) + 1
@@ -134,16 +131,14 @@ func (r *run) gsub(l *lua.LState) int {
 		r.meter.allocate(l, len(part))
 		out.WriteString(part)
 	}
-	count, s := 0, 0
+	count, s, last := 0, 0, -1
 	for count < limit {
 		end := m.try(s, p)
-		if end >= 0 {
+		switch {
+		case end >= 0 && end != last: // as in Lua 5.3, no empty match at the end of another
 			count++
 			write(m.replacement(replacement, s, end))
-		}
-		switch {
-		case end > s:
-			s = end
+			s, last = end, end
 		case s < len(text):
 			write(text[s : s+1])
 			s++

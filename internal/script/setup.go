@@ -97,6 +97,9 @@ func useLTag(c *call) []lua.LValue {
 }
 
 func xtag(c *call) []lua.LValue {
+	if c.script.hook == Final && len(c.message.Plan.Sign) == 0 {
+		return truth(false)
+	}
 	return one(lua.LNumber(c.message.AddTag(c.text(2), c.text(3))))
 }
 
