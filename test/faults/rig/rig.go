@@ -44,6 +44,7 @@ type Rig struct {
 	Dir     string
 	Command []string // before the filter's own: a wrapper such as unshare
 	Env     []string
+	Program string   // another filter, "" for ours
 	Stdout  *os.File // nil: the log file
 	cmd     *exec.Cmd
 	log     *os.File
@@ -118,7 +119,10 @@ AuthservID filter.test
 // Start starts the filter and waits until it answers.
 func (r *Rig) Start() {
 	r.t.Helper()
-	bin := filepath.Join(testutil.Build(r.t), "opendkim")
+	bin := r.Program
+	if bin == "" {
+		bin = filepath.Join(testutil.Build(r.t), "opendkim")
+	}
 	command := append(append([]string(nil), r.Command...), bin, "-f", "-x", r.Path("opendkim.conf"))
 	r.cmd = exec.Command(command[0], command[1:]...)
 	var err error
