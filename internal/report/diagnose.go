@@ -12,8 +12,8 @@ import (
 // Diagnose writes a file into DiagnosticDirectory, under the job's name.
 // Compat(opendkim 2.11): a file of the same name is written anew.
 func (q *Queue) Diagnose(d *policy.Diagnosis) {
-	ok := q.add(func(context.Context) {
-		if !q.files.allow("", q.o.Now()) {
+	ok := q.files.add(func(context.Context) {
+		if !q.diagnosed.allow("", q.o.Now()) {
 			return
 		}
 		path := filepath.Join(q.o.DiagnosticDirectory, fileName(d.JobID))

@@ -2,9 +2,8 @@
 // sends reports about failed signatures to signers that ask for them (RFC
 // 6651), writes diagnostic files and appends statistics.
 //
-// Everything happens in the background, one thing after the other, from a queue
-// of limited length: no message waits for it, and what does not fit is dropped
-// and told.
+// Everything happens in the background, from queues of limited length: no message
+// waits for it, and what does not fit is dropped and told.
 package report
 
 import (
@@ -23,9 +22,9 @@ import (
 
 // Limits of a Queue.
 const (
-	maxWaiting          = 256              // tasks not done yet
-	maxReportsPerHour   = 10               // for one signing domain
-	maxDomains          = 4096             // whose reports are counted
+	maxWaiting          = 256 // tasks of a lane not done yet
+	maxReportsPerHour   = 10  // for one signing domain
+	maxReportsInAll     = 1000
 	maxFilesPerHour     = 1000             // in DiagnosticDirectory
 	drainTime           = 5 * time.Second  // what Close waits for
 	sendTime            = 60 * time.Second // for one report
@@ -58,17 +57,13 @@ type Options struct {
 	Chance func() int
 }
 
-// Queue is the work that is waiting. It is safe for concurrent use.
+// Queue is the work that is waiting: mail in one lane and files in another, so
+// that a slow mail server holds no file up. It is safe for concurrent use.
 type Queue struct {
-	o     Options
-	sent  limiter
-	files limiter
-
-	mu     sync.Mutex
-	tasks  chan func(context.Context)
-	closed bool
-	cancel context.CancelFunc
-	done   chan struct{}
+	o           Options
+	mail, files lane
+	sent        limiter // of mail, by domain
+	diagnosed   limiter
 }
 
 // New returns a Queue. Nothing runs before there is something to do.
@@ -82,70 +77,26 @@ func New(o Options) *Queue {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Queue{o: o, sent: limiter{perHour: maxReportsPerHour}, files: limiter{perHour: maxFilesPerHour}}
+	q := &Queue{o: o, sent: limiter{perHour: maxReportsPerHour, inAll: maxReportsInAll}, diagnosed: limiter{perHour: maxFilesPerHour, inAll: maxFilesPerHour}}
+	q.mail.onPanic, q.files.onPanic = q.panicked, q.panicked
+	return q
 }
 
-// add puts a task at the end of the queue; false means that there is no room.
-func (q *Queue) add(task func(context.Context)) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	if q.tasks == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		q.tasks, q.cancel, q.done = make(chan func(context.Context), maxWaiting), cancel, make(chan struct{})
-		go q.work(ctx, q.tasks)
-	}
-	select {
-	case q.tasks <- task:
-		return true
-	default:
-		return false
-	}
+func (q *Queue) panicked(v any) {
+	q.o.Log.Error(fmt.Sprintf("internal error while reporting: %v", v), "event", "panic")
 }
 
-func (q *Queue) work(ctx context.Context, tasks <-chan func(context.Context)) {
-	defer close(q.done)
-	for task := range tasks {
-		q.do(ctx, task)
-	}
-}
-
-// do keeps a mistake in one task from ending the filter.
-func (q *Queue) do(ctx context.Context, task func(context.Context)) {
-	defer func() {
-		if v := recover(); v != nil {
-			q.o.Log.Error(fmt.Sprintf("internal error while reporting: %v", v), "event", "panic")
-		}
-	}()
-	task(ctx)
-}
-
-// Close does what is waiting, for a few seconds, and drops the rest. What is
-// added from now on is dropped.
+// Close does what is waiting, for a few seconds, and drops the rest.
 func (q *Queue) Close() {
-	q.mu.Lock()
-	if q.closed {
-		q.mu.Unlock()
-		return
-	}
-	q.closed = true
-	tasks, done, cancel := q.tasks, q.done, q.cancel
-	q.mu.Unlock()
-	if tasks == nil {
-		return
-	}
-	close(tasks)
-	timer := time.AfterFunc(drainTime, cancel)
-	<-done
-	timer.Stop()
-	cancel()
+	var wait sync.WaitGroup
+	wait.Go(q.mail.close)
+	wait.Go(q.files.close)
+	wait.Wait()
 }
 
 // Report sends a report, when the signer's domain says where to.
 func (q *Queue) Report(r *policy.FailureReport) {
-	if !q.add(func(ctx context.Context) { q.report(ctx, r) }) {
+	if !q.mail.add(func(ctx context.Context) { q.report(ctx, r) }) {
 		q.tell(r.JobID, event.ReportDropped(r.Domain, "too many reports are waiting"))
 	}
 }
@@ -162,7 +113,7 @@ func (q *Queue) report(ctx context.Context, r *policy.FailureReport) {
 		return
 	}
 	if !q.sent.allow(wish.domain, q.o.Now()) {
-		q.tell(r.JobID, event.ReportDropped(r.Domain, fmt.Sprintf("%d reports were sent in this hour", maxReportsPerHour)))
+		q.tell(r.JobID, event.ReportDropped(r.Domain, "enough reports were sent in this hour"))
 		return
 	}
 	to := wish.Local + "@" + wish.domain
@@ -178,21 +129,23 @@ func (q *Queue) tell(job string, e event.Event) {
 	q.o.Log.LogAttrs(context.Background(), e.Level, job+": "+e.Text, attrs...)
 }
 
-// limiter counts by the hour for each key.
+// limiter counts by the hour, for each key and in all.
 type limiter struct {
-	perHour int
-	hour    time.Time
-	counts  map[string]int
+	perHour, inAll int
+	hour           time.Time
+	total          int
+	counts         map[string]int
 }
 
-// allow is called by the worker alone.
+// allow is called by one worker alone.
 func (l *limiter) allow(key string, now time.Time) bool {
 	if hour := now.Truncate(time.Hour); !hour.Equal(l.hour) || l.counts == nil {
-		l.hour, l.counts = hour, make(map[string]int)
+		l.hour, l.total, l.counts = hour, 0, make(map[string]int)
 	}
-	if n, known := l.counts[key]; n >= l.perHour || !known && len(l.counts) >= maxDomains {
+	if l.counts[key] >= l.perHour || l.total >= l.inAll {
 		return false
 	}
 	l.counts[key]++
+	l.total++
 	return true
 }

@@ -173,6 +173,42 @@ func TestNothingWaits(t *testing.T) {
 	q.Report(failing("example.com")) // must not panic
 }
 
+// TestMailHoldsNoFilesUp: they do not wait for each other.
+func TestMailHoldsNoFilesUp(t *testing.T) {
+	release := make(chan struct{})
+	path := filepath.Join(t.TempDir(), "statistics")
+	q := New(Options{Resolver: waiting(release), StatisticsFile: path, StatisticsName: "here"})
+	q.Report(failing("example.com"))
+	q.Record(&policy.Statistics{JobID: "JOB", Domain: "a\tb", Received: time.Unix(1, 0), ATPS: -1, Spam: -1,
+		Each: []policy.SignatureStatistics{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}})
+	const want = "V3\nMJOB\there\ta?b\t\t1\t0\t0\t-1\t-1\nSexample.com\t1\t0\t-1\t0\t2\n"
+	got := ""
+	for end := time.Now().Add(5 * time.Second); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		text, _ := os.ReadFile(path)
+		got = string(text)
+	}
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	close(release)
+	q.Close()
+}
+
+// TestReportsAreLimitedInAll: many domains are one sender's affair easily.
+func TestReportsAreLimitedInAll(t *testing.T) {
+	l := limiter{perHour: 2, inAll: 5}
+	now := time.Unix(1_700_000_000, 0)
+	allowed := 0
+	for i := range 100 {
+		if l.allow(fmt.Sprint(i%10), now) {
+			allowed++
+		}
+	}
+	if allowed != 5 || !l.allow("1", now.Add(time.Hour)) {
+		t.Errorf("%d allowed", allowed)
+	}
+}
+
 type waiting chan struct{}
 
 func (w waiting) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {

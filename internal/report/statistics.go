@@ -16,7 +16,7 @@ const statisticsVersion = "V3\n"
 // Record appends what is told of a message to the Statistics file. The file is
 // opened each time, so that it may be moved away.
 func (q *Queue) Record(s *policy.Statistics) {
-	ok := q.add(func(context.Context) {
+	ok := q.files.add(func(context.Context) {
 		if err := appendStatistics(q.o.StatisticsFile, statisticsLines(s, q.o.StatisticsName)); err != nil {
 			q.tell(s.JobID, event.FileFailed(err))
 		}
