@@ -31,7 +31,8 @@ type Options struct {
 	// KeepStale is how long a row is good enough while the server is away; 0 means a
 	// day, below 0 never.
 	KeepStale time.Duration
-	// MaxEntries and MaxBytes bound the cache; 0 means 50,000 and 64 MiB.
+	// MaxEntries and MaxBytes bound the cache; 0 means 250,000 and 64 MiB. A sender
+	// takes about three entries: itself, and names of which most have no row.
 	MaxEntries, MaxBytes int
 	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles
 	// from one to the other; 0 means 200 ms and 10 s.
@@ -78,7 +79,7 @@ func (o Options) withDefaults() Options {
 			*p = d
 		}
 	}
-	for p, d := range map[*int]int{&o.MaxConcurrent: 16, &o.MaxEntries: 50_000, &o.MaxBytes: 64 << 20} {
+	for p, d := range map[*int]int{&o.MaxConcurrent: 16, &o.MaxEntries: 250_000, &o.MaxBytes: 64 << 20} {
 		if *p == 0 {
 			*p = d
 		}
