@@ -34,11 +34,7 @@ func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]
 	if m != nil {
 		server.OnLookup = func(name string, o remote.Outcome, took time.Duration) { m.DatasetLookup(name, o.String(), took) }
 	}
-	directory := server
-	directory.Timeout = c.Duration("LDAPTimeout")
-	if c.Bool("LDAPDisableCache") {
-		directory.TTL, directory.NegativeTTL = -1, -1
-	}
+	directory := directoryServer(c, server)
 	openers := map[string]dataset.Opener{
 		dataset.TypeDSN:      sqlset.Opener(sqlset.Options{}, server),
 		dataset.TypeLDAP:     ldapset.Opener(ldapOptions(c), directory),
@@ -57,6 +53,15 @@ func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]
 	}})
 	openers[dataset.TypeDB], openers[dataset.TypeMDB] = files, files
 	return openers
+}
+
+// directoryServer is how LDAP servers are treated.
+func directoryServer(c *config.Config, o remote.Options) remote.Options {
+	o.Timeout = c.Duration("LDAPTimeout")
+	if c.Bool("LDAPDisableCache") {
+		o.TTL, o.NegativeTTL = -1, -1
+	}
+	return o
 }
 
 // ldapConf is the LDAP library's file: authorities of one's own are named there.

@@ -11,7 +11,8 @@ import (
 
 // OpenLog makes the log that a configuration asks for: syslog, standard output,
 // the console when given, or all of them. LogFormat json makes objects of the
-// lines of the first two; with neither of them it goes to standard error. stop
+// lines of the first two, details without a classic line among them; with neither
+// of them it goes to standard error. stop
 // writes what is queued.
 func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
 	stop = func() {}
@@ -30,14 +31,14 @@ func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop fun
 		}
 		stop = s.Close
 		if json {
-			handlers = append(handlers, logging.NewSyslogJSON(s, slog.LevelDebug))
+			handlers = append(handlers, logging.NewSyslogJSON(s, logging.LevelSummary))
 		} else {
 			handlers = append(handlers, logging.NewSyslogHandler(s, slog.LevelDebug))
 		}
 	}
 	switch {
 	case json && c.Bool("StdoutLog"):
-		handlers = append(handlers, logging.NewJSON(os.Stdout, slog.LevelDebug))
+		handlers = append(handlers, logging.NewJSON(os.Stdout, logging.LevelSummary))
 	case json && !c.Bool("Syslog"):
 		handlers = append(handlers, logging.NewJSON(os.Stderr, logging.LevelSummary))
 	case c.Bool("StdoutLog"):
