@@ -117,7 +117,7 @@ func TestStatisticsArePrintedAlike(t *testing.T) {
 	good := "MJOB\tvm\texample.com\t192.0.2.1\t1795453615\t30\t1\t-1\t-1\n"
 	for name, text := range map[string]string{
 		"every number": all.String(), "empty": "", "version alone": "V3\n", "older": "V2\nMJ\n", "no version": good, "short message": "V3\nMJOB\tvm\n",
-		"unknown record": "V3\nXfoo\n" + good, "signature first": "V3\nSexample.com\t0\t0\t-1\t0\t-1\n", "short signature": "V3\n" + good + "Sexample.com\t0\t0\n",
+		"unknown record": "V3\nYfoo\n" + good, "signature first": "V3\nSexample.com\t0\t0\t-1\t0\t-1\n", "short signature": "V3\n" + good + "Sexample.com\t0\t0\n",
 		"long message": "V3\nMJOB\tvm\texample.com\tU\tx\ty\t2\t-1\t-1\textra\n", "no numbers": "V3\nMJOB\tvm\texample.com\tU\tx\ty\t2\t-1\t-1\n",
 		"no line end": "V3\n" + strings.TrimSuffix(good, "\n"),
 	} {
