@@ -327,3 +327,27 @@ func TestMacros(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The scripts of the guide are scripts.
+func TestDocumentedScripts(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lua.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```lua\n")[1:]
+	if len(blocks) < 2 {
+		t.Fatal("no scripts in docs/lua.md")
+	}
+	for i, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		hook := Setup
+		if strings.Contains(block, "set_reply") {
+			hook = Final
+		}
+		for _, m := range []*policy.Scripted{nil, message(t)} {
+			if got := evaluate(t, hook, m, block, Options{}); strings.HasPrefix(got, "error") {
+				t.Errorf("script %d: %s", i+1, got)
+			}
+		}
+	}
+}
