@@ -106,7 +106,7 @@ func peak() string {
 }
 
 // serve runs the filter in this process, so that the race detector sees it.
-func serve(t *testing.T) (socket string) {
+func serve(t testing.TB) (socket string) {
 	t.Helper()
 	r := rig.New(t, "MaximumSignaturesToVerify 3\nLogWhy yes\nLogResults yes")
 	c, problems := config.Load(r.Path("opendkim.conf"))
