@@ -12,8 +12,7 @@ import (
 // OpenLog makes the log that a configuration asks for: syslog, standard output,
 // the console when given, or all of them. LogFormat json makes objects of the
 // lines of the first two, details without a classic line among them; with neither
-// of them it goes to standard error. stop
-// writes what is queued.
+// of them it goes to standard error. stop writes what is queued.
 func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
 	stop = func() {}
 	var handlers []slog.Handler

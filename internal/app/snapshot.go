@@ -89,6 +89,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 		Log:                b.parts.Log,
 		LogWhy:             c.Bool("LogWhy"),
 		MilterDebug:        c.Int("MilterDebug"),
+		TemporaryDirectory: b.temporaryDirectory(),
 		LogResults:         c.Bool("LogResults"),
 		SyslogSuccess:      c.Bool("SyslogSuccess"),
 		MaximumHeaderBytes: c.Int("MaximumHeaders"),
@@ -117,6 +118,18 @@ func (b *builder) snapshot() *filter.Snapshot {
 	wholeBody := c.String("Minimum") != ""
 	s.Milter.SkipBody = !wholeBody && (s.Rules.Verify || s.Rules.Signing.BodyLengthDB != nil || s.Rules.Signing.MaximumSignedBytes > 0)
 	return s
+}
+
+// temporaryDirectory is where KeepTemporaryFiles puts its files, "" for nowhere.
+func (b *builder) temporaryDirectory() string {
+	if !b.config.Bool("KeepTemporaryFiles") {
+		return ""
+	}
+	dir := b.config.String("TemporaryDirectory")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		b.warn("TemporaryDirectory", "make it, writable by the filter's user", "%s: not a folder", dir)
+	}
+	return dir
 }
 
 func (b *builder) rules() *policy.Rules {

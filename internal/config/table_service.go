@@ -29,8 +29,8 @@ func serviceOptions() []Option {
 			Doc: "Lets the system write a core file if the filter crashes, although it changed its user."},
 		{Name: "Include", Type: Path, ObeyedBy: "config",
 			Doc: "Reads another configuration file at this place. Up to five levels; a file that includes itself is an error. A relative path is relative to the folder in which the filter was started: write whole paths."},
-		{Name: "TemporaryDirectory", Type: Path, Default: "/tmp", Status: NoEffectYet, ObeyedBy: "filter",
-			Doc: "Where OpenDKIM's KeepTemporaryFiles puts its files."},
+		{Name: "TemporaryDirectory", Type: Path, Default: "/tmp", ObeyedBy: "filter",
+			Doc: "Where KeepTemporaryFiles puts its files."},
 		{Name: "DisableCryptoInit", Type: Boolean, Default: "no", Status: Ignored, ObeyedBy: "app",
 			Doc: "Leaves the set-up of the OpenSSL library to others. There is no such library here."},
 		{Name: "MilterDebug", Type: Integer, Default: "0", ObeyedBy: "filter",
@@ -69,8 +69,8 @@ func loggingOptions() []Option {
 // testingOptions are for testing and searching.
 func testingOptions() []Option {
 	return []Option{
-		{Name: "KeepTemporaryFiles", Type: Boolean, Default: "no", Status: NoEffectYet, ObeyedBy: "filter",
-			Doc: "Had OpenDKIM write the canonical header and body of each message into files in TemporaryDirectory. Here the body is never stored: `dojang explain` shows for a message what was hashed and what changed."},
+		{Name: "KeepTemporaryFiles", Type: Boolean, Default: "no", ObeyedBy: "filter",
+			Doc: "Writes the canonical header and body of each signature made or verified into files in TemporaryDirectory, named dkim., the queue ID and something random, to search for differences. They hold people's mail, nothing removes them, and bodies are held in memory for them. `dojang explain` shows the same for one message without it."},
 		{Name: "StrictTestMode", Type: Boolean, Default: "no", ObeyedBy: "cli",
 			Doc: "With -t, calls a message malformed that has a line which does not end in CRLF. Not obeyed by a reload."},
 	}

@@ -32,6 +32,7 @@ type Snapshot struct {
 	SyslogSuccess bool // tell successful signing and verifying
 	MilterDebug   int  // tell the talk with the MTA: 1 connections … 6 bodies
 
+	TemporaryDirectory string        // where canonical headers and bodies are written; "": nowhere
 	MaximumHeaderBytes int           // 0: no limit
 	MessageTimeBudget  time.Duration // for look-ups; 0: 30 seconds
 	FixCRLF            bool

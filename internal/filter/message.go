@@ -144,6 +144,7 @@ func (m *message) decide(s *session) {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.plan, s.filter.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies(rules)
 	}
+	m.keepForFiles(s)
 	if m.screen(s) && m.verifier != nil {
 		m.startLookups(s)
 		m.startQuestions(s)
@@ -193,6 +194,7 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	if policy.SignsNow(m.plan, verdict.Results) {
 		verdict.Signatures, verdict.SignError = m.sign(s)
 	}
+	m.writeFiles(s, &verdict)
 	outcome := s.snapshot.Rules.Outcome(&m.facts, m.plan, &verdict)
 	if m.quarantine != "" && outcome.Quarantine == "" {
 		outcome.Quarantine = m.quarantine

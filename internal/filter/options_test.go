@@ -131,6 +131,9 @@ func effects() []effect {
 		{option: "ReportAddress", base: verifying + sendReports, more: "ReportAddress reporter@example.org", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: written("report", "From: reporter@example.org")},
 		{option: "ReportBccAddress", base: verifying + sendReports, more: "ReportBccAddress copy@example.org", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: written("report", "copy@example.org")},
 		{option: "DiagnosticDirectory", base: verifying, more: "DiagnosticDirectory DIR", signed: "Diagnostics yes\n", change: []change{field("Subject", "changed")}, holds: written("*JOB*", "Subject")},
+		{option: "KeepTemporaryFiles", base: "TemporaryDirectory DIR\n", change: []change{local}, holds: written("dkim.JOB.*", "Hello world.\r\n\r\nSecond line.\r\n")},
+		{option: "TemporaryDirectory", base: "KeepTemporaryFiles yes\nCanonicalization relaxed/relaxed\nTemporaryDirectory DIR/nowhere\n", more: "TemporaryDirectory DIR", change: []change{local},
+			holds: written("dkim.JOB.*", "from:User One <user@example.com>\r\n")},
 		{option: "Statistics", base: verifying, more: "Statistics DIR/statistics", signed: "\n", holds: written("statistics", "JOB")},
 		{option: "StatisticsName", base: verifying + "Statistics DIR/statistics\n", more: "StatisticsName reporter.example", signed: "\n", holds: written("statistics", "reporter.example")},
 		{option: "StatisticsPolicyScript", base: verifying + "Statistics DIR/statistics\n", more: "StatisticsPolicyScript DIR/lua", signed: "\n",
@@ -275,5 +278,42 @@ func TestSMTPURI(t *testing.T) {
 	}
 	if !e.shows(t, "SMTPURI smtp://"+l.Addr().String()+"\n") {
 		t.Error("no effect")
+	}
+}
+
+// Vectors: Debian's opendkim -t with KeepTemporaryFiles yes and simple/simple
+// wrote "From: a@example.com\r\nSubject: x  y\r\nDKIM-Signature: v=1; ...;\r\n\tb="
+// and "hello  \r\n" for "hello  \r\n\r\n".
+func TestTemporaryFilesAreOpenDKIMs(t *testing.T) {
+	r := newRig(t, signing+"KeepTemporaryFiles yes\nTemporaryDirectory DIR\nCanonicalization simple/simple\n", nil, milter.Options{}, nil)
+	m := inside()
+	raw("From: a@example.com\r\nSubject: x  y\r\n\r\nhello  \r\n\r\n")(&m)
+	m = signed(t, m, r.send(r.dial(milter.ClientOptions{}), m))
+	m.Host, m.Addr = outside().Host, outside().Addr
+	r.send(r.dial(milter.ClientOptions{}), m)
+	names, err := filepath.Glob(filepath.Join(r.dir, "dkim.JOB.*"))
+	if err != nil || len(names) != 4 {
+		t.Fatalf("%v, %v: want two files for the message signed and two for that verified", names, err)
+	}
+	bodies, headers := 0, map[string]int{}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+		if string(text) == "hello  \r\n" {
+			bodies++
+			continue
+		}
+		headers[string(text)]++
+		if !strings.HasPrefix(string(text), "From: a@example.com\r\nSubject: x  y\r\nDKIM-Signature: v=1; ") || !strings.HasSuffix(string(text), ";\r\n\tb=") {
+			t.Errorf("header: %q", text)
+		}
+	}
+	if bodies != 2 || len(headers) != 1 {
+		t.Errorf("%d bodies, headers %v: signer and verifier must hash the same", bodies, headers)
 	}
 }

@@ -20,7 +20,7 @@ var decisive = strings.Fields(`
 
 // Not here, for Debian builds opendkim without them: ConditionalSignatures,
 // DefaultSender, IdentityHeader, IdentityHeaderRemove, POPDBFile, ResignAll,
-// ResignMailTo. KeepTemporaryFiles shows only in files we do not write.
+// ResignMailTo. KeepTemporaryFiles shows in files alone.
 
 func TestOptionsAreCovered(t *testing.T) {
 	set := map[string]bool{}
