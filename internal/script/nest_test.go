@@ -1,0 +1,27 @@
+package script
+
+import (
+	"strings"
+	"testing"
+)
+
+// A script that is nested without end is refused, or runs; it ends nothing else.
+func TestNestedScripts(t *testing.T) {
+	const depth = 5_000
+	for _, s := range []string{
+		"return " + strings.Repeat("{", depth) + strings.Repeat("}", depth),
+		"return " + strings.Repeat("(", depth) + "1" + strings.Repeat(")", depth),
+		"return " + strings.Repeat("- ", depth) + "1",
+		"return " + strings.Repeat("not ", depth) + "1",
+		"return 1" + strings.Repeat(" .. 1", depth),
+		"return 1" + strings.Repeat(" ^ 1", depth),
+		strings.Repeat("do ", depth) + strings.Repeat("end ", depth),
+		"return " + strings.Repeat("function() return ", 1_000) + "1" + strings.Repeat(" end", 1_000),
+		"x" + strings.Repeat("[1]", depth) + " = 1",
+	} {
+		got := evaluate(t, Setup, message(t), s, Options{})
+		if len(got) > 300_000 {
+			t.Errorf("%.30s: %d bytes", s, len(got))
+		}
+	}
+}
