@@ -5,6 +5,8 @@ import "crypto/rsa"
 // judgeSignature applies the rules that need neither key nor body.
 func (v *Verifier) judgeSignature(s *Signature) Reason {
 	switch now := v.o.Now; {
+	case s.Condition != "" && !v.o.Conditional:
+		return ReasonVersion
 	case s.HasTime && s.Time.After(now.Add(v.o.ClockDrift)):
 		return ReasonFuture
 	case s.HasExpire && now.After(s.Expire.Add(v.o.ClockDrift)):

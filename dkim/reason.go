@@ -69,6 +69,7 @@ const (
 	ReasonSHA1                                 // signature algorithm not accepted
 	ReasonBodyCoverage                         // signature covers too little of the body
 	ReasonRepeatedField                        // repeated header field not signed
+	ReasonCondition                            // condition of the signature not met
 	ReasonTooManySignatures                    // signature ignored
 	ReasonInternal                             // unable to verify
 
@@ -207,6 +208,8 @@ var reasons = [reasonCount]reasonInfo{
 		"The signature's l= leaves more of the body unsigned than accepted here."},
 	ReasonRepeatedField: {"repeated header field not signed", StatusPolicy,
 		"A header field that may occur once only occurs more often than the signature covers."},
+	ReasonCondition: {"condition of the signature not met", StatusFail,
+		"The signature counts only together with one of another domain (!cd=), which is missing or wrong."},
 	ReasonTooManySignatures: {"signature ignored", StatusNeutral,
 		"The message has more signatures than are looked at here."},
 	ReasonInternal: {"unable to verify", StatusTempError,

@@ -56,6 +56,7 @@ type SignOptions struct {
 	CopyHeaders  bool          // z=
 	QueryMethods string        // q=, "" for none
 	ExtraTags    [][2]string   // name and value, e.g. {"r", "y"}
+	Condition    string        // !cd=, which makes it an experimental signature of version 2; "" for none
 	FieldName    string        // "" is DKIM-Signature
 }
 
@@ -121,6 +122,9 @@ func (o *SignOptions) complete() (length int, err error) {
 		if at < 0 || !isWithin(i[at+1:], o.Domain) {
 			return 0, fmt.Errorf("identity %.256q is not inside the signing domain %q", i, o.Domain)
 		}
+	}
+	if o.Condition != "" && !validDomain(o.Condition) {
+		return 0, fmt.Errorf("condition %.256q is not a domain name", o.Condition)
 	}
 	if o.FieldName == "" {
 		o.FieldName = FieldName
@@ -229,7 +233,11 @@ var (
 // writeTags writes everything up to and including "b=".
 func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 	o := &s.o
-	w.Tag("v", "1", taglist.BreakNever)
+	version := "1"
+	if o.Condition != "" {
+		version = "2"
+	}
+	w.Tag("v", version, taglist.BreakNever)
 	w.Tag("a", o.Algorithm.String(), taglist.BreakNever)
 	w.Tag("c", o.HeaderCanonicalization.String()+"/"+o.BodyCanonicalization.String(), taglist.BreakNever)
 	w.Tag("d", o.Domain, taglist.BreakNever)
@@ -248,6 +256,9 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 	}
 	for _, t := range o.ExtraTags {
 		w.Tag(t[0], t[1], taglist.BreakNever)
+	}
+	if o.Condition != "" {
+		w.Tag("!cd", o.Condition, taglist.BreakNever)
 	}
 	w.Tag("bh", base64.StdEncoding.EncodeToString(s.body.Sum()), taglist.BreakAnywhere)
 	if o.BodyLength >= 0 {

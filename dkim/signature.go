@@ -38,6 +38,10 @@ type Signature struct {
 	HasTime      bool
 	HasExpire    bool
 
+	// Condition is !cd= of an experimental signature of version 2: the domain
+	// that must have signed the message too; "" for none.
+	Condition string
+
 	QueryMethods  string // q= as written, "" when absent
 	CopiedHeaders string // z= as written, "" when absent
 
@@ -98,8 +102,12 @@ func (s *Signature) checkVersion() Reason {
 		return ReasonVersionMissing
 	case len(v) == 0:
 		return ReasonVersionEmpty
+	case string(v) == "2":
+		return s.readVersion2()
 	case string(v) != "1":
 		return ReasonVersion
+	case s.hasMandatoryTags():
+		return ReasonSyntax
 	}
 	return ReasonNone
 }

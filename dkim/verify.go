@@ -44,6 +44,9 @@ type VerifyOptions struct {
 	// SingletonsSigned asks that fields which may occur once (From, Subject,
 	// Date, To, Cc, ...) be covered as often as they occur.
 	SingletonsSigned bool
+	// Conditional accepts experimental signatures of version 2 (!cd=), when
+	// their condition is met.
+	Conditional bool
 	// BogusKey and UnprotectedKey refuse keys by their DNSSEC state.
 	RefuseBogusKey, RefuseUnprotectedKey bool
 	// Thorough looks at header, body and key of signatures that are bad for
@@ -271,6 +274,7 @@ func (v *Verifier) Finish() []Result {
 		c.Status = c.Reason.Status()
 		results[i] = c.Result
 	}
+	applyConditions(results)
 	return results
 }
 

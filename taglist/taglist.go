@@ -95,6 +95,9 @@ func (l *List) parse(b []byte) error {
 // lexTag reads the tag that begins at i and returns the offset behind its ";".
 func lexTag(b []byte, i int) (tag Tag, next int, err error) {
 	nameStart := i
+	if b[i] == '!' && i+1 < len(b) {
+		i++ // a tag that must be understood (draft-levine-dkim-conditional)
+	}
 	if !isAlpha(b[i]) {
 		return tag, 0, syntaxError(b, i)
 	}

@@ -15,6 +15,7 @@ import (
 func (b *builder) verdicts() policy.Verdicts {
 	c := b.config
 	v := policy.Verdicts{
+		Conditional:          c.String("ConditionalSignatures") != "",
 		Quarantine:           c.Bool("Quarantine"),
 		CaptureUnknownErrors: c.Bool("CaptureUnknownErrors"),
 		RedirectFailuresTo:   c.String("RedirectFailuresTo"),

@@ -45,6 +45,9 @@ type SignRequest struct {
 	Identity string // i=, "" for none
 	// BodyLength bounds l=; negative is the whole body, nil what the plan says.
 	BodyLength *int64
+	// Condition makes it a weak signature that counts only together with one of
+	// this domain; "" for none.
+	Condition string
 }
 
 func (p *Plan) tell(e event.Event) { p.Notes = append(p.Notes, Note{Event: e}) }
@@ -94,6 +97,9 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	if len(p.Sign) > 0 && !r.recipientsAllow(ctx, p, f) {
 		return p
+	}
+	if err := r.addConditional(ctx, p, f); err != nil {
+		return r.tableFailed(p, "ConditionalSignatures", err)
 	}
 	if err := r.claimATPS(ctx, p); err != nil {
 		return r.tableFailed(p, "ATPSDomains", err)

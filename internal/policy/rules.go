@@ -52,6 +52,10 @@ type Rules struct {
 	ResignMailTo       dataset.Set
 	ResignAll          bool
 
+	// ConditionalSignatures are recipients' domains whose own signature makes a
+	// weak one of ours count.
+	ConditionalSignatures dataset.Set
+
 	// How it is signed.
 	Signing Signing
 

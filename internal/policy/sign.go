@@ -65,6 +65,9 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 		}
 	}
 	s.selectCanonicalization(f, &o)
+	if request.Condition != "" {
+		weaken(&o, request.Condition)
+	}
 	return o
 }
 

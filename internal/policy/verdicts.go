@@ -62,6 +62,7 @@ type Verdicts struct {
 	Minimum             dkim.BodyMinimum
 	MustBeSigned        []string
 	TrustSignaturesFrom dataset.Set // nil: every signature counts
+	Conditional         bool        // ConditionalSignatures is set: those of others count too
 	SingletonsSigned    bool        // VerifyPreset strict
 	RequireBaseFields   bool        // VerifyPreset strict: From, Subject and Date signed
 	BogusKey            KeyTreatment
@@ -136,6 +137,7 @@ func (v *Verdicts) VerifyOptions(p *Plan, now time.Time) dkim.VerifyOptions {
 		MinimumBody:       v.Minimum,
 		MustBeSigned:      v.MustBeSigned,
 		SingletonsSigned:  v.SingletonsSigned,
+		Conditional:       v.Conditional,
 	}
 	if p.Trusted != nil {
 		o.TrustFirst = p.trusts

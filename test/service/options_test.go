@@ -52,6 +52,7 @@ var shown = map[string]string{
 	"UserID":                "test/service/start_test.go:TestUserIDGivesAllRightsAway",
 	"UMask":                 "test/service/start_test.go:TestUMaskOnTheSocket",
 	"Socket":                "test/service/start_test.go:TestSocketAttributes",
+	"ConditionalSignatures": "test/reports/conditional_test.go:TestConditionalMail",
 	"KeyIdentities":         "test/databases/sign_test.go:TestPostgreSQL",
 	"SigningEngine":         "test/service/options_test.go:TestSigningEngine",
 }
