@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 )
@@ -18,31 +17,15 @@ func (r results) add(scenario, filter string, s sample) {
 	r[scenario][filter] = append(r[scenario][filter], s)
 }
 
-// middle takes the median of rates and times, and the least processor time:
-// what else runs on a machine only ever adds to that.
-func middle(list []sample) sample {
-	pick := func(f func(sample) float64) float64 {
-		values := make([]float64, len(list))
-		for i, s := range list {
-			values[i] = f(s)
-		}
-		slices.Sort(values)
-		return values[len(values)/2]
-	}
-	took := func(f func(sample) time.Duration) time.Duration {
-		return time.Duration(pick(func(s sample) float64 { return float64(f(s)) }))
-	}
-	m := sample{
-		rate: pick(func(s sample) float64 { return s.rate }),
-		p50:  took(func(s sample) time.Duration { return s.p50 }),
-		p99:  took(func(s sample) time.Duration { return s.p99 }),
-		p999: took(func(s sample) time.Duration { return s.p999 }),
-		peak: int64(pick(func(s sample) float64 { return float64(s.peak) })),
-		each: int64(pick(func(s sample) float64 { return float64(s.each) })),
-		cpu:  list[0].cpu, startUp: list[0].startUp,
-	}
-	for _, s := range list {
+// best takes the highest rate and the least of everything else: what else runs on
+// a machine only ever makes a figure worse, for each filter alike.
+func best(list []sample) sample {
+	m := list[0]
+	for _, s := range list[1:] {
+		m.rate = max(m.rate, s.rate)
 		m.cpu, m.startUp = min(m.cpu, s.cpu), min(m.startUp, s.startUp)
+		m.p50, m.p99, m.p999 = min(m.p50, s.p50), min(m.p99, s.p99), min(m.p999, s.p999)
+		m.peak, m.each = min(m.peak, s.peak), min(m.each, s.each)
 		m.errors += s.errors
 	}
 	return m
@@ -108,7 +91,7 @@ func (r results) of(scenario, filter string) (sample, bool) {
 	if len(list) == 0 {
 		return sample{}, false
 	}
-	return middle(list), true
+	return best(list), true
 }
 
 func ratio(a, b float64) string {
