@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -189,5 +190,25 @@ func TestQuoting(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"KeyTable      ldap://h/ou=keys,ou=a%20b,dc=x?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)", "SigningTable  ldap://h/ou=signing,ou=a%20b,dc=x?DKIMSelector,DKIMIdentity?one?(cn=$d)"}, LDAPOptions("ldap://h/ou=a b,dc=x")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// docs/scaling.md shows what we write.
+func TestDocumentedTables(t *testing.T) {
+	text, err := os.ReadFile("../../docs/scaling.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(string(text)), " ")
+	create, _ := Tables{}.Statements()
+	want := append(create, SQLOptions("dsn:pgsql://dkim:secret@db.example.com/mail")...)
+	want = append(want, RedisOptions("redis://:secret@db.example.com:6379/0")...)
+	want = append(want, RedisOptions("redis+cluster://db1.example.com:6379,db2.example.com:6379")...)
+	want = append(want, LDAPOptions("ldap://db.example.com/ou=dkim,dc=example,dc=com")...)
+	for _, line := range want {
+		line = strings.NewReplacer("IF NOT EXISTS ", "", " (name", " ( name", " (author VARCHAR", " ( author VARCHAR").Replace(line)
+		if line = strings.Join(strings.Fields(line), " "); !strings.Contains(words, line) {
+			t.Errorf("docs/scaling.md has no %s", line)
+		}
 	}
 }

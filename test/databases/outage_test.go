@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,4 +179,33 @@ func scrape(t *testing.T, socket, pattern string) []string {
 	text, err := io.ReadAll(response.Body)
 	must(t, err)
 	return regexp.MustCompile(pattern).FindAllString(string(text), -1)
+}
+
+// A directory that takes questions and answers none is away as well, once
+// LDAPTimeout is over; and it is asked again when it wakes up.
+func TestDirectoryThatHangs(t *testing.T) {
+	t.Parallel()
+	tb := newTables(t)
+	d := startDirectory(t, tb.ldif())
+	s := startFilter(t, directoryOptions(d)+"LDAPTimeout 1\nLDAPDisableCache yes\n")
+	tb.records.expect(t, s, map[string]string{"jim@example.com": "example.com/a"})
+	text, err := os.ReadFile(d.dir + "/pid")
+	must(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	must(t, err)
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	start := time.Now()
+	tb.records.expect(t, s, map[string]string{"jim@example.com": "example.com/a", "ann@example.com": "4", "x@sub.example.com": "4"})
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("three messages took %s", took)
+	}
+	must(t, syscall.Kill(pid, syscall.SIGCONT))
+	r := tb.records
+	for c, deadline := s.dial(t), time.Now().Add(15*time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if got, err := r.send(c, message("ann@example.com")); err == nil && slices.Equal(got, []string{"example.com/a"}) {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the directory is back, but %v, %v\n%s", got, err, s.log)
+		}
+	}
 }

@@ -138,6 +138,7 @@ func startMemcached(t testing.TB) string {
 type directory struct {
 	*datasettest.Process
 	url string // with a slash at its end
+	dir string
 }
 
 const (
@@ -155,7 +156,8 @@ suffix ""
 rootdn "` + directoryUser + `"
 rootpw geheim
 directory DIR/db
-index cn,DKIMIdentity,DKIMSelector eq
+maxsize 1073741824
+index objectClass,cn,ou,DKIMIdentity,DKIMSelector eq
 dbnosync
 `
 )
@@ -176,7 +178,7 @@ func startDirectory(t testing.TB, ldif string) directory {
 	must(t, os.Mkdir(dir+"/db", 0o700))
 	parents := "dn: dc=test\nobjectClass: domain\ndc: test\n\ndn: ou=dkim,dc=test\nobjectClass: organizationalUnit\nou: dkim\n\n"
 	datasettest.Command(t, parents+ldif, slapadd, "-q", "-f", dir+"/slapd.conf")
-	d := directory{url: "ldap://127.0.0.1:" + port + "/"}
+	d := directory{url: "ldap://127.0.0.1:" + port + "/", dir: dir}
 	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", d.url, "-d", "0")
 	return d
 }

@@ -153,6 +153,10 @@ func (tb tables) ldif() string {
 	return b.String()
 }
 
+func directoryOptions(d directory) string {
+	return "KeyTable " + d.url + "ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(&(ou=$d)(DKIMKey=*))\nSigningTable " + d.url + "ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)\n" + directoryLogin
+}
+
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
 	p, tb := startPostgres(t), newTables(t)
@@ -238,7 +242,7 @@ func TestLDAP(t *testing.T) {
 	tb := newTables(t)
 	zimbraKey := rsaKey(t)
 	d := startDirectory(t, tb.ldif()+zimbraEntry(zimbraKey))
-	tb.signs(t, "KeyTable "+d.url+"ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(&(ou=$d)(DKIMKey=*))\nSigningTable "+d.url+"ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)\n"+directoryLogin)
+	tb.signs(t, directoryOptions(d))
 	t.Run("zimbra", func(t *testing.T) {
 		// What zmconfigd writes into opendkim.conf: several servers, an empty base, a
 		// comma behind the attributes.
