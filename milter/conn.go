@@ -189,7 +189,7 @@ func (c *Conn) fill(need int) error {
 		idle := c.phase < phaseMail && !c.owed
 		if idle {
 			c.state.Store(stateIdle)
-			if c.server.draining.Load() && c.state.CompareAndSwap(stateIdle, stateClosing) {
+			if c.server.draining.Load() && !pending(c.nc) && c.state.CompareAndSwap(stateIdle, stateClosing) {
 				return ErrServerClosed
 			}
 		}

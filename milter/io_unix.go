@@ -4,6 +4,7 @@ package milter
 
 import (
 	"io"
+	"net"
 	"syscall"
 )
 
@@ -43,4 +44,21 @@ func (w *writer) writeReady(fd uintptr) bool {
 		w.rest = w.rest[max(n, 0):]
 		return true
 	}
+}
+
+// pending reports whether input has arrived that nobody has read.
+func pending(nc net.Conn) bool {
+	raw, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	control, err := raw.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = control.Control(func(fd uintptr) {
+		n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err == nil && n > 0
 }

@@ -49,6 +49,29 @@ func TestShutdownFinishesMessagesInHand(t *testing.T) {
 	}
 }
 
+// A message that has arrived and that nobody has looked at yet is in hand too.
+func TestShutdownFinishesWhatIsUnread(t *testing.T) {
+	for range 50 {
+		h := start(t, "unix", Options{NoReply: StepMail | StepRcpt | StepHeader | StepEndOfHeader | StepBody}, &recorder{})
+		c := h.dial(ClientOptions{})
+		send(t, c, sampleMessage())
+		c.Mail("<a@x>")
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- h.server.Shutdown(context.Background()) }()
+		c.Rcpt("<b@y>")
+		c.EndOfHeader()
+		if _, r, err := c.EndOfMessage(); err != nil || r.Kind != ReplyContinue {
+			t.Fatalf("message in hand: %v, %v", r, err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestShutdownOutOfTime(t *testing.T) {
 	rec := &recorder{}
 	h := start(t, "unix", Options{}, rec)

@@ -179,7 +179,9 @@ func (s *Server) stop() (conns []*Conn, empty <-chan struct{}) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, empty := s.stop()
 	for _, c := range conns {
-		if c.state.CompareAndSwap(stateIdle, stateClosing) {
+		// An MTA that is not answered sends MAIL and goes on: a message that has
+		// arrived is in hand, read or not.
+		if !pending(c.nc) && c.state.CompareAndSwap(stateIdle, stateClosing) {
 			c.nc.Close()
 		}
 	}
