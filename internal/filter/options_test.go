@@ -117,6 +117,7 @@ func effects() []effect {
 		{option: "MaximumKeyBits", base: verifying, more: "MaximumKeyBits 1024", signed: "\n", holds: not(says("dkim=pass"))},
 		{option: "VerifyPreset", base: verifying, more: "VerifyPreset strict", signed: "SignHeaders From,To\nOmitHeaders Subject,Date\n", holds: not(says("dkim=pass"))},
 		{option: "AddCanonicalizedData", base: verifying, signed: "\n", holds: edited("X-DKIM-Canonicalized-Header")},
+		{option: "ConditionalSignatures", more: "ConditionalSignatures csl:example.net", change: []change{local}, holds: tag("!cd=example.net;")},
 		{option: "ATPSDomains", base: otherDomain, more: "ATPSDomains csl:other.com", change: []change{local, from("x@other.com")}, holds: tag("atps=other.com;")},
 		{option: "ATPSHashAlgorithm", base: otherDomain + "ATPSDomains csl:other.com\n", more: "ATPSHashAlgorithm sha1", change: []change{local, from("x@other.com")}, holds: tag("atpsh=sha1;")},
 		{option: "VBR-Type", base: "VBR-Certifiers certifier.example\n", more: "VBR-Type all", change: []change{local}, holds: edited("VBR-Info")},

@@ -1,6 +1,10 @@
 package service
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"strings"
 	"syscall"
@@ -103,6 +107,30 @@ func TestAutoReload(t *testing.T) {
 	if n := w.log.count("configuration not reloaded"); n != 1 {
 		t.Errorf("a broken file was tried %d times", n)
 	}
+}
+
+// A KeyFile is read at start alone, unless AutoReload is set.
+func TestAutoReloadOfAKeyFile(t *testing.T) {
+	w := newWorld(t)
+	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nAutoReload yes\nDomain example.com\nSelector sel\nKeyFile DIR/key.private\nSocket local:DIR/s\n"))
+	w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
+	long := func() bool {
+		_, b, _ := strings.Cut(w.send(), " b=")
+		return len(b) > 250 // base64 of 256 octets is, of 128 is not
+	}
+	if !long() {
+		t.Fatal("a key of 2048 bits makes a short signature")
+	}
+	w.write("key.private", shortKey(t))
+	w.until("the new key", func() bool { return !long() })
+	w.logged("configuration reloaded from")
+}
+
+func shortKey(t *testing.T) string {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 1024)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
 }
 
 // half sends the first half of a message from outside, and returns when the
