@@ -4,7 +4,7 @@ package config
 func serviceOptions() []Option {
 	return []Option{
 		{Name: "Socket", Type: SocketAddress, Repeatable: true, ObeyedBy: "milter",
-			Doc: "Where the mail server finds the filter: inet:PORT@HOST (IPv4), inet6:PORT@HOST, or local:PATH for a UNIX socket; without a host all interfaces. There must be one, here or with -p. Behind it may stand mode=, owner= and group= for a UNIX socket, and sign, verify or both to do only that with what comes in there. Of several plain lines the last one counts, as in OpenDKIM; as soon as one of them carries such a word, all of them count. Examples: inet:8891@localhost; local:/run/opendkim/opendkim.sock mode=0660 group=postfix. Not obeyed by a reload."},
+			Doc: "Where the mail server finds the filter: inet:PORT@HOST (IPv4), inet6:PORT@HOST, or local:PATH for a UNIX socket; without a host all interfaces. There must be one, here or with -p. Behind it may stand mode=, owner= and group= for a UNIX socket, and sign, verify or both to do only that with what comes in there. Of several plain lines the last one counts, as in OpenDKIM; as soon as one of them carries such a word, all of them count. Examples: inet:8891@localhost; local:/run/opendkim/opendkim.sock mode=0660 group=postfix. Sockets that systemd hands over take the place of all; one named sign or verify (FileDescriptorName) does only that. Not obeyed by a reload."},
 		{Name: "Background", Type: Boolean, Default: "yes", ObeyedBy: "app",
 			Doc: "Goes to the background: the command returns when the sockets listen. -f and systemd's Type=notify want no. Not obeyed by a reload."},
 		{Name: "PidFile", Type: Path, ObeyedBy: "app",
