@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -94,31 +92,8 @@ func startRedis(t testing.TB) (url string, client *redis.Client) {
 // startRedisCluster starts three servers that share the keys.
 func startRedisCluster(t testing.TB) (url string) {
 	t.Helper()
-	cli, server := testutil.Need(t, "redis-cli"), testutil.Need(t, "redis-server")
-	var hosts []string
-	for range 3 {
-		dir, port := datasettest.Folder(t, 0o700), clusterPort(t)
-		datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), server, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")
-		hosts = append(hosts, "127.0.0.1:"+port)
-	}
-	datasettest.Command(t, "", cli, append([]string{"--cluster", "create", "--cluster-yes"}, hosts...)...)
+	hosts := datasettest.RedisCluster(t, testutil.Need(t, "redis-server"), testutil.Need(t, "redis-cli"))
 	return "redis+cluster://" + strings.Join(hosts[:2], ",")
-}
-
-// clusterPort is a free port whose number plus 10,000, the cluster's bus, is one too.
-func clusterPort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := datasettest.FreePort(t)
-		n, err := strconv.Atoi(port)
-		must(t, err)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(n+10_000)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free pair of ports")
-	return ""
 }
 
 // startMemcached returns host and port.

@@ -3,9 +3,7 @@ package redisset
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,14 +105,7 @@ func TestSentinel(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
-	cli := testutil.Need(t, "redis-cli")
-	var hosts []string
-	for range 3 {
-		dir, port := datasettest.Folder(t, 0o700), clusterPort(t)
-		server(t, dir, port, "--cluster-enabled", "yes")
-		hosts = append(hosts, "127.0.0.1:"+port)
-	}
-	datasettest.Command(t, "", cli, append([]string{"--cluster", "create", "--cluster-yes"}, hosts...)...)
+	hosts := datasettest.RedisCluster(t, testutil.Need(t, "redis-server"), testutil.Need(t, "redis-cli"))
 	fill(t, redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts[:1]}))
 	for _, query := range []string{"?prefix=dkim:", "?hash=table"} {
 		set, err := open(t, "redis+cluster://"+strings.Join(hosts[:2], ",")+query, uncached)
@@ -123,26 +114,6 @@ func TestCluster(t *testing.T) {
 		}
 		datasettest.Run(t, set, datasettest.Options{OneColumn: true})
 	}
-}
-
-// clusterPort is a free port whose number plus 10,000, the cluster's bus, is one too.
-func clusterPort(t *testing.T) string {
-	for range 100 {
-		port := datasettest.FreePort(t)
-		if n, err := strconv.Atoi(port); err == nil && n < 55_000 && free(strconv.Itoa(n+10_000)) {
-			return port
-		}
-	}
-	t.Fatal("no free pair of ports")
-	return ""
-}
-
-func free(port string) bool {
-	l, err := net.Listen("tcp", "127.0.0.1:"+port)
-	if err == nil {
-		l.Close()
-	}
-	return err == nil
 }
 
 func TestParse(t *testing.T) {
