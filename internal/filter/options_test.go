@@ -75,7 +75,7 @@ func answers(text string) func(*rig, milter.Outcome) bool {
 // written waits for a file of the test's folder that matches.
 func written(pattern, text string) func(*rig, milter.Outcome) bool {
 	return func(r *rig, _ milter.Outcome) bool {
-		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(r.patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			names, _ := filepath.Glob(filepath.Join(r.dir, pattern))
 			for _, name := range names {
 				if content, err := os.ReadFile(name); err == nil && strings.Contains(string(content), text) {
@@ -209,6 +209,10 @@ func (e *effect) shows(t *testing.T, more string) bool {
 			t.Fatal(err)
 		}
 	}
+	r.patience = 10 * time.Second
+	if more == "" {
+		r.patience = 300 * time.Millisecond // what should not come
+	}
 	out := r.send(r.dial(milter.ClientOptions{}), m)
 	return e.holds(r, out)
 }
@@ -266,11 +270,11 @@ func TestSMTPURI(t *testing.T) {
 			close(connected)
 		}
 	}()
-	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: func(*rig, milter.Outcome) bool {
+	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: func(r *rig, _ milter.Outcome) bool {
 		select {
 		case <-connected:
 			return true
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(r.patience):
 			return false
 		}
 	}}

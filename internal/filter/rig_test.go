@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dojang/internal/app"
 	"dojang/internal/config"
@@ -32,6 +33,8 @@ type rig struct {
 	filter *filter.Filter
 	server *milter.Server
 	socket string
+	// patience is how long something may take that is done in the background.
+	patience time.Duration
 }
 
 // newRig starts a filter. DIR in the configuration is a folder of the test, KEYS
