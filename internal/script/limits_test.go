@@ -70,7 +70,8 @@ func TestHostileScriptsEnd(t *testing.T) {
 			if !strings.HasPrefix(got, "error: ") || !strings.Contains(got, tt.want) {
 				t.Errorf("got %.200s", got)
 			}
-			if took > 4*time.Second {
+			// Instructions and memory end it, not the clock: a busy machine may be slow.
+			if took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<30 {
