@@ -113,7 +113,7 @@ SigningTable csl:example.com=k
 			}
 		}
 		if b == "" || !said[b] {
-			t.Errorf("%s: opendkim says %q, ours %q", c.info, said, b)
+			t.Errorf("%s: opendkim says %v, ours %q", c.info, said, b)
 		}
 	}
 	text := strings.ReplaceAll(message, "\n", "\r\n")
