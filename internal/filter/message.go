@@ -105,7 +105,8 @@ func (m *message) end() {
 // budget returns the context in which everything that may wait for others must
 // be done.
 func (s *session) budget() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.conn.Context(), s.snapshot.budget())
+	b := newBudget(s.conn.Context(), s.snapshot.budget())
+	return b, b.end
 }
 
 const unknownJobID = "(unknown-jobid)"

@@ -222,6 +222,11 @@ func (c *cached) unchanged() bool {
 
 func (c *cached) wait(ctx context.Context) (*SigningKey, error) {
 	select {
+	case <-c.ready: // as it is nearly always: ctx need not get ready to be waited for
+		return c.key, c.err
+	default:
+	}
+	select {
 	case <-c.ready:
 		return c.key, c.err
 	case <-ctx.Done():
