@@ -1,0 +1,198 @@
+package reputation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"dojang/internal/dataset"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func body(n int) Hash { return Hash{byte(n), byte(n >> 8), byte(n >> 16)} }
+
+func TestLimitSlides(t *testing.T) {
+	var c Counter
+	rule := Rule{Limit: 3, Ratio: -1}
+	for i, step := range []struct {
+		after time.Duration
+		over  bool
+		count int64
+	}{
+		{0, false, 1}, {0, false, 2}, {30 * time.Minute, false, 3}, {30 * time.Minute, true, 4},
+		{61 * time.Minute, false, 3}, // the first two are forgotten
+		{62 * time.Minute, true, 4},
+		{5 * time.Hour, false, 1},
+	} {
+		tally, over := c.Count(noon.Add(step.after), time.Hour, "example.com", body(i), false, rule)
+		if over != step.over || tally.Messages != step.count {
+			t.Errorf("message %d after %v: %d messages, over %v; want %d, %v", i, step.after, tally.Messages, over, step.count, step.over)
+		}
+	}
+	if _, over := c.Count(noon.Add(5*time.Hour), time.Hour, "other.example", body(1), false, rule); over {
+		t.Error("one domain's messages count for another")
+	}
+}
+
+func TestRule(t *testing.T) {
+	for _, c := range []struct {
+		rule           Rule
+		messages, spam int64
+		over           bool
+	}{
+		{Rule{Limit: 3, Ratio: -1}, 3, 3, false},
+		{Rule{Limit: 3, Ratio: -1}, 4, 0, true},
+		{Rule{Limit: 0, Ratio: -1}, 1, 0, true},
+		{Rule{Limit: -1, Ratio: -1}, 1000, 1000, false},
+		{Rule{Limit: -1, Ratio: 0.5}, 4, 2, false},
+		{Rule{Limit: -1, Ratio: 0.5}, 4, 3, true},
+		{Rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 10, 10, false},
+		{Rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 11, 0, true},
+		{Rule{Limit: 100, Ratio: 0, Minimum: 10}, 11, 1, true},
+	} {
+		if got := c.rule.exceeded(Tally{c.messages, c.spam}); got != c.over {
+			t.Errorf("%+v of %d messages and %d spam: %v", c.rule, c.messages, c.spam, got)
+		}
+	}
+}
+
+// A deferred message comes again and again; that must not keep the domain out.
+func TestTriesCountOnce(t *testing.T) {
+	var c Counter
+	rule := Rule{Limit: 1, Ratio: -1}
+	c.Count(noon, time.Hour, "d", body(1), false, rule)
+	for i := range 50 {
+		tally, over := c.Count(noon.Add(time.Duration(i)*time.Minute), time.Hour, "d", body(2), false, rule)
+		if !over || tally.Messages != 2 {
+			t.Fatalf("try %d: over %v, %d messages", i, over, tally.Messages)
+		}
+	}
+	if _, over := c.Count(noon.Add(65*time.Minute), time.Hour, "d", body(2), false, rule); over {
+		t.Error("still over when the period has passed")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	var c Counter
+	rule := Rule{Limit: 0, Ratio: -1}
+	for i := range maxDomains + 1000 {
+		c.Count(noon, time.Hour, fmt.Sprint(i), body(i), false, rule)
+		c.Count(noon, time.Hour, "busy", body(0), false, rule)
+	}
+	if n := len(c.domains.byKey); n != maxDomains || c.domains.order.Len() != n {
+		t.Errorf("%d domains, want %d", n, maxDomains)
+	}
+	if n := len(c.deferred.byKey); n != maxDeferred || c.deferred.order.Len() != n {
+		t.Errorf("%d deferred, want %d", n, maxDeferred)
+	}
+	if _, ok := c.domains.get("busy"); !ok {
+		t.Error("a domain in use was forgotten")
+	}
+	if _, ok := c.domains.get("0"); ok {
+		t.Error("the oldest domain was kept")
+	}
+}
+
+func open(t *testing.T, spec string) dataset.Set {
+	t.Helper()
+	if spec == "" {
+		return nil
+	}
+	s, err := dataset.Open(t.Context(), spec, dataset.Options{FoldCase: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestWhoseLimit(t *testing.T) {
+	const limits = "csl:big.example=100,unsigned=7,low-time=5,*=2"
+	for _, c := range []struct {
+		limits, modifiers, ratios, low string
+		factor                         int64
+		domain                         string
+		limit                          int64
+		ratio                          float64
+		known                          bool
+	}{
+		{limits: limits, domain: "big.example", limit: 100, ratio: -1, known: true},
+		{limits: limits, domain: "new.example", limit: 5, ratio: -1, known: true},
+		{limits: "csl:*=2", domain: "new.example", limit: 2, ratio: -1, known: true},
+		{limits: "csl:low-time=5,*=2", domain: unsigned, limit: 2, ratio: -1, known: true},
+		{limits: limits, domain: unsigned, limit: 7, ratio: -1, known: true},
+		{limits: limits, low: "csl:big.example=1", domain: "big.example", limit: 5, ratio: -1, known: true},
+		{limits: limits, low: "csl:big.example=0", domain: "big.example", limit: 100, ratio: -1, known: true},
+		{limits: limits, factor: 24, domain: "big.example", limit: 5, ratio: -1, known: true},
+		{limits: limits, modifiers: "csl:big.example=+5", domain: "big.example", limit: 105, ratio: -1, known: true},
+		{limits: limits, modifiers: "csl:big.example=-500", domain: "big.example", limit: 0, ratio: -1, known: true},
+		{limits: limits, modifiers: "csl:big.example=*3", domain: "big.example", limit: 300, ratio: -1, known: true},
+		{limits: limits, modifiers: "csl:big.example=/3", domain: "big.example", limit: 33, ratio: -1, known: true},
+		{limits: limits, modifiers: "csl:big.example==9", domain: "big.example", limit: 9, ratio: -1, known: true},
+		{ratios: "csl:big.example=0.25", domain: "big.example", limit: -1, ratio: 0.25, known: true},
+		{ratios: "csl:big.example=0.25", domain: "other.example", limit: -1, ratio: -1},
+	} {
+		checker := Checker{Limits: open(t, c.limits), LimitModifiers: open(t, c.modifiers), Ratios: open(t, c.ratios), LowTime: open(t, c.low), TimeFactor: c.factor, Counter: new(Counter)}
+		a := checker.check(t.Context(), noon, c.domain, Message{})
+		if a.Err != nil || a.Known != c.known || a.Rule.Limit != c.limit || a.Rule.Ratio != c.ratio {
+			t.Errorf("%+v: %+v", c, a)
+		}
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	for _, c := range []struct {
+		checker Checker
+		want    time.Duration
+	}{{Checker{}, 24 * time.Hour}, {Checker{TimeFactor: 24}, time.Hour}, {Checker{TimeFactor: 24, Period: time.Minute}, time.Minute}} {
+		if got := c.checker.period(); got != c.want {
+			t.Errorf("%+v: %v", c.checker, got)
+		}
+	}
+}
+
+// Every domain of a message is counted, up to one that is over.
+func TestCheckEveryDomain(t *testing.T) {
+	c := Checker{Limits: open(t, "csl:a.example=1,b.example=2"), Counter: new(Counter)}
+	for i, want := range []string{"", "a.example", "a.example"} {
+		a := c.Check(t.Context(), noon, Message{Domains: []string{"B.example", "a.example"}, Body: body(i)})
+		if i == 2 {
+			want = "b.example"
+		}
+		if a.Over != (want != "") || a.Over && a.Domain != want {
+			t.Errorf("message %d: %+v", i, a)
+		}
+	}
+	if a := c.Check(t.Context(), noon, Message{}); a.Known || a.Over || a.Domain != "NULL domain" {
+		t.Errorf("unsigned mail without a record: %+v", a)
+	}
+}
+
+func TestCheckFails(t *testing.T) {
+	for _, c := range []Checker{
+		{Limits: open(t, "csl:a.example=many")}, {Limits: open(t, "csl:a.example=-1")}, {Ratios: open(t, "csl:a.example=half")}, {Ratios: open(t, "csl:a.example=nan")},
+		{Limits: open(t, "csl:a.example=1"), LimitModifiers: open(t, "csl:a.example=55")},
+		{Limits: broken{}}, {Ratios: broken{}}, {LowTime: broken{}}, {Limits: slow{}, Timeout: time.Millisecond},
+	} {
+		c.Counter = new(Counter)
+		if a := c.Check(t.Context(), noon, Message{Domains: []string{"a.example"}}); a.Err == nil || a.Over {
+			t.Errorf("%+v: %+v", c, a)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Lookup(context.Context, string, int) ([]string, error) {
+	return nil, errors.New("no server")
+}
+func (broken) Close() error { return nil }
+
+type slow struct{ broken }
+
+func (slow) Lookup(ctx context.Context, _ string, _ int) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
