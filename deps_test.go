@@ -28,7 +28,7 @@ var below = map[string]string{
 	"internal/policy":           "dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation",
 	"internal/reputation":       "internal/dataset",
 	"internal/script":           "dkim header internal/policy internal/event internal/dataset",
-	"internal/filter":           "dkim header authres milter internal/policy internal/event internal/keystore internal/dataset internal/resolver internal/reputation",
+	"internal/filter":           "dkim header authres milter internal/policy internal/event internal/keystore internal/dataset internal/resolver",
 	"internal/report":           "dkim header taglist internal/policy internal/event internal/resolver",
 	"internal/explain":          "dkim header authres taglist internal/policy internal/resolver internal/keyrecord",
 	"internal/metrics":          "dkim",

@@ -26,6 +26,7 @@ import (
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
+	"dojang/internal/reputation"
 	"dojang/internal/rsaengine"
 	"dojang/milter"
 )
@@ -113,7 +114,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Counter: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)

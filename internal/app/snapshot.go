@@ -21,6 +21,7 @@ import (
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
+	"dojang/internal/reputation"
 	"dojang/internal/resolver"
 	"dojang/milter"
 )
@@ -34,6 +35,8 @@ type Parts struct {
 	Account Account          // whom the filter runs as, for the safety of key files
 	// Resolvers lets a reload keep the cache of keys; nil makes a new resolver.
 	Resolvers *Resolvers
+	// Counter lets a reload keep what ReputationLimits counted; nil starts anew.
+	Counter *reputation.Counter
 	// Engine makes what signs with an RSA key; nil is the standard library.
 	Engine func(crypto.Signer) (crypto.Signer, error)
 	// FastRSA is filter.Snapshot's; nil is the standard library.
@@ -165,6 +168,7 @@ func (b *builder) rules() *policy.Rules {
 		ATPS:                  policy.ATPS{Domains: b.set("ATPSDomains", true), Hash: c.String("ATPSHashAlgorithm")},
 		VBR:                   b.vbr(),
 		Scripts:               b.scripts(),
+		Reputation:            b.reputation(),
 	}
 	b.keys(r)
 	return r

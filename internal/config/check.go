@@ -196,7 +196,7 @@ func companions() []companion {
 		{"TemporaryDirectory", []string{"KeepTemporaryFiles"}}, {"LDAPBindPassword", []string{"LDAPBindUser"}},
 		{"StatisticsName", []string{"Statistics"}}, {"StatisticsPrefix", []string{"Statistics"}}, {"StatisticsPolicyScript", []string{"Statistics"}},
 		{"FlowDataFactor", []string{"RateLimits"}}, {"FlowDataTTL", []string{"RateLimits"}}, {"ReputationLimitModifiers", []string{"ReputationLimits"}},
-		{"ReputationTimeFactor", []string{"ReputationLimits"}}, {"ScriptUnsafe", scripts},
+		{"ReputationTimeFactor", []string{"ReputationLimits"}}, {"ReputationRatios", []string{"ReputationSpamCheck"}}, {"ReputationSpamCheck", []string{"ReputationRatios"}}, {"ScriptUnsafe", scripts},
 	}
 }
 

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"context"
+	"crypto"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type message struct {
 	answers    []keyAnswer
 	questions  []keyAnswer
 	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
+	bodyHash   *dkim.BodyHash                     // for reputation; nil when that is not asked
 	working    bool                               // a step is under way; still set after a panic
 }
 
@@ -95,7 +97,7 @@ func (m *message) end() {
 	m.signers = m.signers[:0]
 	clear(m.answers)
 	m.answers = m.answers[:0]
-	m.kept = nil
+	m.kept, m.bodyHash = nil, nil
 	clear(m.questions)
 	m.questions = m.questions[:0]
 	m.fields.Reset()
@@ -144,6 +146,9 @@ func (m *message) decide(s *session) {
 	if m.plan.Verify {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.plan, s.filter.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies(rules)
+		if rules.AsksReputation(m.plan) {
+			m.bodyHash = m.bodies.Want(dkim.Simple, crypto.SHA256, -1)
+		}
 	}
 	m.keepForFiles(s)
 	if m.screen(s) && m.verifier != nil {
@@ -194,6 +199,9 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 	verdict.Results = m.runFinal(s, verdict.Results)
 	if policy.SignsNow(m.plan, verdict.Results) {
 		verdict.Signatures, verdict.SignError = m.sign(s)
+	}
+	if m.bodyHash != nil {
+		verdict.Reputation = s.snapshot.Rules.AskReputation(m.ctx, &m.facts, verdict.Now, verdict.Results, m.bodyHash.Sum())
 	}
 	m.writeFiles(s, &verdict)
 	outcome := s.snapshot.Rules.Outcome(&m.facts, m.plan, &verdict)

@@ -102,6 +102,26 @@ func reportFiles() map[string]string {
 
 func spoilt(m *milter.Message) { m.Raw = append(m.Raw, "more\r\n"...) }
 
+// limiting are the effects of the reputation options on a first message.
+func limiting() []effect {
+	over := answers("450 4.7.1 too much mail")
+	return []effect{
+		{option: "ReputationLimits", base: verifying, more: "ReputationLimits csl:example.com=0", signed: "\n", holds: over},
+		{option: "ReputationLimitModifiers", base: verifying + "ReputationLimits csl:example.com=1\n", more: "ReputationLimitModifiers csl:example.com=-1", signed: "\n", holds: over},
+		{option: "ReputationTimeFactor", base: verifying + "ReputationLimits csl:example.com=2\nReputationLimitModifiers csl:example.com=-1\n", more: "ReputationTimeFactor 2", signed: "\n", holds: over},
+		{option: "ReputationRatios", base: verifying + "ReputationSpamCheck ^Subject:\n", more: "ReputationRatios csl:example.com=0.5", signed: "\n", holds: over},
+		{option: "ReputationSpamCheck", base: verifying + "ReputationRatios csl:example.com=0.5\n", more: "ReputationSpamCheck ^Subject:", signed: "\n", holds: over},
+		{option: "ReputationLowTime", base: verifying + "ReputationLimits csl:example.com=5,low-time=0\n", more: "ReputationLowTime csl:example.com=1", signed: "\n", holds: over},
+		{option: "ReputationMinimum", base: verifying + "ReputationLimits csl:example.com=0\n", more: "ReputationMinimum 1", signed: "\n", holds: not(over)},
+		{option: "ReputationTest", base: verifying + "ReputationLimits csl:example.com=0\n", signed: "\n", holds: not(over)},
+		{option: "ReputationVerbose", base: verifying + "ReputationLimits csl:example.com=5\n", signed: "\n", holds: func(r *rig, _ milter.Outcome) bool {
+			return strings.Contains(strings.Join(r.log.take(), "\n"), "allowed by reputation of example.com (ratio -1, count 1, spam 0, limit 5)")
+		}},
+		{option: "On-ReputationError", base: verifying + "ReputationLimits csl:example.com=many\n", more: "On-ReputationError reject", signed: "\n",
+			holds: func(_ *rig, out milter.Outcome) bool { return out.Final.Kind == milter.ReplyReject }},
+	}
+}
+
 func effects() []effect {
 	const otherDomain = "KeyTable csl:k1=example.com:sel:KEYS/k2048.pem\nSigningTable csl:other.com=k1\nMode s\n"
 	const setup = "Mode s\nKeyTable csl:k1=example.com:sel:KEYS/k2048.pem\n"
@@ -154,7 +174,7 @@ const refusing = "odkim.set_reply(ctx, \"550\", \"5.7.1\", \"no\")\nodkim.set_re
 // TestOptionsHaveTheirEffects is for options that Debian's opendkim does not have
 // or does not obey; test/oracle has the others.
 func TestOptionsHaveTheirEffects(t *testing.T) {
-	for _, e := range effects() {
+	for _, e := range append(effects(), limiting()...) {
 		t.Run(e.option, func(t *testing.T) {
 			t.Parallel()
 			more := e.more

@@ -8,6 +8,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/event"
+	"dojang/internal/reputation"
 )
 
 // Verdict is what became of signing and verifying.
@@ -21,6 +22,8 @@ type Verdict struct {
 	Kept func(dkim.Canonicalization) []byte
 	// Answers are those to Questions, by their names.
 	Answers map[string]dkim.KeyAnswer
+	// Reputation is the answer to AskReputation; nil when that was not asked.
+	Reputation *reputation.Answer
 }
 
 // Signature is one that we made.
@@ -95,6 +98,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 			o.deleteAll(f, canonicalizedBody)
 		}
 		r.verified(o, f, p, v)
+		r.limit(o, v.Reputation)
 	}
 	if p.Scripted != nil {
 		r.scripted(o, p.Scripted)

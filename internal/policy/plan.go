@@ -19,6 +19,8 @@ type Plan struct {
 	// Malformed: neither is possible; the result is permerror, unless
 	// IgnoreMalformedMail.
 	Malformed bool
+	// Internal: the message comes from where our mail comes from.
+	Internal bool
 	// BodyLength asks for l=.
 	BodyLength bool
 	// SignOnlyIfVerified: re-signing waits for a passed signature.
@@ -89,6 +91,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	if err != nil {
 		return r.tableFailed(p, "origin", err)
 	}
+	p.Internal = ours
 	if !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
 		return p
 	}

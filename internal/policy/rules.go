@@ -71,6 +71,8 @@ type Rules struct {
 	Reports  Reports
 	ATPS     ATPS
 	VBR      VBR
+
+	Reputation Reputation
 }
 
 // MacroRule is one row of MacroList: the macro must be set, and to one of

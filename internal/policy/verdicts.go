@@ -17,13 +17,14 @@ const (
 	InternalError
 	KeyNotFound
 	NoSignature
+	ReputationError
 	Security
 	SignatureError
 	conditions
 )
 
 func (c Condition) String() string {
-	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature", "Security", "SignatureError"}[c]
+	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature", "ReputationError", "Security", "SignatureError"}[c]
 }
 
 // Conditions lists every condition, for whoever reads the options.

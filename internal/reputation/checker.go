@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,16 +22,14 @@ const (
 // Checker holds the options, each under the rest of its name in
 // opendkim.conf(5). It does not change.
 type Checker struct {
-	Limits         dataset.Set // domain, messages a day; nil: no limits
-	LimitModifiers dataset.Set // domain, change to the limit: +n, -n, *n, /n or =n
-	Ratios         dataset.Set // domain, part of its mail that may be spam
-	LowTime        dataset.Set // domains that count together as LOW-TIME where the value is not 0
-	SpamCheck      *regexp.Regexp
+	Limits         dataset.Set   // domain, messages a day; nil: no limits
+	LimitModifiers dataset.Set   // domain, change to the limit: +n, -n, *n, /n or =n
+	Ratios         dataset.Set   // domain, part of its mail that may be spam
+	LowTime        dataset.Set   // domains that count together as LOW-TIME where the value is not 0
 	TimeFactor     int64         // parts of the day; 0 is 1
 	Period         time.Duration // ReputationCacheTTL; 0: a day divided by TimeFactor
 	Minimum        int64
 	Timeout        time.Duration // of the look-ups of a message; 0: the message's own
-	Test, Verbose  bool
 	Counter        *Counter
 }
 
