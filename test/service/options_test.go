@@ -24,6 +24,8 @@ var shown = map[string]string{
 	"LogFormat":             "test/service/log_test.go:TestJSONLog",
 	"MessageTimeBudget":     "internal/filter/options_test.go:TestMessageTimeBudgetIsTheSnapshots",
 	"MilterDebug":           "internal/filter/options_test.go:TestMilterDebug",
+	"ReputationCacheTTL":    "internal/filter/reputation_test.go:TestReputationTimes",
+	"ReputationTimeout":     "internal/filter/reputation_test.go:TestReputationTimes",
 	"SMTPURI":               "internal/filter/options_test.go:TestSMTPURI",
 	"DNSConnect":            "internal/app/options_test.go:TestDNSConnect",
 	"TrustAnchorFile":       "internal/app/options_test.go:TestTrustAnchorFile",
