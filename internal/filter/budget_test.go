@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
+type budgetTestKey struct{}
+
 func TestBudgetIsAContext(t *testing.T) {
-	parent, cancelParent := context.WithCancel(context.WithValue(context.Background(), "k", "v")) //nolint:staticcheck // a key for a test
+	type key struct{}
+	parent, cancelParent := context.WithCancel(context.WithValue(context.Background(), key{}, "v"))
 	b := newBudget(parent, time.Hour)
-	if b.Err() != nil || b.Value("k") != "v" {
+	if b.Err() != nil || b.Value(key{}) != "v" {
 		t.Fatal("a new budget has ended, or lost its parent's values")
 	}
 	select {
