@@ -7,8 +7,6 @@ import (
 	"time"
 )
 
-type budgetTestKey struct{}
-
 func TestBudgetIsAContext(t *testing.T) {
 	type key struct{}
 	parent, cancelParent := context.WithCancel(context.WithValue(context.Background(), key{}, "v"))
