@@ -107,12 +107,9 @@ func hintFor(err error) string {
 	return ""
 }
 
-// hosts opens a set of clients; standard is used when the option is not set.
-func (b *builder) hosts(option, standard string) policy.HostMatcher {
+// hosts opens a set of clients; nil when the option is not set and has no default.
+func (b *builder) hosts(option string) policy.HostMatcher {
 	spec := b.config.String(option)
-	if spec == "" {
-		spec = standard
-	}
 	if spec == "" {
 		return nil
 	}

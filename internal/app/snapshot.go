@@ -87,7 +87,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 	c := b.config
 	s := &filter.Snapshot{
 		Rules:              b.rules(),
-		PeerList:           b.hosts("PeerList", ""),
+		PeerList:           b.hosts("PeerList"),
 		Resolver:           b.resolver(),
 		Log:                b.parts.Log,
 		LogWhy:             c.Bool("LogWhy"),
@@ -144,8 +144,8 @@ func (b *builder) rules() *policy.Rules {
 		SenderHeaders:         b.names("SenderHeaders"),
 		SenderMacro:           c.String("SenderMacro"),
 		DefaultSender:         c.String("DefaultSender"),
-		InternalHosts:         b.hosts("InternalHosts", "127.0.0.1,::1"),
-		ExternalIgnoreList:    b.hosts("ExternalIgnoreList", ""),
+		InternalHosts:         b.hosts("InternalHosts"),
+		ExternalIgnoreList:    b.hosts("ExternalIgnoreList"),
 		MTA:                   b.set("MTA", false),
 		MacroList:             b.macros(),
 		POPDBFile:             b.set("POPDBFile", false),

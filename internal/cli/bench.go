@@ -81,7 +81,7 @@ func (o *benchOptions) load() (load.Options, error) {
 	if !o.remote && !isLocal(socket) {
 		return load.Options{}, exitf(exUsage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
 	}
-	run := load.Options{Network: socket.Network, Address: dialAddress(socket), Connections: o.connections, Messages: o.messages, Duration: o.duration}
+	run := load.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections, Messages: o.messages, Duration: o.duration}
 	run.Message = milter.Message{
 		Envelope: milter.Envelope{Host: "bench.invalid", Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1"), Port: 25},
 			From: o.from, Rcpts: []string{"bench@example.org"}},

@@ -129,7 +129,7 @@ Sealed by dojang.
 
 // send hands one message to the filter over a connection of its own.
 func send(ctx context.Context, socket config.Socket, m milter.Message) (milter.Outcome, error) {
-	client, err := milter.Dial(socket.Network, dialAddress(socket), milter.ClientOptions{})
+	client, err := milter.Dial(socket.Network, socket.DialAddress(), milter.ClientOptions{})
 	if err != nil {
 		return milter.Outcome{}, fmt.Errorf("the filter's own socket does not answer: %w", err)
 	}
@@ -147,12 +147,4 @@ func (st *upState) test(job string, addr netip.Addr, raw []byte) milter.Message 
 		Macros: map[string]string{"i": job, "j": "mail." + st.domain, "daemon_name": "dojang-up"},
 		Raw:    raw,
 	}
-}
-
-// dialAddress is where a socket that listens on every interface is reached.
-func dialAddress(s config.Socket) string {
-	if s.Network != "unix" && strings.HasPrefix(s.Address, ":") {
-		return "localhost" + s.Address
-	}
-	return s.Address
 }

@@ -36,6 +36,15 @@ type Socket struct {
 	Role    Role
 }
 
+// DialAddress is where the socket is reached from this host: by localhost when it
+// listens on every interface.
+func (s Socket) DialAddress() string {
+	if s.Network != "unix" && strings.HasPrefix(s.Address, ":") {
+		return "localhost" + s.Address
+	}
+	return s.Address
+}
+
 // ParseSocket reads inet:PORT[@HOST], inet6:PORT[@HOST], local:PATH, unix:PATH
 // or a bare PATH, then any of mode=, owner=, group= (UNIX sockets alone),
 // role=sign, role=verify and role=both, or sign, verify, both for short.

@@ -60,11 +60,7 @@ func (r *Report) Message(ctx context.Context, s config.Socket, author string, lo
 }
 
 func sendAs(ctx context.Context, s config.Socket, author string, raw []byte) (milter.Outcome, error) {
-	address := s.Address
-	if s.Network != "unix" && strings.HasPrefix(address, ":") {
-		address = "localhost" + address
-	}
-	client, err := milter.Dial(s.Network, address, milter.ClientOptions{})
+	client, err := milter.Dial(s.Network, s.DialAddress(), milter.ClientOptions{})
 	if err != nil {
 		return milter.Outcome{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -16,11 +15,7 @@ import (
 // the filter answers.
 func (r *Report) Socket(s config.Socket, postfix *Person) bool {
 	const check = "socket"
-	address := s.Address
-	if s.Network != "unix" && strings.HasPrefix(address, ":") {
-		address = "localhost" + address
-	}
-	conn, err := net.DialTimeout(s.Network, address, 3*time.Second)
+	conn, err := net.DialTimeout(s.Network, s.DialAddress(), 3*time.Second)
 	if err != nil {
 		r.Add(check, Bad, socketRemedy(s, err), "the filter does not answer on %s: %s", s.Address, rootCause(err))
 		return false
