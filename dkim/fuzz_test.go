@@ -53,6 +53,9 @@ func FuzzSignature(f *testing.F) {
 		if b, ok := s.Tags.Get("b"); !ok || string(compact(nil, s.Raw[b.Start:b.End])) != s.Encoded {
 			t.Fatalf("b= of %q is at %d to %d", value, b.Start, b.End)
 		}
+		if s, err = ParseSignature(l.At(0).Value()); err != nil { // its line ends are CRLF now
+			t.Fatalf("%q is refused as a field: %v", value, err)
+		}
 		blanked := s.CanonicalHeader(l, 0)
 		if len(s.Encoded) > 20 && bytes.Count(blanked, []byte(s.Encoded)) > bytes.Count(value, []byte(s.Encoded)) {
 			t.Fatalf("b= is not blanked in %q", blanked)
