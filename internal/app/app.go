@@ -273,7 +273,7 @@ func (a *App) listen() (listeners []listener, err error) {
 			if early && s.Owner == "" && a.config.String("UserID") != "" {
 				s.Owner = a.account.Name // as it is for those made later
 			}
-			l, err := listen(s)
+			l, err := listen(s, a.account.Name)
 			if err != nil {
 				return err
 			}

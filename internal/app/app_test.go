@@ -324,46 +324,6 @@ func TestMetricsSocketAnswers(t *testing.T) {
 	}
 }
 
-func TestMetricsSocketIsLocalOnly(t *testing.T) {
-	for text, ok := range map[string]bool{"inet:9890@127.0.0.1": true, "inet:9890@localhost": true, "inet6:9890@[::1]": true, "local:/x": true, "inet:9890": false, "inet:9890@0.0.0.0": false, "inet:9890@192.0.2.1": false} {
-		socket, err := config.ParseSocket(text)
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if got := onlyLocal(socket) == nil; got != ok {
-			t.Errorf("%s: taken %v, want %v", text, got, ok)
-		}
-	}
-}
-
-func TestListenRemovesStaleSocketsOnly(t *testing.T) {
-	dir := t.TempDir()
-	stale := filepath.Join(dir, "stale")
-	l, err := net.Listen("unix", stale)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
-	if l, err = listen(config.Socket{Network: "unix", Address: stale}); err != nil {
-		t.Fatalf("a stale socket was not replaced: %v", err)
-	}
-	defer l.Close()
-	if _, err := listen(config.Socket{Network: "unix", Address: stale}); err == nil || !strings.Contains(err.Error(), "another process answers") {
-		t.Errorf("a socket in use: %v", err)
-	}
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listen(config.Socket{Network: "unix", Address: file}); err == nil {
-		t.Error("a plain file was taken for a socket")
-	}
-	if text, _ := os.ReadFile(file); string(text) != "precious" {
-		t.Error("a plain file was removed")
-	}
-}
-
 func TestRestartLimits(t *testing.T) {
 	at := func(seconds ...int) (times []time.Time) {
 		for _, s := range seconds {

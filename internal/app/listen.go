@@ -3,10 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"dojang/internal/config"
@@ -14,12 +17,12 @@ import (
 
 // listen opens one Socket line. A UNIX socket left behind by a filter that is
 // gone is removed; one that somebody answers on, or a file that is no socket,
-// is not touched.
-func listen(s config.Socket) (net.Listener, error) {
+// is not touched. It is made as user.
+func listen(s config.Socket, user string) (net.Listener, error) {
 	if s.Network != "unix" {
 		l, err := net.Listen(s.Network, s.Address)
 		if err != nil {
-			return nil, fmt.Errorf("socket %s: %w", s.Address, errors.Unwrap(err))
+			return nil, bindError(s, user, err)
 		}
 		return l, nil
 	}
@@ -28,13 +31,31 @@ func listen(s config.Socket) (net.Listener, error) {
 	}
 	l, err := net.Listen("unix", s.Address)
 	if err != nil {
-		return nil, fmt.Errorf("socket %s: %w", s.Address, errors.Unwrap(err))
+		return nil, bindError(s, user, err)
 	}
 	if err := setSocketAccess(s); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// bindError says what to do about a socket that user cannot make.
+func bindError(s config.Socket, user string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; `ss -ltnp` names the process that has it: stop that one, or choose another address"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; no interface of this machine has that address, see `ip address`"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "; make its folder: install -d -o " + user + " " + filepath.Dir(s.Address)
+	case errors.Is(err, fs.ErrPermission) && s.Network == "unix":
+		hint = "; its folder must be the filter's: chown " + user + " " + filepath.Dir(s.Address)
+	case errors.Is(err, fs.ErrPermission):
+		hint = "; ports below 1024 are root's: choose another"
+	}
+	return fmt.Errorf("socket %s: %w%s", s.Address, errors.Unwrap(err), hint)
 }
 
 func removeStale(path string) error {

@@ -30,7 +30,7 @@ func (a *App) serveMetrics() (stop func(), err error) {
 	if err := onlyLocal(socket); err != nil {
 		return nil, &StartError{exConfig, err.Error()}
 	}
-	l, err := listen(socket)
+	l, err := listen(socket, a.account.Name)
 	if err != nil {
 		return nil, fmt.Errorf("MetricsSocket: %w", err)
 	}

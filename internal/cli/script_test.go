@@ -15,6 +15,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 					"mode":     scriptMode,
 					"exits":    scriptExits,
 					"fault":    scriptFault,
+					"waitfor":  scriptWaitFor,
 				},
 			})
 		})
@@ -164,6 +166,20 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if (fmt.Sprint(code) == args[0]) == neg {
 		ts.Fatalf("exit status %d", code)
+	}
+}
+
+// scriptWaitFor runs "waitfor SOCKET": somebody listens on the UNIX socket.
+func scriptWaitFor(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("unix", args[0])
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v", err)
+		}
 	}
 }
 

@@ -21,7 +21,11 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	st.print(s)
+	listens, err := config.ParseSocket(o.socket)
+	if err != nil {
+		return exitf(exUsage, "--socket %s: %w", o.socket, err)
+	}
+	st.print(s, listens)
 	load := func() (*config.Config, problem.List) { return config.Load(st.config) }
 	c, problems := load()
 	problems.Write(s.Err)
@@ -61,22 +65,22 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 }
 
 // print tells what to publish and what to paste.
-func (st *upState) print(s Streams) {
+func (st *upState) print(s Streams, socket config.Socket) {
 	fmt.Fprintf(s.Out, "Keys, tables and configuration: %s\n\n", st.dir)
 	fmt.Fprintf(s.Out, "Publish these DNS records for %s:\n\n", st.domain)
 	for _, k := range st.keys {
 		_ = keyrecord.Write(s.Out, keyrecord.ZoneLine, k.record) // a terminal that is gone does not mind
 	}
-	fmt.Fprint(s.Out, `
+	fmt.Fprintf(s.Out, `
 Tell Postfix about the filter:
 
-  postconf -e 'smtpd_milters = inet:127.0.0.1:8891'
+  postconf -e 'smtpd_milters = %s'
   postconf -e 'non_smtpd_milters = $smtpd_milters'
   postconf -e 'milter_protocol = 6'
   postconf -e 'milter_default_action = accept'
   postfix reload
 
-`)
+`, socket.ForPostfix())
 }
 
 // prove sends a message through the filter's own socket as a local client, and

@@ -45,6 +45,14 @@ func (s Socket) DialAddress() string {
 	return s.Address
 }
 
+// ForPostfix is how Postfix on this host names the socket in main.cf.
+func (s Socket) ForPostfix() string {
+	if s.Network == "unix" {
+		return "unix:" + s.Address
+	}
+	return "inet:127.0.0.1:" + s.Address[strings.LastIndexByte(s.Address, ':')+1:]
+}
+
 // ParseSocket reads inet:PORT[@HOST], inet6:PORT[@HOST], local:PATH, unix:PATH
 // or a bare PATH, then any of mode=, owner=, group= (UNIX sockets alone),
 // role=sign, role=verify and role=both, or sign, verify, both for short.

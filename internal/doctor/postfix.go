@@ -115,12 +115,7 @@ func suggest(sockets []config.Socket) string {
 	if len(sockets) == 0 {
 		return "inet:127.0.0.1:8891"
 	}
-	s := sockets[0]
-	if s.Network == "unix" {
-		return "unix:" + s.Address
-	}
-	port := s.Address[strings.LastIndexByte(s.Address, ':')+1:]
-	return "inet:127.0.0.1:" + port
+	return sockets[0].ForPostfix()
 }
 
 // order wants OpenDMARC behind us: it reads our results.
