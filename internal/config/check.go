@@ -194,7 +194,7 @@ func companions() []companion {
 		{"SyslogFacility", []string{"Syslog"}}, {"SyslogName", []string{"Syslog"}},
 		{"SyslogSuccess", logs}, {"LogResults", logs}, {"LogWhy", logs},
 		{"TemporaryDirectory", []string{"KeepTemporaryFiles"}}, {"LDAPBindPassword", []string{"LDAPBindUser"}},
-		{"StatisticsName", []string{"Statistics"}}, {"StatisticsPrefix", []string{"Statistics"}}, {"StatisticsPolicyScript", []string{"Statistics"}},
+		{"StatisticsName", []string{"Statistics"}}, {"StatisticsPolicyScript", []string{"Statistics"}},
 		{"FlowDataFactor", []string{"RateLimits"}}, {"FlowDataTTL", []string{"RateLimits"}}, {"ReputationLimitModifiers", []string{"ReputationLimits"}},
 		{"ReputationTimeFactor", []string{"ReputationLimits"}}, {"ReputationRatios", []string{"ReputationSpamCheck"}}, {"ReputationSpamCheck", []string{"ReputationRatios"}}, {"ScriptUnsafe", scripts},
 	}

@@ -21,7 +21,7 @@ func historicOptions() []Option {
 		{Name: "SingleAuthResult", Since: "2.11", Doc: "Put the result of one signature alone into Authentication-Results. Each signature has its result now."},
 		{Name: "AlwaysSignHeaders", Since: "2.5", instead: "OversignHeaders", Doc: "The former name of OversignHeaders."},
 		{Name: "AnonymousDomains", Since: "2.4", Doc: "Part of statistics for a project that has ended."},
-		{Name: "AnonymousStatistics", Since: "2.5", Doc: "Hashed names and addresses in Statistics."},
+		{Name: "AnonymousStatistics", Since: "2.5", Doc: "Hashed names and addresses in Statistics; they stand there as they are now."},
 		{Name: "BodyLengths", Since: "2.1", instead: "BodyLengthDB", Doc: "Put the body's length into each signature."},
 		{Name: "BodyLengthDBFile", Since: "2.4", instead: "BodyLengthDB", Doc: "The former name of BodyLengthDB."},
 		{Name: "InsecureKey", Since: "2.5", instead: "UnprotectedKey", Doc: "The former name of UnprotectedKey."},

@@ -19,13 +19,15 @@ import (
 
 var received = regexp.MustCompile(`(?m)^(M(?:[^\t]*\t){4})\d{9,}\t`)
 
-// TestStatisticsAreOpenDKIMs compares the files record by record.
+// TestStatisticsAreOpenDKIMs compares the files record by record. A
+// StatisticsPrefix changes nothing in either: nothing is hashed.
 func TestStatisticsAreOpenDKIMs(t *testing.T) {
 	revoked := "rev._domainkey.example.com v=DKIM1; p=\n"
 	theirs, ours := both(t, `Mode sv
 TestDNSData file:DIR/dns
 Statistics DIR/statistics
 StatisticsName reporter
+StatisticsPrefix salt
 MaximumSignaturesToVerify 2
 KeyTable csl:k=example.com:sel:DIR/key
 SigningTable csl:example.com=k
