@@ -84,7 +84,7 @@ func actionOptions() []Option {
 		{Name: "On-Default", Type: String, Allowed: actions, ObeyedBy: "policy",
 			Doc: "Sets all the On- options at once; those given by themselves outrank it, wherever they stand." + words},
 		{Name: "On-BadSignature", Type: String, Default: "accept", Allowed: actions, ObeyedBy: "policy",
-			Doc: "What is done with a message whose signature does not verify." + words + " A key that its owner marks as being tested (t=y) is exempt."},
+			Doc: "What is done with a message whose signature does not verify." + words + " A key that its owner marks as being tested (t=y) is exempt. When the signature asks for reports (r=y), the reply of reject and tempfail begins with the text that its domain publishes for it (rs= of RFC 6651)."},
 		{Name: "On-DNSError", Type: String, Default: "tempfail", Allowed: actions, ObeyedBy: "policy",
 			Doc: "What is done when a key cannot be looked up for now." + words},
 		{Name: "On-InternalError", Type: String, Default: "tempfail", Allowed: actions, ObeyedBy: "policy",

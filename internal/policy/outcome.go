@@ -218,7 +218,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	r.tellDecision(o, decider)
 	r.diagnose(o, f, decider)
 	r.report(o, f, v, decider)
-	r.follow(o, f, decider)
+	r.follow(o, f, v, decider)
 }
 
 func (r *Rules) unsigned(o *Outcome, f *Facts) {
@@ -258,7 +258,7 @@ func (p *Plan) deciding(judged []Judged) *Judged {
 // Compat(opendkim 2.11): only a wrong signature, a revoked or absent key and, as
 // in its later versions, a failed look-up have an option; whatever else is
 // wrong is told in the result, and the message goes on.
-func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
+func (r *Rules) follow(o *Outcome, f *Facts, v *Verdict, j *Judged) {
 	switch {
 	case j.Treatment == TreatFail && j.Status == dkim.StatusPass:
 		r.answer(o, r.Verdicts.reply(BadSignature))
@@ -268,7 +268,7 @@ func (r *Rules) follow(o *Outcome, f *Facts, j *Judged) {
 		if j.Result.Testing {
 			return // RFC 6376 §3.6.1 t=y: treated as if unsigned
 		}
-		r.answer(o, r.Verdicts.reply(BadSignature))
+		r.answer(o, v.asRequested(r.Verdicts.reply(BadSignature), j.Signature))
 		r.redirect(o, f)
 	case isSyntaxError(j.Reason):
 		reply := r.Verdicts.reply(BadSignature)

@@ -11,8 +11,8 @@ import (
 const maxQuestions = 16
 
 // Questions are the names of TXT records, beside those of keys, that what
-// becomes of a message to be verified depends on: consents of ATPS and vouchers
-// of VBR. They are asked at once with the keys, before it is known whether a
+// becomes of a message to be verified depends on: consents of ATPS, vouchers of
+// VBR, and what signers want to be said of failures. They are asked at once with the keys, before it is known whether a
 // signature passes, so that nothing waits for them in turn.
 func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature]) []string {
 	var names []string
@@ -34,6 +34,14 @@ func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature
 			if name, ok := info.name(certifier); ok {
 				ask(name)
 			}
+		}
+	}
+	if !r.repliesToFailure() {
+		return names
+	}
+	for s := range signatures {
+		if name := reportName(s); name != "" && wantsReport(s) {
+			ask(name)
 		}
 	}
 	return names

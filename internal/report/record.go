@@ -16,7 +16,6 @@ type Record struct {
 	Local      string   // ra=, the local part of the address
 	Percentage int      // rp=
 	Conditions []string // rr=; nil for all
-	Text       string   // rs=, for SMTP replies
 
 	domain string // of the address, in A-label form
 }
@@ -36,7 +35,7 @@ func ParseRecord(text string) *Record {
 	if !ok {
 		return nil
 	}
-	r := &Record{Local: local, Percentage: 100, Text: string(tags.Value("rs"))}
+	r := &Record{Local: local, Percentage: 100}
 	if v := tags.Value("rp"); v != nil {
 		n, err := strconv.ParseUint(string(v), 10, 32)
 		if err != nil || n > 100 {

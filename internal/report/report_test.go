@@ -29,7 +29,7 @@ func TestParseRecord(t *testing.T) {
 	}{
 		{"ra=dkim-errors", &Record{Local: "dkim-errors", Percentage: 100}},
 		{"ra=dkim=2Derrors; rp=97; rr=v:x", &Record{Local: "dkim-errors", Percentage: 97, Conditions: []string{"v", "x"}}},
-		{"ra=dkim-adsp-errors; rp=100; rs=come=20back", &Record{Local: "dkim-adsp-errors", Percentage: 100, Text: "come=20back"}},
+		{"ra=dkim-adsp-errors; rp=100; rs=come=20back", &Record{Local: "dkim-adsp-errors", Percentage: 100}},
 		{"rr = all ; ra = a.b", &Record{Local: "a.b", Percentage: 100, Conditions: []string{"all"}}},
 		{"ra=joe@elsewhere.example", &Record{Local: "joe", Percentage: 100}},
 		{"ra=joe=40elsewhere.example", &Record{Local: "joe", Percentage: 100}},
