@@ -52,6 +52,9 @@ type Options struct {
 	ShutdownTimeout time.Duration
 	// AutoReloadInterval is how often AutoReload looks at the files; 0 is one second.
 	AutoReloadInterval time.Duration
+	// KeepInterval is how often counts of mail are written to their files, beside
+	// the stop; 0 is five minutes.
+	KeepInterval time.Duration
 }
 
 // App is a filter at work.
@@ -68,6 +71,7 @@ type App struct {
 	summary  summary
 	watched  fileTimes
 	manager  *manager
+	counts   []*countFile
 	reload   sync.Mutex // held by whoever reloads; guards config, summary and watched
 }
 
@@ -81,6 +85,9 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	}
 	if a.o.AutoReloadInterval <= 0 {
 		a.o.AutoReloadInterval = time.Second
+	}
+	if a.o.KeepInterval <= 0 {
+		a.o.KeepInterval = 5 * time.Minute
 	}
 	log, closeLog, problems := OpenLog(o.Config, o.Console)
 	if problems.HasErrors() {
@@ -114,7 +121,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Counter: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Counter: new(reputation.Counter), Flow: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)
@@ -162,11 +169,16 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	go a.watchSignals(ctx, reloads)
 	go a.keepWatchdog(ctx)
 	go a.restWhenQuiet(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { a.keepCounts(ctx) })
 	select {
 	case <-ctx.Done():
 	case err = <-serving:
+		stop()
 	}
 	a.stop()
+	keeping.Wait()
+	a.writeCounts()
 	status := 0
 	if err != nil {
 		status = 1
@@ -188,6 +200,7 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 	if stopMetrics, err = a.serveMetrics(); err != nil {
 		return nil, nil, err
 	}
+	a.readCounts()
 	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args)
 	return a.serve(listeners), stopMetrics, nil
 }

@@ -53,6 +53,8 @@ type server struct {
 	app  *App
 	halt func() // stops it and waits, once
 	done chan error
+	// every is KeepInterval.
+	every time.Duration
 }
 
 // newServer makes a folder with a key and tables for example.com and starts a
@@ -115,7 +117,7 @@ func (s *server) start() {
 		s.t.Fatal(problems)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, problems := New(ctx, Options{Config: c, Path: s.conf, Load: load, Version: "test", Console: logging.NewStream(s.log, "", slog.LevelDebug)})
+	a, problems := New(ctx, Options{Config: c, Path: s.conf, Load: load, Version: "test", Console: logging.NewStream(s.log, "", slog.LevelDebug), KeepInterval: s.every})
 	if a == nil {
 		s.t.Fatal(problems)
 	}

@@ -55,6 +55,13 @@ func (b *builder) close() {
 	}
 }
 
+// wantFolder warns of a folder that is not there.
+func (b *builder) wantFolder(option, dir string) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		b.warn(option, "make it, writable by the filter's user", "%s: not a folder", dir)
+	}
+}
+
 // set opens the data set that an option names; nil when the option is not set.
 func (b *builder) set(option string, foldCase bool) dataset.Set {
 	if b.config.String(option) == "" {

@@ -118,6 +118,11 @@ func (a *App) keepWatchdog(ctx context.Context) {
 	if interval == 0 {
 		return
 	}
+	every(ctx, interval, func() { a.manager.tell("WATCHDOG=1") })
+}
+
+// every does something again and again until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -125,7 +130,7 @@ func (a *App) keepWatchdog(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			a.manager.tell("WATCHDOG=1")
+			do()
 		}
 	}
 }

@@ -57,9 +57,7 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Re
 		b.delivery(&o)
 	}
 	if wanted.Diagnose {
-		if info, err := os.Stat(o.DiagnosticDirectory); err != nil || !info.IsDir() {
-			b.warn("DiagnosticDirectory", "make it, writable by the filter's user", "%s: not a folder", o.DiagnosticDirectory)
-		}
+		b.wantFolder("DiagnosticDirectory", o.DiagnosticDirectory)
 	}
 	queue := report.New(o)
 	b.closers = append(b.closers, queue.Close)

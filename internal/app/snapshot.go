@@ -37,6 +37,8 @@ type Parts struct {
 	Resolvers *Resolvers
 	// Counter lets a reload keep what ReputationLimits counted; nil starts anew.
 	Counter *reputation.Counter
+	// Flow lets a reload keep what RateLimits counted; nil starts anew.
+	Flow *reputation.Counter
 	// Engine makes what signs with an RSA key; nil is the standard library.
 	Engine func(crypto.Signer) (crypto.Signer, error)
 	// FastRSA is filter.Snapshot's; nil is the standard library.
@@ -129,9 +131,7 @@ func (b *builder) temporaryDirectory() string {
 		return ""
 	}
 	dir := b.config.String("TemporaryDirectory")
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		b.warn("TemporaryDirectory", "make it, writable by the filter's user", "%s: not a folder", dir)
-	}
+	b.wantFolder("TemporaryDirectory", dir)
 	return dir
 }
 

@@ -195,7 +195,8 @@ func companions() []companion {
 		{"SyslogSuccess", logs}, {"LogResults", logs}, {"LogWhy", logs},
 		{"TemporaryDirectory", []string{"KeepTemporaryFiles"}}, {"LDAPBindPassword", []string{"LDAPBindUser"}},
 		{"StatisticsName", []string{"Statistics"}}, {"StatisticsPolicyScript", []string{"Statistics"}},
-		{"FlowDataFactor", []string{"RateLimits"}}, {"FlowDataTTL", []string{"RateLimits"}}, {"ReputationLimitModifiers", []string{"ReputationLimits"}},
+		{"FlowData", []string{"RateLimits"}}, {"FlowDataFactor", []string{"RateLimits"}}, {"FlowDataTTL", []string{"RateLimits"}}, {"ReputationLimitModifiers", []string{"ReputationLimits"}},
+		{"ReputationCache", []string{"ReputationLimits", "ReputationRatios"}},
 		{"ReputationTimeFactor", []string{"ReputationLimits"}}, {"ReputationRatios", []string{"ReputationSpamCheck"}}, {"ReputationSpamCheck", []string{"ReputationRatios"}}, {"ScriptUnsafe", scripts},
 	}
 }

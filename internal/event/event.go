@@ -311,6 +311,12 @@ func ReputationFailed(domain string, err error) Event {
 	return failure("reputation_failed", fmt.Sprintf("reputation query for %s failed: %s", cut(domain), cut(err.Error())), slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
 }
 
+// RateExceeded: more is sent than RateLimits lets. Compat(opendkim 2.11): whose
+// limit it is, is "'DOMAIN'" or "unsigned mail".
+func RateExceeded(whose string, limit int64) Event {
+	return failure("rate_exceeded", fmt.Sprintf("rate limit for %s (%d) exceeded", cut(whose), limit), slog.String("whose", cut(whose)), slog.Int64("limit", limit))
+}
+
 // Traffic is what a domain sent in a period, and may send. Below 0: no limit.
 type Traffic struct {
 	Messages, Spam, Limit int64

@@ -25,6 +25,7 @@ func TestLevels(t *testing.T) {
 		{KeyNotFound("s", "d", "s._domainkey.d"), slog.LevelError},
 		{UnknownKey("k"), slog.LevelError},
 		{SyntaxError("why"), slog.LevelError},
+		{RateExceeded("unsigned mail", 1), slog.LevelError}, // as upstream's source says
 	} {
 		if c.event.Level != c.want {
 			t.Errorf("%q is told at level %v, want %v", c.event.Text, c.event.Level, c.want)

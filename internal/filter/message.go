@@ -201,7 +201,7 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 		verdict.Signatures, verdict.SignError = m.sign(s)
 	}
 	if m.bodyHash != nil {
-		verdict.Reputation = s.snapshot.Rules.AskReputation(m.ctx, &m.facts, verdict.Now, verdict.Results, m.bodyHash.Sum())
+		s.snapshot.Rules.AskReputation(m.ctx, &m.facts, m.plan, &verdict, m.bodyHash.Sum())
 	}
 	m.writeFiles(s, &verdict)
 	outcome := s.snapshot.Rules.Outcome(&m.facts, m.plan, &verdict)

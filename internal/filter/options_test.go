@@ -105,6 +105,7 @@ func spoilt(m *milter.Message) { m.Raw = append(m.Raw, "more\r\n"...) }
 // limiting are the effects of the reputation options on a first message.
 func limiting() []effect {
 	over := answers("450 4.7.1 too much mail")
+	deferred := func(_ *rig, out milter.Outcome) bool { return out.Final.Kind == milter.ReplyTempFail }
 	return []effect{
 		{option: "ReputationLimits", base: verifying, more: "ReputationLimits csl:example.com=0", signed: "\n", holds: over},
 		{option: "ReputationLimitModifiers", base: verifying + "ReputationLimits csl:example.com=1\n", more: "ReputationLimitModifiers csl:example.com=-1", signed: "\n", holds: over},
@@ -117,6 +118,7 @@ func limiting() []effect {
 		{option: "ReputationVerbose", base: verifying + "ReputationLimits csl:example.com=5\n", signed: "\n", holds: func(r *rig, _ milter.Outcome) bool {
 			return strings.Contains(strings.Join(r.log.take(), "\n"), "allowed by reputation of example.com (ratio -1, count 1, spam 0, limit 5)")
 		}},
+		{option: "RateLimits", base: verifying, more: "RateLimits csl:example.com=0", signed: "\n", holds: deferred},
 		{option: "On-ReputationError", base: verifying + "ReputationLimits csl:example.com=many\n", more: "On-ReputationError reject", signed: "\n",
 			holds: func(_ *rig, out milter.Outcome) bool { return out.Final.Kind == milter.ReplyReject }},
 	}

@@ -22,8 +22,9 @@ type Verdict struct {
 	Kept func(dkim.Canonicalization) []byte
 	// Answers are those to Questions, by their names.
 	Answers map[string]dkim.KeyAnswer
-	// Reputation is the answer to AskReputation; nil when that was not asked.
-	Reputation *reputation.Answer
+	// Reputation and Rate are the answers to AskReputation; nil when that was not
+	// asked.
+	Reputation, Rate *reputation.Answer
 }
 
 // Signature is one that we made.
@@ -99,6 +100,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		}
 		r.verified(o, f, p, v)
 		r.limit(o, v.Reputation)
+		r.limitRate(o, v.Rate)
 	}
 	if p.Scripted != nil {
 		r.scripted(o, p.Scripted)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"regexp"
 	"slices"
-	"time"
 
 	"dojang/dkim"
 	"dojang/internal/event"
@@ -19,21 +18,35 @@ type Reputation struct {
 	SpamCheck *regexp.Regexp      // matched against "Name: value" of each field; nil: no mail is spam
 	Test      bool                // tell, but let the message go on
 	Verbose   bool                // tell of messages within the limits too
+	Rates     *reputation.Checker // RateLimits, which counts for itself; nil: there are none
 }
 
-// AsksReputation reports whether a message counts for the limits: mail of others
-// that is verified.
+// AsksReputation reports whether a message counts for any limits: one that is
+// verified.
 func (r *Rules) AsksReputation(p *Plan) bool {
+	return r.countsReputation(p) || r.countsRate(p)
+}
+
+// countsReputation leaves out our own mail.
+func (r *Rules) countsReputation(p *Plan) bool {
 	return r.Reputation.Checker != nil && p.Verify && !p.Internal
 }
 
-// AskReputation counts a message that AsksReputation is true for. Body is the
-// hash of its body.
-func (r *Rules) AskReputation(ctx context.Context, f *Facts, now time.Time, results []dkim.Result, body []byte) *reputation.Answer {
-	m := reputation.Message{Domains: passing(results), Spam: r.Reputation.isSpam(f)}
+func (r *Rules) countsRate(p *Plan) bool { return r.Reputation.Rates != nil && p.Verify }
+
+// AskReputation counts a message that AsksReputation is true for, and puts the
+// answers into its verdict. Body is the hash of its body.
+func (r *Rules) AskReputation(ctx context.Context, f *Facts, p *Plan, v *Verdict, body []byte) {
+	m := reputation.Message{Domains: passing(v.Results), Spam: r.Reputation.isSpam(f)}
 	copy(m.Body[:], body)
-	a := r.Reputation.Checker.Check(ctx, now, m)
-	return &a
+	if r.countsReputation(p) {
+		a := r.Reputation.Checker.Check(ctx, v.Now, m)
+		v.Reputation = &a
+	}
+	if r.countsRate(p) {
+		a := r.Reputation.Rates.Check(ctx, v.Now, m)
+		v.Rate = &a
+	}
 }
 
 // passing lists the domains of signatures that hold. Compat(opendkim 2.11): those
@@ -85,6 +98,27 @@ func (r *Rules) limit(o *Outcome, a *reputation.Answer) {
 		o.tell(event.WithinLimits(a.Domain, traffic(a)))
 	default:
 		o.tell(event.NoLimits(a.Domain))
+	}
+}
+
+// limitRate defers a message that is more than RateLimits lets its domain send,
+// in the MTA's own words. Compat(opendkim 2.11): a limit that cannot be had is
+// none.
+func (r *Rules) limitRate(o *Outcome, a *reputation.Answer) {
+	switch {
+	case a == nil:
+	case a.Err != nil:
+		o.tell(event.DatasetError("RateLimits", a.Err))
+	case a.Over:
+		whose := "unsigned mail"
+		if a.Domain != reputation.NullDomain {
+			whose = "'" + a.Domain + "'"
+		}
+		o.tell(event.RateExceeded(whose, a.Rule.Limit))
+		if o.Reply.Action == Accept {
+			o.summarize("over the rate limit for %s", whose)
+			o.Reply = Reply{Action: TempFail}
+		}
 	}
 }
 

@@ -41,25 +41,60 @@ func TestLimitOfAnAnswer(t *testing.T) {
 		if c.change != nil {
 			c.change(r)
 		}
-		f := &Facts{JobID: "JOB", Fields: fieldsOf(t, standardHeader), Macro: func(string) string { return "JOB" }}
-		o := r.Outcome(f, &Plan{Verify: true}, &Verdict{Reputation: c.answer})
-		if got := describeOutcome(o)[0]; got != c.reply {
-			t.Errorf("%s: %s, want %s", c.name, got, c.reply)
+		holdUnsigned(t, c.name, r, &Verdict{Reputation: c.answer}, c.reply, c.told)
+	}
+}
+
+// holdUnsigned wants a reply to an unsigned message, and these lines about it.
+func holdUnsigned(t *testing.T, name string, r *Rules, v *Verdict, reply string, lines []string) {
+	t.Helper()
+	f := &Facts{JobID: "JOB", Fields: fieldsOf(t, standardHeader), Macro: func(string) string { return "JOB" }}
+	o := r.Outcome(f, &Plan{Verify: true}, v)
+	if got := describeOutcome(o)[0]; got != reply {
+		t.Errorf("%s: %s, want %s", name, got, reply)
+	}
+	if got := told(o.Notes)[1:]; !slices.Equal(got, lines) { // the first says that there is no signature
+		t.Errorf("%s: told %q, want %q", name, got, lines)
+	}
+}
+
+// The line is upstream's; the reply is the MTA's own.
+func TestLimitOfARate(t *testing.T) {
+	over := reputation.Answer{Domain: "example.com", Known: true, Over: true, Tally: reputation.Tally{Messages: 4}, Rule: reputation.Rule{Limit: 3}}
+	unsigned, within, failed := over, over, reputation.Answer{Domain: "example.com", Err: errors.New("no server")}
+	unsigned.Domain, within.Over = reputation.NullDomain, false
+	for _, c := range []struct {
+		name   string
+		answer *reputation.Answer
+		refuse bool // for another reason
+		reply  string
+		told   []string
+	}{
+		{"not asked", nil, false, "accept", nil},
+		{"within", &within, false, "accept", nil},
+		{"over", &over, false, "tempfail", []string{"rate limit for 'example.com' (3) exceeded"}},
+		{"over, unsigned", &unsigned, false, "tempfail", []string{"rate limit for unsigned mail (3) exceeded"}},
+		{"over, but refused anyway", &over, true, "reject 550 5.7.0 no DKIM signature data", []string{"rate limit for 'example.com' (3) exceeded"}},
+		{"failed", &failed, false, "accept", []string{"RateLimits: no server"}},
+	} {
+		r := &Rules{Verify: true}
+		if c.refuse {
+			r.Verdicts.Set(NoSignature, Reject)
 		}
-		if got := told(o.Notes)[1:]; !slices.Equal(got, c.told) { // the first says that there is no signature
-			t.Errorf("%s: told %q, want %q", c.name, got, c.told)
-		}
+		holdUnsigned(t, c.name, r, &Verdict{Rate: c.answer}, c.reply, c.told)
 	}
 }
 
 // Upstream leaves out its own mail, and signatures with a key under test.
 func TestWhatCountsForReputation(t *testing.T) {
 	r := &Rules{Reputation: Reputation{Checker: new(reputation.Checker)}}
+	rates := &Rules{Reputation: Reputation{Rates: new(reputation.Checker)}} // of all that is verified
 	for _, c := range []struct {
 		rules *Rules
 		plan  Plan
 		want  bool
-	}{{r, Plan{Verify: true}, true}, {r, Plan{Verify: true, Internal: true}, false}, {r, Plan{}, false}, {new(Rules), Plan{Verify: true}, false}} {
+	}{{r, Plan{Verify: true}, true}, {r, Plan{Verify: true, Internal: true}, false}, {r, Plan{}, false}, {new(Rules), Plan{Verify: true}, false},
+		{rates, Plan{Verify: true}, true}, {rates, Plan{Verify: true, Internal: true}, true}, {rates, Plan{}, false}} {
 		if got := c.rules.AsksReputation(&c.plan); got != c.want {
 			t.Errorf("%+v: %v", c.plan, got)
 		}
@@ -82,8 +117,9 @@ func TestSpamCheck(t *testing.T) {
 	}}
 	for header, want := range map[string]int64{"X-Spam-Flag: YES,\n very": 1, "X-Spam-Flag: NO": 0, "Subject: X-Spam-Flag: YES, very": 0} {
 		r.Reputation.Checker.Counter = new(reputation.Counter)
-		a := r.AskReputation(t.Context(), &Facts{Fields: fieldsOf(t, header)}, time.Unix(1e9, 0), []dkim.Result{result(dkim.ReasonNone)}, nil)
-		if a.Tally.Spam != want || a.Tally.Messages != 1 || a.Over != (want > 0) {
+		v := &Verdict{Now: time.Unix(1e9, 0), Results: []dkim.Result{result(dkim.ReasonNone)}}
+		r.AskReputation(t.Context(), &Facts{Fields: fieldsOf(t, header)}, &Plan{Verify: true}, v, nil)
+		if a := v.Reputation; a.Tally.Spam != want || a.Tally.Messages != 1 || a.Over != (want > 0) {
 			t.Errorf("%q: %+v", header, a)
 		}
 	}

@@ -14,14 +14,22 @@ import (
 
 // Names that stand for domains in the data sets. Compat(opendkim 2.11).
 const (
-	unsigned = "UNSIGNED" // mail without a passing signature
-	lowTime  = "LOW-TIME" // domains in ReputationLowTime, together
-	anyone   = "*"        // domains without a record
+	unsigned    = "UNSIGNED" // mail without a passing signature
+	unsignedRow = "."        // the same in RateLimits
+	lowTime     = "LOW-TIME" // domains in ReputationLowTime, together
+	anyone      = "*"        // domains without a record
 )
+
+// NullDomain is the Domain of an Answer about mail without a passing signature.
+const NullDomain = "NULL domain"
 
 // Checker holds the options, each under the rest of its name in
 // opendkim.conf(5). It does not change.
 type Checker struct {
+	// Plain is for RateLimits: a row is for its own domain alone, and that of "."
+	// for mail without a passing signature.
+	Plain bool
+
 	Limits         dataset.Set   // domain, messages a day; nil: no limits
 	LimitModifiers dataset.Set   // domain, change to the limit: +n, -n, *n, /n or =n
 	Ratios         dataset.Set   // domain, part of its mail that may be spam
@@ -35,7 +43,7 @@ type Checker struct {
 
 // Answer is what was found of one message.
 type Answer struct {
-	Domain string // the one that is over, else the last that was asked; "NULL domain" for none
+	Domain string // the one that is over, else the last that was asked; NullDomain for none
 	Tally  Tally
 	Rule   Rule
 	Known  bool // there is a limit or a ratio for Domain
@@ -59,8 +67,12 @@ func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {
 		ctx = limited
 	}
 	if len(m.Domains) == 0 {
-		a := c.check(ctx, now, unsigned, m)
-		a.Domain = "NULL domain"
+		name := unsigned
+		if c.Plain {
+			name = unsignedRow
+		}
+		a := c.check(ctx, now, name, m)
+		a.Domain = NullDomain
 		return a
 	}
 	var last Answer
@@ -112,7 +124,7 @@ func (c *Checker) period() time.Duration {
 // rule looks up what a domain may send; false when nothing is said of it.
 func (c *Checker) rule(ctx context.Context, name string) (Rule, bool, error) {
 	r := Rule{Limit: -1, Ratio: -1, Minimum: c.Minimum}
-	limit, limited, err := record(ctx, c.Limits, name)
+	limit, limited, err := c.record(ctx, c.Limits, name)
 	if err != nil {
 		return r, false, err
 	}
@@ -121,7 +133,7 @@ func (c *Checker) rule(ctx context.Context, name string) (Rule, bool, error) {
 			return r, false, err
 		}
 	}
-	ratio, rated, err := record(ctx, c.Ratios, name)
+	ratio, rated, err := c.record(ctx, c.Ratios, name)
 	if err != nil {
 		return r, false, err
 	}
@@ -175,9 +187,12 @@ func modified(n int64, operator byte, by int64) int64 {
 
 // record is the value for a domain, else that for domains not known for long,
 // else that for all. Compat(opendkim 2.11): unsigned mail has only the last.
-func record(ctx context.Context, set dataset.Set, name string) (string, bool, error) {
+func (c *Checker) record(ctx context.Context, set dataset.Set, name string) (string, bool, error) {
 	names := []string{name, lowTime, anyone}
-	if name == unsigned {
+	switch {
+	case c.Plain:
+		names = []string{name}
+	case name == unsigned:
 		names = []string{name, anyone}
 	}
 	for _, name := range names {

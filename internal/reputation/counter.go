@@ -49,6 +49,7 @@ type Counter struct {
 	mu       sync.Mutex
 	domains  recent[string, *window]
 	deferred recent[attempt, time.Time]
+	changes  uint64 // calls of Count
 }
 
 // attempt is a message that was refused for now under a domain.
@@ -63,6 +64,7 @@ type attempt struct {
 func (c *Counter) Count(now time.Time, period time.Duration, domain string, body Hash, spam bool, rule Rule) (Tally, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	w, ok := c.domains.get(domain)
 	if !ok || w.period != period {
 		w = &window{period: period}

@@ -1,6 +1,9 @@
 package reputation
 
-import "container/list"
+import (
+	"container/list"
+	"iter"
+)
 
 // recent is a map that forgets what was not used for the longest time.
 type recent[K comparable, V any] struct {
@@ -39,5 +42,17 @@ func (r *recent[K, V]) remove(key K) {
 	if e, ok := r.byKey[key]; ok {
 		r.order.Remove(e)
 		delete(r.byKey, key)
+	}
+}
+
+// oldestFirst walks it from what was not used for the longest time, and is no use
+// itself.
+func (r *recent[K, V]) oldestFirst() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for e := r.order.Back(); e != nil; e = e.Prev() {
+			if item := e.Value.(entry[K, V]); !yield(item.key, item.value) {
+				return
+			}
+		}
 	}
 }

@@ -142,6 +142,20 @@ func TestWhoseLimit(t *testing.T) {
 	}
 }
 
+// A row of RateLimits is for its own domain alone.
+func TestWhoseRate(t *testing.T) {
+	c := Checker{Plain: true, Limits: open(t, "csl:Example.com=7,.=5,*=1,low-time=2,unsigned=3"), TimeFactor: 3, Counter: new(Counter)}
+	for _, x := range []struct {
+		domains []string
+		limit   int64 // below 0: none
+	}{{[]string{"EXAMPLE.com"}, 3}, {nil, 2}, {[]string{"sub.example.com"}, -1}, {[]string{"new.example"}, -1}} {
+		a := c.Check(t.Context(), noon, Message{Domains: x.domains})
+		if a.Err != nil || a.Known != (x.limit >= 0) || a.Rule.Limit != x.limit || x.domains == nil && a.Domain != NullDomain {
+			t.Errorf("%q: %+v, want %d", x.domains, a, x.limit)
+		}
+	}
+}
+
 func TestPeriod(t *testing.T) {
 	for _, c := range []struct {
 		checker Checker

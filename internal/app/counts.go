@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"dojang/internal/reputation"
+)
+
+// countFile is the file of an option that keeps counts over a restart.
+type countFile struct {
+	option string
+	file   reputation.File
+	failed string // what was told last of a write
+}
+
+// readCounts takes over what was counted before the start, as the user that
+// will write it. A failure is told, and no more: mail matters more.
+func (a *App) readCounts() {
+	for _, f := range []*countFile{
+		{option: "ReputationCache", file: reputation.File{Path: a.config.String("ReputationCache"), Counter: a.parts.Counter}},
+		{option: "FlowData", file: reputation.File{Path: flowDataFile(a.config), Counter: a.parts.Flow}},
+	} {
+		if f.file.Path == "" {
+			continue
+		}
+		if err := f.file.Read(time.Now()); err != nil {
+			a.log.Warn(f.option+": "+reason(err), "event", "counts_not_read", "option", f.option)
+		}
+		a.counts = append(a.counts, f)
+	}
+}
+
+// keepCounts writes them now and then, so that a crash loses little.
+func (a *App) keepCounts(ctx context.Context) {
+	if len(a.counts) > 0 {
+		every(ctx, a.o.KeepInterval, a.writeCounts)
+	}
+}
+
+// writeCounts tells of a failure once, until it is another one.
+func (a *App) writeCounts() {
+	for _, f := range a.counts {
+		words := ""
+		if err := f.file.Write(); err != nil {
+			words = reason(err)
+		}
+		if words != "" && words != f.failed {
+			a.log.Error(f.option+": counts not written: "+words, "event", "counts_not_written", "option", f.option)
+		}
+		f.failed = words
+	}
+}
