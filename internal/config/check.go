@@ -248,10 +248,7 @@ func (k *checker) withoutEffect() {
 		if !k.set(o.Name) || strings.EqualFold(k.config.String(o.Name), o.Default) {
 			continue
 		}
-		switch o.Status {
-		case NoEffectYet:
-			k.warn(o.Name, "", "has no effect yet")
-		case Ignored:
+		if o.Status == Ignored {
 			k.warn(o.Name, "take the line out", "there is nothing to do for it here")
 		}
 	}

@@ -106,9 +106,9 @@ func TestCheckTellsOfOptionsWithoutEffect(t *testing.T) {
 		}
 		told := false
 		for _, p := range c.Check() {
-			told = told || p.Option == o.Name && p.Text == "has no effect yet"
+			told = told || p.Option == o.Name && p.Text == "there is nothing to do for it here"
 		}
-		if told != (o.Status == NoEffectYet) {
+		if told != (o.Status == Ignored) {
 			t.Errorf("%s %s (%s): told %v", o.Name, value, o.Status, told)
 		}
 	}

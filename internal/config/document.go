@@ -73,10 +73,7 @@ func markdownFacts(o Option) string {
 	if !o.Reloadable {
 		parts = append(parts, "needs a restart")
 	}
-	switch o.Status {
-	case NoEffectYet:
-		parts = append(parts, "**without effect yet**")
-	case Ignored:
+	if o.Status == Ignored {
 		parts = append(parts, "nothing to do here")
 	}
 	return "*" + strings.Join(parts, "; ") + "*"
@@ -168,10 +165,7 @@ func manOption(b *bytes.Buffer, o Option) {
 	if o.Default != "" {
 		fmt.Fprintf(b, "The default is %s.\n", roff(o.Default))
 	}
-	switch {
-	case o.Status == NoEffectYet:
-		b.WriteString("It is read and checked, but has no effect yet.\n")
-	case o.Since != "2.11":
+	if o.Since != "2.11" {
 		b.WriteString(map[string]string{"dojang": "OpenDKIM does not know it.\n", "2026": "Added to OpenDKIM in 2026.\n"}[o.Since])
 	}
 }

@@ -39,16 +39,14 @@ type Status uint8
 const (
 	// Active options have their effect.
 	Active Status = iota
-	// NoEffectYet options are parsed and checked; a warning says they do nothing.
-	NoEffectYet
-	// Ignored options were meaningful to OpenDKIM's libraries and have nothing to do here, rightly: no warning.
+	// Ignored options were meaningful to OpenDKIM's libraries and have nothing to do here, rightly; a warning says so.
 	Ignored
 	// Historic options belong to older releases: a warning, otherwise ignored.
 	Historic
 )
 
 func (s Status) String() string {
-	return [...]string{"active", "no effect yet", "nothing to do", "historic"}[s]
+	return [...]string{"active", "nothing to do", "historic"}[s]
 }
 
 // Option is one row of the table.

@@ -116,10 +116,7 @@ func facts(o Option) [][2]string {
 	}
 	row("since", since(o))
 	row("reload", map[bool]string{true: "obeyed", false: "not obeyed: restart the filter"}[o.Reloadable])
-	switch o.Status {
-	case NoEffectYet:
-		row("status", "read and checked, but without effect yet")
-	case Ignored:
+	if o.Status == Ignored {
 		row("status", "read; there is nothing to do for it here")
 	}
 	return rows
