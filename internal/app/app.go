@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dojang/internal/config"
+	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
 	"dojang/internal/metrics"
@@ -121,7 +122,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
-	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Counter: new(reputation.Counter), Flow: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)

@@ -15,23 +15,27 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/dataset/socketset"
 	"dojang/internal/dataset/sqlset"
-	"dojang/internal/metrics"
 )
 
 // Openers are the databases that data sets may be in, set up as the
-// configuration says. log and m may be nil.
-func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]dataset.Opener {
+// configuration says. Of the parts Log, Metrics and Caches count; each may be nil.
+func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
+	log := parts.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	server := remote.Options{
-		SoftStart: c.Bool("SoftStart"),
+		SoftStart:   c.Bool("SoftStart"),
+		TTL:         lifetime(c, "DataSetCacheTTL"),
+		NegativeTTL: lifetime(c, "DataSetNegativeTTL"),
+		MaxBytes:    int64(c.Int("DataSetCacheSize")) << 20,
+		Caches:      parts.Caches,
 		OnDown: func(name string, err error) {
 			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err), "event", "dataset_down", "dataset", name)
 		},
 		OnUp: func(name string) { log.Info(name+": answers again", "event", "dataset_up", "dataset", name) },
 	}
-	if m != nil {
+	if m := parts.Metrics; m != nil {
 		server.OnLookup = func(name string, o remote.Outcome, took time.Duration) { m.DatasetLookup(name, o.String(), took) }
 	}
 	directory := directoryServer(c, server)
@@ -55,9 +59,21 @@ func Openers(c *config.Config, log *slog.Logger, m *metrics.Metrics) map[string]
 	return openers
 }
 
-// directoryServer is how LDAP servers are treated.
+// lifetime is an option's time, below 0 for none.
+func lifetime(c *config.Config, option string) time.Duration {
+	if d := c.Duration(option); d > 0 {
+		return d
+	}
+	return -1
+}
+
+// directoryServer is how LDAP servers are treated. What they show depends on who
+// asks.
 func directoryServer(c *config.Config, o remote.Options) remote.Options {
 	o.Timeout = c.Duration("LDAPTimeout")
+	for _, option := range []string{"LDAPAuthMechanism", "LDAPAuthName", "LDAPAuthRealm", "LDAPAuthUser", "LDAPBindUser"} {
+		o.Settings += c.String(option) + "\n"
+	}
 	if c.Bool("LDAPDisableCache") {
 		o.TTL, o.NegativeTTL = -1, -1
 	}

@@ -15,6 +15,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
 	"dojang/internal/keystore"
 	"dojang/internal/keystore/agekey"
@@ -35,6 +36,8 @@ type Parts struct {
 	Account Account          // whom the filter runs as, for the safety of key files
 	// Resolvers lets a reload keep the cache of keys; nil makes a new resolver.
 	Resolvers *Resolvers
+	// Caches lets a reload keep the rows of databases; nil starts with none.
+	Caches *remote.Caches
 	// Counter lets a reload keep what ReputationLimits counted; nil starts anew.
 	Counter *reputation.Counter
 	// Flow lets a reload keep what RateLimits counted; nil starts anew.
@@ -65,7 +68,7 @@ type Built struct {
 // a local table checked. The result is nil when a problem is an error; all
 // problems are returned in either case.
 func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
-	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts.Log, parts.Metrics)}
+	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
 	b.problems = append(b.problems, c.Check()...)
 	s := b.snapshot()
 	b.problems.Sort()

@@ -8,5 +8,5 @@ import (
 
 // datasetOptions are how the tools open data sets under a configuration.
 func datasetOptions(cfg *config.Config) dataset.Options {
-	return dataset.Options{Openers: app.Openers(cfg, nil, nil)}
+	return dataset.Options{Openers: app.Openers(cfg, app.Parts{})}
 }

@@ -44,7 +44,7 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 }
 
 func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, error) {
-	return dataset.Open(ctx, spec, dataset.Options{Openers: app.Openers(c, nil, nil)})
+	return dataset.Open(ctx, spec, dataset.Options{Openers: app.Openers(c, app.Parts{})})
 }
 
 // classicQuery is `opendkim -Q`: it reads a data set and "key/n" from standard

@@ -223,6 +223,9 @@ func (k *checker) limits() {
 	if low, high := c.Int("MinimumKeyBits"), c.Int("MaximumKeyBits"); high > 0 && low > high {
 		k.fail("MaximumKeyBits", "", "no key can be at least %d and at most %d bits long", low, high)
 	}
+	if c.Int("DataSetCacheSize") < 1 {
+		k.fail("DataSetCacheSize", "write 1 or more; DataSetCacheTTL 0 asks the server each time", "the answers for a message must have room")
+	}
 	if budget := c.Duration("MessageTimeBudget"); k.set("DNSTimeout") && c.Duration("DNSTimeout") > budget {
 		k.warn("DNSTimeout", "make it smaller, or MessageTimeBudget larger", "longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
 	}

@@ -51,8 +51,7 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 		if err != nil {
 			return nil, &dataset.Error{Set: spec.String(), Err: err}
 		}
-		r := r
-		r.Name, r.FoldCase = spec.String(), d.FoldCase
+		r := r.For(spec, d)
 		s.name = r.Name
 		return remote.Open(ctx, s, r)
 	}

@@ -29,13 +29,11 @@ func (s *Set) LookupBatch(ctx context.Context, keys []string, columns int) ([][]
 	if len(missing) > 0 {
 		outcome = NotFound
 		if err = s.fetch(ctx, missing, columns); err == nil || dataset.IsTemporary(err) {
-			s.mu.Lock()
 			for _, k := range missing {
 				if e := s.cache.get(entryID{k, columns}); e != nil && (err == nil || s.usable(e, err)) {
 					rows[k] = e
 				}
 			}
-			s.mu.Unlock()
 		}
 	}
 	result, found, known := s.assemble(keys, rows)
@@ -71,10 +69,8 @@ func (s *Set) withSmall(keys []string) []string {
 
 // collect takes what is fresh from the cache and returns the keys that are not.
 func (s *Set) collect(rows map[string]*entry, keys []string, columns int, now time.Time) (missing []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, k := range keys {
-		if e := s.cache.fresh(entryID{k, columns}, now); e != nil {
+		if e := s.fresh(entryID{k, columns}, now); e != nil {
 			rows[k] = e
 		} else if !slices.Contains(missing, k) {
 			missing = append(missing, k)

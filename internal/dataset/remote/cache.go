@@ -3,6 +3,7 @@ package remote
 import (
 	"container/list"
 	"slices"
+	"sync"
 	"time"
 
 	"dojang/internal/dataset"
@@ -28,28 +29,30 @@ func (e *entry) result() ([]string, error) {
 	return slices.Clone(e.values), nil
 }
 
-func (e *entry) size() int {
+func (e *entry) size() int64 {
 	n := 200 + len(e.id.key) // map, list and entry
 	for _, v := range e.values {
 		n += 16 + len(v)
 	}
-	return n
+	return int64(n)
 }
 
 // cache keeps entries beyond their time to live, for when the server is away;
-// the least recently used go first.
+// the least recently used go first. It is safe for concurrent use.
 type cache struct {
-	o     Options
+	mu    sync.Mutex
 	byID  map[entryID]*list.Element // of *entry
 	order *list.List
-	bytes int
+	bytes int64
 }
 
-func newCache(o Options) cache {
-	return cache{o: o, byID: map[entryID]*list.Element{}, order: list.New()}
+func newCache() *cache {
+	return &cache{byID: map[entryID]*list.Element{}, order: list.New()}
 }
 
 func (c *cache) get(id entryID) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	e := c.byID[id]
 	if e == nil {
 		return nil
@@ -58,30 +61,16 @@ func (c *cache) get(id entryID) *entry {
 	return e.Value.(*entry)
 }
 
-// fresh returns an entry within its time to live.
-func (c *cache) fresh(id entryID, now time.Time) *entry {
-	e := c.get(id)
-	if e == nil {
-		return nil
-	}
-	ttl := c.o.TTL
-	if !e.found {
-		ttl = c.o.NegativeTTL
-	}
-	if now.Sub(e.stored) >= ttl {
-		return nil
-	}
-	return e
-}
-
-func (c *cache) put(id entryID, values []string, found bool, now time.Time) {
-	if old := c.byID[id]; old != nil {
+// put stores e and forgets others until maxBytes are not exceeded.
+func (c *cache) put(e *entry, maxBytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.byID[e.id]; old != nil {
 		c.remove(old)
 	}
-	e := &entry{id, slices.Clone(values), found, now}
-	c.byID[id] = c.order.PushFront(e)
+	c.byID[e.id] = c.order.PushFront(e)
 	c.bytes += e.size()
-	for c.order.Len() > 1 && (c.order.Len() > c.o.MaxEntries || c.bytes > c.o.MaxBytes) {
+	for c.order.Len() > 1 && c.bytes > maxBytes {
 		c.remove(c.order.Back())
 	}
 }
@@ -91,4 +80,10 @@ func (c *cache) remove(el *list.Element) {
 	delete(c.byID, e.id)
 	c.order.Remove(el)
 	c.bytes -= e.size()
+}
+
+func (c *cache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.Len()
 }

@@ -9,6 +9,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,9 +32,16 @@ type Options struct {
 	// KeepStale is how long a row is good enough while the server is away; 0 means a
 	// day, below 0 never.
 	KeepStale time.Duration
-	// MaxEntries and MaxBytes bound the cache; 0 means 250,000 and 64 MiB. A sender
-	// takes about three entries: itself, and names of which most have no row.
-	MaxEntries, MaxBytes int
+	// MaxBytes bounds the cache; 0 means 64 MiB. A sender takes about three entries
+	// of 250 bytes: itself, and names of which most have no row.
+	MaxBytes int64
+	// Caches lends a cache that others of the same source share; nil gives the set
+	// one of its own. Each bounds it by its own MaxBytes when it stores a row, and
+	// takes from it what its own TTL lets it.
+	Caches *Caches
+	// Settings is what rows depend on besides the data set's name: a login, say.
+	Settings string
+	source   source // set by For
 	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles
 	// from one to the other; 0 means 200 ms and 10 s.
 	MinBackoff, MaxBackoff time.Duration
@@ -79,14 +87,22 @@ func (o Options) withDefaults() Options {
 			*p = d
 		}
 	}
-	for p, d := range map[*int]int{&o.MaxConcurrent: 16, &o.MaxEntries: 250_000, &o.MaxBytes: 64 << 20} {
-		if *p == 0 {
-			*p = d
-		}
+	if o.MaxConcurrent == 0 {
+		o.MaxConcurrent = 16
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 64 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	return o
+}
+
+// For returns the options for a data set that a configuration names.
+func (o Options) For(spec dataset.Spec, d dataset.Options) Options {
+	o.Name, o.FoldCase = spec.String(), d.FoldCase
+	o.source = source{spec, d.BaseDir, o.Settings}
 	return o
 }
 
@@ -97,9 +113,11 @@ type Set struct {
 	batch   dataset.BatchSet // nil when the back-end cannot
 	o       Options
 	slots   chan struct{}
+	cache   *cache
+	// giveBack ends the use of cache.
+	giveBack func()
 
 	mu      sync.Mutex
-	cache   cache
 	flights map[string]*flight
 	health  health
 	stats   Stats
@@ -131,7 +149,7 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 		return s, nil
 	}
 	if !s.o.SoftStart {
-		backend.Close()
+		_ = s.Close() // the first error is the one to tell
 		return nil, s.away(err)
 	}
 	s.settle(err)
@@ -141,7 +159,8 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 // New wraps a back-end without asking it.
 func New(backend dataset.Set, o Options) *Set {
 	o = o.withDefaults()
-	s := &Set{backend: backend, o: o, slots: make(chan struct{}, o.MaxConcurrent), flights: map[string]*flight{}, cache: newCache(o)}
+	s := &Set{backend: backend, o: o, slots: make(chan struct{}, o.MaxConcurrent), flights: map[string]*flight{}}
+	s.cache, s.giveBack = o.Caches.borrow(o.source)
 	s.batch, _ = backend.(dataset.BatchSet)
 	return s
 }
@@ -150,14 +169,17 @@ func New(backend dataset.Set, o Options) *Set {
 func (s *Set) Unwrap() dataset.Set { return s.backend }
 
 // Close closes the set behind.
-func (s *Set) Close() error { return s.backend.Close() }
+func (s *Set) Close() error {
+	s.giveBack()
+	return s.backend.Close()
+}
 
 // Stats returns the numbers.
 func (s *Set) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Entries, st.Down = s.cache.order.Len(), s.health.down
+	st.Entries, st.Down = s.cache.len(), s.health.down
 	return st
 }
 
@@ -175,13 +197,10 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error) {
 	start := s.o.Now()
 	id := entryID{key, columns}
-	s.mu.Lock()
-	if e := s.cache.fresh(id, start); e != nil {
-		s.mu.Unlock()
+	if e := s.fresh(id, start); e != nil {
 		s.count(Cached, start)
 		return e.result()
 	}
-	s.mu.Unlock()
 	err := s.fly(ctx, flightKey(columns, key), func(ctx context.Context) error {
 		values, err := s.backend.Lookup(ctx, key, columns)
 		if err == nil || errors.Is(err, dataset.ErrNotFound) {
@@ -190,9 +209,7 @@ func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error
 		}
 		return err
 	})
-	s.mu.Lock()
 	e := s.cache.get(id)
-	s.mu.Unlock()
 	switch {
 	case err == nil && e != nil && e.found:
 		s.count(Found, start)
@@ -205,7 +222,7 @@ func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error
 		return e.result()
 	}
 	if err == nil {
-		err = s.away(errors.New("answer was dropped from the cache")) // MaxEntries is too small for the load
+		err = s.away(errors.New("answer was dropped from the cache")) // MaxBytes is too small for the load
 	}
 	s.count(Failed, start)
 	return nil, err
@@ -216,10 +233,24 @@ func (s *Set) usable(e *entry, err error) bool {
 	return dataset.IsTemporary(err) && s.o.KeepStale > 0 && s.o.Now().Sub(e.stored) < s.o.KeepStale
 }
 
+// fresh returns an entry within its time to live.
+func (s *Set) fresh(id entryID, now time.Time) *entry {
+	e := s.cache.get(id)
+	if e == nil {
+		return nil
+	}
+	ttl := s.o.TTL
+	if !e.found {
+		ttl = s.o.NegativeTTL
+	}
+	if now.Sub(e.stored) >= ttl {
+		return nil
+	}
+	return e
+}
+
 func (s *Set) store(id entryID, values []string, found bool) {
-	s.mu.Lock()
-	s.cache.put(id, values, found, s.o.Now())
-	s.mu.Unlock()
+	s.cache.put(&entry{id, slices.Clone(values), found, s.o.Now()}, s.o.MaxBytes)
 }
 
 func (s *Set) count(o Outcome, start time.Time) {

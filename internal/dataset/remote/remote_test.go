@@ -312,19 +312,20 @@ func TestSoftStart(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	srv := newServer()
-	s := New(srv, Options{MaxEntries: 10})
+	s := New(srv, Options{MaxBytes: 2000})
 	for i := range 100 {
 		_, _ = s.Lookup(context.Background(), fmt.Sprint(i), 1)
 	}
-	if n := s.Stats().Entries; n != 10 {
-		t.Errorf("%d entries", n)
+	// 2,000 bytes are nine absences of some 202.
+	if n := s.Stats().Entries; s.cache.bytes > 2000 || n != 9 {
+		t.Errorf("%d entries, %d bytes", n, s.cache.bytes)
 	}
-	s = New(srv, Options{MaxBytes: 2000})
-	for i := range 100 {
-		_, _ = s.Lookup(context.Background(), fmt.Sprint(i), 1)
+	asked := srv.asked.Load()
+	if _, _ = s.Lookup(context.Background(), "99", 1); srv.asked.Load() != asked {
+		t.Error("the newest was forgotten")
 	}
-	if s.cache.bytes > 2000 || s.Stats().Entries < 3 {
-		t.Errorf("%d bytes", s.cache.bytes)
+	if _, _ = s.Lookup(context.Background(), "0", 1); srv.asked.Load() != asked+1 {
+		t.Error("the oldest was kept")
 	}
 }
 

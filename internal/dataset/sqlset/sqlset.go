@@ -45,8 +45,8 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 		if err != nil {
 			return nil, &dataset.Error{Set: spec.String(), Err: err}
 		}
-		r := r
-		r.Name, r.FoldCase = s.dsn.String(), d.FoldCase
+		r := r.For(spec, d)
+		r.Name = s.dsn.String()
 		return remote.Open(ctx, s, r)
 	}
 }

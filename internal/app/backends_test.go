@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+// service answers "v" for each key that begins with "is", and counts.
+type service struct {
+	url   string
+	asked atomic.Int64
+	stop  func()
+}
+
+func startService(t *testing.T) *service {
+	s := new(service)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		if r.URL.Path[:3] != "/is" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		fmt.Fprint(w, "v")
+	}))
+	t.Cleanup(server.Close)
+	s.url, s.stop = server.URL, server.Close
+	return s
+}
+
+// build returns the data set of a configuration as a reload makes it, and what
+// ends its snapshot.
+func (s *service) build(t *testing.T, parts Parts, more string) (dataset.Set, func()) {
+	t.Helper()
+	parts.Log = slog.New(slog.DiscardHandler)
+	built, problems := Build(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"+more), parts)
+	if built == nil {
+		t.Fatal(problems)
+	}
+	t.Cleanup(built.Snapshot.Discard)
+	return built.Snapshot.Rules.ExemptDomains, built.Snapshot.Discard
+}
+
+// asks reports how many questions a look-up led to.
+func (s *service) asks(set dataset.Set, key string) (int64, error) {
+	before := s.asked.Load()
+	_, err := set.Lookup(context.Background(), key, 0)
+	if errors.Is(err, dataset.ErrNotFound) {
+		err = nil
+	}
+	return s.asked.Load() - before, err
+}
+
+// Rows outlive a reload; with SoftStart also one while the server is away.
+func TestRowsOutliveReload(t *testing.T) {
+	s, parts := startService(t), Parts{Caches: new(remote.Caches)}
+	set, discard := s.build(t, parts, "")
+	for _, key := range []string{"is.example", "no.example"} {
+		if n, err := s.asks(set, key); n != 1 || err != nil {
+			t.Fatal(key, n, err)
+		}
+	}
+	for range 2 {
+		next, discardNext := s.build(t, parts, "SubDomains yes\n")
+		discard()
+		discard = discardNext
+		for _, key := range []string{"is.example", "no.example"} {
+			if n, err := s.asks(next, key); n != 0 || err != nil {
+				t.Errorf("%s: after a reload the server was asked %d times, %v", key, n, err)
+			}
+		}
+	}
+	s.stop()
+	if built, _ := Build(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"), Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
+		t.Error("a server that is away is taken without SoftStart")
+	}
+	next, _ := s.build(t, parts, "SoftStart yes\nDataSetCacheTTL 0\n")
+	discard()
+	if _, err := s.asks(next, "is.example"); err != nil {
+		t.Errorf("the last known row is gone: %v", err)
+	}
+	if _, err := s.asks(next, "is.not.known"); !dataset.IsTemporary(err) {
+		t.Errorf("a row that is not known: %v", err)
+	}
+}
+
+func TestDataSetTimes(t *testing.T) {
+	s := startService(t)
+	for options, want := range map[string][2]int64{ // questions for a row and for an absence, asked for twice
+		"":                       {1, 1},
+		"DataSetCacheTTL 0\n":    {2, 1},
+		"DataSetNegativeTTL 0\n": {1, 2},
+		"DataSetCacheTTL 20ms\nDataSetNegativeTTL 1h\n":     {2, 1},
+		"DataSetCacheTTL 1h\nDataSetNegativeTTL 20ms\n":     {1, 2},
+		"DataSetCacheTTL 100ms\nDataSetNegativeTTL 100ms\n": {2, 2},
+	} {
+		set, _ := s.build(t, Parts{}, options)
+		var got [2]int64
+		for round := range 2 {
+			for i, key := range []string{"is.example", "no.example"} {
+				n, err := s.asks(set, key)
+				if got[i] += n; err != nil {
+					t.Errorf("%q: %v", options, err)
+				}
+			}
+			if round == 0 {
+				time.Sleep(150 * time.Millisecond)
+			}
+		}
+		if got != want {
+			t.Errorf("%q: asked %d times, want %d", options, got, want)
+		}
+	}
+}
+
+// An entry without values takes 200 bytes and its key: 1 MiB holds fewer than 5,200.
+func TestDataSetCacheSize(t *testing.T) {
+	s := startService(t)
+	for options, again := range map[string]int64{"DataSetCacheSize 1\n": 1, "": 0} {
+		set, _ := s.build(t, Parts{}, options+"DataSetNegativeTTL 1h\n")
+		for i := range 5300 {
+			if _, err := s.asks(set, fmt.Sprint("no", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := s.asks(set, "no0"); n != again || err != nil {
+			t.Errorf("%q: the oldest of 5,300 answers was asked for %d times more, %v", options, n, err)
+		}
+	}
+}
