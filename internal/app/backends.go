@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"dojang/internal/config"
@@ -38,10 +40,9 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 	if m := parts.Metrics; m != nil {
 		server.OnLookup = func(name string, o remote.Outcome, took time.Duration) { m.DatasetLookup(name, o.String(), took) }
 	}
-	directory := directoryServer(c, server)
 	openers := map[string]dataset.Opener{
 		dataset.TypeDSN:      sqlset.Opener(sqlset.Options{}, server),
-		dataset.TypeLDAP:     ldapset.Opener(ldapOptions(c), directory),
+		dataset.TypeLDAP:     directoryOpener(c, directoryServer(c, server)),
 		dataset.TypeMemcache: memcacheset.Opener(memcacheset.Options{}, server),
 		dataset.TypeRedis:    redisset.Opener(redisset.Options{}, server),
 		dataset.TypeSocket:   socketset.Opener(socketset.Options{}, server),
@@ -80,16 +81,30 @@ func directoryServer(c *config.Config, o remote.Options) remote.Options {
 	return o
 }
 
-// ldapConf is the LDAP library's file: authorities of one's own are named there.
-const ldapConf = "/etc/ldap/ldap.conf"
+// directoryOpener opens ldap: sets. Authorities of one's own are named in the file
+// of OpenLDAP's library, which only a set that needs it has to wait for.
+func directoryOpener(c *config.Config, server remote.Options) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		o := ldapOptions(c)
+		var err error
+		if o.TLS, err = ldapset.TLSFromConf(ldapConf(), os.Getenv); err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		return ldapset.Opener(o, server)(ctx, spec, d)
+	}
+}
+
+// ldapConf is the LDAP library's file: Debian's, or where Red Hat has it.
+func ldapConf() string {
+	const debian, redHat = "/etc/ldap/ldap.conf", "/etc/openldap/ldap.conf"
+	if _, err := os.Stat(debian); err != nil {
+		return redHat
+	}
+	return debian
+}
 
 func ldapOptions(c *config.Config) ldapset.Options {
-	tls, err := ldapset.TLSFromConf(ldapConf)
-	if err != nil {
-		tls = nil // the system's authorities
-	}
 	return ldapset.Options{
-		TLS:               tls,
 		Mechanism:         c.String("LDAPAuthMechanism"),
 		AuthName:          c.String("LDAPAuthName"),
 		AuthRealm:         c.String("LDAPAuthRealm"),

@@ -105,7 +105,10 @@ func capital(s string) string {
 
 func hintFor(err error) string {
 	var path *fs.PathError
+	var set *dataset.Error
 	switch {
+	case errors.As(err, &set) && set.Hint != "":
+		return set.Hint
 	case errors.As(err, &path) && errors.Is(err, os.ErrNotExist):
 		return "make the file, or correct the path: ls -l " + path.Path
 	case errors.As(err, &path) && errors.Is(err, os.ErrPermission):

@@ -25,7 +25,7 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 	}
 	set, err := openSet(ctx, c, spec)
 	if err != nil {
-		return exitf(exDataErr, "%s", err)
+		return exitf(exDataErr, "%s", withHint(err))
 	}
 	defer set.Close()
 	values, err := set.Lookup(ctx, key, columns)
@@ -41,6 +41,15 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 		fmt.Fprintln(s.Out, v)
 	}
 	return nil
+}
+
+// withHint is what is wrong with a data set and, on the next line, what to type.
+func withHint(err error) string {
+	var set *dataset.Error
+	if errors.As(err, &set) && set.Hint != "" {
+		return err.Error() + "\n  " + set.Hint
+	}
+	return err.Error()
 }
 
 func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, error) {

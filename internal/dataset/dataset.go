@@ -85,7 +85,8 @@ type Local interface {
 type Error struct {
 	Set  string // the set as configured, without its secrets
 	Err  error
-	Temp bool // asking again later may help
+	Temp bool   // asking again later may help
+	Hint string // what to type; may be ""
 }
 
 func (e *Error) Error() string {

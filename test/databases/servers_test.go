@@ -19,8 +19,9 @@ import (
 // postgres is a server with an empty database.
 type postgres struct {
 	*datasettest.Process
-	dsn string // up to the database
-	url string // for psql
+	dsn  string // up to the database
+	url  string // for psql
+	port string
 }
 
 func startPostgres(t testing.TB, more ...string) postgres {
@@ -34,8 +35,9 @@ func startPostgres(t testing.TB, more ...string) postgres {
 	datasettest.Command(t, "", args[0], args[1:]...)
 	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"), more...)
 	p := postgres{
-		dsn: "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
-		url: "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
+		dsn:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
+		url:  "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
+		port: port,
 	}
 	p.Process = datasettest.Start(t, func() bool { return answers(t, p.dsn+"/table=pg_database?keycol=datname?datacol=datname") }, args...)
 	return p
@@ -60,15 +62,15 @@ type mariadb struct {
 	socket string
 }
 
-func startMariaDB(t testing.TB) mariadb {
+func startMariaDB(t testing.TB, more ...string) mariadb {
 	t.Helper()
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
 	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
 	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
 	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
 	datasettest.Command(t, "", args[0], args[1:]...)
-	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
-		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
+	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
+		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"), more...)
 	m.Process = datasettest.Start(t, datasettest.Dials("unix", m.socket), args...)
 	datasettest.Command(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
 	return m
@@ -80,10 +82,11 @@ func (m mariadb) run(t testing.TB, text string) string {
 }
 
 // startRedis starts a server that wants a password and returns its URL.
-func startRedis(t testing.TB) (url string, client *redis.Client) {
+func startRedis(t testing.TB, more ...string) (url string, client *redis.Client) {
 	t.Helper()
 	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--requirepass", "geheim")
+	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
+	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), args...)
 	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
 	t.Cleanup(func() { client.Close() })
 	return "redis://:geheim@127.0.0.1:" + port, client
@@ -113,6 +116,7 @@ func startMemcached(t testing.TB) string {
 type directory struct {
 	*datasettest.Process
 	url string // with a slash at its end
+	tls string // the same over TLS, "" without certificates
 	dir string
 }
 
@@ -140,21 +144,28 @@ dbnosync
 // directoryLogin is the filter's part of the login.
 const directoryLogin = "LDAPBindUser " + directoryUser + "\nLDAPBindPassword geheim\n"
 
-// startDirectory fills a slapd with LDIF. The parents dc=test and ou=dkim,dc=test
+// startDirectory fills a slapd with LDIF; with certificates it listens for TLS too. The parents dc=test and ou=dkim,dc=test
 // are there.
-func startDirectory(t testing.TB, ldif string) directory {
+func startDirectory(t testing.TB, ldif string, certificates ...datasettest.Certificates) directory {
 	t.Helper()
 	slapd, slapadd := testutil.Need(t, "slapd"), testutil.Need(t, "slapadd")
 	if _, err := os.Stat("/usr/share/doc/opendkim/opendkim.schema"); errors.Is(err, fs.ErrNotExist) && !testutil.PeersRequired() {
 		t.Skip("OpenDKIM's LDAP schema is not installed")
 	}
 	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
-	must(t, os.WriteFile(dir+"/slapd.conf", []byte(strings.ReplaceAll(slapdConf, "DIR", dir)), 0o600))
+	conf := strings.ReplaceAll(slapdConf, "DIR", dir)
+	d := directory{url: "ldap://127.0.0.1:" + port + "/", dir: dir}
+	listen := d.url
+	for _, c := range certificates {
+		conf = "TLSCertificateFile " + c.Cert + "\nTLSCertificateKeyFile " + c.Key + "\n" + conf
+		d.tls = "ldaps://localhost:" + datasettest.FreePort(t) + "/"
+		listen += " " + strings.Replace(d.tls, "localhost", "127.0.0.1", 1)
+	}
+	must(t, os.WriteFile(dir+"/slapd.conf", []byte(conf), 0o600))
 	must(t, os.Mkdir(dir+"/db", 0o700))
 	parents := "dn: dc=test\nobjectClass: domain\ndc: test\n\ndn: ou=dkim,dc=test\nobjectClass: organizationalUnit\nou: dkim\n\n"
 	datasettest.Command(t, parents+ldif, slapadd, "-q", "-f", dir+"/slapd.conf")
-	d := directory{url: "ldap://127.0.0.1:" + port + "/", dir: dir}
-	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", d.url, "-d", "0")
+	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", listen, "-d", "0")
 	return d
 }
 

@@ -193,5 +193,5 @@ func parse(contentType string, body []byte, columns int) ([]string, error) {
 }
 
 func (s *Set) failure(err error) error {
-	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true, Hint: remote.CertificateHint(err, "start the filter with SSL_CERT_FILE=/path/authority.pem in its environment, or make the authority one of the system's: update-ca-certificates")}
 }

@@ -134,8 +134,12 @@ func TestHTTPS(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(service))
 	defer srv.Close()
 	spec := strings.Replace(srv.URL, "://", "://u:geheim%2F%40@", 1) + "/list"
-	if _, err := open(t, spec, Options{}); !dataset.IsTemporary(err) {
+	_, err := open(t, spec, Options{})
+	if !dataset.IsTemporary(err) {
 		t.Errorf("an unknown authority is trusted: %v", err)
+	}
+	if e := new(dataset.Error); !errors.As(err, &e) || !strings.Contains(e.Hint, "SSL_CERT_FILE=") {
+		t.Errorf("what to do is not told: %v", err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())

@@ -3,56 +3,38 @@ package ldapset
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
+
+	"dojang/internal/dataset/remote"
 )
 
 // TLSFromConf reads the TLS lines of ldap.conf(5), which OpenLDAP's library and
-// so OpenDKIM obey: TLS_CACERT, TLS_CERT, TLS_KEY and TLS_REQCERT. A missing
-// file is no error.
-func TLSFromConf(path string) (*tls.Config, error) {
-	f, err := os.Open(path)
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
+// so OpenDKIM obey: TLS_CACERT, TLS_CERT, TLS_KEY and TLS_REQCERT. getenv, os.Getenv
+// as a rule, tells the variables that win over them, LDAPTLS_CACERT and so on. A
+// missing file is no error.
+func TLSFromConf(path string, getenv func(string) string) (*tls.Config, error) {
+	set, err := readConf(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	var cert, key string
-	for s := bufio.NewScanner(f); s.Scan(); {
-		fields := strings.Fields(s.Text())
-		if len(fields) < 2 {
-			continue
-		}
-		switch value := fields[1]; strings.ToUpper(fields[0]) {
-		case "TLS_CACERT":
-			pem, err := os.ReadFile(value)
-			if os.IsNotExist(err) {
-				continue // Debian's file names one that may not be installed
-			}
-			if err != nil {
-				return nil, err
-			}
-			config.RootCAs = x509.NewCertPool()
-			if !config.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("%s: no certificate in it", value)
-			}
-		case "TLS_REQCERT":
-			switch strings.ToLower(value) {
-			case "never", "allow", "try":
-				config.InsecureSkipVerify = true
-			}
-		case "TLS_CERT":
-			cert = value
-		case "TLS_KEY":
-			key = value
+	for _, name := range []string{"TLS_CACERT", "TLS_CERT", "TLS_KEY", "TLS_REQCERT"} {
+		if value := getenv("LDAP" + name); value != "" {
+			set[name] = value
 		}
 	}
-	if cert != "" && key != "" {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if config.RootCAs, err = remote.Authorities(set["TLS_CACERT"]); err != nil {
+		return nil, err
+	}
+	// "try" lets a server without a certificate pass, which TLS does not know.
+	switch strings.ToLower(set["TLS_REQCERT"]) {
+	case "never", "allow":
+		config.InsecureSkipVerify = true
+	}
+	if cert, key := set["TLS_CERT"], set["TLS_KEY"]; cert != "" && key != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
 			return nil, err
@@ -60,4 +42,27 @@ func TLSFromConf(path string) (*tls.Config, error) {
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+func readConf(path string) (map[string]string, error) {
+	set := map[string]string{}
+	f, err := os.Open(path)
+	if os.IsNotExist(err) {
+		return set, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		if fields := strings.Fields(s.Text()); len(fields) >= 2 {
+			set[strings.ToUpper(fields[0])] = fields[1]
+		}
+	}
+	// Debian's file names authorities that may not be installed.
+	if _, err := os.Stat(set["TLS_CACERT"]); errors.Is(err, fs.ErrNotExist) {
+		delete(set, "TLS_CACERT")
+	}
+	return set, s.Err()
 }

@@ -290,5 +290,5 @@ func (s *Set) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true, Hint: remote.CertificateHint(err, "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with LDAPTLS_CACERT=/path/authority.pem in its environment")}
 }

@@ -3,9 +3,12 @@
 // one hash:
 //
 //	redis://[user[:password]@]host[:port][/db][?prefix=P][&hash=H]
-//	rediss://...                                    over TLS
+//	rediss://...                                    over TLS; redis+...?tls=yes too
 //	redis+sentinel://[user[:password]@]host[:port][,...]/master[/db][?...]
 //	redis+cluster://[user[:password]@]host[:port][,...][?...]
+//
+// Over TLS the server's certificate is checked, against the authorities in a file
+// with &ca=/path; with &tls=require it is not.
 //
 // A host that begins with %2F is the path of a socket.
 package redisset
@@ -32,13 +35,14 @@ import (
 type Options struct {
 	Timeout        time.Duration // 0 means 5 s
 	MaxConnections int           // to each server; 0 means 8
-	TLS            *tls.Config   // nil trusts the system's authorities
 }
 
 // spec is a parsed URL.
 type spec struct {
 	kind     string // redis, redis+sentinel or redis+cluster
 	tls      bool
+	noCheck  bool   // of the server's certificate
+	ca       string // "" are the system's authorities
 	hosts    []string
 	network  string
 	user     string
@@ -132,20 +136,49 @@ func (sp *spec) parseQuery(query string) error {
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
+	var tls string
 	for name, v := range values {
 		switch name {
 		case "prefix":
 			sp.prefix = v[0]
 		case "hash":
 			sp.hash = v[0]
+		case "ca":
+			sp.ca = v[0]
 		case "tls":
-			sp.tls = v[0] == "yes" || v[0] == "true"
+			tls = v[0]
 		default:
-			return fmt.Errorf("redis: unknown parameter %.40q: known are prefix, hash and tls", name)
+			return fmt.Errorf("redis: unknown parameter %.40q: known are prefix, hash, tls and ca", name)
 		}
+	}
+	if err := sp.parseTLS(tls); err != nil {
+		return err
 	}
 	if sp.prefix != "" && sp.hash != "" {
 		return errors.New("redis: prefix and hash exclude each other")
+	}
+	return nil
+}
+
+// parseTLS reads the value of tls=, "" when there is none.
+func (sp *spec) parseTLS(mode string) error {
+	switch mode {
+	case "yes", "true", "verify":
+		sp.tls = true
+	case "require":
+		sp.tls, sp.noCheck = true, true
+	case "no", "false":
+		if sp.tls {
+			return errors.New("redis: rediss: is over TLS: leave tls=no out, or write redis:")
+		}
+		sp.noCheck = true
+	case "":
+		sp.tls = sp.tls || sp.ca != ""
+	default:
+		return fmt.Errorf("redis: tls=%.40s: write verify, require or no", mode)
+	}
+	if sp.ca != "" && sp.noCheck {
+		return fmt.Errorf("redis: ca= is for tls=verify, and tls=%s checks no certificate: write tls=verify, or leave ca= out", mode)
 	}
 	return nil
 }
@@ -197,10 +230,11 @@ func New(s string, o Options) (*Set, error) {
 		ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 	}
 	if sp.tls {
-		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		if o.TLS != nil {
-			u.TLSConfig = o.TLS.Clone()
+		authorities, err := remote.Authorities(sp.ca)
+		if err != nil {
+			return nil, err
 		}
+		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities, InsecureSkipVerify: sp.noCheck}
 	}
 	set := &Set{spec: sp, name: "redis"}
 	if sp.kind == "redis" {
@@ -288,5 +322,5 @@ func (s *Set) failure(err error) error {
 		return nil
 	}
 	// A key that holds another type is that key's fault alone.
-	return &dataset.Error{Set: s.name, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE")}
+	return &dataset.Error{Set: s.name, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE"), Hint: remote.CertificateHint(err, "write ca=/path/authority.pem behind the ? of the URL")}
 }

@@ -121,6 +121,9 @@ func TestParse(t *testing.T) {
 		"redis://h":                            {kind: "redis", hosts: []string{"h:6379"}, network: "tcp"},
 		"redis://u:p%40@h:1/2?prefix=a%3A":     {kind: "redis", hosts: []string{"h:1"}, network: "tcp", user: "u", password: "p@", db: 2, prefix: "a:"},
 		"rediss://h?hash=t":                    {kind: "redis", tls: true, hosts: []string{"h:6379"}, network: "tcp", hash: "t"},
+		"rediss://h?ca=/etc/ca.pem":            {kind: "redis", tls: true, ca: "/etc/ca.pem", hosts: []string{"h:6379"}, network: "tcp"},
+		"redis+cluster://a?ca=/ca.pem":         {kind: "redis+cluster", tls: true, ca: "/ca.pem", hosts: []string{"a:6379"}, network: "tcp"},
+		"rediss://h?tls=require":               {kind: "redis", tls: true, noCheck: true, hosts: []string{"h:6379"}, network: "tcp"},
 		"redis://%2Frun%2Fredis%2Fs/1":         {kind: "redis", hosts: []string{"/run/redis/s"}, network: "unix", db: 1},
 		"redis+sentinel://a,b:2/m/3":           {kind: "redis+sentinel", hosts: []string{"a:26379", "b:2"}, network: "tcp", master: "m", db: 3},
 		"redis+cluster://a:1,[::1]?prefix=x":   {kind: "redis+cluster", hosts: []string{"a:1", "[::1]:6379"}, network: "tcp", prefix: "x"},
@@ -131,7 +134,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v %s", s, err, diff)
 		}
 	}
-	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x", "redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h"} {
+	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x", "redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h",
+		"rediss://h?tls=perhaps", "rediss://h?tls=require&ca=/x", "redis://h?tls=no&ca=/x", "rediss://h?tls=no"} {
 		if _, err := parse(s); err == nil {
 			t.Errorf("%s: no error", s)
 		}

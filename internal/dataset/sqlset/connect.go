@@ -2,13 +2,11 @@ package sqlset
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // database/sql knows it as "sqlite"
+
+	"dojang/internal/dataset/remote"
 )
 
 // connect makes the pool; nothing is asked yet.
@@ -48,17 +48,8 @@ func (d DSN) tlsConfig() (c *tls.Config, plainToo bool, err error) {
 	case "disable":
 		return nil, true, nil
 	case "verify":
-		if d.CA == "" {
-			return c, false, nil
-		}
-		pem, err := os.ReadFile(d.CA)
-		if err != nil {
-			return nil, false, err
-		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, false, fmt.Errorf("no certificate in %s", d.CA)
-		}
-		return c, false, nil
+		c.RootCAs, err = remote.Authorities(d.CA)
+		return c, false, err
 	case "require":
 		c.InsecureSkipVerify = true
 		return c, false, nil
@@ -109,6 +100,9 @@ func (d DSN) postgres(o Options) (*sql.DB, error) {
 		if d.Password != "" {
 			u.User = url.UserPassword(d.User, d.Password)
 		}
+	}
+	if _, _, err := d.tlsConfig(); err != nil {
+		return nil, err // the driver's own would not be told, see below
 	}
 	q := url.Values{"sslmode": {map[string]string{"": "prefer", "verify": "verify-full"}[d.TLS]}}
 	if q.Get("sslmode") == "" {

@@ -28,7 +28,7 @@ type DSN struct {
 	Filter    string // raw SQL
 	// TLS is ours: "", "disable", "prefer" (the default), "require" or "verify".
 	TLS string
-	// CA is ours: a file with certificates for TLS verify.
+	// CA is ours: a file with certificates for TLS verify, which it implies.
 	CA string
 }
 
@@ -138,6 +138,15 @@ func (d *DSN) params(s string) error {
 	}
 	switch d.TLS {
 	case "", "disable", "prefer", "require", "verify":
+		if d.CA == "" {
+			return nil
+		}
+		if d.TLS == "" {
+			d.TLS = "verify"
+		}
+		if d.TLS != "verify" {
+			return fmt.Errorf("dsn: ca= is for tls=verify, and tls=%s checks no certificate: write tls=verify, or leave ca= out", d.TLS)
+		}
 		return nil
 	}
 	return fmt.Errorf("dsn: tls=%.64s: write disable, prefer, require or verify", d.TLS)

@@ -21,7 +21,8 @@ func TestParseDSN(t *testing.T) {
 			Backend: "pgsql", User: "u", Password: "p@:/+?=", Host: "h", Database: "d", Table: "t", KeyColumn: "lower(k)", Columns: []string{"concat(a,b)", "c"}, TLS: "require"},
 		"sqlite3://=2Fvar=2Flib/keys.db/table=t?keycol=k?datacol=v": {
 			Backend: "sqlite3", Host: "/var/lib", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
-		"mysql://u@h/d/table=t?keycol=k?datacol=v": {Backend: "mysql", User: "u", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"pgsql://h/d/table=t?keycol=k?datacol=v?ca=/etc/ca.pem": {Backend: "pgsql", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}, TLS: "verify", CA: "/etc/ca.pem"},
+		"mysql://u@h/d/table=t?keycol=k?datacol=v":              {Backend: "mysql", User: "u", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 	} {
 		got, err := ParseDSN(s)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -32,18 +33,19 @@ func TestParseDSN(t *testing.T) {
 
 func TestParseDSNErrors(t *testing.T) {
 	for s, want := range map[string]string{
-		"":                                "write backend://",
-		"oracle://h/d/table=t":            "unknown backend",
-		"mysql://h":                       "no database",
-		"mysql://h/d":                     "no table=",
-		"mysql://h/d/table=t":             "no keycol=",
-		"mysql://h/d/table=t?keycol=k":    "no datacol=",
-		"mysql://h/d/table=t?keycol":      "not key=value",
-		"mysql://h/d/tabel=t":             "unknown parameter",
-		"mysql://x+h/d/table=t":           "not a number",
-		"mysql://h:3306/d/table=t":        "write the port before the host, 3306+h",
-		"mysql://h/d/table=t=00?":         "NUL",
-		"mysql://h/d/table=t?tls=perhaps": "write disable, prefer",
+		"":                                      "write backend://",
+		"oracle://h/d/table=t":                  "unknown backend",
+		"mysql://h":                             "no database",
+		"mysql://h/d":                           "no table=",
+		"mysql://h/d/table=t":                   "no keycol=",
+		"mysql://h/d/table=t?keycol=k":          "no datacol=",
+		"mysql://h/d/table=t?keycol":            "not key=value",
+		"mysql://h/d/tabel=t":                   "unknown parameter",
+		"mysql://x+h/d/table=t":                 "not a number",
+		"mysql://h:3306/d/table=t":              "write the port before the host, 3306+h",
+		"mysql://h/d/table=t=00?":               "NUL",
+		"mysql://h/d/table=t?tls=perhaps":       "write disable, prefer",
+		"mysql://h/d/table=t?tls=require?ca=/x": "write tls=verify",
 	} {
 		if _, err := ParseDSN(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", s, err, want)

@@ -248,7 +248,7 @@ func (s *Set) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &dataset.Error{Set: s.dsn.String(), Err: err, Temp: true}
+	return &dataset.Error{Set: s.dsn.String(), Err: err, Temp: true, Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
 }
 
 // Walk tells every row, for a tool that was asked to.
