@@ -47,7 +47,7 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 func withHint(err error) string {
 	var set *dataset.Error
 	if errors.As(err, &set) && set.Hint != "" {
-		return err.Error() + "\n  " + set.Hint
+		return err.Error() + "\n    hint: " + set.Hint
 	}
 	return err.Error()
 }

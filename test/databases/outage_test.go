@@ -91,6 +91,40 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 	}
 }
 
+// TestReloadInAnOutage: what is remembered outlives a reload that SoftStart lets
+// happen while the server is away, and the server is not asked anew after one
+// while it is there.
+func TestReloadInAnOutage(t *testing.T) {
+	t.Parallel()
+	p, tb := startPostgres(t), newTables(t)
+	// Each question of the filter leaves a row.
+	p.run(t, tb.sql()+"CREATE SEQUENCE asked;\nCREATE VIEW counted AS SELECT * FROM dkim_signing WHERE nextval('asked') > 0;")
+	options := strings.Replace(sqlOptions(p.dsn), "table=dkim_signing", "table=counted", 1) + tb.identities
+	s := startFilter(t, options+"SoftStart yes\n")
+	asked := func() string { return strings.TrimSpace(p.run(t, "SELECT last_value FROM asked")) }
+	want := map[string]string{"jim@example.com": "example.com/a", "x@sub.example.com": "example.com/sub", "o'brien@example.com": "example.com/sub"}
+	tb.records.expect(t, s, want)
+	before := asked()
+	for range 3 {
+		if problems := s.app.Reload(t.Context()); problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		tb.records.expect(t, s, want)
+	}
+	if now := asked(); now != before {
+		t.Errorf("after reloads the server was asked for what was known: %s, %s", before, now)
+	}
+	p.Kill()
+	if problems := s.app.Reload(t.Context()); problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	want["ann@example.com"] = "4" // not known
+	tb.records.expect(t, s, want)
+	if got := strings.Count(s.log.String(), "configuration reloaded"); got != 4 {
+		t.Errorf("%d reloads are told", got)
+	}
+}
+
 func warm(i int) string { return fmt.Sprintf("user@warm%d.example", i) }
 func cold(i int) string { return fmt.Sprintf("user@cold%d.example", i) }
 
