@@ -140,7 +140,7 @@ func TestWriters(t *testing.T) {
 		Signing: []Signing{{Author: "example.com", Key: "k'1,k2", Identity: "@example.com"}},
 	}
 	var flat, signing, sql, ldif, redis bytes.Buffer
-	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql), tables.WriteLDIF(&ldif, "dc=example"), tables.WriteRedis(&redis)} {
+	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql, false), tables.WriteLDIF(&ldif, "dc=example", false), tables.WriteRedis(&redis, false)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestWriters(t *testing.T) {
 			t.Errorf("LDIF has no %q: %s", want, ldif.String())
 		}
 	}
-	if want := "HSET dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSET dkim:signing \"example.com\" \"k'1,k2:@example.com\"\n"; redis.String() != want {
+	if want := "HSETNX dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSETNX dkim:signing \"example.com\" \"k'1,k2:@example.com\"\n"; redis.String() != want {
 		t.Errorf("Redis: got %q, want %q", redis.String(), want)
 	}
 }
@@ -185,10 +185,27 @@ func TestQuoting(t *testing.T) {
 			t.Errorf("DN: %s, want %s", got, want)
 		}
 	}
-	if err := (Tables{Signing: []Signing{{Author: `\' OR 1=1 --`}}}).WriteSQL(new(bytes.Buffer)); err == nil {
+	if err := (Tables{Signing: []Signing{{Author: `\' OR 1=1 --`}}}).WriteSQL(new(bytes.Buffer), false); err == nil {
 		t.Error("SQL: a backslash is written for any server")
 	}
 	if diff := cmp.Diff([]string{"KeyTable      ldap://h/ou=keys,ou=a%20b,dc=x?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)", "SigningTable  ldap://h/ou=signing,ou=a%20b,dc=x?DKIMSelector,DKIMIdentity?one?(cn=$d)"}, LDAPOptions("ldap://h/ou=a b,dc=x")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What follows the database or the "?" is about the connection and is kept.
+func TestOptionsKeepParameters(t *testing.T) {
+	for to, want := range map[string][]string{
+		"dsn:pgsql://h/mail/":               SQLOptions("dsn:pgsql://h/mail"),
+		"dsn:pgsql://u:p@1+h/mail?ca=/a/b":  {"KeyTable      dsn:pgsql://u:p@1+h/mail/table=dkim_keys?keycol=name?datacol=domain,selector,private_key,algorithm?ca=/a/b", "SigningTable  dsn:pgsql://u:p@1+h/mail/table=dkim_signing?keycol=author?datacol=key_name,identity?ca=/a/b"},
+		"dsn:pgsql://u:p@1+h/mail/ca=/a/b/": SQLOptions("dsn:pgsql://u:p@1+h/mail?ca=/a/b"),
+	} {
+		if diff := cmp.Diff(want, SQLOptions(to)); diff != "" {
+			t.Errorf("%s: %s", to, diff)
+		}
+	}
+	want := []string{"KeyTable      rediss://h/0?hash=dkim:keys&ca=/a&tls=verify", "SigningTable  rediss://h/0?hash=dkim:signing&ca=/a&tls=verify"}
+	if diff := cmp.Diff(want, RedisOptions("rediss://h/0?ca=/a&hash=x&tls=verify")); diff != "" {
 		t.Error(diff)
 	}
 }

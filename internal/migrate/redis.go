@@ -39,10 +39,15 @@ func (t Tables) Pairs() []Pair {
 	return pairs
 }
 
-// WriteRedis writes commands for redis-cli.
-func (t Tables) WriteRedis(w io.Writer) error {
+// WriteRedis writes commands for redis-cli. They leave rows that are there as they
+// are, or with replace write over them.
+func (t Tables) WriteRedis(w io.Writer, replace bool) error {
+	command := "HSETNX"
+	if replace {
+		command = "HSET"
+	}
 	for _, p := range t.Pairs() {
-		if _, err := fmt.Fprintf(w, "HSET %s %s %s\n", p.Hash, quoteRedis(p.Field), quoteRedis(p.Value)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", command, p.Hash, quoteRedis(p.Field), quoteRedis(p.Value)); err != nil {
 			return err
 		}
 	}
@@ -69,10 +74,19 @@ func quoteRedis(s string) string {
 }
 
 // RedisOptions are the lines for opendkim.conf, for a URL such as
-// "redis://host:6379/0" or "redis+cluster://host,host".
+// "redis://host:6379/0" or "redis+cluster://host,host". Its parameters are kept, but
+// for names of tables.
 func RedisOptions(url string) []string {
+	url, query, _ := strings.Cut(url, "?")
+	table, end := "hash=", ""
 	if strings.HasPrefix(url, "redis+cluster:") {
-		return []string{"KeyTable      " + url + "?prefix=" + keysHash + ":", "SigningTable  " + url + "?prefix=" + signingHash + ":"}
+		table, end = "prefix=", ":"
 	}
-	return []string{"KeyTable      " + url + "?hash=" + keysHash, "SigningTable  " + url + "?hash=" + signingHash}
+	more := ""
+	for p := range strings.SplitSeq(query, "&") {
+		if p != "" && !strings.HasPrefix(p, "hash=") && !strings.HasPrefix(p, "prefix=") {
+			more += "&" + p
+		}
+	}
+	return []string{"KeyTable      " + url + "?" + table + keysHash + end + more, "SigningTable  " + url + "?" + table + signingHash + end + more}
 }

@@ -51,65 +51,118 @@ const (
 	signingTable = "dkim_signing"
 )
 
-// Statements are the SQL that makes and fills the tables: those that make them,
-// and one INSERT with its values for each row. They are plain enough for
-// PostgreSQL, MySQL and SQLite.
-func (t Tables) Statements() (create []string, rows []Statement) {
+// Statements are the SQL that makes the tables, and the rows that fill them. It is
+// plain enough for PostgreSQL, MySQL and SQLite.
+func (t Tables) Statements() (create []string, rows []Row) {
 	create = []string{
 		"CREATE TABLE IF NOT EXISTS " + keysTable + " (name VARCHAR(255) PRIMARY KEY, domain VARCHAR(255) NOT NULL, selector VARCHAR(255) NOT NULL, private_key TEXT NOT NULL, algorithm VARCHAR(32) NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author))",
 	}
 	for _, k := range t.Keys {
-		rows = append(rows, Statement{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, oneLineKey(k.location()), k.Algorithm}})
+		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, oneLineKey(k.location()), k.Algorithm}})
 	}
 	for _, s := range t.Signing {
-		rows = append(rows, Statement{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
+		rows = append(rows, Row{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
 	}
 	return create, rows
 }
 
-// Statement is one INSERT.
-type Statement struct {
+// Row is one row of an SQL table; its first column is the key.
+type Row struct {
 	Table   string
 	Columns []string
 	Values  []string
 }
 
-// Text is the statement with its values in it, quoted, for a file. A backslash
+// Text is the INSERT with the values in it, quoted, for a file. A backslash
 // must not be in them: it means something to MySQL alone.
-func (s Statement) Text() string {
-	quoted := make([]string, len(s.Values))
-	for i, v := range s.Values {
-		quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
+func (r Row) Text() string {
+	quoted := make([]string, len(r.Values))
+	for i, v := range r.Values {
+		quoted[i] = quoteSQL(v)
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s);", s.Table, strings.Join(s.Columns, ", "), strings.Join(quoted, ", "))
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s);", r.Table, strings.Join(r.Columns, ", "), strings.Join(quoted, ", "))
 }
 
-// Bound is the statement with a placeholder for each value: "$1" where numbered,
+// DeleteText removes the row with this key, whatever it holds: what all servers
+// understand in the place of an upsert.
+func (r Row) DeleteText() string {
+	return fmt.Sprintf("DELETE FROM %s WHERE %s = %s;", r.Table, r.Columns[0], quoteSQL(r.Values[0]))
+}
+
+func quoteSQL(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// Insert is the statement with a placeholder for each value: "$1" where numbered,
 // else "?".
-func (s Statement) Bound(numbered bool) string {
-	marks := make([]string, len(s.Values))
+func (r Row) Insert(numbered bool) string {
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", r.Table, strings.Join(r.Columns, ", "), strings.Join(placeholders(len(r.Values), numbered), ", "))
+}
+
+// Update sets every column of the row whose key is bound last.
+func (r Row) Update(numbered bool) string {
+	marks := placeholders(len(r.Columns)+1, numbered)
+	set := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		set[i] = c + " = " + marks[i]
+	}
+	return fmt.Sprintf("UPDATE %s SET %s WHERE %s = %s", r.Table, strings.Join(set, ", "), r.Columns[0], marks[len(set)])
+}
+
+// Select asks for the columns of the rows with n keys.
+func (r Row) Select(n int, numbered bool) string {
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", strings.Join(r.Columns, ", "), r.Table, r.Columns[0], strings.Join(placeholders(n, numbered), ", "))
+}
+
+// Differences names the columns in which a stored row has another value. A key is
+// the same in PEM and in base64.
+func (r Row) Differences(stored []string) (columns []string) {
+	for i, v := range r.Values {
+		if v != stored[i] && v != oneLineKey(stored[i]) {
+			columns = append(columns, r.Columns[i])
+		}
+	}
+	return columns
+}
+
+func placeholders(n int, numbered bool) []string {
+	marks := make([]string, n)
 	for i := range marks {
 		marks[i] = "?"
 		if numbered {
 			marks[i] = fmt.Sprintf("$%d", i+1)
 		}
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", s.Table, strings.Join(s.Columns, ", "), strings.Join(marks, ", "))
+	return marks
+}
+
+// DSNs are the names of the two tables in the database of a DSN such as
+// "dsn:pgsql://user:pwd@5432+host/mail". Parameters behind the database, /ca=... or
+// ?ca=..., are kept.
+func DSNs(dsn string) (keys, signing string) {
+	scheme, rest, _ := strings.Cut(dsn, "://")
+	server, rest, _ := strings.Cut(rest, "/")
+	database, params := rest, ""
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		database, params = rest[:i], strings.Trim(rest[i:], "/?")
+	}
+	if params != "" {
+		params = "?" + params
+	}
+	base := scheme + "://" + server + "/" + database
+	return base + "/table=" + keysTable + "?keycol=name?datacol=domain,selector,private_key,algorithm" + params,
+		base + "/table=" + signingTable + "?keycol=author?datacol=key_name,identity" + params
 }
 
 // SQLOptions are the lines for opendkim.conf when the tables are in the database
-// of a DSN such as "dsn:pgsql://user:pwd@5432+host/mail".
+// of a DSN.
 func SQLOptions(dsn string) []string {
-	dsn = strings.TrimSuffix(dsn, "/")
-	return []string{
-		"KeyTable      " + dsn + "/table=" + keysTable + "?keycol=name?datacol=domain,selector,private_key,algorithm",
-		"SigningTable  " + dsn + "/table=" + signingTable + "?keycol=author?datacol=key_name,identity",
-	}
+	keys, signing := DSNs(dsn)
+	return []string{"KeyTable      " + keys, "SigningTable  " + signing}
 }
 
-// WriteSQL writes a script for the database's own client.
-func (t Tables) WriteSQL(w io.Writer) error {
+// WriteSQL writes a script for the database's own client. A row that is there
+// already is an error of its, or with replace is written over.
+func (t Tables) WriteSQL(w io.Writer, replace bool) error {
 	create, rows := t.Statements()
 	for _, c := range create {
 		if _, err := fmt.Fprintln(w, c+";"); err != nil {
@@ -123,7 +176,11 @@ func (t Tables) WriteSQL(w io.Writer) error {
 		if slices.ContainsFunc(r.Values, func(v string) bool { return strings.Contains(v, `\`) }) {
 			return fmt.Errorf("row %.256q of %s has a backslash, which MySQL reads otherwise than others: write into the database itself (--to dsn:...) instead", r.Values[0], r.Table)
 		}
-		if _, err := fmt.Fprintln(w, r.Text()); err != nil {
+		text := r.Text()
+		if replace {
+			text = r.DeleteText() + "\n" + text
+		}
+		if _, err := fmt.Fprintln(w, text); err != nil {
 			return err
 		}
 	}
@@ -133,41 +190,63 @@ func (t Tables) WriteSQL(w io.Writer) error {
 
 // WriteLDIF writes entries below base, which must be there, with the attributes of
 // OpenDKIM's schema (README.LDAP): a key each below ou=keys, a sender each below
-// ou=signing, where DKIMSelector holds the names of keys and DKIMIdentity i=.
-func (t Tables) WriteLDIF(w io.Writer, base string) error {
+// ou=signing, where DKIMSelector holds the names of keys and DKIMIdentity i=. LDIF
+// has no word for "add or change": with replace all entries must be there, and are
+// changed.
+func (t Tables) WriteLDIF(w io.Writer, base string, replace bool) error {
 	for _, ou := range []string{"keys", "signing"} {
+		if replace {
+			break
+		}
 		if _, err := fmt.Fprintf(w, "dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", ou, base, ou); err != nil {
 			return err
 		}
 	}
 	for _, k := range t.Keys {
 		rows := [][2]string{{"cn", k.Name}, {"DKIMDomain", k.Domain}, {"DKIMSelector", k.Selector}, {"DKIMKey", k.location()}, {"description", k.Algorithm}}
-		if err := writeEntry(w, k.Name, "ou=keys,"+base, "DKIM", rows); err != nil {
+		if err := writeEntry(w, k.Name, "ou=keys,"+base, "DKIM", rows, replace); err != nil {
 			return err
 		}
 	}
 	for _, s := range t.Signing {
 		// The schema's own class would ask for a key.
 		rows := [][2]string{{"cn", s.Author}, {"DKIMSelector", s.Key}, {"DKIMIdentity", s.Identity}}
-		if err := writeEntry(w, s.Author, "ou=signing,"+base, "extensibleObject", rows); err != nil {
+		if err := writeEntry(w, s.Author, "ou=signing,"+base, "extensibleObject", rows, replace); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeEntry(w io.Writer, name, parent, class string, rows [][2]string) error {
+func writeEntry(w io.Writer, name, parent, class string, rows [][2]string, replace bool) error {
 	var b strings.Builder
 	attribute(&b, "dn", "cn="+escapeDN(name)+","+parent)
-	b.WriteString("objectClass: applicationProcess\nobjectClass: " + class + "\n")
-	for _, r := range rows {
-		if r[1] != "" {
-			attribute(&b, r[0], r[1])
+	if replace {
+		writeChanges(&b, rows[1:]) // cn is in the name
+	} else {
+		b.WriteString("objectClass: applicationProcess\nobjectClass: " + class + "\n")
+		for _, r := range rows {
+			if r[1] != "" {
+				attribute(&b, r[0], r[1])
+			}
 		}
 	}
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeChanges gives attributes their values, and removes those that have none
+// (RFC 4511 §4.6: to replace by nothing is no error where nothing is).
+func writeChanges(b *strings.Builder, rows [][2]string) {
+	b.WriteString("changetype: modify\n")
+	for _, r := range rows {
+		b.WriteString("replace: " + r[0] + "\n")
+		if r[1] != "" {
+			attribute(b, r[0], r[1])
+		}
+		b.WriteString("-\n")
+	}
 }
 
 // LDAPOptions are the lines for opendkim.conf, for the URL of what WriteLDIF was

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -171,7 +172,27 @@ func startDirectory(t testing.TB, ldif string, certificates ...datasettest.Certi
 
 func (d directory) add(t testing.TB, ldif string) {
 	t.Helper()
-	datasettest.Command(t, ldif, testutil.Need(t, "ldapadd"), "-x", "-H", d.url, "-D", directoryUser, "-w", "geheim")
+	datasettest.Command(t, ldif, testutil.Need(t, "ldapadd"), d.login()...)
+}
+
+// addMore goes on after entries that are there already.
+func (d directory) addMore(t testing.TB, ldif string) {
+	t.Helper()
+	cmd := exec.Command(testutil.Need(t, "ldapadd"), append(d.login(), "-c")...)
+	cmd.Stdin = strings.NewReader(ldif)
+	const alreadyExists = 68
+	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != alreadyExists {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func (d directory) modify(t testing.TB, ldif string) {
+	t.Helper()
+	datasettest.Command(t, ldif, testutil.Need(t, "ldapmodify"), d.login()...)
+}
+
+func (d directory) login() []string {
+	return []string{"-x", "-H", d.url, "-D", directoryUser, "-w", "geheim"}
 }
 
 // openSQL opens a database for the test's own statements.

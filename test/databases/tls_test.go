@@ -51,6 +51,9 @@ func overTLS(t *testing.T, tb tables, c datasettest.Certificates, dsn string, en
 	refuses(t, with(strings.Replace(dsn, "localhost", "127.0.0.1", 1), "?ca="+c.CA), otherName, nameHint)
 	refuses(t, with(dsn, "?ca=/nowhere/ca.pem"), "/nowhere/ca.pem: No such file", "ls -l")
 	refuses(t, with(dsn, "?ca="+c.Key), "no certificate in", "")
+	f := newFlat(t)
+	f.again(t, 0, "3 keys and 4 rows", "--to", dsn+"?ca="+c.CA, "--dry-run")
+	f.again(t, 69, unknown+"\n    hint: ", "--to", dsn+"?ca="+c.Other, "--dry-run")
 }
 
 // askOne reads one value, "" for NULL, over a connection of a DSN.
@@ -126,6 +129,10 @@ func TestRedisOverTLS(t *testing.T) {
 	refuses(t, options(url, "&ca="+c.Other), unknown, hint)
 	refuses(t, options(strings.Replace(url, "localhost", "127.0.0.1", 1), "&ca="+c.CA), otherName, nameHint)
 	refuses(t, options(strings.Replace(url, "rediss", "redis", 1), ""), "", "")
+	f := newFlat(t)
+	_, messages := f.run(t, "--to", url+"?ca="+c.CA)
+	f.signs(t, printed(t, messages))
+	f.again(t, 69, unknown+"\n    hint: "+"name the file", "--to", url+"?ca="+c.Other)
 }
 
 // A sentinel over TLS tells of a master over TLS.

@@ -242,13 +242,17 @@ func wrongType(err error) bool {
 	return strings.Contains(err.Error(), "unable to encode")
 }
 
-// failure is an error of the server: always temporary, because an administrator may
-// mend it and a message must not go unsigned meanwhile.
 func (s *Set) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &dataset.Error{Set: s.dsn.String(), Err: err, Temp: true, Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
+	return Failure(s.dsn.String(), err)
+}
+
+// Failure is an error of the server of a set: always temporary, because an
+// administrator may mend it and a message must not go unsigned meanwhile.
+func Failure(set string, err error) error {
+	return &dataset.Error{Set: set, Err: err, Temp: true, Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
 }
 
 // Walk tells every row, for a tool that was asked to.

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"dojang/internal/migrate"
+)
+
+func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
+	scheme, _, _ := strings.Cut(o.to, ":")
+	switch {
+	case scheme == "dsn":
+		return o.intoSQL(ctx, s, t)
+	case strings.HasPrefix(scheme, "redis") && o.to != "redis":
+		return o.intoRedis(ctx, s, t)
+	case o.dryRun:
+		fmt.Fprintf(s.Out, "%s would go to %s\n", rowsOf(t), o.to)
+		return nil
+	}
+	switch o.to {
+	case "sql":
+		o.say(s, migrate.SQLOptions("dsn:BACKEND://USER:PASSWORD@HOST/DATABASE"))
+		return t.WriteSQL(s.Out, o.replace)
+	case "ldif":
+		o.say(s, migrate.LDAPOptions("ldap://HOST/"+o.base))
+		return t.WriteLDIF(s.Out, o.base, o.replace)
+	case "redis":
+		o.say(s, migrate.RedisOptions("redis://HOST:6379/0"))
+		return t.WriteRedis(s.Out, o.replace)
+	case "files":
+		return o.writeFiles(s, t)
+	}
+	return exitf(exUsage, "--to is sql, ldif, redis, files, or a URL that begins with dsn: or redis:, not %q", o.to)
+}
+
+// say prints the lines for opendkim.conf where they do not mix with a script.
+func (o *importOptions) say(s Streams, lines []string) {
+	fmt.Fprintln(s.Err, "in opendkim.conf:")
+	if o.multiple {
+		lines = append(lines, "MultipleSignatures  yes")
+	}
+	for _, line := range lines {
+		fmt.Fprintln(s.Err, "  "+line)
+	}
+}
+
+// writeFiles writes both tables; one that is there is not replaced.
+func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
+	var keys, signing strings.Builder
+	if err := t.WriteFlat(&keys, &signing); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{"KeyTable": keys.String(), "SigningTable": signing.String()} {
+		path := filepath.Join(o.directory, name)
+		if exists(path) {
+			return exitf(exCantCreate, "%s is there already: move it away, or choose another --directory", path)
+		}
+		if err := writeSecret(path, []byte(text), writeOptions{}); err != nil {
+			return exitf(exCantCreate, "%s", err)
+		}
+	}
+	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" + filepath.Join(o.directory, "SigningTable")})
+	return nil
+}
+
+// progress draws a bar on a terminal; elsewhere it does nothing.
+func (o *importOptions) progress(s Streams, what string, all int) func(done int) {
+	if !isTerminal(s.Err) || all < 100 {
+		return func(int) {}
+	}
+	return func(done int) {
+		if done%50 == 0 || done == all {
+			fmt.Fprintf(s.Err, "\r%s %s", what, progressBar(done, all))
+		}
+		if done == all {
+			fmt.Fprint(s.Err, "\r\x1b[K")
+		}
+	}
+}
+
+// withoutPassword hides the password of a URL.
+func withoutPassword(url string) string {
+	at := strings.LastIndexByte(url, '@')
+	slashes := strings.Index(url, "//")
+	if at < 0 || slashes < 0 || slashes > at {
+		return url
+	}
+	user, _, _ := strings.Cut(url[slashes+2:at], ":")
+	return url[:slashes+2] + user + ":[redacted]" + url[at:]
+}
