@@ -169,7 +169,7 @@ func (sp *spec) parseTLS(mode string) error {
 		sp.tls, sp.noCheck = true, true
 	case "no", "false":
 		if sp.tls {
-			return errors.New("redis: rediss: is over TLS: leave tls=no out, or write redis:")
+			return errors.New("redis: rediss: means TLS: write redis: without it, or leave tls=no out")
 		}
 		sp.noCheck = true
 	case "":
