@@ -94,9 +94,9 @@ func startRedis(t testing.TB, more ...string) (url string, client *redis.Client)
 }
 
 // startRedisCluster starts three servers that share the keys.
-func startRedisCluster(t testing.TB) (url string) {
+func startRedisCluster(t testing.TB, certificates ...datasettest.Certificates) (url string) {
 	t.Helper()
-	hosts := datasettest.RedisCluster(t, testutil.Need(t, "redis-server"), testutil.Need(t, "redis-cli"))
+	hosts := datasettest.RedisCluster(t, testutil.Need(t, "redis-server"), testutil.Need(t, "redis-cli"), certificates...)
 	return "redis+cluster://" + strings.Join(hosts[:2], ",")
 }
 

@@ -3,6 +3,7 @@ package databases
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,7 +114,7 @@ func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	port := datasettest.FreePort(t)
-	_, client := startRedis(t, "--tls-port", port, "--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA, "--tls-auth-clients", "no")
+	_, client := startRedis(t, c.Redis("", port)[1:]...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
@@ -140,21 +141,27 @@ func TestRedisSentinelOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	port, sentinelPort, dir := datasettest.FreePort(t), datasettest.FreePort(t), datasettest.Folder(t, 0o700)
-	tls := []string{"--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA, "--tls-auth-clients", "no", "--tls-replication", "yes"}
-	_, client := startRedis(t, append([]string{"--tls-port", port}, tls...)...)
+	_, client := startRedis(t, append(c.Redis("", port)[1:], "--tls-replication", "yes")...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
-	conf := "port 0\ntls-port " + sentinelPort + "\nbind 127.0.0.1\ndir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " + port + " 1\nsentinel auth-pass keys geheim\n"
-	for i := 0; i < len(tls); i += 2 {
-		conf += strings.TrimPrefix(tls[i], "--") + " " + tls[i+1] + "\n"
-	}
+	conf := "dir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " + port + " 1\nsentinel auth-pass keys geheim\n"
 	must(t, os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600))
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+sentinelPort), testutil.Need(t, "redis-server"), dir+"/sentinel.conf", "--sentinel")
+	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", "127.0.0.1", "--tls-replication", "yes"})...)
 	url := "redis+sentinel://:geheim@localhost:" + sentinelPort + "/keys?tls=verify&ca=" + c.CA
 	tb.records.expect(t, startFilter(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
 	url = strings.Replace(url, c.CA, c.Other, 1)
 	refuses(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities, unknown, "ca=/path/authority.pem")
+}
+
+// The servers of a cluster tell of each other by name.
+func TestRedisClusterOverTLS(t *testing.T) {
+	t.Parallel()
+	c, f := datasettest.NewCertificates(t), newFlat(t)
+	url := strings.ReplaceAll(startRedisCluster(t, c), "127.0.0.1", "localhost")
+	_, messages := f.run(t, "--to", url+"?ca="+c.CA)
+	f.signs(t, printed(t, messages))
+	f.again(t, 69, unknown+"\n    hint: ", "--to", url+"?tls=verify")
 }
 
 func TestLDAPOverTLS(t *testing.T) {

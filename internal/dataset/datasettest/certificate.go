@@ -42,7 +42,13 @@ func NewCertificates(t testing.TB) Certificates {
 	return c
 }
 
-// certificate makes an authority without an issuer, a server with one.
+// Redis are the arguments of a Redis server that listens for TLS on a port.
+func (c Certificates) Redis(server, port string) []string {
+	return []string{server, "--tls-port", port, "--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA, "--tls-auth-clients", "no"}
+}
+
+// certificate makes an authority without an issuer, a server with one: servers of a
+// cluster are clients of each other.
 func certificate(t testing.TB, name string, issuer *x509.Certificate, issuerKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,7 +61,7 @@ func certificate(t testing.TB, name string, issuer *x509.Certificate, issuerKey 
 		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
 		issuer, issuerKey = c, key
 	} else {
-		c.DNSNames, c.KeyUsage, c.ExtKeyUsage = []string{name}, x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		c.DNSNames, c.KeyUsage, c.ExtKeyUsage = []string{name}, x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, issuer, key.Public(), issuerKey)
 	if err != nil {

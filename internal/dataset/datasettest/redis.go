@@ -3,6 +3,7 @@ package datasettest
 import (
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,20 +11,26 @@ import (
 )
 
 // RedisCluster starts three Redis servers that share the keys, and returns their
-// addresses when each of them says that the cluster is whole.
-func RedisCluster(t testing.TB, server, cli string) []string {
+// addresses when each of them says that the cluster is whole. With certificates
+// they listen for TLS alone and call themselves localhost.
+func RedisCluster(t testing.TB, server, cli string, certificates ...Certificates) []string {
 	t.Helper()
-	var hosts, ports []string
+	var hosts, ports, client []string
 	for range 3 {
 		dir, port := Folder(t, 0o700), clusterPort(t)
-		Start(t, Dials("tcp", "127.0.0.1:"+port), server, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")
+		args := []string{server, "--port", port}
+		for _, c := range certificates {
+			args = append(c.Redis(server, port), "--port", "0", "--tls-cluster", "yes", "--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
+			client = []string{"--tls", "--cacert", c.CA, "--sni", "localhost"}
+		}
+		Start(t, Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
 		hosts, ports = append(hosts, "127.0.0.1:"+port), append(ports, port)
 	}
-	Command(t, "", cli, append([]string{"--cluster", "create", "--cluster-yes"}, hosts...)...)
+	Command(t, "", cli, slices.Concat(client, []string{"--cluster", "create", "--cluster-yes"}, hosts)...)
 	deadline := time.Now().Add(30 * time.Second)
 	for _, port := range ports {
 		for {
-			out, _ := exec.Command(cli, "-p", port, "cluster", "info").Output() // asked again until it says ok
+			out, _ := exec.Command(cli, slices.Concat(client, []string{"-p", port, "cluster", "info"})...).Output() // asked again until it says ok
 			if strings.Contains(string(out), "cluster_state:ok") {
 				break
 			}
