@@ -168,7 +168,7 @@ func New(backend dataset.Set, o Options) *Set {
 // Unwrap is the set behind.
 func (s *Set) Unwrap() dataset.Set { return s.backend }
 
-// Close closes the set behind.
+// Close closes the set behind. What is remembered stays for others of its source.
 func (s *Set) Close() error {
 	s.giveBack()
 	return s.backend.Close()
