@@ -12,6 +12,10 @@ import (
 // skipping it. `make check` sets DOJANG_PEERS=required; a laptop does not.
 func PeersRequired() bool { return os.Getenv("DOJANG_PEERS") == "required" }
 
+// PeersDir is where `make peers` puts programs that cannot be installed beside
+// others; Need takes their paths.
+const PeersDir = "/opt/dojang-peers/"
+
 // Need skips the test when one of the named programs is not on this machine
 // (with /usr/sbin and /sbin searched too), or fails it when peers are required.
 // It returns the path of the first.
