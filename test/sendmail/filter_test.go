@@ -88,7 +88,6 @@ const configuration = `
 Mode                sv
 Canonicalization    simple/simple
 OversignHeaders     From
-AlwaysAddARHeader   yes
 KeyTable            DIR/KeyTable
 SigningTable        refile:DIR/SigningTable
 InternalHosts       refile:DIR/TrustedHosts
@@ -189,7 +188,11 @@ func (f *filter) dial() (net.Conn, error) {
 }
 
 func (f *filter) stop() {
-	f.cmd.Process.Signal(syscall.SIGTERM)
+	end := syscall.SIGTERM
+	if f.program != ours(f.t) {
+		end = syscall.SIGKILL // OpenDKIM takes five seconds over it
+	}
+	f.cmd.Process.Signal(end)
 	f.cmd.Wait()
 }
 

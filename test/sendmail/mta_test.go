@@ -38,6 +38,11 @@ type mta struct {
 // INPUT_MAIL_FILTER: "S=..., F=...".
 type entrance struct{ name, filter string }
 
+// behind is an entrance to a filter without which Sendmail defers mail.
+func behind(name string, f *filter) entrance {
+	return entrance{name, "S=" + f.socket + ", F=T, T=S:10s;R:10s"}
+}
+
 // entrances are the mc lines for ports with a filter each.
 func (m *mta) entrances(list []entrance) string {
 	var b strings.Builder
@@ -90,8 +95,7 @@ func (m *mta) configure(name, port, lines string) {
 // start starts Sendmail with further lines in its mc file.
 func (m *mta) start(lines string) {
 	m.t.Helper()
-	_, port, _ := net.SplitHostPort(m.far.address)
-	m.configure("sendmail", port, lines)
+	m.configure("sendmail", m.relayPort(), lines)
 	cmd := m.command("-C", m.path("sendmail.cf"), "-bD", "-q1h", "-X", m.path("traffic"))
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -112,6 +116,24 @@ func (m *mta) start(lines string) {
 			}
 			return err == nil
 		})
+	}
+}
+
+// relayPort is where mail goes on to.
+func (m *mta) relayPort() string {
+	_, port, _ := net.SplitHostPort(m.far.address)
+	return port
+}
+
+// submit hands a message to the sendmail command, which hands it to an entrance.
+func (m *mta) submit(t testing.TB, entrance, from, to string, message []byte) {
+	t.Helper()
+	m.configure("submit", m.port[entrance], "")
+	must(t, exec.Command("chown", "mail:mail", m.path("client")).Run())
+	cmd := m.command("-C", m.path("submit.cf"), "-i", "-f", from, to)
+	cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sendmail: %v\n%s", err, out)
 	}
 }
 

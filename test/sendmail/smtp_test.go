@@ -23,15 +23,25 @@ type client struct {
 // dial opens a session from an address of ours.
 func (m *mta) dial(t testing.TB, entrance, from string) *client {
 	t.Helper()
+	c := m.connect(t, entrance, from)
+	c.hello()
+	return c
+}
+
+func (m *mta) connect(t testing.TB, entrance, from string) *client {
+	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := dialer.Dial("tcp", "127.0.0.1:"+m.port[entrance])
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	c := &client{t, textproto.NewConn(conn)}
+	return &client{t, textproto.NewConn(conn)}
+}
+
+func (c *client) hello() {
+	c.t.Helper()
 	c.expect(220)
 	c.command(250, "EHLO client.example.org")
-	return c
 }
 
 func (c *client) expect(code int) string {

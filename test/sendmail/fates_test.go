@@ -1,0 +1,75 @@
+package sendmail
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// strict are options with an effect on each kind of mail from outside.
+const (
+	strict = "On-BadSignature reject\nOn-KeyNotFound tempfail\nOn-NoSignature discard\n"
+	hold   = "On-BadSignature quarantine\nCaptureUnknownErrors yes\n"
+)
+
+// TestFates: what is done with bad mail, and in which words Sendmail tells it,
+// is the same with OpenDKIM.
+func TestFates(t *testing.T) {
+	m, w := newMTA(t), newWorld(t)
+	m.start(m.entrances([]entrance{
+		behind("dojang", w.filter(ours(t), w.unix("ours"), strict)),
+		behind("opendkim", w.filter(opendkim(t), w.unix("theirs"), strict)),
+		behind("dojang-hold", w.filter(ours(t), w.unix("ours-hold"), hold)),
+		behind("opendkim-hold", w.filter(opendkim(t), w.unix("theirs-hold"), hold)),
+	}))
+	good := w.signOutside(t, letter("a@example.org", "", "Hello.\r\n"), "relaxed/simple")[0]
+	bad := bytes.Replace(good, []byte("Hello"), []byte("Hallo"), 1)
+	keyless := bytes.Replace(good, []byte("s=org"), []byte("s=lost"), 1)
+	for _, e := range []string{"dojang", "opendkim"} {
+		t.Run(e, func(t *testing.T) {
+			c := m.dial(t, e, outsideIP)
+			data := func(code int, message []byte, want string) {
+				t.Helper()
+				c.envelope("a@example.org", "strict."+e+"@example.com")
+				if got := c.data(code, message); got != want {
+					t.Errorf("%d %s, want %s", code, got, want)
+				}
+			}
+			data(550, bad, "5.7.0 bad DKIM signature data")
+			data(451, keyless, "4.7.5 DKIM key retrieval failed")
+			c.send("a@example.org", "discarded."+e+"@example.com", letter("a@example.org", "", "Hello.\r\n"))
+			c.send("a@example.org", "good."+e+"@example.com", good)
+			c.quit()
+			m.far.wait(t, "good."+e+"@example.com")
+			for _, rcpt := range []string{"strict.", "discarded."} {
+				if got := m.far.look(rcpt + e + "@example.com"); got != nil {
+					t.Errorf("%s was delivered: %q", rcpt, got)
+				}
+			}
+		})
+		t.Run(e+" quarantines", func(t *testing.T) {
+			c := m.dial(t, e+"-hold", outsideIP)
+			id := c.send("a@example.org", "held."+e+"@example.com", bad)
+			c.quit()
+			// Sendmail keeps what is held under another name, hf for qf, with the reason
+			// behind a q.
+			held, err := os.ReadFile(m.path("queue/hf" + id))
+			must(t, err)
+			for _, want := range []string{"\nqopendkim\n", "dkim=fail"} {
+				if !strings.Contains(string(held), want) {
+					t.Errorf("no %q in\n%s", want, held)
+				}
+			}
+			if got := m.far.look("held." + e + "@example.com"); got != nil {
+				t.Errorf("it was delivered: %q", got)
+			}
+		})
+	}
+	left, err := filepath.Glob(m.path("queue/[qdt]f*"))
+	must(t, err)
+	if len(left) != 2 { // the bodies of the two that are held
+		t.Errorf("left in the queue: %q", left)
+	}
+}

@@ -1,0 +1,182 @@
+package sendmail
+
+import (
+	"fmt"
+	"io"
+	"net/textproto"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// running is one filter behind Sendmail's three kinds of entrance: without it
+// mail waits, is refused, or goes on.
+type running struct {
+	*filter
+	w *world
+	m *mta
+}
+
+// TestLife is what happens to a filter in service.
+func TestLife(t *testing.T) {
+	r := &running{w: newWorld(t), m: newMTA(t)}
+	r.filter = r.w.filter(ours(t), r.w.unix("ours"), "")
+	socket := "S=" + r.socket + ", T=S:10s;R:10s;E:1m"
+	r.m.start(r.m.entrances([]entrance{{"waits", socket + ", F=T"}, {"refuses", socket + ", F=R"}, {"goes-on", socket}}))
+	for _, step := range []struct {
+		name string
+		run  func(*running, *testing.T)
+	}{
+		{"session", (*running).session}, {"local session", (*running).localSession}, {"sendmail command", (*running).sendmailCommand},
+		{"probe", (*running).probe}, {"reload", (*running).reload}, {"without the filter", (*running).without}, {"restart", (*running).restart},
+	} {
+		t.Run(step.name, func(t *testing.T) { step.run(r, t) })
+	}
+}
+
+func added(id string) string { return id + ": DKIM-Signature field added (s=s1, d=example.com)" }
+
+// notOurs are the log's lines about mail from outside.
+func notOurs(id string) string {
+	return fmt.Sprintf("%[1]s: %s [%s] not internal\n%[1]s: not authenticated\n", id, outside, outsideIP)
+}
+
+// signed wants one signature, which Mail::DKIM lets pass.
+func (r *running) signed(t *testing.T, rcpt string) {
+	t.Helper()
+	message := r.m.far.wait(t, rcpt)
+	if got := r.w.verdicts(t, message)[0]; got != ourSignature {
+		t.Errorf("%s: Mail::DKIM says %q of\n%s", rcpt, got, message)
+	}
+}
+
+// session mixes what is signed, given up, verified and left alone on one
+// connection. The job in the log is the queue ID that Sendmail tells the client:
+// it gives one out only when MAIL comes.
+func (r *running) session(t *testing.T) {
+	foreign := letter("a@example.org", "", "Hello.\r\n")
+	mine := letter("user@example.com", "", "Hello.\r\n")
+	c := r.m.dial(t, "waits", insideIP)
+	for i := range 3 {
+		to := fmt.Sprintf("session%d@example.net", i)
+		id := c.send("user@example.com", to, mine)
+		r.logged(t, added(id))
+		c.envelope("gone@example.net", "gone@example.net")
+		c.command(250, "RSET")
+		c.command(250, "MAIL FROM:<user@example.com>")
+		c.command(553, "RCPT TO:<>")
+		c.command(250, "RSET")
+		c.command(250, "HELO again.example.org")
+		id = c.send("user@example.com", "foreign@example.net", foreign)
+		r.logged(t, id+": no signing table match for 'a@example.org'\n"+id+": no signature data")
+		r.signed(t, to)
+	}
+	c.quit()
+	if got := fields(r.m.far.wait(t, "foreign@example.net"), "DKIM-Signature"); len(got) != 0 {
+		t.Errorf("foreign mail is signed: %q", got)
+	}
+
+	c = r.m.dial(t, "waits", outsideIP)
+	id := c.send("user@example.com", "claims@example.com", mine)
+	r.logged(t, notOurs(id)+id+": no signature data")
+	c.login()
+	id = c.send("user@example.com", "login@example.net", mine)
+	r.logged(t, added(id))
+	r.signed(t, "login@example.net")
+	c.quit()
+	if got := fields(r.m.far.wait(t, "claims@example.com"), "DKIM-Signature"); len(got) != 0 {
+		t.Errorf("a stranger's mail is signed: %q", got)
+	}
+}
+
+// localSession is SMTP over a pipe, as programs talk to sendmail -bs: the client
+// has no address.
+func (r *running) localSession(t *testing.T) {
+	r.m.configure("sendmail", r.m.relayPort(), fmt.Sprintf("INPUT_MAIL_FILTER(`dojang', `S=%s, F=T')dnl\n", r.socket))
+	cmd := r.m.command("-C", r.m.path("sendmail.cf"), "-bs")
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	c := &client{t, textproto.NewConn(struct {
+		io.Reader
+		io.WriteCloser
+	}{out, in})}
+	c.hello()
+	id := c.send("user@example.com", "pipe@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	r.logged(t, added(id))
+	c.quit()
+	r.signed(t, "pipe@example.net")
+}
+
+func (r *running) sendmailCommand(t *testing.T) {
+	r.m.submit(t, "waits", "user@example.com", "command@example.net", letter("user@example.com", awkward, awkwardBody))
+	r.signed(t, "command@example.net")
+}
+
+// probe is a monitor that connects and leaves: nobody is told.
+func (r *running) probe(t *testing.T) {
+	before := r.said.String()
+	for range 3 {
+		conn, err := r.dial()
+		must(t, err)
+		conn.Close()
+	}
+	c := r.m.dial(t, "waits", insideIP)
+	id := c.send("user@example.com", "probed@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	c.quit()
+	r.logged(t, added(id))
+	if got := strings.TrimPrefix(r.said.String(), before); got != added(id)+"\n" {
+		t.Errorf("the log has\n%s", got)
+	}
+}
+
+// reload comes in the middle of a session, which ends as it began; the next has
+// the new tables.
+func (r *running) reload(t *testing.T) {
+	mine := letter("user@example.com", "", "Hello.\r\n")
+	c := r.m.dial(t, "waits", insideIP)
+	c.envelope("user@example.com", "reloaded@example.net")
+	r.w.write("SigningTable", "*@example.net s1\n")
+	must(t, r.cmd.Process.Signal(syscall.SIGUSR1))
+	r.logged(t, "configuration reloaded from "+r.conf)
+	c.data(250, mine)
+	r.signed(t, "reloaded@example.net")
+	c.quit()
+	c = r.m.dial(t, "waits", insideIP)
+	id := c.send("user@example.com", "after@example.net", mine)
+	r.logged(t, id+": no signing table match for 'user@example.com'\n"+id+": no signature data")
+	c.quit()
+	r.w.write("SigningTable", "*@example.com s1\n")
+}
+
+// without is mail while no filter is there, in a session that began when it was
+// and in a new one: F= decides.
+func (r *running) without(t *testing.T) {
+	mine := letter("user@example.com", "", "Hello.\r\n")
+	const mail = "MAIL FROM:<user@example.com>"
+	waits, goesOn := r.m.dial(t, "waits", insideIP), r.m.dial(t, "goes-on", insideIP)
+	waits.send("user@example.com", "before@example.net", mine)
+	r.stop()
+	waits.command(451, mail)
+	r.m.dial(t, "waits", insideIP).command(451, mail)
+	r.m.connect(t, "refuses", insideIP).expect(554)
+	for i, c := range []*client{goesOn, r.m.dial(t, "goes-on", insideIP)} {
+		to := fmt.Sprintf("without%d@example.net", i)
+		c.send("user@example.com", to, mine)
+		if got := fields(r.m.far.wait(t, to), "DKIM-Signature"); len(got) != 0 {
+			t.Errorf("signed without a filter: %q", got)
+		}
+	}
+}
+
+// restart: mail is signed again, without a word to Sendmail.
+func (r *running) restart(t *testing.T) {
+	r.start()
+	c := r.m.dial(t, "waits", insideIP)
+	c.send("user@example.com", "restarted@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	c.quit()
+	r.signed(t, "restarted@example.net")
+}
