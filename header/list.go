@@ -99,7 +99,9 @@ func (l *List) Reset() {
 // Add appends a field as a milter is told of it. A LF that is not part of a
 // CRLF becomes one, since MTAs end folded lines with LF alone there; a line
 // end behind the last line is dropped. Unless leadingSpaceKept, the MTA has
-// cut the blank behind the colon, and one is put there.
+// cut a blank behind the colon, if there was one, and one is put there. No blank
+// is put before a TAB or a line end: Sendmail and Postfix cut neither, and
+// fields that begin so hardly ever have one.
 //
 // Both slices are copied.
 func (l *List) Add(name, value []byte, leadingSpaceKept bool) {
@@ -110,7 +112,7 @@ func (l *List) Add(name, value []byte, leadingSpaceKept bool) {
 		colon = start + i // no MTA sends this; the field stays one field
 	}
 	l.buf = append(l.buf, ':')
-	if !leadingSpaceKept {
+	if !leadingSpaceKept && (len(value) == 0 || value[0] != '\t' && value[0] != '\n' && value[0] != '\r') {
 		l.buf = append(l.buf, ' ')
 	}
 	l.appendLines(value)

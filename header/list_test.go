@@ -17,6 +17,12 @@ func TestAdd(t *testing.T) {
 	}{
 		{"Subject", " x", true, "Subject: x"},
 		{"Subject", "x", false, "Subject: x"},
+		{"Subject", "", false, "Subject: "},
+		{"Subject", " x", false, "Subject:  x"},
+		// Where the blank is cut, Sendmail 8.17 and Postfix 3.7 leave these as they are.
+		{"Subject", "\tx", false, "Subject:\tx"},
+		{"Subject", "\n x", false, "Subject:\r\n x"},
+		{"Subject", "\r\n x", false, "Subject:\r\n x"},
 		{"Subject", " a\n b\n\tc", true, "Subject: a\r\n b\r\n\tc"},
 		{"Subject", " a\r\n b", true, "Subject: a\r\n b"},
 		{"Subject", " a\n", true, "Subject: a"},

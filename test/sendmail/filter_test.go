@@ -83,10 +83,11 @@ func give(t testing.TB, path string) {
 }
 
 // configuration is that of filters in these tests, and options are added to it.
-// Canonicalization is the kind that shows every octet changed on the way.
+// The standard Canonicalization, simple/simple, shows every octet changed on the
+// way.
 const configuration = `
 Mode                sv
-Canonicalization    simple/simple
+SignHeaders         From,To,Cc,Reply-To,Subject,Date,Message-ID,X-One,X-Two,X-Three,X-Four,X-Five,X-Six,X-Seven
 OversignHeaders     From
 KeyTable            DIR/KeyTable
 SigningTable        refile:DIR/SigningTable
@@ -113,6 +114,7 @@ type filter struct {
 	socket  string // as in the option Socket, and in Sendmail's S=
 	cmd     *exec.Cmd
 	said    *output
+	ended   chan struct{}
 }
 
 // output is what a program says, read while it runs.
@@ -170,7 +172,15 @@ func (f *filter) start() {
 	f.cmd, f.said = exec.Command(f.program, "-f", "-x", f.conf), new(output)
 	f.cmd.Stdout, f.cmd.Stderr = f.said, f.said
 	must(f.t, f.cmd.Start())
+	cmd, ended := f.cmd, make(chan struct{})
+	f.ended = ended
+	go func() { cmd.Wait(); close(ended) }()
 	eventually(f.t, f.program+" at "+f.socket, func() bool {
+		select {
+		case <-ended:
+			f.t.Fatalf("%s has ended:\n%s", f.program, f.said)
+		default:
+		}
 		conn, err := f.dial()
 		if err == nil {
 			conn.Close()
@@ -193,7 +203,7 @@ func (f *filter) stop() {
 		end = syscall.SIGKILL // OpenDKIM takes five seconds over it
 	}
 	f.cmd.Process.Signal(end)
-	f.cmd.Wait()
+	<-f.ended
 }
 
 // logged waits for a line of the log.
