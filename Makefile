@@ -14,7 +14,7 @@ FUZZTIME ?= 3s
 PEERS = opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9-utils bind9-dnsutils dns-root-data \
 	libmail-dkim-perl python3-dkim dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
-	pdns-server pdns-backend-sqlite3 pdns-tools sqlite3 util-linux procps man-db
+	pdns-server pdns-backend-sqlite3 pdns-tools sqlite3 util-linux procps man-db m4
 
 .PHONY: build run test peers check format vet staticcheck race fuzz bench package docs clean
 
@@ -28,12 +28,19 @@ run: build
 test:
 	$(GO) test ./...
 
+# Sendmail's package excludes Postfix's: it is unpacked into a folder of its own,
+# testutil.PeersDir. The libraries it needs come with Postfix and slapd.
+SENDMAIL = sendmail-bin sendmail-cf
+
 # Services that the packages would start are held back: the tests start their own.
 peers:
 	printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS); \
 		status=$$?; rm -f /usr/sbin/policy-rc.d; exit $$status
+	mkdir -p /opt/dojang-peers/sendmail
+	cd /opt/dojang-peers/sendmail && apt-get download -q $(SENDMAIL) && \
+		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
 
 check: export DOJANG_PEERS = required
 check: format vet staticcheck build test race fuzz

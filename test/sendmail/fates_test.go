@@ -11,6 +11,7 @@ import (
 // strict are options with an effect on each kind of mail from outside.
 const (
 	strict = "On-BadSignature reject\nOn-KeyNotFound tempfail\nOn-NoSignature discard\n"
+	moves  = "RedirectFailuresTo abuse.%@example.com\n"
 	hold   = "On-BadSignature quarantine\nCaptureUnknownErrors yes\n"
 )
 
@@ -21,6 +22,8 @@ func TestFates(t *testing.T) {
 	m.start(m.entrances([]entrance{
 		behind("dojang", w.filter(ours(t), w.unix("ours"), strict)),
 		behind("opendkim", w.filter(opendkim(t), w.unix("theirs"), strict)),
+		behind("dojang-moves", w.filter(ours(t), w.unix("ours-moves"), strings.Replace(moves, "%", "dojang", 1))),
+		behind("opendkim-moves", w.filter(opendkim(t), w.unix("theirs-moves"), strings.Replace(moves, "%", "opendkim", 1))),
 		behind("dojang-hold", w.filter(ours(t), w.unix("ours-hold"), hold)),
 		behind("opendkim-hold", w.filter(opendkim(t), w.unix("theirs-hold"), hold)),
 	}))
@@ -49,6 +52,18 @@ func TestFates(t *testing.T) {
 				}
 			}
 		})
+		t.Run(e+" redirects", func(t *testing.T) {
+			c := m.dial(t, e+"-moves", outsideIP)
+			c.send("a@example.org", "moved."+e+"@example.com", bad)
+			c.quit()
+			got := fields(m.far.wait(t, "abuse."+e+"@example.com"), "Original-Recipient")
+			if len(got) != 1 || got[0] != "rfc822;moved."+e+"@example.com" {
+				t.Errorf("Original-Recipient %q", got)
+			}
+			if got := m.far.look("moved." + e + "@example.com"); got != nil {
+				t.Errorf("it went to its recipient: %q", got)
+			}
+		})
 		t.Run(e+" quarantines", func(t *testing.T) {
 			c := m.dial(t, e+"-hold", outsideIP)
 			id := c.send("a@example.org", "held."+e+"@example.com", bad)
@@ -66,6 +81,11 @@ func TestFates(t *testing.T) {
 				t.Errorf("it was delivered: %q", got)
 			}
 		})
+	}
+	listed, err := m.command("-C", m.path("sendmail.cf"), "-bp", "-qQ").CombinedOutput()
+	must(t, err)
+	if n := strings.Count(string(listed), "QUARANTINE: opendkim"); n != 2 {
+		t.Errorf("mailq -qQ lists %d:\n%s", n, listed)
 	}
 	left, err := filepath.Glob(m.path("queue/[qdt]f*"))
 	must(t, err)

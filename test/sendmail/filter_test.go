@@ -37,6 +37,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	testutil.NeedRoot(t)
+	testutil.Need(t, "perl", "opendkim")
 	w := &world{t: t, dir: testutil.SecureDir(t), dns: dnstest.New(t, "")}
 	w.key("example.com", "s1")
 	w.key("example.org", "org")
