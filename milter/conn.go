@@ -146,7 +146,7 @@ func quiet(err error, c *Conn) bool {
 	if c.state.Load() == stateClosing {
 		return true
 	}
-	return errors.Is(err, io.EOF) && c.phase < phaseMail
+	return errors.Is(err, io.EOF) // between two frames: Sendmail leaves so whenever its client does within DATA
 }
 
 var errQuit = errors.New("quit")
@@ -159,7 +159,7 @@ func (c *Conn) logError(err error) {
 }
 
 func (c *Conn) remoteName() string {
-	if a := c.nc.RemoteAddr(); a != nil && a.String() != "" {
+	if a := c.nc.RemoteAddr(); a != nil && a.String() != "" && a.String() != "@" { // a UNIX socket without name
 		return a.String()
 	}
 	return "local"
@@ -197,11 +197,8 @@ func (c *Conn) fill(need int) error {
 			return err
 		}
 		if err := c.in.readMore(need); err != nil {
-			if err == io.EOF && c.in.buffered() > 0 {
+			if err == io.EOF && (c.inFrame || c.in.buffered() > 0) {
 				return fmt.Errorf("connection closed within a frame: %w", io.ErrUnexpectedEOF)
-			}
-			if err == io.EOF && c.phase >= phaseMail {
-				return fmt.Errorf("connection closed within a message: %w", io.ErrUnexpectedEOF)
 			}
 			return err
 		}

@@ -93,8 +93,7 @@ func TestTrap01HostileFrames(t *testing.T) {
 		{"unknown without NUL", join(offer, connect, frame('U', "XFOO")), "without NUL"},
 		{"cut within a length", join(offer, []byte{0, 0}), "closed within a frame"},
 		{"cut within a frame", join(offer, []byte{0, 0, 0, 9, 'C', 'h'}), "closed within a frame"},
-		{"cut within a message", join(offer, connect, mail), "closed within a message"},
-		{"cut within a body", join(offer, connect, mail, eoh, []byte{0, 0, 1, 0, 'B', 'x'}), "closed within a"},
+		{"cut within a body", join(offer, connect, mail, eoh, []byte{0, 0, 1, 0, 'B', 'x'}), "closed within a frame"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -139,6 +138,51 @@ func TestBareConnectIsQuiet(t *testing.T) {
 	waitFor(t, "the connections to go", func() bool { return h.server.Connections() == 0 })
 	if l := h.logged(); len(l) > 0 {
 		t.Error(l)
+	}
+}
+
+// TestLeavingWithinMessageIsQuiet: Sendmail 8.17 closes the connection without
+// ABORT or QUIT when its client leaves, or is thrown out, within DATA. libmilter
+// says nothing.
+func TestLeavingWithinMessageIsQuiet(t *testing.T) {
+	for _, input := range [][]byte{
+		join(offer, connect, mail),
+		join(offer, connect, mail, rcpt, frame('D', "Ti\x00ID\x00")),
+		join(offer, connect, mail, rcpt, frame('L', "a\x00b\x00")),
+		join(offer, connect, mail, rcpt, eoh, frame('B', "text")),
+	} {
+		rec := &recorder{}
+		h := start(t, "unix", Options{}, rec)
+		conn, err := net.Dial("unix", h.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(input)
+		conn.(*net.UnixConn).CloseWrite()
+		io.ReadAll(conn)
+		conn.Close()
+		waitFor(t, "the connection to go", func() bool { calls := rec.all(); return len(calls) > 0 && calls[len(calls)-1] == "CLOSE" })
+		if calls := rec.all(); calls[len(calls)-2] != "ABORT" {
+			t.Errorf("the session is not told: %q", calls)
+		}
+		if l := h.logged(); len(l) > 0 {
+			t.Error(l)
+		}
+	}
+}
+
+// TestRemoteOfUnixSocket: who connects by a UNIX socket has no name; Go calls it @.
+func TestRemoteOfUnixSocket(t *testing.T) {
+	remotes := make(chan string, 1)
+	h := start(t, "unix", Options{ErrorLog: func(_ error, remote string) { remotes <- remote }}, &recorder{})
+	conn, err := net.Dial("unix", h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Write([]byte{0, 0, 0, 0})
+	conn.Close()
+	if got := <-remotes; got != "local" {
+		t.Errorf("%q", got)
 	}
 }
 

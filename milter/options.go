@@ -40,8 +40,9 @@ type Options struct {
 	// answered with; nil answers TempFail. The connection is then closed.
 	OnPanic func(v any, stack []byte) Response
 	// ErrorLog is told why a connection was closed early, or what is wrong with
-	// a listener; nil drops it. An MTA that just leaves between messages, or a
-	// monitor that connects and closes, is no error. Called by several goroutines.
+	// a listener; nil drops it. An MTA that just leaves between two frames, as
+	// Sendmail does when its client leaves in the middle of a message, or a monitor
+	// that connects and closes, is no error. Called by several goroutines.
 	ErrorLog func(err error, remote string)
 }
 

@@ -50,6 +50,24 @@ func TestMacros(t *testing.T) {
 	}
 }
 
+// TestSkipped: Sendmail is told to keep the rest of a long body, of which only the
+// beginning is signed, and a whole connection.
+func TestSkipped(t *testing.T) {
+	m, w := newMTA(t), newWorld(t)
+	peer := w.filter(ours(t), w.unix("peer"), "PeerList "+insideIP+"\n")
+	m.start(m.entrances([]entrance{
+		behind("begin", w.filter(ours(t), w.unix("begin"), "MaximumSignedBytes 1000\n")),
+		behind("peer", peer),
+	}))
+	long := letter("user@example.com", "", strings.Repeat("0123456789\r\n", 100_000))
+	m.passages(t, w, "begin", []passage{{"first", insideIP, long, ourSignature, nil}})
+	before := peer.said.String()
+	m.passages(t, w, "peer", []passage{{"second", insideIP, long, "", nil}})
+	if got := strings.TrimPrefix(peer.said.String(), before); got != "" {
+		t.Errorf("the filter says of a peer's mail: %s", got)
+	}
+}
+
 // TestOldSendmail: a Sendmail of before 8.14 offers version 2 of the protocol: no
 // macros by wish, no leading blanks, no step without an answer.
 func TestOldSendmail(t *testing.T) {
