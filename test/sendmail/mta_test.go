@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dojang/internal/testutil"
 )
@@ -99,6 +100,7 @@ func (m *mta) start(lines string) {
 	cmd := m.command("-C", m.path("sendmail.cf"), "-bD", "-q1h", "-X", m.path("traffic"))
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = time.Second // its children may hold on to them
 	must(m.t, cmd.Start())
 	m.t.Cleanup(func() {
 		cmd.Process.Kill()
