@@ -12,13 +12,13 @@ import (
 // BenchmarkSign signs with 1, 2, 4 and 16 callers at a time. Run it on one core
 // (taskset -c 0) for the cost per signature.
 func BenchmarkSign(b *testing.B) {
-	for _, mode := range []string{ModeIFMA, ModeGo} {
+	for _, mode := range []string{ModeIFMA, ModeADX, ModeGo} {
 		e, err := New(Options{Mode: mode})
 		if err != nil {
 			b.Log(err)
 			continue
 		}
-		for _, c := range classes {
+		for _, c := range ifmaClasses {
 			s := wrap(b, e, testKey(b, fmt.Sprintf("%d-a", c.bits)))
 			for _, callers := range []int{1, 2, 4, 16} {
 				b.Run(fmt.Sprintf("%d/%s/%d", c.bits, mode, callers), func(b *testing.B) {
@@ -51,9 +51,9 @@ func signTogether(b *testing.B, s crypto.Signer, callers int) {
 // others fill the lanes of one batch.
 func BenchmarkBatch(b *testing.B) {
 	needIFMA(b)
-	for i := range classes {
-		c := &classes[i]
-		k := newConstants(testKey(b, fmt.Sprintf("%d-a", c.bits)))
+	for i := range ifmaClasses {
+		c := &ifmaClasses[i]
+		k := newConstants(testKey(b, fmt.Sprintf("%d-a", c.bits)), c)
 		for name, messages := range map[string]int{"solo": 1, "1": 1, "4": 4} {
 			solo := name == "solo"
 			if solo && !c.solo {
@@ -77,18 +77,19 @@ func BenchmarkBatch(b *testing.B) {
 }
 
 func BenchmarkKernel(b *testing.B) {
-	needIFMA(b)
-	for _, y := range layouts {
+	for _, y := range kinds {
 		k := newBench(y)
 		for range y.numbers() {
 			k.set(plus(power(y.bits()), -1), power(y.bits()-3), plus(power(y.bits()), -3))
 		}
-		b.Run(fmt.Sprintf("multiply/%d/%d", y.digits, y.group), func(b *testing.B) {
+		b.Run(fmt.Sprintf("multiply/%v", y), func(b *testing.B) {
+			y.need(b)
 			for b.Loop() {
 				k.multiply(k.a, k.a, k.b)
 			}
 		})
-		b.Run(fmt.Sprintf("square/%d/%d", y.digits, y.group), func(b *testing.B) {
+		b.Run(fmt.Sprintf("square/%v", y), func(b *testing.B) {
+			y.need(b)
 			for b.Loop() {
 				k.squareTimes(k.a, 1)
 			}

@@ -8,22 +8,32 @@ import (
 // class is a size of key that the kernels know.
 type class struct {
 	bits   int  // of the modulus
+	digit  int  // bits of a digit
 	half   int  // digits of a prime
 	full   int  // digits of the modulus
 	window int  // bits of the exponent for one look-up in the table
 	solo   bool // has kernels that compute one message alone sooner
 }
 
-// classes are all sizes. The windows are the faster ones as measured: larger
-// tables leave the first-level cache.
-var classes = [...]class{
-	{bits: 1024, half: 10, full: 20, window: 5},
-	{bits: 2048, half: 20, full: 40, window: 5, solo: true},
-	{bits: 3072, half: 30, full: 60, window: 4},
-	{bits: 4096, half: 40, full: 80, window: 4},
-}
+// The classes of each kind of kernels. The windows are the faster ones as
+// measured: larger tables leave the first-level cache.
+var (
+	ifmaClasses = []class{
+		{bits: 1024, digit: digitBits, half: 10, full: 20, window: 5},
+		{bits: 2048, digit: digitBits, half: 20, full: 40, window: 5, solo: true},
+		{bits: 3072, digit: digitBits, half: 30, full: 60, window: 4},
+		{bits: 4096, digit: digitBits, half: 40, full: 80, window: 4},
+	}
+	adxClasses = []class{
+		{bits: 1024, digit: limbBits, half: 8, full: 16, window: 5},
+		{bits: 2048, digit: limbBits, half: 16, full: 32, window: 5},
+		{bits: 3072, digit: limbBits, half: 24, full: 48, window: 5},
+		{bits: 4096, digit: limbBits, half: 32, full: 64, window: 5},
+	}
+)
 
-func classOf(bits int) *class {
+// classOf returns the class for moduli of so many bits, nil if there is none.
+func classOf(classes []class, bits int) *class {
 	for i := range classes {
 		if classes[i].bits == bits {
 			return &classes[i]
@@ -36,7 +46,7 @@ func classOf(bits int) *class {
 type constants struct {
 	class *class
 	p, q  prime
-	// inverse is 1/q modulo p, times 2^(52·half).
+	// inverse is 1/q modulo p, times 2^(digit·half).
 	inverse []uint64
 	n       modulus
 }
@@ -44,8 +54,8 @@ type constants struct {
 // modulus is a number to compute modulo of, in d digits.
 type modulus struct {
 	m        []uint64
-	square   []uint64 // 2^(2·52·d) modulo m
-	negative uint64   // -1/m modulo 2^52
+	square   []uint64 // 2^(2·digit·d) modulo m
+	negative uint64   // -1/m modulo 2^digit
 }
 
 // prime is one of the two primes and the private exponent for it.
@@ -56,46 +66,50 @@ type prime struct {
 
 const publicExponent = 65537
 
-// acceleratable reports whether key is of the kind the kernels compute.
-func acceleratable(key *rsa.PrivateKey) bool {
-	c := classOf(key.N.BitLen())
-	return c != nil && key.E == publicExponent && len(key.Primes) == 2 &&
-		key.Primes[0].BitLen() == c.bits/2 && key.Primes[1].BitLen() == c.bits/2
+// acceleratable returns the class of key, nil if it is not of the kind the
+// kernels compute.
+func acceleratable(classes []class, key *rsa.PrivateKey) *class {
+	c := classOf(classes, key.N.BitLen())
+	if c != nil && key.E == publicExponent && len(key.Primes) == 2 &&
+		key.Primes[0].BitLen() == c.bits/2 && key.Primes[1].BitLen() == c.bits/2 {
+		return c
+	}
+	return nil
 }
 
 // newConstants computes the constants of an acceleratable key. It runs when a
 // key is loaded, not when it signs, and uses math/big, as parsing the key did.
-func newConstants(key *rsa.PrivateKey) *constants {
-	c := classOf(key.N.BitLen())
+func newConstants(key *rsa.PrivateKey, c *class) *constants {
 	p, q := key.Primes[0], key.Primes[1]
 	k := &constants{
 		class: c,
 		p:     newPrime(p, key.D, c),
 		q:     newPrime(q, key.D, c),
-		n:     newModulus(key.N, c.full),
+		n:     newModulus(key.N, c.full, c.digit),
 	}
 	inverse := new(big.Int).ModInverse(q, p)
-	inverse.Lsh(inverse, uint(digitBits*c.half)).Mod(inverse, p)
-	k.inverse = digitsOf(inverse, c.half)
+	inverse.Lsh(inverse, uint(c.digit*c.half)).Mod(inverse, p)
+	k.inverse = digitsOf(inverse, c.half, c.digit)
 	forget(inverse)
 	return k
 }
 
-func newModulus(m *big.Int, digits int) modulus {
-	square := new(big.Int).Lsh(big.NewInt(1), uint(2*digitBits*digits))
+// newModulus takes m in digits of so many bits.
+func newModulus(m *big.Int, digits, bits int) modulus {
+	square := new(big.Int).Lsh(big.NewInt(1), uint(2*bits*digits))
 	square.Mod(square, m)
-	radix := new(big.Int).Lsh(big.NewInt(1), digitBits)
+	radix := new(big.Int).Lsh(big.NewInt(1), uint(bits))
 	negative := new(big.Int).ModInverse(m, radix)
 	negative.Sub(radix, negative)
 	defer forget(square, negative)
-	return modulus{digitsOf(m, digits), digitsOf(square, digits), negative.Uint64()}
+	return modulus{digitsOf(m, digits, bits), digitsOf(square, digits, bits), negative.Uint64()}
 }
 
 func newPrime(p, d *big.Int, c *class) prime {
 	less := new(big.Int).Sub(p, big.NewInt(1))
 	exponent := new(big.Int).Mod(d, less)
 	defer forget(less, exponent)
-	return prime{newModulus(p, c.half), windowsOf(exponent, c)}
+	return prime{newModulus(p, c.half, c.digit), windowsOf(exponent, c)}
 }
 
 // windowsOf cuts x, of half the bits of the class, into windows.

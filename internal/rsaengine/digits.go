@@ -6,18 +6,20 @@ import (
 	"math/bits"
 )
 
-// Numbers are little-endian slices of digits of 52 bits, the radix of the IFMA
-// instructions. The functions here take time that depends on the lengths alone.
+// Numbers are little-endian slices of digits, of 52 bits for the IFMA kernels and
+// of 64 bits, which are called limbs, for the ADX kernels. The functions here take time that depends on the lengths alone.
 const (
 	digitBits = 52
 	digitMask = 1<<digitBits - 1
+	limbBits  = 64
 )
 
-// setBytes sets x to the big-endian number b, which must fit. The length of b
-// is a multiple of eight.
-func setBytes(x []uint64, b []byte) {
+// setBytes sets x, in digits of so many bits, 52 or 64, to the big-endian number
+// b, which must fit. The length of b is a multiple of eight.
+func setBytes(x []uint64, b []byte, digit int) {
+	mask := uint64(1)<<digit - 1
 	for j := range x {
-		low := digitBits * j / 8 // bytes below the digit
+		low := digit * j / 8 // bytes below the digit
 		var v uint64
 		switch high := len(b) - low; {
 		case high >= 8:
@@ -25,16 +27,17 @@ func setBytes(x []uint64, b []byte) {
 		case high > 0:
 			v = binary.BigEndian.Uint64(b) >> (8 * (8 - high))
 		}
-		x[j] = v >> (digitBits * j % 8) & digitMask
+		x[j] = v >> (digit * j % 8) & mask
 	}
 }
 
-// putBytes writes x to b, big-endian. The length of b is a multiple of eight.
-func putBytes(b []byte, x []uint64) {
+// putBytes writes x, in digits of so many bits, to b, big-endian. The length of b
+// is a multiple of eight.
+func putBytes(b []byte, x []uint64, digit int) {
 	for k := range len(b) / 8 {
-		j, shift := 64*k/digitBits, 64*k%digitBits
+		j, shift := 64*k/digit, 64*k%digit
 		v := x[j] >> shift
-		for up := digitBits - shift; up < 64 && j+1 < len(x); up += digitBits {
+		for up := digit - shift; up < 64 && j+1 < len(x); up += digit {
 			j++
 			v |= x[j] << up
 		}
@@ -99,11 +102,11 @@ func multiplyAdd(r, a, b, c []uint64) {
 	}
 }
 
-// digitsOf returns x in n digits.
-func digitsOf(x *big.Int, n int) []uint64 {
-	b := make([]byte, (n*digitBits+63)/64*8)
+// digitsOf returns x in n digits of so many bits.
+func digitsOf(x *big.Int, n, digit int) []uint64 {
+	b := make([]byte, (n*digit+63)/64*8)
 	defer clear(b)
 	d := make([]uint64, n)
-	setBytes(d, x.FillBytes(b))
+	setBytes(d, x.FillBytes(b), digit)
 	return d
 }

@@ -1,8 +1,9 @@
 // Package rsaengine makes RSA signatures (PKCS #1 v1.5, RFC 8017 §8.2) faster
-// than crypto/rsa does where the CPU has AVX-512 IFMA: up to four signatures
-// that wait at the same time are computed together, in eight lanes of the
-// vector unit. Everywhere else, and for every key it does not know how to
-// speed up, it signs with crypto/rsa. docs/rsa-engine.md explains the
+// than crypto/rsa does. It has two kinds of kernels. Where the CPU has AVX-512
+// IFMA, up to four signatures that wait at the same time are computed together,
+// in eight lanes of the vector unit. Where it has ADX, each is computed by itself,
+// in general registers. Everywhere else, and for every key it does not know how
+// to speed up, it signs with crypto/rsa. docs/rsa-engine.md explains the
 // arithmetic and the measures against side channels and faults.
 package rsaengine
 
@@ -13,14 +14,17 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 )
 
 // Modes of Options.
 const (
-	ModeAuto = "auto" // IFMA where it is available and passes its self-test, else crypto/rsa
+	ModeAuto = "auto" // the first of IFMA and ADX that is available and passes its self-test, else crypto/rsa
 	ModeGo   = "go"   // crypto/rsa always
 	ModeIFMA = "ifma" // IFMA, or New fails
+	ModeADX  = "adx"  // ADX, or New fails
 )
 
 // Options configure an Engine. The zero value is usable.
@@ -34,32 +38,38 @@ type Options struct {
 // Engine owns the queue in which signatures wait for a free core, and the
 // counters. Its methods may be called from several goroutines.
 type Engine struct {
-	queue  queue
-	ifma   bool
-	reason string
-	closed atomic.Bool
-	inject func(vector) // see work
+	name    string // ModeIFMA, ModeADX or ModeGo: whose kernels compute
+	reason  string
+	classes []class // what they accelerate
+	closed  atomic.Bool
+
+	queue  queue                 // of IFMA
+	memory map[*class]*sync.Pool // of ADX: *scalar, wiped
+
+	inject       func(vector)          // see work
+	injectScalar func(sp, sq []uint64) // see scalar
 
 	batches, signatures, lanes, fallbacks, faults atomic.Uint64
 }
 
 // Stats are counts since New.
 type Stats struct {
-	Batches    uint64 // passes through the vector unit
-	Signatures uint64 // signatures made in them, at most four a batch
+	Batches    uint64 // passes through the vector unit, with IFMA
+	Signatures uint64 // signatures made by the kernels; with IFMA at most four a batch
 	Lanes      uint64 // lanes these used, of eight a batch: two a signature, or all for one alone
 	Fallbacks  uint64 // signatures made by crypto/rsa
 	Faults     uint64 // results that failed the check with the public key; crypto/rsa signed instead
 }
 
-// ErrUnavailable is wrapped by the error of New when ModeIFMA is asked for on
-// a machine without it.
-var ErrUnavailable = errors.New("AVX-512 IFMA is not available")
+// ErrUnavailable is wrapped by the error of New when ModeIFMA or ModeADX is asked
+// for on a machine without it.
+var ErrUnavailable = errors.New("not available")
 
-// New returns an engine. With ModeIFMA it fails when the CPU, the operating
-// system or the Go runtime's settings do not allow IFMA, or the self-test fails.
+// New returns an engine. With ModeIFMA and ModeADX it fails when the CPU, the
+// operating system or the Go runtime's settings do not allow that, or the
+// self-test fails.
 func New(o Options) (*Engine, error) {
-	e := &Engine{}
+	e := &Engine{name: ModeGo}
 	e.queue.free = map[shape][]*work{}
 	e.queue.workers = o.Workers
 	if e.queue.workers <= 0 {
@@ -69,44 +79,55 @@ func New(o Options) (*Engine, error) {
 	case ModeGo:
 		e.reason = "chosen by configuration"
 		return e, nil
-	case "", ModeAuto, ModeIFMA:
-	default:
-		return nil, fmt.Errorf("signing engine %.256q is unknown: use %s, %s or %s", o.Mode, ModeAuto, ModeGo, ModeIFMA)
-	}
-	err := e.available()
-	if err == nil {
-		e.ifma = true
-		err = e.selfTest()
-	}
-	if err != nil {
-		e.ifma = false
-		e.reason = err.Error()
-		if o.Mode == ModeIFMA {
+	case ModeIFMA, ModeADX:
+		if err := e.use(o.Mode); err != nil {
 			return nil, fmt.Errorf("signing engine %q: %w", o.Mode, err)
 		}
+		return e, nil
+	case "", ModeAuto:
+	default:
+		return nil, fmt.Errorf("signing engine %.256q is unknown: use %s, %s, %s or %s", o.Mode, ModeAuto, ModeGo, ModeIFMA, ModeADX)
 	}
+	var reasons []string
+	for _, name := range []string{ModeIFMA, ModeADX} {
+		err := e.use(name)
+		if err == nil {
+			break
+		}
+		reasons = append(reasons, name+": "+err.Error())
+	}
+	e.reason = strings.Join(reasons, "; ")
 	return e, nil
 }
 
-func (e *Engine) available() error {
-	if missing := missingFeature(); missing != "" {
+// use makes the engine compute with the named kernels, if they are there and
+// pass their self-test.
+func (e *Engine) use(name string) error {
+	missing, classes := missingFeature(), ifmaClasses
+	if name == ModeADX {
+		missing, classes = missingForADX(), adxClasses
+	}
+	if missing != "" {
 		return fmt.Errorf("%w: %s", ErrUnavailable, missing)
 	}
 	if fips140.Enabled() {
 		return fmt.Errorf("%w: FIPS 140-3 mode requires the validated module of the standard library", ErrUnavailable)
 	}
+	if err := selfTest(classes); err != nil {
+		return err
+	}
+	e.name, e.classes = name, classes
+	e.memory = map[*class]*sync.Pool{}
+	for i := range classes {
+		e.memory[&classes[i]] = new(sync.Pool)
+	}
 	return nil
 }
 
-// Name is "ifma" or "go": what signs the keys that can be accelerated.
-func (e *Engine) Name() string {
-	if e.ifma {
-		return ModeIFMA
-	}
-	return ModeGo
-}
+// Name is "ifma", "adx" or "go": what signs the keys that can be accelerated.
+func (e *Engine) Name() string { return e.name }
 
-// Reason says why Name is "go"; it is "" when it is not.
+// Reason says why Name is not "ifma"; it is "" when that or "adx" was asked for.
 func (e *Engine) Reason() string { return e.reason }
 
 // Stats returns the counters.
@@ -121,8 +142,8 @@ func (e *Engine) Stats() Stats {
 }
 
 // Close makes all signers of the engine sign with crypto/rsa from now on and
-// drops the working memory, which is wiped after every batch. Signatures in
-// hand are finished.
+// drops the working memory, which is wiped after every use. Signatures in hand
+// are finished.
 func (e *Engine) Close() {
 	e.closed.Store(true)
 	e.queue.drop()
@@ -141,8 +162,8 @@ func (e *Engine) Wrap(key *rsa.PrivateKey) (crypto.Signer, error) {
 		return nil, err
 	}
 	s := &signer{engine: e, key: key}
-	if e.ifma && acceleratable(key) {
-		s.constants = newConstants(key)
+	if c := acceleratable(e.classes, key); c != nil {
+		s.constants = newConstants(key, c)
 		runtime.AddCleanup(s, (*constants).wipe, s.constants)
 	}
 	return s, nil

@@ -62,10 +62,22 @@ func sum(h crypto.Hash, text string) []byte {
 	return d.Sum(nil)
 }
 
+// modes are those that the machine has.
+func modes() []string {
+	list := []string{ModeAuto, ModeGo}
+	if missingFeature() == "" {
+		list = append(list, ModeIFMA)
+	}
+	if missingForADX() == "" {
+		list = append(list, ModeADX)
+	}
+	return list
+}
+
 func TestSignaturesAreThoseOfTheStandardLibrary(t *testing.T) {
-	for _, mode := range []string{ModeAuto, ModeGo} {
+	for _, mode := range modes() {
 		e := newEngine(t, Options{Mode: mode})
-		for _, c := range classes {
+		for _, c := range ifmaClasses {
 			for _, name := range []string{"a", "b", "c"} {
 				key := testKey(t, fmt.Sprintf("%d-%s", c.bits, name))
 				s := wrap(t, e, key)
@@ -93,8 +105,11 @@ func TestSignaturesAreThoseOfTheStandardLibrary(t *testing.T) {
 		stats := e.Stats()
 		const each = 3 * 2 * 3 // keys, accelerated hashes, messages
 		want := Stats{Signatures: 4 * each, Batches: 4 * each, Lanes: (3*2 + lanes) * each, Fallbacks: 4 * 3 * 3}
-		if e.Name() == ModeGo {
+		switch e.Name() {
+		case ModeGo:
 			want = Stats{Fallbacks: 4*each + 4*3*3}
+		case ModeADX:
+			want.Batches, want.Lanes = 0, 0
 		}
 		if stats != want {
 			t.Errorf("%s (%s): stats %+v, want %+v", mode, e.Name(), stats, want)
@@ -106,24 +121,26 @@ func TestSignaturesAreThoseOfTheStandardLibrary(t *testing.T) {
 // nothing with the standard library.
 func TestSignaturesAreThoseOfOpenSSL(t *testing.T) {
 	openssl := testutil.Need(t, "openssl")
-	e := newEngine(t, Options{})
 	message := filepath.Join(t.TempDir(), "message")
 	if err := os.WriteFile(message, []byte("signed twice"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range classes {
+	for _, c := range ifmaClasses {
 		for flag, h := range map[string]crypto.Hash{"-sha256": crypto.SHA256, "-sha1": crypto.SHA1} {
 			name := fmt.Sprintf("%d-a", c.bits)
 			want, err := exec.Command(openssl, "dgst", flag, "-sign", "testdata/"+name+".pem", message).Output()
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := wrap(t, e, testKey(t, name)).Sign(nil, sum(h, "signed twice"), h)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%s %s: got %x, want %x", name, flag, got, want)
+			for _, mode := range modes() {
+				e := newEngine(t, Options{Mode: mode})
+				got, err := wrap(t, e, testKey(t, name)).Sign(nil, sum(h, "signed twice"), h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s: %s %s: got %x, want %x", mode, name, flag, got, want)
+				}
 			}
 		}
 	}
@@ -132,28 +149,59 @@ func TestSignaturesAreThoseOfOpenSSL(t *testing.T) {
 // TestEncodedMessagesOfAllBits signs "encoded messages" that no hash makes: the
 // arithmetic must hold for any number below the modulus.
 func TestEncodedMessagesOfAllBits(t *testing.T) {
-	needIFMA(t)
-	for i := range classes {
-		c := &classes[i]
+	eachWay(t, func(t *testing.T, w way) {
+		c := w.class
 		key := testKey(t, fmt.Sprintf("%d-b", c.bits))
-		k := newConstants(key)
+		k := newConstants(key, c)
 		for _, m := range []*big.Int{new(big.Int), big.NewInt(1), plus(key.N, -1), plus(key.N, -2),
 			key.Primes[0], key.Primes[1], new(big.Int).Lsh(key.Primes[1], 7), power(c.bits - 1),
-			power(digitBits * c.half), plus(power(digitBits*c.half), -1)} {
+			power(c.digit * c.half), plus(power(c.digit*c.half), -1)} {
 			want := new(big.Int).Exp(m, key.D, key.N)
-			for _, solo := range []bool{false, true} {
-				if solo && !c.solo {
-					continue
-				}
-				w := newWork(c, solo)
-				w.batch = append(w.batch, &request{key: k, message: m.FillBytes(make([]byte, c.bits/8))})
-				r := w.batch[0]
-				w.sign()
-				if got := new(big.Int).SetBytes(r.message); !r.ok || got.Cmp(want) != 0 {
-					t.Errorf("%d bits, solo %v: %x: ok %v, got %x, want %x", c.bits, solo, m, r.ok, got, want)
-				}
+			message := m.FillBytes(make([]byte, c.bits/8))
+			ok, _ := w.sign(k, message)
+			if got := new(big.Int).SetBytes(message); !ok || got.Cmp(want) != 0 {
+				t.Errorf("%x: ok %v, got %x, want %x", m, ok, got, want)
 			}
 		}
+	})
+}
+
+// way is a way for one message through the kernels. sign returns the working
+// memory too.
+type way struct {
+	class *class
+	sign  func(k *constants, message []byte) (ok bool, memory []uint64)
+}
+
+// eachWay runs f for all ways that the machine has.
+func eachWay(t *testing.T, f func(*testing.T, way)) {
+	for i := range ifmaClasses {
+		c := &ifmaClasses[i]
+		for _, solo := range []bool{false, true} {
+			if solo && !c.solo {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d/ifma/solo=%v", c.bits, solo), func(t *testing.T) {
+				needIFMA(t)
+				f(t, way{class: c, sign: func(k *constants, message []byte) (bool, []uint64) {
+					w := newWork(c, solo)
+					r := &request{key: k, message: message}
+					w.batch = append(w.batch, r)
+					w.sign()
+					return r.ok, w.memory
+				}})
+			})
+		}
+	}
+	for i := range adxClasses {
+		c := &adxClasses[i]
+		t.Run(fmt.Sprintf("%d/adx", c.bits), func(t *testing.T) {
+			needADX(t)
+			f(t, way{class: c, sign: func(k *constants, message []byte) (bool, []uint64) {
+				w := newScalar(c)
+				return w.sign(k, message), w.memory
+			}})
+		})
 	}
 }
 
@@ -231,7 +279,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	if _, err := s.Sign(nil, make([]byte, 31), crypto.SHA256); err == nil {
 		t.Error("a digest of 31 bytes is signed as SHA-256")
 	}
-	if _, err := New(Options{Mode: "fast"}); err == nil || !strings.Contains(err.Error(), `"fast" is unknown: use auto, go or ifma`) {
+	if _, err := New(Options{Mode: "fast"}); err == nil || !strings.Contains(err.Error(), `"fast" is unknown: use auto, go, ifma or adx`) {
 		t.Errorf("mode fast: error %v", err)
 	}
 }
@@ -241,57 +289,63 @@ func TestModes(t *testing.T) {
 	if e.Name() != "go" || e.Reason() == "" {
 		t.Errorf("mode go: name %q, reason %q", e.Name(), e.Reason())
 	}
-	e, err := New(Options{Mode: ModeIFMA})
-	switch missing := missingFeature(); {
-	case missing == "" && err != nil:
-		t.Error(err)
-	case missing == "" && (e.Name() != "ifma" || e.Reason() != ""):
-		t.Errorf("mode ifma: name %q, reason %q", e.Name(), e.Reason())
-	case missing != "" && !errors.Is(err, ErrUnavailable):
-		t.Errorf("mode ifma without %s: error %v", missing, err)
+	best := ModeGo
+	for _, m := range []struct{ mode, missing string }{{ModeADX, missingForADX()}, {ModeIFMA, missingFeature()}} {
+		e, err := New(Options{Mode: m.mode})
+		switch {
+		case m.missing == "" && err != nil:
+			t.Error(err)
+		case m.missing == "" && (e.Name() != m.mode || e.Reason() != ""):
+			t.Errorf("mode %s: name %q, reason %q", m.mode, e.Name(), e.Reason())
+		case m.missing != "" && !errors.Is(err, ErrUnavailable):
+			t.Errorf("mode %s without %s: error %v", m.mode, m.missing, err)
+		}
+		if m.missing == "" {
+			best = m.mode
+		}
+	}
+	if e := newEngine(t, Options{}); e.Name() != best || (e.Reason() == "") != (best == ModeIFMA) {
+		t.Errorf("mode auto: name %q, reason %q; the best is %s", e.Name(), e.Reason(), best)
 	}
 }
 
 func TestClosedEngineSignsWithTheStandardLibrary(t *testing.T) {
-	e := newEngine(t, Options{})
-	key := testKey(t, "1024-a")
-	s := wrap(t, e, key)
-	e.Close()
-	digest := sum(crypto.SHA1, "closed")
-	got, err := s.Sign(nil, digest, crypto.SHA1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA1, digest, got); err != nil {
-		t.Error(err)
-	}
-	if got := e.Stats(); got != (Stats{Fallbacks: 1}) {
-		t.Errorf("stats %+v, want 1 fallback", got)
+	for _, mode := range modes() {
+		e := newEngine(t, Options{Mode: mode})
+		key := testKey(t, "1024-a")
+		s := wrap(t, e, key)
+		e.Close()
+		digest := sum(crypto.SHA1, "closed")
+		got, err := s.Sign(nil, digest, crypto.SHA1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA1, digest, got); err != nil {
+			t.Error(err)
+		}
+		if got := e.Stats(); got != (Stats{Fallbacks: 1}) {
+			t.Errorf("%s: stats %+v, want 1 fallback", mode, got)
+		}
 	}
 }
 
 func TestSecretsAreWiped(t *testing.T) {
-	needIFMA(t)
-	for i := range classes {
-		c := &classes[i]
-		k := newConstants(testKey(t, fmt.Sprintf("%d-a", c.bits)))
-		for _, solo := range []bool{false, c.solo} {
-			w := newWork(c, solo)
-			r := &request{key: k, message: make([]byte, c.bits/8)}
-			encode(r.message, digestInfo(crypto.SHA256), make([]byte, 32))
-			w.batch = append(w.batch, r)
-			w.sign()
-			for at, v := range w.memory {
-				if v != 0 {
-					t.Fatalf("%d bits, solo %v: word %d of the working memory is %#x after signing", c.bits, solo, at, v)
-				}
+	eachWay(t, func(t *testing.T, w way) {
+		c := w.class
+		k := newConstants(testKey(t, fmt.Sprintf("%d-a", c.bits)), c)
+		message := make([]byte, c.bits/8)
+		encode(message, digestInfo(crypto.SHA256), make([]byte, 32))
+		_, memory := w.sign(k, message)
+		for at, v := range memory {
+			if v != 0 {
+				t.Fatalf("word %d of the working memory is %#x after signing", at, v)
 			}
 		}
 		secrets := [][]uint64{k.p.m, k.p.square, k.q.m, k.q.square, k.inverse}
 		windows := append(k.p.windows, k.q.windows...)
 		k.wipe()
 		for _, s := range secrets {
-			if bigOf(s).Sign() != 0 {
+			if bigOf(s, c.digit).Sign() != 0 {
 				t.Errorf("%d bits: a secret number is left", c.bits)
 			}
 		}
@@ -303,18 +357,23 @@ func TestSecretsAreWiped(t *testing.T) {
 				t.Errorf("%d bits: a window of an exponent is left", c.bits)
 			}
 		}
-	}
+	})
 }
 
 // FuzzSign compares whole signatures of random keys' batches with crypto/rsa.
 func FuzzSign(f *testing.F) {
-	e := newEngine(f, Options{})
-	signers := map[string]crypto.Signer{}
+	var engines []*Engine
+	signers := map[string][]crypto.Signer{} // of each engine
 	keys := map[string]*rsa.PrivateKey{}
 	names := []string{"1024-a", "1024-b", "2048-a", "2048-b", "2048-c", "3072-a", "4096-a"}
+	for _, mode := range modes() {
+		engines = append(engines, newEngine(f, Options{Mode: mode}))
+	}
 	for _, name := range names {
 		keys[name] = testKey(f, name)
-		signers[name] = wrap(f, e, keys[name])
+		for _, e := range engines {
+			signers[name] = append(signers[name], wrap(f, e, keys[name]))
+		}
 	}
 	f.Add([]byte{}, uint8(0), false)
 	f.Add([]byte("x"), uint8(2), true)
@@ -325,19 +384,21 @@ func FuzzSign(f *testing.F) {
 		if old {
 			digest, h = d1[:], crypto.SHA1
 		}
-		got, err := signers[name].Sign(nil, digest, h)
-		if err != nil {
-			t.Fatal(err)
-		}
 		want, err := rsa.SignPKCS1v15(nil, keys[name], h, digest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s: %v: got %x, want %x", name, h, got, want)
-		}
-		if n := e.Stats().Faults; n != 0 {
-			t.Errorf("%d faults", n)
+		for i, e := range engines {
+			got, err := signers[name][i].Sign(nil, digest, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: %s: %v: got %x, want %x", e.Name(), name, h, got, want)
+			}
+			if n := e.Stats().Faults; n != 0 {
+				t.Errorf("%s: %d faults", e.Name(), n)
+			}
 		}
 	})
 }

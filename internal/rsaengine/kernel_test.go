@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -15,35 +16,96 @@ func needIFMA(t testing.TB) {
 	}
 }
 
-// layouts are all there are kernels for.
-var layouts = []layout{{10, 1}, {20, 1}, {30, 1}, {40, 1}, {60, 1}, {80, 1}, {20, 4}, {40, 8}}
+// needADX is the same for those of ADX.
+func needADX(t testing.TB) {
+	t.Helper()
+	if missing := missingForADX(); missing != "" {
+		t.Skip(missing)
+	}
+}
 
-func (y layout) String() string { return fmt.Sprintf("%d digits in %d lanes", y.digits, y.group) }
+// kind is what there are kernels for: a layout of IFMA's, or one number in limbs.
+type kind struct {
+	layout
+	digit int // bits of a digit
+}
+
+var kinds = []kind{
+	{layout{10, 1}, digitBits}, {layout{20, 1}, digitBits}, {layout{30, 1}, digitBits}, {layout{40, 1}, digitBits},
+	{layout{60, 1}, digitBits}, {layout{80, 1}, digitBits}, {layout{20, 4}, digitBits}, {layout{40, 8}, digitBits},
+	{layout{8, lanes}, limbBits}, {layout{16, lanes}, limbBits}, {layout{24, lanes}, limbBits}, {layout{32, lanes}, limbBits},
+	{layout{48, lanes}, limbBits}, {layout{64, lanes}, limbBits},
+}
+
+// eachKind runs f for every kind that the machine has the kernels of.
+func eachKind(t *testing.T, f func(t *testing.T, y kind)) {
+	for _, y := range kinds {
+		t.Run(y.String(), func(t *testing.T) {
+			y.need(t)
+			f(t, y)
+		})
+	}
+}
+
+func (y kind) need(t testing.TB) {
+	t.Helper()
+	if y.limbs() {
+		needADX(t)
+	} else {
+		needIFMA(t)
+	}
+}
+
+func (y kind) String() string {
+	if y.limbs() {
+		return fmt.Sprintf("%d limbs", y.digits)
+	}
+	return fmt.Sprintf("%d digits in %d lanes", y.digits, y.group)
+}
+
+func (y kind) limbs() bool { return y.digit == limbBits }
 
 // bits of the moduli used with y.
-func (y layout) bits() int { return y.digits / 10 * 512 }
+func (y kind) bits() int {
+	if y.limbs() {
+		return limbBits * y.digits
+	}
+	return y.digits / 10 * 512
+}
 
-func (y layout) numbers() int { return lanes / y.group }
+// radix is what the kernels divide by.
+func (y kind) radix() *big.Int { return power(y.digit * y.digits) }
 
-func (y layout) vector() vector {
-	w := newWork(classOf(4096), false)
+func (y kind) numbers() int { return lanes / y.group }
+
+func (y kind) vector() vector {
+	w := newWork(classOf(ifmaClasses, 4096), false)
 	return w.table[:y.size()]
 }
 
-func (y layout) putBig(v vector, n int, x *big.Int) { y.put(v, n, digitsOf(x, y.digits)) }
+func (y kind) putBig(v vector, n int, x *big.Int) {
+	digits := digitsOf(x, y.digits, y.digit)
+	if y.limbs() {
+		copy(v, digits)
+		return
+	}
+	y.put(v, n, digits)
+}
 
-func (y layout) getBig(t testing.TB, v vector, n int) *big.Int {
+func (y kind) getBig(t testing.TB, v vector, n int) *big.Int {
 	t.Helper()
 	digits := make([]uint64, y.digits)
-	y.get(v, n, digits)
-	x := new(big.Int)
-	for j := y.digits - 1; j >= 0; j-- {
-		if digits[j] > digitMask {
-			t.Fatalf("digit %d is %#x: more than 52 bits", j, digits[j])
-		}
-		x.Lsh(x, digitBits).Or(x, new(big.Int).SetUint64(digits[j]))
+	if y.limbs() {
+		copy(digits, v)
+	} else {
+		y.get(v, n, digits)
 	}
-	return x
+	for j, d := range digits {
+		if d > uint64(1)<<y.digit-1 {
+			t.Fatalf("digit %d is %#x: more than 52 bits", j, d)
+		}
+	}
+	return bigOf(digits, y.digit)
 }
 
 func power(bits int) *big.Int { return new(big.Int).Lsh(big.NewInt(1), uint(bits)) }
@@ -61,53 +123,74 @@ func random(r *rand.Rand, below *big.Int) *big.Int {
 
 // runs returns a number below m with runs of digits that are all ones or zero,
 // over which carries run.
-func runs(r *rand.Rand, m *big.Int) *big.Int {
+func runs(r *rand.Rand, m *big.Int, digit int) *big.Int {
 	x := new(big.Int)
-	for x.BitLen() < m.BitLen()-digitBits {
-		d := r.Uint64() & digitMask
+	for x.BitLen() < m.BitLen()-digit {
+		mask := uint64(1)<<digit - 1
+		d := r.Uint64() & mask
 		switch r.IntN(5) {
 		case 0, 1:
 			d = 0
 		case 2:
-			d = digitMask
+			d = mask
 		case 3:
 			d &= 63
 		}
-		x.Lsh(x, digitBits).Or(x, new(big.Int).SetUint64(d))
+		x.Lsh(x, uint(digit)).Or(x, new(big.Int).SetUint64(d))
 	}
 	return x
 }
 
-// bench is one set of operands, a number of the layout each.
+// bench is one set of operands, a number of the kind each.
 type bench struct {
-	layout
+	kind
 	moduli
+	single  modulus // in limbs
 	a, b, r vector
 	m       []*big.Int
 	x, y    []*big.Int
 }
 
-func newBench(y layout) *bench {
-	b := &bench{layout: y, moduli: moduli{layout: y}, a: y.vector(), b: y.vector(), r: y.vector()}
+func newBench(y kind) *bench {
+	b := &bench{kind: y, moduli: moduli{layout: y.layout}, a: y.vector(), b: y.vector(), r: y.vector()}
 	b.moduli.m, b.square, b.negative = y.vector(), y.vector(), y.vector()
-	b.scratch = newWork(classOf(4096), false).table[:lanes*(2*y.digits+5)]
+	b.scratch = newWork(classOf(ifmaClasses, 4096), false).table[:lanes*(2*y.digits+5)]
 	return b
 }
 
-// set adds one number: r = x·y/2^(52·digits) modulo m is to be computed.
+// set adds one number: r = x·y/radix modulo m is to be computed.
 func (b *bench) set(m, x, y *big.Int) {
 	n := len(b.m)
-	mod := newModulus(m, b.layout.digits)
-	b.moduli.set(n, &mod)
-	b.layout.putBig(b.a, n, x)
-	b.layout.putBig(b.b, n, y)
+	mod := newModulus(m, b.kind.digits, b.digit)
+	if b.limbs() {
+		b.single = mod
+	} else {
+		b.moduli.set(n, &mod)
+	}
+	b.putBig(b.a, n, x)
+	b.putBig(b.b, n, y)
 	b.m, b.x, b.y = append(b.m, m), append(b.x, x), append(b.y, y)
+}
+
+func (b *bench) multiply(r, x, y vector) {
+	if b.limbs() {
+		b.single.multiply(r, x, y, b.scratch)
+		return
+	}
+	b.moduli.multiply(r, x, y)
+}
+
+func (b *bench) squareTimes(x vector, n int) {
+	if b.limbs() {
+		b.single.squareTimes(x, b.scratch, n)
+		return
+	}
+	b.moduli.squareTimes(x, n)
 }
 
 // run compares the kernels' results with math/big's.
 func (b *bench) run(t testing.TB) {
 	t.Helper()
-	y := b.layout
 	b.multiply(b.r, b.a, b.b)
 	b.compare(t, "multiply", b.r, b.x, b.y)
 	copy(b.r, b.a)
@@ -121,7 +204,7 @@ func (b *bench) run(t testing.TB) {
 	b.compare(t, "square", b.r, b.x, b.x)
 	once := make([]*big.Int, len(b.m))
 	for n := range once {
-		once[n] = y.getBig(t, b.r, n)
+		once[n] = b.getBig(t, b.r, n)
 	}
 	copy(b.r, b.a)
 	b.squareTimes(b.r, 2)
@@ -130,27 +213,27 @@ func (b *bench) run(t testing.TB) {
 
 func (b *bench) compare(t testing.TB, what string, r vector, x, y []*big.Int) {
 	t.Helper()
-	radix := power(digitBits * b.layout.digits)
+	radix := b.radix()
 	for n, m := range b.m {
-		got := b.layout.getBig(t, r, n)
+		got := b.getBig(t, r, n)
 		product := new(big.Int).Mul(x[n], y[n])
-		// Almost reduced: below x·y/R + m.
-		bound := new(big.Int).Rsh(product, uint(digitBits*b.layout.digits))
+		// Almost reduced: below x·y/R + m. Limbs hold no more than R.
+		bound := new(big.Int).Div(product, radix)
 		bound.Add(bound, m)
 		if got.Cmp(bound) > 0 {
-			t.Errorf("%v: %s, number %d: %x is above the bound %x", b.layout, what, n, got, bound)
+			t.Errorf("%v: %s, number %d: %x is above the bound %x", b.kind, what, n, got, bound)
 		}
 		want := product.Mod(product, m)
 		back := new(big.Int).Mul(got, radix)
 		if back.Mod(back, m).Cmp(want) != 0 {
 			t.Errorf("%v: %s, number %d: got %x, which times R is %x, want %x modulo %x; operands %x and %x",
-				b.layout, what, n, got, back, want, m, x[n], y[n])
+				b.kind, what, n, got, back, want, m, x[n], y[n])
 		}
 	}
 }
 
 // extremes returns moduli of y's size at the edges.
-func (y layout) extremes(r *rand.Rand) []*big.Int {
+func (y kind) extremes(r *rand.Rand) []*big.Int {
 	half := power(y.bits() - 1)
 	middle := random(r, half)
 	middle.Add(middle, half).SetBit(middle, 0, 1)
@@ -163,16 +246,19 @@ func (y layout) extremes(r *rand.Rand) []*big.Int {
 }
 
 func TestKernelsWithExtremeOperands(t *testing.T) {
-	needIFMA(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, y := range layouts {
+	eachKind(t, func(t *testing.T, y kind) {
 		for _, m := range y.extremes(r) {
 			m.SetBit(m, 0, 1)
 			twice := new(big.Int).Lsh(m, 1)
 			operands := []*big.Int{
 				new(big.Int), big.NewInt(1), plus(m, -1), m, plus(m, 1), plus(twice, -1),
 				plus(new(big.Int).Mul(m, big.NewInt(5)), -1), random(r, m), random(r, twice),
-				new(big.Int).Sub(power(m.BitLen()), m), runs(r, m),
+				new(big.Int).Sub(power(m.BitLen()), m), runs(r, m, y.digit),
+			}
+			if y.limbs() { // they may be anything below R, and hold nothing above
+				operands = append(operands, plus(y.radix(), -1), plus(y.radix(), -2), random(r, y.radix()))
+				operands = slices.DeleteFunc(operands, func(x *big.Int) bool { return x.Cmp(y.radix()) >= 0 })
 			}
 			b := newBench(y)
 			for _, x1 := range operands {
@@ -185,33 +271,31 @@ func TestKernelsWithExtremeOperands(t *testing.T) {
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestKernelsWithARadixSizedOperand(t *testing.T) {
-	needIFMA(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, y := range layouts {
+	eachKind(t, func(t *testing.T, y kind) {
 		for _, m := range y.extremes(r) {
 			m.SetBit(m, 0, 1)
 			b := newBench(y)
 			// reduceMessages multiplies any R-sized number with a reduced one.
 			for range y.numbers() {
-				b.set(m, plus(power(digitBits*y.digits), -1), random(r, m))
+				b.set(m, plus(y.radix(), -1), random(r, m))
 			}
 			b.multiply(b.r, b.a, b.b)
 			b.compare(t, "multiply", b.r, b.x, b.y)
 		}
-	}
+	})
 }
 
 // TestKernelsWithCarriesThatRun chooses operands whose product modulo m is a
 // number with runs of digits that are zero, which is where carries have run.
 func TestKernelsWithCarriesThatRun(t *testing.T) {
-	needIFMA(t)
 	r := rand.New(rand.NewPCG(3, 4))
-	for _, y := range layouts {
-		radix := power(digitBits * y.digits)
+	eachKind(t, func(t *testing.T, y kind) {
+		radix := y.radix()
 		for range 100 {
 			b := newBench(y)
 			for range y.numbers() {
@@ -222,19 +306,18 @@ func TestKernelsWithCarriesThatRun(t *testing.T) {
 					x = random(r, m)
 					inverse = new(big.Int).ModInverse(x, m)
 				}
-				target := runs(r, m)
+				target := runs(r, m, y.digit)
 				target.Mul(target, radix).Mul(target, inverse).Mod(target, m)
 				b.set(m, x, target)
 			}
 			b.run(t)
 		}
-	}
+	})
 }
 
 func TestNumbersDoNotMix(t *testing.T) {
-	needIFMA(t)
 	r := rand.New(rand.NewPCG(7, 8))
-	for _, y := range layouts {
+	eachKind(t, func(t *testing.T, y kind) {
 		for only := range y.numbers() {
 			b := newBench(y)
 			for n := range y.numbers() {
@@ -253,22 +336,27 @@ func TestNumbersDoNotMix(t *testing.T) {
 				}
 			}
 		}
-	}
+	})
 }
 
 func FuzzKernels(f *testing.F) {
-	needIFMA(f)
 	f.Add([]byte{1}, []byte{2}, []byte{3}, uint8(0))
 	f.Add(plus(power(1024), -1).Bytes(), plus(power(1024), -1).Bytes(), plus(power(1024), -2).Bytes(), uint8(1))
 	f.Add(plus(power(4096), -1).Bytes(), plus(power(4000), -1).Bytes(), plus(power(4096), -2).Bytes(), uint8(5))
 	f.Add(plus(power(2048), -1).Bytes(), plus(power(2048), -1).Bytes(), plus(power(2048), -2).Bytes(), uint8(7))
+	f.Add(plus(power(1024), -1).Bytes(), plus(power(1024), -1).Bytes(), plus(power(1024), -2).Bytes(), uint8(9))
+	f.Add([]byte{1}, plus(power(2048), -1).Bytes(), plus(power(2048), -1).Bytes(), uint8(11))
 	f.Fuzz(func(t *testing.T, m, a, b []byte, which uint8) {
-		y := layouts[int(which)%len(layouts)]
+		y := kinds[int(which)%len(kinds)]
+		y.need(t)
 		size := power(y.bits())
 		number := func(b []byte) *big.Int { x := new(big.Int).SetBytes(b); return x.Mod(x, size) }
 		modulus := number(m)
 		modulus.SetBit(modulus, 0, 1)
 		below := new(big.Int).Lsh(modulus, 1)
+		if y.limbs() {
+			below = size
+		}
 		k := newBench(y)
 		for n := range y.numbers() {
 			x1, x2 := plus(number(a), int64(n)), number(b)
@@ -282,8 +370,8 @@ func TestPickTakesEachLanesEntry(t *testing.T) {
 	needIFMA(t)
 	for _, y := range []layout{{10, 1}, {20, 1}, {30, 1}, {40, 1}, {20, 4}} {
 		const entries = 16
-		k := newBench(y)
-		table := newWork(classOf(4096), false).table[:entries*y.size()]
+		k := newBench(kind{y, digitBits})
+		table := newWork(classOf(ifmaClasses, 4096), false).table[:entries*y.size()]
 		for i := range table {
 			table[i] = uint64(i) + 1
 		}
@@ -291,12 +379,29 @@ func TestPickTakesEachLanesEntry(t *testing.T) {
 			for l := range lanes {
 				k.negative[l] = uint64(first+3*l) % entries
 			}
-			k.pick(k.r, table, k.negative, entries)
+			k.moduli.pick(k.r, table, k.negative, entries)
 			for i, got := range k.r {
 				entry := (first + 3*(i%lanes)) % entries
 				if want := table[entry*y.size()+i]; got != want {
 					t.Fatalf("%v: word %d of entry %d is %d, want %d", y, i, entry, got, want)
 				}
+			}
+		}
+	}
+}
+
+func TestPickLimbsTakesTheEntry(t *testing.T) {
+	needADX(t)
+	for _, c := range adxClasses {
+		w := newScalar(&c)
+		entries := 1 << c.window
+		for i := range w.table {
+			w.table[i] = uint64(i) + 1
+		}
+		for index := range entries {
+			pickLimbs(w.x, w.table, uint64(index), entries)
+			if want := w.table[index*c.half:][:c.half]; !slices.Equal(w.x, want) {
+				t.Fatalf("%d limbs: entry %d is %d, want %d", c.half, index, w.x, want)
 			}
 		}
 	}

@@ -5,33 +5,32 @@ import (
 	"crypto/rsa"
 )
 
-// Public checks signatures of one public key, of 1024 or 2048 bits, with the
-// kernels that spread one number over the lanes: the key's constants are
-// computed once and not for every signature. It is immutable and safe for
-// concurrent use. All it handles is public.
+// Public checks signatures of one public key with the kernels: those that spread
+// one number over the lanes, for 1024 or 2048 bits, or those of ADX for all sizes.
+// The key's constants are computed once and not for every signature. It is
+// immutable and safe for concurrent use. All it handles is public.
 type Public struct {
 	engine *Engine
-	bytes  int // of the modulus
+	class  *class
 	n      modulus
-	moduli moduli
+	moduli moduli // n, of IFMA
 }
 
 // Public returns what checks signatures of key faster than crypto/rsa does, nil
 // where nothing is faster.
 func (e *Engine) Public(key *rsa.PublicKey) *Public {
-	if !e.ifma || key == nil || key.E != publicExponent || key.N.Sign() <= 0 || key.N.Bit(0) == 0 {
+	if key == nil || key.E != publicExponent || key.N.Sign() <= 0 || key.N.Bit(0) == 0 {
 		return nil
 	}
-	p := &Public{engine: e, bytes: key.N.BitLen() / 8}
-	switch key.N.BitLen() {
-	case 1024:
-		p.moduli.layout = layout{20, lanes / 2}
-	case 2048:
-		p.moduli.layout = layout{40, lanes}
-	default:
+	c := classOf(e.classes, key.N.BitLen())
+	if c == nil || c.digit == digitBits && c.bits > 2048 {
 		return nil
 	}
-	p.n = newModulus(key.N, p.moduli.digits)
+	p := &Public{engine: e, class: c, n: newModulus(key.N, c.full, c.digit)}
+	if c.digit == limbBits {
+		return p
+	}
+	p.moduli.layout = layout{c.full, lanes * c.bits / 2048}
 	for _, v := range []*vector{&p.moduli.m, &p.moduli.square, &p.moduli.negative} {
 		*v = make(vector, p.moduli.size())
 	}
@@ -43,29 +42,42 @@ func (e *Engine) Public(key *rsa.PublicKey) *Public {
 // 8017 §8.2.2). False may also mean that it cannot tell: whoever gets it asks
 // crypto/rsa, so that a mistake here could never refuse a good signature.
 func (p *Public) Verify(h crypto.Hash, digest, signature []byte) bool {
-	const mostDigits, mostBytes = 40, 256
+	const mostDigits, mostBytes = 64, 512
 	prefix := digestInfo(h)
-	if prefix == "" || len(digest) != h.Size() || len(signature) != p.bytes || p.engine.closed.Load() {
+	if prefix == "" || len(digest) != h.Size() || len(signature) != p.class.bits/8 || p.engine.closed.Load() {
 		return false
 	}
-	var x, s, u, want [mostDigits]uint64
+	var signed, want [mostDigits]uint64
 	var encoded [mostBytes]byte
-	k := &p.moduli
-	digits := k.digits
-	setBytes(x[:digits], signature)
-	if !below(x[:digits], p.n.m) {
+	x, e := signed[:p.class.full], encoded[:p.class.bits/8]
+	setBytes(x, signature, p.class.digit)
+	if !below(x, p.n.m) {
 		return false
 	}
+	if p.class.digit == limbBits {
+		var s [mostDigits]uint64
+		var scratch [2 * mostDigits]uint64
+		p.n.publicPower(x, s[:copy(s[:], x)], scratch[:])
+	} else {
+		p.powerInLanes(x)
+	}
+	encode(e, prefix, digest)
+	setBytes(want[:len(x)], e, p.class.digit)
+	return signed == want
+}
+
+// powerInLanes raises x to the public exponent.
+func (p *Public) powerInLanes(x []uint64) {
+	const most = 40
+	var s, u, t [most]uint64
+	k := &p.moduli
 	size := k.size()
-	k.put(s[:size], 0, x[:digits])
+	k.put(s[:size], 0, x)
 	k.multiply(u[:size], s[:size], k.square) // s·R
 	k.squareTimes(u[:size], 16)              // s^65536·R
 	k.multiply(u[:size], u[:size], s[:size]) // s^65537
-	k.get(u[:size], 0, x[:digits])
-	subtractOnce(x[:digits], p.n.m, s[:digits])
-	encode(encoded[:p.bytes], prefix, digest)
-	setBytes(want[:digits], encoded[:p.bytes])
-	return x == want
+	k.get(u[:size], 0, x)
+	subtractOnce(x, p.n.m, t[:len(x)])
 }
 
 // below reports whether x < m.

@@ -6,8 +6,10 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
+	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -21,12 +23,31 @@ func verifies(t *testing.T, p *Public, key *rsa.PublicKey, h crypto.Hash, digest
 	return want
 }
 
+// publicEngines are those that check by themselves, and what sizes.
+func publicEngines(t *testing.T) map[*Engine][]int {
+	engines := map[*Engine][]int{}
+	if missingFeature() == "" {
+		engines[newEngine(t, Options{Mode: ModeIFMA})] = []int{1024, 2048}
+	}
+	if missingForADX() == "" {
+		engines[newEngine(t, Options{Mode: ModeADX})] = []int{1024, 2048, 3072, 4096}
+	}
+	if len(engines) == 0 {
+		t.Skip("no kernels on this machine")
+	}
+	return engines
+}
+
 func TestPublicAgreesWithCryptoRSA(t *testing.T) {
-	needIFMA(t)
-	e := mustEngine(t)
+	for e, sizes := range publicEngines(t) {
+		publicAgrees(t, e, sizes)
+	}
+}
+
+func publicAgrees(t *testing.T, e *Engine, sizes []int) {
 	r := mathrand.New(mathrand.NewPCG(11, 12))
-	for _, bits := range []int{1024, 2048} {
-		for range 4 {
+	for _, bits := range sizes {
+		for range 2048/bits + 1 {
 			key, err := rsa.GenerateKey(rand.Reader, bits)
 			if err != nil {
 				t.Fatal(err)
@@ -35,7 +56,7 @@ func TestPublicAgreesWithCryptoRSA(t *testing.T) {
 			if p == nil {
 				t.Fatalf("no fast check of %d bits", bits)
 			}
-			for i := range 200 {
+			for i := range 200 * 1024 / bits {
 				one, two := sha256.Sum256([]byte{byte(i)}), sha1.Sum([]byte{byte(i)})
 				h, digest := crypto.SHA256, one[:]
 				if i%2 == 1 {
@@ -63,8 +84,12 @@ func TestPublicAgreesWithCryptoRSA(t *testing.T) {
 // TestPublicRefusesWhatIsOutOfRange: s and s+n have the same power, only s is a
 // signature (RFC 8017 §5.2.2).
 func TestPublicRefusesWhatIsOutOfRange(t *testing.T) {
-	needIFMA(t)
-	e := mustEngine(t)
+	for e := range publicEngines(t) {
+		publicRefuses(t, e)
+	}
+}
+
+func publicRefuses(t *testing.T, e *Engine) {
 	found := 0
 	for i := 0; found < 3 && i < 200; i++ {
 		key, err := rsa.GenerateKey(rand.Reader, 1024)
@@ -98,11 +123,17 @@ func TestPublicRefusesWhatIsOutOfRange(t *testing.T) {
 }
 
 func TestPublicLeavesOtherKeysAlone(t *testing.T) {
-	e := mustEngine(t)
 	odd := func(bits int) *big.Int { return plus(power(bits-1), 1) }
-	for _, key := range []*rsa.PublicKey{nil, {N: odd(1024), E: 3}, {N: odd(1023), E: 65537}, {N: odd(3072), E: 65537}, {N: power(2047), E: 65537}, {N: new(big.Int), E: 65537}} {
-		if e.Public(key) != nil {
-			t.Errorf("a fast check for %v", key)
+	for e, sizes := range publicEngines(t) {
+		for _, key := range []*rsa.PublicKey{nil, {N: odd(1024), E: 3}, {N: odd(1023), E: 65537}, {N: odd(8192), E: 65537}, {N: power(2047), E: 65537}, {N: new(big.Int), E: 65537}} {
+			if e.Public(key) != nil {
+				t.Errorf("%s: a fast check for %v", e.Name(), key)
+			}
+		}
+		for _, bits := range []int{3072, 4096} {
+			if got, want := e.Public(&rsa.PublicKey{N: odd(bits), E: 65537}) != nil, slices.Contains(sizes, bits); got != want {
+				t.Errorf("%s: a fast check for %d bits: %v, want %v", e.Name(), bits, got, want)
+			}
 		}
 	}
 	off, err := New(Options{Mode: ModeGo})
@@ -114,41 +145,35 @@ func TestPublicLeavesOtherKeysAlone(t *testing.T) {
 	}
 }
 
-func mustEngine(t testing.TB) *Engine {
-	t.Helper()
-	e, err := New(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-func BenchmarkVerify2048(b *testing.B) {
-	needIFMA(b)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
+func BenchmarkPublic(b *testing.B) {
 	digest := sha256.Sum256(nil)
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
-	if err != nil {
-		b.Fatal(err)
+	for _, mode := range []string{ModeIFMA, ModeADX, ModeGo} {
+		e, err := New(Options{Mode: mode})
+		if err != nil {
+			b.Log(err)
+			continue
+		}
+		for _, c := range ifmaClasses {
+			key := testKey(b, fmt.Sprintf("%d-a", c.bits))
+			signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+			if err != nil {
+				b.Fatal(err)
+			}
+			p := e.Public(&key.PublicKey)
+			if p == nil && mode != ModeGo {
+				continue
+			}
+			b.Run(fmt.Sprintf("%d/%s", c.bits, mode), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if p == nil {
+						err = rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature)
+					}
+					if err != nil || p != nil && !p.Verify(crypto.SHA256, digest[:], signature) {
+						b.Fatal("bad")
+					}
+				}
+			})
+		}
 	}
-	p := mustEngine(b).Public(&key.PublicKey)
-	b.Run("ifma", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if !p.Verify(crypto.SHA256, digest[:], signature) {
-				b.Fatal("bad")
-			}
-		}
-	})
-	b.Run("go", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature) != nil {
-				b.Fatal("bad")
-			}
-		}
-	})
 }

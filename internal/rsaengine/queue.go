@@ -47,9 +47,9 @@ type queue struct {
 	pool sync.Pool // of *request
 }
 
-// compute replaces message, which is encoded, by its signature with key, and
+// computeInBatch replaces message, which is encoded, by its signature with key, and
 // reports whether it could.
-func (e *Engine) compute(key *constants, message []byte) bool {
+func (e *Engine) computeInBatch(key *constants, message []byte) bool {
 	q := &e.queue
 	r, _ := q.pool.Get().(*request)
 	if r == nil {

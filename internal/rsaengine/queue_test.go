@@ -66,11 +66,14 @@ func together(t testing.TB, list []job, rounds int) {
 	}
 }
 
+// mixed are keys of all sizes, and one that is not accelerated.
+var mixed = []string{"2048-a", "2048-b", "1024-a", "2048-c", "1024-b", "3072-a", "2048-exponent3", "4096-a"}
+
 func TestMixedKeysAndSizesTogether(t *testing.T) {
 	needIFMA(t)
 	for _, workers := range []int{1, 2, 7} {
 		e := newEngine(t, Options{Mode: ModeIFMA, Workers: workers})
-		list := jobs(t, e, 60, "2048-a", "2048-b", "1024-a", "2048-c", "1024-b", "3072-a", "2048-exponent3", "4096-a")
+		list := jobs(t, e, 60, mixed...)
 		together(t, list, 3)
 		got := e.Stats()
 		if got.Signatures+got.Fallbacks != 180 || got.Faults != 0 || got.Lanes < 2*got.Signatures {
@@ -141,7 +144,7 @@ func TestFaultInASolo(t *testing.T) {
 func TestFaultSparesTheOthersOfTheBatch(t *testing.T) {
 	needIFMA(t)
 	e := newEngine(t, Options{Mode: ModeIFMA})
-	c := classOf(2048)
+	c := classOf(ifmaClasses, 2048)
 	list := jobs(t, e, 4, "2048-a", "2048-b", "2048-c")
 	w := newWork(c, false)
 	w.inject = func(x vector) { x[5] ^= 1 } // lane 5: message 2

@@ -25,7 +25,7 @@ func (w *work) load() {
 		w.primes.put(w.one, 2*i, one)
 		w.primes.put(w.one, 2*i+1, one)
 		w.modulus.set(i, &r.key.n)
-		setBytes(w.message[i], r.message)
+		setBytes(w.message[i], r.message, digitBits)
 	}
 }
 
@@ -125,7 +125,7 @@ func (w *work) check() {
 			continue
 		}
 		k.get(w.s, i, w.result)
-		putBytes(r.message, w.result)
+		putBytes(r.message, w.result, digitBits)
 		r.ok = true
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// signer is a crypto.Signer that signs in the engine's batches.
+// signer is a crypto.Signer that signs with the engine's kernels.
 type signer struct {
 	engine    *Engine
 	key       *rsa.PrivateKey
@@ -31,10 +31,19 @@ func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	}
 	signature := make([]byte, s.constants.class.bits/8)
 	encode(signature, prefix, digest)
-	if !s.engine.compute(s.constants, signature) {
+	if !s.compute(signature) {
 		return s.standard(random, digest, opts)
 	}
 	return signature, nil
+}
+
+// compute replaces message, which is encoded, by its signature, and reports whether
+// it could.
+func (s *signer) compute(message []byte) bool {
+	if s.engine.name == ModeADX {
+		return s.engine.computeScalar(s.constants, message)
+	}
+	return s.engine.computeInBatch(s.constants, message)
 }
 
 func (s *signer) standard(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

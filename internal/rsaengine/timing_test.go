@@ -17,9 +17,15 @@ import (
 // Beyond 4.5 a difference is likely, beyond 10 certain. It is a tool for a quiet
 // machine, not a test: go test -run xx -bench Timing -benchtime 50000x.
 func BenchmarkTiming(b *testing.B) {
-	needIFMA(b)
-	c := classOf(2048)
-	for _, solo := range []bool{false, true} {
+	for _, way := range []struct {
+		name string
+		need func(testing.TB)
+		new  func(*testing.B) *timed
+	}{
+		{"ifma/solo=false", needIFMA, func(b *testing.B) *timed { return newTimed(b, false) }},
+		{"ifma/solo=true", needIFMA, func(b *testing.B) *timed { return newTimed(b, true) }},
+		{"adx", needADX, newTimedScalar},
+	} {
 		for name, second := range map[string]func(*timed){
 			"same":      func(*timed) {},
 			"exponents": (*timed).exponentsOfZeros,
@@ -27,10 +33,11 @@ func BenchmarkTiming(b *testing.B) {
 			"message":   (*timed).messageOfZeros,
 			"control":   (*timed).sixSquaringsMore,
 		} {
-			b.Run(fmt.Sprintf("%s/solo=%v", name, solo), func(b *testing.B) {
+			b.Run(name+"/"+way.name, func(b *testing.B) {
+				way.need(b)
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
-				x := newTimed(b, c, solo)
+				x := way.new(b)
 				var times [2][]float64
 				for range b.N {
 					which := rand.IntN(2)
@@ -42,35 +49,66 @@ func BenchmarkTiming(b *testing.B) {
 	}
 }
 
-// timed holds one request whose key and message are replaced before each run.
+// timed is a key and a message that are replaced before each run.
 type timed struct {
-	w       *work
-	batch   []*request
+	class   *class
 	k       *constants
 	fixed   *constants
 	message []byte
 	more    int // squarings at the end
+
+	// sign does everything up to the check, which works with public numbers.
+	sign func()
 }
 
-func newTimed(b *testing.B, c *class, solo bool) *timed {
+func timedOf(b *testing.B, c *class) *timed {
 	key := testKey(b, fmt.Sprintf("%d-a", c.bits))
-	x := &timed{w: newWork(c, solo), k: newConstants(key), fixed: newConstants(key), message: make([]byte, c.bits/8)}
+	return &timed{class: c, k: newConstants(key, c), fixed: newConstants(key, c), message: make([]byte, c.bits/8)}
+}
+
+func newTimed(b *testing.B, solo bool) *timed {
+	x := timedOf(b, classOf(ifmaClasses, 2048))
+	var batch []*request
 	count := maxBatch
 	if solo {
 		count = 1
 	}
 	for range count {
-		x.batch = append(x.batch, &request{key: x.k, message: x.message})
+		batch = append(batch, &request{key: x.k, message: x.message})
+	}
+	w := newWork(x.class, solo)
+	x.sign = func() {
+		w.batch = append(w.batch[:0], batch...)
+		w.load()
+		w.reduceMessages()
+		w.exponentiate()
+		w.recombine()
+		w.primes.squareTimes(w.x, x.more)
+		w.wipe()
+	}
+	return x
+}
+
+func newTimedScalar(b *testing.B) *timed {
+	x := timedOf(b, classOf(adxClasses, 2048))
+	w := newScalar(x.class)
+	x.sign = func() {
+		setBytes(w.message, x.message, limbBits)
+		w.exponentiate(w.sp, &x.k.p)
+		w.exponentiate(w.sq, &x.k.q)
+		w.recombine(x.k)
+		x.k.p.squareTimes(w.x, w.scratch, 2*x.more) // the others square for both primes
+		w.wipe()
 	}
 	return x
 }
 
 // time sets random inputs, changes them to the second class if asked to, and
-// times everything up to the check, which works with public numbers.
+// times sign.
 func (x *timed) time(change bool, second func(*timed)) float64 {
 	for _, p := range []*prime{&x.k.p, &x.k.q} {
 		for i := range p.windows {
-			p.windows[i] = byte(rand.IntN(1 << x.w.class.window))
+			p.windows[i] = byte(rand.IntN(1 << x.class.window))
 		}
 	}
 	copy(x.k.p.m, x.fixed.p.m)
@@ -83,15 +121,8 @@ func (x *timed) time(change bool, second func(*timed)) float64 {
 	if change {
 		second(x)
 	}
-	w := x.w
-	w.batch = append(w.batch[:0], x.batch...)
 	start := time.Now()
-	w.load()
-	w.reduceMessages()
-	w.exponentiate()
-	w.recombine()
-	w.primes.squareTimes(w.x, x.more)
-	w.wipe()
+	x.sign()
 	return float64(time.Since(start))
 }
 

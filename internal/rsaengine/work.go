@@ -96,10 +96,15 @@ func newWork(c *class, solo bool) *work {
 		w.primes.layout, w.modulus.layout = layout{c.half, lanes / 2}, layout{c.full, lanes}
 	}
 	size := w.lay(nil)
+	w.lay(aligned(size))
+	return w
+}
+
+// aligned returns memory that starts at a multiple of 64 bytes.
+func aligned(size int) []uint64 {
 	memory := make([]uint64, size+lanes)
 	skip := -uintptr(unsafe.Pointer(&memory[0])) / 8 % lanes
-	w.lay(memory[skip : skip+uintptr(size)])
-	return w
+	return memory[skip : skip+uintptr(size)]
 }
 
 // lay divides memory into w's parts; given nil it only tells the size.

@@ -7,13 +7,22 @@
 package main
 
 import (
+	"flag"
+
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
+	kernels := flag.String("kernels", "ifma", "which kernels: ifma or adx")
+	flag.Parse()
 	ConstraintExpr("amd64")
+	if *kernels == "adx" {
+		adx()
+		Generate()
+		return
+	}
 	for _, digits := range []int{10, 20} {
 		multiplyUnrolled(digits)
 		squareUnrolled(digits)
