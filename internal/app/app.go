@@ -69,6 +69,7 @@ type App struct {
 	metrics  *metrics.Metrics
 	filter   *filter.Filter
 	servers  []*milter.Server
+	engine   string // what signs with RSA keys
 	summary  summary
 	watched  fileTimes
 	manager  *manager
@@ -122,6 +123,8 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
+	a.engine = engine.Name()
+	a.metrics.SigningEngine(a.engine, func() uint64 { return engine.Stats().Faults })
 	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
 	starting := a.parts
 	starting.Starting = true
@@ -202,7 +205,7 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 		return nil, nil, err
 	}
 	a.readCounts()
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args)
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args, "signing_engine", a.engine)
 	return a.serve(listeners), stopMetrics, nil
 }
 

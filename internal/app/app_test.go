@@ -287,7 +287,7 @@ func TestReloadUnderLoad(t *testing.T) {
 
 func TestMetricsSocketAnswers(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "metrics")
-	s := newServer(t, "MetricsSocket local:"+socket+"\n")
+	s := newServer(t, "MetricsSocket local:"+socket+"\nSigningEngine go\n")
 	if _, err := signature(t.Context(), s.dial()); err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestMetricsSocketAnswers(t *testing.T) {
 		t.Errorf("healthz: %q", got)
 	}
 	metrics := get("GET", "/metrics")
-	for _, want := range []string{`dojang_signatures_total{algorithm="rsa-sha256"} 1`, `dojang_messages_total{answer="accept"} 1`, `dojang_build_info{version="test"} 1`} {
+	for _, want := range []string{`dojang_signatures_total{algorithm="rsa-sha256"} 1`, `dojang_messages_total{answer="accept"} 1`, `dojang_build_info{version="test"} 1`, `dojang_signing_engine_info{engine="go"} 1`, "dojang_signing_faults_total 0"} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %s", want)
 		}

@@ -15,6 +15,7 @@ import (
 	"dojang/internal/app"
 	"dojang/internal/config"
 	"dojang/internal/problem"
+	"dojang/internal/rsaengine"
 )
 
 // opendkimFlags are what the command line of opendkim(8) says beside options.
@@ -195,6 +196,7 @@ func checkConfig(ctx context.Context, s Streams, c *config.Config, problems prob
 func printAbilities(w io.Writer) {
 	fmt.Fprintf(w, `opendkim: OpenDKIM Filter v%s
 	dojang %s
+	RSA signing engine: %s
 	Supported signing algorithms:
 		rsa-sha1
 		rsa-sha256
@@ -215,5 +217,19 @@ func printAbilities(w io.Writer) {
 		_FFR_SENDER_MACRO
 		_FFR_STATS
 		_FFR_VBR
-`, app.CompatibleVersion, Version)
+`, app.CompatibleVersion, Version, signingEngine())
+}
+
+// signingEngine is what SigningEngine auto takes on this machine, and why it is
+// not a faster one.
+func signingEngine() string {
+	e, err := rsaengine.New(rsaengine.Options{})
+	if err != nil {
+		return err.Error()
+	}
+	defer e.Close()
+	if e.Reason() == "" {
+		return e.Name()
+	}
+	return e.Name() + " (" + e.Reason() + ")"
 }

@@ -86,6 +86,15 @@ func New(version string) *Metrics {
 	return m
 }
 
+// SigningEngine tells what signs with RSA keys, as a label, and how many of its
+// results were wrong and signed again by crypto/rsa.
+func (m *Metrics) SigningEngine(name string, faults func() uint64) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "signing_engine_info", Help: "Always 1; what signs with RSA keys is the label.", ConstLabels: prometheus.Labels{"engine": name}})
+	info.Set(1)
+	m.registry.MustRegister(info, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "signing_faults_total",
+		Help: "RSA signatures that came out wrong and were made again; when they grow the hardware fails."}, func() float64 { return float64(faults()) }))
+}
+
 // Register adds a collector of another part.
 func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
 

@@ -38,9 +38,10 @@ type Options struct {
 // Engine owns the queue in which signatures wait for a free core, and the
 // counters. Its methods may be called from several goroutines.
 type Engine struct {
-	name    string // ModeIFMA, ModeADX or ModeGo: whose kernels compute
+	name    string // ModeIFMA, ModeADX or ModeGo: whose kernels sign
 	reason  string
-	classes []class // what they accelerate
+	classes []class // what they sign
+	public  []class // what signatures are checked with
 	closed  atomic.Bool
 
 	queue  queue                 // of IFMA
@@ -103,9 +104,9 @@ func New(o Options) (*Engine, error) {
 // use makes the engine compute with the named kernels, if they are there and
 // pass their self-test.
 func (e *Engine) use(name string) error {
-	missing, classes := missingFeature(), ifmaClasses
+	missing := missingForIFMA()
 	if name == ModeADX {
-		missing, classes = missingForADX(), adxClasses
+		missing = missingForADX()
 	}
 	if missing != "" {
 		return fmt.Errorf("%w: %s", ErrUnavailable, missing)
@@ -113,13 +114,17 @@ func (e *Engine) use(name string) error {
 	if fips140.Enabled() {
 		return fmt.Errorf("%w: FIPS 140-3 mode requires the validated module of the standard library", ErrUnavailable)
 	}
-	if err := selfTest(classes); err != nil {
+	e.name, e.classes, e.public = name, adxClasses, adxClasses
+	if name == ModeIFMA {
+		e.classes, e.public = ifmaClasses, ifmaPublic()
+	}
+	if err := e.selfTest(); err != nil {
+		e.name, e.classes, e.public = ModeGo, nil, nil
 		return err
 	}
-	e.name, e.classes = name, classes
 	e.memory = map[*class]*sync.Pool{}
-	for i := range classes {
-		e.memory[&classes[i]] = new(sync.Pool)
+	for i := range e.classes {
+		e.memory[&e.classes[i]] = new(sync.Pool)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func sum(h crypto.Hash, text string) []byte {
 // modes are those that the machine has.
 func modes() []string {
 	list := []string{ModeAuto, ModeGo}
-	if missingFeature() == "" {
+	if missingForIFMA() == "" {
 		list = append(list, ModeIFMA)
 	}
 	if missingForADX() == "" {
@@ -290,7 +290,7 @@ func TestModes(t *testing.T) {
 		t.Errorf("mode go: name %q, reason %q", e.Name(), e.Reason())
 	}
 	best := ModeGo
-	for _, m := range []struct{ mode, missing string }{{ModeADX, missingForADX()}, {ModeIFMA, missingFeature()}} {
+	for _, m := range []struct{ mode, missing string }{{ModeADX, missingForADX()}, {ModeIFMA, missingForIFMA()}} {
 		e, err := New(Options{Mode: m.mode})
 		switch {
 		case m.missing == "" && err != nil:

@@ -4,9 +4,9 @@ import "golang.org/x/sys/cpu"
 
 //go:generate go run ./asm -out kernel_amd64.s -stubs kernel_amd64.go -pkg rsaengine
 
-// missingFeature names what the kernels need and the machine does not have, or
-// is "". The flags are set only when the operating system saves the registers.
-func missingFeature() string {
+// missingForIFMA names what the IFMA kernels need and the machine does not have,
+// or is "". The flags are set only when the operating system saves the registers.
+func missingForIFMA() string {
 	switch x := &cpu.X86; {
 	case !x.HasAVX512F:
 		return "the CPU or the operating system has no AVX-512"

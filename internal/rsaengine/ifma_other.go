@@ -4,7 +4,7 @@ package rsaengine
 
 const unavailable = "rsaengine: IFMA kernel called on a machine without it"
 
-func missingFeature() string { return "the CPU is not an x86-64" }
+func missingForIFMA() string { return "the CPU is not an x86-64" }
 
 func (k *moduli) multiply(r, a, b vector) { panic(unavailable) }
 

@@ -11,7 +11,7 @@ import (
 // needIFMA skips tests of the kernels on machines that cannot run them.
 func needIFMA(t testing.TB) {
 	t.Helper()
-	if missing := missingFeature(); missing != "" {
+	if missing := missingForIFMA(); missing != "" {
 		t.Skip(missing)
 	}
 }

@@ -3,11 +3,11 @@ package rsaengine
 import (
 	"crypto"
 	"crypto/rsa"
+	"slices"
 )
 
 // Public checks signatures of one public key with the kernels: those that spread
-// one number over the lanes, for 1024 or 2048 bits, or those of ADX for all sizes.
-// The key's constants are computed once and not for every signature. It is
+// one number over the lanes, or those of ADX. The key's constants are computed once and not for every signature. It is
 // immutable and safe for concurrent use. All it handles is public.
 type Public struct {
 	engine *Engine
@@ -22,8 +22,8 @@ func (e *Engine) Public(key *rsa.PublicKey) *Public {
 	if key == nil || key.E != publicExponent || key.N.Sign() <= 0 || key.N.Bit(0) == 0 {
 		return nil
 	}
-	c := classOf(e.classes, key.N.BitLen())
-	if c == nil || c.digit == digitBits && c.bits > 2048 {
+	c := classOf(e.public, key.N.BitLen())
+	if c == nil {
 		return nil
 	}
 	p := &Public{engine: e, class: c, n: newModulus(key.N, c.full, c.digit)}
@@ -36,6 +36,16 @@ func (e *Engine) Public(key *rsa.PublicKey) *Public {
 	}
 	p.moduli.set(0, &p.n)
 	return p
+}
+
+// ifmaPublic are the sizes that IFMA checks. For the larger ones no kernels spread
+// a number over the lanes: ADX checks those, where it is there too.
+func ifmaPublic() []class {
+	public := ifmaClasses[:2]
+	if missingForADX() == "" {
+		public = slices.Concat(public, adxClasses[2:])
+	}
+	return public
 }
 
 // Verify reports whether signature is the PKCS #1 v1.5 signature of digest (RFC

@@ -34,6 +34,7 @@ func TestFlagsThatEnd(t *testing.T) {
 		{"", []string{"-n", "-x", "DIR/bad"}, 78, "", "~DIR/bad:2: "},
 		{"", []string{"-n", "-x", "DIR/bad"}, 78, "", "~DIR/bad:1: Mode: "},
 		{"", []string{"-V"}, 0, "~opendkim: OpenDKIM Filter v2.11.0\n", ""},
+		{"", []string{"-V"}, 0, "~\n\tRSA signing engine: ", ""},
 		{"", []string{"-e", "umask", "-x", "DIR/conf"}, 0, "7\n", ""},
 		{"", []string{"-e", "Syslog", "-x", "DIR/conf"}, 0, "True\n", ""},
 		{"", []string{"-e", "Domain", "-x", "DIR/conf"}, 78, "", ""},
