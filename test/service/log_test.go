@@ -58,7 +58,7 @@ func (w *world) objects(lines string) string {
 	return out.String()
 }
 
-const jsonConfig = "LogFormat json\nLogWhy yes\n"
+const jsonConfig = "LogFormat json\nLogWhy yes\nSigningEngine go\n"
 
 func TestJSONLog(t *testing.T) {
 	want, err := os.ReadFile("testdata/json.log")
