@@ -166,45 +166,6 @@ func TestEncodedMessagesOfAllBits(t *testing.T) {
 	})
 }
 
-// way is a way for one message through the kernels. sign returns the working
-// memory too.
-type way struct {
-	class *class
-	sign  func(k *constants, message []byte) (ok bool, memory []uint64)
-}
-
-// eachWay runs f for all ways that the machine has.
-func eachWay(t *testing.T, f func(*testing.T, way)) {
-	for i := range ifmaClasses {
-		c := &ifmaClasses[i]
-		for _, solo := range []bool{false, true} {
-			if solo && !c.solo {
-				continue
-			}
-			t.Run(fmt.Sprintf("%d/ifma/solo=%v", c.bits, solo), func(t *testing.T) {
-				needIFMA(t)
-				f(t, way{class: c, sign: func(k *constants, message []byte) (bool, []uint64) {
-					w := newWork(c, solo)
-					r := &request{key: k, message: message}
-					w.batch = append(w.batch, r)
-					w.sign()
-					return r.ok, w.memory
-				}})
-			})
-		}
-	}
-	for i := range adxClasses {
-		c := &adxClasses[i]
-		t.Run(fmt.Sprintf("%d/adx", c.bits), func(t *testing.T) {
-			needADX(t)
-			f(t, way{class: c, sign: func(k *constants, message []byte) (bool, []uint64) {
-				w := newScalar(c)
-				return w.sign(k, message), w.memory
-			}})
-		})
-	}
-}
-
 func TestKeysLeftToTheStandardLibrary(t *testing.T) {
 	e := newEngine(t, Options{})
 	for _, name := range []string{"2048-exponent3", "2048-3primes", "2056", "1536"} {

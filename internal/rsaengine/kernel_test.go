@@ -1,112 +1,11 @@
 package rsaengine
 
 import (
-	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 )
-
-// needIFMA skips tests of the kernels on machines that cannot run them.
-func needIFMA(t testing.TB) {
-	t.Helper()
-	if missing := missingForIFMA(); missing != "" {
-		t.Skip(missing)
-	}
-}
-
-// needADX is the same for those of ADX.
-func needADX(t testing.TB) {
-	t.Helper()
-	if missing := missingForADX(); missing != "" {
-		t.Skip(missing)
-	}
-}
-
-// kind is what there are kernels for: a layout of IFMA's, or one number in limbs.
-type kind struct {
-	layout
-	digit int // bits of a digit
-}
-
-var kinds = []kind{
-	{layout{10, 1}, digitBits}, {layout{20, 1}, digitBits}, {layout{30, 1}, digitBits}, {layout{40, 1}, digitBits},
-	{layout{60, 1}, digitBits}, {layout{80, 1}, digitBits}, {layout{20, 4}, digitBits}, {layout{40, 8}, digitBits},
-	{layout{8, lanes}, limbBits}, {layout{16, lanes}, limbBits}, {layout{24, lanes}, limbBits}, {layout{32, lanes}, limbBits},
-	{layout{48, lanes}, limbBits}, {layout{64, lanes}, limbBits},
-}
-
-// eachKind runs f for every kind that the machine has the kernels of.
-func eachKind(t *testing.T, f func(t *testing.T, y kind)) {
-	for _, y := range kinds {
-		t.Run(y.String(), func(t *testing.T) {
-			y.need(t)
-			f(t, y)
-		})
-	}
-}
-
-func (y kind) need(t testing.TB) {
-	t.Helper()
-	if y.limbs() {
-		needADX(t)
-	} else {
-		needIFMA(t)
-	}
-}
-
-func (y kind) String() string {
-	if y.limbs() {
-		return fmt.Sprintf("%d limbs", y.digits)
-	}
-	return fmt.Sprintf("%d digits in %d lanes", y.digits, y.group)
-}
-
-func (y kind) limbs() bool { return y.digit == limbBits }
-
-// bits of the moduli used with y.
-func (y kind) bits() int {
-	if y.limbs() {
-		return limbBits * y.digits
-	}
-	return y.digits / 10 * 512
-}
-
-// radix is what the kernels divide by.
-func (y kind) radix() *big.Int { return power(y.digit * y.digits) }
-
-func (y kind) numbers() int { return lanes / y.group }
-
-func (y kind) vector() vector {
-	w := newWork(classOf(ifmaClasses, 4096), false)
-	return w.table[:y.size()]
-}
-
-func (y kind) putBig(v vector, n int, x *big.Int) {
-	digits := digitsOf(x, y.digits, y.digit)
-	if y.limbs() {
-		copy(v, digits)
-		return
-	}
-	y.put(v, n, digits)
-}
-
-func (y kind) getBig(t testing.TB, v vector, n int) *big.Int {
-	t.Helper()
-	digits := make([]uint64, y.digits)
-	if y.limbs() {
-		copy(digits, v)
-	} else {
-		y.get(v, n, digits)
-	}
-	for j, d := range digits {
-		if d > uint64(1)<<y.digit-1 {
-			t.Fatalf("digit %d is %#x: more than 52 bits", j, d)
-		}
-	}
-	return bigOf(digits, y.digit)
-}
 
 func power(bits int) *big.Int { return new(big.Int).Lsh(big.NewInt(1), uint(bits)) }
 

@@ -127,30 +127,37 @@ func sweep64(label string, left operand.Mem) {
 	Label(label)
 	for i := 0; i < blockLimbs; i++ {
 		MOVQ(limb(stream, i), factor)
-		XORL(zero.As32(), zero.As32()) // and both carries
-		for j := 0; j < blockLimbs; j++ {
-			into := high
-			if j == blockLimbs-1 {
-				into = at(i) // becomes column i+8
-			}
-			MULXQ(limb(block, j), low, into)
-			ADCXQ(low, at(i+j))
-			if j == 0 {
-				ADOXQ(limb(columns, i), at(i))
-				MOVQ(at(i), limb(columns, i))
-			}
-			if j < blockLimbs-1 {
-				if j > 0 {
-				}
-				ADOXQ(high, at(i+j+1))
-			}
-		}
-		ADCXQ(zero, at(i))
-		ADOXQ(zero, at(i))
+		row64(i, 0, func() {
+			ADOXQ(limb(columns, i), at(i))
+			MOVQ(at(i), limb(columns, i))
+		})
 	}
 	skip(stream, blockLimbs)
 	skip(columns, blockLimbs)
 	again(label, left)
+}
+
+// row64 adds the products of the factor, limb i of its block, and the limbs of the
+// block from first on; the register of column i opens column i+8. finish, if any,
+// completes column i when its product is added, and may use the overflow flag.
+func row64(i, first int, finish func()) {
+	XORL(zero.As32(), zero.As32()) // and both carries
+	for j := first; j < blockLimbs; j++ {
+		into := high
+		if j == blockLimbs-1 {
+			into = at(i)
+		}
+		MULXQ(limb(block, j), low, into)
+		ADCXQ(low, at(i+j))
+		if j == first && finish != nil {
+			finish()
+		}
+		if j < blockLimbs-1 {
+			ADOXQ(high, at(i+j+1))
+		}
+	}
+	ADCXQ(zero, at(i))
+	ADOXQ(zero, at(i))
 }
 
 // reduce sets r = t/2^(64·d) modulo m, below 2^(64·d).
@@ -225,20 +232,7 @@ func (f frame) quotients() {
 		load("k0", factor)
 		IMULQ(at(i), factor)
 		MOVQ(factor, limb(columns, i))
-		XORL(zero.As32(), zero.As32())
-		for j := 0; j < blockLimbs; j++ {
-			into := high
-			if j == blockLimbs-1 {
-				into = at(i)
-			}
-			MULXQ(limb(block, j), low, into)
-			ADCXQ(low, at(i+j))
-			if j < blockLimbs-1 {
-				ADOXQ(high, at(i+j+1))
-			}
-		}
-		ADCXQ(zero, at(i))
-		ADOXQ(zero, at(i))
+		row64(i, 0, nil)
 	}
 }
 
@@ -287,20 +281,7 @@ func blockTriangle() {
 	}
 	for i := 0; i < blockLimbs-1; i++ {
 		MOVQ(limb(block, i), factor)
-		XORL(zero.As32(), zero.As32())
-		for j := i + 1; j < blockLimbs; j++ {
-			into := high
-			if j == blockLimbs-1 {
-				into = at(i) // opens column i+8
-			}
-			MULXQ(limb(block, j), low, into)
-			ADCXQ(low, at(i+j))
-			if j < blockLimbs-1 {
-				ADOXQ(high, at(i+j+1))
-			}
-		}
-		ADCXQ(zero, at(i))
-		ADOXQ(zero, at(i))
+		row64(i, i+1, nil)
 		for c := 2*i + 1; c <= 2*i+2 && c < blockLimbs; c++ {
 			MOVQ(at(c), limb(columns, c))
 		}
@@ -342,60 +323,4 @@ func diagonal64(f frame) {
 	skip(block, blockLimbs)
 	skip(stream, 2*blockLimbs)
 	again("diagonal", f.outer)
-}
-
-// adxPick writes the constant-time table look-up: every entry is read whole, and
-// masks choose.
-func adxPick() {
-	TEXT("adxPick", NOSPLIT, "func(r, table *uint64, index uint64, blocks, entries int)")
-	Doc("adxPick sets r to the entry of the table numbered index. It reads all entries, of",
-		"8·blocks limbs each.")
-	Pragma("noescape")
-	r, table, blocks, entries, size := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.R9
-	load("r", r)
-	load("table", table)
-	load("blocks", blocks)
-	load("entries", entries)
-	index, one, number, chosen := reg.Y8, reg.Y9, reg.Y10, reg.Y11
-	out, masked := []reg.VecPhysical{reg.Y0, reg.Y1}, []reg.VecPhysical{reg.Y2, reg.Y3}
-	load("index", reg.RAX)
-	MOVQ(reg.RAX, index.AsX())
-	VPBROADCASTQ(index.AsX(), index)
-	MOVQ(operand.U32(1), reg.RAX)
-	MOVQ(reg.RAX, one.AsX())
-	VPBROADCASTQ(one.AsX(), one)
-	MOVQ(blocks, size)
-	SHLQ(operand.U8(6), size)
-	Label("block")
-	for _, y := range out {
-		VPXOR(y, y, y)
-	}
-	VPXOR(number, number, number)
-	MOVQ(table, reg.R10)
-	MOVQ(entries, reg.R11)
-	Label("entry")
-	VPCMPEQQ(index, number, chosen)
-	VPADDQ(one, number, number)
-	for j, y := range out {
-		VPAND(limb(reg.R10, 4*j), chosen, masked[j])
-		VPOR(masked[j], y, y)
-	}
-	ADDQ(size, reg.R10)
-	repeat("entry", reg.R11)
-	for j, y := range out {
-		VMOVDQU(y, limb(r, 4*j))
-	}
-	skip(r, blockLimbs)
-	skip(table, blockLimbs)
-	repeat("block", blocks)
-	finish()
-}
-
-// adxWipe writes the function that clears the vector registers: all that the
-// kernels leave something in.
-func adxWipe() {
-	TEXT("adxWipe", NOSPLIT, "func()")
-	Doc("adxWipe clears the first sixteen vector registers.")
-	VZEROALL()
-	RET()
 }

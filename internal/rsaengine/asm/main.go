@@ -1,7 +1,7 @@
-// Command asm writes the AVX-512 IFMA kernels of package rsaengine. Run it
-// with `go generate ./internal/rsaengine`.
+// Command asm writes the kernels of package rsaengine: those of AVX-512 IFMA, or
+// with -kernels adx those in adx.go. Run it with `go generate ./internal/rsaengine`.
 //
-// Every operand is eight numbers, one to a lane: digit j of all eight lies in
+// Every operand of IFMA is eight numbers, one to a lane: digit j of all eight lies in
 // the 64 bytes at 64·j, and a digit is 52 bits in a 64-bit lane. docs/rsa-engine.md
 // has the arithmetic and the bounds.
 package main
