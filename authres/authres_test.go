@@ -53,7 +53,7 @@ func TestParseErrors(t *testing.T) {
 	for _, in := range []string{
 		"", " ", ";", "; none", " h", " h;", " h dkim=pass", " h; dkim", " h; dkim=", " h; =pass", " h; dkim=pass header", " h; dkim=pass header.d",
 		" h; dkim=pass header.d=", " h; dkim=pass (", " h; (", ` "h; none`, ` h; dkim=pass reason="x`, " h; dkim=pass; !!!", " h; none; dkim=pass",
-		" h 0; none", " h 99999999999999999999; none", " h; dkim/0=pass", " h; dkim=pass(x)header", " h; dkim=pass header.d=x\"", "=; none", " h; ; none",
+		" h 0; none", " h 99999999999999999999; none", " h; dkim/0=pass", " h; dkim=pass(x)header", " h; dkim=pass header.d=x\"", ` h; dkim=pass header.d=x\`, "=; none", " h; ; none",
 	} {
 		if r, err := Parse([]byte(in)); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%q gave %+v, %v", in, r, err)
@@ -110,6 +110,17 @@ func TestTrap16WhoseResults(t *testing.T) {
 		"400 kB of property":            " mx.example.com; dkim=pass header.x=" + long,
 		"slash and version, as a token": " mx.example.com/1; dkim=pass",
 		"comma":                         " mx.example.com, dkim=pass",
+		"backslash":                     ` mx.\example.com; dkim=pass`,
+		"backslash before":              ` \mx.example.com; dkim=pass`,
+		"quotes inside":                 ` mx."example".com; dkim=pass`,
+		"quotes inside a label":         ` mx.ex"ampl"e.com; dkim=pass`,
+		"quotes before":                 ` "m"x.example.com; dkim=pass`,
+		"quotes and blanks":             ` "mx" . "example".com; dkim=pass`,
+		"quotes of nothing":             ` ""mx.example.com""; dkim=pass`,
+		"a quote without end":           ` "mx.example.com; dkim=pass`,
+		"a quote without end inside":    ` mx.exam"ple.com; dkim=pass`,
+		"400 kB of quotes":              " mx.example" + strings.Repeat(`""`, 200_000) + ".com; dkim=pass",
+		"400 kB of backslashes":         ` mx.example.com; "` + strings.Repeat(`\`, 400_000),
 	} {
 		id, ok := AuthservIDOf([]byte(value))
 		if !ok || !SameAuthservID(id, ours) {

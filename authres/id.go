@@ -17,36 +17,37 @@ const maxIDBytes = 1024
 // the octets up to the name; what follows it is not looked at.
 //
 // It serves to find forged fields, so in doubt it sees a name where strict
-// readers see none: blanks and comments inside a dotted name are passed over.
+// readers see none: blanks and comments inside a dotted name are passed over, and
+// quotes and backslashes wherever they stand, as OpenDMARC does.
 func AuthservIDOf(value []byte) (id string, ok bool) {
 	l := &lexer{in: value}
 	l.skipJunk()
-	if l.end() {
-		return "", false
-	}
-	if l.peek() == '"' {
-		id, _ = l.quotedString()
-		id = strings.TrimFunc(id, func(r rune) bool { return r <= ' ' })
-		return cut(id), id != ""
-	}
 	var name []byte
 	for !l.end() && len(name) < maxIDBytes {
-		start := l.pos
-		for l.pos < len(l.in) && isNameByte(l.in[l.pos]) {
+		switch c := l.peek(); {
+		case isNameByte(c):
+			name = append(name, l.run(isNameByte)...)
+		case c == '"':
+			name = append(name, l.quotedPart()...)
+		case c == '\\' && l.pos+1 < len(l.in):
+			name = append(name, l.in[l.pos+1])
+			l.pos += 2
+		case c == 0: // an MTA in C ends it here, one that drops NUL does not
 			l.pos++
-		}
-		name = append(name, l.in[start:l.pos]...)
-		if l.pos < len(l.in) && l.in[l.pos] == 0 { // an MTA in C ends it here, one that drops NUL does not
-			l.pos++
-			continue
-		}
-		before := l.pos
-		l.skipJunk()
-		if l.pos == before || !l.goesOn(bytes.HasSuffix(name, []byte("."))) {
-			break
+		default:
+			before := l.pos
+			l.skipJunk()
+			if l.pos == before || !l.goesOn(bytes.HasSuffix(name, []byte("."))) {
+				return trimID(name)
+			}
 		}
 	}
-	return cut(string(name)), len(name) > 0
+	return trimID(name)
+}
+
+func trimID(name []byte) (id string, ok bool) {
+	id = cut(string(bytes.TrimFunc(name, func(r rune) bool { return r <= ' ' })))
+	return id, id != ""
 }
 
 func cut(s string) string { return s[:min(len(s), maxIDBytes)] }
@@ -56,18 +57,26 @@ func cut(s string) string { return s[:min(len(s), maxIDBytes)] }
 // Compat(opendkim 2.11): AuthservIDWithJobID writes "name/job" without quotes.
 func isNameByte(c byte) bool { return isTokenByte(c) || c == '/' }
 
+// quotedPart takes a quoted string. A quote without end is passed over alone.
+func (l *lexer) quotedPart() string {
+	start := l.pos
+	s, ok := l.quotedString()
+	if !ok {
+		l.pos = start + 1
+		return ""
+	}
+	return s
+}
+
 // goesOn reports whether a name that blanks or comments interrupted goes on
 // here: with a dot or, after a dot, with anything but a version number.
 func (l *lexer) goesOn(afterDot bool) bool {
-	if l.end() || !isNameByte(l.peek()) {
-		return false
-	}
 	if !afterDot {
 		return l.peek() == '.'
 	}
 	for i := l.pos; i < len(l.in) && i-l.pos < maxIDBytes; i++ {
 		if c := l.in[i]; c < '0' || c > '9' {
-			return isNameByte(c)
+			return isNameByte(c) || c == '"' || c == '\\'
 		}
 	}
 	return false

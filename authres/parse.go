@@ -162,7 +162,8 @@ func (l *lexer) detail(m *Method) error {
 
 // propValue reads a pvalue: a value, or [local-part] "@" domain. Real fields have
 // more in it than the grammar allows unquoted ("header.b=ab/c+d=", "smtp.mailfrom=a=b@c",
-// "policy.ip=[::1]"), so anything up to a blank, semicolon or comment is taken.
+// "policy.ip=[::1]"), so anything up to a blank, semicolon or comment is taken; not
+// a backslash, behind which other readers would not see one of these.
 // A quoted local part keeps its quotes, as they belong to the address.
 func (l *lexer) propValue() (string, error) {
 	start := l.pos
@@ -175,7 +176,7 @@ func (l *lexer) propValue() (string, error) {
 			return text, nil
 		}
 	}
-	tail := l.run(func(c byte) bool { return c > ' ' && c != 0x7f && c != ';' && c != '(' && c != ')' && c != '"' })
+	tail := l.run(func(c byte) bool { return c > ' ' && c != 0x7f && strings.IndexByte(`;()"\`, c) < 0 })
 	if tail == "" {
 		return "", l.fail("a value is wanted")
 	}
