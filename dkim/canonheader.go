@@ -27,6 +27,7 @@ func appendHeader(dst, raw []byte, c Canonicalization) []byte {
 // appendRelaxedHeader is RFC 6376 §3.4.2: name in lower case, no white space
 // around the colon, unfolded, runs of white space one blank, none at the end.
 func appendRelaxedHeader(dst, raw []byte) []byte {
+	start := len(dst)
 	i := 0
 	for i < len(raw) && raw[i] != ':' {
 		c := raw[i]
@@ -36,16 +37,15 @@ func appendRelaxedHeader(dst, raw []byte) []byte {
 		dst = append(dst, c)
 		i++
 	}
-	for len(dst) > 0 && isHeaderSpace(dst[len(dst)-1]) {
+	for len(dst) > start && isHeaderSpace(dst[len(dst)-1]) {
 		dst = dst[:len(dst)-1]
 	}
 	if i == len(raw) {
 		return dst
 	}
 	dst = append(dst, ':')
-	for i++; i < len(raw) && isHeaderSpace(raw[i]); i++ {
-	}
-	return appendUnfolded(dst, raw[i:])
+	i++
+	return appendUnfolded(dst, raw[i+leadingSpace(raw[i:]):])
 }
 
 // appendUnfolded appends v with each run of white space as one blank and none
@@ -53,13 +53,12 @@ func appendRelaxedHeader(dst, raw []byte) []byte {
 func appendUnfolded(dst, v []byte) []byte {
 	for len(v) > 0 {
 		n := 0
-		for n < len(v) && !isHeaderSpace(v[n]) {
+		for n < len(v) && (!isHeaderSpace(v[n]) || v[n] == '\r' && isBareCR(v[n:])) {
 			n++
 		}
 		dst = append(dst, v[:n]...)
 		v = v[n:]
-		for n = 0; n < len(v) && isHeaderSpace(v[n]); n++ {
-		}
+		n = leadingSpace(v)
 		if v = v[n:]; n > 0 && len(v) > 0 {
 			dst = append(dst, ' ')
 		}
@@ -67,8 +66,21 @@ func appendUnfolded(dst, v []byte) []byte {
 	return dst
 }
 
-// isHeaderSpace tells white space in a header. CR and LF stand in folds only,
-// which are to go.
+// leadingSpace is the number of octets of white space that v begins with.
+func leadingSpace(v []byte) int {
+	n := 0
+	for n < len(v) && isHeaderSpace(v[n]) && !(v[n] == '\r' && isBareCR(v[n:])) {
+		n++
+	}
+	return n
+}
+
+// isBareCR tells a CR that is no part of a fold. RFC 6376 §3.4.2: it is no white
+// space. Some programs take it for the end of a line, so a blank that became one
+// changes what a reader sees.
+func isBareCR(v []byte) bool { return len(v) < 2 || v[1] != '\n' }
+
+// isHeaderSpace tells white space in a header, the CR and LF of folds included.
 func isHeaderSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // headerHasher hashes the header parts of one message. Its buffers serve all

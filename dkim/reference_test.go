@@ -34,12 +34,12 @@ func slowFix(body []byte) []byte {
 	return regexp.MustCompile(`\r\n|\r|\n`).ReplaceAll(body, []byte("\r\n"))
 }
 
-// slowHeader is RFC 6376 §3.4.2 in the most obvious way, for fields whose CR
-// and LF stand in folds.
+// slowHeader is RFC 6376 §3.4.2 in the most obvious way, for fields whose LF
+// stand in folds.
 func slowHeader(raw []byte) []byte {
 	name, value, _ := bytes.Cut(raw, []byte(":"))
 	name = bytes.ToLower(bytes.TrimRight(name, " \t"))
-	value = regexp.MustCompile(`[ \t\r\n]+`).ReplaceAll(value, []byte(" "))
+	value = regexp.MustCompile(`(?:[ \t\n]|\r\n)+`).ReplaceAll(value, []byte(" "))
 	return fmt.Appendf(nil, "%s:%s\r\n", name, bytes.Trim(value, " "))
 }
 

@@ -196,6 +196,26 @@ func TestTrap06OddBytes(t *testing.T) {
 	}
 }
 
+// A blank of a signed field that became a bare CR is another header to whoever
+// takes that for a line end. Mail::DKIM and dkimpy see the change, OpenDKIM does not.
+func TestTrap06BareCRIsNoBlank(t *testing.T) {
+	for _, places := range [][2]string{{"hello From", "hello\rFrom"}, {"hello From", "hello \rFrom"}, {"hello From", "hello\r From"}, {"Subject: h", "Subject:\rh"}, {"example", "example\r"}} {
+		field := "Subject: hello From: x@bank.example"
+		l := signed(t, []string{from, field}, "", func(o *SignOptions) { o.HeaderCanonicalization = Relaxed })
+		changed := new(header.List)
+		for i := range l.Len() {
+			raw := string(l.At(i).Raw)
+			if l.At(i).Is("Subject") {
+				raw = strings.Replace(raw, places[0], places[1], 1)
+			}
+			changed.AddRaw([]byte(raw))
+		}
+		if r := check(t, changed, "", VerifyOptions{}, nil)[0]; r.Reason != ReasonBadSignature {
+			t.Errorf("%q for %q: %v (%v)", places[1], places[0], r.Status, r.Reason)
+		}
+	}
+}
+
 func TestTrap07LeadingSpace(t *testing.T) {
 	// The vectors run both ways; here: what the MTA cut is put back once, and
 	// what it kept is not touched.

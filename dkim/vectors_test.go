@@ -198,6 +198,7 @@ func wholeBody(v *signVector) func(func([]byte)) {
 // 6376 asks for. Ours must differ there.
 var opendkimFaults = []struct{ cases, why string }{
 	{"header-simple-*-ed25519", "it hashes its own field without the fold before b= that it then writes: such a signature never verifies"},
+	{"header-relaxed-barecr*", "relaxed: it takes CR outside of CRLF for a blank"},
 	{"body-relaxed-barecr*", "relaxed: it drops CR outside of CRLF"},
 	{"body-relaxed-wscr*", "relaxed: it drops CR outside of CRLF"},
 	{"body-relaxed-onlycr*", "relaxed: it drops CR outside of CRLF"},

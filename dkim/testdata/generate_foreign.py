@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Records messages signed by Mail::DKIM and dkimpy, in foreign/. Needs libmail-dkim-perl and python3-dkim (with python3-nacl). See README.md."""
-import base64, json, os, subprocess, tempfile
+import base64, json, os, subprocess, sys, tempfile
 import dkim
 from cryptography.hazmat.primitives import serialization as ser
 from milter import HERE
@@ -42,8 +42,13 @@ def write(name, source, signature, key, message):
         f.write("\n")
 
 
-for shape, body in BODIES.items():
-    message = HEADER + body
+MESSAGES = {shape: HEADER + body for shape, body in BODIES.items()}
+MESSAGES["headercr"] = HEADER.replace(b"a fold", b"a fold \r and\rbare CR") + BODIES["plain"]
+
+for shape, message in MESSAGES.items():
+    if sys.argv[1:] and shape not in sys.argv[1:]:
+        continue
+    body = message[len(HEADER):] if message.startswith(HEADER) else BODIES["plain"]
     for hc in "simple", "relaxed":
         for bc in "simple", "relaxed":
             for key, alg in ("rsa2048", "rsa-sha256"), ("rsa1024", "rsa-sha256"), ("ed25519", "ed25519-sha256"):
