@@ -94,7 +94,7 @@ func selectionOptions() []Option {
 		{Name: "ResignAll", Type: Boolean, Default: "no", ObeyedBy: "policy",
 			Doc: "With ResignMailTo, signs messages that did not verify too."},
 		{Name: "RequireSenderMatch", Since: "dojang", Type: DataSet, ObeyedBy: "policy",
-			Doc: "Signs only when the sender in the header belongs to who sends. yes compares it with the authenticated login and the envelope sender: the address or at least its domain must be the same. A data set maps each login to the addresses, @domains or * it may use. Without it any authenticated user can have any of our domains signed."},
+			Doc: "Signs only when the sender in the header belongs to who sends. yes compares it with the authenticated login and the envelope sender: the address or at least its domain must be the same. A data set maps each login to the addresses, @domains or * it may use. Where the field names several authors, or is there several times, each must belong to the sender. Without it any authenticated user can have any of our domains signed."},
 		{Name: "IgnoreMalformedMail", Type: Boolean, Default: "no", ObeyedBy: "policy",
 			Doc: "Lets messages with a broken header pass without a word, those that fail RequiredHeaders included. When not set they get an Authentication-Results field that says so."},
 	}

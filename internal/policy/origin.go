@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dojang/header"
 	"dojang/internal/dataset"
 	"dojang/internal/event"
 )
@@ -85,6 +86,8 @@ type SenderMatch struct {
 
 // sendersOwn reports whether the author's address belongs to who sent the
 // message: the authenticated login when there is one, else the envelope sender.
+// Where the field names several authors, or is there several times, each must:
+// nobody knows which of them a reader is shown.
 func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error) {
 	m := r.RequireSenderMatch
 	if !m.Required {
@@ -94,32 +97,52 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 	if login == "" {
 		login = f.Sender
 	}
-	author := p.Author.User + "@" + p.Author.Domain
-	ok, err := m.allows(ctx, login, p.Author)
-	if err == nil && !ok {
-		p.tell(event.NotSenders(author, login))
-	}
-	return ok, err
-}
-
-func (m SenderMatch) allows(ctx context.Context, login string, author Author) (bool, error) {
-	address := author.User + "@" + author.Domain
-	if m.Allowed == nil {
-		_, domain, isAddress := strings.Cut(login, "@")
-		return strings.EqualFold(login, address) || isAddress && strings.EqualFold(domain, author.Domain), nil
-	}
-	values, err := m.Allowed.Lookup(ctx, login, 1)
-	if errors.Is(err, dataset.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil || len(values) == 0 {
+	allows, err := m.of(ctx, login)
+	if err != nil {
 		return false, err
 	}
-	for _, allowed := range strings.FieldsFunc(values[0], func(c rune) bool { return c == ',' || c == ' ' || c == ':' }) {
-		allowed = strings.TrimPrefix(allowed, "@")
-		if strings.EqualFold(allowed, address) || strings.EqualFold(allowed, author.Domain) || allowed == "*" {
-			return true, nil
+	authors := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
+	for i := range f.Fields.Len() {
+		field := f.Fields.At(i)
+		if !field.Is(p.Author.Field) {
+			continue
+		}
+		more, err := header.Addresses(field.Value())
+		if err != nil {
+			p.tell(event.UnparsableSender(p.Author.Field, string(field.Value())))
+			return false, nil
+		}
+		authors = append(authors, more...)
+	}
+	for _, author := range authors {
+		if !allows(author) {
+			p.tell(event.NotSenders(author.String(), login))
+			return false, nil
 		}
 	}
-	return false, nil
+	return true, nil
+}
+
+// of returns what tells whom a login may send as.
+func (m SenderMatch) of(ctx context.Context, login string) (func(header.Mailbox) bool, error) {
+	if m.Allowed == nil {
+		_, domain, isAddress := strings.Cut(login, "@")
+		return func(author header.Mailbox) bool {
+			return strings.EqualFold(login, author.String()) || isAddress && strings.EqualFold(domain, author.Domain)
+		}, nil
+	}
+	values, err := m.Allowed.Lookup(ctx, login, 1)
+	if err != nil && !errors.Is(err, dataset.ErrNotFound) {
+		return nil, err
+	}
+	var list []string
+	if len(values) > 0 {
+		list = strings.FieldsFunc(values[0], func(c rune) bool { return c == ',' || c == ' ' || c == ':' })
+	}
+	return func(author header.Mailbox) bool {
+		return slices.ContainsFunc(list, func(allowed string) bool {
+			allowed = strings.TrimPrefix(allowed, "@")
+			return strings.EqualFold(allowed, author.String()) || strings.EqualFold(allowed, author.Domain) || allowed == "*"
+		})
+	}, nil
 }
