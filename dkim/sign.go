@@ -198,10 +198,24 @@ func (s *Signer) selectFields() (names []string, fields []int) {
 				continue
 			}
 		}
+		if !isListable(name) {
+			continue
+		}
 		names = append(names, string(name))
 		fields = append(fields, i)
 	}
 	return s.oversign(names), fields
+}
+
+// isListable tells a name that can stand in h=, where a semicolon, though RFC 5322
+// allows it in names, would let the field's author write tags of our signature.
+func isListable(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f || c == ';' {
+			return false
+		}
+	}
+	return len(name) > 0
 }
 
 // oversign lists each name to oversign once more than the message has such

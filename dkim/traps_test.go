@@ -216,6 +216,30 @@ func TestTrap06BareCRIsNoBlank(t *testing.T) {
 	}
 }
 
+// A field's name must not write tags of our signature where SignHeaders has a
+// pattern.
+func TestTrap06NamesAreNoTags(t *testing.T) {
+	for _, name := range []string{"X-A;l=0", "X-A;i=boss@example.com", "X-A b", "X-\xff", "X-A\r\n\tb"} {
+		fields := new(header.List)
+		fields.AddRaw([]byte(from))
+		fields.Add([]byte(name), []byte("x"), false)
+		var bodies BodyHashes
+		s, err := NewSigner(SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"], BodyLength: -1, Sign: NewHeaderSet(nil, "From,X-*")}, fields, &bodies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies.Close()
+		value, err := s.Sign()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseSignature([]byte(value))
+		if err != nil || got.Length != -1 || got.HasIdentity || len(got.Headers) != 1 {
+			t.Errorf("%q: %v, h= %q in %q", name, err, got.Headers, value)
+		}
+	}
+}
+
 func TestTrap07LeadingSpace(t *testing.T) {
 	// The vectors run both ways; here: what the MTA cut is put back once, and
 	// what it kept is not touched.
