@@ -13,10 +13,13 @@ import (
 	"dojang/milter"
 )
 
-// maxRecipients bounds what one envelope may make us remember. Recipients
-// beyond are not looked at: no option of ours needs them all, no MTA sends so
-// many.
-const maxRecipients = 100_000
+// maxRecipients and maxRecipientBytes bound what one envelope may make us
+// remember. Recipients beyond are not looked at: no option of ours needs them all,
+// no MTA sends so many.
+const (
+	maxRecipients     = 100_000
+	maxRecipientBytes = 16 << 20
+)
 
 // message is one message of a connection. Its buffers are used again for the
 // next one; everything else is dropped by end.
@@ -26,6 +29,7 @@ type message struct {
 	cancel     context.CancelFunc
 	sender     string
 	recipients []string
+	rcptBytes  int // of recipients
 	fields     header.List
 	overflow   bool
 	bodies     dkim.BodyHashes
@@ -77,8 +81,9 @@ func (m *message) begin(s *session, sender string) {
 }
 
 func (m *message) addRecipient(address string) {
-	if len(m.recipients) < maxRecipients {
+	if len(m.recipients) < maxRecipients && m.rcptBytes+len(address) <= maxRecipientBytes {
 		m.recipients = append(m.recipients, address)
+		m.rcptBytes += len(address)
 	}
 }
 
@@ -92,7 +97,7 @@ func (m *message) end() {
 	m.facts = policy.Facts{}
 	m.sender, m.quarantine, m.overflow, m.bodyBytes = "", "", false, 0
 	clear(m.recipients)
-	m.recipients = m.recipients[:0]
+	m.recipients, m.rcptBytes = m.recipients[:0], 0
 	clear(m.signers)
 	m.signers = m.signers[:0]
 	clear(m.answers)

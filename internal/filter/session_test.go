@@ -3,6 +3,7 @@ package filter_test
 import (
 	"context"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,38 @@ func TestHeaderAboveTheLimit(t *testing.T) {
 			t.Errorf("%q: the next message is not signed: %+v", action, out)
 		}
 	}
+}
+
+// TestRecipientsAreBounded: what an envelope makes us remember has a limit.
+func TestRecipientsAreBounded(t *testing.T) {
+	const mib = 1 << 20
+	r := newRig(t, signing, nil, milter.Options{MaxFrameBytes: 2 * mib}, nil)
+	c := r.dial(milter.ClientOptions{Version: 2}) // each recipient is answered
+	if _, err := c.Connect("localhost", inside().Addr); err != nil {
+		t.Fatal(err)
+	}
+	step(t)(c.Mail("<a@example.com>"))
+	before := liveBytes()
+	long := "<" + strings.Repeat("x", mib) + "@example.net>"
+	for range 64 {
+		step(t)(c.Rcpt(long))
+	}
+	if grown := (liveBytes() - before) / mib; grown > 32 {
+		t.Errorf("64 MiB of recipients keep %d MiB", grown)
+	}
+	if err := c.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.send(c, inside()); !hasEdit(out, "DKIM-Signature") {
+		t.Errorf("the next message is not signed: %+v", out)
+	}
+}
+
+func liveBytes() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestPeersPassUnseen(t *testing.T) {
