@@ -216,6 +216,9 @@ func (m *messageStory) decide(rules *policy.Rules, run *messageRun) {
 			m.Why = append(m.Why, "Mode asks neither for signing nor for verifying it")
 		}
 		return
+	case plan.Exempt:
+		m.Decision, m.Reply = "skip", policy.Accept.String()
+		return
 	case plan.Malformed:
 		m.Decision = "malformed"
 	case len(plan.Sign) > 0:

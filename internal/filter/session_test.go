@@ -2,8 +2,10 @@ package filter_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -322,5 +324,26 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 				t.Errorf("the next message: %+v", next)
 			}
 		})
+	}
+}
+
+// TestExemptedMailBringsNoResultsInOurName: a domain of ExemptDomains stands in From
+// at anybody's wish.
+func TestExemptedMailBringsNoResultsInOurName(t *testing.T) {
+	r := newRig(t, signing+"ExemptDomains example.com\n", nil, milter.Options{}, nil)
+	c := r.dial(milter.ClientOptions{})
+	forged := outside()
+	plus("Authentication-Results: other.example; dkim=pass header.d=example.com\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=example.com\r\n" +
+		"Authentication-Results: mx.example.org; dkim=pass header.d=example.com")(&forged)
+	out := r.send(c, forged)
+	var got []string
+	for _, e := range out.Edits {
+		got = append(got, fmt.Sprintf("%c %s %d %q", e.Kind, e.Name, e.Index, e.Value))
+	}
+	if want := []string{`m Authentication-Results 3 ""`, `m Authentication-Results 2 ""`}; out.Final.Kind != milter.ReplyAccept || !slices.Equal(got, want) {
+		t.Errorf("%s, %q, want %q", out.Final.String(), got, want)
+	}
+	if out := r.send(c, outside()); out.Final.Kind != milter.ReplyAccept || len(out.Edits) != 0 {
+		t.Errorf("without: %s, %+v", out.Final.String(), out.Edits)
 	}
 }

@@ -121,26 +121,39 @@ func (a *AuthResults) removeForged(o *Outcome, f *Facts) {
 	if a.KeepAuthResults {
 		return
 	}
-	var deletions []Edit
+	for i := range f.Fields.Len() {
+		field := f.Fields.At(i)
+		if !field.Is(fieldName) {
+			continue
+		}
+		if _, err := authres.Parse(field.Value()); err != nil && len(bytes.TrimSpace(field.Value())) > 0 {
+			o.tell(event.UnparsableResults())
+		}
+	}
+	forged := a.forged(f)
+	if len(forged) > 0 {
+		o.why(event.RemovedResults(len(forged)))
+	}
+	for _, index := range slices.Backward(forged) {
+		o.Edits = append(o.Edits, Edit{Op: DeleteField, Index: index, Name: fieldName})
+	}
+}
+
+// forged are the fields that claim to be ours, counted from 1 among those of
+// their name.
+func (a *AuthResults) forged(f *Facts) []int {
+	var forged []int
 	index := 0
 	for i := range f.Fields.Len() {
 		field := f.Fields.At(i)
 		if !field.Is(fieldName) {
 			continue
 		}
-		index++
-		if _, err := authres.Parse(field.Value()); err != nil && len(bytes.TrimSpace(field.Value())) > 0 {
-			o.tell(event.UnparsableResults())
-		}
-		if a.isForged(f, field) {
-			deletions = append(deletions, Edit{Op: DeleteField, Index: index, Name: fieldName})
+		if index++; a.isForged(f, field) {
+			forged = append(forged, index)
 		}
 	}
-	if len(deletions) > 0 {
-		o.why(event.RemovedResults(len(deletions)))
-	}
-	slices.Reverse(deletions)
-	o.Edits = append(o.Edits, deletions...)
+	return forged
 }
 
 func (a *AuthResults) isForged(f *Facts, field header.Field) bool {

@@ -80,6 +80,11 @@ func (o *Outcome) insert(name, value string) {
 // Outcome decides what is done with a message whose plan has been carried out.
 func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	o := &Outcome{Reply: Reply{Action: Accept}}
+	if p.Exempt {
+		r.Results.removeForged(o, f)
+		o.Summary = "exempted"
+		return o
+	}
 	if f.macro("i") == "" {
 		o.tell(event.NoJobID())
 	}

@@ -19,6 +19,9 @@ type Plan struct {
 	// Malformed: neither is possible; the result is permerror, unless
 	// IgnoreMalformedMail.
 	Malformed bool
+	// Exempt: nothing is done but to remove the results that it claims to have
+	// from us. One without goes on at once.
+	Exempt bool
 	// Internal: the message comes from where our mail comes from.
 	Internal bool
 	// BodyLength asks for l=.
@@ -85,6 +88,10 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 		return r.tableFailed(p, "ExemptDomains", err)
 	} else if exempt {
 		p.why(event.Exempted(author.domain()))
+		// Anybody can write an exempted domain into From.
+		if p.Exempt = r.Verify && !f.SignOnly && !r.Results.KeepAuthResults && len(r.Results.forged(f)) > 0; p.Exempt {
+			return p
+		}
 		return p.end(Reply{Action: Accept})
 	}
 	ours, err := r.maySign(ctx, p, f)
