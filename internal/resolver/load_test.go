@@ -119,3 +119,33 @@ func (c *countedConn) Close() error {
 	c.once.Do(c.closed)
 	return c.Conn.Close()
 }
+
+// TestSlowNamesDoNotDelayOthers: a hundred messages at once, as many as Postfix takes
+// by default, each with nine names whose servers do not answer, leave sockets for
+// everybody else's.
+func TestSlowNamesDoNotDelayOthers(t *testing.T) {
+	s := dnstest.New(t, "")
+	s.AddTXT("good.example", "key")
+	d := newTestDNS(t, Options{}, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for i := range 900 {
+		name := "slow" + strconv.Itoa(i) + ".example"
+		s.SetFault(name, dnstest.Fault{Silent: true})
+		wg.Go(func() {
+			_, _ = d.LookupTXT(ctx, name) // nobody answers it
+		})
+	}
+	defer wg.Wait()
+	defer cancel()
+	for deadline := time.Now().Add(10 * time.Second); len(d.sockets) < min(900, cap(d.sockets)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sockets are open", len(d.sockets))
+		}
+	}
+	soon, stop := context.WithTimeout(ctx, 3*time.Second)
+	defer stop()
+	if a, err := d.LookupTXT(soon, "good.example"); err != nil || len(a.Texts) != 1 {
+		t.Errorf("%q, %v", a.Texts, err)
+	}
+}

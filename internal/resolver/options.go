@@ -51,7 +51,9 @@ type Options struct {
 	MaxAnswerBytes int
 	// MaxCNAMEs bounds the aliases followed, default 8.
 	MaxCNAMEs int
-	// MaxSockets bounds the sockets open at once, default 256.
+	// MaxSockets bounds the sockets open at once, default 2048. Strangers choose names
+	// that nobody answers for, nine in a message, and each holds one for the whole
+	// time-out: too few, and the look-ups of all others find none free.
 	MaxSockets int
 	// AuthoritativePort is where the servers of a zone are asked by
 	// AuthoritativeServers's callers, default 53.
@@ -72,7 +74,7 @@ const (
 	defaultNegative   = 5 * time.Minute
 	defaultFailure    = time.Second
 	defaultMaxCNAMEs  = 8
-	defaultMaxSockets = 256
+	defaultMaxSockets = 2048
 	maxWireBytes      = 65535
 )
 
