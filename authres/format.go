@@ -49,12 +49,11 @@ func (r Results) Format() string {
 	return b.String()
 }
 
-// isShortNotice holds for results like "dkim=permerror (bad message/signature format)".
+// isShortNotice holds for results like "dkim=none" and
+// "dkim=permerror (bad message/signature format)".
 //
-// Compat(opendkim 2.11): that one is not folded.
-func (r Results) isShortNotice() bool {
-	return len(r.Methods) == 1 && len(r.Methods[0].Props) == 0 && r.Methods[0].Comment != ""
-}
+// Compat(opendkim 2.11): these are not folded.
+func (r Results) isShortNotice() bool { return len(r.Methods) == 1 && len(r.Methods[0].Props) == 0 }
 
 func (m Method) format() string {
 	var b strings.Builder

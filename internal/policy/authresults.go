@@ -54,17 +54,24 @@ func (a *AuthResults) authservID(f *Facts, withJob bool) string {
 // add inserts our field: one method for each signature, in the message's order,
 // then the further ones that are not nil.
 func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
-	results := authres.Results{AuthservID: a.authservID(f, true)}
+	var methods []authres.Method
 	short := shortB(judged)
 	for i := range judged {
-		results.Methods = append(results.Methods, a.method(&judged[i], short[i]))
+		methods = append(methods, a.method(&judged[i], short[i]))
 	}
 	for _, m := range further {
 		if m != nil {
-			results.Methods = append(results.Methods, *m)
+			methods = append(methods, *m)
 		}
 	}
-	o.insert(fieldName, " "+results.Format())
+	o.insertResults(a.authservID(f, true), methods...)
+}
+
+// badFormat is the comment on what is no message or signature.
+const badFormat = "bad message/signature format"
+
+func (o *Outcome) insertResults(id string, methods ...authres.Method) {
+	o.insert(fieldName, " "+authres.Results{AuthservID: id, Methods: methods}.Format())
 }
 
 func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
@@ -76,7 +83,7 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 		}
 	}
 	if s.Domain == "" {
-		m.Comment = "bad message/signature format"
+		m.Comment = badFormat
 		return m
 	}
 	property("d", s.Domain)

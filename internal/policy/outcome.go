@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/authres"
 	"dojang/dkim"
 	"dojang/internal/event"
 	"dojang/internal/reputation"
@@ -143,7 +144,7 @@ func (r *Rules) malformed(o *Outcome, f *Facts) {
 		r.Results.removeForged(o, f)
 	}
 	if !r.IgnoreMalformedMail {
-		o.insert(fieldName, " "+r.Results.authservID(f, false)+"; dkim=permerror (bad message/signature format)")
+		o.insertResults(r.Results.authservID(f, false), authres.Method{Name: "dkim", Result: "permerror", Comment: badFormat})
 	}
 }
 
@@ -231,7 +232,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 func (r *Rules) unsigned(o *Outcome, f *Facts) {
 	o.summarize("no signature")
 	if r.Results.AlwaysAddARHeader {
-		o.insert(fieldName, " "+r.Results.authservID(f, true)+"; dkim=none")
+		o.insertResults(r.Results.authservID(f, true), authres.Method{Name: "dkim", Result: "none"})
 	}
 	reply := r.Verdicts.reply(NoSignature)
 	if reply.Action == Accept {
