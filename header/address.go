@@ -107,7 +107,11 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 	done := func() (bool, error) {
 		if angle {
 			angle = false
+			beside := p.at >= 0
 			p.clear()
+			if beside { // "<a@b> c@d": who knows which of them a reader takes
+				return false, ErrAddressSyntax
+			}
 			return true, nil
 		}
 		m, ok, err := p.mailbox()
@@ -133,6 +137,9 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 				return nil
 			}
 		case ':': // what came before names a group
+			if p.at > 0 { // and no mailbox
+				return ErrAddressSyntax
+			}
 			p.pos++
 			p.clear()
 		case ',', ';':

@@ -9,7 +9,8 @@ import (
 
 // TestAddresses has expectations out of RFC 5322 and RFC 6532. Opendkim 2.11
 // signs for the same domain in each case that is no error here; of those that
-// are, it takes a@b@c for c, "a b@example.com" for example.com and
+// are, it takes a@b@c for c, the mailbox in a group for the author whatever the
+// group is called, "a b@example.com" for example.com and
 // "a@exam ple.com" for that, and it dies of 8-bit addresses.
 func TestAddresses(t *testing.T) {
 	for _, c := range []struct {
@@ -57,6 +58,10 @@ func TestAddresses(t *testing.T) {
 		{" a@exam ple.com", "", ErrAddressSyntax},
 		{" \"open <a@example.com>", "", ErrAddressSyntax},
 		{" (open a@example.com", "", ErrAddressSyntax},
+		{" boss@example.com: a@example.com;", "", ErrAddressSyntax},
+		{" <a@example.com> boss@example.com", "a@example.com", ErrAddressSyntax},
+		{" <a@example.com> (x) \"y\" z, b@example.com", "a@example.com|b@example.com", nil},
+		{" @relay.example:a@example.com", "a@example.com", nil},
 		{" <a@example.com", "a@example.com", nil},
 		{" Alice <a@example.com (open", "", ErrAddressSyntax},
 		{" a@example.com>", "", ErrAddressSyntax},
