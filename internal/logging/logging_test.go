@@ -121,6 +121,16 @@ func TestJSONCarriesTheFields(t *testing.T) {
 	}
 }
 
+// TestStreamHasNoControlCharacters: what a stranger writes neither ends a line nor
+// speaks to a terminal; all else stays, what is no UTF-8 too.
+func TestStreamHasNoControlCharacters(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(NewStream(&b, "", slog.LevelInfo)).Info("a\x1b[31m\u009b31m\u0085\u2028\u2029\x7f é 이 \xe9\x9b \u202e \xc2")
+	if want := "a [31m  31m          é 이 \xe9\x9b \u202e \xc2\n"; b.String() != want {
+		t.Errorf("got  %q\nwant %q", b.String(), want)
+	}
+}
+
 func TestStreamWritesOneLine(t *testing.T) {
 	var b bytes.Buffer
 	slog.New(NewStream(&b, "opendkim:", slog.LevelInfo)).Info("a\r\nb", "event", "x")
