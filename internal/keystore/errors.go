@@ -3,6 +3,7 @@ package keystore
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"dojang/internal/problem"
@@ -94,3 +95,22 @@ func shown(s string) string {
 	}
 	return s
 }
+
+// guarded is text out of a row for an error. What could be a key, or a part of
+// one, that stands in the wrong place is not shown.
+func guarded(s string) string {
+	const longest = 15 // of the letters and digits in a row
+	run := 0
+	for i := range len(s) {
+		c := s[i]
+		if run++; c == '/' || !strings.Contains(base64Alphabet, string(c)) {
+			run = 0
+		}
+		if run > longest {
+			return "(not shown: it may be a key)"
+		}
+	}
+	return problem.Quote(s)
+}
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

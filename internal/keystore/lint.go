@@ -111,7 +111,7 @@ func lintPath(key, path string) *problem.Problem {
 	if _, err := decodeBase64([]byte(key)); err == nil {
 		return nil
 	}
-	return &problem.Problem{Severity: problem.Error, Text: "key " + problem.Quote(key) + " is neither a path nor key data",
+	return &problem.Problem{Severity: problem.Error, Text: "key " + guarded(key) + " is neither a path nor key data",
 		Hint: "a path starts with /, ./ or ../"}
 }
 

@@ -1,6 +1,8 @@
 package keystore
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +47,7 @@ func ParseRow(values []string) (Row, error) {
 			case isPath(r.Key):
 				r.Key += ":" + rest
 			default:
-				return Row{}, err
+				return Row{}, errors.New("unknown signature algorithm " + guarded(rest))
 			}
 		}
 	}
@@ -85,5 +87,12 @@ func (r Row) forSender(domain string) (Row, error) {
 
 // isPath tells a path from key data, as opendkim.conf(5) KeyTable does.
 func isPath(key string) bool {
-	return strings.HasPrefix(key, "/") || strings.HasPrefix(key, "./") || strings.HasPrefix(key, "../")
+	return strings.HasPrefix(key, "/") && !isSeed(key) || strings.HasPrefix(key, "./") || strings.HasPrefix(key, "../")
+}
+
+// isSeed tells the base64 of an Ed25519 seed, of which one in 64 begins with a
+// slash: as a path it would stand in an error.
+func isSeed(key string) bool {
+	der, err := base64.StdEncoding.DecodeString(key)
+	return err == nil && len(der) == ed25519.SeedSize
 }

@@ -269,6 +269,33 @@ func TestLint(t *testing.T) {
 	}
 }
 
+// TestKeysInWrongColumnsAreNotShown: a row with its columns mixed up is an error that
+// does not tell the key.
+func TestKeysInWrongColumnsAreNotShown(t *testing.T) {
+	secret := strings.TrimSpace(string(read(t, "ed25519.base64")))
+	seed := "/" + strings.TrimSpace(string(read(t, "ed25519.seed")))[1:]
+	for _, row := range []string{"ed25519:" + secret, "x:age:" + secret, secret + "!", secret + ":" + secret, "age:x:" + secret, seed, secret[:40] + "/" + secret[40:] + "."} {
+		_, table := folder(t, "k example.com:s:"+row)
+		s := New(table, Options{UID: os.Getuid()})
+		var told []string
+		for _, p := range s.Lint(t.Context()) {
+			told = append(told, p.String())
+		}
+		if _, err := s.Key(t.Context(), "k", "example.com"); err != nil {
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatal(err)
+			}
+			told = append(told, e.Text, e.Hint)
+		}
+		for _, text := range told {
+			if strings.Contains(text, secret[20:36]) || strings.Contains(text, secret[44:60]) || strings.Contains(text, seed[1:]) {
+				t.Errorf("%s", text)
+			}
+		}
+	}
+}
+
 func FuzzParseRow(f *testing.F) {
 	f.Add("example.com:s1:/path", "example.org")
 	f.Add("%:s:/k/%/x:rsa-sha256", "../..")
