@@ -300,7 +300,7 @@ func runMessage(ctx context.Context, snapshot *filter.Snapshot, e envelope, fiel
 		run.Verdict.Results = verifier.Finish()
 		run.Verdict.Answers = lookUpTexts(ctx, snapshot.Resolver, rules.Questions(&run.Facts, run.Plan, verifier.Signatures()))
 	}
-	if policy.SignsNow(run.Plan, run.Verdict.Results) && run.Verdict.SignError == nil {
+	if rules.SignsNow(&run.Facts, run.Plan, run.Verdict.Results) && run.Verdict.SignError == nil {
 		run.sign(signers)
 	}
 	run.Outcome = rules.Outcome(&run.Facts, run.Plan, &run.Verdict)

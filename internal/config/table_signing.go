@@ -90,7 +90,7 @@ func selectionOptions() []Option {
 		{Name: "POPDBFile", Type: DataSet, ObeyedBy: "policy",
 			Doc: "Addresses of clients that have lately read mail over POP and may therefore send. The keys are addresses as text; the values do not matter. Debian's OpenDKIM is built without it. Not obeyed by a reload."},
 		{Name: "ResignMailTo", Type: DataSet, ObeyedBy: "policy",
-			Doc: "Recipients whose mail is signed anew after it was verified: what a mailing list host wants. Looked up as address, host, then .domain for each parent. The value is the name of a key in the KeyTable. Debian's OpenDKIM is built without it."},
+			Doc: "Recipients whose mail is signed anew after it was verified: what a mailing list host wants. Looked up as address, host, then .domain for each parent. The value is the name of a key in the KeyTable. Mail by an author of the key's own domain must have verified by a signature of that domain, so that a stranger's signature does not let him write in its name. Debian's OpenDKIM is built without it."},
 		{Name: "ResignAll", Type: Boolean, Default: "no", ObeyedBy: "policy",
 			Doc: "With ResignMailTo, signs messages that did not verify too."},
 		{Name: "RequireSenderMatch", Since: "dojang", Type: DataSet, ObeyedBy: "policy",

@@ -202,7 +202,7 @@ func (m *message) finish(s *session, e *milter.Edits) policy.Reply {
 		}
 	}
 	verdict.Results = m.runFinal(s, verdict.Results)
-	if policy.SignsNow(m.plan, verdict.Results) {
+	if s.snapshot.Rules.SignsNow(&m.facts, m.plan, verdict.Results) {
 		verdict.Signatures, verdict.SignError = m.sign(s)
 	}
 	if m.bodyHash != nil {

@@ -54,6 +54,25 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 	return Author{}, &e
 }
 
+// authors are all whom the fields of the author's name: readers may be shown any of
+// them.
+func (p *Plan) authors(f *Facts) ([]header.Mailbox, *event.Event) {
+	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
+	for i := range f.Fields.Len() {
+		field := f.Fields.At(i)
+		if !field.Is(p.Author.Field) {
+			continue
+		}
+		more, err := header.Addresses(field.Value())
+		if err != nil {
+			e := event.UnparsableSender(p.Author.Field, string(field.Value()))
+			return nil, &e
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
 // singletons are the fields that RFC 5322 §3.6 allows at most once, in the
 // order OpenDKIM looks for them.
 var singletons = [...]string{"Reply-To", "To", "Cc", "Bcc", "Message-Id", "In-Reply-To", "References", "Subject"}

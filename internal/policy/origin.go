@@ -101,18 +101,10 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	authors := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
-	for i := range f.Fields.Len() {
-		field := f.Fields.At(i)
-		if !field.Is(p.Author.Field) {
-			continue
-		}
-		more, err := header.Addresses(field.Value())
-		if err != nil {
-			p.tell(event.UnparsableSender(p.Author.Field, string(field.Value())))
-			return false, nil
-		}
-		authors = append(authors, more...)
+	authors, problem := p.authors(f)
+	if problem != nil {
+		p.tell(*problem)
+		return false, nil
 	}
 	for _, author := range authors {
 		if !allows(author) {

@@ -8,6 +8,7 @@ import (
 
 	"dojang/authres"
 	"dojang/dkim"
+	"dojang/header"
 	"dojang/internal/event"
 	"dojang/internal/reputation"
 )
@@ -112,7 +113,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		r.scripted(o, p.Scripted)
 		defer o.deleteFirst()
 	}
-	if len(p.Sign) > 0 && SignsNow(p, v.Results) {
+	if r.SignsNow(f, p, v.Results) {
 		r.signed(o, f, v)
 	}
 	if !p.Scripted.Ends() {
@@ -122,20 +123,25 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 }
 
 // SignsNow reports whether a plan's signatures are to be made: always, but for
-// mail that is signed anew only if it verified.
-func SignsNow(p *Plan, results []dkim.Result) bool {
+// mail that is signed anew only if it verified. Mail that names an author of a
+// domain that we sign for must have verified by a signature of that domain: a
+// stranger's own does not let him write in its name.
+func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
 	}
 	if !p.SignOnlyIfVerified {
 		return true
 	}
-	for i := range results {
-		if results[i].Status == dkim.StatusPass {
-			return true
-		}
+	authors, problem := p.authors(f)
+	if problem != nil {
+		return false
 	}
-	return false
+	return slices.ContainsFunc(r.judge(results), func(j Judged) bool {
+		return j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && !slices.ContainsFunc(p.Sign, func(s SignRequest) bool {
+			return !related(j.Signature.Domain, s.Domain) && slices.ContainsFunc(authors, func(m header.Mailbox) bool { return related(m.Domain, s.Domain) })
+		})
+	})
 }
 
 // malformed handles a message of which nobody can say who its author is.

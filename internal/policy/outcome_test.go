@@ -167,12 +167,40 @@ func TestOutcomeOfSigning(t *testing.T) {
 		t.Errorf("signing failed: got %q", got)
 	}
 
-	again := &Plan{Sign: []SignRequest{request}, Verify: true, SignOnlyIfVerified: true}
-	if SignsNow(again, []dkim.Result{result(dkim.ReasonBadSignature)}) {
-		t.Error("mail that did not verify was signed anew")
-	}
-	if !SignsNow(again, []dkim.Result{result(dkim.ReasonNone)}) {
-		t.Error("mail that verified was not signed anew")
+}
+
+// TestSigningAnew: what verified is signed anew, but a stranger's signature does not
+// make it mail of the domain that we sign for.
+func TestSigningAnew(t *testing.T) {
+	stranger := result(dkim.ReasonNone, func(r *dkim.Result) { r.Signature.Domain = "evil.example" })
+	bogus := result(dkim.ReasonNone, func(r *dkim.Result) { r.Security = dkim.Bogus })
+	for _, c := range []struct {
+		name, from string
+		results    []dkim.Result
+		want       bool
+	}{
+		{"verified", "joe@example.com", []dkim.Result{result(dkim.ReasonNone)}, true},
+		{"not verified", "joe@example.com", []dkim.Result{result(dkim.ReasonBadSignature)}, false},
+		{"by another, of another", "joe@evil.example", []dkim.Result{stranger}, true},
+		{"by us, of another", "joe@example.com", []dkim.Result{stranger}, false},
+		{"by us below, of another", "joe@list.example.com", []dkim.Result{stranger}, false},
+		{"by us, of us and another", "joe@example.com", []dkim.Result{stranger, result(dkim.ReasonNone)}, true},
+		{"by us beside another, of another", "joe@evil.example, boss@example.com", []dkim.Result{stranger}, false},
+		{"by us in a second field, of another", "joe@evil.example\nFrom: boss@example.com", []dkim.Result{stranger}, false},
+		{"unreadable beside another", "joe@evil.example\nFrom: <boss@example.com", []dkim.Result{stranger}, false},
+		{"unreadable", "joe@evil.example\nFrom: <x> <y", []dkim.Result{stranger}, false},
+		{"by a key that BogusKey refuses", "joe@example.com", []dkim.Result{bogus}, false},
+	} {
+		f := &Facts{Fields: fieldsOf(t, "From: "+c.from)}
+		rules := &Rules{Verdicts: Verdicts{BogusKey: TreatFail}}
+		author, problem := rules.author(f)
+		if problem != nil {
+			t.Fatal(c.name)
+		}
+		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, SignOnlyIfVerified: true}
+		if got := rules.SignsNow(f, plan, c.results); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
 }
 
