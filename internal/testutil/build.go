@@ -19,8 +19,7 @@ var built struct {
 var Tools = []string{"opendkim", "opendkim-genkey", "opendkim-testkey", "opendkim-testmsg", "opendkim-genzone"}
 
 // Build compiles the program as a release is, once per test process, and
-// returns a folder with it under all of its names. RemoveBuild, called from
-// TestMain, takes the folder away.
+// returns a folder with it under all of its names. Main takes the folder away.
 func Build(t testing.TB) string {
 	t.Helper()
 	built.Do(func() { built.dir, built.err = build() })
@@ -48,11 +47,13 @@ func build() (string, error) {
 	return dir, os.Chmod(dir, 0o755) // the filter starts itself anew as another user
 }
 
-// RemoveBuild removes what Build made.
-func RemoveBuild() {
+// Main is the body of a TestMain: it runs the tests and removes what Build made.
+func Main(m *testing.M) {
+	code := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
+	os.Exit(code)
 }
 
 // SecureDir is a folder for private keys: unlike /tmp, where t.TempDir is, no

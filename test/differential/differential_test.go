@@ -21,11 +21,7 @@ import (
 	"dojang/test/faults/rig"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 const standardSpecimens = 1000
 

@@ -14,6 +14,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/testutil"
 	"dojang/test/faults/rig"
 )
 
@@ -89,7 +90,7 @@ func newSpecimen(t *testing.T, r *rand.Rand, number int, edKey ed25519.PrivateKe
 func (s *specimen) sign(t *testing.T, r *rand.Rand, edKey ed25519.PrivateKey) {
 	o := dkim.SignOptions{Domain: rig.Domain, Selector: s.selector, BodyLength: -1, Time: time.Now().Add(-time.Minute),
 		HeaderCanonicalization: pick(r, dkim.Simple, dkim.Relaxed), BodyCanonicalization: pick(r, dkim.Simple, dkim.Relaxed)}
-	var key crypto.Signer = rig.Key()
+	var key crypto.Signer = testutil.RSAKey()
 	s.record = rig.Record()
 	if r.IntN(3) == 0 {
 		key = edKey

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,11 +17,7 @@ import (
 	"dojang/test/faults/rig"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 func frame(command byte, data string) string {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(data)+1))

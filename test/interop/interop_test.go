@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -9,11 +8,7 @@ import (
 	"dojang/internal/testutil"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 // verifier is somebody's verifier of a batch of messages.
 type verifier struct {

@@ -25,11 +25,7 @@ import (
 	"dojang/milter"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 const patience = 10 * time.Second
 

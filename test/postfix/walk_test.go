@@ -14,11 +14,7 @@ import (
 	"dojang/internal/testutil/dnstest"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 const (
 	ourDomain = "foxydog.co.kr"

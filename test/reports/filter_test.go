@@ -27,11 +27,7 @@ import (
 	"dojang/milter"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 // key signs everything here.
 var key = sync.OnceValue(func() *rsa.PrivateKey {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"dojang/internal/testutil"
 )
 
 // TestStartErrors holds the exit status and the words of a start that fails. The
@@ -12,7 +14,7 @@ func TestStartErrors(t *testing.T) {
 	w := newWorld(t)
 	w.write("lua", "this is no Lua (\n")
 	w.write("garbage.private", "no key\n")
-	w.write("open.private", key().private)
+	w.write("open.private", testutil.KeyPEM(testutil.RSAKey()))
 	must(t, os.Chmod(w.path("open.private"), 0o666))
 	const keys = "Domain example.com\nSelector sel\nKeyFile DIR/key.private\n"
 	for _, c := range []struct {
@@ -100,7 +102,7 @@ func TestUsageErrors(t *testing.T) {
 func TestUnknownActionsAreToldOf(t *testing.T) {
 	w := newWorld(t)
 	p := w.serve("On-BadSignature explode\n")
-	if got := p.output.String(); !strings.Contains(got, "opendkim.conf:7: On-BadSignature: ") {
+	if got := p.String(); !strings.Contains(got, "opendkim.conf:7: On-BadSignature: ") {
 		t.Errorf("not told of: %s", got)
 	}
 	w.signs()

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dojang/internal/testutil/proctest"
 )
 
 // story makes one of each: a start, a message signed, one from outside, a reload,
 // a broken one, a stop.
-func (w *world) story(p *process) {
+func (w *world) story(p *proctest.Process) {
 	w.t.Helper()
 	w.signs()
 	foreign := message()
@@ -22,16 +24,16 @@ func (w *world) story(p *process) {
 		w.t.Fatal(err)
 	}
 	w.newKeyTable("new")
-	p.signal(syscall.SIGUSR1)
-	w.until("a reload", func() bool { return strings.Contains(w.log.String()+p.output.String(), "configuration reloaded") })
+	p.Signal(syscall.SIGUSR1)
+	w.until("a reload", func() bool { return strings.Contains(w.log.String()+p.String(), "configuration reloaded") })
 	if got := w.send(); !strings.Contains(got, "s=new;") {
 		w.t.Errorf("after the reload: %q", got)
 	}
 	w.write("opendkim.conf", "Nonsense yes\n")
-	p.signal(syscall.SIGUSR1)
-	w.until("a broken reload", func() bool { return strings.Contains(w.log.String()+p.output.String(), "configuration not reloaded") })
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != 0 {
+	p.Signal(syscall.SIGUSR1)
+	w.until("a broken reload", func() bool { return strings.Contains(w.log.String()+p.String(), "configuration not reloaded") })
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(patience); code != 0 {
 		w.t.Errorf("exit %d", code)
 	}
 }
@@ -71,7 +73,7 @@ func TestJSONLog(t *testing.T) {
 		w.write("opendkim.conf", strings.TrimPrefix(string(text), w.text("Syslog yes\nSyslogSocket DIR/log\n")))
 		p := w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 		w.story(p)
-		lines := p.output.String()
+		lines := p.String()
 		lines = lines[strings.Index(lines, "{"):]
 		if diff := cmp.Diff(string(want), w.objects(lines)); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
@@ -96,8 +98,8 @@ func TestJSONLog(t *testing.T) {
 		if diff := cmp.Diff(string(want), w.objects(lines.String())); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
-		if strings.Contains(p.output.String(), `{"time"`) {
-			t.Errorf("on standard error besides: %s", &p.output)
+		if strings.Contains(p.String(), `{"time"`) {
+			t.Errorf("on standard error besides: %s", p)
 		}
 	})
 }
@@ -121,19 +123,19 @@ func TestClassicLog(t *testing.T) {
 		if !strings.Contains(w.log.String(), want+"\n") {
 			t.Errorf("not in syslog: %s\n%s", want, w.log)
 		}
-		if _, text, _ := strings.Cut(want, " "); !strings.Contains(p.output.String(), text+"\n") {
-			t.Errorf("not on standard output: %s\n%s", text, &p.output)
+		if _, text, _ := strings.Cut(want, " "); !strings.Contains(p.String(), text+"\n") {
+			t.Errorf("not on standard output: %s\n%s", text, p)
 		}
 	}
 }
 
 func TestSyslogNameAndFacility(t *testing.T) {
 	w := newWorld(t)
-	var packets rawSyslog
-	packets.listen(t, w.path("raw"))
+	raw := proctest.ListenSyslog(t, w.path("raw"))
 	w.serve("SyslogSocket DIR/raw\nSyslogName seal\nSyslogFacility local3\n")
 	// local3 is 19, info 6.
 	w.until("a line by that name", func() bool {
-		return strings.HasPrefix(packets.String(), "<158>") && strings.Contains(packets.String(), " seal[")
+		packets := strings.Join(raw.Packets(0), "\n")
+		return strings.HasPrefix(packets, "<158>") && strings.Contains(packets, " seal[")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dojang/internal/config"
@@ -154,7 +155,7 @@ func TestSigningEngine(t *testing.T) {
 		}
 		p := w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 		w.signs()
-		p.signal(9)
-		p.end()
+		p.Signal(syscall.SIGKILL)
+		p.Wait(patience)
 	}
 }

@@ -29,7 +29,7 @@ func TestReloadBySignal(t *testing.T) {
 				t.Fatalf("before: %q", got)
 			}
 			w.newKeyTable("new")
-			p.signal(signal)
+			p.Signal(signal)
 			w.logged("info configuration reloaded from " + w.path("opendkim.conf"))
 			w.logged("info reloaded: 1 key replaced")
 			if got := w.send(); !strings.Contains(got, "s=new;") {
@@ -39,14 +39,14 @@ func TestReloadBySignal(t *testing.T) {
 				t.Errorf("a connection in hand: %q", got)
 			}
 			w.write("opendkim.conf", "Nonsense yes\nSocket local:x\n")
-			p.signal(signal)
+			p.Signal(signal)
 			w.logged("err " + w.path("opendkim.conf") + ":1: ")
 			w.logged("err configuration not reloaded: the old one stays in force")
 			if got := w.send(); !strings.Contains(got, "s=new;") {
 				t.Errorf("after a broken reload: %q", got)
 			}
 			w.configure("UMask 077\nCanonicalization relaxed/relaxed\n")
-			p.signal(signal)
+			p.Signal(signal)
 			w.logged("warning a restart is needed for: UMask")
 			w.until("the new canonicalization", func() bool { return strings.Contains(w.send(), "c=relaxed/relaxed;") })
 		})
@@ -154,7 +154,7 @@ func TestTermFinishesTheMessageInHand(t *testing.T) {
 	idle := w.dial("unix", w.path("s"))
 	_ = w.over(idle)
 	c := half(t, w)
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	w.until("no new connections", func() bool {
 		_, err := milter.Dial("unix", w.path("s"), milter.ClientOptions{})
 		return err != nil
@@ -166,7 +166,7 @@ func TestTermFinishesTheMessageInHand(t *testing.T) {
 	if err != nil || len(edits) == 0 {
 		t.Fatalf("the message in hand was not finished: %v, %v, %v", edits, answer, err)
 	}
-	if code := p.end(); code != 0 {
+	if code := p.Wait(patience); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	w.logged("terminating with status 0")
@@ -179,8 +179,8 @@ func TestTermClosesIdleConnectionsAtOnce(t *testing.T) {
 		_ = w.over(w.dial("unix", w.path("s")))
 	}
 	start := time.Now()
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != 0 || time.Since(start) > 5*time.Second {
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(patience); code != 0 || time.Since(start) > 5*time.Second {
 		t.Errorf("exit %d after %v", code, time.Since(start))
 	}
 	if _, err := os.Lstat(w.path("s")); !os.IsNotExist(err) {

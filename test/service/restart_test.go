@@ -77,10 +77,10 @@ func TestAutoRestartLimits(t *testing.T) {
 			p := w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 			worker := 0
 			for range 2 {
-				worker = w.worker(p.cmd.Process.Pid, worker)
+				worker = w.worker(p.Cmd.Process.Pid, worker)
 				must(t, syscall.Kill(worker, syscall.SIGKILL))
 			}
-			if code := p.end(); code != 69 {
+			if code := p.Wait(patience); code != 69 {
 				t.Errorf("exit %d, want 69", code)
 			}
 			w.logged("err maximum restart " + which + " exceeded")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 func TestBackgroundReturnsWhenTheSocketListens(t *testing.T) {
@@ -105,8 +106,8 @@ func TestPidFile(t *testing.T) {
 	must(t, os.Symlink(w.path("precious"), w.path("run/pid")))
 	p := w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 	w.logged("err can't write pid to " + w.path("run/pid"))
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != 0 {
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(patience); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	if text, _ := os.ReadFile(w.path("precious")); string(text) != "text" {
@@ -144,7 +145,7 @@ func TestUserIDGivesAllRightsAway(t *testing.T) {
 			must(t, os.Chown(w.path("key.private"), 60001, -1))
 			w.configure("UserID " + c.user + "\nSocket local:DIR/run/s\n")
 			p := w.start(w.accounts(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf")), "unix", w.path("run/s"))
-			got := procStatus(t, p.cmd.Process.Pid)
+			got := procStatus(t, p.Cmd.Process.Pid)
 			for name, want := range map[string]string{
 				"Uid": strings.Repeat(c.uid+" ", 4), "Gid": strings.Repeat(c.gid+" ", 4), "Groups": c.groups,
 				"CapEff": "0000000000000000", "CapPrm": "0000000000000000",
@@ -153,7 +154,7 @@ func TestUserIDGivesAllRightsAway(t *testing.T) {
 					t.Errorf("%s: %s, want %s", name, got[name], want)
 				}
 			}
-			threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.cmd.Process.Pid))
+			threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.Cmd.Process.Pid))
 			if err != nil || len(threads) < 2 {
 				t.Fatalf("threads: %v, %v", threads, err)
 			}
@@ -204,7 +205,7 @@ func TestSocketAttributes(t *testing.T) {
 
 func TestSeveralSocketsWithRoles(t *testing.T) {
 	w := newWorld(t)
-	port := freePort(t)
+	port := proctest.FreePort(t)
 	w.serve("AlwaysAddARHeader yes\nSocket local:DIR/s sign\nSocket local:DIR/v verify\nSocket inet:" + port + "@127.0.0.1 both\n")
 	w.signs()
 	if got := w.sendTo("tcp", "127.0.0.1:"+port); !strings.Contains(got, "s=sel;") {
@@ -229,15 +230,15 @@ func TestStaleSocketsAreRemovedOthersAreNot(t *testing.T) {
 		t.Errorf("a live socket: exit %d: %s", r.code, r.err)
 	}
 	w.signs()
-	p.signal(syscall.SIGKILL)
-	p.end()
+	p.Signal(syscall.SIGKILL)
+	p.Wait(patience)
 	if _, err := os.Lstat(w.path("s")); err != nil {
 		t.Fatalf("nothing is stale: %v", err)
 	}
 	p = w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 	w.signs()
-	p.signal(syscall.SIGTERM)
-	p.end()
+	p.Signal(syscall.SIGTERM)
+	p.Wait(patience)
 	w.write("s", "precious")
 	if r := w.run("", "opendkim", "-f", "-x", "DIR/opendkim.conf"); r.code != 69 || !strings.Contains(r.err, "is no socket") {
 		t.Errorf("a plain file: exit %d: %s", r.code, r.err)
@@ -344,7 +345,7 @@ func TestEnableCoredumps(t *testing.T) {
 			must(t, os.Chmod(w.path("key.private"), 0o644))
 			p := w.serve("RequireSafeKeys no\nUserID nobody\nEnableCoredumps " + option + "\n")
 			// The files in /proc of a process that may not be dumped are root's (proc(5)).
-			if got := ownerOf(t, fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)); got != owner {
+			if got := ownerOf(t, fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid)); got != owner {
 				t.Errorf("dumpable as %s, want %s", got, owner)
 			}
 		})
@@ -369,18 +370,18 @@ func TestConnectAndCloseIsHarmless(t *testing.T) {
 // the standard streams.
 func TestEnvironmentAlone(t *testing.T) {
 	w := newWorld(t)
-	port := freePort(t)
+	port := proctest.FreePort(t)
 	w.env = []string{"OPENDKIM_Socket=inet:" + port + "@127.0.0.1", "OPENDKIM_Mode=s", "OPENDKIM_Domain=example.com", "OPENDKIM_Selector=sel",
 		"OPENDKIM_KeyFile=" + w.path("key.private"), "OPENDKIM_StdoutLog=yes", "OPENDKIM_SyslogSuccess=yes", "OPENDKIM_On_BadSignature=reject"}
 	p := w.start(w.command("dojang", "serve"), "tcp", "127.0.0.1:"+port)
 	if got := w.sendTo("tcp", "127.0.0.1:"+port); !strings.Contains(got, "s=sel;") {
-		t.Errorf("not signed: %q\n%s", got, &p.output)
+		t.Errorf("not signed: %q\n%s", got, p)
 	}
 	w.until("the log on standard output", func() bool {
-		return strings.Contains(p.output.String(), "JOB: DKIM-Signature field added (s=sel, d=example.com)\n")
+		return strings.Contains(p.String(), "JOB: DKIM-Signature field added (s=sel, d=example.com)\n")
 	})
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != 0 {
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(patience); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	w.env = append(w.env, "OPENDKIM_NoSuch=1")

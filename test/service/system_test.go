@@ -2,7 +2,6 @@ package service
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/user"
@@ -96,12 +95,4 @@ func children(t testing.TB, parent int) (pids []int) {
 		}
 	}
 	return pids
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }

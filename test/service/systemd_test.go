@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil/proctest"
 )
 
 // manager is what systemd is told.
@@ -60,19 +62,19 @@ func TestTypeNotify(t *testing.T) {
 	must(t, os.Chmod(w.path("key.private"), 0o644))
 	// Background, AutoRestart and another user do not matter.
 	w.configure("Background yes\nAutoRestart yes\nUserID nobody\nRequireSafeKeys no\n")
-	p := w.launch(w.command("opendkim", "-x", "DIR/opendkim.conf"))
+	p := proctest.Start(w.t, w.command("opendkim", "-x", "DIR/opendkim.conf"))
 	if got := m.next(); got != "READY=1" {
 		t.Fatalf("at first: %q", got)
 	}
 	w.signs()
-	if c := children(t, p.cmd.Process.Pid); len(c) != 0 {
+	if c := children(t, p.Cmd.Process.Pid); len(c) != 0 {
 		t.Errorf("it has children: %v", c)
 	}
 	for _, broken := range []bool{false, true} {
 		if broken {
 			w.write("opendkim.conf", "Nonsense\n")
 		}
-		p.signal(syscall.SIGHUP)
+		p.Signal(syscall.SIGHUP)
 		if got := m.next(); !reloading.MatchString(got) {
 			t.Errorf("at a reload: %q", got)
 		}
@@ -83,11 +85,11 @@ func TestTypeNotify(t *testing.T) {
 	if got := m.any(); got != "WATCHDOG=1" {
 		t.Errorf("want a sign of life, got %q", got)
 	}
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	if got := m.next(); got != "STOPPING=1" {
 		t.Errorf("at the end: %q", got)
 	}
-	if code := p.end(); code != 0 {
+	if code := p.Wait(patience); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -98,11 +100,11 @@ func TestTypeNotifyFromAChroot(t *testing.T) {
 	m := w.manager()
 	must(t, os.MkdirAll(w.path("root"+w.dir), 0o755))
 	w.configure("ChangeRootDirectory DIR/root\n")
-	p := w.launch(w.command("opendkim", "-x", "DIR/opendkim.conf"))
+	p := proctest.Start(w.t, w.command("opendkim", "-x", "DIR/opendkim.conf"))
 	if got := m.next(); got != "READY=1" {
 		t.Fatalf("at first: %q", got)
 	}
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	if got := m.next(); got != "STOPPING=1" {
 		t.Errorf("at the end: %q", got)
 	}
@@ -110,7 +112,7 @@ func TestTypeNotifyFromAChroot(t *testing.T) {
 
 // activate starts the filter as systemd does that holds its sockets: as file
 // descriptors 3 and up, with the process's own ID in LISTEN_PID.
-func (w *world) activate(names string, listeners ...net.Listener) *process {
+func (w *world) activate(names string, listeners ...net.Listener) *proctest.Process {
 	w.t.Helper()
 	cmd := w.command("opendkim", "-x", "DIR/opendkim.conf")
 	inside := exec.Command("/bin/sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)...)
@@ -122,7 +124,7 @@ func (w *world) activate(names string, listeners ...net.Listener) *process {
 		defer f.Close()
 		inside.ExtraFiles = append(inside.ExtraFiles, f)
 	}
-	return w.launch(inside)
+	return proctest.Start(w.t, inside)
 }
 
 func TestSocketActivation(t *testing.T) {
@@ -145,8 +147,8 @@ func TestSocketActivation(t *testing.T) {
 	if _, err := os.Lstat(w.path("s")); !os.IsNotExist(err) {
 		t.Errorf("the Socket of the file is opened too: %v", err)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != 0 {
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(patience); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	if _, err := os.Lstat(w.path("held")); err != nil {
@@ -162,8 +164,8 @@ func TestCredentialsDirectoryHoldsKeys(t *testing.T) {
 	w.write("KeyTable", "k example.com:sel:seal\n")
 	p := w.serve("")
 	w.signs()
-	p.signal(syscall.SIGTERM)
-	p.end()
+	p.Signal(syscall.SIGTERM)
+	p.Wait(patience)
 	w.write("opendkim.conf", w.text("Domain example.com\nSelector sel\nKeyFile seal\nSocket local:DIR/s\n"))
 	w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 	w.signs()

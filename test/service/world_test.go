@@ -3,34 +3,24 @@ package service
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 // patience is how long anything may take before it counts as not happening.
 const patience = 15 * time.Second
@@ -41,7 +31,7 @@ type world struct {
 	bin string
 	dir string
 	env []string
-	log *syslog
+	log syslog
 }
 
 func newWorld(t *testing.T) *world {
@@ -57,29 +47,13 @@ func newWorldBeside(t *testing.T) *world {
 	testutil.NeedRoot(t)
 	w := &world{t: t, bin: testutil.Build(t), dir: testutil.SecureDir(t)}
 	w.log = listenSyslog(t, w.path("log"))
-	w.write("key.private", key().private)
-	w.write("keys", "sel._domainkey.example.com v=DKIM1; k=rsa; p="+key().public+"\nnew._domainkey.example.com v=DKIM1; k=rsa; p="+key().public+"\n")
+	w.write("key.private", testutil.KeyPEM(testutil.RSAKey()))
+	record := testutil.KeyRecord(testutil.RSAKey())
+	w.write("keys", "sel._domainkey.example.com "+record+"\nnew._domainkey.example.com "+record+"\n")
 	w.write("KeyTable", "k example.com:sel:"+w.path("key.private")+"\n")
 	w.write("SigningTable", "*@example.com k\n")
 	return w
 }
-
-type keyPair struct{ private, public string }
-
-var key = sync.OnceValue(func() keyPair {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(k.Public())
-	if err != nil {
-		panic(err)
-	}
-	return keyPair{
-		string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)})),
-		base64.StdEncoding.EncodeToString(public),
-	}
-})
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
@@ -161,70 +135,17 @@ func runToEnd(t *testing.T, cmd *exec.Cmd) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-// process is a filter in the foreground.
-type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	output lockedBuffer
-	ended  chan struct{}
-}
-
 // serve starts `opendkim -f -x opendkim.conf` and returns when it listens.
-func (w *world) serve(more string, args ...string) *process {
+func (w *world) serve(more string, args ...string) *proctest.Process {
 	w.t.Helper()
 	w.configure(more)
 	return w.start(w.command("opendkim", append([]string{"-f", "-x", "DIR/opendkim.conf"}, args...)...), "unix", w.path("s"))
 }
 
 // start starts cmd and returns when it listens at an address.
-func (w *world) start(cmd *exec.Cmd, network, address string) *process {
+func (w *world) start(cmd *exec.Cmd, network, address string) *proctest.Process {
 	w.t.Helper()
-	p := w.launch(cmd)
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial(network, address); err == nil {
-			conn.Close()
-			return p
-		}
-		select {
-		case <-p.ended:
-			w.t.Fatalf("it ended: %v\n%s", cmd.ProcessState, &p.output)
-		default:
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("it does not listen at %s\n%s", address, &p.output)
-		}
-	}
-}
-
-// launch starts cmd, which is killed when the test ends.
-func (w *world) launch(cmd *exec.Cmd) *process {
-	w.t.Helper()
-	p := &process{t: w.t, cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.output, &p.output
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { _ = cmd.Wait(); close(p.ended) }()
-	w.t.Cleanup(func() { _ = cmd.Process.Kill(); <-p.ended })
-	return p
-}
-
-func (p *process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// end waits until the process has ended and returns its exit status.
-func (p *process) end() int {
-	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		p.t.Fatalf("process %d does not end", p.cmd.Process.Pid)
-	}
-	return p.cmd.ProcessState.ExitCode()
+	return proctest.Start(w.t, cmd).Listens(patience, network, address)
 }
 
 // background starts the filter as an init script does and returns the process

@@ -5,11 +5,6 @@ package rig
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -18,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +20,8 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -45,36 +41,19 @@ type Rig struct {
 	Command []string // before the filter's own: a wrapper such as unshare
 	Env     []string
 	Program string   // another filter, "" for ours
-	Stdout  *os.File // nil: the log file
-	cmd     *exec.Cmd
-	log     *os.File
-	exited  chan error
+	Stdout  *os.File // nil: the log
+	log     proctest.Output
+	process *proctest.Process
 }
 
-// Key is the key of every Rig of a test process.
-var Key = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-// Record is its key record.
-func Record() string {
-	public, err := x509.MarshalPKIXPublicKey(&Key().PublicKey)
-	if err != nil {
-		panic(err)
-	}
-	return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(public)
-}
+// Record is the key record of a Rig's key, testutil.RSAKey.
+func Record() string { return testutil.KeyRecord(testutil.RSAKey()) }
 
 // New makes the folder. The configuration is a common one and more.
 func New(t testing.TB, more string) *Rig {
 	t.Helper()
 	r := &Rig{t: t, Dir: t.TempDir()}
-	der := x509.MarshalPKCS1PrivateKey(Key())
-	r.Write("key.private", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: der})))
+	r.Write("key.private", testutil.KeyPEM(testutil.RSAKey()))
 	r.Write("KeyTable", "k "+Domain+":"+Selector+":"+r.Path("key.private")+"\n")
 	r.Write("SigningTable", "*@"+Domain+" k\n")
 	r.Write("keys", Selector+"._domainkey."+Domain+" "+Record()+"\n")
@@ -124,25 +103,13 @@ func (r *Rig) Start() {
 		bin = filepath.Join(testutil.Build(r.t), "opendkim")
 	}
 	command := append(append([]string(nil), r.Command...), bin, "-f", "-x", r.Path("opendkim.conf"))
-	r.cmd = exec.Command(command[0], command[1:]...)
-	var err error
-	if r.log, err = os.OpenFile(r.Path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
-		r.t.Fatal(err)
-	}
-	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = &r.log
 	if r.Stdout != nil {
-		r.cmd.Stdout = r.Stdout
+		cmd.Stdout = r.Stdout
 	}
-	r.cmd.Env = append(os.Environ(), r.Env...)
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	r.exited = exited
-	cmd, log := r.cmd, r.log
-	go func() { exited <- cmd.Wait(); log.Close() }()
-	r.t.Cleanup(func() { cmd.Process.Kill() })
+	cmd.Env = append(os.Environ(), r.Env...)
+	r.process = proctest.Start(r.t, cmd)
 	r.Until("it answers", func() bool {
 		c, err := milter.Dial("unix", r.Socket(), milter.ClientOptions{})
 		if err != nil {
@@ -154,14 +121,12 @@ func (r *Rig) Start() {
 }
 
 // Pid is the process's.
-func (r *Rig) Pid() int { return r.cmd.Process.Pid }
+func (r *Rig) Pid() int { return r.process.Cmd.Process.Pid }
 
 // Signal sends a signal.
 func (r *Rig) Signal(s os.Signal) {
 	r.t.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
-		r.t.Fatalf("signal %v: %v\n%s", s, err, r.Log())
-	}
+	r.process.Signal(s)
 }
 
 // Stop ends the filter by TERM; it must end well.
@@ -176,34 +141,20 @@ func (r *Rig) Stop() {
 // Wait waits for the end.
 func (r *Rig) Wait() error {
 	r.t.Helper()
-	select {
-	case err := <-r.exited:
-		return err
-	case <-time.After(Patience):
-		r.t.Fatalf("the filter does not end\n%s", r.Log())
-		return nil
+	if r.process.Wait(Patience) != 0 {
+		return errors.New(r.process.Cmd.ProcessState.String())
 	}
+	return nil
 }
 
 // Log is what it logged, and its end.
-func (r *Rig) Log() string {
-	data, _ := os.ReadFile(r.Path("log"))
-	return string(data)
-}
+func (r *Rig) Log() string { return r.log.String() }
 
 // Until waits for something to become true.
 func (r *Rig) Until(what string, f func() bool) {
 	r.t.Helper()
-	for begin := time.Now(); !f(); time.Sleep(5 * time.Millisecond) {
-		select {
-		case err := <-r.exited:
-			r.exited <- err
-			r.t.Fatalf("the filter ended while waiting until %s: %v\n%s", what, err, r.Log())
-		default:
-		}
-		if time.Since(begin) > Patience {
-			r.t.Fatalf("waited in vain until %s\n%s", what, r.Log())
-		}
+	if err := r.process.Await(Patience, f); err != nil {
+		r.t.Fatalf("waited in vain until %s: %v", what, err)
 	}
 }
 
@@ -279,22 +230,8 @@ func Verify(message []byte) ([]dkim.Result, error) {
 // SignedBy makes a message with a signature of that selector and the rig's key.
 func SignedBy(t testing.TB, m milter.Message, selector string) milter.Message {
 	t.Helper()
-	fields, body, err := header.Parse(m.Raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bodies dkim.BodyHashes
-	s, err := dkim.NewSigner(dkim.SignOptions{Domain: Domain, Selector: selector, Key: Key(), BodyLength: -1, Time: time.Now()}, fields, &bodies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies.Write(body)
-	bodies.Close()
-	value, err := s.Sign()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Raw = append([]byte("DKIM-Signature:"+value+"\r\n"), m.Raw...)
+	field := filtertest.Signature(t, string(m.Raw), dkim.SignOptions{Domain: Domain, Selector: selector, Key: testutil.RSAKey(), BodyLength: -1, Time: time.Now()})
+	m.Raw = append([]byte(field), m.Raw...)
 	return m
 }
 

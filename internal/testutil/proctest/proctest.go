@@ -1,0 +1,182 @@
+// Package proctest runs real programs for tests: it keeps what they say, waits
+// until they serve, and ends them by their process.
+package proctest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Output is a log that a test reads while somebody writes it.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Process is a program that a test started.
+type Process struct {
+	*Output // what it said on the streams that the command named no other place for
+	Cmd     *exec.Cmd
+	t       testing.TB
+	ended   chan struct{}
+}
+
+// printed is how many octets of what a program said stand below a failed test.
+const printed = 8000
+
+// Start starts a program. It is killed when the test ends, or dies; what it said is
+// printed when the test failed. A command whose Stderr is an Output goes on there.
+func Start(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{Cmd: cmd, t: t, ended: make(chan struct{})}
+	if p.Output, _ = cmd.Stderr.(*Output); p.Output == nil {
+		p.Output = new(Output)
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout = p.Output
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = p.Output
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = cmd.Wait(); close(p.ended) }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-p.ended
+		if said := p.String(); t.Failed() && said != "" {
+			t.Logf("%s said:\n%s", cmd, said[max(0, len(said)-printed):])
+		}
+	})
+	return p
+}
+
+// Ended reports whether the program has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Await waits until ready reports true. The error tells that the program has ended
+// before, and how, or that it took longer than limit.
+func (p *Process) Await(limit time.Duration, ready func() bool) error {
+	for end := time.Now().Add(limit); !ready(); time.Sleep(5 * time.Millisecond) {
+		switch {
+		case p.Ended():
+			return fmt.Errorf("%s ended: %v\n%s", p.Cmd, p.Cmd.ProcessState, p)
+		case time.Now().After(end):
+			return fmt.Errorf("%s is not ready after %v\n%s", p.Cmd, limit, p)
+		}
+	}
+	return nil
+}
+
+// Listens waits until the program listens at an address, and returns it.
+func (p *Process) Listens(limit time.Duration, network, address string) *Process {
+	p.t.Helper()
+	if err := p.Await(limit, Dials(network, address)); err != nil {
+		p.t.Fatalf("nobody listens at %s: %v", address, err)
+	}
+	return p
+}
+
+// Signal sends a signal.
+func (p *Process) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.Cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%v: %v\n%s", s, err, p)
+	}
+}
+
+// Wait waits until the program has ended and returns its exit status, -1 when a
+// signal ended it.
+func (p *Process) Wait(limit time.Duration) int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(limit):
+		p.t.Fatalf("%s, process %d, does not end\n%s", p.Cmd, p.Cmd.Process.Pid, p)
+	}
+	return p.Cmd.ProcessState.ExitCode()
+}
+
+// Dials reports whether somebody listens at an address.
+func Dials(network, address string) func() bool {
+	return func() bool {
+		conn, err := net.DialTimeout(network, address, time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+}
+
+// Until waits until f reports true.
+func Until(t testing.TB, limit time.Duration, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s", limit, what)
+		}
+	}
+}
+
+// Run runs a program to its end, which must be a good one, and returns what it said
+// on both streams.
+func Run(t testing.TB, stdin, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return string(out)
+}
+
+// FreeAddress is a TCP address of loopback that nobody listens at just now.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// FreePort is the port of a FreeAddress.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(FreeAddress(t))
+	return port
+}
