@@ -1,18 +1,9 @@
 package lua
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,8 +11,9 @@ import (
 	"time"
 
 	"dojang/dkim"
-	"dojang/header"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -29,35 +21,23 @@ func TestMain(m *testing.M) { testutil.Main(m) }
 
 const patience = 10 * time.Second
 
-// world is what both filters share: keys, their public halves, and a folder that
+// world is what both filters share: a key, its public half, and a folder that
 // opendkim holds to be safe.
-type world struct {
-	dir  string
-	key  *rsa.PrivateKey
-	ours string
-}
+type world struct{ dir, ours string }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "opendkim")
-	w := &world{dir: testutil.SecureDir(t), ours: filepath.Join(testutil.Build(t), "opendkim")}
-	var err error
-	if w.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(&w.key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.write(t, w.dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(w.key)})))
-	w.write(t, w.dir, "public-keys", "sel._domainkey.example.com v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(public)+"\n")
+	w := &world{dir: testutil.SecureDir(t), ours: filtertest.Ours(t)}
+	w.write(t, "key.pem", testutil.KeyPEM(testutil.RSAKey()))
+	w.write(t, "public-keys", "sel._domainkey.example.com "+testutil.KeyRecord(testutil.RSAKey())+"\n")
 	return w
 }
 
-func (w *world) write(t *testing.T, dir, name, text string) {
+func (w *world) write(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,50 +50,31 @@ func (w *world) start(t *testing.T, program string, c *scriptCase) (send func(ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	replace := func(s string) string { return strings.NewReplacer("DIR", dir, "WORLD", w.dir).Replace(s) }
-	config := "Syslog no\nMode sv\nTestPublicKeys WORLD/public-keys\nSocket local:DIR/socket\n" + c.config
+	config := "Mode sv\nTestPublicKeys WORLD/public-keys\n" + c.config
 	if !strings.Contains(c.config, "Domain") {
 		config += "KeyTable csl:k1=example.com:sel:WORLD/key.pem,k2=other.example:two:WORLD/key.pem,any=%:any:WORLD/key.pem\n"
 		if !strings.Contains(c.config, "SigningTable") {
 			config += "SigningTable csl:nobody.example=k1\n"
 		}
 	}
+	files := map[string]string{}
 	for name, text := range map[string]string{"Setup": c.setup, "Screen": c.screen, "Final": c.final} {
 		if text != "" {
-			w.write(t, dir, name+".lua", helpers+replace(text))
+			files[name+".lua"] = helpers + strings.ReplaceAll(text, "DIR", dir)
 			config += name + "PolicyScript DIR/" + name + ".lua\n"
 		}
 	}
 	if c.table != "" {
-		w.write(t, dir, "table.lua", c.table)
+		files["table.lua"] = c.table
 	}
-	w.write(t, dir, "conf", replace(config))
-	cmd := exec.Command(program, "-f", "-x", filepath.Join(dir, "conf"))
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.Dir = &output, &output, dir
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(exited) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // opendkim takes seconds to stop
-		<-exited
-	})
-	socket := filepath.Join(dir, "socket")
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			conn.Close()
-			return func(m mail) string { return w.send(t, socket, m) }, nil
+	f := filtertest.Launch(t, program, dir, strings.ReplaceAll(config, "WORLD", w.dir), files)
+	if err := f.Await(patience, proctest.Dials("unix", f.Socket)); err != nil {
+		if !f.Ended() {
+			t.Fatal(err)
 		}
-		select {
-		case <-exited:
-			return nil, fmt.Errorf("%s: %s", cmd.ProcessState, output.String())
-		default:
-		}
+		return nil, err
 	}
-	t.Fatalf("%s does not listen: %s", program, output.String())
-	return nil, nil
+	return func(m mail) string { return give(t, f, m) }, nil
 }
 
 // helpers begin every script: words make one line of any values, alike in both
@@ -152,19 +113,19 @@ const (
 const plainMessage = "Received: first\r\nReceived:  second (x)\r\nFrom: User One <user@example.com>\r\nTo: rcpt@example.net\r\n" +
 	"Subject: test message\r\nX-Fold: a\r\n\tb\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\nHello world.\r\n\r\nSecond line.\r\n"
 
-func (w *world) raw(t *testing.T, m mail) string {
+func raw(t *testing.T, m mail) string {
 	t.Helper()
 	switch m {
 	case signed:
-		return w.sign(t, plainMessage, "sel", -1)
+		return sign(t, plainMessage, "sel", -1)
 	case badBody:
-		return strings.Replace(w.sign(t, plainMessage, "sel", -1), "Second", "Third", 1)
+		return strings.Replace(sign(t, plainMessage, "sel", -1), "Second", "Third", 1)
 	case badHeader:
-		return strings.Replace(w.sign(t, plainMessage, "sel", -1), "test message", "other", 1)
+		return strings.Replace(sign(t, plainMessage, "sel", -1), "test message", "other", 1)
 	case twice:
-		return w.sign(t, w.sign(t, plainMessage, "sel", -1), "missing", -1)
+		return sign(t, sign(t, plainMessage, "sel", -1), "missing", -1)
 	case notAllBody:
-		return w.sign(t, plainMessage, "sel", 12)
+		return sign(t, plainMessage, "sel", 12)
 	case noAuthor:
 		return strings.Replace(plainMessage, "From:", "X-From:", 1)
 	case elsewhere:
@@ -173,39 +134,21 @@ func (w *world) raw(t *testing.T, m mail) string {
 	return plainMessage
 }
 
-func (w *world) sign(t *testing.T, raw, selector string, length int64) string {
+func sign(t *testing.T, raw, selector string, length int64) string {
 	t.Helper()
-	fields, body, err := header.Parse([]byte(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bodies dkim.BodyHashes
-	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: "example.com", Selector: selector, Key: w.key, Algorithm: dkim.RSASHA256, BodyLength: length, Time: time.Now()}, fields, &bodies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies.Write(body)
-	bodies.Close()
-	value, err := signer.Sign()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "DKIM-Signature:" + strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", "\n"), "\n", "\r\n") + "\r\n" + raw
+	return filtertest.Signature(t, raw, dkim.SignOptions{Domain: "example.com", Selector: selector, Key: testutil.RSAKey(), BodyLength: length, Time: time.Now()}) + raw
 }
 
-// send gives a message to a filter and returns what that did with it, a line each.
-func (w *world) send(t *testing.T, socket string, m mail) string {
+// give gives a message to a filter and returns what that did with it, a line each.
+func give(t *testing.T, f *filtertest.Filter, m mail) string {
 	t.Helper()
-	message := milter.Message{
-		Raw: []byte(w.raw(t, m)),
-		Envelope: milter.Envelope{Host: "mail.example.net", Helo: "helo.example.net", From: "bounce@example.com", Rcpts: []string{"a@example.net", "b@example.net"},
-			Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("192.0.2.1"), Port: 12345}},
-		Macros: map[string]string{"j": "mx.example.org", "daemon_name": "smtpd", "i": "JOB"},
-	}
+	message := filtertest.Outside(raw(t, m))
+	message.From, message.Rcpts = "bounce@example.com", []string{"a@example.net", "b@example.net"}
+	message.Macros["daemon_name"] = "smtpd"
 	if m == local || m == noAuthor || m == elsewhere {
-		message.Host, message.Addr.Addr = "localhost", netip.MustParseAddr("127.0.0.1")
+		filtertest.FromHere(&message)
 	}
-	client, err := milter.Dial("unix", socket, milter.ClientOptions{})
+	client, err := milter.Dial("unix", f.Socket, milter.ClientOptions{})
 	if err != nil {
 		return "connection refused\n"
 	}

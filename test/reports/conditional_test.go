@@ -1,12 +1,12 @@
 package reports
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"dojang/dkim"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 )
 
@@ -15,17 +15,17 @@ import (
 func TestConditionalMail(t *testing.T) {
 	testutil.NeedRoot(t)
 	record := keyRecord(t, "")
-	f := start(t, "ours", filepath.Join(testutil.Build(t), "opendkim"), `Mode sv
+	f := start(t, "ours", filtertest.Ours(t), `Mode sv
 TestDNSData file:DIR/dns
 ConditionalSignatures csl:list.example
 KeyTable csl:k=example.com:sel:DIR/key
 SigningTable csl:example.com=k
 `, map[string]string{
 		"dns": "sel._domainkey.example.com " + record + "\nsel._domainkey.list.example " + record + "\n",
-		"key": privateKey(t),
+		"key": testutil.KeyPEM(testutil.RSAKey()),
 	})
 	text := strings.ReplaceAll(message, "\n", "\r\n")
-	o := f.send(t, text, fromHere, func(m *milter.Message) { m.Rcpts = []string{"users@list.example"} })
+	o := f.send(t, text, filtertest.FromHere, func(m *milter.Message) { m.Rcpts = []string{"users@list.example"} })
 	text = strings.TrimPrefix(string(milter.Apply([]byte(text), o.Edits)), "\r\n")
 	if strings.Count(text, dkim.FieldName+":") != 2 || !strings.Contains(text, "v=2;") || !strings.Contains(text, "!cd=list.example;") {
 		t.Fatalf("signed so:\n%s", text)

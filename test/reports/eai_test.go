@@ -9,6 +9,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 )
 
@@ -39,20 +40,20 @@ func TestInternationalisedMail(t *testing.T) {
 	if ascii != "xn--prf-ioa._domainkey.xn--bcher-kva.example" {
 		t.Fatalf("the key of %s would be looked up at %s", name, ascii)
 	}
-	f := start(t, "ours", filepath.Join(testutil.Build(t), "opendkim"), `Mode sv
+	f := start(t, "ours", filtertest.Ours(t), `Mode sv
 TestDNSData file:DIR/dns
 KeyTable refile:DIR/KeyTable
 SigningTable refile:DIR/SigningTable
 OversignHeaders From
 `, map[string]string{
 		"dns":          ascii + " " + keyRecord(t, "") + "\n",
-		"key":          privateKey(t),
+		"key":          testutil.KeyPEM(testutil.RSAKey()),
 		"KeyTable":     "k bücher.example:prüf:./key\n",
 		"SigningTable": "*@bücher.example k:jörg@%\n",
 	})
 	text := strings.ReplaceAll(internationalised, "\n", "\r\n")
 	m := milter.Message{Raw: []byte(text)}
-	signature := inserted(f.send(t, text, fromHere), dkim.FieldName)
+	signature := filtertest.Added(f.send(t, text, filtertest.FromHere), dkim.FieldName)
 	for _, want := range []string{"d=bücher.example;", "s=prüf;", "i=jörg@bücher.example;"} {
 		if !strings.Contains(signature, want) {
 			t.Errorf("the signature lacks %q: %q", want, signature)
@@ -67,7 +68,7 @@ OversignHeaders From
 	}
 	// The same table signs ASCII mail without putting UTF-8 into it.
 	plain := strings.NewReplacer("jörg@bücher.example", "joe@xn--bcher-kva.example", "ö", "o", "ü", "u", "Ü", "U", "ß", "s", "안나 <안나@예시.example>", "ann@example.net").Replace(text)
-	signature = inserted(f.send(t, plain, fromHere), dkim.FieldName)
+	signature = filtertest.Added(f.send(t, plain, filtertest.FromHere), dkim.FieldName)
 	if !strings.Contains(signature, "d=xn--bcher-kva.example;") || !strings.Contains(signature, "s=xn--prf-ioa;") || strings.ContainsAny(signature, "üö") {
 		t.Errorf("ASCII mail is signed with %q", signature)
 	}

@@ -4,47 +4,25 @@
 package reports
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"dojang/dkim"
-	"dojang/header"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// key signs everything here.
-var key = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
-
 func keyRecord(t *testing.T, tags string) string {
 	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(&key().PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "v=DKIM1; k=rsa; " + tags + "p=" + base64.StdEncoding.EncodeToString(der)
+	return strings.Replace(testutil.KeyRecord(testutil.RSAKey()), "p=", tags+"p=", 1)
 }
 
 // fault is what is done to a message after it was signed.
@@ -56,28 +34,19 @@ const (
 	wrongHeader
 )
 
-// signed is a message with a signature by our own signer, whose bytes other
-// packages hold against other implementations.
+// signed is a message with a signature; a fault is done to what is signed.
 func signed(t *testing.T, message string, f fault, o dkim.SignOptions) string {
 	t.Helper()
 	message = strings.ReplaceAll(message, "\n", "\r\n")
-	fields, body, err := header.Parse([]byte(message))
-	if err != nil {
-		t.Fatal(err)
+	was := message
+	switch f {
+	case wrongBody:
+		was += "more\r\n"
+	case wrongHeader:
+		was = strings.Replace(message, "\r\nSubject: a test\r\n", "\r\nSubject: as it was\r\n", 1)
 	}
-	if f == wrongBody {
-		body = append(bytes.Clone(body), "more\r\n"...)
-	}
-	signedFields := fields
-	if f == wrongHeader {
-		signedFields = new(header.List)
-		for i := range fields.Len() {
-			raw := fields.At(i).Raw
-			if fields.At(i).Is("Subject") {
-				raw = []byte("Subject: as it was")
-			}
-			signedFields.AddRaw(raw)
-		}
+	if f != none && was == message {
+		t.Fatalf("nothing to change in %q", message)
 	}
 	if o.Domain == "" {
 		o.Domain = "example.com"
@@ -85,68 +54,21 @@ func signed(t *testing.T, message string, f fault, o dkim.SignOptions) string {
 	if o.Selector == "" {
 		o.Selector = "sel"
 	}
-	o.Key, o.BodyLength = key(), -1
-	var bodies dkim.BodyHashes
-	s, err := dkim.NewSigner(o, signedFields, &bodies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies.Write(body)
-	bodies.Close()
-	value, err := s.Sign()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dkim.FieldName + ":" + value + "\r\n" + message
+	o.Key, o.BodyLength = testutil.RSAKey(), -1
+	return filtertest.Signature(t, was, o) + message
 }
 
 // filter is one of the two at work.
 type filter struct {
+	*filtertest.Filter
 	name, dir string
-	cmd       *exec.Cmd
-	exited    chan struct{}
 }
 
 // start runs a filter with a configuration in which DIR is a folder of its own.
 func start(t *testing.T, name, program, config string, files map[string]string) *filter {
 	t.Helper()
-	f := &filter{name: name, dir: testutil.SecureDir(t), exited: make(chan struct{})}
-	for path, text := range files {
-		path = filepath.Join(f.dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	conf := filepath.Join(f.dir, "conf")
-	text := strings.ReplaceAll(config, "DIR", f.dir) + "\nSyslog no\nSocket local:" + f.socket() + "\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f.cmd = exec.Command(program, "-f", "-x", conf)
-	f.cmd.Dir = f.dir
-	var output bytes.Buffer
-	f.cmd.Stdout, f.cmd.Stderr = &output, &output
-	if err := f.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { f.cmd.Wait(); close(f.exited) }()
-	t.Cleanup(func() { f.cmd.Process.Kill(); <-f.exited })
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("unix", f.socket()); err == nil {
-			conn.Close()
-			return f
-		}
-		select {
-		case <-f.exited:
-			t.Fatalf("%s has ended: %s", name, output.String())
-		default:
-		}
-	}
-	t.Fatalf("%s does not listen", name)
-	return nil
+	dir := testutil.SecureDir(t)
+	return &filter{filtertest.Start(t, program, dir, config, files), name, dir}
 }
 
 // both starts opendkim and ours under the same configuration.
@@ -155,30 +77,21 @@ func both(t *testing.T, config string, files map[string]string) (theirs, ours *f
 	program := testutil.Need(t, "opendkim")
 	testutil.NeedRoot(t)
 	theirs = start(t, "opendkim", program, config, files)
-	ours = start(t, "ours", filepath.Join(testutil.Build(t), "opendkim"), config, files)
+	ours = start(t, "ours", filtertest.Ours(t), config, files)
 	return theirs, ours
 }
-
-func (f *filter) socket() string { return filepath.Join(f.dir, "s") }
 
 // send puts a message through the filter and returns the edits it asks for.
 func (f *filter) send(t *testing.T, message string, change ...func(*milter.Message)) milter.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	client, err := milter.Dial("unix", f.socket(), milter.ClientOptions{})
+	client, err := milter.Dial("unix", f.Socket, milter.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Quit()
-	m := milter.Message{
-		Raw: []byte(message),
-		Envelope: milter.Envelope{
-			Host: "mail.example.net", Helo: "helo.example.net", From: "user@example.com", Rcpts: []string{"rcpt@example.net"},
-			Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("192.0.2.1"), Port: 12345},
-		},
-		Macros: map[string]string{"j": "mx.example.org", "i": "JOB"},
-	}
+	m := filtertest.Outside(message)
 	for _, c := range change {
 		c(&m)
 	}
@@ -187,22 +100,6 @@ func (f *filter) send(t *testing.T, message string, change ...func(*milter.Messa
 		t.Fatalf("%s: %v", f.name, err)
 	}
 	return o
-}
-
-// fromHere makes a message come from this host.
-func fromHere(m *milter.Message) {
-	m.Host, m.Addr.Addr = "localhost", netip.MustParseAddr("127.0.0.1")
-}
-
-// inserted is the value of the first field of a name that the filter adds, "-"
-// for none.
-func inserted(o milter.Outcome, name string) string {
-	for _, e := range o.Edits {
-		if strings.EqualFold(e.Name, name) && e.Value != "" {
-			return e.Value
-		}
-	}
-	return "-"
 }
 
 // await returns a file when it is there and complete.
@@ -231,15 +128,3 @@ Hello  world.
 
 A second line.
 `
-
-func (f *filter) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o700); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func privateKey(t *testing.T) string {
-	t.Helper()
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key())}))
-}

@@ -34,7 +34,7 @@ func TestReportsAreOpenDKIMs(t *testing.T) {
 			})
 			var got [2]string
 			for i, f := range []*filter{theirs, ours} {
-				f.write(t, "mta", strings.ReplaceAll(mta, "DIR", f.dir))
+				f.Write(t, "mta", strings.ReplaceAll(mta, "DIR", f.dir))
 				f.send(t, c.message)
 				got[i] = dates.ReplaceAllString(f.await(t, "mail", "--\n"), "${1}DATE")
 			}

@@ -12,6 +12,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +34,7 @@ KeyTable csl:k=example.com:sel:DIR/key
 SigningTable csl:example.com=k
 `, map[string]string{
 		"dns": "sel._domainkey.example.com " + keyRecord(t, "") + "\n" + revoked + "bsvpesvrudbtiqganl7jtx4ymns3a6a7._atps.author.example v=ATPS1\n",
-		"key": privateKey(t),
+		"key": testutil.KeyPEM(testutil.RSAKey()),
 	})
 	consent := [][2]string{{"atps", "author.example"}, {"atpsh", "sha1"}}
 	good := signed(t, message, none, dkim.SignOptions{})
@@ -53,7 +54,7 @@ SigningTable csl:example.com=k
 		{"unsigned", strings.ReplaceAll(message, "\n", "\r\n"), nil},
 		{"IPv6", good, []func(*milter.Message){func(m *milter.Message) { fromIPv6(m) }}},
 		{"no header list", strings.Replace(good, "h=From", "h=Frum", 1), nil},
-		{"signed here", strings.ReplaceAll(message, "\n", "\r\n"), []func(*milter.Message){fromHere}},
+		{"signed here", strings.ReplaceAll(message, "\n", "\r\n"), []func(*milter.Message){filtertest.FromHere}},
 	} {
 		job := fmt.Sprintf("JOB%d", i)
 		var got [2]string

@@ -28,34 +28,38 @@ const patience = 20 * time.Second
 // Ours is the path of our program by the name of opendkim.
 func Ours(t testing.TB) string { return filepath.Join(testutil.Build(t), "opendkim") }
 
-// Start runs a program on a configuration, in which DIR stands for the folder. The
-// filter listens in that folder and logs to nobody.
-func Start(t testing.TB, program, dir, configuration string) *Filter {
+// Start runs a program on a configuration, in which DIR stands for the folder, beside
+// files of the folder. The filter listens there and logs to nobody.
+func Start(t testing.TB, program, dir, configuration string, files map[string]string) *Filter {
 	t.Helper()
-	f := Launch(t, program, dir, configuration)
+	f := Launch(t, program, dir, configuration, files)
 	f.Listens(patience, "unix", f.Socket)
 	return f
 }
 
 // Launch is Start that does not wait until the filter listens.
-func Launch(t testing.TB, program, dir, configuration string) *Filter {
+func Launch(t testing.TB, program, dir, configuration string, files map[string]string) *Filter {
 	t.Helper()
 	f := &Filter{Dir: dir, Socket: filepath.Join(dir, "s")}
-	f.Write(t, "conf", configuration+"\nSocket local:DIR/s\nBackground no\nSyslog no\n")
+	for name, text := range files {
+		f.Write(t, name, text)
+	}
+	configuration += "\nSocket local:DIR/s\nBackground no\nSyslog no\n"
+	f.Write(t, "conf", strings.ReplaceAll(configuration, "DIR", dir))
 	cmd := exec.Command(program, "-f", "-x", filepath.Join(dir, "conf"))
 	cmd.Dir = dir
 	f.Process = proctest.Start(t, cmd)
 	return f
 }
 
-// Write writes a file below the folder, for which DIR stands in the text.
+// Write writes a file below the folder, which only this user may read, or run.
 func (f *Filter) Write(t testing.TB, name, text string) {
 	t.Helper()
 	path := filepath.Join(f.Dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "DIR", f.Dir)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 }
