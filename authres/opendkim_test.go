@@ -1,25 +1,21 @@
 package authres
 
 import (
-	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 )
 
@@ -67,80 +63,35 @@ func opendkim(t *testing.T, dir, name, configuration string) *milter.Client {
 
 func opendkimAs(t *testing.T, dir, name, authservID, configuration string) *milter.Client {
 	t.Helper()
-	program := testutil.Need(t, "opendkim")
-	socket := filepath.Join(dir, name+".socket")
-	conf := filepath.Join(dir, name+".conf")
-	text := configuration + "\nSocket local:" + socket + "\nBackground no\nSyslog no\nRequireSafeKeys no\nAuthservID " + authservID + "\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	folder, err := os.MkdirTemp(dir, name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-f", "-x", conf)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 200 {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			c, err := milter.NewClient(conn, milter.ClientOptions{Timeout: 20 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			return c
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatalf("opendkim does not listen: %s", stderr.String())
-	return nil
-}
-
-// keyPair writes a private key and returns the key record of the public one.
-func keyPair(t *testing.T, file string, bits int) (record string) {
-	t.Helper()
-	var der, public []byte
-	if bits == 0 {
-		pub, private, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, _ = x509.MarshalPKCS8PrivateKey(private)
-		public = pub
-		record = "v=DKIM1; k=ed25519; p="
-	} else {
-		private, err := rsa.GenerateKey(rand.Reader, bits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, _ = x509.MarshalPKCS8PrivateKey(private)
-		public, _ = x509.MarshalPKIXPublicKey(&private.PublicKey)
-		record = "v=DKIM1; k=rsa; p="
-	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := os.WriteFile(file, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return record + base64.StdEncoding.EncodeToString(public)
+	f := filtertest.Start(t, testutil.Need(t, "opendkim"), folder, configuration+"\nRequireSafeKeys no\nAuthservID "+authservID, nil)
+	return f.Dial(t, milter.ClientOptions{Timeout: 20 * time.Second})
 }
 
 // fieldsOfOpendkim has opendkim sign and verify messages and returns the fields
 // it adds, by the name of what was done.
 func fieldsOfOpendkim(t *testing.T) map[string]string {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp(home, "dojang-authres-test") // opendkim wants no world-writable directory above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testutil.HomeDir(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
-	rsaRecord := keyPair(t, path("rsa"), 2048)
-	edRecord := keyPair(t, path("ed"), 0)
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]crypto.Signer{"rsa": testutil.RSAKey(), "ed": edKey} {
+		if err := os.WriteFile(path(name), []byte(testutil.KeyPEM(key)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rsaRecord, edRecord := testutil.KeyRecord(testutil.RSAKey()), testutil.KeyRecord(edKey)
 	records := fmt.Sprintf("rsa._domainkey.example.com %s\ned._domainkey.example.com %s\nrevoked._domainkey.example.com v=DKIM1; p=\nwrong._domainkey.example.com %s\ntest._domainkey.example.com %s\nrsa._domainkey.other.example %s\n",
-		rsaRecord, edRecord, strings.Replace(keyPair(t, path("x"), 2048), "k=rsa", "k=rsa", 1), strings.Replace(rsaRecord, "k=rsa", "k=rsa; t=y", 1), rsaRecord)
+		rsaRecord, edRecord, testutil.KeyRecord(other), strings.Replace(rsaRecord, "k=rsa", "k=rsa; t=y", 1), rsaRecord)
 	if err := os.WriteFile(path("keys"), []byte(records), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"net/textproto"
@@ -20,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // An independent client against our server.
@@ -157,62 +156,26 @@ func TestEmersionServer(t *testing.T) {
 	}
 }
 
-// startOpendkim runs the real daemon with a configuration and returns its socket.
-func startOpendkim(t *testing.T, configuration string) (network, address string) {
-	t.Helper()
-	program := testutil.Need(t, "opendkim")
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// OpenDKIM refuses a configuration below a directory others may write to, as /tmp is.
-	dir, err := os.MkdirTemp(home, "dojang-milter-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	conf := filepath.Join(dir, "conf")
-	text := configuration + "\nSocket local:" + socket + "\nBackground no\nSyslog no\nRequireSafeKeys no\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-f", "-x", conf)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 200 {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			conn.Close()
-			return "unix", socket
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatalf("opendkim does not listen: %s", stderr.String())
-	return "", ""
-}
-
 // Our client against OpenDKIM: it signs, and the edits come through.
 func TestClientWithOpendkim(t *testing.T) {
-	testutil.Need(t, "opendkim")
+	program := testutil.Need(t, "opendkim")
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
+	// OpenDKIM refuses a configuration below a directory others may write to, as /tmp is.
+	dir := testutil.HomeDir(t)
+	socket := filepath.Join(dir, "s")
+	configuration := "Mode s\nDomain example.com\nSelector sel\nSignatureAlgorithm ed25519-sha256\nInternalHosts 192.0.2.1\nKeyFile " + filepath.Join(dir, "key") +
+		"\nSocket local:" + socket + "\nBackground no\nSyslog no\nRequireSafeKeys no\n"
+	for name, text := range map[string]string{"key": testutil.KeyPEM(private), "conf": configuration} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	key := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	network, address := startOpendkim(t, "Mode s\nDomain example.com\nSelector sel\nSignatureAlgorithm ed25519-sha256\nInternalHosts 192.0.2.1\nKeyFile "+key)
+	proctest.Start(t, exec.Command(program, "-f", "-x", filepath.Join(dir, "conf"))).Listens(10*time.Second, "unix", socket)
 	for _, version := range []uint32{2, 6} {
-		c, err := Dial(network, address, ClientOptions{Version: version, Timeout: 10 * time.Second})
+		c, err := Dial("unix", socket, ClientOptions{Version: version, Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -61,14 +61,31 @@ func Main(m *testing.M) {
 // gone when the test ends. It needs root.
 func SecureDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/var/lib", "dojang-test-")
+	dir := folder(t, "/var/lib")
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// HomeDir is SecureDir for a test that does without root: below the home directory,
+// where only this user may enter it.
+func HomeDir(t testing.TB) string {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder(t, home)
+}
+
+func folder(t testing.TB, parent string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(parent, "dojang-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	return dir
 }
 

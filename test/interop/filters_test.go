@@ -1,20 +1,17 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"os/exec"
-	"path/filepath"
+	"os"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
 	"dojang/milter"
 )
 
@@ -27,45 +24,22 @@ type program struct {
 }
 
 func ours(t testing.TB) program {
-	return program{name: "dojang", path: filepath.Join(testutil.Build(t), "opendkim")}
+	return program{name: "dojang", path: filtertest.Ours(t)}
 }
 
 func opendkim(t testing.TB) program {
 	return program{name: "opendkim", path: testutil.Need(t, "opendkim"), oneAlgorithm: true}
 }
 
-var instances atomic.Int64
-
 // start runs a filter with a configuration and returns its socket.
 func (p *place) start(t testing.TB, program program, options ...string) (socket string) {
 	t.Helper()
-	name := fmt.Sprintf("%s-%d", program.name, instances.Add(1))
-	socket = filepath.Join(p.dir, name+".sock")
-	options = append(options, "Socket local:"+socket, "Background no", "Syslog no", "TestPublicKeys "+p.publicKeys, "AuthservID verifier.example")
-	conf := p.write(t, name+".conf", []byte(strings.Join(options, "\n")+"\n"))
-	cmd := exec.Command(program.path, "-x", conf)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
+	dir, err := os.MkdirTemp(p.dir, program.name+"-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() && out.Len() > 0 {
-			t.Logf("%s said:\n%s", name, out.String())
-		}
-	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			conn.Close()
-			return socket
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s does not listen: %v", name, err)
-		}
-	}
+	options = append(options, "TestPublicKeys "+p.publicKeys, "AuthservID verifier.example")
+	return filtertest.Start(t, program.path, dir, strings.Join(options, "\n"), nil).Socket
 }
 
 // sign has a filter sign all jobs, with more options, and returns the messages

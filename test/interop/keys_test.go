@@ -1,13 +1,10 @@
 package interop
 
 import (
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,35 +80,18 @@ func (p *place) rsaKey(t testing.TB, bits int) key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := key{domain: fmt.Sprintf("rsa%d.example", bits), algorithm: "rsa-sha256"}
-	block := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
-	k.path = p.write(t, k.domain, block)
-	k.record = "v=DKIM1; k=rsa; p=" + publicKey(t, private.Public())
-	return k
+	domain := fmt.Sprintf("rsa%d.example", bits)
+	return key{domain: domain, algorithm: "rsa-sha256", path: p.write(t, domain, []byte(testutil.KeyPEM(private))), record: testutil.KeyRecord(private)}
 }
 
 func (p *place) ed25519Key(t testing.TB) key {
 	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := key{domain: "ed25519.example", algorithm: "ed25519-sha256"}
-	k.path = p.write(t, k.domain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	k := key{domain: "ed25519.example", algorithm: "ed25519-sha256", record: testutil.KeyRecord(private)}
+	k.path = p.write(t, k.domain, []byte(testutil.KeyPEM(private)))
 	k.seedPath = p.write(t, k.domain+".seed", []byte(base64.StdEncoding.EncodeToString(private.Seed())))
-	k.record = "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)
 	return k
-}
-
-func publicKey(t testing.TB, public crypto.PublicKey) string {
-	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(der)
 }
