@@ -3,10 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,33 +19,17 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/logging"
 	"dojang/internal/problem"
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
-
-// lines is a log that a test reads.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // server is a filter under test.
 type server struct {
 	t    *testing.T
 	dir  string
 	conf string
-	log  *lines
+	log  *proctest.Output
 	app  *App
 	halt func() // stops it and waits, once
 	done chan error
@@ -61,39 +41,15 @@ type server struct {
 // filter on it; more is added to its configuration.
 func newServer(t *testing.T, more string) *server {
 	t.Helper()
-	s := &server{t: t, dir: keyFolder(t), log: new(lines), done: make(chan error, 1)}
+	s := &server{t: t, dir: testutil.HomeDir(t), log: new(proctest.Output), done: make(chan error, 1)}
 	s.conf = filepath.Join(s.dir, "opendkim.conf")
-	s.write("key.private", testKey())
+	s.write("key.private", testutil.KeyPEM(testutil.RSAKey()))
 	s.write("KeyTable", "k example.com:a:"+s.path("key.private")+"\n")
 	s.write("SigningTable", "*@example.com k\n")
 	s.write("opendkim.conf", s.text("relaxed/simple")+more)
 	s.start()
 	return s
 }
-
-// keyFolder is a temporary folder that RequireSafeKeys has nothing against:
-// /tmp itself is writable by everybody.
-func keyFolder(t *testing.T) string {
-	t.Helper()
-	base := t.TempDir()
-	if os.Geteuid() == 0 {
-		dir, err := os.MkdirTemp("/root", "dojang-test-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		return dir
-	}
-	return base
-}
-
-var testKey = sync.OnceValue(func() string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-})
 
 func (s *server) path(name string) string { return filepath.Join(s.dir, name) }
 
@@ -352,7 +308,7 @@ func TestRestartLimits(t *testing.T) {
 }
 
 func TestCheckFindsTableMistakes(t *testing.T) {
-	dir := keyFolder(t)
+	dir := testutil.HomeDir(t)
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

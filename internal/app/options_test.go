@@ -15,6 +15,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
+	"dojang/internal/testutil/proctest"
 )
 
 // read reads a configuration from text.
@@ -179,7 +180,7 @@ LDAPKeepaliveProbes 13
 // A mistake of ours follows On-InternalError.
 func TestPanicFollowsOnInternalError(t *testing.T) {
 	for option, want := range map[string]string{"": "tempfail", "On-InternalError accept\n": "accept"} {
-		log := new(lines)
+		log := new(proctest.Output)
 		a, problems := New(t.Context(), Options{Config: read(t, "Mode v\nSocket local:/nowhere\n"+option), Console: slog.NewTextHandler(log, nil)})
 		if a == nil {
 			t.Fatal(problems)

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"dojang/internal/config"
+	"dojang/internal/testutil"
 	"dojang/milter"
 )
 
 // A mistake in a script is told at its own line, with the option; what a script
 // may need of the MTA is asked for.
 func TestScriptsAreConfiguration(t *testing.T) {
-	s := &server{t: t, dir: keyFolder(t)}
+	s := &server{t: t, dir: testutil.HomeDir(t)}
 	build := func(setup, final string) (*Built, string) {
 		s.write("setup.lua", setup)
 		s.write("final.lua", final)

@@ -11,6 +11,8 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/logging"
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -28,7 +30,7 @@ func TestConfigurationsInTheWildStartAndSign(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			s := &server{t: t, dir: keyFolder(t), log: new(lines), done: make(chan error, 1)}
+			s := &server{t: t, dir: testutil.HomeDir(t), log: new(proctest.Output), done: make(chan error, 1)}
 			c, problems := config.Load(path)
 			if problems.HasErrors() {
 				t.Fatal(problems)
@@ -70,7 +72,7 @@ func TestConfigurationsInTheWildStartAndSign(t *testing.T) {
 // moveHere puts what a configuration names into the test's folder, and reports
 // whether it has keys to sign with.
 func (s *server) moveHere(c *config.Config) (signs bool) {
-	s.write("key.private", testKey())
+	s.write("key.private", testutil.KeyPEM(testutil.RSAKey()))
 	s.write("KeyTable", "mail._domainkey.example.com example.com:mail:"+s.path("key.private")+"\n")
 	s.write("SigningTable", "*@example.com mail._domainkey.example.com\n")
 	s.write("TrustedHosts", "127.0.0.1\nlocalhost\n")

@@ -1,33 +1,18 @@
 package cli
 
 import (
-	"crypto"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
-	"os"
+	"strings"
 	"testing"
 
+	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
 )
 
 // publicText is the p= of a private key of the record tests.
 func publicText(t *testing.T, selector string) string {
 	t.Helper()
-	data, err := os.ReadFile("../keyrecord/testdata/" + selector + ".private")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(data)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(der)
+	_, p, _ := strings.Cut(testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/"+selector+".private")), "p=")
+	return p
 }
 
 // startKeyZone serves example.com: a good record and the faults seen in the

@@ -3,10 +3,7 @@ package explain
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"mime/quotedprintable"
 	"os"
 	"slices"
@@ -16,24 +13,12 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/testutil"
 )
 
 func rsaRecord(t testing.TB, selector string) string {
 	t.Helper()
-	data, err := os.ReadFile("../keyrecord/testdata/" + selector + ".private")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(data)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der)
+	return testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/"+selector+".private"))
 }
 
 const edRecord = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" // RFC 8463

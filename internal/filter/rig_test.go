@@ -2,11 +2,6 @@ package filter_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -21,6 +16,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
+	"dojang/internal/testutil"
 	"dojang/milter"
 )
 
@@ -42,8 +38,8 @@ type rig struct {
 func newRig(t *testing.T, text string, files map[string]string, o milter.Options, change func(*filter.Snapshot)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: new(recorder)}
-	r.write("k2048.pem", key().private)
-	r.write("keys", "sel._domainkey.example.com v=DKIM1; k=rsa; p="+key().public+"\n")
+	r.write("k2048.pem", testutil.KeyPEM(testutil.RSAKey()))
+	r.write("keys", "sel._domainkey.example.com "+testutil.KeyRecord(testutil.RSAKey())+"\n")
 	for name, content := range files {
 		r.write(name, r.place(content))
 	}
@@ -107,21 +103,6 @@ func (r *rig) send(c *milter.Client, m milter.Message) milter.Outcome {
 	}
 	return out
 }
-
-type keyPair struct{ private, public string }
-
-var key = sync.OnceValue(func() keyPair {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(k.Public())
-	if err != nil {
-		panic(err)
-	}
-	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)})
-	return keyPair{string(private), base64.StdEncoding.EncodeToString(public)}
-})
 
 // recorder is a log that keeps its lines as "severity text".
 type recorder struct {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
+	"dojang/internal/testutil/proctest"
 )
 
 // TestParseRecord holds records against RFC 6651 §3.2.
@@ -156,7 +156,7 @@ func TestWhoGetsReports(t *testing.T) {
 // into the queue is told.
 func TestNothingWaits(t *testing.T) {
 	release := make(chan struct{})
-	var log lines
+	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: waiting(release)})
 	start := time.Now()
 	for range maxWaiting + 10 {
@@ -219,30 +219,13 @@ func (w waiting) LookupTXT(ctx context.Context, name string) (resolver.Answer, e
 	return resolver.Answer{}, &resolver.Error{Name: name, Kind: resolver.KindNotFound}
 }
 
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // TestFailuresAreTold: the log says what MTACommand said.
 func TestFailuresAreTold(t *testing.T) {
 	_, command := folder(t)
 	if err := os.WriteFile(command, []byte("#!/bin/sh\necho 'no such user' >&2\nexit 67\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var log lines
+	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: texts{"_report._domainkey.example.com": "ra=a"}, MTACommand: command})
 	q.Report(failing("example.com"))
 	q.Close()

@@ -1,12 +1,10 @@
 package databases
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -19,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +26,8 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/logging"
 	"dojang/internal/problem"
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -41,34 +40,23 @@ type key struct {
 
 func edKey(t testing.TB) key {
 	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
-	return makeKey(t, private, "v=DKIM1; k=ed25519; p="+base64.StdEncoding.EncodeToString(public))
+	return makeKey(t, private)
 }
 
 // rsaKey is one key for all tests: it takes long to make.
 func rsaKey(t testing.TB) key {
 	t.Helper()
-	private := sharedRSA()
-	public, err := x509.MarshalPKIXPublicKey(private.Public())
-	must(t, err)
-	return makeKey(t, private, "v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(public))
+	return makeKey(t, testutil.RSAKey())
 }
 
-var sharedRSA = sync.OnceValue(func() *rsa.PrivateKey {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return private
-})
-
-func makeKey(t testing.TB, private crypto.Signer, record string) key {
+func makeKey(t testing.TB, private crypto.Signer) key {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	must(t, err)
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return key{pem: string(text), line: base64.StdEncoding.EncodeToString(der), record: record}
+	return key{pem: string(text), line: base64.StdEncoding.EncodeToString(der), record: testutil.KeyRecord(private)}
 }
 
 // records are the published keys, by name of the record.
@@ -78,24 +66,10 @@ func (r records) publish(selector, domain string, k key) {
 	r[strings.ToLower(selector+"._domainkey."+domain)] = k.record
 }
 
-// lines is a log that a test reads.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
-
 // server is a filter at work.
 type server struct {
 	app    *app.App
-	log    *lines
+	log    *proctest.Output
 	socket string
 }
 
@@ -113,7 +87,7 @@ func startFilter(t testing.TB, more string) *server {
 func tryFilter(t testing.TB, more string) (*server, problem.List) {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{log: new(lines), socket: filepath.Join(dir, "s")}
+	s := &server{log: new(proctest.Output), socket: filepath.Join(dir, "s")}
 	conf := filepath.Join(dir, "opendkim.conf")
 	must(t, os.WriteFile(conf, []byte("Mode s\nCanonicalization relaxed/simple\nRequireSafeKeys no\nLogWhy yes\nSocket local:"+s.socket+"\n"+more), 0o600))
 	load := func() (*config.Config, problem.List) { return config.Load(conf) }
