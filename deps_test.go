@@ -33,7 +33,7 @@ var below = map[string]string{
 	"internal/explain":             "dkim header authres taglist internal/policy internal/resolver internal/keyrecord",
 	"internal/metrics":             "dkim",
 	"internal/testutil":            "",
-	"internal/testutil/dnstest":    "",
+	"internal/testutil/dnstest":    "internal/testutil",
 	"internal/testutil/proctest":   "",
 	"internal/testutil/filtertest": "dkim header milter internal/testutil internal/testutil/proctest",
 	"internal/testutil/smtptest":   "internal/testutil internal/testutil/proctest",

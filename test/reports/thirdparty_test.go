@@ -7,6 +7,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
 	"dojang/internal/testutil/filtertest"
 )
 
@@ -77,11 +78,13 @@ func methodOf(results, method string) string {
 // TestVBRAsOpenDKIM compares what is said and claimed. opendkim writes a field
 // of its own without its semicolon, and says temperror when nobody is believed.
 func TestVBRAsOpenDKIM(t *testing.T) {
-	server := serveDNS(t, map[string]string{
-		"sel._domainkey.example.com": keyRecord(t, ""), "example.com._vouch.cert.example": "all", "example.com._vouch.cert2.example": "transaction list",
-	})
+	// opendkim's Nameservers knows no ports, and its VBR no TestDNSData.
+	server := dnstest.OnPort53(t)
+	server.AddTXT("sel._domainkey.example.com", keyRecord(t, ""))
+	server.AddTXT("example.com._vouch.cert.example", "all")
+	server.AddTXT("example.com._vouch.cert2.example", "transaction list")
 	theirs, ours := both(t, `Mode sv
-Nameservers `+server+`
+Nameservers `+server.Addr+`
 VBR-TrustedCertifiers cert.example,cert2.example
 VBR-Type transaction
 VBR-Certifiers cert.example:cert2.example

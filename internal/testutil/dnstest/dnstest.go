@@ -66,14 +66,7 @@ type question struct {
 // final dot are absolute too. It ends with the test.
 func New(t testing.TB, zone string) *Server {
 	t.Helper()
-	s := &Server{
-		records:  make(map[string][]dns.RR),
-		faults:   make(map[string]Fault),
-		queries:  make(map[string]int),
-		byType:   make(map[question]int),
-		negative: 60,
-		done:     make(chan struct{}),
-	}
+	s := newServer()
 	parser := dns.NewZoneParser(strings.NewReader(zone), ".", "dnstest")
 	parser.SetDefaultTTL(300)
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
@@ -82,9 +75,26 @@ func New(t testing.TB, zone string) *Server {
 	if err := parser.Err(); err != nil {
 		t.Fatalf("dnstest: %v", err)
 	}
-	s.listen(t)
-	t.Cleanup(s.Close)
-	return s
+	var err error
+	for range 20 { // the port must be free for both protocols
+		if err = s.listen("127.0.0.1:0"); err == nil {
+			t.Cleanup(s.Close)
+			return s
+		}
+	}
+	t.Fatalf("dnstest: no port for UDP and TCP: %v", err)
+	return nil
+}
+
+func newServer() *Server {
+	return &Server{
+		records:  make(map[string][]dns.RR),
+		faults:   make(map[string]Fault),
+		queries:  make(map[string]int),
+		byType:   make(map[question]int),
+		negative: 60,
+		done:     make(chan struct{}),
+	}
 }
 
 // FromMap starts a server with TXT records. A value may also be one of the words
@@ -109,24 +119,22 @@ func FromMap(t testing.TB, texts map[string]string) *Server {
 	return s
 }
 
-func (s *Server) listen(t testing.TB) {
-	t.Helper()
-	var err error
-	for range 20 { // the port must be free for both protocols
-		var packets net.PacketConn
-		if packets, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
-			continue
-		}
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", packets.LocalAddr().String()); err != nil {
-			packets.Close()
-			continue
-		}
-		s.Addr = packets.LocalAddr().String()
-		s.serve(packets, listener)
-		return
+// listen sets Addr unless the port was asked for.
+func (s *Server) listen(address string) error {
+	packets, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return err
 	}
-	t.Fatalf("dnstest: no port for UDP and TCP: %v", err)
+	listener, err := net.Listen("tcp", packets.LocalAddr().String())
+	if err != nil {
+		packets.Close()
+		return err
+	}
+	if s.Addr == "" {
+		s.Addr = packets.LocalAddr().String()
+	}
+	s.serve(packets, listener)
+	return nil
 }
 
 func (s *Server) serve(packets net.PacketConn, listener net.Listener) {
