@@ -3,211 +3,16 @@ package milter
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"net"
 	"net/smtp"
-	"net/textproto"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
-
-// freePort finds a port nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
-// sink is an SMTP server that keeps the text of what it gets.
-func sink(t *testing.T) (port string, messages <-chan string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	out := make(chan string, 16)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				c := textproto.NewConn(conn)
-				c.PrintfLine("220 sink")
-				for {
-					line, err := c.ReadLine()
-					switch {
-					case err != nil:
-						return
-					case line == "DATA":
-						c.PrintfLine("354 go on")
-						b, err := io.ReadAll(c.DotReader())
-						if err != nil {
-							return
-						}
-						out <- string(b)
-						c.PrintfLine("250 ok")
-					case line == "QUIT":
-						c.PrintfLine("221 bye")
-						return
-					default:
-						c.PrintfLine("250 ok")
-					}
-				}
-			}()
-		}
-	}()
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	return port, out
-}
-
-// startPostfix runs a Postfix of its own with a milter and returns the address
-// of its smtpd and what it delivers.
-func startPostfix(t *testing.T, milterAddress, more string) (smtpd string, messages <-chan string) {
-	t.Helper()
-	testutil.Need(t, "postfix", "postconf")
-	if os.Geteuid() != 0 {
-		if testutil.PeersRequired() {
-			t.Fatal("Postfix needs root")
-		}
-		t.Skip("Postfix needs root")
-	}
-	dir, err := os.MkdirTemp("", "postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	sinkPort, messages := sink(t)
-	port := freePort(t)
-	conf, queue, data := filepath.Join(dir, "conf"), filepath.Join(dir, "queue"), filepath.Join(dir, "data")
-	for _, d := range []string{conf, queue, data} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	os.Chmod(dir, 0o755)
-	run(t, "chown", "postfix", data)
-	main := fmt.Sprintf(`compatibility_level = 3.6
-queue_directory = %s
-data_directory = %s
-myhostname = mx.example.com
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-alias_database =
-smtpd_recipient_restrictions = permit_mynetworks, reject
-smtpd_milters = inet:%s
-milter_default_action = tempfail
-default_transport = smtp:[127.0.0.1]:%s
-relay_transport = smtp:[127.0.0.1]:%s
-disable_dns_lookups = yes
-smtp_host_lookup = native
-%s
-`, queue, data, milterAddress, sinkPort, sinkPort, more)
-	master := "127.0.0.1:" + port + ` inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
-tlsmgr unix - - n 1000? 1 tlsmgr
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-scache unix - - n - 1 scache
-`
-	for name, text := range map[string]string{"main.cf": main, "master.cf": master} {
-		if err := os.WriteFile(filepath.Join(conf, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run(t, "postfix", "-c", conf, "start")
-	t.Cleanup(func() {
-		exec.Command(find("postfix"), "-c", conf, "stop").Run()
-	})
-	return "127.0.0.1:" + port, messages
-}
-
-func find(program string) string {
-	if path, err := exec.LookPath(program); err == nil {
-		return path
-	}
-	return "/usr/sbin/" + program
-}
-
-// run waits for the program, not for daemons it leaves behind with its output.
-func run(t *testing.T, program string, args ...string) {
-	t.Helper()
-	out, err := os.CreateTemp(t.TempDir(), "out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := exec.Command(find(program), args...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(out.Name())
-		t.Fatalf("%s: %v: %s", program, err, text)
-	}
-}
-
-func smtpSend(address, rcpt string, raw []byte) error {
-	var conn net.Conn
-	var err error
-	for range 200 {
-		if conn, err = net.Dial("tcp", address); err == nil {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if err != nil {
-		return err
-	}
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	c, err := smtp.NewClient(conn, "localhost")
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.Mail("a@example.com"); err != nil {
-		return err
-	}
-	if err := c.Rcpt(rcpt); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	w.Write(raw)
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return c.Quit()
-}
 
 // Postfix drives our server, and Apply does to a message what Postfix does.
 func TestPostfix(t *testing.T) {
@@ -234,6 +39,7 @@ func TestPostfix(t *testing.T) {
 	for _, protocol := range []string{"2", "6"} {
 		t.Run("milter_protocol "+protocol, func(t *testing.T) {
 			t.Parallel()
+			testutil.Need(t, "postfix", "postconf")
 			var now []edit
 			var header bytes.Buffer
 			rec := &recorder{answers: map[string]Response{"RCPT <no@example.org>": Reply(550, "5.7.0", "100% refused %s")}}
@@ -255,21 +61,20 @@ func TestPostfix(t *testing.T) {
 				return Accept
 			}
 			h := start(t, "tcp", Options{Actions: AllActions, WantHeaderLeadingSpace: true, WantSkip: true, NoReply: StepHeader, Skip: StepUnknown | StepData}, rec)
-			smtpd, messages := startPostfix(t, h.address, "milter_protocol = "+protocol)
+			far, smtpd := smtptest.NewSink(t), proctest.FreeAddress(t)
+			smtptest.StartPostfix(t, testutil.SecureDir(t), far, "myhostname = mx.example.com\nmilter_default_action = tempfail\nsmtpd_milters = inet:"+h.address+"\nmilter_protocol = "+protocol+"\n", smtpd)
+			sent := 0
 			for name, list := range edits {
 				now = list
 				rec.mu.Lock()
 				rec.calls = nil
 				rec.mu.Unlock()
-				if err := smtpSend(smtpd, "b@example.org", raw); err != nil {
+				rcpt := fmt.Sprintf("b%d@example.org", sent)
+				sent++
+				if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{rcpt}, raw); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				var got string
-				select {
-				case got = <-messages:
-				case <-time.After(20 * time.Second):
-					t.Fatalf("%s: nothing was delivered", name)
-				}
+				got := strings.ReplaceAll(string(far.Await(t, rcpt)), "\r\n", "\n")
 				// The client's view of the same edits, from a server of the same session.
 				c := h.dial(ClientOptions{})
 				m := sampleMessage()
@@ -284,7 +89,7 @@ func TestPostfix(t *testing.T) {
 			if protocol == "6" && !strings.Contains(header.String(), "X-A:3\n") {
 				t.Errorf("fields as Postfix gave them: %q", header.String())
 			}
-			if err := smtpSend(smtpd, "no@example.org", raw); err == nil || !strings.Contains(err.Error(), "5.7.0 100% refused %s") {
+			if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{"no@example.org"}, raw); err == nil || !strings.Contains(err.Error(), "5.7.0 100% refused %s") {
 				t.Errorf("refusal: %v", err)
 			}
 			if n := rec.negotiation.Version; fmt.Sprint(n) != protocol && n != 6 {

@@ -3,10 +3,6 @@
 package dmarc
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"net/smtp"
 	"os"
@@ -17,8 +13,11 @@ import (
 	"time"
 
 	"dojang/dkim"
-	"dojang/header"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
@@ -32,52 +31,26 @@ func from(domain string, more ...string) string {
 }
 
 // signed is a message with a signature by a domain.
-func signed(t *testing.T, key *rsa.PrivateKey, domain, message string) string {
+func signed(t *testing.T, domain, message string) string {
 	t.Helper()
-	fields, body, err := header.Parse([]byte(message))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bodies dkim.BodyHashes
-	s, err := dkim.NewSigner(dkim.SignOptions{Domain: domain, Selector: "sel", Key: key, BodyLength: -1, HeaderCanonicalization: dkim.Relaxed}, fields, &bodies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies.Write(body)
-	bodies.Close()
-	value, err := s.Sign()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dkim.FieldName + ":" + value + "\r\n" + message
+	return filtertest.Signature(t, message, dkim.SignOptions{Domain: domain, Selector: "sel", Key: testutil.RSAKey(), BodyLength: -1, HeaderCanonicalization: dkim.Relaxed}) + message
 }
 
 // TestVerdicts: aligned signatures pass, and nothing else does, whatever forged
 // results a message brings.
 func TestVerdicts(t *testing.T) {
 	testutil.NeedRoot(t)
-	for _, program := range []string{"opendmarc", "postfix", "unshare"} {
-		testutil.Need(t, program)
-	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := "v=DKIM1; p=" + base64.StdEncoding.EncodeToString(der)
-	records := map[string]string{"_dmarc.bank.example": "v=DMARC1; p=reject", "_dmarc.strict.example": "v=DMARC1; p=reject; adkim=s"}
+	testutil.Need(t, "opendmarc", "postfix", "unshare")
+	server := dnstest.OnPort53(t)
+	server.AddTXT("_dmarc.bank.example", "v=DMARC1; p=reject")
+	server.AddTXT("_dmarc.strict.example", "v=DMARC1; p=reject; adkim=s")
 	for _, domain := range []string{"bank.example", "mail.bank.example", "third.example", "strict.example"} {
-		records["sel._domainkey."+domain] = record
+		server.AddTXT("sel._domainkey."+domain, testutil.KeyRecord(testutil.RSAKey()))
 	}
 	dir := testutil.SecureDir(t)
-	server := serveDNS(t, records)
-	startOurs(t, dir, server)
-	startOpenDMARC(t, dir, server)
-	far := newSink(t)
-	mta := startPostfix(t, dir, far.address)
+	milters := "unix:" + startOurs(t, dir, server.Addr) + ", unix:" + startOpenDMARC(t, dir, server.Addr)
+	far, mta := smtptest.NewSink(t), proctest.FreeAddress(t)
+	smtptest.StartPostfix(t, filepath.Join(dir, "postfix"), far, mainCF+milters+"\n", mta)
 
 	bank := from("bank.example")
 	forged := func(values ...string) string {
@@ -89,16 +62,16 @@ func TestVerdicts(t *testing.T) {
 	}
 	const claim = "dkim=pass header.d=bank.example header.i=@bank.example"
 	cases := []struct{ name, message, dkim, dmarc string }{
-		{"aligned", signed(t, key, "bank.example", bank), "pass", "pass"},
-		{"aligned by relation", signed(t, key, "mail.bank.example", bank), "pass", "pass"},
-		{"author below the signer", signed(t, key, "bank.example", from("mail.bank.example")), "pass", "pass"},
-		{"strictly aligned", signed(t, key, "strict.example", from("strict.example")), "pass", "pass"},
-		{"by another", signed(t, key, "third.example", bank), "pass", "fail"},
-		{"by another and the author", signed(t, key, "third.example", signed(t, key, "bank.example", bank)), "pass", "pass"},
-		{"by the author, wrong, and another", signed(t, key, "third.example", strings.Replace(signed(t, key, "bank.example", bank), "a test", "a text", 1)), "pass", "fail"},
-		{"changed", strings.Replace(signed(t, key, "bank.example", bank), "Hello", "Hallo", 1), "fail", "fail"},
+		{"aligned", signed(t, "bank.example", bank), "pass", "pass"},
+		{"aligned by relation", signed(t, "mail.bank.example", bank), "pass", "pass"},
+		{"author below the signer", signed(t, "bank.example", from("mail.bank.example")), "pass", "pass"},
+		{"strictly aligned", signed(t, "strict.example", from("strict.example")), "pass", "pass"},
+		{"by another", signed(t, "third.example", bank), "pass", "fail"},
+		{"by another and the author", signed(t, "third.example", signed(t, "bank.example", bank)), "pass", "pass"},
+		{"by the author, wrong, and another", signed(t, "third.example", strings.Replace(signed(t, "bank.example", bank), "a test", "a text", 1)), "pass", "fail"},
+		{"changed", strings.Replace(signed(t, "bank.example", bank), "Hello", "Hallo", 1), "fail", "fail"},
 		{"unsigned", bank, "none", "fail"},
-		{"no policy", signed(t, key, "third.example", from("third.example")), "pass", "none"},
+		{"no policy", signed(t, "third.example", from("third.example")), "pass", "none"},
 		{"forged", forged(host + "; " + claim), "none", "fail"},
 		{"forged in capitals", forged(strings.ToUpper(host) + "; " + claim), "none", "fail"},
 		{"forged with a quoted name", forged(`"` + host + `"; ` + claim), "none", "fail"},
@@ -111,15 +84,15 @@ func TestVerdicts(t *testing.T) {
 		{"forged with a broken tail", forged(host + "; " + claim + "; !!!"), "none", "fail"},
 		{"forged thrice", forged(host+"; "+claim, host+"; "+claim, host+"; "+claim), "none", "fail"},
 		{"forged and folded", forged(host + ";\r\n\t" + claim), "none", "fail"},
-		{"forged beside a wrong signature", strings.Replace(signed(t, key, "bank.example", forged(host+"; "+claim)), "Hello", "Hallo", 1), "fail", "fail"},
-		{"forged in a signature's domain", signed(t, key, "third.example", forged(host+"; "+claim)), "pass", "fail"},
+		{"forged beside a wrong signature", strings.Replace(signed(t, "bank.example", forged(host+"; "+claim)), "Hello", "Hallo", 1), "fail", "fail"},
+		{"forged in a signature's domain", signed(t, "third.example", forged(host+"; "+claim)), "pass", "fail"},
 	}
 	for i, c := range cases {
 		rcpt := fmt.Sprintf("joe%d@dojang.example", i)
 		if err := smtp.SendMail(mta, nil, "ann@sender.example", []string{rcpt}, []byte(c.message)); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		got := far.await(t, rcpt)
+		got := string(far.Await(t, rcpt))
 		if word := result(got, "dkim"); word != c.dkim {
 			t.Errorf("%s: dkim=%s, want %s\n%s", c.name, word, c.dkim, got)
 		}
@@ -154,13 +127,3 @@ func write(t *testing.T, path, text string) {
 }
 
 const patience = 20 * time.Second
-
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %v", what, patience)
-}

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // filter is a running filter and the folder it was set up in.
@@ -52,13 +52,13 @@ SyslogSocket        %[1]s/run/log
 // newFilter writes the classic set-up, without keys and without starting.
 func newFilter(t testing.TB, nameserver, moreOptions string) *filter {
 	t.Helper()
-	f := &filter{t: t, bin: testutil.Build(t), dir: testutil.SecureDir(t), socket: freeAddress(t)}
+	f := &filter{t: t, bin: testutil.Build(t), dir: testutil.SecureDir(t), socket: proctest.FreeAddress(t)}
 	f.pidFile = f.path("run/opendkim.pid")
 	for _, sub := range []string{"run", "keys"} {
 		must(t, os.Mkdir(f.path(sub), 0o750))
 		f.give(sub)
 	}
-	f.log = newSyslog(t, f.path("run/log"))
+	f.log = &syslog{Syslog: proctest.ListenSyslog(t, f.path("run/log"))}
 	f.give("run/log")
 	host, port, _ := net.SplitHostPort(f.socket)
 	write(t, f.path("opendkim.conf"), fmt.Sprintf(configuration, f.dir, port+"@"+host, nameserver)+moreOptions)
@@ -154,54 +154,32 @@ func account(t testing.TB, name string) identity {
 
 // syslog is /dev/log for the filter.
 type syslog struct {
-	mu    sync.Mutex
-	lines []string // "priority text", without date, name and process
+	*proctest.Syslog
+	forgotten int // packets
 }
 
 var syslogLine = regexp.MustCompile(`(?s)^<(\d+)>\w{3} [ \d]\d \d\d:\d\d:\d\d opendkim\[\d+\]: (.*)$`)
 
-func newSyslog(t testing.TB, path string) *syslog {
-	t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	s := new(syslog)
-	go func() {
-		buffer := make([]byte, 1<<16)
-		for {
-			n, err := conn.Read(buffer)
-			if err != nil {
-				return
-			}
-			line := "malformed: " + string(buffer[:n])
-			if m := syslogLine.FindStringSubmatch(string(buffer[:n])); m != nil {
-				line = m[1] + " " + m[2]
-			}
-			s.mu.Lock()
-			s.lines = append(s.lines, line)
-			s.mu.Unlock()
-		}
-	}()
-	return s
-}
-
+// all are the lines, "priority text" without date, name and process.
 func (s *syslog) all() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.lines...)
+	lines := s.Packets(s.forgotten)
+	for i, packet := range lines {
+		if m := syslogLine.FindStringSubmatch(packet); m != nil {
+			lines[i] = m[1] + " " + m[2]
+		} else {
+			lines[i] = "malformed: " + packet
+		}
+	}
+	return lines
 }
 
-func (s *syslog) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lines = nil
-}
+func (s *syslog) forget() { s.forgotten = len(s.Packets(0)) }
 
 // wait waits for a line that matches.
 func (s *syslog) wait(t testing.TB, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	eventually(t, patience, "the log line "+pattern, func() bool {
+	proctest.Until(t, patience, "the log line "+pattern, func() bool {
 		for _, line := range s.all() {
 			if re.MatchString(line) {
 				return true

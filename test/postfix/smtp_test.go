@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -98,114 +96,5 @@ func (c *client) send(from, to string, message []byte) string {
 
 func (c *client) quit() { c.t.Helper(); c.command("221", "QUIT"); c.conn.Close() }
 
-// sink is the far end: an SMTP server that takes everything.
-type sink struct {
-	address string
-	mu      sync.Mutex
-	mail    map[string][]byte // by recipient
-}
-
-func newSink(t testing.TB) *sink {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	s := &sink{address: l.Addr().String(), mail: map[string][]byte{}}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(conn)
-		}
-	}()
-	return s
-}
-
-func (s *sink) serve(conn net.Conn) {
-	defer conn.Close()
-	in := bufio.NewReaderSize(conn, 1<<16)
-	say := func(line string) { io.WriteString(conn, line+"\r\n") }
-	say("220 sink.invalid ESMTP")
-	var rcpts []string
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return
-		}
-		switch verb := strings.ToUpper(line[:min(4, len(line))]); verb {
-		case "EHLO":
-			say("250-sink.invalid\r\n250-8BITMIME\r\n250 SMTPUTF8")
-		case "RCPT":
-			if start, end := strings.IndexByte(line, '<'), strings.IndexByte(line, '>'); start >= 0 && end > start {
-				rcpts = append(rcpts, line[start+1:end])
-			}
-			say("250 ok")
-		case "DATA":
-			say("354 go on")
-			message, err := readData(in)
-			if err != nil {
-				return
-			}
-			s.keep(rcpts, message)
-			rcpts = nil
-			say("250 ok")
-		case "QUIT":
-			say("221 bye")
-			return
-		default:
-			say("250 ok")
-		}
-	}
-}
-
-// readData reads a message to its final dot, byte for byte.
-func readData(in *bufio.Reader) ([]byte, error) {
-	var message []byte
-	for {
-		line, err := in.ReadBytes('\n')
-		if err != nil {
-			return nil, err
-		}
-		if string(line) == ".\r\n" {
-			return message, nil
-		}
-		message = append(message, bytes.TrimPrefix(line, []byte("."))...)
-	}
-}
-
-func (s *sink) keep(rcpts []string, message []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, rcpt := range rcpts {
-		s.mail[rcpt] = message
-	}
-}
-
-// wait returns the message delivered to a recipient.
-func (s *sink) wait(t testing.TB, rcpt string) []byte {
-	t.Helper()
-	var message []byte
-	eventually(t, patience, "delivery to "+rcpt, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		message = s.mail[rcpt]
-		return message != nil
-	})
-	return message
-}
-
 // patience is for a machine with other work to do; nothing takes that long.
 const patience = 20 * time.Second
-
-func eventually(t testing.TB, limit time.Duration, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !f(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v for %s", limit, what)
-		}
-	}
-}

@@ -11,6 +11,8 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
 
 // TestTroubles are the three that every walk-through of OpenDKIM warns of. Each
@@ -55,7 +57,7 @@ func TestTroubles(t *testing.T) {
 	write(t, f.path("SigningTable"), patterns.String())
 
 	f.start()
-	mta := startMTA(t, f.dir, "inet:"+f.socket, newSink(t))
+	mta := startMTA(t, f.dir, "inet:"+f.socket, smtptest.NewSink(t))
 	send := func(t *testing.T, domain, code string) string {
 		t.Helper()
 		c := dial(t, mta.smtp)
@@ -103,7 +105,7 @@ func restarts(t *testing.T, f *filter, mta *mta) {
 	f.log.forget()
 	must(t, syscall.Kill(worker, syscall.SIGKILL))
 	f.log.wait(t, "^"+noticeLine+"terminated with signal 9, restarting$")
-	eventually(t, patience, "another worker", func() bool { next := findChild(supervisor); return next != 0 && next != worker })
+	proctest.Until(t, patience, "another worker", func() bool { next := findChild(supervisor); return next != 0 && next != worker })
 	f.log.wait(t, "Filter v.* starting")
 	c := dial(t, mta.smtp)
 	c.hello()
@@ -111,7 +113,7 @@ func restarts(t *testing.T, f *filter, mta *mta) {
 	f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=s1, d=fine.example)")
 	c.quit()
 	must(t, syscall.Kill(supervisor, syscall.SIGTERM))
-	eventually(t, patience, "the end of the supervisor", func() bool { return syscall.Kill(supervisor, 0) != nil })
+	proctest.Until(t, patience, "the end of the supervisor", func() bool { return syscall.Kill(supervisor, 0) != nil })
 	if f.pid() != 0 {
 		t.Error("the pid file is still there")
 	}

@@ -12,6 +12,8 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
@@ -31,7 +33,7 @@ type walk struct {
 	*filter
 	dns *dnstest.Server
 	mta *mta
-	far *sink
+	far *smtptest.Sink
 }
 
 // TestWalk is what a mail administrator does on the day of the change, and what
@@ -108,7 +110,7 @@ func (w *walk) startDaemon(t *testing.T) {
 }
 
 func (w *walk) startPostfix(t *testing.T) {
-	w.far = newSink(w.filter.t)
+	w.far = smtptest.NewSink(w.filter.t)
 	w.mta = startMTA(w.filter.t, w.dir, "inet:"+w.socket, w.far)
 }
 
@@ -118,7 +120,7 @@ func (w *walk) outgoing(t *testing.T) {
 	id := c.send("user@foxydog.co.kr", "outgoing@example.com", mail("user@foxydog.co.kr", "outgoing@example.com", "outgoing", "Hello.\r\n"))
 	c.quit()
 	w.log.expect(t, id, signed)
-	message := w.far.wait(t, "outgoing@example.com")
+	message := w.far.Await(t, "outgoing@example.com")
 	expectSigned(t, w.dns.Addr, message, passes)
 	if got := fields(message, "Authentication-Results"); len(got) != 0 {
 		t.Errorf("a signed message carries %q", got)
@@ -131,7 +133,7 @@ func (w *walk) outgoing(t *testing.T) {
 func (w *walk) sendmailCommand(t *testing.T) {
 	const to = "pickup@example.com"
 	w.mta.submit(t, "cron@foxydog.co.kr", to, mail("cron@foxydog.co.kr", to, "sendmail command", "Hello.\r\n"))
-	message := w.far.wait(t, to)
+	message := w.far.Await(t, to)
 	expectSigned(t, w.dns.Addr, message, passes)
 	w.log.expect(t, w.mta.queueID(t, to), signed)
 }
@@ -153,7 +155,7 @@ func (w *walk) incomingUnsigned(t *testing.T) {
 	id := c.send("a@example.org", "unsigned@foxydog.co.kr", mail("a@example.org", "unsigned@foxydog.co.kr", "unsigned", "Hello.\r\n"))
 	c.quit()
 	w.log.expect(t, id, unknownClient("23 no signature data")...)
-	message := w.far.wait(t, "unsigned@foxydog.co.kr")
+	message := w.far.Await(t, "unsigned@foxydog.co.kr")
 	for _, name := range []string{"Authentication-Results", "DKIM-Signature"} {
 		if got := fields(message, name); len(got) != 0 {
 			t.Errorf("the message carries %s: %q", name, got)
@@ -182,7 +184,7 @@ func (w *walk) incomingSigned(t *testing.T) {
 	id := c.send("a@example.org", "signed@foxydog.co.kr", w.outsideMail(t, "signed@foxydog.co.kr", "signed"))
 	c.quit()
 	w.log.expect(t, id, unknownClient(infoLine+"DKIM verification successful", infoLine+"s=org d=example.org a=rsa-sha256 SSL ")...)
-	expectResults(t, w.far.wait(t, "signed@foxydog.co.kr"), passed)
+	expectResults(t, w.far.Await(t, "signed@foxydog.co.kr"), passed)
 }
 
 func (w *walk) incomingDamaged(t *testing.T) {
@@ -191,7 +193,7 @@ func (w *walk) incomingDamaged(t *testing.T) {
 	id := c.send("a@example.org", "damaged@foxydog.co.kr", message)
 	c.quit()
 	w.log.expect(t, id, unknownClient(infoLine+"s=org d=example.org a=rsa-sha256 SSL ", noticeLine+"bad signature data")...)
-	expectResults(t, w.far.wait(t, "damaged@foxydog.co.kr"), damaged)
+	expectResults(t, w.far.Await(t, "damaged@foxydog.co.kr"), damaged)
 }
 
 // spoofed is mail from outside that claims to be ours: it must not be signed.
@@ -200,7 +202,7 @@ func (w *walk) spoofed(t *testing.T) {
 	id := c.send("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", mail("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", "pay this", "Now.\r\n"))
 	c.quit()
 	w.log.expect(t, id, unknownClient("23 no signature data")...)
-	if got := fields(w.far.wait(t, "spoofed@foxydog.co.kr"), "DKIM-Signature"); len(got) != 0 {
+	if got := fields(w.far.Await(t, "spoofed@foxydog.co.kr"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("a stranger's mail was signed: %q", got)
 	}
 }
@@ -212,12 +214,12 @@ func (w *walk) protocol2(t *testing.T) {
 	id := c.send("user@foxydog.co.kr", "v2@example.com", mail("user@foxydog.co.kr", "v2@example.com", "folded\r\n\tsubject", "Hello.\r\n"))
 	c.quit()
 	w.log.expect(t, id, signed)
-	expectSigned(t, w.dns.Addr, w.far.wait(t, "v2@example.com"), passes)
+	expectSigned(t, w.dns.Addr, w.far.Await(t, "v2@example.com"), passes)
 
 	c = w.fromOutside(t, w.mta.smtpV2)
 	c.send("a@example.org", "v2@foxydog.co.kr", w.outsideMail(t, "v2@foxydog.co.kr", "signed"))
 	c.quit()
-	expectResults(t, w.far.wait(t, "v2@foxydog.co.kr"), passed)
+	expectResults(t, w.far.Await(t, "v2@foxydog.co.kr"), passed)
 }
 
 // oneSession mixes mail that is signed, verified, given up and ignored on one
@@ -237,8 +239,8 @@ func (w *walk) oneSession(t *testing.T) {
 	}
 	c.quit()
 	for i := range 3 {
-		expectSigned(t, w.dns.Addr, w.far.wait(t, fmt.Sprintf("session%d@example.com", i)), passes)
-		if got := fields(w.far.wait(t, fmt.Sprintf("foreign%d@example.com", i)), "DKIM-Signature"); len(got) != 0 {
+		expectSigned(t, w.dns.Addr, w.far.Await(t, fmt.Sprintf("session%d@example.com", i)), passes)
+		if got := fields(w.far.Await(t, fmt.Sprintf("foreign%d@example.com", i)), "DKIM-Signature"); len(got) != 0 {
 			t.Errorf("foreign mail was signed: %q", got)
 		}
 	}
@@ -263,7 +265,7 @@ func (w *walk) shapes(t *testing.T) {
 	}
 	c.quit()
 	for name, body := range bodies {
-		message := w.far.wait(t, name+"@example.com")
+		message := w.far.Await(t, name+"@example.com")
 		if _, got, _ := bytes.Cut(message, []byte("\r\n\r\n")); string(got) != body {
 			t.Errorf("%s: the body changed on its way: %d octets, %d sent", name, len(got), len(body))
 		}
@@ -294,7 +296,7 @@ func (w *walk) forgedResults(t *testing.T) {
 		to := "forged" + version + "@foxydog.co.kr"
 		c.send("a@example.org", to, message)
 		c.quit()
-		got := fields(w.far.wait(t, to), "Authentication-Results")
+		got := fields(w.far.Await(t, to), "Authentication-Results")
 		if len(got) != 1 || got[0] != theirs {
 			t.Errorf("fields left: %q, want only %q", got, theirs)
 		}
@@ -323,7 +325,7 @@ func (w *walk) reloads(t *testing.T) {
 	}
 	id = send(2)
 	w.log.expect(t, id, infoLine+"DKIM-Signature field added (s=next, d=second.example)")
-	expectSigned(t, w.dns.Addr, w.far.wait(t, to(2)), "pass d=second.example s=next i=@second.example")
+	expectSigned(t, w.dns.Addr, w.far.Await(t, to(2)), "pass d=second.example s=next i=@second.example")
 }
 
 // reloadFails: what was in force stays in force.
@@ -346,7 +348,7 @@ func (w *walk) reloadFails(t *testing.T) {
 func (w *walk) stop(t *testing.T) {
 	pid := w.pid()
 	w.signal(syscall.SIGTERM)
-	eventually(t, patience, "the end of the filter", func() bool { return syscall.Kill(pid, 0) != nil })
+	proctest.Until(t, patience, "the end of the filter", func() bool { return syscall.Kill(pid, 0) != nil })
 	if _, err := os.Stat(w.pidFile); !os.IsNotExist(err) {
 		t.Errorf("the pid file is still there: %v", err)
 	}
@@ -356,7 +358,7 @@ func (w *walk) stop(t *testing.T) {
 	c.hello()
 	c.send("user@foxydog.co.kr", "without@example.com", mail("user@foxydog.co.kr", "without@example.com", "without", "Hello.\r\n"))
 	c.quit()
-	if got := fields(w.far.wait(t, "without@example.com"), "DKIM-Signature"); len(got) != 0 {
+	if got := fields(w.far.Await(t, "without@example.com"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("signed after the end: %q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/smtptest"
 )
 
 var codeBlock = regexp.MustCompile("(?s)```(?:sh)?\n(.*?)```")
@@ -82,7 +83,7 @@ func TestWalkthroughWorks(t *testing.T) {
 	f.tool(0, "opendkim-testkey", "-x", f.path("opendkim.conf"), "-d", "example.com", "-s", "mail2026", "-vvv")
 	f.start()
 
-	far := newSink(t)
+	far := smtptest.NewSink(t)
 	_, socket, _ := strings.Cut(block(t, "postconf -e 'smtpd_milters = unix:"), " = ")
 	mta := startMTA(t, f.dir, strings.TrimSuffix(strings.TrimSpace(socket), "'"), far)
 	info, err := os.Stat(filepath.Join(mta.dir, "queue/opendkim/opendkim.sock"))
@@ -95,7 +96,7 @@ func TestWalkthroughWorks(t *testing.T) {
 	id := c.send("user@example.com", "friend@example.org", mail("user@example.com", "friend@example.org", "walk-through", "Hello.\r\n"))
 	c.quit()
 	f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=mail2026, d=example.com)")
-	message := far.wait(t, "friend@example.org")
+	message := far.Await(t, "friend@example.org")
 	expectSigned(t, dns.Addr, message, "pass d=example.com s=mail2026 i=@example.com")
 	seen := "DKIM-Signature: " + strings.Join(fields(message, "DKIM-Signature"), "")
 	if want := strings.TrimSpace(block(t, "DKIM-Signature: ")); !strings.HasPrefix(seen, want) {
