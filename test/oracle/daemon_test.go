@@ -1,11 +1,9 @@
 package oracle
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // programs are what is compared, made ready once for all cases.
@@ -124,7 +123,7 @@ func newInstance(t testing.TB, p *programs, s side, c *testCase, nameserver stri
 		t.Fatal(err)
 	}
 	in := &instance{side: s, dir: dir, keys: p.keys, messages: messages, nameserver: nameserver}
-	in.log = listenSyslog(t, filepath.Join(dir, "log"))
+	in.log = &syslog{Syslog: proctest.ListenSyslog(t, filepath.Join(dir, "log"))}
 	config := "Syslog yes\n" + in.replace(c.config)
 	if !strings.Contains(c.config, "Socket ") {
 		config += "Socket local:" + in.socket() + "\n"
@@ -172,10 +171,7 @@ func (in *instance) command(ctx context.Context, args ...string) *exec.Cmd {
 // daemon is a filter that serves.
 type daemon struct {
 	*instance
-	cmd    *exec.Cmd
-	output bytes.Buffer
-	exited chan struct{}
-	err    error
+	*proctest.Process
 }
 
 const patience = 10 * time.Second
@@ -183,48 +179,34 @@ const patience = 10 * time.Second
 // start returns when the filter accepts connections, or when it has ended.
 func (in *instance) start(t testing.TB) *daemon {
 	t.Helper()
-	d := &daemon{instance: in, exited: make(chan struct{})}
-	d.cmd = in.command(context.Background(), "-f", "-x", filepath.Join(in.dir, "conf"))
-	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+	p := proctest.Start(t, in.command(context.Background(), "-f", "-x", filepath.Join(in.dir, "conf")))
+	if err := p.Await(patience, proctest.Dials("unix", in.socket())); err != nil && !p.Ended() {
+		t.Error(err)
 	}
-	go func() { d.err = d.cmd.Wait(); close(d.exited) }()
-	t.Cleanup(func() { d.cmd.Process.Kill(); <-d.exited })
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("unix", in.socket()); err == nil {
-			conn.Close()
-			return d
-		}
-		select {
-		case <-d.exited:
-			return d
-		default:
-		}
-	}
-	t.Errorf("%s does not listen after %v", d, patience)
-	return d
+	return &daemon{in, p}
 }
 
 // stop ends the filter and returns how it ended.
 func (d *daemon) stop() string {
-	select {
-	case <-d.exited:
-	default:
-		d.cmd.Process.Signal(syscall.SIGTERM)
+	if !d.Ended() {
+		d.Cmd.Process.Signal(syscall.SIGTERM)
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		select {
-		case <-d.exited:
-			return "exit " + exitStatus(d.err)
-		case <-time.After(5 * time.Millisecond):
-			// libmilter looks every five seconds, and at each connection.
-			if conn, err := net.Dial("unix", d.socket()); err == nil {
-				conn.Close()
-			}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if d.Ended() {
+			return "exit " + d.status()
 		}
+		// libmilter looks every five seconds, and at each connection.
+		proctest.Dials("unix", d.socket())()
 	}
 	return "does not end"
+}
+
+// status is how the filter ended.
+func (d *daemon) status() string {
+	if code := d.Cmd.ProcessState.ExitCode(); code >= 0 {
+		return fmt.Sprint(code)
+	}
+	return d.Cmd.ProcessState.String()
 }
 
 func exitStatus(err error) string {

@@ -93,10 +93,8 @@ func compare(t *testing.T, p *programs, c *testCase) (wrong []string, died bool)
 
 func started(d *daemon) string {
 	state := "serves\n"
-	select {
-	case <-d.exited:
-		state = "exit " + exitStatus(d.err) + "\n"
-	default:
+	if d.Ended() {
+		state = "exit " + d.status() + "\n"
 	}
 	var b strings.Builder
 	for _, l := range d.log.take() {

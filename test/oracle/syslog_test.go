@@ -1,20 +1,17 @@
 package oracle
 
 import (
-	"net"
 	"regexp"
 	"strconv"
-	"sync"
-	"testing"
 	"time"
+
+	"dojang/internal/testutil/proctest"
 )
 
-// syslog is a local syslog socket that keeps what comes.
+// syslog is a local syslog socket.
 type syslog struct {
-	conn  *net.UnixConn
-	mu    sync.Mutex
-	lines []logLine
-	taken int
+	*proctest.Syslog
+	taken int // packets
 }
 
 type logLine struct {
@@ -29,49 +26,23 @@ func (l logLine) String() string { return "log " + severities[l.severity] + " " 
 // "<22>Nov 23 16:00:00 opendkim[77]: text", the time and the process optional.
 var syslogForm = regexp.MustCompile(`(?s)^<(\d+)>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?([^\[: ]+)(?:\[\d+\])?: (.*)$`)
 
-func listenSyslog(t testing.TB, path string) *syslog {
-	t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadBuffer(1 << 20)
-	s := &syslog{conn: conn}
-	t.Cleanup(func() { conn.Close() })
-	go s.read()
-	return s
-}
-
-func (s *syslog) read() {
-	buf := make([]byte, 1<<17)
-	for {
-		n, err := s.conn.Read(buf)
-		if err != nil {
-			return
-		}
-		l := logLine{text: "malformed: " + string(buf[:n])}
-		if m := syslogForm.FindStringSubmatch(string(buf[:n])); m != nil {
+// pending are the lines since the last take.
+func (s *syslog) pending() []logLine {
+	var lines []logLine
+	for _, packet := range s.Packets(s.taken) {
+		l := logLine{text: "malformed: " + packet}
+		if m := syslogForm.FindStringSubmatch(packet); m != nil {
 			priority, _ := strconv.Atoi(m[1])
 			l = logLine{priority >> 3, priority & 7, m[2], m[3]}
 		}
-		s.mu.Lock()
-		s.lines = append(s.lines, l)
-		s.mu.Unlock()
+		lines = append(lines, l)
 	}
-}
-
-// pending are the lines since the last take.
-func (s *syslog) pending() []logLine {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]logLine(nil), s.lines[s.taken:]...)
+	return lines
 }
 
 func (s *syslog) take() []logLine {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	lines := s.lines[s.taken:]
-	s.taken = len(s.lines)
+	lines := s.pending()
+	s.taken += len(lines)
 	return lines
 }
 
