@@ -131,12 +131,7 @@ func slowly(t *testing.T, r *rig.Rig) {
 	}
 	defer c.Close()
 	for range 3 {
-		m := rig.Message("an octet at a time", 2000)
-		o, err := c.Send(context.Background(), m)
-		if err == nil {
-			err = rig.CheckSigned(&m, &o)
-		}
-		if err != nil {
+		if err := rig.Signed(c, rig.Message("an octet at a time", 2000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,12 +188,7 @@ func TestManyConnections(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := 0; i < len(clients); i += 97 {
 		wait.Go(func() {
-			m := rig.Message("one of many", 500)
-			o, err := clients[i].Send(context.Background(), m)
-			if err == nil {
-				err = rig.CheckSigned(&m, &o)
-			}
-			if err != nil {
+			if err := rig.Signed(clients[i], rig.Message("one of many", 500)); err != nil {
 				t.Errorf("connection %d: %v", i, err)
 			}
 		})
@@ -259,9 +249,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 		conn.Close()
 	}
 	r.Until("it signs again", func() bool {
-		m := rig.Message("descriptors are back", 500)
-		o, err := first.Send(context.Background(), m)
-		return err == nil && rig.CheckSigned(&m, &o) == nil
+		return rig.Signed(first, rig.Message("descriptors are back", 500)) == nil
 	})
 	r.Signs("after the shortage")
 	if n := strings.Count(r.Log(), "too many open files"); n > 20 {

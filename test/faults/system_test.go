@@ -158,11 +158,7 @@ func TestKilledInMidMessage(t *testing.T) {
 		}
 		r.Start()
 		c = r.Dial()
-		o, err := c.Send(context.Background(), m)
-		if err == nil {
-			err = rig.CheckSigned(&m, &o)
-		}
-		if err != nil {
+		if err := rig.Signed(c, m); err != nil {
 			t.Fatalf("sent again: %v", err)
 		}
 	}
@@ -292,12 +288,7 @@ func TestMemoryLimit(t *testing.T) {
 		c := r.Dial()
 		wait.Go(func() {
 			for range 2 {
-				m := large
-				o, err := c.Send(context.Background(), m)
-				if err == nil {
-					err = rig.CheckSigned(&m, &o)
-				}
-				if err != nil {
+				if err := rig.Signed(c, large); err != nil {
 					t.Error(err)
 				}
 			}

@@ -188,6 +188,15 @@ func Foreign(m milter.Message) milter.Message {
 	return m
 }
 
+// Signed sends a message, which must come back signed.
+func Signed(c *milter.Client, m milter.Message) error {
+	o, err := c.Send(context.Background(), m)
+	if err != nil {
+		return err
+	}
+	return CheckSigned(&m, &o)
+}
+
 // CheckSigned reports why an outcome is not an accepted message with one
 // signature that verifies.
 func CheckSigned(m *milter.Message, o *milter.Outcome) error {
@@ -240,12 +249,7 @@ func (r *Rig) Signs(text string) {
 	r.t.Helper()
 	c := r.Dial()
 	defer c.Quit()
-	m := Message(text, 1000)
-	o, err := c.Send(context.Background(), m)
-	if err == nil {
-		err = CheckSigned(&m, &o)
-	}
-	if err != nil {
+	if err := Signed(c, Message(text, 1000)); err != nil {
 		r.t.Fatalf("%s: %v\n%s", text, err, r.Log())
 	}
 }
