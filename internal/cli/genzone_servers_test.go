@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // The private key of RFC 8463 appendix A.2, published by its record there.
@@ -81,17 +82,6 @@ func runModernTool(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-func run(t *testing.T, stdin string, program string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
-	}
-	return string(out)
-}
-
 // keyOf takes p= out of a TXT record's strings.
 func keyOf(texts []string) string {
 	_, key, _ := strings.Cut(strings.Join(texts, ""), "p=")
@@ -143,7 +133,7 @@ func TestNamedCheckzoneAcceptsZones(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out := run(t, "", check, "-D", "-i", "local", "example.com", file)
+			out := proctest.Run(t, "", check, "-D", "-i", "local", "example.com", file)
 			zone, _, _ := strings.Cut(out, "\nOK")
 			var records []string
 			for line := range strings.SplitSeq(zone, "\n") {
@@ -163,7 +153,7 @@ func TestNamedCheckzoneAcceptsZones(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, "", check, "-i", "local", "example.com", file)
+		proctest.Run(t, "", check, "-i", "local", "example.com", file)
 	})
 }
 
@@ -177,7 +167,7 @@ type named struct {
 func startNamed(t *testing.T) named {
 	program := testutil.Need(t, "named", "nsupdate", "openssl")
 	dir := t.TempDir()
-	n := named{port: freePort(t), keyFile: filepath.Join(dir, "key")}
+	n := named{port: proctest.FreePort(t), keyFile: filepath.Join(dir, "key")}
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -197,29 +187,14 @@ controls { };
 		conf += fmt.Sprintf("zone %q { type primary; file %q; allow-update { key dojang; }; };\n", zone, zone)
 	}
 	write("named.conf", conf)
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, program, "-g", "-n", "1", "-c", filepath.Join(dir, "named.conf"))
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
+	p := proctest.Start(t, exec.Command(program, "-g", "-n", "1", "-c", filepath.Join(dir, "named.conf")))
+	if err := p.Await(10*time.Second, func() bool {
+		r, err := n.ask("example.org.", dns.TypeSOA)
+		return err == nil && r.Rcode == dns.RcodeSuccess
+	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		cancel()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("named: %s", &log)
-		}
-	})
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		if r, err := n.ask("example.org.", dns.TypeSOA); err == nil && r.Rcode == dns.RcodeSuccess {
-			return n
-		} else if time.Now().After(deadline) {
-			t.Fatalf("named does not answer: %v", err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	return n
 }
 
 func (n named) ask(name string, qtype uint16) (*dns.Msg, error) {
@@ -228,17 +203,6 @@ func (n named) ask(name string, qtype uint16) (*dns.Msg, error) {
 	c := dns.Client{Net: "tcp", Timeout: 2 * time.Second}
 	r, _, err := c.Exchange(m, net.JoinHostPort("127.0.0.1", n.port))
 	return r, err
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 func (n named) checkKeys(t *testing.T, want map[string]string) {
@@ -263,7 +227,7 @@ func TestNSUpdateTakesOurCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := startNamed(t)
 			f := newZoneFixture(t, t.TempDir())
-			update := func(commands string) { run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port) }
+			update := func(commands string) { proctest.Run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port) }
 			switch name {
 			case "classic":
 				update(runTool(t, classicGenzone, "-u", "-N", "127.0.0.1", f.table))
@@ -276,7 +240,7 @@ func TestNSUpdateTakesOurCommands(t *testing.T) {
 			case "genkey":
 				dir := t.TempDir()
 				update("server 127.0.0.1\n" + runModernTool(t, "genkey", "-q", "-d", "example.com", "-s", "new", "-D", dir, "--format", "nsupdate", "-n", `it's "a" note\`))
-				public := run(t, "", "sh", "-c", "openssl pkey -in "+dir+"/new.private -pubout | grep -v ^- | tr -d '\\n'")
+				public := proctest.Run(t, "", "sh", "-c", "openssl pkey -in "+dir+"/new.private -pubout | grep -v ^- | tr -d '\\n'")
 				f.want = map[string]string{"new._domainkey.example.com.": public}
 			}
 			n.checkKeys(t, f.want)
@@ -285,7 +249,7 @@ func TestNSUpdateTakesOurCommands(t *testing.T) {
 	t.Run("atps", func(t *testing.T) {
 		n := startNamed(t)
 		commands := runTool(t, classicATPSZone, "-u", "example.com", "-N", "127.0.0.1", "example.com")
-		run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port)
+		proctest.Run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port)
 		r, err := n.ask("UN42N5XOV642KXRXRQIYANHCOUPGQL5LT4WTBKYT2IJFLBWODFDQ====._atps.example.com.", dns.TypeTXT)
 		if err != nil || len(r.Answer) != 1 || r.Answer[0].(*dns.TXT).Txt[0] != "v=ATPS1; d=example.com" {
 			t.Errorf("%v %v", r, err)
@@ -323,14 +287,14 @@ func TestPowerDNSTakesOurCommands(t *testing.T) {
 	dir := newPowerDNS(t)
 	f := newZoneFixture(t, t.TempDir())
 	util := func(args ...string) string {
-		return run(t, "", "pdnsutil", append([]string{"--config-dir=" + dir}, args...)...)
+		return proctest.Run(t, "", "pdnsutil", append([]string{"--config-dir=" + dir}, args...)...)
 	}
 	for _, zone := range []string{"example.com", "example.org"} {
 		util("create-zone", zone, "ns.example.net")
 	}
 	commands := runModernTool(t, "zone", f.table, "--format", "powerdns")
 	commands += runModernTool(t, "genkey", "-q", "-d", "example.com", "-s", "new", "-D", t.TempDir(), "--type", "ed25519", "--format", "powerdns", "-n", `it's "a" note\`)
-	run(t, "pdnsutil() { command pdnsutil --config-dir="+dir+" \"$@\"; }\nset -e\n"+commands, "sh")
+	proctest.Run(t, "pdnsutil() { command pdnsutil --config-dir="+dir+" \"$@\"; }\nset -e\n"+commands, "sh")
 	for _, zone := range []string{"example.com", "example.org"} {
 		util("check-zone", zone)
 		text := util("list-zone", zone)
@@ -358,9 +322,9 @@ func TestPowerDNSLoadsOurZones(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			run(t, "", "pdnsutil", "--config-dir="+dir, "load-zone", "example.com", file)
-			checkZoneKeys(t, dropLines(run(t, "", "pdnsutil", "--config-dir="+dir, "list-zone", "example.com"), "$ORIGIN"), wantOf(f, "example.com"))
-			statements := strings.ReplaceAll(run(t, "", "zone2sql", "--gsqlite", "--zone="+file, "--zone-name=example.com"), `" "`, "")
+			proctest.Run(t, "", "pdnsutil", "--config-dir="+dir, "load-zone", "example.com", file)
+			checkZoneKeys(t, dropLines(proctest.Run(t, "", "pdnsutil", "--config-dir="+dir, "list-zone", "example.com"), "$ORIGIN"), wantOf(f, "example.com"))
+			statements := strings.ReplaceAll(proctest.Run(t, "", "zone2sql", "--gsqlite", "--zone="+file, "--zone-name=example.com"), `" "`, "")
 			for name, key := range wantOf(f, "example.com") {
 				if !strings.Contains(statements, strings.TrimSuffix(name, ".")) {
 					t.Errorf("%s is missing: %s", name, statements)

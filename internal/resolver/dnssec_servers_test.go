@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // testZone is one zone of a tree of our own, made and signed by BIND's tools.
@@ -187,35 +188,20 @@ func freePort(t testing.TB) uint16 {
 }
 
 // start runs a name server until the test's end and waits for its first answer.
-func (tr *tree) start(port uint16, log, program string, args ...string) string {
-	t := tr.t
-	out, err := os.Create(filepath.Join(tr.dir, log))
-	if err != nil {
-		t.Fatal(err)
-	}
+func (tr *tree) start(port uint16, program string, args ...string) string {
 	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = tr.dir, out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		out.Close()
-	})
+	cmd.Dir = tr.dir
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	m := new(dns.Msg)
 	m.SetQuestion(".", dns.TypeSOA)
 	client := dns.Client{Timeout: 500 * time.Millisecond}
-	for range 60 {
-		if _, _, err := client.Exchange(m, addr); err == nil {
-			return addr
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := proctest.Start(tr.t, cmd).Await(30*time.Second, func() bool {
+		_, _, err := client.Exchange(m, addr)
+		return err == nil
+	}); err != nil {
+		tr.t.Fatal(err)
 	}
-	text, _ := os.ReadFile(out.Name())
-	t.Fatalf("%s does not answer:\n%s", program, text)
-	return ""
+	return addr
 }
 
 func (tr *tree) write(name, text string) string {
@@ -238,7 +224,7 @@ func (tr *tree) startNamed() string {
 	for _, z := range tr.zones {
 		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, fileName(z.name)+".signed")
 	}
-	return tr.start(port, "named.log", testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("named.conf", conf.String()))
+	return tr.start(port, testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("named.conf", conf.String()))
 }
 
 // startForwarder is a BIND that knows nothing itself and asks the tree's server.
@@ -246,7 +232,7 @@ func (tr *tree) startForwarder() string {
 	port := freePort(tr.t)
 	_, upstream, _ := net.SplitHostPort(tr.named)
 	conf := fmt.Sprintf(namedOptions, tr.dir, port, tr.dir, "recursion yes; allow-recursion { any; }; dnssec-validation no; empty-zones-enable no; forward only; forwarders { 127.0.0.1 port "+upstream+"; };")
-	return tr.start(port, "forwarder.log", testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("forwarder.conf", conf))
+	return tr.start(port, testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("forwarder.conf", conf))
 }
 
 // startUnbound is a validating unbound with the tree's root as its trust anchor. It asks
@@ -276,5 +262,5 @@ forward-zone:
  name: "."
  forward-addr: %s
 `, port, tr.dir, tr.anchor, strings.Replace(forwarder, ":", "@", 1))
-	return tr.start(port, "unbound.log", testutil.Need(tr.t, "unbound"), "-d", "-c", tr.write("unbound.conf", conf))
+	return tr.start(port, testutil.Need(tr.t, "unbound"), "-d", "-c", tr.write("unbound.conf", conf))
 }

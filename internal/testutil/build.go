@@ -50,10 +50,15 @@ func build() (string, error) {
 // Main is the body of a TestMain: it runs the tests and removes what Build made.
 func Main(m *testing.M) {
 	code := m.Run()
+	RemoveBuild()
+	os.Exit(code)
+}
+
+// RemoveBuild removes what Build made, for a TestMain that has more to do.
+func RemoveBuild() {
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
-	os.Exit(code)
 }
 
 // SecureDir is a folder for private keys: unlike /tmp, where t.TempDir is, no

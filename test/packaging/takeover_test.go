@@ -5,7 +5,6 @@ package packaging
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -73,7 +73,7 @@ func TestPackageTakesOverADebianOpendkim(t *testing.T) {
 		t.Skip("needs root for a mount namespace")
 	}
 	deb := buildPackage(t)
-	port := freePort(t)
+	port := proctest.FreePort(t)
 	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "WORK="+t.TempDir(), "DEB="+deb, "PORT="+port, "DEBIAN_FRONTEND=noninteractive")
 	cmd.Stderr = os.Stderr
@@ -120,17 +120,6 @@ func buildPackage(t *testing.T) string {
 		t.Fatalf("make package: %v\n%s", err, out)
 	}
 	return filepath.Join(root, "dist", "dojang_0.0.0.test_"+runtime.GOARCH+".deb")
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // send has a message of ours signed and returns its signature.

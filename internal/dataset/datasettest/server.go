@@ -1,31 +1,19 @@
 package datasettest
 
 import (
-	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
-// FreePort is a TCP port of loopback that nobody listens on just now.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-}
+// FreePort is proctest's.
+func FreePort(t testing.TB) string { t.Helper(); return proctest.FreePort(t) }
 
 // Folder is a new folder directly below the system's temporary one, with a
 // short name: the path of a socket may have 107 bytes. mode lets other users in.
@@ -45,13 +33,7 @@ func Folder(t testing.TB, mode os.FileMode) string {
 // Command runs a program to its end and fails the test when it fails.
 func Command(t testing.TB, input, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = strings.NewReader(input)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
-	}
-	return string(out)
+	return proctest.Run(t, input, name, args...)
 }
 
 // Find is testutil.Need that looks in further folders first ("/usr/lib/postgresql/*/bin").
@@ -69,25 +51,10 @@ func Find(t testing.TB, program string, folders ...string) string {
 type Process struct {
 	t    testing.TB
 	args []string
-	cmd  *exec.Cmd
-	out  *output
+	now  *proctest.Process
 	// Ready reports whether the server answers; it is asked until it does.
 	Ready func() bool
 }
-
-// output collects what a server writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string { o.mu.Lock(); defer o.mu.Unlock(); return o.buf.String() }
 
 // Start starts a server and waits until it is ready.
 func Start(t testing.TB, ready func() bool, args ...string) *Process {
@@ -99,30 +66,16 @@ func Start(t testing.TB, ready func() bool, args ...string) *Process {
 }
 
 // Dials is a Ready that connects.
-func Dials(network, address string) func() bool {
-	return func() bool {
-		c, err := net.DialTimeout(network, address, time.Second)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}
-}
+func Dials(network, address string) func() bool { return proctest.Dials(network, address) }
 
 // Start starts the server again after Stop or Kill.
 func (p *Process) Start() {
 	p.t.Helper()
-	p.out = &output{}
-	p.cmd = exec.Command(p.args[0], p.args[1:]...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
+	cmd := exec.Command(p.args[0], p.args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.now = proctest.Start(p.t, cmd)
+	if err := p.now.Await(30*time.Second, p.Ready); err != nil {
 		p.t.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); !p.Ready(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("%s does not answer:\n%s", p.args[0], p.out)
-		}
 	}
 }
 
@@ -142,20 +95,17 @@ func (p *Process) Stop() { p.end(syscall.SIGTERM) }
 // Kill ends the server without a word.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
+// end ends the server with the processes that it started.
 func (p *Process) end(signal syscall.Signal) {
-	if p.cmd == nil || p.cmd.Process == nil {
+	group := -p.now.Cmd.Process.Pid
+	if p.now.Ended() {
 		return
 	}
-	done := make(chan struct{})
-	go func() { _ = p.cmd.Wait(); close(done) }()
-	_ = syscall.Kill(-p.cmd.Process.Pid, signal)
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-done
+	_ = syscall.Kill(group, signal)
+	if err := p.now.Await(10*time.Second, p.now.Ended); err != nil {
+		_ = syscall.Kill(group, syscall.SIGKILL)
+		p.now.Wait(10 * time.Second)
 	}
-	p.cmd = nil
 }
 
 // AsUser puts what runs a program as another user in front of its arguments when the
