@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"dojang/internal/keystore"
 )
 
 // Person is whose rights are looked at.
@@ -30,7 +32,7 @@ func (p Person) obstacle(path string, rights fs.FileMode) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, component := range components(path) {
+	for _, component := range append(keystore.Parents(path), path) {
 		info, err := os.Stat(component)
 		if err != nil {
 			return component, err
@@ -44,18 +46,6 @@ func (p Person) obstacle(path string, rights fs.FileMode) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// components are "/", "/a", "/a/b" for "/a/b".
-func components(path string) []string {
-	var list []string
-	for ; ; path = filepath.Dir(path) {
-		list = append(list, path)
-		if path == filepath.Dir(path) {
-			slices.Reverse(list)
-			return list
-		}
-	}
 }
 
 func (p Person) may(info fs.FileInfo, rights fs.FileMode) bool {

@@ -50,7 +50,7 @@ func (c *Checker) Check(path string) (*Unsafe, error) {
 
 // checkReal is Check of an absolute path without symbolic links.
 func (c *Checker) checkReal(real string, info fs.FileInfo) (*Unsafe, error) {
-	for _, dir := range parents(real) {
+	for _, dir := range Parents(real) {
 		info, err := c.look(dir)
 		if err != nil {
 			return nil, err
@@ -181,7 +181,7 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 // reachHint tells which directory keeps the filter's user from a file, and what
 // to type.
 func (c *Checker) reachHint(path string) string {
-	for _, dir := range parents(path) {
+	for _, dir := range Parents(path) {
 		info, err := c.look(dir)
 		if err != nil {
 			return ""
@@ -211,8 +211,8 @@ func (c *Checker) may(info fs.FileInfo, right fs.FileMode) bool {
 	return mode&right != 0
 }
 
-// parents are the directories above a path from the root down.
-func parents(path string) []string {
+// Parents are the directories above a path from the root down.
+func Parents(path string) []string {
 	var dirs []string
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		dirs = append([]string{dir}, dirs...)
