@@ -239,10 +239,10 @@ func (a *App) prepareProcess() error {
 // enterRoot locks the process into a folder.
 func enterRoot(dir string) error {
 	if err := os.Chdir(dir); err != nil {
-		return fmt.Errorf("chdir(): %s", errorWords(err))
+		return fmt.Errorf("chdir(): %s", problem.Strerror(err))
 	}
 	if err := unix.Chroot("."); err != nil {
-		return fmt.Errorf("chroot(): %s", errorWords(err))
+		return fmt.Errorf("chroot(): %s", problem.Strerror(err))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -89,18 +88,10 @@ func reason(err error) string {
 	if errors.As(err, &path) {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
-			return fmt.Sprintf("%s: %s", path.Path, capital(errno.Error()))
+			return path.Path + ": " + problem.Strerror(errno)
 		}
 	}
 	return err.Error()
-}
-
-// capital writes an errno's text as strerror(3) does.
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func hintFor(err error) string {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"dojang/internal/problem"
 )
 
 // PidFile tells others our process ID. It is opened while we are root, and
@@ -38,7 +40,7 @@ func OpenPidFile(path string, log *slog.Logger) *PidFile {
 }
 
 func (p *PidFile) failed(err error) {
-	p.log.Error(fmt.Sprintf("can't write pid to %s: %s", p.path, errorWords(err)), "event", "pid_file_failed", "path", p.path)
+	p.log.Error(fmt.Sprintf("can't write pid to %s: %s", p.path, problem.Strerror(err)), "event", "pid_file_failed", "path", p.path)
 }
 
 func (p *PidFile) open() (err error) {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"syscall"
 
 	"dojang/internal/problem"
 )
@@ -46,13 +45,4 @@ func ProblemStatus(problems problem.List) int {
 		return exConfig
 	}
 	return exConfig
-}
-
-// errorWords is the system's word for an error, as strerror(3) has it.
-func errorWords(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return capital(errno.Error())
-	}
-	return err.Error()
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -77,7 +76,7 @@ func (d *daemon) serve(ctx context.Context) int {
 	if dir := d.config.String("BaseDirectory"); dir != "" {
 		if err := os.Chdir(dir); err != nil {
 			v := d.config.Source("BaseDirectory")
-			d.problem(v, "BaseDirectory", fmt.Sprintf("%s: chdir(): %s", dir, capitalize(errors.Unwrap(err).Error())))
+			d.problem(v, "BaseDirectory", fmt.Sprintf("%s: chdir(): %s", dir, problem.Strerror(err)))
 			return exConfig
 		}
 	}

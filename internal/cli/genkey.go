@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"dojang/internal/keyrecord"
+	"dojang/internal/problem"
 )
 
 // opendkimVersion is the release whose tools ours stand in for: what they
@@ -225,19 +226,11 @@ func checkDirectory(dir string) error {
 	if err := syscallAccess(dir); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
-			return exitf(int(errno), "%s: chdir(): %s", dir, capitalize(errno.Error()))
+			return exitf(int(errno), "%s: chdir(): %s", dir, problem.Strerror(errno))
 		}
 		return exitf(1, "%s: chdir(): %w", dir, err)
 	}
 	return nil
-}
-
-// capitalize gives a system error's text the capital that C's strerror writes.
-func capitalize(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func recordOf(public crypto.PublicKey) (keyrecord.Record, error) {

@@ -14,6 +14,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/keyrecord"
+	"dojang/internal/problem"
 )
 
 // zoneOptions are opendkim-genzone(8)'s, which `dojang zone` shares.
@@ -365,7 +366,7 @@ func openOutput(stdout io.Writer, path string) (*outputFile, error) {
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			return nil, exitf(1, "%s: fopen(): %s", path, capitalize(pathErr.Err.Error()))
+			return nil, exitf(1, "%s: fopen(): %s", path, problem.Strerror(pathErr.Err))
 		}
 		return nil, &exitError{1, err}
 	}

@@ -40,7 +40,7 @@ when there is one. Flags count before the file until a reload.
 		if flag.TakesValue {
 			name += ` \fI` + flag.Argument + `\fR`
 		}
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s", name, roff(capitalize(flag.Doc)+"."))
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s", name, roff(strings.ToUpper(flag.Doc[:1])+flag.Doc[1:]+"."))
 		if flag.Option != "" {
 			fmt.Fprintf(&b, " Option %s.", flag.Option)
 		}

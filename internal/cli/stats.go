@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dojang/internal/problem"
 )
 
 // classicStats is opendkim-stats(8): it prints what a Statistics file tells, or
@@ -27,7 +29,7 @@ func classicStats(_ context.Context, s Streams, args []string) int {
 		if err != nil {
 			var path *fs.PathError
 			if errors.As(err, &path) {
-				err = errors.New(capitalize(path.Err.Error()))
+				err = errors.New(problem.Strerror(path.Err))
 			}
 			fmt.Fprintf(s.Err, "%s: %s: fopen(): %s\n", program, args[0], err)
 			return exUnavailable

@@ -13,6 +13,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/keyrecord"
+	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
 
@@ -113,7 +114,7 @@ func (r *keyReport) loadPrivate(t keyTarget) crypto.Signer {
 			var pathErr *fs.PathError
 			text := err.Error()
 			if errors.As(err, &pathErr) {
-				text = capitalize(pathErr.Err.Error())
+				text = problem.Strerror(pathErr.Err)
 			}
 			r.fail(exOSErr, "%s: stat(): %s", path, text)
 			r.fault(keyrecord.FaultPrivateKey, true, "correct the path in the KeyTable", "the private key's file cannot be found: %s", path)

@@ -14,6 +14,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/keystore"
+	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
 
@@ -105,7 +106,7 @@ func (o *testmsgOptions) loadKey() (crypto.Signer, error) {
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			return nil, exitf(exOSErr, "%s: %s(): %s", o.keyPath, pathErr.Op, capitalize(pathErr.Err.Error()))
+			return nil, exitf(exOSErr, "%s: %s(): %s", o.keyPath, pathErr.Op, problem.Strerror(pathErr.Err))
 		}
 		return nil, exitf(exOSErr, "%s: %w", o.keyPath, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/policy"
+	"dojang/internal/problem"
 )
 
 // filterTest says which messages to put through the filter.
@@ -74,7 +75,7 @@ func (t *filterTester) message(ctx context.Context, file string) int {
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			fmt.Fprintf(t.s.Err, "%s: %s: fopen(): %s\n", t.program, name, capitalize(pathErr.Err.Error()))
+			fmt.Fprintf(t.s.Err, "%s: %s: fopen(): %s\n", t.program, name, problem.Strerror(pathErr.Err))
 			return exUnavailable
 		}
 		fmt.Fprintf(t.s.Err, "%s: %s: %v\n", t.program, name, err)

@@ -1,10 +1,7 @@
 package keystore
 
 import (
-	"errors"
-	"io/fs"
 	"strings"
-	"syscall"
 
 	"dojang/internal/problem"
 )
@@ -45,38 +42,6 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether asking again later may help.
 func (e *Error) Temporary() bool { return e.Class == Temporary }
-
-// cause is the reason of a system call's failure in the C library's words,
-// which is how OpenDKIM prints it.
-func cause(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		if s, ok := strerror[errno]; ok {
-			return s
-		}
-		return errno.Error()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return strerror[syscall.ENOENT]
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return strerror[syscall.EACCES]
-	}
-	return err.Error()
-}
-
-var strerror = map[syscall.Errno]string{
-	syscall.ENOENT:       "No such file or directory",
-	syscall.EACCES:       "Permission denied",
-	syscall.EPERM:        "Operation not permitted",
-	syscall.ENOTDIR:      "Not a directory",
-	syscall.EISDIR:       "Is a directory",
-	syscall.ELOOP:        "Too many levels of symbolic links",
-	syscall.ENAMETOOLONG: "File name too long",
-	syscall.EIO:          "Input/output error",
-	syscall.EMFILE:       "Too many open files",
-	syscall.ENFILE:       "Too many open files in system",
-}
 
 func cantLoad(name, path, why string, err error) *Error {
 	return &Error{Name: name, Text: "can't load key from " + shown(path) + ": " + why, Err: err}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/problem"
 )
 
 // fakeInfo is a file as stat tells it.
@@ -141,7 +143,7 @@ func TestCheckFollowsLinks(t *testing.T) {
 	if err != nil || u == nil || !strings.HasSuffix(u.Path, "/open") {
 		t.Errorf("got %+v, %v", u, err)
 	}
-	if _, err := c.Check(dir + "/none"); err == nil || cause(err) != "No such file or directory" {
+	if _, err := c.Check(dir + "/none"); err == nil || problem.Strerror(err) != "No such file or directory" {
 		t.Error(err)
 	}
 }

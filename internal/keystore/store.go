@@ -315,18 +315,18 @@ func (s *Store) file(name, path string) ([]byte, stamp, error) {
 	if s.o.ReadFile != nil {
 		data, err := s.o.ReadFile(path)
 		if err != nil {
-			return nil, stamp{}, cantLoad(name, path, cause(err), err)
+			return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 		}
 		return data, stamp{}, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
@@ -336,7 +336,7 @@ func (s *Store) file(name, path string) ([]byte, stamp, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyBytes+1))
 	if err != nil {
-		return nil, stamp{}, cantLoad(name, path, cause(err), err)
+		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}
 	return data, stamp{info.Size(), info.ModTime()}, nil
 }
@@ -347,7 +347,7 @@ func (s *Store) checkSafety(name, path string) error {
 	}
 	unsafe, err := s.checker.Check(path)
 	if err != nil {
-		return cantLoad(name, path, cause(err), err)
+		return cantLoad(name, path, problem.Strerror(err), err)
 	}
 	if unsafe == nil {
 		return nil
