@@ -59,12 +59,9 @@ func anyIfZero(bits int) int {
 	return bits
 }
 
-// action reads an On-* option; On-Default counts for those that are not set.
+// action reads an On-* option.
 func (b *builder) action(option string) policy.Action {
-	text := b.config.String(option)
-	if !b.config.IsSet(option) && b.config.IsSet("On-Default") {
-		text = b.config.String("On-Default")
-	}
+	text := b.config.Action(option)
 	if text == "" {
 		return policy.Accept
 	}
