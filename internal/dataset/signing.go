@@ -99,22 +99,3 @@ func lineOf(set Set, key string) int {
 	}
 	return 0
 }
-
-// DomainLookup reports whether a set names a domain: itself, or a superdomain
-// with a leading dot.
-func DomainLookup(ctx context.Context, set Set, domain string) (bool, error) {
-	keys := []string{domain}
-	for d := parent(domain); d != ""; d = parent(d[1:]) {
-		keys = append(keys, d)
-	}
-	for _, key := range keys {
-		_, err := set.Lookup(ctx, key, 0)
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
-	}
-	return false, nil
-}

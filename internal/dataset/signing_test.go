@@ -86,12 +86,3 @@ func TestSigningLookupStopsWhenTold(t *testing.T) {
 		}
 	}
 }
-
-func TestDomainLookup(t *testing.T) {
-	set := open(t, "example.com,.example.org", Options{FoldCase: true})
-	for domain, want := range map[string]bool{"example.com": true, "Example.COM": true, "a.example.com": false, "example.org": false, "a.b.example.org": true, "": false, "org": false} {
-		if got, err := DomainLookup(context.Background(), set, domain); got != want || err != nil {
-			t.Errorf("%s: %v %v", domain, got, err)
-		}
-	}
-}

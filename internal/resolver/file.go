@@ -19,8 +19,7 @@ var errTestFileSize = errors.New("the file exceeds 64 MiB")
 // File answers from a file of records, for tests and machines without DNS. It reads
 // the file again when it changed. Every name that is not in it is KindNotFound.
 type File struct {
-	path  string
-	parse func([]byte) map[string]string
+	path string
 
 	mu      sync.Mutex
 	stamp   fileStamp
@@ -33,15 +32,8 @@ type File struct {
 // Compat(opendkim 2.11): of several lines for a name the first counts; names compare
 // without case; a name alone is no record; "#" starts a comment only in the first column
 // (in a key record it would be data); a line that begins with white space has no name.
-func NewFile(path string) (*File, error) { return newFile(path, parseTestKeys) }
-
-// NewTestData reads a file of TestDNSData as the data set type "file" has it: name,
-// white space, value; "#" starts a comment anywhere. Other types of data sets are
-// wrapped with NewLookup.
-func NewTestData(path string) (*File, error) { return newFile(path, parseTestData) }
-
-func newFile(path string, parse func([]byte) map[string]string) (*File, error) {
-	f := &File{path: path, parse: parse}
+func NewFile(path string) (*File, error) {
+	f := &File{path: path}
 	if _, err := f.current(); err != nil {
 		return nil, err
 	}
@@ -77,7 +69,7 @@ func (f *File) current() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.records, f.stamp = f.parse(data), stamp
+	f.records, f.stamp = parseTestKeys(data), stamp
 	return f.records, nil
 }
 
@@ -94,31 +86,15 @@ func readBounded(path string) ([]byte, error) {
 	return data, err
 }
 
+// parseTestKeys never fails: what is no record is passed over, as OpenDKIM does.
 func parseTestKeys(data []byte) map[string]string {
-	return parseRecords(data, func(line string) string {
-		if strings.HasPrefix(line, "#") {
-			return ""
-		}
-		return line
-	})
-}
-
-func parseTestData(data []byte) map[string]string {
-	return parseRecords(data, func(line string) string {
-		line, _, _ = strings.Cut(line, "#")
-		return line
-	})
-}
-
-// parseRecords never fails: what is no record is passed over, as OpenDKIM does.
-func parseRecords(data []byte, strip func(string) string) map[string]string {
 	records := make(map[string]string)
 	scanner := bufio.NewScanner(bytes.NewReader(data))
 	scanner.Buffer(nil, maxTestFileBytes+1)
 	for scanner.Scan() {
-		line := strip(scanner.Text())
+		line := scanner.Text()
 		end := strings.IndexAny(line, " \t\v\f\r")
-		if end <= 0 {
+		if end <= 0 || line[0] == '#' {
 			continue
 		}
 		text := strings.Trim(line[end:], " \t\v\f\r")
