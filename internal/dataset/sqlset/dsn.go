@@ -6,6 +6,7 @@ package sqlset
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"dojang/internal/dataset"
@@ -161,9 +162,8 @@ func decode(s string) (string, error) {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] == '=' && i+2 < len(s) {
-			hi, lo := hex(s[i+1]), hex(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				out = append(out, byte(hi<<4|lo))
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				out = append(out, byte(c))
 				i += 2
 				continue
 			}
@@ -174,18 +174,6 @@ func decode(s string) (string, error) {
 		return "", errors.New("dsn: NUL byte")
 	}
 	return string(out), nil
-}
-
-func hex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
 }
 
 // query is the statement that asks for n keys. The key column comes first, so
