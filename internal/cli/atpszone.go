@@ -21,12 +21,8 @@ type atpsOptions struct {
 	config  string
 	suffix  bool   // names end in ._atps
 	hash    string // none, sha1, sha256
-	output  string
-	ttl     int    // seconds, -1 for none
 	domain  string // commands for nsupdate that add to this domain
-	soa     soaOptions
-	verbose int
-	now     time.Time
+	zoneOutput
 }
 
 const classicATPSZoneUsage = `opendkim-atpszone: usage: opendkim-atpszone [opts] [dataset]
@@ -48,7 +44,7 @@ const classicATPSZoneUsage = `opendkim-atpszone: usage: opendkim-atpszone [opts]
 // classicATPSZone is opendkim-atpszone(8).
 func classicATPSZone(ctx context.Context, s Streams, args []string) int {
 	const program = "opendkim-atpszone"
-	o := atpsOptions{hash: "sha256", ttl: -1, soa: defaultSOA(), now: time.Now()}
+	o := atpsOptions{hash: "sha256", zoneOutput: newZoneOutput()}
 	if err := o.parse(program, s.Err, args); err != nil {
 		return tell(program, s.Err, err)
 	}
@@ -66,7 +62,7 @@ func (o *atpsOptions) parse(program string, errs io.Writer, args []string) error
 		case 'u':
 			o.domain = value
 		default:
-			setZoneOption(option, value, &o.soa, &o.output, &o.ttl, &o.verbose, &numbers)
+			o.set(option, value, &numbers)
 		}
 	})
 	if numbers.err != nil {
@@ -98,29 +94,15 @@ func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) 
 	if err != nil {
 		return exitf(1, "%w", err)
 	}
-	if o.verbose > 0 {
-		fmt.Fprintf(s.Err, "%s: database opened\n", program)
-	}
-	out, err := openOutput(s.Out, o.output)
-	if err != nil {
-		return err
-	}
-	if o.domain != "" {
-		o.writeUpdates(out, domains)
-	} else {
-		o.writeZone(out, program, domains)
-	}
-	if err := out.close(); err != nil {
-		return err
-	}
-	if o.verbose > 0 {
-		plural := "s"
-		if len(domains) == 1 {
-			plural = ""
+	say := sayTo(s.Err, program, o.verbose)
+	say(1, "database opened")
+	return o.write(s.Out, say, len(domains), func(out io.Writer) {
+		if o.domain != "" {
+			o.writeUpdates(out, domains)
+		} else {
+			o.writeZone(out, program, domains)
 		}
-		fmt.Fprintf(s.Err, "%s: %d record%s written\n", program, len(domains), plural)
-	}
-	return nil
+	})
 }
 
 // signerDomains is the set's keys in order, each once, in small letters and

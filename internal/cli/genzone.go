@@ -26,13 +26,20 @@ type zoneOptions struct {
 	domainKey  bool   // names end in ._domainkey
 	fullNames  bool   // names are absolute
 	emailOnly  bool
-	output     string
-	ttl        int // seconds, -1 for none
 	nsupdate   bool
-	soa        soaOptions
-	verbose    int
-	now        time.Time
+	zoneOutput
 }
+
+// zoneOutput is what opendkim-genzone and opendkim-atpszone share.
+type zoneOutput struct {
+	output  string
+	ttl     int // seconds, -1 for none
+	soa     soaOptions
+	verbose int
+	now     time.Time
+}
+
+func newZoneOutput() zoneOutput { return zoneOutput{ttl: -1, soa: defaultSOA(), now: time.Now()} }
 
 // zoneKey is one record of the zone and the row it was made from.
 type zoneKey struct {
@@ -43,7 +50,7 @@ type zoneKey struct {
 // classicGenzone is opendkim-genzone(8).
 func classicGenzone(ctx context.Context, s Streams, args []string) int {
 	const program = "opendkim-genzone"
-	o := zoneOptions{ttl: -1, soa: defaultSOA(), now: time.Now()}
+	o := zoneOptions{zoneOutput: newZoneOutput()}
 	if err := o.parse(program, s.Err, args); err != nil {
 		return tell(program, s.Err, err)
 	}
@@ -79,7 +86,7 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 		case 'x':
 			o.config = value
 		default:
-			setZoneOption(option, value, &o.soa, &o.output, &o.ttl, &o.verbose, &numbers)
+			o.set(option, value, &numbers)
 		}
 	})
 	switch {
@@ -97,29 +104,29 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 	return nil
 }
 
-// setZoneOption sets what opendkim-genzone and opendkim-atpszone share.
-func setZoneOption(option byte, value string, soa *soaOptions, output *string, ttl, verbose *int, n *numberReader) {
+// set sets a command line's option.
+func (z *zoneOutput) set(option byte, value string, n *numberReader) {
 	switch option {
 	case 'C':
-		soa.contact = value
+		z.soa.contact = value
 	case 'E':
-		n.read(&soa.expire, "expire", value)
+		n.read(&z.soa.expire, "expire", value)
 	case 'N':
-		soa.nameservers = splitList(value)
+		z.soa.nameservers = splitList(value)
 	case 'o':
-		*output = value
+		z.output = value
 	case 'r':
-		n.read(&soa.refresh, "refresh", value)
+		n.read(&z.soa.refresh, "refresh", value)
 	case 'R':
-		n.read(&soa.retry, "retry", value)
+		n.read(&z.soa.retry, "retry", value)
 	case 'S':
-		soa.write = true
+		z.soa.write = true
 	case 't':
-		n.read(ttl, "TTL", value)
+		n.read(&z.ttl, "TTL", value)
 	case 'T':
-		n.read(&soa.minTTL, "default TTL", value)
+		n.read(&z.soa.minTTL, "default TTL", value)
 	case 'v':
-		*verbose++
+		z.verbose++
 	}
 }
 
@@ -179,24 +186,31 @@ func runClassicGenzone(ctx context.Context, program string, s Streams, o zoneOpt
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(s.Out, o.output)
+	return o.write(s.Out, say, len(keys), func(out io.Writer) {
+		if o.nsupdate {
+			o.writeUpdates(out, keys)
+		} else {
+			o.warn(keys, say)
+			o.writeZone(out, program, keys)
+		}
+	})
+}
+
+// write has so many records written where they belong, and says so.
+func (z *zoneOutput) write(stdout io.Writer, say func(int, string, ...any), records int, write func(io.Writer)) error {
+	out, err := openOutput(stdout, z.output)
 	if err != nil {
 		return err
 	}
-	if o.nsupdate {
-		o.writeUpdates(out, keys)
-	} else {
-		o.warn(keys, say)
-		o.writeZone(out, program, keys)
-	}
+	write(out)
 	if err := out.close(); err != nil {
 		return err
 	}
 	plural := "s"
-	if len(keys) == 1 {
+	if records == 1 {
 		plural = ""
 	}
-	say(1, "%d record%s written", len(keys), plural)
+	say(1, "%d record%s written", records, plural)
 	return nil
 }
 

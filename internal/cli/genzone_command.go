@@ -12,7 +12,7 @@ import (
 
 // zoneCommand is `dojang zone`.
 func zoneCommand(s Streams) *cobra.Command {
-	o := zoneOptions{soa: defaultSOA()}
+	o := zoneOptions{zoneOutput: newZoneOutput()}
 	var format, hashes string
 	c := &cobra.Command{
 		Use:   "zone [DATASET] [flags]",
@@ -48,14 +48,14 @@ change batch for the AWS command line), single-line (bare values), json.`,
 	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
 	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, single-line or json")
 	f.IntVarP(&o.ttl, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
-	addZoneFlags(f, &o.output, &o.soa)
-	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	o.addFlags(f)
 	complete(c, "format", formatNames()...)
 	return c
 }
 
-func addZoneFlags(f *pflag.FlagSet, output *string, soa *soaOptions) {
-	f.StringVarP(output, "output", "o", "", "file to write (standard output)")
+func (z *zoneOutput) addFlags(f *pflag.FlagSet) {
+	soa := &z.soa
+	f.StringVarP(&z.output, "output", "o", "", "file to write (standard output)")
 	f.BoolVarP(&soa.write, "soa", "S", false, "begin with an SOA record")
 	f.StringSliceVarP(&soa.nameservers, "nameservers", "N", nil, "names of the zone's servers for NS records, the first for the SOA too")
 	f.StringVarP(&soa.contact, "contact", "C", "", "contact address for the SOA (you at this machine)")
@@ -63,6 +63,7 @@ func addZoneFlags(f *pflag.FlagSet, output *string, soa *soaOptions) {
 	f.IntVarP(&soa.refresh, "refresh", "r", soa.refresh, "SOA: seconds between refreshes")
 	f.IntVarP(&soa.retry, "retry", "R", soa.retry, "SOA: seconds between retries")
 	f.IntVarP(&soa.minTTL, "default-ttl", "T", soa.minTTL, "SOA: time to live of negative answers in seconds")
+	f.CountVarP(&z.verbose, "verbose", "v", "tell what is done")
 }
 
 func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes string) error {
@@ -113,7 +114,7 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 
 // atpszoneCommand is `dojang atpszone`.
 func atpszoneCommand(s Streams) *cobra.Command {
-	o := atpsOptions{soa: defaultSOA()}
+	o := atpsOptions{zoneOutput: newZoneOutput()}
 	c := &cobra.Command{
 		Use:   "atpszone DATASET [flags]",
 		Short: "Write the records that authorize third-party signers",
@@ -136,8 +137,7 @@ keys are the domains; values are not used.`,
 	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
 	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
 	f.IntVarP(&o.ttl, "ttl", "t", -1, "time to live of each record in seconds")
-	addZoneFlags(f, &o.output, &o.soa)
-	f.CountVarP(&o.verbose, "verbose", "v", "tell what is done")
+	o.addFlags(f)
 	complete(c, "hash", "none", "sha1", "sha256")
 	return c
 }
