@@ -2,10 +2,23 @@
 // names, flags and output, and the same work behind `dojang <command>`.
 package cli
 
-import "io"
+import (
+	"encoding/json"
+	"io"
+)
 
 // Streams are what a command reads and writes.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+}
+
+func (s Streams) printJSON(v any) error {
+	e := json.NewEncoder(s.Out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return exitf(exIOErr, "%w", err)
+	}
+	return nil
 }

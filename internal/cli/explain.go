@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -94,15 +93,11 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 	defer world.close()
 	stories := []messageStory{}
 	for _, file := range files {
-		message, err := readMessageFile(s.In, file)
+		_, fields, body, err := parseMessageFile(s.In, file)
 		if err != nil {
-			return exitf(exNoInput, "%w", err)
+			return err
 		}
-		fields, body, err := header.Parse(message)
-		if err != nil {
-			return exitf(exDataErr, "%s: %w", file, err)
-		}
-		story := world.tell(ctx, e, fields, withCRLF(body), now)
+		story := world.tell(ctx, e, fields, body, now)
 		story.File = file
 		stories = append(stories, story)
 		if !o.json {
@@ -110,12 +105,7 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 		}
 	}
 	if o.json {
-		enc := json.NewEncoder(s.Out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(stories); err != nil {
-			return exitf(exIOErr, "%w", err)
-		}
+		return s.printJSON(stories)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -90,11 +89,8 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 		}
 	})
 	if o.json {
-		e := json.NewEncoder(s.Out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(report); err != nil {
-			return exitf(exIOErr, "%w", err)
+		if err := s.printJSON(report); err != nil {
+			return err
 		}
 	} else if len(targets) != 1 {
 		fmt.Fprintf(s.Out, "%d keys: %d right, %d failed\n", report.Passed+report.Failed, report.Passed, report.Failed)

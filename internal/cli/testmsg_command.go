@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
-	"dojang/header"
 )
 
 // testmsgCommand is `dojang testmsg`.
@@ -81,15 +79,11 @@ func (o *testmsgOptions) modernSign(s Streams, files []string) error {
 	if err != nil {
 		return exitf(exNoInput, "--key: %w", err)
 	}
-	message, err := readMessageFile(s.In, files[0])
+	message, fields, body, err := parseMessageFile(s.In, files[0])
 	if err != nil {
-		return exitf(exNoInput, "%w", err)
+		return err
 	}
-	fields, body, err := header.Parse(message)
-	if err != nil {
-		return exitf(exDataErr, "%s: %w", files[0], err)
-	}
-	field, err := o.sign(key, fields, withCRLF(body))
+	field, err := o.sign(key, fields, body)
 	if err != nil {
 		return exitf(exSoftware, "%w", err)
 	}
@@ -129,16 +123,12 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 	all := true
 	messages := []verifiedMessage{}
 	for _, file := range files {
-		message, err := readMessageFile(s.In, file)
+		_, fields, body, err := parseMessageFile(s.In, file)
 		if err != nil {
-			return exitf(exNoInput, "%w", err)
-		}
-		fields, body, err := header.Parse(message)
-		if err != nil {
-			return exitf(exDataErr, "%s: %w", file, err)
+			return err
 		}
 		m := verifiedMessage{File: file, Signatures: []verifiedSignature{}}
-		for _, result := range verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, withCRLF(body)) {
+		for _, result := range verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, body) {
 			m.add(result)
 		}
 		all = all && m.Passed
@@ -148,11 +138,8 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 		}
 	}
 	if asJSON {
-		e := json.NewEncoder(s.Out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(messages); err != nil {
-			return exitf(exIOErr, "%w", err)
+		if err := s.printJSON(messages); err != nil {
+			return err
 		}
 	}
 	if !all {

@@ -43,6 +43,17 @@ func readMessageFile(stdin io.Reader, path string) ([]byte, error) {
 	return readMessage(f)
 }
 
+// parseMessageFile is the message at path, whole and in its parts, the body with CRLF.
+func parseMessageFile(stdin io.Reader, path string) (message []byte, fields *header.List, body []byte, err error) {
+	if message, err = readMessageFile(stdin, path); err != nil {
+		return nil, nil, nil, exitf(exNoInput, "%w", err)
+	}
+	if fields, body, err = header.Parse(message); err != nil {
+		return nil, nil, nil, exitf(exDataErr, "%s: %w", path, err)
+	}
+	return message, fields, withCRLF(body), nil
+}
+
 // withCRLF is body with every line end as an MTA hands it on.
 func withCRLF(body []byte) []byte {
 	bare := bytes.Count(body, []byte("\n")) - bytes.Count(body, []byte("\r\n"))
