@@ -1,5 +1,7 @@
-// Package testutil holds what the tests of several packages share: checks for
-// real programs, key fixtures, a fake name server and a milter dialogue driver.
+// Package testutil holds what the tests of several packages share: checks for real
+// programs, the program itself, folders and keys. Below it are dnstest, a name server;
+// proctest, which runs programs; filtertest, filters and their messages; and smtptest,
+// both ends of a Postfix.
 package testutil
 
 import (
