@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dojang/internal/config"
@@ -120,18 +121,17 @@ func suggest(sockets []config.Socket) string {
 
 // order wants OpenDMARC behind us: it reads our results.
 func (r *Report) order(check, value string, sockets []config.Socket) {
-	ours, dmarc := -1, -1
-	for i, entry := range splitMilters(value) {
-		switch {
-		case matchesAny(entry, sockets):
-			ours = i
-		case strings.Contains(strings.ToLower(entry), "dmarc") || strings.HasSuffix(entry, ":8893"):
-			dmarc = i
-		}
+	entries := splitMilters(value)
+	ours := slices.IndexFunc(entries, func(entry string) bool { return matchesAny(entry, sockets) })
+	dmarc := slices.IndexFunc(entries, func(entry string) bool {
+		return strings.Contains(strings.ToLower(entry), "dmarc") || strings.HasSuffix(entry, ":8893")
+	})
+	if dmarc < 0 || ours < dmarc {
+		return
 	}
-	if ours >= 0 && dmarc >= 0 && dmarc < ours {
-		r.Add(check, Bad, "write the filter before OpenDMARC in smtpd_milters", "OpenDMARC comes before the filter in smtpd_milters: it judges mail before there is a DKIM result")
-	}
+	entry := entries[ours]
+	right := strings.Join(slices.Insert(slices.Delete(entries, ours, ours+1), dmarc, entry), ", ")
+	r.Add(check, Bad, "postconf -e 'smtpd_milters = "+right+"' && postfix reload", "OpenDMARC comes before the filter in smtpd_milters: it judges mail before there is a DKIM result")
 }
 
 func (r *Report) defaults(check string, set map[string]string) {
@@ -181,10 +181,10 @@ func (r *Report) masterOverrides(ctx context.Context, check string, p Postfix) {
 		if !ok || parameter != "smtpd_milters" || strings.TrimSpace(value) != "" {
 			continue
 		}
-		status, remedy := Warning, "remove -o smtpd_milters= from that service in master.cf, unless mail comes back to it from a content filter"
+		remove := "postconf -PX " + strings.TrimSpace(name) + " && postfix reload"
+		status, remedy := Warning, remove+"   (unless mail comes back to it from a content filter)"
 		if strings.HasPrefix(service, "submission") || strings.HasPrefix(service, "smtps") || strings.HasPrefix(service, "465") || strings.HasPrefix(service, "587") {
-			status = Bad
-			remedy = "remove -o smtpd_milters= from that service in master.cf && postfix reload"
+			status, remedy = Bad, remove
 		}
 		r.Add(check, status, remedy, "master.cf: %s has no milters: what comes by it is neither signed nor verified", strings.TrimSuffix(service, "/"))
 	}
