@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/smtp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,8 @@ func TestPostfix(t *testing.T) {
 			h := start(t, "tcp", Options{Actions: AllActions, WantHeaderLeadingSpace: true, WantSkip: true, NoReply: StepHeader, Skip: StepUnknown | StepData}, rec)
 			far, smtpd := smtptest.NewSink(t), proctest.FreeAddress(t)
 			smtptest.StartPostfix(t, testutil.SecureDir(t), far, "myhostname = mx.example.com\nmilter_default_action = tempfail\nsmtpd_milters = inet:"+h.address+"\nmilter_protocol = "+protocol+"\n", smtpd)
+			// The connection that found Postfix ready must not be taken for a message's.
+			waitFor(t, "the first connection to go", func() bool { return slices.Contains(rec.all(), "CLOSE") })
 			sent := 0
 			for name, list := range edits {
 				now = list
