@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -219,6 +220,17 @@ type ending struct {
 	asked  bool   // a signal wanted the end
 	words  string // OpenDKIM's, of a failure; "" when it ended well
 	status int    // exit status, -1 after a signal
+}
+
+// KeepName gives a process that was started anew the name that the first one was
+// called by; the kernel took that of the program's file, which a link may hide.
+//
+// Compat(opendkim 2.11): pidof, pgrep, killall, start-stop-daemon --name and
+// monitors look for "opendkim".
+func KeepName() {
+	if CurrentRole() != Starter {
+		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0) // without /proc it stays as it is
+	}
 }
 
 // outliveNoSupervisor has a worker stop when its supervisor is killed: a second

@@ -28,6 +28,7 @@ type daemon struct {
 }
 
 func (d *daemon) run(ctx context.Context) int {
+	app.KeepName()
 	// A service manager that waits for our word (Type=notify) or hands sockets over
 	// wants the process it started, and restarts it itself.
 	managed := os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("LISTEN_FDS") != ""

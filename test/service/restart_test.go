@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -32,6 +33,11 @@ func TestAutoRestart(t *testing.T) {
 	supervisor := w.background("AutoRestart yes\n")
 	w.signs()
 	first := w.worker(supervisor, 0)
+	for _, pid := range []int{supervisor, first} {
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) != "opendkim\n" {
+			t.Errorf("ps and pgrep know process %d as %q, %v", pid, name, err)
+		}
+	}
 	must(t, syscall.Kill(first, syscall.SIGKILL))
 	w.logged("notice terminated with signal 9, restarting")
 	second := w.worker(supervisor, first)

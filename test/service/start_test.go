@@ -26,6 +26,9 @@ func TestBackgroundReturnsWhenTheSocketListens(t *testing.T) {
 	if session, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Fields(string(session))[5] != strconv.Itoa(pid) {
 		t.Errorf("no session of its own: %s, %v", session, err)
 	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) != "opendkim\n" {
+		t.Errorf("ps and pgrep know it as %q, %v", name, err)
+	}
 	for fd := range 3 {
 		if to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, fd)); to != "/dev/null" {
 			t.Errorf("file descriptor %d is %s, %v", fd, to, err)
