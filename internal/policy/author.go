@@ -19,7 +19,7 @@ func (a Author) domain() string { return strings.ToLower(a.Domain) }
 
 // author finds the sender by SenderMacro or in the first of SenderHeaders that
 // is there. Compat(opendkim 2.11): of several fields with that name the topmost
-// counts, of several mailboxes in it the first.
+// counts, of several mailboxes in it the first, and ReplaceRules come before.
 func (r *Rules) author(f *Facts) (Author, *event.Event) {
 	if r.SenderMacro != "" {
 		if value := f.macro(strings.Trim(r.SenderMacro, "{}")); value != "" {
@@ -40,9 +40,10 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 		if !ok {
 			continue
 		}
-		user, domain, err := header.Address(field.Value())
+		value := r.Signing.replacedValue(field)
+		user, domain, err := header.Address(value)
 		if err != nil || user == "" || domain == "" {
-			e := event.UnparsableSender(name, string(field.Value()))
+			e := event.UnparsableSender(name, string(value))
 			return Author{}, &e
 		}
 		return Author{user, domain, name}, nil

@@ -100,13 +100,21 @@ func (s *Signing) Replaced(fields *header.List) *header.List {
 			replaced.AddRaw(field.Raw)
 			continue
 		}
-		value := string(field.Value())
-		for _, rule := range s.ReplaceRules {
-			value = rule.Match.ReplaceAllLiteralString(value, rule.With)
-		}
-		replaced.Add(field.Name(), []byte(value), true)
+		replaced.Add(field.Name(), s.replacedValue(field), true)
 	}
 	return replaced
+}
+
+// replacedValue is a field's value as ReplaceRules foresee it.
+func (s *Signing) replacedValue(field header.Field) []byte {
+	if len(s.ReplaceRules) == 0 || !s.replaces(field) {
+		return field.Value()
+	}
+	value := string(field.Value())
+	for _, rule := range s.ReplaceRules {
+		value = rule.Match.ReplaceAllLiteralString(value, rule.With)
+	}
+	return []byte(value)
 }
 
 func (s *Signing) replaces(field header.Field) bool {
