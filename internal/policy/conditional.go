@@ -13,7 +13,8 @@ const maxConditions = 4
 
 // addConditional obeys ConditionalSignatures: for each recipient's domain in the
 // set a weak signature by the first key is added, which counts only when that
-// domain signs the message too.
+// domain signs the message too. The set may also hold AUTHOR:RECIPIENT, the one
+// form that upstream looks for.
 func (r *Rules) addConditional(ctx context.Context, p *Plan, f *Facts) error {
 	if len(p.Sign) == 0 || r.ConditionalSignatures == nil {
 		return nil
@@ -27,6 +28,9 @@ func (r *Rules) addConditional(ctx context.Context, p *Plan, f *Facts) error {
 			continue
 		}
 		found, err := containsDomain(ctx, r.ConditionalSignatures, domain)
+		if err == nil && !found {
+			found, err = contains(ctx, r.ConditionalSignatures, p.Author.domain()+":"+domain)
+		}
 		if err != nil {
 			return err
 		}

@@ -21,12 +21,13 @@ func TestConditionalSignaturesAreAdded(t *testing.T) {
 		{"a list", []string{"users@list.example"}, []string{"full", "weak !cd=list.example"}},
 		{"one twice, in capitals", []string{"users@list.example", "other@LIST.example", "ann@else.example"}, []string{"full", "weak !cd=list.example"}},
 		{"two", []string{"users@list.example", "users@xn--bcher-kva.example"}, []string{"full", "weak !cd=list.example", "weak !cd=xn--bcher-kva.example"}},
+		{"for this author", []string{"users@pair.example", "users@foreign.example"}, []string{"full", "weak !cd=pair.example"}},
 		{"our own", []string{"ann@example.com"}, []string{"full"}},
 		{"none", []string{"ann@else.example", "", "@"}, []string{"full"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := tableRules(t)
-			r.ConditionalSignatures = csl(t, "list.example,bücher.example,example.com")
+			r.ConditionalSignatures = csl(t, "list.example,bücher.example,example.com,example.com:pair.example,else.example:foreign.example")
 			r.ATPS = ATPS{Domains: csl(t, "example.com"), Hash: "none"}
 			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Recipients: c.recipients, Fields: fieldsOf(t, standardHeader)}
 			p := r.Plan(context.Background(), f)
