@@ -218,7 +218,7 @@ func (b *builder) defaultKey(options keystore.Options) *keystore.SigningKey {
 	if !filepath.IsAbs(path) {
 		path = "./" + path
 	}
-	key, err := keystore.New(nil, options).Load(b.ctx, "KeyFile", keystore.Row{Domain: "%", Selector: b.config.String("Selector"), Key: path})
+	key, err := keystore.New(nil, options).Load(b.ctx, b.config.String("KeyFile"), keystore.Row{Domain: "%", Selector: b.config.String("Selector"), Key: path})
 	if err != nil {
 		b.refuse("KeyFile", keyHint(err), "%s", err)
 	}

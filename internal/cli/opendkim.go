@@ -2,15 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/pflag"
 
 	"dojang/internal/app"
 	"dojang/internal/config"
@@ -36,9 +33,8 @@ type override struct{ option, value string }
 
 // classicOpendkim is opendkim(8).
 func classicOpendkim(ctx context.Context, s Streams, args []string) int {
-	f, err := parseOpendkim(args)
-	if err != nil {
-		fmt.Fprintf(s.Err, "opendkim: %s\n", err)
+	f, ok := parseOpendkim(s.Err, args)
+	if !ok {
 		opendkimUsage(s.Err)
 		return exUsage
 	}
@@ -66,49 +62,68 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 }
 
 // parseOpendkim reads the flags of opendkim(8); those that set an option come
-// from config's table.
-func parseOpendkim(args []string) (*opendkimFlags, error) {
-	f := new(opendkimFlags)
-	flags := pflag.NewFlagSet("opendkim", pflag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
-	values := map[string]*string{}
-	switches := map[string]*bool{}
+// from config's table. It tells each mistake as getopt(3) does.
+func parseOpendkim(errs io.Writer, args []string) (f *opendkimFlags, ok bool) {
+	f = new(opendkimFlags)
+	known := map[byte]config.Flag{}
+	var spec strings.Builder
 	for _, flag := range config.Flags() {
-		name := "flag-" + flag.Letter // opendkim has no long flags; pflag wants names
-		switch {
-		case flag.Letter == "v":
-			flags.CountVarP(&f.verbose, name, "v", flag.Doc)
-		case flag.TakesValue:
-			values[flag.Letter] = flags.StringP(name, flag.Letter, "", flag.Doc)
-		default:
-			switches[flag.Letter] = flags.BoolP(name, flag.Letter, false, flag.Doc)
-		}
-	}
-	if err := flags.Parse(args); err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), "flag-", ""))
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("what is %q for?", flags.Arg(0))
-	}
-	if seconds := *values["T"]; seconds != "" {
-		if _, err := strconv.ParseUint(seconds, 0, 32); err != nil {
-			return nil, errors.New("invalid value for -T")
-		}
-	}
-	for _, flag := range config.Flags() {
-		if flag.Option == "" || !flags.Changed("flag-"+flag.Letter) {
-			continue
-		}
-		value := flag.Value
+		known[flag.Letter[0]] = flag
+		spec.WriteString(flag.Letter)
 		if flag.TakesValue {
-			value = *values[flag.Letter]
+			spec.WriteByte(':')
 		}
-		f.overrides = append(f.overrides, override{flag.Option, value})
 	}
-	f.configFile, f.extract, f.testFiles, f.fixedTime = *values["x"], *values["e"], *values["t"], *values["F"]
-	f.check, f.query, f.version = *switches["n"], *switches["Q"], *switches["V"]
-	return f, nil
+	values := map[string]string{} // of the options that flags set
+	operands, ok := shortOptions("opendkim", errs, args, spec.String(), func(letter byte, value string) {
+		flag := known[letter]
+		if !flag.TakesValue {
+			value = flag.Value
+		}
+		if flag.Option != "" {
+			values[flag.Option] = value
+			return
+		}
+		f.turn(letter, value)
+	})
+	if ok && len(operands) > 0 {
+		fmt.Fprintf(errs, "opendkim: what is %q for?\n", operands[0])
+		return nil, false
+	}
+	if seconds, given := values["DNSTimeout"]; ok && given {
+		if _, err := strconv.ParseUint(seconds, 0, 32); err != nil {
+			fmt.Fprintln(errs, "opendkim: invalid value for -T")
+			return nil, false
+		}
+	}
+	for _, flag := range config.Flags() {
+		if value, given := values[flag.Option]; given {
+			f.overrides = append(f.overrides, override{flag.Option, value})
+		}
+	}
+	return f, ok
+}
+
+// turn obeys a flag that sets no option.
+func (f *opendkimFlags) turn(letter byte, value string) {
+	switch letter {
+	case 'e':
+		f.extract = value
+	case 'F':
+		f.fixedTime = value
+	case 'n':
+		f.check = true
+	case 'Q':
+		f.query = true
+	case 't':
+		f.testFiles = value
+	case 'v':
+		f.verbose++
+	case 'V':
+		f.version = true
+	case 'x':
+		f.configFile = value
+	}
 }
 
 func opendkimUsage(w io.Writer) {

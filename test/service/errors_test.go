@@ -82,7 +82,11 @@ func TestUsageErrors(t *testing.T) {
 		code  int
 		words string
 	}{
-		{[]string{"-Z"}, 64, "opendkim: usage: opendkim -p socketfile [options]"},
+		{[]string{"-Z"}, 64, "opendkim: invalid option -- 'Z'\nopendkim: usage: opendkim -p socketfile [options]"},
+		{[]string{"-h"}, 64, "opendkim: invalid option -- 'h'\nopendkim: usage: "},
+		{[]string{"--help"}, 64, "opendkim: invalid option -- '-'\nopendkim: usage: "},
+		{[]string{"-p", "local:DIR/s", "-b"}, 64, "opendkim: option requires an argument -- 'b'\nopendkim: usage: "},
+		{[]string{"-p", "local:DIR/s", "-b=s"}, 78, "command line: Mode: "},
 		{[]string{"-p", "local:DIR/s", "more"}, 64, `"more"`},
 		{[]string{"-x"}, 64, "usage"},
 		{[]string{"-p", "local:DIR/s", "-T", "soon"}, 64, "opendkim: invalid value for -T"},
