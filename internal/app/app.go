@@ -109,13 +109,8 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 // open opens what the configuration names.
 func (a *App) open(ctx context.Context) (problems problem.List) {
 	o := a.o
-	a.account = currentAccount()
-	if spec := o.Config.String("UserID"); spec != "" {
-		account, err := LookupAccount(spec)
-		if err != nil {
-			return problem.List{noAccount(o.Config, err)}
-		}
-		a.account = account
+	if a.account, problems = AccountOf(o.Config); problems.HasErrors() {
+		return problems
 	}
 	engine, err := rsaengine.New(rsaengine.Options{Mode: o.Config.String("SigningEngine")})
 	if err != nil {

@@ -19,20 +19,26 @@ func Check(ctx context.Context, c *config.Config) problem.List {
 			problems.Addf(problem.Error, v.File, v.Line, "BaseDirectory", "make the folder, or leave the option out", "%s", reason(err))
 		}
 	}
-	account := currentAccount()
-	if spec := c.String("UserID"); spec != "" {
-		found, err := LookupAccount(spec)
-		if err != nil {
-			problems = append(problems, noAccount(c, err))
-		} else {
-			account = found
-		}
-	}
+	account, more := AccountOf(c)
+	problems = append(problems, more...)
 	built, more := Build(ctx, c, Parts{Log: slog.New(slog.DiscardHandler), Account: account})
 	if built != nil {
 		built.Snapshot.Discard()
 	}
 	return append(problems, more...)
+}
+
+// AccountOf is whom the filter would run as: UserID, or who starts it.
+func AccountOf(c *config.Config) (Account, problem.List) {
+	spec := c.String("UserID")
+	if spec == "" {
+		return currentAccount(), nil
+	}
+	account, err := LookupAccount(spec)
+	if err != nil {
+		return currentAccount(), problem.List{noAccount(c, err)}
+	}
+	return account, nil
 }
 
 func noAccount(c *config.Config, err error) problem.Problem {

@@ -162,7 +162,7 @@ func (o *atpsOptions) writeZone(w io.Writer, program string, domains []string) {
 // for them, by absolute names.
 func (o *atpsOptions) writeUpdates(w io.Writer, domains []string) {
 	zone := strings.TrimSuffix(o.domain, ".")
-	script := updateScript{w: w}
+	script := updateScript{w: w, defaultTTL: o.soa.minTTL}
 	script.begin(o.soa.primary())
 	script.in(zone)
 	for _, domain := range domains {

@@ -357,7 +357,7 @@ func (o *zoneOptions) writeZone(w io.Writer, program string, keys []zoneKey) {
 // writeUpdates writes commands for nsupdate(1), names always absolute: it
 // refuses others.
 func (o *zoneOptions) writeUpdates(w io.Writer, keys []zoneKey) {
-	script := updateScript{w: w}
+	script := updateScript{w: w, defaultTTL: o.soa.minTTL}
 	script.begin(o.soa.primary())
 	for _, k := range keys {
 		script.in(strings.TrimPrefix(strings.TrimSuffix(k.record.Name(), "."), k.record.Relative()+"."))

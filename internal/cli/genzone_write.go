@@ -23,10 +23,6 @@ func defaultSOA() soaOptions {
 	return soaOptions{expire: 604800, refresh: 10800, retry: 1800, minTTL: 86400}
 }
 
-// nsupdateTTLSeconds is the time to live where none is given: nsupdate(1)
-// cannot do without.
-const nsupdateTTLSeconds = 86400
-
 // header writes SOA and NS records in opendkim-genzone's layout. Names with a
 // dot in them are made absolute: under the zone's own name, as OpenDKIM writes
 // them, they would name no host.
@@ -125,8 +121,9 @@ func quoteEscaped(text string) string {
 
 // updateScript is the frame of commands for nsupdate(1).
 type updateScript struct {
-	w    io.Writer
-	zone string
+	w          io.Writer
+	zone       string
+	defaultTTL int // seconds: nsupdate(1) wants one on every record
 }
 
 func (u *updateScript) begin(server string) { fmt.Fprintf(u.w, "server %s\n", server) }
@@ -145,7 +142,7 @@ func (u *updateScript) in(zone string) {
 
 func (u *updateScript) add(name string, ttl int, strs string) {
 	if ttl < 0 {
-		ttl = nsupdateTTLSeconds
+		ttl = u.defaultTTL
 	}
 	fmt.Fprintf(u.w, "update add %s %d TXT %s\n", name, ttl, strs)
 }

@@ -18,11 +18,11 @@ import (
 // opendkimFlags are what the command line of opendkim(8) says beside options.
 type opendkimFlags struct {
 	configFile string
-	check      bool // -n
-	query      bool // -Q
-	version    bool // -V
-	extract    string
-	testFiles  string
+	check      bool    // -n
+	query      bool    // -Q
+	version    bool    // -V
+	extract    *string // -e
+	testFiles  *string // -t
 	fixedTime  string
 	verbose    int
 	overrides  []override
@@ -34,7 +34,7 @@ type override struct{ option, value string }
 // classicOpendkim is opendkim(8).
 func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	f, ok := parseOpendkim(s.Err, args)
-	if !ok {
+	if !ok || f.testFiles != nil && *f.testFiles == "" {
 		opendkimUsage(s.Err)
 		return exUsage
 	}
@@ -45,17 +45,21 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	case f.query:
 		return classicQuery(ctx, s)
 	}
+	named := f.configFile != ""
 	c, problems := f.load()
+	if f.verbose > 1 && !named && f.configFile != "" {
+		fmt.Fprintf(s.Err, "opendkim: using default configfile %s\n", f.configFile)
+	}
 	switch {
 	case problems.HasErrors():
 		problems.Write(s.Err)
 		return exConfig
-	case f.extract != "":
-		return extractOption(s, c, f.extract)
-	case f.testFiles != "":
-		return testMessageFiles(ctx, s, c, f)
 	case f.check:
 		return checkConfig(ctx, s, c, problems)
+	case f.extract != nil:
+		return extractOption(s, c, *f.extract)
+	case f.testFiles != nil:
+		return testMessageFiles(ctx, s, c, f)
 	}
 	d := daemon{name: "opendkim", streams: s, config: c, warnings: problems, path: f.configFile, args: strings.Join(args, " "), load: f.reload()}
 	return d.run(ctx)
@@ -108,7 +112,7 @@ func parseOpendkim(errs io.Writer, args []string) (f *opendkimFlags, ok bool) {
 func (f *opendkimFlags) turn(letter byte, value string) {
 	switch letter {
 	case 'e':
-		f.extract = value
+		f.extract = &value
 	case 'F':
 		f.fixedTime = value
 	case 'n':
@@ -116,7 +120,7 @@ func (f *opendkimFlags) turn(letter byte, value string) {
 	case 'Q':
 		f.query = true
 	case 't':
-		f.testFiles = value
+		f.testFiles = &value
 	case 'v':
 		f.verbose++
 	case 'V':
@@ -184,7 +188,11 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 // extractOption is -e: the values given for an option, one a line.
 func extractOption(s Streams, c *config.Config, name string) int {
 	if _, ok := config.Find(name); !ok {
-		fmt.Fprintf(s.Err, "opendkim: %s: no such option; did you mean %s?\n", name, config.Nearest(name))
+		fmt.Fprintf(s.Err, "opendkim: %s: no such option", name)
+		if near := config.Nearest(name); near != "" {
+			fmt.Fprintf(s.Err, "; did you mean %s?", near)
+		}
+		fmt.Fprintln(s.Err)
 		return exDataErr
 	}
 	values := c.Extract(name)

@@ -22,5 +22,5 @@ func testMessageFiles(ctx context.Context, s Streams, c *config.Config, f *opend
 		}
 		now = time.Unix(seconds, 0)
 	}
-	return testMessages(ctx, s, c, filterTest{program: "opendkim", files: strings.Split(f.testFiles, ","), verbose: f.verbose, now: now})
+	return testMessages(ctx, s, c, filterTest{program: "opendkim", files: strings.Split(*f.testFiles, ","), verbose: f.verbose, now: now})
 }

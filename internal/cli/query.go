@@ -56,8 +56,8 @@ func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, e
 	return dataset.Open(ctx, spec, dataset.Options{Openers: app.Openers(c, app.Parts{})})
 }
 
-// classicQuery is `opendkim -Q`: it reads a data set and "key/n" from standard
-// input, and asks for them when that is a terminal.
+// classicQuery is `opendkim -Q`: it reads a data set and lines "key/n" from standard
+// input, as many as come, and asks for them when that is a terminal.
 func classicQuery(ctx context.Context, s Streams) int {
 	in := bufio.NewScanner(s.In)
 	in.Buffer(nil, 1<<20)
@@ -71,11 +71,19 @@ func classicQuery(ctx context.Context, s Streams) int {
 		return exSoftware
 	}
 	defer set.Close()
-	line, ok := ask(s, in, "enter 'query/n' where 'n' is number of fields to request")
-	if !ok {
-		return exOSErr
+	for {
+		line, ok := ask(s, in, "enter 'query/n' where 'n' is number of fields to request")
+		switch {
+		case !ok:
+			fmt.Fprintln(s.Out)
+			return exOK
+		case line == "":
+			continue
+		}
+		if code := queryOnce(ctx, s, set, line); code != exOK {
+			return code
+		}
 	}
-	return queryOnce(ctx, s, set, line)
 }
 
 func ask(s Streams, in *bufio.Scanner, what string) (string, bool) {
@@ -88,7 +96,7 @@ func ask(s Streams, in *bufio.Scanner, what string) (string, bool) {
 
 func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int {
 	slash := strings.LastIndexByte(line, '/')
-	n, err := strconv.Atoi(line[slash+1:])
+	n, err := strconv.Atoi(strings.TrimSpace(line[slash+1:]))
 	if slash < 0 || err != nil || n < 0 {
 		fmt.Fprintf(s.Err, "opendkim: invalid query '%s'\n", line)
 		return exUsage
@@ -98,7 +106,7 @@ func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int
 	case errors.Is(err, dataset.ErrNotFound):
 		fmt.Fprintln(s.Out, "opendkim: dkimf_db_get(): record not found")
 	case err != nil:
-		fmt.Fprintf(s.Out, "opendkim: dkimf_db_get() returned -1: \"%s\"\n", err)
+		fmt.Fprintf(s.Err, "opendkim: dkimf_db_get() returned -1: \"%s\"\n", err)
 	}
 	for _, v := range values {
 		fmt.Fprintf(s.Out, "'%s'\n", v)

@@ -35,13 +35,18 @@ func TestFlagsThatEnd(t *testing.T) {
 		{"", []string{"-n", "-x", "DIR/bad"}, 78, "", "~DIR/bad:1: Mode: "},
 		{"", []string{"-V"}, 0, "~opendkim: OpenDKIM Filter v2.11.0\n", ""},
 		{"", []string{"-V"}, 0, "~\n\tRSA signing engine: ", ""},
+		{"", []string{"-e", "", "-x", "DIR/conf"}, 65, "", "opendkim: : no such option\n"},
+		{"", []string{"-ne", "umask", "-x", "DIR/conf"}, 0, "", ""},
+		{"", []string{"-t", "", "-x", "DIR/conf"}, 64, "", "~opendkim: usage: "},
 		{"", []string{"-e", "umask", "-x", "DIR/conf"}, 0, "7\n", ""},
 		{"", []string{"-e", "Syslog", "-x", "DIR/conf"}, 0, "True\n", ""},
 		{"", []string{"-e", "Domain", "-x", "DIR/conf"}, 78, "", ""},
 		{"", []string{"-e", "Nonsense", "-x", "DIR/conf"}, 65, "", "~no such option"},
-		{"file:DIR/table\nb/1\n", []string{"-Q"}, 0, "'2'\n", ""},
-		{"csl:a=b:c\na/2\n", []string{"-Q"}, 0, "'b'\n'c'\n", ""},
-		{"file:DIR/table\nx/1\n", []string{"-Q"}, 0, "opendkim: dkimf_db_get(): record not found\n", ""},
+		{"file:DIR/table\nb/1\n", []string{"-Q"}, 0, "'2'\n\n", ""},
+		{"csl:a=b:c\na/2\n", []string{"-Q"}, 0, "'b'\n'c'\n\n", ""},
+		{"file:DIR/table\nx/1\n", []string{"-Q"}, 0, "opendkim: dkimf_db_get(): record not found\n\n", ""},
+		{"file:DIR/table\nb/1\n\nc:d/ 1\n", []string{"-Q"}, 0, "'2'\n'3'\n\n", ""},
+		{"file:DIR/table\n", []string{"-Q"}, 0, "\n", ""},
 		{"file:DIR/table\nnonsense\n", []string{"-Q"}, 64, "", "opendkim: invalid query 'nonsense'\n"},
 		{"file:DIR/nowhere\nb/1\n", []string{"-Q"}, 70, "", "~DIR/nowhere: dkimf_db_open(): "},
 		{"", []string{"-Q"}, 71, "", ""},
@@ -95,5 +100,18 @@ func TestVersionIsWrittenAsOpenDKIMs(t *testing.T) {
 		if !strings.Contains(b.out, line) {
 			t.Errorf("OpenDKIM says %q; ours does not:\n%s", line, b.out)
 		}
+	}
+}
+
+// TestFilesAreTriedAsUserID: root runs -t beside a filter that is another user,
+// to whom the keys belong.
+func TestFilesAreTriedAsUserID(t *testing.T) {
+	w := newWorld(t)
+	w.write("conf", w.text("Mode s\nDomain example.com\nSelector sel\nKeyFile DIR/key.private\nUserID nobody\n"))
+	w.write("message", "From: a@example.com\r\n\r\nhello\r\n")
+	must(t, os.Chown(w.path("key.private"), uidOf(t, "nobody"), -1))
+	r := w.run("", "opendkim", "-x", "DIR/conf", "-t", "DIR/message")
+	if r.code != 0 || !strings.Contains(r.out, "DKIM-Signature: ") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
 	}
 }
