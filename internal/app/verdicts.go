@@ -113,7 +113,7 @@ func (b *builder) authResults() policy.AuthResults {
 		}
 		a.AuthservID = name
 	}
-	if c.Bool("SoftwareHeader") {
+	if c.Bool("SoftwareHeader") || c.Bool("X-Header") {
 		a.SoftwareHeader = "dojang Filter v" + b.parts.Version
 	}
 	return a

@@ -105,7 +105,7 @@ func TestProblems(t *testing.T) {
 		{"AuthservID = a\n", []string{"f.conf:1: AuthservID: the equals sign is part of the value (warning)", "    hint: write AuthservID a"}},
 		{"Domain a.example, \\\n", []string{"f.conf:1: Domain: a backslash at the end does not continue the line (warning)", "    hint: write all of it in one line"}},
 		{"Selector a\nSelector b\n", []string{"f.conf:2: Selector: given before, in line 1; the last one counts (warning)", "    hint: take out line 1 or line 2"}},
-		{"X-Header yes\n", []string{"f.conf:1: X-Header: an option of older releases; it has no effect (warning)", "    hint: take the line out and use SoftwareHeader"}},
+		{"InsecureKey none\n", []string{"f.conf:1: InsecureKey: an option of older releases; it has no effect (warning)", "    hint: take the line out and use UnprotectedKey"}},
 		{"ADSPAction\n", []string{"f.conf:1: ADSPAction: an option of older releases; it has no effect (warning)", "    hint: take the line out"}},
 		{"\xef\xbb\xbfMode v\n", []string{"f.conf:1: the file begins with a byte order mark (warning)", "    hint: save the file as UTF-8 without a mark; OpenDKIM refuses it"}},
 		{"AuthservID a\x00b\n", []string{"f.conf:1: a NUL byte in the line", "    hint: write the file as plain text"}},

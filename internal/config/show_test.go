@@ -15,7 +15,7 @@ import (
 
 func TestDump(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "f", "Mode v\nMode sv\nLDAPBindPassword swordfish\nKeyTable dsn:mysql://me:swordfish@db/x/table=t?keycol=k?datacol=d\nSocket local:/s both\nSocket inet:1\nX-Header no\n")
+	write(t, "f", "Mode v\nMode sv\nLDAPBindPassword swordfish\nKeyTable dsn:mysql://me:swordfish@db/x/table=t?keycol=k?datacol=d\nSocket local:/s both\nSocket inet:1\nADSPAction reject\n")
 	c, _ := Load("f")
 	c.Set("Domain", "example.com", CommandLine)
 	var b bytes.Buffer
@@ -41,7 +41,7 @@ func TestDump(t *testing.T) {
 			t.Errorf("missing: %s", w)
 		}
 	}
-	if strings.Contains(b.String(), "swordfish") || strings.Contains(b.String(), "X-Header") {
+	if strings.Contains(b.String(), "swordfish") || strings.Contains(b.String(), "ADSPAction") {
 		t.Errorf("shown:\n%s", b.String())
 	}
 	// What is shown can be read again.
@@ -95,7 +95,7 @@ func TestExplain(t *testing.T) {
 	if got := explain("KeyTabel", false); got != "There is no option \"KeyTabel\". Did you mean KeyTable?\n" {
 		t.Error(got)
 	}
-	if got := explain("x-header", true); !strings.Contains(got, "status:   historic; read, told of and ignored") || !strings.Contains(got, "instead:  SoftwareHeader") {
+	if got := explain("insecurekey", true); !strings.Contains(got, "status:   historic; read, told of and ignored") || !strings.Contains(got, "instead:  UnprotectedKey") {
 		t.Error(got)
 	}
 	for _, o := range Options() {

@@ -30,7 +30,6 @@ func historicOptions() []Option {
 		{Name: "LuaOnlySigning", Since: "2.10", instead: "SetupPolicyScript", Doc: "Let Lua scripts alone decide on signing; a SetupPolicyScript without a SigningTable does."},
 		{Name: "ResolvConf", Since: "2.5", instead: "Nameservers", Doc: "A file to read name servers from."},
 		{Name: "UnboundConfigFile", Since: "2.5", instead: "Nameservers and TrustAnchorFile", Doc: "A configuration file for the Unbound library."},
-		{Name: "X-Header", Since: "2.11", instead: "SoftwareHeader", Doc: "The former name of SoftwareHeader."},
 		{Name: "DKIMReputationFail", Since: "2.9", Doc: reputation},
 		{Name: "DKIMReputationPass", Since: "2.9", Doc: reputation},
 		{Name: "DKIMReputationReject", Since: "2.9", Doc: reputation},

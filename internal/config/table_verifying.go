@@ -73,6 +73,8 @@ func resultOptions() []Option {
 			Doc: "Adds X-DKIM-Canonicalized-Header and X-DKIM-Canonicalized-Body fields with the very bytes that were verified, base64, for a DMARC filter that puts them into failure reports (RFC 9991) and removes them."},
 		{Name: "SoftwareHeader", Type: Boolean, Default: "no", ObeyedBy: "filter",
 			Doc: "Adds a DKIM-Filter field with the filter's name, version, host and the queue ID to each message it signed or verified."},
+		{Name: "X-Header", Type: Boolean, Default: "no", ObeyedBy: "filter",
+			Doc: "The former name of SoftwareHeader. Either is enough."},
 	}
 }
 

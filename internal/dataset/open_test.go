@@ -38,13 +38,17 @@ func TestParseSpec(t *testing.T) {
 		"redis+sentinel://h/0":         {TypeRedis, "redis+sentinel://h/0"},
 		"https://h/x":                  {TypeHTTP, "https://h/x"},
 		"./KeyTable":                   {TypeList, "./KeyTable"},
+		"::1, 127.0.0.1":               {TypeList, "::1, 127.0.0.1"},
+		"beef::1,a":                    {TypeList, "beef::1,a"},
+		"beef::/16":                    {TypeList, "beef::/16"},
+		"k=d:s:/etc/k":                 {TypeList, "k=d:s:/etc/k"},
 	} {
 		got, err := ParseSpec(s)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%q: %v %s", s, err, diff)
 		}
 	}
-	for _, s := range []string{"file:", "dsn:", "a\x00b"} {
+	for _, s := range []string{"file:", "dsn:", "a\x00b", "reflie:/etc/SigningTable", `"refile:/etc/SigningTable"`, "nosuch:x"} {
 		if _, err := ParseSpec(s); err == nil {
 			t.Errorf("%q: no error", s)
 		}

@@ -2,8 +2,11 @@ package dataset
 
 import (
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"strings"
+
+	"dojang/internal/problem"
 )
 
 // The types of data sets. Openers are found under these names; the schemes of a
@@ -78,6 +81,9 @@ func ParseSpec(s string) (Spec, error) {
 		}
 		return Spec{Type: p.kind, Args: rest}, nil
 	}
+	if kind := unknownKind(s); kind != "" {
+		return Spec{}, errors.New("unknown kind of data set " + problem.Quote(kind))
+	}
 	switch {
 	case strings.HasSuffix(s, ".db"):
 		return Spec{Type: TypeDB, Args: s}, nil
@@ -85,6 +91,23 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{Type: TypeFile, Args: s}, nil
 	}
 	return Spec{Type: TypeList, Args: s}, nil
+}
+
+// unknownKind is the word before the colon of a name that is meant to have a
+// kind: one of letters, with or without a quotation mark. Lists may have colons
+// too: ::1, a=b:c, host.example:x.
+func unknownKind(s string) string {
+	kind, _, found := strings.Cut(s, ":")
+	letters := strings.TrimPrefix(kind, `"`)
+	if !found || letters == "" || strings.Trim(strings.ToLower(letters), "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	first, _, _ := strings.Cut(s, ",")
+	address, _, _ := strings.Cut(strings.TrimFunc(first, isBlank), "/")
+	if _, err := netip.ParseAddr(address); err == nil {
+		return ""
+	}
+	return kind
 }
 
 // String is the specification as it may be shown: passwords of URLs are left out.
