@@ -113,6 +113,9 @@ func (b *builder) authResults() policy.AuthResults {
 		}
 		a.AuthservID = name
 	}
+	if c.Bool("X-Header") {
+		b.parts.Log.Warn(`"X-Header" deprecated; use "SoftwareHeader" instead`)
+	}
 	if c.Bool("SoftwareHeader") || c.Bool("X-Header") {
 		a.SoftwareHeader = "dojang Filter v" + b.parts.Version
 	}

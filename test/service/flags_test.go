@@ -114,4 +114,10 @@ func TestFilesAreTriedAsUserID(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.out, "DKIM-Signature: ") {
 		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
 	}
+	// To anybody else they are not safe; the key is named by its path.
+	w.write("conf", w.text("Mode s\nDomain example.com\nSelector sel\nKeyFile DIR/key.private\n"))
+	r = w.run("", "opendkim", "-x", "DIR/conf", "-t", "DIR/message")
+	if want := w.text("DIR/conf:4: KeyFile: DIR/key.private: key data is not secure: "); r.code != 78 || !strings.Contains(r.err, want) {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
 }
