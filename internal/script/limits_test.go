@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -83,7 +84,7 @@ func TestHostileScriptsEnd(t *testing.T) {
 
 func TestTimeLimit(t *testing.T) {
 	start := time.Now()
-	got := evaluate(t, Final, message(t), `while true do end`, Options{Instructions: 1 << 40, Time: 50 * time.Millisecond})
+	got := evaluate(t, Final, message(t), `while true do end`, Options{Instructions: math.MaxInt, Time: 50 * time.Millisecond})
 	if want := "error: script.lua:1: the limit of 50ms is passed"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -92,7 +93,7 @@ func TestTimeLimit(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s, err := compile("x", []byte("while true do end"), Final, Options{Instructions: 1 << 40})
+	s, err := compile("x", []byte("while true do end"), Final, Options{Instructions: math.MaxInt})
 	if err != nil {
 		t.Fatal(err)
 	}
