@@ -1,0 +1,64 @@
+package packaging
+
+import (
+	"strings"
+	"testing"
+
+	"dojang/internal/testutil"
+)
+
+// debian sets opendkim up as people do, with a configuration and a key of their
+// own, and starts it.
+const debian = `
+cat > /etc/opendkim.conf <<'EOF'
+# set up by hand long ago
+Syslog			yes
+UserID			opendkim
+UMask			007
+Canonicalization	relaxed/simple
+OversignHeaders		From
+Domain			example.com
+Selector		old
+KeyFile			/etc/dkimkeys/old.private
+Socket			local:/run/opendkim/opendkim.sock
+PidFile			/run/opendkim/opendkim.pid
+TrustAnchorFile		/usr/share/dns/root.key
+EOF
+opendkim-genkey -D /etc/dkimkeys -d example.com -s old
+chown opendkim:opendkim /etc/dkimkeys/old.private
+systemctl enable --now opendkim
+md5sum /etc/opendkim.conf /etc/dkimkeys/old.private > /root/sums`
+
+func TestDebianPackage(t *testing.T) {
+	testutil.Need(t, "opendkim", "dpkg", "make", "deb-systemd-helper")
+	m := boot(t, packages(t, "deb", "0.0.1", "0.0.2")...)
+	m.run(debian)
+	m.signs("old")
+
+	// In Debian's place.
+	m.run("dpkg -i /root/dojang_0.0.1_*.deb; md5sum --check --quiet /root/sums; opendkim -n")
+	if v := m.run("opendkim -V"); !strings.Contains(v, "dojang") {
+		t.Errorf("/usr/sbin/opendkim is not ours: %s", v)
+	}
+	m.want("active\nenabled", "systemctl is-active opendkim; systemctl is-enabled opendkim 2>&1 | tail -1")
+	m.want("", "systemd-analyze verify opendkim.service; dpkg --verify dojang")
+	m.signs("old")
+	m.run("systemctl reload opendkim")
+	m.want("active", "systemctl is-active opendkim")
+
+	// What is left of Debian's goes, and takes nothing of ours with it.
+	m.run("dpkg -P opendkim; md5sum --check --quiet /root/sums")
+	m.want("enabled", "systemctl is-enabled opendkim")
+
+	// A new version; the service is as its administrator wants it.
+	m.run("systemctl disable opendkim; dpkg -i /root/dojang_0.0.2_*.deb; md5sum --check --quiet /root/sums")
+	m.want("disabled", "systemctl is-enabled opendkim || true")
+	m.want("0.0.2", "dpkg-query -W -f '${Version}' dojang")
+	m.run("systemctl restart opendkim")
+	m.signs("old")
+
+	// Gone, but for what is the administrator's.
+	m.run("dpkg -r dojang; md5sum --check --quiet /root/sums")
+	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /lib/systemd/system/opendkim.service 2>/dev/null || true; dpkg-divert --list '*opendkim*'")
+	m.run("dpkg -P dojang; md5sum --check --quiet /root/sums")
+}
