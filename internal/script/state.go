@@ -140,14 +140,16 @@ func (r *run) keyed(f *lua.LFunction) lua.LGFunction {
 }
 
 func (r *run) repeat(l *lua.LState) int {
-	text, n, separator := l.CheckString(1), l.CheckInt(2), l.OptString(3, "")
-	if n <= 0 || len(text)+len(separator) == 0 {
+	text, times, separator := l.CheckString(1), float64(l.CheckNumber(2)), l.OptString(3, "")
+	if !(times >= 1) || len(text)+len(separator) == 0 {
 		l.Push(lua.LString(""))
 		return 1
 	}
-	if n > r.meter.limits.MemoryBytes {
-		r.meter.allocate(l, n)
+	// The product may be more than an int holds.
+	if times*float64(len(text)+len(separator)) > float64(r.meter.limits.MemoryBytes) {
+		r.meter.allocate(l, r.meter.limits.MemoryBytes+1)
 	}
+	n := int(times)
 	r.meter.allocate(l, n*len(text)+(n-1)*len(separator))
 	whole := strings.Repeat(text+separator, n)
 	l.Push(lua.LString(whole[:len(whole)-len(separator)]))

@@ -14,8 +14,15 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/testutil"
 	"dojang/milter"
 )
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testutil.RemoveBuild()
+	os.Exit(code)
+}
 
 // packages makes the package for this machine in each of the versions.
 func packages(t *testing.T, kind string, versions ...string) []string {
