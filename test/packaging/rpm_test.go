@@ -74,7 +74,10 @@ func TestRPM(t *testing.T) {
 	m.want("active\nenabled", "systemctl is-active opendkim; systemctl is-enabled opendkim")
 	m.want("755 root opendkim\n750 root opendkim", "stat -c '%a %U %G' /etc/opendkim /etc/opendkim/keys")
 
-	// And back to EPEL's in one step, which finds the configuration.
+	m.run("echo '127.0.0.1 mail.example.com mail' > /etc/hosts; hostname mail; opendkim-default-keygen; grep -q 'default._domainkey' /etc/opendkim/keys/default.txt")
+	m.want("640 root opendkim", "stat -c '%a %U %G' /etc/opendkim/keys/default.private")
+
+	// And back to EPEL's, which finds the configuration.
 	m.run("echo 'Domain example.com' >> /etc/opendkim.conf; " + rpm + "-e dojang; " + rpm + "-i /root/rpm/RPMS/*/*.rpm")
 	if got := m.run("cat /etc/opendkim.conf"); !strings.Contains(got, "Domain example.com") {
 		t.Errorf("the configuration did not stay: %s", got)
