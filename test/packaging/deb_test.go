@@ -27,6 +27,7 @@ EOF
 opendkim-genkey -D /etc/dkimkeys -d example.com -s old
 chown opendkim:opendkim /etc/dkimkeys/old.private
 systemctl enable --now opendkim
+until [ -S /run/opendkim/opendkim.sock ]; do sleep 0.1; done
 md5sum /etc/opendkim.conf /etc/dkimkeys/old.private > /root/sums`
 
 func TestDebianPackage(t *testing.T) {
