@@ -18,9 +18,8 @@ func (m Mailbox) String() string { return m.Local + "@" + m.Domain }
 
 // Errors of the address functions.
 var (
-	ErrNoAddress        = errors.New("no address")
-	ErrSeveralAddresses = errors.New("several addresses")
-	ErrAddressSyntax    = errors.New("syntax error in address")
+	ErrNoAddress     = errors.New("no address")
+	ErrAddressSyntax = errors.New("syntax error in address")
 )
 
 // Address is the first mailbox of the value of a From, Sender or similar
@@ -38,28 +37,6 @@ func Address(value []byte) (local, domain string, err error) {
 		return "", "", err
 	case !found:
 		return "", "", ErrNoAddress
-	}
-	return first.Local, first.Domain, nil
-}
-
-// SoleAddress is Address for a field that must hold one mailbox only:
-// ErrSeveralAddresses when it holds more.
-func SoleAddress(value []byte) (local, domain string, err error) {
-	var first Mailbox
-	n := 0
-	err = eachAddress(value, func(m Mailbox) bool {
-		if n++; n == 1 {
-			first = m
-		}
-		return n < 2
-	})
-	switch {
-	case err != nil:
-		return "", "", err
-	case n == 0:
-		return "", "", ErrNoAddress
-	case n > 1:
-		return "", "", ErrSeveralAddresses
 	}
 	return first.Local, first.Domain, nil
 }

@@ -19,16 +19,6 @@ type Field struct {
 	colon int // offset of the colon; len(Raw) when there is none
 }
 
-// MakeField is a Field of raw, which it keeps. Raw must be in the form Field
-// describes.
-func MakeField(raw []byte) Field {
-	colon := bytes.IndexByte(raw, ':')
-	if colon < 0 {
-		colon = len(raw)
-	}
-	return Field{Raw: raw, colon: colon}
-}
-
 // Name is the field's name as received, without the white space some put
 // before the colon.
 func (f Field) Name() []byte {

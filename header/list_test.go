@@ -49,15 +49,20 @@ func TestAdd(t *testing.T) {
 }
 
 func TestField(t *testing.T) {
-	f := MakeField([]byte("Date \t: x: y"))
+	field := func(raw string) Field {
+		var l List
+		l.AddRaw([]byte(raw))
+		return l.At(0)
+	}
+	f := field("Date \t: x: y")
 	if string(f.Name()) != "Date" || string(f.Value()) != " x: y" || !f.Is("dATE") || f.Is("Dat") || f.Is("Dates") || f.ValueOffset() != 7 {
 		t.Errorf("%q %q", f.Name(), f.Value())
 	}
-	f = MakeField([]byte("no colon"))
+	f = field("no colon")
 	if string(f.Name()) != "no colon" || f.Value() != nil || f.ValueOffset() != 8 {
 		t.Errorf("%q %q", f.Name(), f.Value())
 	}
-	if f = MakeField(nil); len(f.Name()) != 0 || f.Value() != nil {
+	if f = field(""); len(f.Name()) != 0 || f.Value() != nil {
 		t.Error("empty field")
 	}
 }
@@ -191,15 +196,6 @@ func TestPickerIsLinear(t *testing.T) {
 		if d := time.Since(start); d > 2*time.Second {
 			t.Errorf("%s: %v", what, d)
 		}
-	}
-}
-
-func TestFold(t *testing.T) {
-	if got := Fold(" one two three four", 5, 16); got != " one two\r\n\tthree\r\n\tfour" {
-		t.Errorf("%q", got)
-	}
-	if got := Fold(strings.Repeat("x", 100), 0, 10); got != strings.Repeat("x", 100) {
-		t.Errorf("%q", got)
 	}
 }
 

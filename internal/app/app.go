@@ -120,7 +120,12 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 	}
 	a.engine = engine.Name()
 	a.metrics.SigningEngine(a.engine, func() uint64 { return engine.Stats().Faults })
-	a.parts = Parts{Engine: engineFor(engine), FastRSA: fastRSA(engine), Resolvers: new(Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter), Version: o.Version, Log: a.log, Account: a.account, Metrics: a.metrics, Published: o.Published, KeyLintTime: startLintTime}
+	a.parts = Parts{
+		Engine: engineFor(engine), FastRSA: fastRSA(engine),
+		Resolvers: new(Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter),
+		Version: o.Version, Account: a.account, Published: o.Published, KeyLintTime: startLintTime,
+		Log: a.log, Metrics: a.metrics,
+	}
 	starting := a.parts
 	starting.Starting = true
 	built, problems := Build(ctx, o.Config, starting)

@@ -217,13 +217,3 @@ func (r keyReport) serversWith(state string) int {
 	}
 	return n
 }
-
-// hasFault reports whether a fault of that code was found.
-func (r keyReport) hasFault(code string) bool {
-	for _, f := range r.Faults {
-		if f.Code == code {
-			return true
-		}
-	}
-	return false
-}

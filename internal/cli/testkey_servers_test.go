@@ -140,3 +140,13 @@ func TestServersOfAnAlias(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// hasFault reports whether a fault of that code was found.
+func (r keyReport) hasFault(code string) bool {
+	for _, f := range r.Faults {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -123,9 +123,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 }
 
 // SignsNow reports whether a plan's signatures are to be made: always, but for
-// mail that is signed anew only if it verified. Mail that names an author of a
-// domain that we sign for must have verified by a signature of that domain: a
-// stranger's own does not let him write in its name.
+// mail that is signed anew only if it verified.
 func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
@@ -137,11 +135,25 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if problem != nil {
 		return false
 	}
-	return slices.ContainsFunc(r.judge(results), func(j Judged) bool {
-		return j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && !slices.ContainsFunc(p.Sign, func(s SignRequest) bool {
-			return !related(j.Signature.Domain, s.Domain) && slices.ContainsFunc(authors, func(m header.Mailbox) bool { return related(m.Domain, s.Domain) })
-		})
-	})
+	for _, j := range r.judge(results) {
+		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && p.speaksFor(authors, j.Signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// speaksFor reports whether a good signature is enough to sign the mail of these
+// authors anew. Where one of them is of a domain that we sign for, it must be that
+// domain's: a stranger's own signature does not let him write in its name.
+func (p *Plan) speaksFor(authors []header.Mailbox, signature *dkim.Signature) bool {
+	for _, s := range p.Sign {
+		ours := slices.ContainsFunc(authors, func(m header.Mailbox) bool { return related(m.Domain, s.Domain) })
+		if ours && !related(signature.Domain, s.Domain) {
+			return false
+		}
+	}
+	return true
 }
 
 // malformed handles a message of which nobody can say who its author is.
