@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -227,7 +229,7 @@ func TestDirectoryThatHangs(t *testing.T) {
 	must(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	must(t, err)
-	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	stop(t, pid)
 	start := time.Now()
 	tb.records.expect(t, s, map[string]string{"jim@example.com": "example.com/a", "ann@example.com": "4", "x@sub.example.com": "4"})
 	if took := time.Since(start); took > 10*time.Second {
@@ -242,4 +244,23 @@ func TestDirectoryThatHangs(t *testing.T) {
 			t.Fatalf("the directory is back, but %v, %v\n%s", got, err, s.log)
 		}
 	}
+}
+
+// stop stops a process and waits until each of its threads has stopped: one that is
+// answering goes on for a moment.
+func stop(t *testing.T, pid int) {
+	t.Helper()
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	proctest.Until(t, 10*time.Second, "the threads to stop", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		must(t, err)
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			must(t, err)
+			if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return len(threads) > 0
+	})
 }
