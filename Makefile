@@ -17,7 +17,7 @@ PEERS = opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9-uti
 	pdns-server pdns-backend-sqlite3 pdns-tools sqlite3 util-linux procps man-db m4 \
 	systemd init-system-helpers iproute2 rpm qemu-user-static buildah
 
-.PHONY: build run test peers check format vet staticcheck race fuzz bench package docs clean
+.PHONY: build run test peers check format vet staticcheck race fuzz corpus bench package docs clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dojang ./cmd/dojang
@@ -60,6 +60,11 @@ race:
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) ./test/fuzz.sh
+
+# What fuzzing has found and no vector reaches goes to testdata/fuzz, where every
+# test runs it.
+corpus:
+	$(GO) run ./test/corpus
 
 bench: build
 	$(GO) run ./bench

@@ -4,9 +4,10 @@
 // reach into testdata/fuzz, where every `go test` runs them and every fuzzing
 // starts from them.
 //
-//	make fuzz FUZZTIME=90s && go run ./test/corpus
+//	make fuzz FUZZTIME=90s && make corpus
 //
-// Arguments are packages; without any, all of the module are looked at.
+// Arguments are packages; without any, all of the module are looked at. It runs in
+// the module's own folder.
 package main
 
 import (
@@ -24,7 +25,7 @@ func main() {
 	if len(packages) == 0 {
 		packages = []string{"./..."}
 	}
-	if err := run(packages); err != nil {
+	if err := run(".", packages); err != nil {
 		fmt.Fprintln(os.Stderr, "corpus:", err)
 		os.Exit(1)
 	}
@@ -32,12 +33,13 @@ func main() {
 
 var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
 
-func run(packages []string) error {
-	cache, err := output("go", "env", "GOCACHE")
+// run keeps what was found in packages of the module in dir.
+func run(dir string, packages []string) error {
+	cache, err := golang(dir, "env", "GOCACHE")
 	if err != nil {
 		return err
 	}
-	list, err := output("go", append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}}"}, packages...)...)
+	list, err := golang(dir, append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}}"}, packages...)...)
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (p *pkg) keepAll() error {
 	}
 	defer os.RemoveAll(temp)
 	p.binary, p.profile = filepath.Join(temp, "test"), filepath.Join(temp, "profile")
-	if _, err := output("go", "test", "-c", "-covermode=set", "-coverpkg=dojang/...", "-o", p.binary, p.path); err != nil {
+	if _, err := golang(p.dir, "test", "-c", "-covermode=set", "-coverpkg="+module(p.path)+"/...", "-o", p.binary, p.path); err != nil {
 		return err
 	}
 	for _, t := range targets {
@@ -209,10 +211,18 @@ func bySize(folder string) ([]string, error) {
 	return files, nil
 }
 
-func output(name string, args ...string) (string, error) {
-	out, err := exec.Command(name, args...).Output()
-	if exit, ok := err.(*exec.ExitError); ok {
-		return "", fmt.Errorf("%s %s: %w\n%s", name, args[0], err, exit.Stderr)
+// module is the first element of a package's path: that of this module has no other.
+func module(path string) string {
+	name, _, _ := strings.Cut(path, "/")
+	return name
+}
+
+func golang(dir string, args ...string) (string, error) {
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // as Output returns it
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, exit.Stderr)
 	}
 	return string(out), err
 }
