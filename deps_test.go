@@ -36,6 +36,7 @@ var below = map[string]string{
 	"internal/testutil/dnstest":    "internal/testutil",
 	"internal/testutil/proctest":   "",
 	"internal/testutil/filtertest": "dkim header milter internal/testutil internal/testutil/proctest",
+	"internal/testutil/maildkim":   "internal/testutil internal/testutil/proctest",
 	"internal/testutil/smtptest":   "internal/testutil internal/testutil/proctest",
 	"internal/doctor":              "dkim header milter internal/config internal/keystore",
 	"internal/load":                "milter",

@@ -1,7 +1,7 @@
 // Package testutil holds what the tests of several packages share: checks for real
 // programs, the program itself, folders and keys. Below it are dnstest, a name server;
-// proctest, which runs programs; filtertest, filters and their messages; and smtptest,
-// both ends of a Postfix.
+// proctest, which runs programs; filtertest, filters and their messages; smtptest, both
+// ends of an MTA, and Postfix; and maildkim, another verifier and signer.
 package testutil
 
 import (

@@ -2,7 +2,6 @@ package interop
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,40 +9,14 @@ import (
 	"testing"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/maildkim"
+	"dojang/internal/testutil/proctest"
 )
 
 // The scripts read a list of files, one "NUMBER FIELDS..." a line with tabs, on
-// standard input: one process does them all. Verifiers print "NUMBER RESULTS",
-// the results of all signatures from the top joined by commas; signers write
+// standard input: one process does them all. The verifier prints "NUMBER RESULTS",
+// the results of all signatures from the top joined by commas; the signer writes
 // NUMBER.signed beside the message.
-
-const mailDKIMVerify = `
-use strict; use Mail::DKIM::Verifier; use Mail::DKIM::DNS; use Net::DNS;
-Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(nameservers => ['127.0.0.1'], port => $ARGV[0], recurse => 1));
-while (my $line = <STDIN>) {
-	chomp $line;
-	my ($n, $file) = split /\t/, $line;
-	open(my $in, '<:raw', $file) or die "$file: $!";
-	my $v = Mail::DKIM::Verifier->new;
-	while (<$in>) { $v->PRINT($_) }
-	$v->CLOSE;
-	print $n, "\t", join(',', map { $_->result } $v->signatures), "\n";
-}`
-
-const mailDKIMSign = `
-use strict; use Mail::DKIM::Signer;
-while (my $line = <STDIN>) {
-	chomp $line;
-	my ($n, $file, $algorithm, $method, $domain, $selector, $key) = split /\t/, $line;
-	open(my $in, '<:raw', $file) or die "$file: $!";
-	my $message = do { local $/; <$in> };
-	my $s = Mail::DKIM::Signer->new(Algorithm => $algorithm, Method => $method, Domain => $domain, Selector => $selector, KeyFile => $key);
-	$s->PRINT($message);
-	$s->CLOSE;
-	open(my $out, '>:raw', "$file.signed") or die "$file: $!";
-	print $out $s->signature->as_string, "\r\n", $message;
-	close $out or die;
-}`
 
 const dkimpyVerify = `
 import sys, dkim
@@ -93,44 +66,29 @@ func files(t testing.TB, all []job, messages [][]byte) (dir, list string) {
 	return dir, b.String()
 }
 
-func run(t testing.TB, input string, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = strings.NewReader(input)
-	var errors strings.Builder
-	cmd.Stderr = &errors
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, errors.String())
-	}
-	return string(out)
-}
-
-// verifyBy runs a verifying script over messages.
-func verifyBy(t testing.TB, all []job, messages [][]byte, command ...string) []string {
+func verifyByDkimpy(t testing.TB, p *place, all []job, messages [][]byte) []string {
 	t.Helper()
 	_, list := files(t, all, messages)
 	results := make([]string, len(messages))
-	for line := range strings.Lines(run(t, list, command[0], command[1:]...)) {
+	for line := range strings.Lines(proctest.Ask(t, list, debianPython, "-c", dkimpyVerify, p.publicKeys)) {
 		var n int
 		number, result, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if _, err := fmt.Sscan(number, &n); err != nil || n >= len(results) {
-			t.Fatalf("%s says %q", command[0], line)
+			t.Fatalf("dkimpy says %q", line)
 		}
 		results[n] = result
 	}
 	return results
 }
 
-// signBy runs a signing script over messages.
-func signBy(t testing.TB, all []job, command ...string) [][]byte {
+func signByDkimpy(t testing.TB, all []job) [][]byte {
 	t.Helper()
 	raw := make([][]byte, len(all))
 	for i := range all {
 		raw[i] = all[i].raw
 	}
 	dir, list := files(t, all, raw)
-	run(t, list, command[0], command[1:]...)
+	proctest.Ask(t, list, debianPython, "-c", dkimpySign)
 	messages := make([][]byte, len(all))
 	for i := range all {
 		m, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(i)+".signed"))
@@ -140,6 +98,27 @@ func signBy(t testing.TB, all []job, command ...string) [][]byte {
 		messages[i] = m
 	}
 	return messages
+}
+
+func verifyByMailDKIM(t testing.TB, p *place, _ []job, messages [][]byte) []string {
+	t.Helper()
+	joined := make([]string, len(messages))
+	for i, results := range maildkim.Verify(t, p.dns.Addr, messages...) {
+		for j, r := range results {
+			results[j], _, _ = strings.Cut(r, " d=")
+		}
+		joined[i] = strings.Join(results, ",")
+	}
+	return joined
+}
+
+func signByMailDKIM(t testing.TB, all []job) [][]byte {
+	t.Helper()
+	list := make([]maildkim.Signing, len(all))
+	for i, j := range all {
+		list[i] = maildkim.Signing{Message: j.raw, Canonicalization: j.canonicalization, Domain: j.key.domain, Selector: selector, KeyFile: j.key.path}
+	}
+	return maildkim.Sign(t, list...)
 }
 
 // debianPython has the packaged dkim module; another python3 may come first in PATH.
@@ -164,13 +143,4 @@ func needModule(t testing.TB, debianPackage string, command ...string) {
 		t.Fatalf("%s is not installed: run `make peers`", debianPackage)
 	}
 	t.Skipf("%s is not installed: run `make peers` to include this test", debianPackage)
-}
-
-func (p *place) port(t testing.TB) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(p.dns.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -58,13 +58,13 @@ func TestTroubles(t *testing.T) {
 
 	f.start()
 	mta := startMTA(t, f.dir, "inet:"+f.socket, smtptest.NewSink(t))
-	send := func(t *testing.T, domain, code string) string {
+	send := func(t *testing.T, domain string, code int) string {
 		t.Helper()
 		c := dial(t, mta.smtp)
-		c.hello()
-		defer c.quit()
-		c.envelope("user@"+domain, "friend@example.com")
-		return c.data(code, mail("user@"+domain, "friend@example.com", "trouble", "Hello.\r\n"))
+		c.Hello()
+		defer c.Quit()
+		c.Envelope("user@"+domain, "friend@example.com")
+		return c.Data(code, mail("user@"+domain, "friend@example.com", "trouble", "Hello.\r\n"))
 	}
 	for _, trouble := range []struct{ domain, line string }{
 		{"missing.example", "can't load key from " + missing + ": No such file or directory"},
@@ -72,13 +72,13 @@ func TestTroubles(t *testing.T) {
 		{"denied.example", "can't load key from " + denied + ": Permission denied"},
 	} {
 		t.Run(trouble.domain, func(t *testing.T) {
-			send(t, trouble.domain, "451")
+			send(t, trouble.domain, 451)
 			f.log.wait(t, "^19 "+regexp.QuoteMeta(trouble.line)+"$")
 			f.log.wait(t, `^19 [0-9A-F]+: error loading key '`+regexp.QuoteMeta(trouble.domain)+`'$`)
 		})
 	}
 	t.Run("fine.example", func(t *testing.T) {
-		_, id, _ := strings.Cut(send(t, "fine.example", "250"), "queued as ")
+		_, id, _ := strings.Cut(send(t, "fine.example", 250), "queued as ")
 		f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=s1, d=fine.example)")
 	})
 	t.Run("mended", func(t *testing.T) { mend(t, f, missing, shared, denied, send) })
@@ -86,14 +86,14 @@ func TestTroubles(t *testing.T) {
 }
 
 // mend does what the troubles' remedies are, reloads, and wants signatures.
-func mend(t *testing.T, f *filter, missing, shared, denied string, send func(t *testing.T, domain, code string) string) {
+func mend(t *testing.T, f *filter, missing, shared, denied string, send func(t *testing.T, domain string, code int) string) {
 	f.genkey("missing.example", "late")
 	must(t, os.Rename(f.path("keys/late.private"), missing))
 	must(t, os.Chmod(shared, 0o600))
 	must(t, os.Chmod(f.path("locked"), 0o711))
 	f.reload("configuration reloaded")
 	for _, domain := range []string{"missing.example", "shared.example", "denied.example"} {
-		_, id, _ := strings.Cut(send(t, domain, "250"), "queued as ")
+		_, id, _ := strings.Cut(send(t, domain, 250), "queued as ")
 		f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=s1, d="+domain+")")
 	}
 }
@@ -108,10 +108,10 @@ func restarts(t *testing.T, f *filter, mta *mta) {
 	proctest.Until(t, patience, "another worker", func() bool { next := findChild(supervisor); return next != 0 && next != worker })
 	f.log.wait(t, "Filter v.* starting")
 	c := dial(t, mta.smtp)
-	c.hello()
-	id := c.send("user@fine.example", "friend@example.com", mail("user@fine.example", "friend@example.com", "again", "Hello.\r\n"))
+	c.Hello()
+	id := c.Send("user@fine.example", "friend@example.com", mail("user@fine.example", "friend@example.com", "again", "Hello.\r\n"))
 	f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=s1, d=fine.example)")
-	c.quit()
+	c.Quit()
 	must(t, syscall.Kill(supervisor, syscall.SIGTERM))
 	proctest.Until(t, patience, "the end of the supervisor", func() bool { return syscall.Kill(supervisor, 0) != nil })
 	if f.pid() != 0 {

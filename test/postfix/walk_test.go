@@ -12,6 +12,7 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/maildkim"
 	"dojang/internal/testutil/proctest"
 	"dojang/internal/testutil/smtptest"
 )
@@ -116,13 +117,13 @@ func (w *walk) startPostfix(t *testing.T) {
 
 func (w *walk) outgoing(t *testing.T) {
 	c := dial(t, w.mta.smtp)
-	c.hello()
-	id := c.send("user@foxydog.co.kr", "outgoing@example.com", mail("user@foxydog.co.kr", "outgoing@example.com", "outgoing", "Hello.\r\n"))
-	c.quit()
+	c.Hello()
+	id := c.Send("user@foxydog.co.kr", "outgoing@example.com", mail("user@foxydog.co.kr", "outgoing@example.com", "outgoing", "Hello.\r\n"))
+	c.Quit()
 	w.log.expect(t, id, signed)
 	message := w.far.Await(t, "outgoing@example.com")
 	expectSigned(t, w.dns.Addr, message, passes)
-	if got := fields(message, "Authentication-Results"); len(got) != 0 {
+	if got := smtptest.Fields(message, "Authentication-Results"); len(got) != 0 {
 		t.Errorf("a signed message carries %q", got)
 	}
 	if got := w.mta.queueID(t, "outgoing@example.com"); got != id {
@@ -143,21 +144,21 @@ func unknownClient(more ...string) []string {
 	return append([]string{infoLine + outside + " [" + outsideIP + "] not internal", infoLine + "not authenticated"}, more...)
 }
 
-func (w *walk) fromOutside(t *testing.T, address string) *client {
+func (w *walk) fromOutside(t *testing.T, address string) *smtptest.Client {
 	t.Helper()
 	c := dialAs(t, address, outside, outsideIP)
-	c.hello()
+	c.Hello()
 	return c
 }
 
 func (w *walk) incomingUnsigned(t *testing.T) {
 	c := w.fromOutside(t, w.mta.smtp)
-	id := c.send("a@example.org", "unsigned@foxydog.co.kr", mail("a@example.org", "unsigned@foxydog.co.kr", "unsigned", "Hello.\r\n"))
-	c.quit()
+	id := c.Send("a@example.org", "unsigned@foxydog.co.kr", mail("a@example.org", "unsigned@foxydog.co.kr", "unsigned", "Hello.\r\n"))
+	c.Quit()
 	w.log.expect(t, id, unknownClient("23 no signature data")...)
 	message := w.far.Await(t, "unsigned@foxydog.co.kr")
 	for _, name := range []string{"Authentication-Results", "DKIM-Signature"} {
-		if got := fields(message, name); len(got) != 0 {
+		if got := smtptest.Fields(message, name); len(got) != 0 {
 			t.Errorf("the message carries %s: %q", name, got)
 		}
 	}
@@ -171,7 +172,8 @@ func (w *walk) outsideMail(t *testing.T, to, subject string) []byte {
 		w.genkey("example.org", "org")
 		w.dns.AddRR(w.zone("example.org", "org"))
 	}
-	return sign(t, "example.org", "org", key, mail("a@example.org", to, subject, "Hello,  \r\n\r\nthis is  from outside.\r\n\r\n"))
+	message := mail("a@example.org", to, subject, "Hello,  \r\n\r\nthis is  from outside.\r\n\r\n")
+	return maildkim.Sign(t, maildkim.Signing{Message: message, Canonicalization: "relaxed/relaxed", Domain: "example.org", Selector: "org", KeyFile: key})[0]
 }
 
 const (
@@ -181,8 +183,8 @@ const (
 
 func (w *walk) incomingSigned(t *testing.T) {
 	c := w.fromOutside(t, w.mta.smtp)
-	id := c.send("a@example.org", "signed@foxydog.co.kr", w.outsideMail(t, "signed@foxydog.co.kr", "signed"))
-	c.quit()
+	id := c.Send("a@example.org", "signed@foxydog.co.kr", w.outsideMail(t, "signed@foxydog.co.kr", "signed"))
+	c.Quit()
 	w.log.expect(t, id, unknownClient(infoLine+"DKIM verification successful", infoLine+"s=org d=example.org a=rsa-sha256 SSL ")...)
 	expectResults(t, w.far.Await(t, "signed@foxydog.co.kr"), passed)
 }
@@ -190,8 +192,8 @@ func (w *walk) incomingSigned(t *testing.T) {
 func (w *walk) incomingDamaged(t *testing.T) {
 	c := w.fromOutside(t, w.mta.smtp)
 	message := bytes.Replace(w.outsideMail(t, "damaged@foxydog.co.kr", "damaged"), []byte("from outside"), []byte("from nowhere"), 1)
-	id := c.send("a@example.org", "damaged@foxydog.co.kr", message)
-	c.quit()
+	id := c.Send("a@example.org", "damaged@foxydog.co.kr", message)
+	c.Quit()
 	w.log.expect(t, id, unknownClient(infoLine+"s=org d=example.org a=rsa-sha256 SSL ", noticeLine+"bad signature data")...)
 	expectResults(t, w.far.Await(t, "damaged@foxydog.co.kr"), damaged)
 }
@@ -199,10 +201,10 @@ func (w *walk) incomingDamaged(t *testing.T) {
 // spoofed is mail from outside that claims to be ours: it must not be signed.
 func (w *walk) spoofed(t *testing.T) {
 	c := w.fromOutside(t, w.mta.smtp)
-	id := c.send("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", mail("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", "pay this", "Now.\r\n"))
-	c.quit()
+	id := c.Send("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", mail("ceo@foxydog.co.kr", "spoofed@foxydog.co.kr", "pay this", "Now.\r\n"))
+	c.Quit()
 	w.log.expect(t, id, unknownClient("23 no signature data")...)
-	if got := fields(w.far.Await(t, "spoofed@foxydog.co.kr"), "DKIM-Signature"); len(got) != 0 {
+	if got := smtptest.Fields(w.far.Await(t, "spoofed@foxydog.co.kr"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("a stranger's mail was signed: %q", got)
 	}
 }
@@ -210,15 +212,15 @@ func (w *walk) spoofed(t *testing.T) {
 // protocol2 is what Virtualmin sets: no leading space, no SKIP, no macro lists.
 func (w *walk) protocol2(t *testing.T) {
 	c := dial(t, w.mta.smtpV2)
-	c.hello()
-	id := c.send("user@foxydog.co.kr", "v2@example.com", mail("user@foxydog.co.kr", "v2@example.com", "folded\r\n\tsubject", "Hello.\r\n"))
-	c.quit()
+	c.Hello()
+	id := c.Send("user@foxydog.co.kr", "v2@example.com", mail("user@foxydog.co.kr", "v2@example.com", "folded\r\n\tsubject", "Hello.\r\n"))
+	c.Quit()
 	w.log.expect(t, id, signed)
 	expectSigned(t, w.dns.Addr, w.far.Await(t, "v2@example.com"), passes)
 
 	c = w.fromOutside(t, w.mta.smtpV2)
-	c.send("a@example.org", "v2@foxydog.co.kr", w.outsideMail(t, "v2@foxydog.co.kr", "signed"))
-	c.quit()
+	c.Send("a@example.org", "v2@foxydog.co.kr", w.outsideMail(t, "v2@foxydog.co.kr", "signed"))
+	c.Quit()
 	expectResults(t, w.far.Await(t, "v2@foxydog.co.kr"), passed)
 }
 
@@ -226,21 +228,21 @@ func (w *walk) protocol2(t *testing.T) {
 // connection: nothing of one message may show in the next.
 func (w *walk) oneSession(t *testing.T) {
 	c := dial(t, w.mta.smtp)
-	c.hello()
+	c.Hello()
 	for i := range 3 {
 		to := fmt.Sprintf("session%d@example.com", i)
-		id := c.send("user@foxydog.co.kr", to, mail("user@foxydog.co.kr", to, "of several", fmt.Sprintf("Number %d.\r\n", i)))
+		id := c.Send("user@foxydog.co.kr", to, mail("user@foxydog.co.kr", to, "of several", fmt.Sprintf("Number %d.\r\n", i)))
 		w.log.expect(t, id, signed)
-		c.envelope("gone@example.net", "gone@example.com")
-		c.command("250", "RSET")
+		c.Envelope("gone@example.net", "gone@example.com")
+		c.Command(250, "RSET")
 		to = fmt.Sprintf("foreign%d@example.com", i)
-		id = c.send("a@example.org", to, mail("a@example.org", to, "not ours", "Hello.\r\n"))
+		id = c.Send("a@example.org", to, mail("a@example.org", to, "not ours", "Hello.\r\n"))
 		w.log.expect(t, id, infoLine+"no signing table match for 'a@example.org'", "23 no signature data")
 	}
-	c.quit()
+	c.Quit()
 	for i := range 3 {
 		expectSigned(t, w.dns.Addr, w.far.Await(t, fmt.Sprintf("session%d@example.com", i)), passes)
-		if got := fields(w.far.Await(t, fmt.Sprintf("foreign%d@example.com", i)), "DKIM-Signature"); len(got) != 0 {
+		if got := smtptest.Fields(w.far.Await(t, fmt.Sprintf("foreign%d@example.com", i)), "DKIM-Signature"); len(got) != 0 {
 			t.Errorf("foreign mail was signed: %q", got)
 		}
 	}
@@ -259,11 +261,11 @@ func (w *walk) shapes(t *testing.T) {
 		"no-crlf-c": "ends \t \r\n \r\n\t\r\n",
 	}
 	c := dial(t, w.mta.smtp)
-	c.hello()
+	c.Hello()
 	for name, body := range bodies {
-		c.send("user@foxydog.co.kr", name+"@example.com", mail("user@foxydog.co.kr", name+"@example.com", "shape "+name, body))
+		c.Send("user@foxydog.co.kr", name+"@example.com", mail("user@foxydog.co.kr", name+"@example.com", "shape "+name, body))
 	}
-	c.quit()
+	c.Quit()
 	for name, body := range bodies {
 		message := w.far.Await(t, name+"@example.com")
 		if _, got, _ := bytes.Cut(message, []byte("\r\n\r\n")); string(got) != body {
@@ -294,9 +296,9 @@ func (w *walk) forgedResults(t *testing.T) {
 	for version, address := range map[string]string{"6": w.mta.smtp, "2": w.mta.smtpV2} {
 		c := w.fromOutside(t, address)
 		to := "forged" + version + "@foxydog.co.kr"
-		c.send("a@example.org", to, message)
-		c.quit()
-		got := fields(w.far.Await(t, to), "Authentication-Results")
+		c.Send("a@example.org", to, message)
+		c.Quit()
+		got := smtptest.Fields(w.far.Await(t, to), "Authentication-Results")
 		if len(got) != 1 || got[0] != theirs {
 			t.Errorf("fields left: %q, want only %q", got, theirs)
 		}
@@ -307,9 +309,9 @@ func (w *walk) reloads(t *testing.T) {
 	to := func(n int) string { return fmt.Sprintf("reload%d@example.com", n) }
 	send := func(n int) string {
 		c := dial(t, w.mta.smtp)
-		c.hello()
-		defer c.quit()
-		return c.send("user@second.example", to(n), mail("user@second.example", to(n), "second domain", "Hello.\r\n"))
+		c.Hello()
+		defer c.Quit()
+		return c.Send("user@second.example", to(n), mail("user@second.example", to(n), "second domain", "Hello.\r\n"))
 	}
 	id := send(1)
 	w.log.expect(t, id, infoLine+"no signing table match for 'user@second.example'", "23 no signature data")
@@ -338,9 +340,9 @@ func (w *walk) reloadFails(t *testing.T) {
 	write(t, w.path("opendkim.conf"), string(conf))
 
 	c := dial(t, w.mta.smtp)
-	c.hello()
-	id := c.send("user@foxydog.co.kr", "still@example.com", mail("user@foxydog.co.kr", "still@example.com", "still", "Hello.\r\n"))
-	c.quit()
+	c.Hello()
+	id := c.Send("user@foxydog.co.kr", "still@example.com", mail("user@foxydog.co.kr", "still@example.com", "still", "Hello.\r\n"))
+	c.Quit()
 	w.log.expect(t, id, signed)
 }
 
@@ -355,10 +357,10 @@ func (w *walk) stop(t *testing.T) {
 	w.log.wait(t, `^22 OpenDKIM Filter v2\.11\.0 terminating with status 0, errno = 0$`)
 
 	c := dial(t, w.mta.smtp)
-	c.hello()
-	c.send("user@foxydog.co.kr", "without@example.com", mail("user@foxydog.co.kr", "without@example.com", "without", "Hello.\r\n"))
-	c.quit()
-	if got := fields(w.far.Await(t, "without@example.com"), "DKIM-Signature"); len(got) != 0 {
+	c.Hello()
+	c.Send("user@foxydog.co.kr", "without@example.com", mail("user@foxydog.co.kr", "without@example.com", "without", "Hello.\r\n"))
+	c.Quit()
+	if got := smtptest.Fields(w.far.Await(t, "without@example.com"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("signed after the end: %q", got)
 	}
 }
@@ -370,31 +372,18 @@ func appendTo(t testing.TB, path, text string) {
 	write(t, path, string(old)+text)
 }
 
-// fields are the values of a message's header fields of a name, unfolded.
-func fields(message []byte, name string) []string {
-	head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
-	unfolded := regexp.MustCompile(`\r\n[ \t]+`).ReplaceAllString(string(head), " ")
-	var values []string
-	for line := range strings.SplitSeq(unfolded, "\r\n") {
-		if n, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(n, name) {
-			values = append(values, strings.TrimSpace(value))
-		}
-	}
-	return values
-}
-
 var signatureValue = regexp.MustCompile(`\bb=([^;]*)`)
 
 // expectResults wants one Authentication-Results field, on top of all others;
 // %s in want stands for the first characters of the signature.
 func expectResults(t testing.TB, message []byte, want string) {
 	t.Helper()
-	for _, signature := range fields(message, "DKIM-Signature") {
+	for _, signature := range smtptest.Fields(message, "DKIM-Signature") {
 		if m := signatureValue.FindStringSubmatch(signature); m != nil {
 			want = fmt.Sprintf(want, strings.ReplaceAll(m[1], " ", "")[:8])
 		}
 	}
-	got := fields(message, "Authentication-Results")
+	got := smtptest.Fields(message, "Authentication-Results")
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("Authentication-Results:\n%q\nwant\n%q", got, want)
 	}

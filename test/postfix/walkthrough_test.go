@@ -92,13 +92,13 @@ func TestWalkthroughWorks(t *testing.T) {
 		t.Errorf("the socket has mode %v", info.Mode())
 	}
 	c := dial(t, mta.smtp)
-	c.hello()
-	id := c.send("user@example.com", "friend@example.org", mail("user@example.com", "friend@example.org", "walk-through", "Hello.\r\n"))
-	c.quit()
+	c.Hello()
+	id := c.Send("user@example.com", "friend@example.org", mail("user@example.com", "friend@example.org", "walk-through", "Hello.\r\n"))
+	c.Quit()
 	f.log.expect(t, id, infoLine+"DKIM-Signature field added (s=mail2026, d=example.com)")
 	message := far.Await(t, "friend@example.org")
 	expectSigned(t, dns.Addr, message, "pass d=example.com s=mail2026 i=@example.com")
-	seen := "DKIM-Signature: " + strings.Join(fields(message, "DKIM-Signature"), "")
+	seen := "DKIM-Signature: " + strings.Join(smtptest.Fields(message, "DKIM-Signature"), "")
 	if want := strings.TrimSpace(block(t, "DKIM-Signature: ")); !strings.HasPrefix(seen, want) {
 		t.Errorf("the reader does not see %q but %q", want, seen)
 	}

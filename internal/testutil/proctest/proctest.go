@@ -163,6 +163,20 @@ func Run(t testing.TB, stdin, program string, args ...string) string {
 	return string(out)
 }
 
+// Ask is Run that returns what the program said on its standard output alone.
+func Ask(t testing.TB, stdin, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, &errors)
+	}
+	return string(out)
+}
+
 // FreeAddress is a TCP address of loopback that nobody listens at just now.
 func FreeAddress(t testing.TB) string {
 	t.Helper()

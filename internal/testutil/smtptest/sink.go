@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 // byte.
 type Sink struct {
 	Address string
+	hello   string // the reply to EHLO
 	mu      sync.Mutex
 	mail    map[string][]byte // by recipient
 }
@@ -26,12 +28,23 @@ type Sink struct {
 // NewSink starts a sink on loopback, which is closed when the test ends.
 func NewSink(t testing.TB) *Sink {
 	t.Helper()
+	return newSink(t, "250-sink.invalid\r\n250-8BITMIME\r\n250 SMTPUTF8")
+}
+
+// NewPlainSink is NewSink without extensions of SMTP: an MTA may recode 8-bit mail.
+func NewPlainSink(t testing.TB) *Sink {
+	t.Helper()
+	return newSink(t, "250 sink.invalid")
+}
+
+func newSink(t testing.TB, hello string) *Sink {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	s := &Sink{Address: l.Addr().String(), mail: map[string][]byte{}}
+	s := &Sink{Address: l.Addr().String(), hello: hello, mail: map[string][]byte{}}
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -57,7 +70,7 @@ func (s *Sink) serve(conn net.Conn) {
 		}
 		switch verb := strings.ToUpper(line[:min(4, len(line))]); verb {
 		case "EHLO":
-			say("250-sink.invalid\r\n250-8BITMIME\r\n250 SMTPUTF8")
+			say(s.hello)
 		case "RCPT":
 			if start, end := strings.IndexByte(line, '<'), strings.IndexByte(line, '>'); start >= 0 && end > start {
 				rcpts = append(rcpts, line[start+1:end])
@@ -107,15 +120,30 @@ func (s *Sink) keep(rcpts []string, message []byte) {
 // patience is for a machine with other work to do; nothing takes that long.
 const patience = 20 * time.Second
 
+// Look returns the message delivered to a recipient so far, nil for none.
+func (s *Sink) Look(rcpt string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mail[rcpt]
+}
+
 // Await returns the message delivered to a recipient.
 func (s *Sink) Await(t testing.TB, rcpt string) []byte {
 	t.Helper()
-	var message []byte
-	proctest.Until(t, patience, "mail to "+rcpt, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		message = s.mail[rcpt]
-		return message != nil
-	})
-	return message
+	proctest.Until(t, patience, "mail to "+rcpt, func() bool { return s.Look(rcpt) != nil })
+	return s.Look(rcpt)
+}
+
+var fold = regexp.MustCompile(`\r\n[ \t]+`)
+
+// Fields are the values of a message's header fields of a name, unfolded.
+func Fields(message []byte, name string) []string {
+	head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
+	var values []string
+	for line := range strings.SplitSeq(fold.ReplaceAllString(string(head), " "), "\r\n") {
+		if n, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(n, name) {
+			values = append(values, strings.TrimSpace(value))
+		}
+	}
+	return values
 }
