@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/smtptest"
 )
 
 // strict are options with an effect on each kind of mail from outside.
@@ -20,11 +23,11 @@ const (
 func TestFates(t *testing.T) {
 	m, w := newMTA(t), newWorld(t)
 	m.start(m.entrances([]entrance{
-		behind("dojang", w.filter(ours(t), w.unix("ours"), strict)),
+		behind("dojang", w.filter(filtertest.Ours(t), w.unix("ours"), strict)),
 		behind("opendkim", w.filter(opendkim(t), w.unix("theirs"), strict)),
-		behind("dojang-moves", w.filter(ours(t), w.unix("ours-moves"), strings.Replace(moves, "%", "dojang", 1))),
+		behind("dojang-moves", w.filter(filtertest.Ours(t), w.unix("ours-moves"), strings.Replace(moves, "%", "dojang", 1))),
 		behind("opendkim-moves", w.filter(opendkim(t), w.unix("theirs-moves"), strings.Replace(moves, "%", "opendkim", 1))),
-		behind("dojang-hold", w.filter(ours(t), w.unix("ours-hold"), hold)),
+		behind("dojang-hold", w.filter(filtertest.Ours(t), w.unix("ours-hold"), hold)),
 		behind("opendkim-hold", w.filter(opendkim(t), w.unix("theirs-hold"), hold)),
 	}))
 	good := w.signOutside(t, letter("a@example.org", "", "Hello.\r\n"), "relaxed/simple")[0]
@@ -35,39 +38,39 @@ func TestFates(t *testing.T) {
 			c := m.dial(t, e, outsideIP)
 			data := func(code int, message []byte, want string) {
 				t.Helper()
-				c.envelope("a@example.org", "strict."+e+"@example.com")
-				if got := c.data(code, message); got != want {
+				c.Envelope("a@example.org", "strict."+e+"@example.com")
+				if got := c.Data(code, message); got != want {
 					t.Errorf("%d %s, want %s", code, got, want)
 				}
 			}
 			data(550, bad, "5.7.0 bad DKIM signature data")
 			data(451, keyless, "4.7.5 DKIM key retrieval failed")
-			c.send("a@example.org", "discarded."+e+"@example.com", letter("a@example.org", "", "Hello.\r\n"))
-			c.send("a@example.org", "good."+e+"@example.com", good)
-			c.quit()
-			m.far.wait(t, "good."+e+"@example.com")
+			c.Send("a@example.org", "discarded."+e+"@example.com", letter("a@example.org", "", "Hello.\r\n"))
+			c.Send("a@example.org", "good."+e+"@example.com", good)
+			c.Quit()
+			m.far.Await(t, "good."+e+"@example.com")
 			for _, rcpt := range []string{"strict.", "discarded."} {
-				if got := m.far.look(rcpt + e + "@example.com"); got != nil {
+				if got := m.far.Look(rcpt + e + "@example.com"); got != nil {
 					t.Errorf("%s was delivered: %q", rcpt, got)
 				}
 			}
 		})
 		t.Run(e+" redirects", func(t *testing.T) {
 			c := m.dial(t, e+"-moves", outsideIP)
-			c.send("a@example.org", "moved."+e+"@example.com", bad)
-			c.quit()
-			got := fields(m.far.wait(t, "abuse."+e+"@example.com"), "Original-Recipient")
+			c.Send("a@example.org", "moved."+e+"@example.com", bad)
+			c.Quit()
+			got := smtptest.Fields(m.far.Await(t, "abuse."+e+"@example.com"), "Original-Recipient")
 			if len(got) != 1 || got[0] != "rfc822;moved."+e+"@example.com" {
 				t.Errorf("Original-Recipient %q", got)
 			}
-			if got := m.far.look("moved." + e + "@example.com"); got != nil {
+			if got := m.far.Look("moved." + e + "@example.com"); got != nil {
 				t.Errorf("it went to its recipient: %q", got)
 			}
 		})
 		t.Run(e+" quarantines", func(t *testing.T) {
 			c := m.dial(t, e+"-hold", outsideIP)
-			id := c.send("a@example.org", "held."+e+"@example.com", bad)
-			c.quit()
+			id := c.Send("a@example.org", "held."+e+"@example.com", bad)
+			c.Quit()
 			// Sendmail keeps what is held under another name, hf for qf, with the reason
 			// behind a q.
 			held, err := os.ReadFile(m.path("queue/hf" + id))
@@ -77,7 +80,7 @@ func TestFates(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, held)
 				}
 			}
-			if got := m.far.look("held." + e + "@example.com"); got != nil {
+			if got := m.far.Look("held." + e + "@example.com"); got != nil {
 				t.Errorf("it was delivered: %q", got)
 			}
 		})

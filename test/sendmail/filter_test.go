@@ -1,29 +1,24 @@
 package sendmail
 
 import (
-	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	testutil.RemoveBuild()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 // world is what filters and Mail::DKIM share: keys and their records.
 type world struct {
@@ -39,8 +34,8 @@ func newWorld(t testing.TB) *world {
 	testutil.NeedRoot(t)
 	testutil.Need(t, "perl", "opendkim")
 	w := &world{t: t, dir: testutil.SecureDir(t), dns: dnstest.New(t, "")}
-	w.key("example.com", "s1")
-	w.key("example.org", "org")
+	w.key("example.com", "s1", testutil.RSAKey())
+	w.key("example.org", "org", outsideKey())
 	w.write("KeyTable", "s1 example.com:s1:"+w.path("s1.private")+"\n")
 	w.write("SigningTable", "*@example.com s1\n")
 	w.write("TrustedHosts", insideIP+"\n")
@@ -55,32 +50,29 @@ func (w *world) write(name, text string) {
 	must(w.t, os.WriteFile(w.path(name), []byte(text), 0o644))
 }
 
-// key makes a key of the filter's user and publishes it.
-func (w *world) key(domain, selector string) {
+// outsideKey is the key of example.org, which must not be ours.
+var outsideKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// key publishes a key and gives it to the filter's user.
+func (w *world) key(domain, selector string, key *rsa.PrivateKey) {
 	w.t.Helper()
-	cmd := exec.Command(filepath.Join(testutil.Build(w.t), "opendkim-genkey"), "-b", "2048", "-d", domain, "-s", selector, "-D", w.dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		w.t.Fatalf("%v\n%s", err, out)
-	}
-	give(w.t, w.path(selector+".private"))
-	record, err := os.ReadFile(w.path(selector + ".txt"))
-	must(w.t, err)
-	var text strings.Builder
-	for _, m := range regexp.MustCompile(`"([^"]*)"`).FindAllSubmatch(record, -1) {
-		text.Write(m[1])
-	}
-	w.dns.AddTXT(selector+"._domainkey."+domain, text.String())
-	fmt.Fprintf(&w.publicKeys, "%s._domainkey.%s %s\n", selector, domain, &text)
+	name, file := selector+"._domainkey."+domain, selector+".private"
+	must(w.t, os.WriteFile(w.path(file), []byte(testutil.KeyPEM(key)), 0o600))
+	w.give(file)
+	w.dns.AddTXT(name, testutil.KeyRecord(key))
+	fmt.Fprintf(&w.publicKeys, "%s %s\n", name, testutil.KeyRecord(key))
 }
 
 // give makes user opendkim own a file.
-func give(t testing.TB, path string) {
-	t.Helper()
-	u, err := user.Lookup("opendkim")
-	must(t, err)
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	must(t, os.Chown(path, uid, gid))
+func (w *world) give(name string) {
+	w.t.Helper()
+	proctest.Run(w.t, "", "chown", "opendkim:opendkim", w.path(name))
 }
 
 // configuration is that of filters in these tests, and options are added to it.
@@ -109,43 +101,22 @@ SyslogSocket        /dev/null
 
 // filter is a running filter: ours, or OpenDKIM itself.
 type filter struct {
+	*proctest.Process
 	t       testing.TB
 	program string
 	conf    string
 	socket  string // as in the option Socket, and in Sendmail's S=
-	cmd     *exec.Cmd
-	said    *output
-	ended   chan struct{}
 }
 
-// output is what a program says, read while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-func ours(t testing.TB) string     { return filepath.Join(testutil.Build(t), "opendkim") }
 func opendkim(t testing.TB) string { return testutil.Need(t, "opendkim") }
 
 // tcp and unix are sockets nobody listens on yet.
-func (w *world) tcp() string { return "inet:" + freePort(w.t) + "@127.0.0.1" }
+func (w *world) tcp() string { return "inet:" + proctest.FreePort(w.t) + "@127.0.0.1" }
 
 func (w *world) unix(name string) string {
 	w.t.Helper()
 	must(w.t, os.Mkdir(w.path(name), 0o750))
-	give(w.t, w.path(name))
+	w.give(name)
 	return "local:" + w.path(name+"/filter.sock")
 }
 
@@ -153,62 +124,38 @@ func (w *world) unix(name string) string {
 func (w *world) filter(program, socket, options string) *filter {
 	w.t.Helper()
 	w.filters++
-	f := &filter{t: w.t, program: program, socket: socket, conf: w.path(fmt.Sprintf("%d.conf", w.filters))}
-	if program == ours(w.t) {
+	name := fmt.Sprintf("%d.conf", w.filters)
+	if program == filtertest.Ours(w.t) {
 		options += ourOptions
 	}
-	w.write(filepath.Base(f.conf), strings.ReplaceAll(configuration+options, "DIR", w.dir)+"Socket "+socket+"\n")
+	w.write(name, strings.ReplaceAll(configuration+options, "DIR", w.dir)+"Socket "+socket+"\n")
+	f := &filter{t: w.t, program: program, socket: socket, conf: w.path(name)}
 	f.start()
-	w.t.Cleanup(func() {
-		f.stop()
-		if w.t.Failed() {
-			w.t.Logf("%s at %s said:\n%s", f.program, f.socket, f.said)
-		}
-	})
 	return f
 }
 
 func (f *filter) start() {
 	f.t.Helper()
-	f.cmd, f.said = exec.Command(f.program, "-f", "-x", f.conf), new(output)
-	f.cmd.Stdout, f.cmd.Stderr = f.said, f.said
-	must(f.t, f.cmd.Start())
-	cmd, ended := f.cmd, make(chan struct{})
-	f.ended = ended
-	go func() { cmd.Wait(); close(ended) }()
-	eventually(f.t, f.program+" at "+f.socket, func() bool {
-		select {
-		case <-ended:
-			f.t.Fatalf("%s has ended:\n%s", f.program, f.said)
-		default:
-		}
-		conn, err := f.dial()
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	network, address := f.address()
+	f.Process = proctest.Start(f.t, exec.Command(f.program, "-f", "-x", f.conf)).Listens(patience, network, address)
+}
+
+// address is the socket's as net.Dial takes it.
+func (f *filter) address() (network, address string) {
+	if path, ok := strings.CutPrefix(f.socket, "local:"); ok {
+		return "unix", path
+	}
+	port, ip, _ := strings.Cut(strings.TrimPrefix(f.socket, "inet:"), "@")
+	return "tcp", ip + ":" + port
 }
 
 func (f *filter) dial() (net.Conn, error) {
-	if path, ok := strings.CutPrefix(f.socket, "local:"); ok {
-		return net.Dial("unix", path)
-	}
-	port, ip, _ := strings.Cut(strings.TrimPrefix(f.socket, "inet:"), "@")
-	return net.Dial("tcp", ip+":"+port)
-}
-
-func (f *filter) stop() {
-	end := syscall.SIGTERM
-	if f.program != ours(f.t) {
-		end = syscall.SIGKILL // OpenDKIM takes five seconds over it
-	}
-	f.cmd.Process.Signal(end)
-	<-f.ended
+	network, address := f.address()
+	return net.Dial(network, address)
 }
 
 // logged waits for a line of the log.
 func (f *filter) logged(t testing.TB, line string) {
 	t.Helper()
-	eventually(t, "the line "+line, func() bool { return strings.Contains("\n"+f.said.String(), "\n"+line+"\n") })
+	proctest.Until(t, patience, "the line "+line, func() bool { return strings.Contains("\n"+f.String(), "\n"+line+"\n") })
 }

@@ -2,12 +2,15 @@ package sendmail
 
 import (
 	"fmt"
-	"io"
-	"net/textproto"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
 
 // running is one filter behind Sendmail's three kinds of entrance: without it
@@ -21,7 +24,7 @@ type running struct {
 // TestLife is what happens to a filter in service.
 func TestLife(t *testing.T) {
 	r := &running{w: newWorld(t), m: newMTA(t)}
-	r.filter = r.w.filter(ours(t), r.w.unix("ours"), "")
+	r.filter = r.w.filter(filtertest.Ours(t), r.w.unix("ours"), "")
 	socket := "S=" + r.socket + ", T=S:10s;R:10s;E:1m"
 	r.m.start(r.m.entrances([]entrance{{"waits", socket + ", F=T"}, {"refuses", socket + ", F=R"}, {"goes-on", socket}}))
 	for _, step := range []struct {
@@ -45,7 +48,7 @@ func notOurs(id string) string {
 // signed wants one signature, which Mail::DKIM lets pass.
 func (r *running) signed(t *testing.T, rcpt string) {
 	t.Helper()
-	message := r.m.far.wait(t, rcpt)
+	message := r.m.far.Await(t, rcpt)
 	if got := r.w.verdicts(t, message)[0]; got != ourSignature {
 		t.Errorf("%s: Mail::DKIM says %q of\n%s", rcpt, got, message)
 	}
@@ -60,32 +63,32 @@ func (r *running) session(t *testing.T) {
 	c := r.m.dial(t, "waits", insideIP)
 	for i := range 3 {
 		to := fmt.Sprintf("session%d@example.net", i)
-		id := c.send("user@example.com", to, mine)
+		id := c.Send("user@example.com", to, mine)
 		r.logged(t, added(id))
-		c.envelope("gone@example.net", "gone@example.net")
-		c.command(250, "RSET")
-		c.command(250, "MAIL FROM:<user@example.com>")
-		c.command(553, "RCPT TO:<>")
-		c.command(250, "RSET")
-		c.command(250, "HELO again.example.org")
-		id = c.send("user@example.com", "foreign@example.net", foreign)
+		c.Envelope("gone@example.net", "gone@example.net")
+		c.Command(250, "RSET")
+		c.Command(250, "MAIL FROM:<user@example.com>")
+		c.Command(553, "RCPT TO:<>")
+		c.Command(250, "RSET")
+		c.Command(250, "HELO again.example.org")
+		id = c.Send("user@example.com", "foreign@example.net", foreign)
 		r.logged(t, id+": no signing table match for 'a@example.org'\n"+id+": no signature data")
 		r.signed(t, to)
 	}
-	c.quit()
-	if got := fields(r.m.far.wait(t, "foreign@example.net"), "DKIM-Signature"); len(got) != 0 {
+	c.Quit()
+	if got := smtptest.Fields(r.m.far.Await(t, "foreign@example.net"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("foreign mail is signed: %q", got)
 	}
 
 	c = r.m.dial(t, "waits", outsideIP)
-	id := c.send("user@example.com", "claims@example.com", mine)
+	id := c.Send("user@example.com", "claims@example.com", mine)
 	r.logged(t, notOurs(id)+id+": no signature data")
-	c.login()
-	id = c.send("user@example.com", "login@example.net", mine)
+	login(c)
+	id = c.Send("user@example.com", "login@example.net", mine)
 	r.logged(t, added(id))
 	r.signed(t, "login@example.net")
-	c.quit()
-	if got := fields(r.m.far.wait(t, "claims@example.com"), "DKIM-Signature"); len(got) != 0 {
+	c.Quit()
+	if got := smtptest.Fields(r.m.far.Await(t, "claims@example.com"), "DKIM-Signature"); len(got) != 0 {
 		t.Errorf("a stranger's mail is signed: %q", got)
 	}
 }
@@ -95,20 +98,15 @@ func (r *running) session(t *testing.T) {
 func (r *running) localSession(t *testing.T) {
 	r.m.configure("sendmail", r.m.relayPort(), fmt.Sprintf("INPUT_MAIL_FILTER(`dojang', `S=%s, F=T')dnl\n", r.socket))
 	cmd := r.m.command("-C", r.m.path("sendmail.cf"), "-bs")
-	in, err := cmd.StdinPipe()
-	must(t, err)
-	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	c := &client{t, textproto.NewConn(struct {
-		io.Reader
-		io.WriteCloser
-	}{out, in})}
-	c.hello()
-	id := c.send("user@example.com", "pipe@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	near, far := net.Pipe()
+	cmd.Stdin, cmd.Stdout = far, far
+	proctest.Start(t, cmd)
+	c := smtptest.NewClient(t, near)
+	c.Expect(220)
+	c.Hello()
+	id := c.Send("user@example.com", "pipe@example.net", letter("user@example.com", "", "Hello.\r\n"))
 	r.logged(t, added(id))
-	c.quit()
+	c.Quit()
 	r.signed(t, "pipe@example.net")
 }
 
@@ -121,24 +119,24 @@ func (r *running) sendmailCommand(t *testing.T) {
 // middle of a message, of whom Sendmail tells some by closing the connection:
 // the log has nothing of them.
 func (r *running) leavers(t *testing.T) {
-	before := r.said.String()
+	before := r.String()
 	conn, err := r.dial()
 	must(t, err)
 	conn.Close()
 	for _, lines := range []string{"", "From: a@example.com\r\n", "From: a@example.com\r\n\r\n" + strings.Repeat("text\r\n", 20000), "From: a@example.com\r\n\r\nbare\nLF\r\n.\r\n"} {
 		c := r.m.dial(t, "waits", insideIP)
-		c.envelope("user@example.com", "left@example.net")
-		c.command(354, "DATA")
+		c.Envelope("user@example.com", "left@example.net")
+		c.Command(354, "DATA")
 		c.W.WriteString(lines)
 		c.W.Flush()
 		c.Close()
 	}
 	c := r.m.dial(t, "waits", insideIP)
-	id := c.send("user@example.com", "probed@example.net", letter("user@example.com", "", "Hello.\r\n"))
-	c.quit()
+	id := c.Send("user@example.com", "probed@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	c.Quit()
 	r.logged(t, added(id))
 	time.Sleep(50 * time.Millisecond) // for a line too many
-	if got := strings.TrimPrefix(r.said.String(), before); got != added(id)+"\n" {
+	if got := strings.TrimPrefix(r.String(), before); got != added(id)+"\n" {
 		t.Errorf("the log has\n%s", got)
 	}
 }
@@ -148,17 +146,17 @@ func (r *running) leavers(t *testing.T) {
 func (r *running) reload(t *testing.T) {
 	mine := letter("user@example.com", "", "Hello.\r\n")
 	c := r.m.dial(t, "waits", insideIP)
-	c.envelope("user@example.com", "reloaded@example.net")
+	c.Envelope("user@example.com", "reloaded@example.net")
 	r.w.write("SigningTable", "*@example.net s1\n")
-	must(t, r.cmd.Process.Signal(syscall.SIGUSR1))
+	r.Signal(syscall.SIGUSR1)
 	r.logged(t, "configuration reloaded from "+r.conf)
-	c.data(250, mine)
+	c.Data(250, mine)
 	r.signed(t, "reloaded@example.net")
-	c.quit()
+	c.Quit()
 	c = r.m.dial(t, "waits", insideIP)
-	id := c.send("user@example.com", "after@example.net", mine)
+	id := c.Send("user@example.com", "after@example.net", mine)
 	r.logged(t, id+": no signing table match for 'user@example.com'\n"+id+": no signature data")
-	c.quit()
+	c.Quit()
 	r.w.write("SigningTable", "*@example.com s1\n")
 }
 
@@ -168,15 +166,16 @@ func (r *running) without(t *testing.T) {
 	mine := letter("user@example.com", "", "Hello.\r\n")
 	const mail = "MAIL FROM:<user@example.com>"
 	waits, goesOn := r.m.dial(t, "waits", insideIP), r.m.dial(t, "goes-on", insideIP)
-	waits.send("user@example.com", "before@example.net", mine)
-	r.stop()
-	waits.command(451, mail)
-	r.m.dial(t, "waits", insideIP).command(451, mail)
-	r.m.connect(t, "refuses", insideIP).expect(554)
-	for i, c := range []*client{goesOn, r.m.dial(t, "goes-on", insideIP)} {
+	waits.Send("user@example.com", "before@example.net", mine)
+	r.Signal(syscall.SIGTERM)
+	r.Wait(patience)
+	waits.Command(451, mail)
+	r.m.dial(t, "waits", insideIP).Command(451, mail)
+	r.m.connect(t, "refuses", insideIP).Expect(554)
+	for i, c := range []*smtptest.Client{goesOn, r.m.dial(t, "goes-on", insideIP)} {
 		to := fmt.Sprintf("without%d@example.net", i)
-		c.send("user@example.com", to, mine)
-		if got := fields(r.m.far.wait(t, to), "DKIM-Signature"); len(got) != 0 {
+		c.Send("user@example.com", to, mine)
+		if got := smtptest.Fields(r.m.far.Await(t, to), "DKIM-Signature"); len(got) != 0 {
 			t.Errorf("signed without a filter: %q", got)
 		}
 	}
@@ -186,7 +185,7 @@ func (r *running) without(t *testing.T) {
 func (r *running) restart(t *testing.T) {
 	r.start()
 	c := r.m.dial(t, "waits", insideIP)
-	c.send("user@example.com", "restarted@example.net", letter("user@example.com", "", "Hello.\r\n"))
-	c.quit()
+	c.Send("user@example.com", "restarted@example.net", letter("user@example.com", "", "Hello.\r\n"))
+	c.Quit()
 	r.signed(t, "restarted@example.net")
 }

@@ -1,7 +1,6 @@
 package sendmail
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/smtptest"
 )
 
 // Sendmail's package and Postfix's exclude each other, so it is not installed.
@@ -31,7 +32,7 @@ const (
 type mta struct {
 	t    testing.TB
 	dir  string
-	far  *sink
+	far  *smtptest.Sink
 	port map[string]string // by entrance
 }
 
@@ -48,7 +49,7 @@ func behind(name string, f *filter) entrance {
 func (m *mta) entrances(list []entrance) string {
 	var b strings.Builder
 	for _, e := range list {
-		m.port[e.name] = freePort(m.t)
+		m.port[e.name] = proctest.FreePort(m.t)
 		fmt.Fprintf(&b, "MAIL_FILTER(`%s', `%s')dnl\n", e.name, e.filter)
 		fmt.Fprintf(&b, "DAEMON_OPTIONS(`Name=%s, Family=inet, Addr=127.0.0.1, Port=%s, InputMailFilters=%[1]s')dnl\n", e.name, m.port[e.name])
 	}
@@ -60,7 +61,7 @@ func newMTA(t testing.TB) *mta {
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, programs+"sendmail", "m4", "unshare", "hostname")
-	m := &mta{t: t, dir: testutil.SecureDir(t), far: newSink(t), port: map[string]string{}}
+	m := &mta{t: t, dir: testutil.SecureDir(t), far: smtptest.NewPlainSink(t), port: map[string]string{}}
 	for _, sub := range []string{"queue", "client"} {
 		must(t, os.Mkdir(m.path(sub), 0o770))
 	}
@@ -86,11 +87,7 @@ func (m *mta) configure(name, port, lines string) {
 	mc, err := os.ReadFile("testdata/" + name + ".mc")
 	must(m.t, err)
 	m.write(name+".mc", strings.NewReplacer("@MACROS@", macros, "@DIR@", m.dir, "@PORT@", port, "@LINES@", lines).Replace(string(mc)))
-	cf, err := exec.Command("m4", m.path(name+".mc")).Output()
-	if err != nil {
-		m.t.Fatalf("m4: %v\n%s", err, err.(*exec.ExitError).Stderr)
-	}
-	m.write(name+".cf", string(cf))
+	m.write(name+".cf", proctest.Ask(m.t, "", "m4", m.path(name+".mc")))
 }
 
 // start starts Sendmail with further lines in its mc file.
@@ -98,32 +95,22 @@ func (m *mta) start(lines string) {
 	m.t.Helper()
 	m.configure("sendmail", m.relayPort(), lines)
 	cmd := m.command("-C", m.path("sendmail.cf"), "-bD", "-q1h", "-X", m.path("traffic"))
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.WaitDelay = time.Second // its children may hold on to them
-	must(m.t, cmd.Start())
+	cmd.WaitDelay = time.Second // its children may hold on to what it says
 	m.t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
 		if m.t.Failed() {
 			traffic, _ := os.ReadFile(m.path("traffic"))
-			m.t.Logf("Sendmail said: %s\nits traffic:\n%s", &said, traffic[max(0, len(traffic)-6000):])
+			m.t.Logf("Sendmail's traffic:\n%s", traffic[max(0, len(traffic)-6000):])
 		}
 	})
-	for name, port := range m.port {
-		eventually(m.t, "Sendmail's entrance "+name, func() bool {
-			conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		})
+	sendmail := proctest.Start(m.t, cmd)
+	for _, port := range m.port {
+		sendmail.Listens(patience, "tcp", "127.0.0.1:"+port)
 	}
 }
 
 // relayPort is where mail goes on to.
 func (m *mta) relayPort() string {
-	_, port, _ := net.SplitHostPort(m.far.address)
+	_, port, _ := net.SplitHostPort(m.far.Address)
 	return port
 }
 
@@ -131,9 +118,9 @@ func (m *mta) relayPort() string {
 func (m *mta) submit(t testing.TB, entrance, from, to string, message []byte) {
 	t.Helper()
 	m.configure("submit", m.port[entrance], "")
-	must(t, exec.Command("chown", "mail:mail", m.path("client")).Run())
+	proctest.Run(t, "", "chown", "mail:mail", m.path("client"))
 	cmd := m.command("-C", m.path("submit.cf"), "-i", "-f", from, to)
-	cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")))
+	cmd.Stdin = strings.NewReader(strings.ReplaceAll(string(message), "\r\n", "\n"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sendmail: %v\n%s", err, out)
 	}
@@ -144,15 +131,6 @@ func (m *mta) submit(t testing.TB, entrance, from, to string, message []byte) {
 func (m *mta) command(args ...string) *exec.Cmd {
 	script := `mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf && hostname ` + host + ` && shift && exec "$@"`
 	return exec.Command("unshare", append([]string{"-m", "-u", "--propagation", "private", "sh", "-c", script, "sh", m.dir, programs + "sendmail"}, args...)...)
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 func must(t testing.TB, err error) {

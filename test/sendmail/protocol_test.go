@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/smtptest"
 	"dojang/milter"
 )
 
@@ -34,17 +36,17 @@ func TestMacros(t *testing.T) {
 	}
 	var filters []entrance
 	for _, c := range cases {
-		filters = append(filters, behind(c.name, w.filter(ours(t), w.unix(c.name), c.options)))
+		filters = append(filters, behind(c.name, w.filter(filtertest.Ours(t), w.unix(c.name), c.options)))
 	}
 	m.start(m.entrances(filters))
 	for _, x := range cases {
 		c := m.dial(t, x.name, outsideIP)
 		if x.login {
-			c.login()
+			login(c)
 		}
-		c.send("user@example.com", x.name+"@example.com", letter("user@example.com", "", "Hello.\r\n"))
-		c.quit()
-		if got := len(fields(m.far.wait(t, x.name+"@example.com"), "DKIM-Signature")) == 1; got != x.signed {
+		c.Send("user@example.com", x.name+"@example.com", letter("user@example.com", "", "Hello.\r\n"))
+		c.Quit()
+		if got := len(smtptest.Fields(m.far.Await(t, x.name+"@example.com"), "DKIM-Signature")) == 1; got != x.signed {
 			t.Errorf("%s: signed is %v, want %v", x.name, got, x.signed)
 		}
 	}
@@ -54,16 +56,16 @@ func TestMacros(t *testing.T) {
 // beginning is signed, and a whole connection.
 func TestSkipped(t *testing.T) {
 	m, w := newMTA(t), newWorld(t)
-	peer := w.filter(ours(t), w.unix("peer"), "PeerList "+insideIP+"\n")
+	peer := w.filter(filtertest.Ours(t), w.unix("peer"), "PeerList "+insideIP+"\n")
 	m.start(m.entrances([]entrance{
-		behind("begin", w.filter(ours(t), w.unix("begin"), "MaximumSignedBytes 1000\n")),
+		behind("begin", w.filter(filtertest.Ours(t), w.unix("begin"), "MaximumSignedBytes 1000\n")),
 		behind("peer", peer),
 	}))
 	long := letter("user@example.com", "", strings.Repeat("0123456789\r\n", 100_000))
 	m.passages(t, w, "begin", []passage{{"first", insideIP, long, ourSignature, nil}})
-	before := peer.said.String()
+	before := peer.String()
 	m.passages(t, w, "peer", []passage{{"second", insideIP, long, "", nil}})
-	if got := strings.TrimPrefix(peer.said.String(), before); got != "" {
+	if got := strings.TrimPrefix(peer.String(), before); got != "" {
 		t.Errorf("the filter says of a peer's mail: %s", got)
 	}
 }
@@ -73,7 +75,7 @@ func TestSkipped(t *testing.T) {
 func TestOldSendmail(t *testing.T) {
 	m, w := newMTA(t), newWorld(t)
 	const always = "AlwaysAddARHeader yes\n"
-	f := w.filter(ours(t), w.unix("ours"), always+"MilterDebug 1\n")
+	f := w.filter(filtertest.Ours(t), w.unix("ours"), always+"MilterDebug 1\n")
 	m.start(m.entrances([]entrance{
 		{"dojang", "S=" + old(t, f) + ", F=T"},
 		{"opendkim", "S=" + old(t, w.filter(opendkim(t), w.unix("theirs"), always)) + ", F=T"},
@@ -90,7 +92,7 @@ func TestOldSendmail(t *testing.T) {
 				{"inside", insideIP, mine, ourSignature, nil},
 				{"login", "login", mine, ourSignature, nil},
 				{"outside", outsideIP, mine, "", []string{host + "; dkim=none"}},
-				{"signed", outsideIP, w.signOutside(t, far, "simple/simple")[0], "pass d=example.org s=org", []string{passed}},
+				{"signed", outsideIP, w.signOutside(t, far, "simple/simple")[0], "pass d=example.org s=org i=@example.org", []string{passed}},
 			})
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"dojang/internal/testutil/filtertest"
 )
 
 // TestRewriting: Sendmail writes lists of addresses anew when it sends a message
@@ -18,13 +20,13 @@ func TestRewriting(t *testing.T) {
 	)
 	w.write("rules", ",[[:space:]]*\t, \n")
 	filters := []entrance{
-		behind("simple", w.filter(ours(t), w.unix("1"), "")),
-		behind("relaxed", w.filter(ours(t), w.unix("2"), relaxed)),
-		behind("omit", w.filter(ours(t), w.unix("3"), omit)),
+		behind("simple", w.filter(filtertest.Ours(t), w.unix("1"), "")),
+		behind("relaxed", w.filter(filtertest.Ours(t), w.unix("2"), relaxed)),
+		behind("omit", w.filter(filtertest.Ours(t), w.unix("3"), omit)),
 		behind("opendkim-simple", w.filter(opendkim(t), w.unix("4"), "")),
 		behind("opendkim-relaxed", w.filter(opendkim(t), w.unix("5"), relaxed)),
 		behind("opendkim-omit", w.filter(opendkim(t), w.unix("6"), omit)),
-		behind("rules", w.filter(ours(t), w.unix("7"), rules)), // OpenDKIM does not come back from such a rule
+		behind("rules", w.filter(filtertest.Ours(t), w.unix("7"), rules)), // OpenDKIM does not come back from such a rule
 	}
 	m.start(m.entrances(filters))
 	cases := []struct{ field, sent, simple, relaxed, rules string }{
@@ -45,9 +47,9 @@ func TestRewriting(t *testing.T) {
 		for _, e := range filters {
 			rcpt := fmt.Sprintf("%s%d@example.net", e.name, i)
 			c := m.dial(t, e.name, insideIP)
-			c.send("user@example.com", rcpt, []byte("From: Sender <user@example.com>\r\n"+cases[i].field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
-			c.quit()
-			got = append(got, m.far.wait(t, rcpt))
+			c.Send("user@example.com", rcpt, []byte("From: Sender <user@example.com>\r\n"+cases[i].field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+			c.Quit()
+			got = append(got, m.far.Await(t, rcpt))
 		}
 		if c.sent == "" {
 			c.sent = c.field
@@ -60,7 +62,7 @@ func TestRewriting(t *testing.T) {
 	for i, c := range cases {
 		want := []string{c.simple, c.relaxed, "pass", c.simple, c.relaxed, "pass", c.rules}
 		for j, e := range filters {
-			if got := verdicts[i*len(filters)+j]; got != want[j]+" d=example.com s=s1" {
+			if got := verdicts[i*len(filters)+j]; got != want[j]+" d=example.com s=s1 i=@example.com" {
 				t.Errorf("%s, %q: Mail::DKIM says %q, want %s", e.name, c.field, got, want[j])
 			}
 		}

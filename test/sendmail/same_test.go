@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/smtptest"
 )
 
 // letter is a message with further header fields.
@@ -26,8 +29,8 @@ const (
 func TestSame(t *testing.T) {
 	m, w := newMTA(t), newWorld(t)
 	filters := []entrance{
-		behind("dojang-inet", w.filter(ours(t), w.tcp(), "AlwaysAddARHeader yes\n")),
-		behind("dojang-local", w.filter(ours(t), w.unix("ours"), "AlwaysAddARHeader yes\n")),
+		behind("dojang-inet", w.filter(filtertest.Ours(t), w.tcp(), "AlwaysAddARHeader yes\n")),
+		behind("dojang-local", w.filter(filtertest.Ours(t), w.unix("ours"), "AlwaysAddARHeader yes\n")),
 		behind("opendkim", w.filter(opendkim(t), w.unix("theirs"), "AlwaysAddARHeader yes\n")),
 	}
 	m.start(m.entrances(filters))
@@ -47,7 +50,7 @@ type passage struct {
 }
 
 const (
-	ourSignature = "pass d=example.com s=s1"
+	ourSignature = "pass d=example.com s=s1 i=@example.com"
 	passed       = host + "; dkim=pass (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=B"
 	damaged      = host + `; dkim=fail reason="signature verification failed" (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=B`
 	theirs       = "mx.example.org; spf=pass smtp.mailfrom=a@example.org"
@@ -66,9 +69,9 @@ func (w *world) letters(t *testing.T) []passage {
 		{"blank lines", insideIP, our("", "\r\n\r\n\r\n"), ourSignature, nil},
 		{"long lines", insideIP, our("", strings.Repeat(strings.Repeat("x", 900)+"\r\n", 300)), ourSignature, nil},
 		{"no date", insideIP, bytes.Replace(our("", "Hello.\r\n"), []byte("Date: Mon, 02 Nov 2026 09:30:00 +0900\r\n"), nil, 1), ourSignature, nil},
-		{"signed simple", outsideIP, far[0], "pass d=example.org s=org", []string{passed}},
-		{"signed relaxed", outsideIP, far[1], "pass d=example.org s=org", []string{passed}},
-		{"damaged", outsideIP, bytes.Replace(far[1], []byte(".dot"), []byte(".dog"), 1), "fail d=example.org s=org", []string{damaged}},
+		{"signed simple", outsideIP, far[0], "pass d=example.org s=org i=@example.org", []string{passed}},
+		{"signed relaxed", outsideIP, far[1], "pass d=example.org s=org i=@example.org", []string{passed}},
+		{"damaged", outsideIP, bytes.Replace(far[1], []byte(".dot"), []byte(".dog"), 1), "fail d=example.org s=org i=@example.org", []string{damaged}},
 		{"forged", outsideIP, append([]byte(claim+"X-Between: 1\r\n"+claim+"Authentication-Results: "+theirs+"\r\n"+claim), letter("a@example.org", "", "Hello.\r\n")...),
 			"", []string{host + "; dkim=none", theirs}},
 	}
@@ -84,11 +87,11 @@ func (m *mta) passages(t *testing.T, w *world, entrance string, list []passage) 
 		}
 		c := m.dial(t, entrance, from)
 		if p.from == "login" {
-			c.login()
+			login(c)
 		}
-		c.send("user@example.net", p.rcpt(entrance), p.message)
-		c.quit()
-		got = append(got, m.far.wait(t, p.rcpt(entrance)))
+		c.Send("user@example.net", p.rcpt(entrance), p.message)
+		c.Quit()
+		got = append(got, m.far.Await(t, p.rcpt(entrance)))
 	}
 	verdicts := w.verdicts(t, got...)
 	for i, p := range list {
@@ -108,26 +111,11 @@ func (p passage) rcpt(entrance string) string {
 // results are a message's Authentication-Results, without what is the
 // signature's own and the result that only OpenDKIM gives (docs/differences.md).
 func results(message []byte) []string {
-	values := fields(message, "Authentication-Results")
+	values := smtptest.Fields(message, "Authentication-Results")
 	for i, v := range values {
 		values[i] = strings.TrimSuffix(shortB.ReplaceAllString(v, "header.b=B"), "; dkim-atps=neutral")
 	}
 	return values
 }
 
-var (
-	fold   = regexp.MustCompile(`\r\n[ \t]+`)
-	shortB = regexp.MustCompile(`header\.b="?[A-Za-z0-9+/]{8}"?`)
-)
-
-// fields are the values of a message's header fields of a name, unfolded.
-func fields(message []byte, name string) []string {
-	head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
-	var values []string
-	for line := range strings.SplitSeq(fold.ReplaceAllString(string(head), " "), "\r\n") {
-		if n, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(n, name) {
-			values = append(values, strings.TrimSpace(value))
-		}
-	}
-	return values
-}
+var shortB = regexp.MustCompile(`header\.b="?[A-Za-z0-9+/]{8}"?`)

@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
 )
 
 // TestWalkthroughWorks writes the lines of the walk-through into sendmail.mc and
@@ -18,23 +21,23 @@ func TestWalkthroughWorks(t *testing.T) {
 	}
 	w := newWorld(t)
 	const options = "Canonicalization relaxed/simple\n"
-	inet, local := w.filter(ours(t), w.tcp(), options), w.filter(ours(t), w.unix("ours"), options)
+	inet, local := w.filter(filtertest.Ours(t), w.tcp(), options), w.filter(filtertest.Ours(t), w.unix("ours"), options)
 	place := strings.NewReplacer("inet:8891@127.0.0.1", inet.socket, "local:/run/opendkim/opendkim.sock", local.socket)
 	for _, c := range []struct{ name, lines, verdict string }{
 		{"inet", lines[0] + lines[2], ourSignature},
 		{"local", lines[1] + lines[2], ourSignature},
-		{"recoded", lines[0], "fail d=example.com s=s1"},
+		{"recoded", lines[0], "fail d=example.com s=s1 i=@example.com"},
 	} {
 		m := newMTA(t)
-		m.port["MTA"] = freePort(t)
+		m.port["MTA"] = proctest.FreePort(t)
 		// Mail goes on as it does without a relay.
 		m.start("define(`SMART_HOST', `esmtp:[127.0.0.1]')dnl\ndefine(`ESMTP_MAILER_ARGS', `TCP $h " + m.relayPort() + "')dnl\n" +
 			"DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=127.0.0.1, Port=" + m.port["MTA"] + "')dnl\n" + place.Replace(c.lines))
 		session := m.dial(t, "MTA", insideIP)
-		session.send("user@example.com", "friend@example.net", letter("user@example.com", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", "여우\r\n"))
-		session.quit()
-		if got := w.verdicts(t, m.far.wait(t, "friend@example.net"))[0]; got != c.verdict {
-			t.Errorf("%s: Mail::DKIM says %q, want %q of\n%s", c.name, got, c.verdict, m.far.look("friend@example.net"))
+		session.Send("user@example.com", "friend@example.net", letter("user@example.com", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", "여우\r\n"))
+		session.Quit()
+		if got := w.verdicts(t, m.far.Await(t, "friend@example.net"))[0]; got != c.verdict {
+			t.Errorf("%s: Mail::DKIM says %q, want %q of\n%s", c.name, got, c.verdict, m.far.Look("friend@example.net"))
 		}
 	}
 }
