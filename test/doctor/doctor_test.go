@@ -19,8 +19,11 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/filtertest"
 	"dojang/internal/testutil/proctest"
 )
+
+func TestMain(m *testing.M) { testutil.Main(m) }
 
 const (
 	name   = "sel._domainkey.example.com"
@@ -109,7 +112,7 @@ func (s *server) start() {
 		do()
 	}
 	if !s.down {
-		cmd := exec.Command(filepath.Join(testutil.Build(s.t), "opendkim"), "-f", "-x", s.path("opendkim.conf"))
+		cmd := exec.Command(filtertest.Ours(s.t), "-f", "-x", s.path("opendkim.conf"))
 		network, address := "tcp", strings.TrimPrefix(s.settings["smtpd_milters"], "inet:")
 		if path, ok := strings.CutPrefix(strings.Fields(s.options["Socket"])[0], "local:"); ok {
 			network, address = "unix", path
