@@ -42,14 +42,18 @@ func TestRewriting(t *testing.T) {
 		{"Cc: root", "Cc: root@" + host, "fail", "fail", "fail"},
 		{"Subject: a,b\r\n\tc", "", "pass", "pass", "pass"},
 	}
+	rcpt := func(e entrance, i int) string { return fmt.Sprintf("%s%d@example.net", e.name, i) }
+	for _, e := range filters {
+		session := m.dial(t, e.name, insideIP)
+		for i, c := range cases {
+			session.Send("user@example.com", rcpt(e, i), []byte("From: Sender <user@example.com>\r\n"+c.field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+		}
+		session.Quit()
+	}
 	var got [][]byte
 	for i, c := range cases {
 		for _, e := range filters {
-			rcpt := fmt.Sprintf("%s%d@example.net", e.name, i)
-			c := m.dial(t, e.name, insideIP)
-			c.Send("user@example.com", rcpt, []byte("From: Sender <user@example.com>\r\n"+cases[i].field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
-			c.Quit()
-			got = append(got, m.far.Await(t, rcpt))
+			got = append(got, m.far.Await(t, rcpt(e, i)))
 		}
 		if c.sent == "" {
 			c.sent = c.field
