@@ -129,13 +129,17 @@ func orInvalid(domain string) string {
 	return domain
 }
 
-// tellDecision notes the deciding signature as OpenDKIM does.
-func (r *Rules) tellDecision(o *Outcome, j *Judged) {
+// tellDecision notes the deciding signature as OpenDKIM does. Compat(opendkim 2.11):
+// where a script has decided what becomes of the message, that it is good and no more.
+func (r *Rules) tellDecision(o *Outcome, j *Judged, scripted bool) {
 	s := j.Signature
 	fields := []slog.Attr{slog.String("domain", s.Domain), slog.String("selector", s.Selector), slog.String("algorithm", s.Algorithm.String()),
 		slog.String("result", j.Word), slog.String("reason", j.Reason.String()), slog.Int("bits", j.KeyBits)}
 	if j.Status == dkim.StatusPass {
 		o.success(event.Verified(fields...))
+	}
+	if scripted {
+		return
 	}
 	if keyUsed(j) {
 		o.tell(event.Signature(s.Selector, s.Domain, s.Algorithm.String(), cryptoError(j)))

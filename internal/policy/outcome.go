@@ -228,7 +228,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		o.Statistics = statistics(f, p, v, judged, atps)
 	}
 	if len(judged) == 0 {
-		r.unsigned(o, f)
+		r.unsigned(o, f, p.Scripted.Ends())
 		return
 	}
 	r.tellSignatures(o, judged)
@@ -241,16 +241,24 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		return
 	}
 	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
-	r.tellDecision(o, decider)
+	r.tellDecision(o, decider, p.Scripted.Ends())
+	if p.Scripted.Ends() {
+		return
+	}
 	r.diagnose(o, f, decider)
 	r.report(o, f, v, decider)
 	r.follow(o, f, v, decider)
 }
 
-func (r *Rules) unsigned(o *Outcome, f *Facts) {
+// unsigned handles mail without signatures. Compat(opendkim 2.11): where a script has
+// decided what becomes of it, nothing is said of that.
+func (r *Rules) unsigned(o *Outcome, f *Facts, scripted bool) {
 	o.summarize("no signature")
 	if r.Results.AlwaysAddARHeader {
 		o.insertResults(r.Results.authservID(f, true), authres.Method{Name: "dkim", Result: "none"})
+	}
+	if scripted {
+		return
 	}
 	reply := r.Verdicts.reply(NoSignature)
 	if reply.Action == Accept {
