@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"dojang/internal/dataset"
@@ -59,8 +58,9 @@ func (b *builder) remember(what string, set dataset.Set) {
 	if !ok {
 		return
 	}
+	rows := b.summary.rows(what, local.Len())
 	_ = local.Walk(b.ctx, func(e dataset.Entry) error {
-		b.summary.add(what, e.Key, strings.Join(e.Values, ":"))
+		rows.add(e.Key, e.Values)
 		return nil
 	})
 }

@@ -2,7 +2,7 @@ package app
 
 import (
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"maps"
 	"os"
 	"strings"
@@ -12,24 +12,34 @@ import (
 // summary remembers the rows of local tables as hashes, so that a reload can
 // tell what it changed without keeping two copies of everything.
 type summary struct {
-	tables map[string]map[uint64]uint64 // by what it counts: key's hash → row's hash
+	tables map[string]hashedRows // by the word for one of their rows
 }
 
-// add counts one row: what is the plural word for such rows.
-func (s *summary) add(what, key, row string) {
+// hashedRows has the hash of each row by the hash of its key.
+type hashedRows map[uint64]uint64
+
+// rows are those that a word stands for, n more to come.
+func (s *summary) rows(what string, n int) hashedRows {
 	if s.tables == nil {
-		s.tables = map[string]map[uint64]uint64{}
+		s.tables = map[string]hashedRows{}
 	}
 	if s.tables[what] == nil {
-		s.tables[what] = map[uint64]uint64{}
+		s.tables[what] = make(hashedRows, n)
 	}
-	s.tables[what][hash(key)] = hash(row)
+	return s.tables[what]
 }
 
-func hash(text string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(text)) // never fails
-	return h.Sum64()
+// seed is one for a process: hashes of two summaries are compared.
+var seed = maphash.MakeSeed()
+
+func (r hashedRows) add(key string, values []string) {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, v := range values {
+		_, _ = h.WriteString(v) // never fails
+		_ = h.WriteByte(':')
+	}
+	r[maphash.String(seed, key)] = h.Sum64()
 }
 
 // difference says in a few words what next has that s has not, and the reverse:
