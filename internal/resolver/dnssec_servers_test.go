@@ -171,7 +171,7 @@ func (tr *tree) editFile(path string, edit func(string) string) {
 func freePort(t testing.TB) uint16 {
 	t.Helper()
 	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", proctest.FreeAddress(t))
 		if err != nil {
 			continue
 		}

@@ -5,6 +5,7 @@ package proctest
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -177,15 +178,22 @@ func Ask(t testing.TB, stdin, program string, args ...string) string {
 	return string(out)
 }
 
-// FreeAddress is a TCP address of loopback that nobody listens at just now.
+// FreeAddress is a TCP address of loopback that nobody listens at just now. Its port is
+// below those that Linux gives to connections: one of many of other tests could take
+// it before its server does.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, ephemeral = 10000, 32768
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(ephemeral-lowest))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // FreePort is the port of a FreeAddress.
