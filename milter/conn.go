@@ -27,13 +27,6 @@ const (
 	phaseBody
 )
 
-// Whether a connection can be closed by Shutdown.
-const (
-	stateBusy int32 = iota
-	stateIdle
-	stateClosing
-)
-
 // Conn is one connection of an MTA, given to the function that makes its Session.
 // Its methods may be called by the Session's methods only.
 type Conn struct {
@@ -54,13 +47,13 @@ type Conn struct {
 	refused bool
 	owed    bool
 
-	state     atomic.Int32
-	deadline  time.Time // of reads, as last set
-	frameEnds time.Time // when the frame begun must be complete; zero while it need not wait
-	inFrame   bool      // a frame's head is read, its rest perhaps not
-	out       []byte    // replies not yet sent
-	small     [48]byte  // what out begins with
-	lentOut   *[]byte   // or what it was lent for the edits
+	closed    atomic.Bool // by Server.Close
+	deadline  time.Time   // of reads, as last set
+	frameEnds time.Time   // when the frame begun must be complete; zero while it need not wait
+	inFrame   bool        // a frame's head is read, its rest perhaps not
+	out       []byte      // replies not yet sent
+	small     [48]byte    // what out begins with
+	lentOut   *[]byte     // or what it was lent for the edits
 	edits     Edits
 	writer    writer
 }
@@ -143,7 +136,7 @@ func quiet(err error, c *Conn) bool {
 	if errors.Is(err, errQuit) || errors.Is(err, ErrServerClosed) {
 		return true
 	}
-	if c.state.Load() == stateClosing {
+	if c.closed.Load() {
 		return true
 	}
 	return errors.Is(err, io.EOF) // between two frames: Sendmail leaves so whenever its client does within DATA
@@ -184,29 +177,39 @@ func (c *Conn) fill(need int) error {
 		if err := c.flush(); err != nil {
 			return err
 		}
-		// Outside a message nothing is lost by a close, not even when half a frame
-		// is here: a client that never sends the rest must not hold a stop up.
-		idle := c.phase < phaseMail && !c.owed
-		if idle {
-			c.state.Store(stateIdle)
-			if c.server.draining.Load() && !pending(c.nc) && c.state.CompareAndSwap(stateIdle, stateClosing) {
-				return ErrServerClosed
-			}
-		}
 		if err := c.arm(); err != nil {
 			return err
 		}
-		if err := c.in.readMore(need); err != nil {
-			if err == io.EOF && (c.inFrame || c.in.buffered() > 0) {
-				return fmt.Errorf("connection closed within a frame: %w", io.ErrUnexpectedEOF)
-			}
-			return err
-		}
-		if idle && !c.state.CompareAndSwap(stateIdle, stateBusy) {
+		if c.server.draining.Load() && c.isIdle() {
 			return ErrServerClosed
+		}
+		err := c.in.readMore(need)
+		switch {
+		case err == nil:
+		case c.woken(err):
+			c.deadline = time.Time{} // is not the one that is set
+		case err == io.EOF && (c.inFrame || c.in.buffered() > 0):
+			return fmt.Errorf("connection closed within a frame: %w", io.ErrUnexpectedEOF)
+		default:
+			return err
 		}
 	}
 	return nil
+}
+
+// isIdle reports whether the connection can be closed without losing a message. Half
+// a frame is none: a client that never sends the rest must not hold a stop up. But an
+// MTA that is not answered sends MAIL and goes on, so a message that has arrived is in
+// hand, read or not.
+func (c *Conn) isIdle() bool { return c.phase < phaseMail && !c.owed && !pending(c.nc) }
+
+// wake makes a read that waits end, after the server has begun to drain. What becomes
+// of the connection only its own goroutine can tell: it may just have read a message.
+func (c *Conn) wake() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
+// woken reports whether a read ended by wake, and not because its time was up.
+func (c *Conn) woken(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.server.draining.Load() && time.Now().Before(c.deadline)
 }
 
 // arm sets the read deadline of the phase. Setting one costs, so it is given an

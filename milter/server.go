@@ -179,11 +179,7 @@ func (s *Server) stop() (conns []*Conn, empty <-chan struct{}) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, empty := s.stop()
 	for _, c := range conns {
-		// An MTA that is not answered sends MAIL and goes on: a message that has
-		// arrived is in hand, read or not.
-		if !pending(c.nc) && c.state.CompareAndSwap(stateIdle, stateClosing) {
-			c.nc.Close()
-		}
+		c.wake()
 	}
 	select {
 	case <-empty:
@@ -201,7 +197,7 @@ func (s *Server) Close() error {
 	conns, _ := s.stop()
 	s.cancel()
 	for _, c := range conns {
-		c.state.Store(stateClosing)
+		c.closed.Store(true)
 		c.nc.Close()
 	}
 	return nil
