@@ -55,18 +55,19 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 	return Author{}, &e
 }
 
-// authors are all whom the fields of the author's name: readers may be shown any of
-// them.
-func (p *Plan) authors(f *Facts) ([]header.Mailbox, *event.Event) {
+// authors are all whom the fields of the author's name, after ReplaceRules: readers may
+// be shown any of them.
+func (r *Rules) authors(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
 	for i := range f.Fields.Len() {
 		field := f.Fields.At(i)
 		if !field.Is(p.Author.Field) {
 			continue
 		}
-		more, err := header.Addresses(field.Value())
+		value := r.Signing.replacedValue(field)
+		more, err := header.Addresses(value)
 		if err != nil {
-			e := event.UnparsableSender(p.Author.Field, string(field.Value()))
+			e := event.UnparsableSender(p.Author.Field, string(value))
 			return nil, &e
 		}
 		all = append(all, more...)

@@ -101,7 +101,7 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	authors, problem := p.authors(f)
+	authors, problem := r.authors(p, f)
 	if problem != nil {
 		p.tell(*problem)
 		return false, nil

@@ -131,7 +131,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if !p.SignOnlyIfVerified {
 		return true
 	}
-	authors, problem := p.authors(f)
+	authors, problem := r.authors(p, f)
 	if problem != nil {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,11 @@ func TestPlan(t *testing.T) {
 		{name: "sender must match, login does not", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "eve@elsewhere.example"},
 			change: func(r *Rules, _ *Facts) { r.RequireSenderMatch.Required = true }, want: "verify",
 			told: []string{"'eve@elsewhere.example' may not send as 'joe@Example.com', not signing"}},
+		{name: "sender must match, as ReplaceRules have it", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "joe@example.com"},
+			header: "From: joe@inner.example.com", change: func(r *Rules, _ *Facts) {
+				r.RequireSenderMatch.Required = true
+				r.Signing.ReplaceRules = []ReplaceRule{{regexp.MustCompile(`inner\.example\.com`), "example.com"}}
+			}, want: "sign k1 d=example.com"},
 		{name: "sender must match, second author does not", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "joe@example.com"},
 			header: "From: joe@example.com, Boss <boss@other.example>", change: func(r *Rules, _ *Facts) { r.RequireSenderMatch.Required = true }, want: "verify",
 			told: []string{"'joe@example.com' may not send as 'boss@other.example', not signing"}},
