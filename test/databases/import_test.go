@@ -16,6 +16,7 @@ import (
 	"dojang/internal/cli"
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 func base64Text(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -197,7 +198,7 @@ func importRedis(t *testing.T, url string) {
 	defer client.Close()
 	redisCLI := func(t *testing.T, script string) {
 		host, port, _ := strings.Cut(options.Addr, ":")
-		answer := datasettest.Command(t, script, testutil.Need(t, "redis-cli"), "-h", host, "-p", port, "-a", "geheim", "--no-auth-warning")
+		answer := proctest.Run(t, script, testutil.Need(t, "redis-cli"), "-h", host, "-p", port, "-a", "geheim", "--no-auth-warning")
 		if strings.Contains(answer, "ERR") {
 			t.Error(answer)
 		}
@@ -302,13 +303,13 @@ func recordIn(text string) string {
 
 func rspamd(t *testing.T, dir string) (config, record string) {
 	rspamadm := testutil.Need(t, "rspamadm")
-	zone := datasettest.Command(t, "", rspamadm, "dkim_keygen", "-s", "mail", "-d", "example.com", "-b", "2048", "-k", dir+"/example.com.mail.key")
+	zone := proctest.Run(t, "", rspamadm, "dkim_keygen", "-s", "mail", "-d", "example.com", "-b", "2048", "-k", dir+"/example.com.mail.key")
 	return fmt.Sprintf("# local.d/dkim_signing.conf\nenabled = true;\nallow_username_mismatch = true;\npath = \"%s/$domain.$selector.key\";\nselector = \"mail\";\n", dir), recordIn(zone)
 }
 
 func dkimpy(t *testing.T, dir string) (config, record string) {
 	dknewkey := testutil.Need(t, "dknewkey")
-	datasettest.Command(t, "", dknewkey, "--ktype", "ed25519", dir+"/mail")
+	proctest.Run(t, "", dknewkey, "--ktype", "ed25519", dir+"/mail")
 	zone, err := os.ReadFile(dir + "/mail.dns")
 	must(t, err)
 	return "Domain example.com\nSelectorEd25519 mail\nKeyFileEd25519 " + dir + "/mail.key\nMode sv\n", string(zone)
@@ -318,10 +319,10 @@ func amavis(t *testing.T, _ string) (config, record string) {
 	amavisd := testutil.Need(t, "amavisd")
 	// Amavis reads its configuration and keys as its own user.
 	readable := datasettest.Folder(t, 0o755)
-	datasettest.Command(t, "", testutil.Need(t, "openssl"), "genrsa", "-out", readable+"/mail.pem", "2048")
+	proctest.Run(t, "", testutil.Need(t, "openssl"), "genrsa", "-out", readable+"/mail.pem", "2048")
 	must(t, os.Chmod(readable+"/mail.pem", 0o644))
 	conf := "use strict;\n$MYHOME = '" + readable + "'; $mydomain = 'example.com'; $myhostname = 'mx.example.com';\n$daemon_user = 'amavis'; $daemon_group = 'amavis';\ndkim_key('example.com', 'mail', '" + readable + "/mail.pem');\n1;\n"
 	must(t, os.WriteFile(readable+"/amavisd.conf", []byte(conf), 0o644))
-	keys := datasettest.Command(t, "", amavisd, "-c", readable+"/amavisd.conf", "showkeys")
+	keys := proctest.Run(t, "", amavisd, "-c", readable+"/amavisd.conf", "showkeys")
 	return keys, recordIn(keys)
 }

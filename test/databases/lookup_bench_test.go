@@ -24,6 +24,7 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // lookupDomains is how many domains the tables have.
@@ -132,7 +133,7 @@ func inMariaDB(t testing.TB, tb tables) (keyTable, signingTable string) {
 
 func inSQLite(t testing.TB, tb tables) (keyTable, signingTable string) {
 	dir := datasettest.Folder(t, 0o700)
-	datasettest.Command(t, "BEGIN;\n"+tb.sql()+"COMMIT;\n", testutil.Need(t, "sqlite3"), dir+"/mail.db")
+	proctest.Run(t, "BEGIN;\n"+tb.sql()+"COMMIT;\n", testutil.Need(t, "sqlite3"), dir+"/mail.db")
 	return tableSpecs("dsn:sqlite3://" + strings.ReplaceAll(dir, "/", "=2F") + "/mail.db")
 }
 

@@ -15,6 +15,7 @@ import (
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // postgres is a server with an empty database.
@@ -30,10 +31,10 @@ func startPostgres(t testing.TB, more ...string) postgres {
 	const bin = "/usr/lib/postgresql/*/bin"
 	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
 	testutil.Need(t, "psql")
-	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	must(t, os.WriteFile(dir+"/pw", []byte("geheim/+:@=\n"), 0o644))
 	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
-	datasettest.Command(t, "", args[0], args[1:]...)
+	proctest.Run(t, "", args[0], args[1:]...)
 	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"), more...)
 	p := postgres{
 		dsn:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
@@ -53,7 +54,7 @@ func answers(t testing.TB, dsn string) bool {
 
 func (p postgres) run(t testing.TB, text string) string {
 	t.Helper()
-	return datasettest.Command(t, text, testutil.Need(t, "psql"), "-qAt", "-v", "ON_ERROR_STOP=1", p.url)
+	return proctest.Run(t, text, testutil.Need(t, "psql"), "-qAt", "-v", "ON_ERROR_STOP=1", p.url)
 }
 
 // mariadb is a server with the database mail; dkim may do everything in it.
@@ -66,28 +67,28 @@ type mariadb struct {
 func startMariaDB(t testing.TB, more ...string) mariadb {
 	t.Helper()
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
-	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
 	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
-	datasettest.Command(t, "", args[0], args[1:]...)
+	proctest.Run(t, "", args[0], args[1:]...)
 	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"), more...)
-	m.Process = datasettest.Start(t, datasettest.Dials("unix", m.socket), args...)
-	datasettest.Command(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
+	m.Process = datasettest.Start(t, proctest.Dials("unix", m.socket), args...)
+	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
 	return m
 }
 
 func (m mariadb) run(t testing.TB, text string) string {
 	t.Helper()
-	return datasettest.Command(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root", "--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
+	return proctest.Run(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root", "--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
 }
 
 // startRedis starts a server that wants a password and returns its URL.
 func startRedis(t testing.TB, more ...string) (url string, client *redis.Client) {
 	t.Helper()
-	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
 	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), args...)
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), args...)
 	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
 	t.Cleanup(func() { client.Close() })
 	return "redis://:geheim@127.0.0.1:" + port, client
@@ -103,12 +104,12 @@ func startRedisCluster(t testing.TB, certificates ...datasettest.Certificates) (
 // startMemcached returns host and port.
 func startMemcached(t testing.TB) string {
 	t.Helper()
-	port := datasettest.FreePort(t)
+	port := proctest.FreePort(t)
 	args := []string{testutil.Need(t, "memcached"), "-l", "127.0.0.1", "-p", port, "-U", "0"}
 	if os.Getuid() == 0 {
 		args = append(args, "-u", "nobody")
 	}
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), args...)
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), args...)
 	return "127.0.0.1:" + port
 }
 
@@ -153,26 +154,26 @@ func startDirectory(t testing.TB, ldif string, certificates ...datasettest.Certi
 	if _, err := os.Stat("/usr/share/doc/opendkim/opendkim.schema"); errors.Is(err, fs.ErrNotExist) && !testutil.PeersRequired() {
 		t.Skip("OpenDKIM's LDAP schema is not installed")
 	}
-	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
 	conf := strings.ReplaceAll(slapdConf, "DIR", dir)
 	d := directory{url: "ldap://127.0.0.1:" + port + "/", dir: dir}
 	listen := d.url
 	for _, c := range certificates {
 		conf = "TLSCertificateFile " + c.Cert + "\nTLSCertificateKeyFile " + c.Key + "\n" + conf
-		d.tls = "ldaps://localhost:" + datasettest.FreePort(t) + "/"
+		d.tls = "ldaps://localhost:" + proctest.FreePort(t) + "/"
 		listen += " " + strings.Replace(d.tls, "localhost", "127.0.0.1", 1)
 	}
 	must(t, os.WriteFile(dir+"/slapd.conf", []byte(conf), 0o600))
 	must(t, os.Mkdir(dir+"/db", 0o700))
 	parents := "dn: dc=test\nobjectClass: domain\ndc: test\n\ndn: ou=dkim,dc=test\nobjectClass: organizationalUnit\nou: dkim\n\n"
-	datasettest.Command(t, parents+ldif, slapadd, "-q", "-f", dir+"/slapd.conf")
-	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", listen, "-d", "0")
+	proctest.Run(t, parents+ldif, slapadd, "-q", "-f", dir+"/slapd.conf")
+	d.Process = datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), slapd, "-f", dir+"/slapd.conf", "-h", listen, "-d", "0")
 	return d
 }
 
 func (d directory) add(t testing.TB, ldif string) {
 	t.Helper()
-	datasettest.Command(t, ldif, testutil.Need(t, "ldapadd"), d.login()...)
+	proctest.Run(t, ldif, testutil.Need(t, "ldapadd"), d.login()...)
 }
 
 // addMore goes on after entries that are there already.
@@ -188,7 +189,7 @@ func (d directory) addMore(t testing.TB, ldif string) {
 
 func (d directory) modify(t testing.TB, ldif string) {
 	t.Helper()
-	datasettest.Command(t, ldif, testutil.Need(t, "ldapmodify"), d.login()...)
+	proctest.Run(t, ldif, testutil.Need(t, "ldapmodify"), d.login()...)
 }
 
 func (d directory) login() []string {

@@ -11,6 +11,7 @@ import (
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/problem"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // refuses expects that a filter does not start, for the reason given, and tells
@@ -113,7 +114,7 @@ func TestMariaDBOverTLS(t *testing.T) {
 func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
-	port := datasettest.FreePort(t)
+	port := proctest.FreePort(t)
 	_, client := startRedis(t, c.Redis("", port)[1:]...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
@@ -140,14 +141,14 @@ func TestRedisOverTLS(t *testing.T) {
 func TestRedisSentinelOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
-	port, sentinelPort, dir := datasettest.FreePort(t), datasettest.FreePort(t), datasettest.Folder(t, 0o700)
+	port, sentinelPort, dir := proctest.FreePort(t), proctest.FreePort(t), datasettest.Folder(t, 0o700)
 	_, client := startRedis(t, append(c.Redis("", port)[1:], "--tls-replication", "yes")...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
 	conf := "dir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " + port + " 1\nsentinel auth-pass keys geheim\n"
 	must(t, os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600))
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", "127.0.0.1", "--tls-replication", "yes"})...)
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", "127.0.0.1", "--tls-replication", "yes"})...)
 	url := "redis+sentinel://:geheim@localhost:" + sentinelPort + "/keys?tls=verify&ca=" + c.CA
 	tb.records.expect(t, startFilter(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
 	url = strings.Replace(url, c.CA, c.Other, 1)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil/proctest"
 )
 
 // RedisCluster starts three Redis servers that share the keys, and returns their
@@ -23,10 +25,10 @@ func RedisCluster(t testing.TB, server, cli string, certificates ...Certificates
 			args = append(c.Redis(server, port), "--port", "0", "--tls-cluster", "yes", "--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
 			client = []string{"--tls", "--cacert", c.CA, "--sni", "localhost"}
 		}
-		Start(t, Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
+		Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
 		hosts, ports = append(hosts, "127.0.0.1:"+port), append(ports, port)
 	}
-	Command(t, "", cli, slices.Concat(client, []string{"--cluster", "create", "--cluster-yes"}, hosts)...)
+	proctest.Run(t, "", cli, slices.Concat(client, []string{"--cluster", "create", "--cluster-yes"}, hosts)...)
 	deadline := time.Now().Add(30 * time.Second)
 	for _, port := range ports {
 		for {
@@ -47,7 +49,7 @@ func RedisCluster(t testing.TB, server, cli string, certificates ...Certificates
 func clusterPort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		port := FreePort(t)
+		port := proctest.FreePort(t)
 		n, err := strconv.Atoi(port)
 		if err != nil || n >= 55_000 {
 			continue

@@ -12,9 +12,6 @@ import (
 	"dojang/internal/testutil/proctest"
 )
 
-// FreePort is proctest's.
-func FreePort(t testing.TB) string { t.Helper(); return proctest.FreePort(t) }
-
 // Folder is a new folder directly below the system's temporary one, with a
 // short name: the path of a socket may have 107 bytes. mode lets other users in.
 func Folder(t testing.TB, mode os.FileMode) string {
@@ -28,12 +25,6 @@ func Folder(t testing.TB, mode os.FileMode) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// Command runs a program to its end and fails the test when it fails.
-func Command(t testing.TB, input, name string, args ...string) string {
-	t.Helper()
-	return proctest.Run(t, input, name, args...)
 }
 
 // Find is testutil.Need that looks in further folders first ("/usr/lib/postgresql/*/bin").
@@ -64,9 +55,6 @@ func Start(t testing.TB, ready func() bool, args ...string) *Process {
 	t.Cleanup(p.Stop)
 	return p
 }
-
-// Dials is a Ready that connects.
-func Dials(network, address string) func() bool { return proctest.Dials(network, address) }
 
 // Start starts the server again after Stop or Kill.
 func (p *Process) Start() {
@@ -116,7 +104,7 @@ func AsUser(t testing.TB, user string, folders []string, args ...string) []strin
 		return args
 	}
 	for _, f := range folders {
-		Command(t, "", "chown", "-R", user, f)
+		proctest.Run(t, "", "chown", "-R", user, f)
 	}
 	setpriv := testutil.Need(t, "setpriv")
 	return append([]string{setpriv, "--reuid=" + user, "--regid=" + user, "--clear-groups", "--"}, args...)

@@ -15,6 +15,7 @@ import (
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 func open1(t *testing.T, spec string, o Options, d dataset.Options) dataset.Set {
@@ -47,7 +48,7 @@ func TestBerkeleyDB(t *testing.T) {
 	dir := datasettest.Folder(t, 0o700)
 	for _, kind := range []string{"hash", "btree"} {
 		path := dir + "/" + kind + ".db"
-		datasettest.Command(t, lines(), load, "-T", "-t", kind, path)
+		proctest.Run(t, lines(), load, "-T", "-t", kind, path)
 		for _, spec := range []string{"db:" + path, path, "db:" + strings.TrimSuffix(path, ".db")} {
 			datasettest.Run(t, open1(t, spec, Options{}, dataset.Options{}), datasettest.Options{OneColumn: true, Local: true})
 		}
@@ -59,7 +60,7 @@ func TestBerkeleyDB(t *testing.T) {
 func TestAgreesWithOpenDKIM(t *testing.T) {
 	opendkim, load := testutil.Need(t, "opendkim"), testutil.Need(t, "db_load")
 	path := datasettest.Folder(t, 0o700) + "/t.db"
-	datasettest.Command(t, lines(), load, "-T", "-t", "hash", path)
+	proctest.Run(t, lines(), load, "-T", "-t", "hash", path)
 	set := open1(t, path, Options{}, dataset.Options{})
 	for _, r := range datasettest.Rows() {
 		if strings.ContainsFunc(r.Key, func(c rune) bool { return c > 0x7f }) {
@@ -86,7 +87,7 @@ func TestPostmap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	datasettest.Command(t, "", postmap, "-c", dir+"/conf", "hash:"+dir+"/table")
+	proctest.Run(t, "", postmap, "-c", dir+"/conf", "hash:"+dir+"/table")
 	set := open1(t, "db:"+dir+"/table.db", Options{}, dataset.Options{})
 	for key, want := range map[string][]string{"user@example.com": {"key1"}, "example.org": {"key2", "identity"}} {
 		got, err := set.Lookup(context.Background(), key, 2)
@@ -102,8 +103,8 @@ func TestLMDB(t *testing.T) {
 	if err := os.Mkdir(dir+"/m", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	datasettest.Command(t, lines(), load, "-T", dir+"/m")
-	datasettest.Command(t, lines(), load, "-T", "-n", dir+"/file")
+	proctest.Run(t, lines(), load, "-T", dir+"/m")
+	proctest.Run(t, lines(), load, "-T", "-n", dir+"/file")
 	for _, path := range []string{"/m", "/file"} {
 		datasettest.Run(t, open1(t, "mdb:"+dir+path, Options{}, dataset.Options{}), datasettest.Options{OneColumn: true, Local: true})
 	}
@@ -121,7 +122,7 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 	load := testutil.Need(t, "db_load", "db_dump")
 	dir := datasettest.Folder(t, 0o700)
 	path := dir + "/t.db"
-	datasettest.Command(t, "k\nold\n", load, "-T", "-t", "hash", path)
+	proctest.Run(t, "k\nold\n", load, "-T", "-t", "hash", path)
 	c := &clock{now: time.Unix(1e9, 0)}
 	var errs []error
 	set := open1(t, path, Options{Now: c.Now, OnReload: func(_ string, err error) { errs = append(errs, err) }}, dataset.Options{})
@@ -132,7 +133,7 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 		}
 		return v[0]
 	}
-	datasettest.Command(t, "k\nnew\n", load, "-T", "-t", "hash", path+"2")
+	proctest.Run(t, "k\nnew\n", load, "-T", "-t", "hash", path+"2")
 	if err := os.Rename(path+"2", path); err != nil {
 		t.Fatal(err)
 	}

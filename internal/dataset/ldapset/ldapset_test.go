@@ -18,6 +18,7 @@ import (
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // schema has the attributes of Zimbra's and OpenDKIM's directories.
@@ -61,7 +62,7 @@ type directory struct {
 func start(t testing.TB) directory {
 	slapd, slapadd := testutil.Need(t, "slapd"), testutil.Need(t, "slapadd")
 	openssl := testutil.Need(t, "openssl")
-	d := directory{dir: datasettest.Folder(t, 0o700), port: datasettest.FreePort(t), tlsPort: datasettest.FreePort(t)}
+	d := directory{dir: datasettest.Folder(t, 0o700), port: proctest.FreePort(t), tlsPort: proctest.FreePort(t)}
 	write := func(name, text string) {
 		if err := os.WriteFile(d.dir+"/"+name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -72,11 +73,11 @@ func start(t testing.TB) directory {
 	if err := os.Mkdir(d.dir+"/db", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	datasettest.Command(t, "", openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", d.dir+"/key.pem", "-out", d.dir+"/cert.pem", "-days", "2", "-subj", "/CN=localhost",
+	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", d.dir+"/key.pem", "-out", d.dir+"/cert.pem", "-days", "2", "-subj", "/CN=localhost",
 		"-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-	datasettest.Command(t, entries(), slapadd, "-q", "-f", d.dir+"/slapd.conf")
+	proctest.Run(t, entries(), slapadd, "-q", "-f", d.dir+"/slapd.conf")
 	urls := "ldap://127.0.0.1:" + d.port + "/ ldaps://127.0.0.1:" + d.tlsPort + "/ ldapi://" + url.QueryEscape(d.dir+"/s") + "/"
-	d.Process = datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+d.port), slapd, "-f", d.dir+"/slapd.conf", "-h", urls, "-d", "0")
+	d.Process = datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+d.port), slapd, "-f", d.dir+"/slapd.conf", "-h", urls, "-d", "0")
 	return d
 }
 

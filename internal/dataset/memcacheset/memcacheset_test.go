@@ -12,6 +12,7 @@ import (
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
@@ -28,12 +29,12 @@ func open(t testing.TB, spec string, o dataset.Options) dataset.Set {
 }
 
 func start(t testing.TB) (*datasettest.Process, string) {
-	address := "127.0.0.1:" + datasettest.FreePort(t)
+	address := "127.0.0.1:" + proctest.FreePort(t)
 	args := []string{testutil.Need(t, "memcached"), "-l", address[:9], "-p", address[10:], "-U", "0"}
 	if os.Getuid() == 0 {
 		args = append(args, "-u", "nobody")
 	}
-	return datasettest.Start(t, datasettest.Dials("tcp", address), args...), address
+	return datasettest.Start(t, proctest.Dials("tcp", address), args...), address
 }
 
 func fill(t testing.TB, addresses ...string) {

@@ -15,6 +15,7 @@ import (
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
@@ -29,7 +30,7 @@ func open(t testing.TB, spec string, r remote.Options) (dataset.Set, error) {
 }
 
 func server(t testing.TB, dir, port string, args ...string) *datasettest.Process {
-	return datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+port), append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...)...)
+	return datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...)...)
 }
 
 // fill stores the rows through the client given, as plain keys and in a hash.
@@ -45,7 +46,7 @@ func fill(t testing.TB, c redis.UniversalClient) {
 }
 
 func TestServer(t *testing.T) {
-	dir, port := datasettest.Folder(t, 0o700), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
 	p := server(t, dir, port, "--requirepass", "geheim/@:", "--unixsocket", dir+"/s", "--appendonly", "yes", "--appendfsync", "always")
 	fill(t, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim/@:"}))
 	base := "redis://:geheim%2F%40%3A@127.0.0.1:" + port
@@ -89,14 +90,14 @@ func TestServer(t *testing.T) {
 }
 
 func TestSentinel(t *testing.T) {
-	dir, port, sentinelPort := datasettest.Folder(t, 0o700), datasettest.FreePort(t), datasettest.FreePort(t)
+	dir, port, sentinelPort := datasettest.Folder(t, 0o700), proctest.FreePort(t), proctest.FreePort(t)
 	server(t, dir, port)
 	fill(t, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port}))
 	conf := "port " + sentinelPort + "\nbind 127.0.0.1\ndir " + dir + "\nsentinel monitor keys 127.0.0.1 " + port + " 1\n"
 	if err := os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	datasettest.Start(t, datasettest.Dials("tcp", "127.0.0.1:"+sentinelPort), testutil.Need(t, "redis-server"), dir+"/sentinel.conf", "--sentinel")
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), testutil.Need(t, "redis-server"), dir+"/sentinel.conf", "--sentinel")
 	set, err := open(t, "redis+sentinel://127.0.0.1:"+sentinelPort+"/keys/0?prefix=dkim:", uncached)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func Benchmark(b *testing.B) {
-	dir, port := datasettest.Folder(b, 0o700), datasettest.FreePort(b)
+	dir, port := datasettest.Folder(b, 0o700), proctest.FreePort(b)
 	server(b, dir, port)
 	fill(b, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port}))
 	for name, r := range map[string]remote.Options{"cold": uncached, "warm": {TTL: time.Hour, NegativeTTL: time.Hour}} {

@@ -17,6 +17,7 @@ import (
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
 )
 
 // tables is SQL that makes the tables of all tests; text is the type of a key.
@@ -157,13 +158,13 @@ func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql s
 	const bin = "/usr/lib/postgresql/*/bin"
 	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
 	psql := testutil.Need(t, "psql")
-	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	passwords := filepath.Join(dir, "pw")
 	if err := os.WriteFile(passwords, []byte("geheim/+:@=\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+passwords, "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
-	datasettest.Command(t, "", args[0], args[1:]...)
+	proctest.Run(t, "", args[0], args[1:]...)
 	args = datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
 	base = "pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres"
 	ready := func() bool {
@@ -177,7 +178,7 @@ func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql s
 	p = datasettest.Start(t, ready, args...)
 	t.Setenv("PGPASSWORD", "geheim/+:@=")
 	return base, p, func(sql string) {
-		datasettest.Command(t, sql, psql, "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "dkim", "postgres")
+		proctest.Run(t, sql, psql, "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "dkim", "postgres")
 	}
 }
 
@@ -205,14 +206,14 @@ func TestPostgreSQL(t *testing.T) {
 // mariadb starts a server with the tables.
 func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
-	dir, port := datasettest.Folder(t, 0o755), datasettest.FreePort(t)
+	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	socket = dir + "/s"
 	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
-	datasettest.Command(t, "", args[0], args[1:]...)
+	proctest.Run(t, "", args[0], args[1:]...)
 	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
-	p = datasettest.Start(t, datasettest.Dials("unix", socket), args...)
-	datasettest.Command(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)"),
+	p = datasettest.Start(t, proctest.Dials("unix", socket), args...)
+	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)"),
 		client, "--no-defaults", "-u", "root", "--socket="+socket, "--default-character-set=utf8mb4")
 	return "mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket, p
 }
@@ -237,14 +238,14 @@ func BenchmarkMariaDB(b *testing.B) {
 
 func BenchmarkSQLite(b *testing.B) {
 	dir := datasettest.Folder(b, 0o700)
-	datasettest.Command(b, tables("text"), testutil.Need(b, "sqlite3"), dir+"/t.db")
+	proctest.Run(b, tables("text"), testutil.Need(b, "sqlite3"), dir+"/t.db")
 	datasettest.Bench(b, "cold", openSet(b, "sqlite3://"+strings.ReplaceAll(dir, "/", "=2F")+"/t.db"+rowsParams, remote.Options{TTL: -1, NegativeTTL: -1}))
 }
 
 func TestSQLite(t *testing.T) {
 	sqlite := testutil.Need(t, "sqlite3")
 	dir := datasettest.Folder(t, 0o700)
-	datasettest.Command(t, tables("text"), sqlite, dir+"/a b.db")
+	proctest.Run(t, tables("text"), sqlite, dir+"/a b.db")
 	folder := strings.ReplaceAll(dir, "/", "=2F")
 	suite(t, "sqlite3://"+folder+"/a=20b.db")
 	got, err := openSet(t, "sqlite3://localhost/"+folder+"=2Fa=20b.db"+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
