@@ -41,7 +41,6 @@ var below = map[string]string{
 	"internal/doctor":              "dkim header milter internal/config internal/keystore",
 	"internal/load":                "milter",
 	"internal/migrate":             "internal/dataset internal/keystore internal/problem",
-	"internal/keystore/agekey":     "",
 }
 
 // TestImportsPointDown holds packages to the direction of the architecture.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
 	"dojang/internal/keystore"
-	"dojang/internal/keystore/agekey"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
@@ -181,22 +179,16 @@ func (b *builder) rules() *policy.Rules {
 // Domain, Selector and KeyFile.
 func (b *builder) keys(r *policy.Rules) {
 	c := b.config
-	options := keystore.Options{
-		Engine:               b.parts.Engine,
-		RequireSafeKeys:      c.Bool("RequireSafeKeys"),
-		UID:                  b.parts.Account.UID,
-		CredentialsDirectory: os.Getenv("CREDENTIALS_DIRECTORY"),
-		Warn: func(name string, u *keystore.Unsafe) {
-			b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
-		},
+	options, err := keystore.LocalOptions(c.String("KeyIdentities"), os.Getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		b.refuse("KeyIdentities", hintFor(err), "%s", reason(err))
 	}
 	if path := c.String("KeyIdentities"); path != "" {
-		unwrap, err := agekey.Unwrapper(path)
-		if err != nil {
-			b.refuse("KeyIdentities", hintFor(err), "%s", reason(err))
-		}
-		options.Unwrap = unwrap
 		b.files = append(b.files, path)
+	}
+	options.Engine, options.UID, options.RequireSafeKeys = b.parts.Engine, b.parts.Account.UID, c.Bool("RequireSafeKeys")
+	options.Warn = func(name string, u *keystore.Unsafe) {
+		b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
 	}
 	if table := b.set("KeyTable", false); table != nil {
 		store := keystore.New(table, options)
@@ -214,15 +206,12 @@ func (b *builder) keys(r *policy.Rules) {
 // defaultKey loads KeyFile, as whom the filter is started by: it may be read
 // before root is given up.
 func (b *builder) defaultKey(options keystore.Options) *keystore.SigningKey {
-	path := b.config.String("KeyFile")
-	if !filepath.IsAbs(path) {
-		path = "./" + path
-	}
-	key, err := keystore.New(nil, options).Load(b.ctx, b.config.String("KeyFile"), keystore.Row{Domain: "%", Selector: b.config.String("Selector"), Key: path})
+	row := keystore.FileRow("%", b.config.String("Selector"), b.config.String("KeyFile"))
+	key, err := keystore.New(nil, options).Load(b.ctx, b.config.String("KeyFile"), row)
 	if err != nil {
 		b.refuse("KeyFile", keyHint(err), "%s", err)
 	}
-	b.files = append(b.files, path)
+	b.files = append(b.files, row.Key)
 	return key
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dojang/internal/keystore/agekey"
+	"dojang/internal/keystore"
 	"dojang/internal/migrate"
 	"dojang/internal/problem"
 )
@@ -107,7 +107,7 @@ func (o *importOptions) wrapKeys(t *migrate.Tables) error {
 		if t.Keys[i].Data == "" {
 			continue
 		}
-		wrapped, err := agekey.Wrap([]byte(t.Keys[i].Data), o.wrap...)
+		wrapped, err := keystore.Wrap([]byte(t.Keys[i].Data), o.wrap...)
 		if err != nil {
 			return exitf(exUsage, "--wrap: %s", err)
 		}

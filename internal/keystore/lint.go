@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sort"
 	"strconv"
@@ -72,7 +71,7 @@ func (s *Store) Lint(ctx context.Context) problem.List {
 
 // lintRow returns what is wrong with a row and its key, nil when nothing is.
 func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
-	row, err := ParseRow(splitRow(e.Values))
+	row, err := ParseRow(e.Values)
 	if err != nil {
 		return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: problem.Quote(e.Key) + ": " + err.Error(),
 			Hint: "write domain:selector:/path/of/the/key behind the name"}
@@ -80,7 +79,7 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 	if strings.Contains(row.Key, "%") {
 		return nil // which file depends on the sender
 	}
-	if p := lintPath(row.Key, s.path(row.Key)); p != nil {
+	if p := lintPath(row.Key, s.o.Locate(row.Key).Path); p != nil {
 		p.Line = e.Line
 		return p
 	}
@@ -97,7 +96,7 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 		p.Hint = failure.Hint
 	}
 	if p.Hint == "" && strings.HasSuffix(p.Text, "Permission denied") {
-		p.Hint = s.checker.reachHint(s.path(row.Key))
+		p.Hint = s.checker.reachHint(s.o.Locate(row.Key).Path)
 	}
 	return p
 }
@@ -117,8 +116,9 @@ func lintPath(key, path string) *problem.Problem {
 
 // lintUnsafe tells of a key that is used although it is not secure.
 func (s *Store) lintUnsafe(e dataset.Entry, row Row) *problem.Problem {
-	path := s.path(row.Key)
-	if path == "" || s.o.RequireSafeKeys || s.o.ReadFile != nil {
+	at := s.o.Locate(row.Key)
+	path := at.Path
+	if path == "" || at.Credential || s.o.RequireSafeKeys || s.o.ReadFile != nil {
 		return nil
 	}
 	unsafe, err := s.checker.Check(path)
@@ -131,11 +131,9 @@ func (s *Store) lintUnsafe(e dataset.Entry, row Row) *problem.Problem {
 // lintReach tells of a key that can be read now, as root, and that the filter
 // will not be able to read as the user it becomes.
 func (s *Store) lintReach(e dataset.Entry, row Row) *problem.Problem {
-	path := s.path(row.Key)
-	if path == "" || s.o.UID == os.Geteuid() || s.o.ReadFile != nil {
-		return nil
-	}
-	if dir := s.o.CredentialsDirectory; dir != "" && strings.HasPrefix(path, filepath.Clean(dir)+"/") {
+	at := s.o.Locate(row.Key)
+	path := at.Path
+	if path == "" || at.Credential || s.o.UID == os.Geteuid() || s.o.ReadFile != nil {
 		return nil
 	}
 	hint := s.checker.reachHint(path)
@@ -143,12 +141,4 @@ func (s *Store) lintReach(e dataset.Entry, row Row) *problem.Problem {
 		return nil
 	}
 	return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: cantLoad(e.Key, path, "Permission denied", nil).Text + " (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
-}
-
-// splitRow joins what Walk cut at every colon into the columns of a row.
-func splitRow(values []string) []string {
-	if len(values) <= columns {
-		return values
-	}
-	return append(values[:columns-1:columns-1], strings.Join(values[columns-1:], ":"))
 }

@@ -48,10 +48,8 @@ func (e *SizeError) Error() string {
 
 // keyDER takes the wrapping off.
 func keyDER(data []byte) ([]byte, error) {
-	for _, prefix := range []string{"age:", "age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----"} {
-		if bytes.HasPrefix(data, []byte(prefix)) {
-			return nil, errors.New("it is wrapped with age: name the file of identities that open it in KeyIdentities")
-		}
+	if IsWrapped(data) {
+		return nil, errWrapped
 	}
 	if i := bytes.Index(data, []byte("-----BEGIN")); i >= 0 {
 		return pemDER(data[i:])

@@ -1,8 +1,6 @@
 package keystore
 
 import (
-	"crypto/ed25519"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,9 +60,9 @@ func ParseRow(values []string) (Row, error) {
 	return r, nil
 }
 
-// forSender replaces the percent signs. A sender's domain never leads a path
-// elsewhere.
-func (r Row) forSender(domain string) (Row, error) {
+// ForSender returns the row with its percent signs replaced by a sender's domain,
+// which never leads a path elsewhere.
+func (r Row) ForSender(domain string) (Row, error) {
 	whole := r.Domain == "%"
 	inPath := strings.Contains(r.Key, "%")
 	if !whole && !inPath {
@@ -83,16 +81,4 @@ func (r Row) forSender(domain string) (Row, error) {
 		r.Domain = domain
 	}
 	return r, nil
-}
-
-// isPath tells a path from key data, as opendkim.conf(5) KeyTable does.
-func isPath(key string) bool {
-	return strings.HasPrefix(key, "/") && !isSeed(key) || strings.HasPrefix(key, "./") || strings.HasPrefix(key, "../")
-}
-
-// isSeed tells the base64 of an Ed25519 seed, of which one in 64 begins with a
-// slash: as a path it would stand in an error.
-func isSeed(key string) bool {
-	der, err := base64.StdEncoding.DecodeString(key)
-	return err == nil && len(der) == ed25519.SeedSize
 }

@@ -11,8 +11,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -134,23 +132,12 @@ func New(table dataset.Set, o Options) *Store {
 // Key returns the key of a KeyTable name for a message whose sender has the
 // domain senderDomain. Errors are *Error.
 func (s *Store) Key(ctx context.Context, name, senderDomain string) (*SigningKey, error) {
-	values, err := s.table.Lookup(ctx, name, columns)
-	if errors.Is(err, dataset.ErrNotFound) {
-		return nil, &Error{Name: name, Text: "signing table references unknown key '" + shown(name) + "'", Class: Configuration, Err: err, NotFound: true}
-	}
+	row, err := s.Row(ctx, name)
 	if err != nil {
-		class := Configuration
-		if dataset.IsTemporary(err) {
-			class = Temporary
-		}
-		return nil, &Error{Name: name, Text: "KeyTable: " + err.Error(), Class: class, Err: err}
+		return nil, err
 	}
-	row, err := ParseRow(values)
-	if err == nil {
-		row, err = row.forSender(senderDomain)
-	}
-	if err != nil {
-		return nil, &Error{Name: name, Text: "KeyTable entry for '" + shown(name) + "' corrupt", Hint: err.Error(), Class: Configuration, Err: err}
+	if row, err = row.ForSender(senderDomain); err != nil {
+		return nil, corrupt(name, err)
 	}
 	return s.Load(ctx, name, row)
 }
@@ -273,13 +260,12 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 
 // data returns a row's key as it stands in its file or in the row.
 func (s *Store) data(name string, row Row) (data []byte, source string, st stamp, err error) {
-	path := s.path(row.Key)
-	if path == "" {
-		data, source = []byte(row.Key), inline
-	} else if data, st, err = s.file(name, path); err != nil {
-		return nil, path, st, err
-	} else {
-		source = path
+	at := s.o.Locate(row.Key)
+	source = at.String()
+	if at.Path == "" {
+		data = []byte(row.Key)
+	} else if data, st, err = s.file(name, at); err != nil {
+		return nil, source, st, err
 	}
 	if s.o.Unwrap != nil {
 		plain, wrapped, err := s.o.Unwrap(data)
@@ -293,25 +279,9 @@ func (s *Store) data(name string, row Row) (data []byte, source string, st stamp
 	return data, source, st, nil
 }
 
-// path is the file that holds a key, "" for key data.
-func (s *Store) path(key string) string {
-	if dir := s.o.CredentialsDirectory; dir != "" && !filepath.IsAbs(key) && len(key) < 256 && filepath.IsLocal(key) {
-		p := filepath.Join(dir, key)
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
-			return p
-		}
-	}
-	if !isPath(key) {
-		return ""
-	}
-	if filepath.IsAbs(key) || s.o.BaseDir == "" {
-		return key
-	}
-	return filepath.Join(s.o.BaseDir, key)
-}
-
 // file reads a key file after its safety is looked at.
-func (s *Store) file(name, path string) ([]byte, stamp, error) {
+func (s *Store) file(name string, at Location) ([]byte, stamp, error) {
+	path := at.Path
 	if s.o.ReadFile != nil {
 		data, err := s.o.ReadFile(path)
 		if err != nil {
@@ -331,7 +301,7 @@ func (s *Store) file(name, path string) ([]byte, stamp, error) {
 	if !info.Mode().IsRegular() {
 		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
 	}
-	if err := s.checkSafety(name, path); err != nil {
+	if err := s.checkSafety(name, at); err != nil {
 		return nil, stamp{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyBytes+1))
@@ -341,10 +311,11 @@ func (s *Store) file(name, path string) ([]byte, stamp, error) {
 	return data, stamp{info.Size(), info.ModTime()}, nil
 }
 
-func (s *Store) checkSafety(name, path string) error {
-	if dir := s.o.CredentialsDirectory; dir != "" && strings.HasPrefix(path, filepath.Clean(dir)+"/") {
+func (s *Store) checkSafety(name string, at Location) error {
+	if at.Credential {
 		return nil // the service manager sees to it
 	}
+	path := at.Path
 	unsafe, err := s.checker.Check(path)
 	if err != nil {
 		return cantLoad(name, path, problem.Strerror(err), err)

@@ -308,7 +308,7 @@ func FuzzParseRow(f *testing.F) {
 		if row.Domain == "" || row.Selector == "" || row.Key == "" {
 			t.Fatalf("%+v", row)
 		}
-		full, err := row.forSender(sender)
+		full, err := row.ForSender(sender)
 		if err == nil && strings.Contains(row.Key, "%") && isPath(row.Key) && filepath.IsAbs(row.Key) {
 			if dots := strings.Count(filepath.Clean(full.Key), "/"); dots > strings.Count(row.Key, "/") {
 				t.Fatalf("%q from %q", full.Key, row.Key)

@@ -13,7 +13,7 @@ import (
 	"filippo.io/age"
 	"github.com/bradfitz/gomemcache/memcache"
 
-	"dojang/internal/keystore/agekey"
+	"dojang/internal/keystore"
 )
 
 // The tables of every server here: two keys, one of them wrapped, and senders by
@@ -36,7 +36,7 @@ func newTables(t testing.TB) tables {
 	must(t, err)
 	identities := filepath.Join(t.TempDir(), "identities")
 	must(t, os.WriteFile(identities, []byte(id.String()+"\n"), 0o600))
-	wrapped, err := agekey.Wrap([]byte(r.pem), id.Recipient().String())
+	wrapped, err := keystore.Wrap([]byte(r.pem), id.Recipient().String())
 	must(t, err)
 	tb := tables{
 		records:    records{},

@@ -1,4 +1,4 @@
-package agekey
+package keystore
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"dojang/internal/dataset"
-	"dojang/internal/keystore"
 	"dojang/internal/testutil"
 )
 
@@ -35,7 +34,7 @@ func TestKeysWrappedByAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	recipient := strings.TrimSpace(string(run(t, nil, keygen, "-y", dir+"/id")))
-	plain, err := os.ReadFile("../testdata/ed25519.pkcs8.pem")
+	plain, err := os.ReadFile("testdata/ed25519.pkcs8.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +43,15 @@ func TestKeysWrappedByAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	binary, armored := run(t, plain, program, "-r", recipient), run(t, plain, program, "-a", "-r", recipient)
-	text := prefix + base64.StdEncoding.EncodeToString(binary)
+	text := agePrefix + base64.StdEncoding.EncodeToString(binary)
 	for name, data := range map[string][]byte{"binary": binary, "armored": armored, "text": []byte(text)} {
 		got, wrapped, err := unwrap(data)
 		if err != nil || !wrapped || !bytes.Equal(got, plain) {
 			t.Errorf("%s: %q, %v, %v", name, got, wrapped, err)
+		}
+		column := Column(data)
+		if got, wrapped, err := unwrap([]byte(column)); err != nil || !wrapped || !bytes.Equal(got, plain) || strings.ContainsAny(column, " \n") {
+			t.Errorf("%s in a column: %q, %v", name, column, err)
 		}
 	}
 	if _, wrapped, err := unwrap(plain); wrapped || err != nil {
@@ -58,11 +61,11 @@ func TestKeysWrappedByAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, _ := base64.StdEncoding.DecodeString(ours[len(prefix):])
+	raw, _ := base64.StdEncoding.DecodeString(ours[len(agePrefix):])
 	if got := run(t, raw, program, "-d", "-i", dir+"/id"); !bytes.Equal(got, plain) {
 		t.Errorf("age reads %q", got)
 	}
-	t.Run("rows", func(t *testing.T) { rows(t, dir, text, armored, unwrap) })
+	t.Run("rows", func(t *testing.T) { wrappedRows(t, dir, text, armored, unwrap) })
 	for _, data := range []string{"age:!", "age:", "age:" + base64.StdEncoding.EncodeToString(binary[:100])} {
 		if _, wrapped, err := unwrap([]byte(data)); !wrapped || err == nil {
 			t.Errorf("%q: no error", data)
@@ -70,7 +73,7 @@ func TestKeysWrappedByAge(t *testing.T) {
 	}
 }
 
-func rows(t *testing.T, dir, text string, armored []byte, unwrap func([]byte) ([]byte, bool, error)) {
+func wrappedRows(t *testing.T, dir, text string, armored []byte, unwrap func([]byte) ([]byte, bool, error)) {
 	if err := os.WriteFile(dir+"/key.age", armored, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +85,7 @@ func rows(t *testing.T, dir, text string, armored []byte, unwrap func([]byte) ([
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := keystore.New(set, keystore.Options{UID: os.Getuid(), Unwrap: unwrap})
+	store := New(set, Options{UID: os.Getuid(), Unwrap: unwrap})
 	for _, name := range []string{"a", "b", "c"} {
 		if key, err := store.Key(context.Background(), name, ""); err != nil || key.Bits != 256 {
 			t.Errorf("%s: %v, %v", name, key, err)
@@ -92,7 +95,7 @@ func rows(t *testing.T, dir, text string, armored []byte, unwrap func([]byte) ([
 		t.Error(list)
 	}
 	for _, name := range []string{"a", "c"} {
-		_, err = keystore.New(set, keystore.Options{UID: os.Getuid()}).Key(context.Background(), name, "")
+		_, err = New(set, Options{UID: os.Getuid()}).Key(context.Background(), name, "")
 		if err == nil || !strings.Contains(err.Error(), "KeyIdentities") {
 			t.Errorf("%s: a wrapped key without its identity: %v", name, err)
 		}
