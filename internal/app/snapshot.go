@@ -275,6 +275,8 @@ func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
 	return dkim.NewHeaderSet(base, strings.Join(b.names(option), ","))
 }
 
+// resolver looks up keys and whatever else a message asks for. The name servers are
+// behind it in any case: test data hold texts alone.
 func (b *builder) resolver() resolver.Resolver {
 	c := b.config
 	if path := c.String("TrustAnchorFile"); path != "" {
@@ -283,29 +285,9 @@ func (b *builder) resolver() resolver.Resolver {
 			return nil
 		}
 	}
-	if path := c.String("TestPublicKeys"); path != "" {
-		r, err := resolver.NewFile(path)
-		if err != nil {
-			b.refuse("TestPublicKeys", hintFor(err), "%s", reason(err))
-		}
-		b.files = append(b.files, path)
-		return r
-	}
-	if set := b.set("TestDNSData", true); set != nil {
-		return resolver.NewLookup(func(ctx context.Context, name string) (string, bool, error) {
-			values, err := set.Lookup(ctx, name, 1)
-			if errors.Is(err, dataset.ErrNotFound) || err == nil && len(values) == 0 {
-				return "", false, nil
-			}
-			if err != nil {
-				return "", false, err
-			}
-			return values[0], true, nil
-		})
-	}
-	r, err := b.parts.nameServers(resolver.Options{
+	dns, err := b.parts.nameServers(resolver.Options{
 		Nameservers:     c.List("Nameservers"),
-		Timeout:         time.Duration(c.Int("DNSTimeout")) * time.Second,
+		Timeout:         c.Duration("DNSTimeout"),
 		UseTCP:          c.Bool("DNSConnect"),
 		TrustAnchorFile: c.String("TrustAnchorFile"),
 	})
@@ -317,21 +299,34 @@ func (b *builder) resolver() resolver.Resolver {
 		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil
 	}
+	if path := c.String("TestPublicKeys"); path != "" {
+		r, err := resolver.NewFile(path, dns)
+		if err != nil {
+			b.refuse("TestPublicKeys", hintFor(err), "%s", reason(err))
+			return nil
+		}
+		b.files = append(b.files, path)
+		return r
+	}
+	if set := b.set("TestDNSData", true); set != nil {
+		return resolver.NewLookup(firstValue(set), dns)
+	}
 	if len(b.parts.Published) > 0 {
-		return published{b.parts.Published, r}
+		return resolver.NewOverlay(b.parts.Published, dns)
 	}
-	return r
+	return dns
 }
 
-// published answers for records that are not in DNS yet.
-type published struct {
-	records map[string]string
-	next    resolver.Resolver
-}
-
-func (p published) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {
-	if text, ok := p.records[strings.TrimSuffix(name, ".")]; ok {
-		return resolver.Answer{Texts: []string{text}}, nil
+// firstValue finds the texts of TestDNSData.
+func firstValue(set dataset.Set) resolver.LookupFunc {
+	return func(ctx context.Context, name string) (string, bool, error) {
+		values, err := set.Lookup(ctx, name, 1)
+		if errors.Is(err, dataset.ErrNotFound) || err == nil && len(values) == 0 {
+			return "", false, nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+		return values[0], true, nil
 	}
-	return p.next.LookupTXT(ctx, name)
 }

@@ -128,7 +128,7 @@ func newKeyTester(_ context.Context, cfg *config.Config) (*keyTester, error) {
 // toolResolver is the resolver a configuration describes.
 func toolResolver(cfg *config.Config) (resolver.Resolver, error) {
 	if path := cfg.String("TestPublicKeys"); path != "" {
-		r, err := resolver.NewFile(path)
+		r, err := resolver.NewFile(path, nil)
 		if err != nil {
 			return nil, exitf(exConfig, "TestPublicKeys: %w", err)
 		}

@@ -23,7 +23,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	if err := os.WriteFile(keys, []byte(records), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := resolver.NewFile(keys)
+	r, err := resolver.NewFile(keys, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

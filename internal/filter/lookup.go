@@ -15,11 +15,6 @@ type keyAnswer struct {
 	answer dkim.KeyAnswer
 }
 
-// cached is a resolver that can say at once what it has in memory.
-type cached interface {
-	Cached(name string) (resolver.Answer, error, bool)
-}
-
 // startLookups asks for every key that the signatures need, each once, in
 // parallel. The verifier bounds how many signatures it looks at.
 func (m *message) startLookups(s *session) {
@@ -28,31 +23,42 @@ func (m *message) startLookups(s *session) {
 			m.answers = append(m.answers, keyAnswer{query: q})
 		}
 	}
-	memory, _ := s.snapshot.Resolver.(cached)
 	for i := range m.answers {
 		a := &m.answers[i]
-		if memory != nil {
-			if answer, err, ok := memory.Cached(a.query.Name); ok {
-				a.answer = keyAnswerOf(answer, err)
-				continue
-			}
+		if a.remembered(s) {
+			continue
 		}
 		ctx := m.ctx
 		m.lookups.Go(func() { a.lookup(ctx, s) })
 	}
 }
 
+// remembered reports whether the answer is at hand, so that nobody is asked and no
+// goroutine started.
+func (a *keyAnswer) remembered(s *session) (ok bool) {
+	defer a.recovered(s)
+	answer, ok, err := s.snapshot.Resolver.Cached(a.query.Name)
+	if ok {
+		a.answer = keyAnswerOf(answer, err)
+		s.filter.observer.KeyLookup(0, a.answer.Temporary)
+	}
+	return ok
+}
+
 func (a *keyAnswer) lookup(ctx context.Context, s *session) {
-	defer func() {
-		if v := recover(); v != nil {
-			a.answer = dkim.KeyAnswer{Temporary: true, Err: errors.New("internal error in the resolver")}
-			s.snapshot.Log.Error("panic while looking up a key", "panic", v)
-		}
-	}()
+	defer a.recovered(s)
 	start := s.filter.now()
 	answer, err := s.snapshot.Resolver.LookupTXT(ctx, a.query.Name)
 	a.answer = keyAnswerOf(answer, err)
 	s.filter.observer.KeyLookup(s.filter.now().Sub(start), a.answer.Temporary)
+}
+
+// recovered makes a resolver's panic a look-up that failed for now.
+func (a *keyAnswer) recovered(s *session) {
+	if v := recover(); v != nil {
+		a.answer = dkim.KeyAnswer{Temporary: true, Err: errors.New("internal error in the resolver")}
+		s.snapshot.Log.Error("panic while looking up a key", "panic", v)
+	}
 }
 
 // joinLookups waits for the answers, each bounded by the message's budget, and

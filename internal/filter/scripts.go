@@ -1,9 +1,6 @@
 package filter
 
 import (
-	"context"
-	"net/netip"
-
 	"dojang/dkim"
 	"dojang/internal/policy"
 )
@@ -15,11 +12,7 @@ func (m *message) screen(s *session) bool {
 	if x == nil {
 		return true
 	}
-	if hosts, ok := s.snapshot.Resolver.(interface {
-		LookupA(ctx context.Context, name string) ([]netip.Addr, error)
-	}); ok {
-		x.LookupA = hosts.LookupA
-	}
+	x.LookupA = s.snapshot.Resolver.LookupA
 	if m.verifier != nil {
 		for i := range m.verifier.Len() {
 			x.Signatures = append(x.Signatures, policy.ScriptedSignature{Signature: m.verifier.Signature(i)})

@@ -290,14 +290,19 @@ func TestPanicEndsThatConnectionAlone(t *testing.T) {
 }
 
 // never is a name server that does not answer.
-type never struct{}
+type never struct{ silent }
+
+// silent knows nothing and answers nothing beside texts.
+type silent struct{ resolver.Resolver }
+
+func (silent) Cached(string) (a resolver.Answer, ok bool, err error) { return a, false, nil }
 
 func (never) LookupTXT(ctx context.Context, _ string) (resolver.Answer, error) {
 	<-ctx.Done()
 	return resolver.Answer{}, ctx.Err()
 }
 
-type mistaken struct{}
+type mistaken struct{ silent }
 
 func (mistaken) LookupTXT(context.Context, string) (resolver.Answer, error) { panic("a mistake") }
 

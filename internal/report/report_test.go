@@ -78,13 +78,12 @@ func TestWants(t *testing.T) {
 	}
 }
 
-type texts map[string]string
-
-func (t texts) LookupTXT(_ context.Context, name string) (resolver.Answer, error) {
-	if text, ok := t[name]; ok {
-		return resolver.Answer{Texts: []string{text}}, nil
-	}
-	return resolver.Answer{}, &resolver.Error{Name: name, Kind: resolver.KindNotFound}
+// texts answers for the names given.
+func texts(records map[string]string) resolver.Resolver {
+	return resolver.NewLookup(func(_ context.Context, name string) (text string, found bool, err error) {
+		text, found = records[name]
+		return text, found, nil
+	}, nil)
 }
 
 // folder is a place with a stand-in for sendmail that keeps each mail in a file.
@@ -135,12 +134,12 @@ func TestWhoGetsReports(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, command := folder(t)
-			records := texts{}
+			records := map[string]string{}
 			if c.record != "" {
 				records["_report._domainkey.example.com"] = c.record
 			}
 			now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-			q := New(Options{Resolver: records, MTACommand: command, From: "a@b", Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
+			q := New(Options{Resolver: texts(records), MTACommand: command, From: "a@b", Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
 			for range c.reports {
 				q.Report(failing("example.com"))
 			}
@@ -157,7 +156,7 @@ func TestWhoGetsReports(t *testing.T) {
 func TestNothingWaits(t *testing.T) {
 	release := make(chan struct{})
 	var log proctest.Output
-	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: waiting(release)})
+	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: waiting{until: release}})
 	start := time.Now()
 	for range maxWaiting + 10 {
 		q.Report(failing("example.com"))
@@ -177,7 +176,7 @@ func TestNothingWaits(t *testing.T) {
 func TestMailHoldsNoFilesUp(t *testing.T) {
 	release := make(chan struct{})
 	path := filepath.Join(t.TempDir(), "statistics")
-	q := New(Options{Resolver: waiting(release), StatisticsFile: path, StatisticsName: "here"})
+	q := New(Options{Resolver: waiting{until: release}, StatisticsFile: path, StatisticsName: "here"})
 	q.Report(failing("example.com"))
 	q.Record(&policy.Statistics{JobID: "JOB", Domain: "a\tb", Received: time.Unix(1, 0), ATPS: -1, Spam: -1,
 		Each: []policy.SignatureStatistics{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}})
@@ -209,11 +208,14 @@ func TestReportsAreLimitedInAll(t *testing.T) {
 	}
 }
 
-type waiting chan struct{}
+type waiting struct {
+	resolver.Resolver
+	until chan struct{}
+}
 
 func (w waiting) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {
 	select {
-	case <-w:
+	case <-w.until:
 	case <-ctx.Done():
 	}
 	return resolver.Answer{}, &resolver.Error{Name: name, Kind: resolver.KindNotFound}
@@ -226,7 +228,7 @@ func TestFailuresAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log proctest.Output
-	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: texts{"_report._domainkey.example.com": "ra=a"}, MTACommand: command})
+	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), MTACommand: command})
 	q.Report(failing("example.com"))
 	q.Close()
 	for _, want := range []string{"level=ERROR", "JOB: failure report for example.com not sent", "exit status 67", "no such user"} {
@@ -246,7 +248,7 @@ func TestSMTP(t *testing.T) {
 	defer l.Close()
 	got := make(chan []string, 1)
 	go serveSMTP(l, got)
-	q := New(Options{Resolver: texts{"_report._domainkey.example.com": "ra=dkim"}, SMTPServer: l.Addr().String(), HostName: "here.example",
+	q := New(Options{Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=dkim"}), SMTPServer: l.Addr().String(), HostName: "here.example",
 		From: "Reports <reports@here.example>", Bcc: "one@here.example, two@here.example", Software: "test"})
 	q.Report(failing("example.com"))
 	q.Close()

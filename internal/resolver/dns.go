@@ -99,6 +99,28 @@ func (d *DNS) Stats() Stats {
 // LookupTXT implements Resolver.
 func (d *DNS) LookupTXT(ctx context.Context, name string) (Answer, error) {
 	r, left, fromCache := d.lookup(ctx, name, dns.TypeTXT)
+	return r.answer(left, fromCache)
+}
+
+// Cached implements Resolver.
+func (d *DNS) Cached(asked string) (a Answer, ok bool, err error) {
+	name, err := plain(asked)
+	if err != nil {
+		return Answer{}, true, &Error{Name: asked, Kind: KindBadName, Err: err}
+	}
+	if d.cache == nil {
+		return Answer{}, false, nil
+	}
+	r, left, ok := d.cache.get(cacheKey{name, dns.TypeTXT}, d.now())
+	if !ok {
+		return Answer{}, false, nil
+	}
+	a, err = r.answer(left, true)
+	return a, true, err
+}
+
+// answer is the result as LookupTXT returns it.
+func (r *result) answer(left time.Duration, fromCache bool) (Answer, error) {
 	a := Answer{Texts: r.texts, Security: r.security, TTL: left, CNAMEs: r.cnames, FromCache: fromCache}
 	if r.err != nil {
 		return a, r.err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ var errTestFileSize = errors.New("the file exceeds 64 MiB")
 // the file again when it changed. Every name that is not in it is KindNotFound.
 type File struct {
 	path string
+	withHosts
 
 	mu      sync.Mutex
 	stamp   fileStamp
@@ -27,13 +29,14 @@ type File struct {
 }
 
 // NewFile reads the file of TestPublicKeys: a line is the record's name, white space,
-// and the record's text as it stands.
+// and the record's text as it stands. Addresses are looked up by hosts, which may be nil
+// where nobody asks for them.
 //
 // Compat(opendkim 2.11): of several lines for a name the first counts; names compare
 // without case; a name alone is no record; "#" starts a comment only in the first column
 // (in a key record it would be data); a line that begins with white space has no name.
-func NewFile(path string) (*File, error) {
-	f := &File{path: path}
+func NewFile(path string, hosts Resolver) (*File, error) {
+	f := &File{path: path, withHosts: withHosts{hosts}}
 	if _, err := f.current(); err != nil {
 		return nil, err
 	}
@@ -113,10 +116,16 @@ func parseTestKeys(data []byte) map[string]string {
 // errors count as temporary.
 type LookupFunc func(ctx context.Context, name string) (text string, found bool, err error)
 
-// NewLookup answers from what f finds: TestDNSData with any type of data set.
-func NewLookup(f LookupFunc) Resolver { return lookupResolver{f} }
+// NewLookup answers from what f finds: TestDNSData with any type of data set. Addresses
+// are looked up by hosts, which may be nil where nobody asks for them.
+func NewLookup(f LookupFunc, hosts Resolver) Resolver {
+	return lookupResolver{f, withHosts{hosts}}
+}
 
-type lookupResolver struct{ find LookupFunc }
+type lookupResolver struct {
+	find LookupFunc
+	withHosts
+}
 
 func (r lookupResolver) LookupTXT(ctx context.Context, name string) (Answer, error) {
 	key, err := canonical(name)
@@ -133,4 +142,43 @@ func (r lookupResolver) LookupTXT(ctx context.Context, name string) (Answer, err
 		return Answer{}, &Error{Name: name, Kind: KindNotFound}
 	}
 	return Answer{Texts: []string{text}}, nil
+}
+
+// withHosts is a resolver's part that texts from elsewhere leave to another one.
+type withHosts struct{ hosts Resolver }
+
+// LookupA implements Resolver.
+func (h withHosts) LookupA(ctx context.Context, name string) ([]netip.Addr, error) {
+	if h.hosts == nil {
+		return nil, &Error{Name: name, Kind: KindNetwork}
+	}
+	return h.hosts.LookupA(ctx, name)
+}
+
+// Cached implements Resolver: texts from elsewhere are looked up each time.
+func (withHosts) Cached(string) (a Answer, ok bool, err error) { return Answer{}, false, nil }
+
+// NewOverlay answers for the names of records (lower case, no final dot) with their
+// texts, and for all others as next does: records that are to be published.
+func NewOverlay(records map[string]string, next Resolver) Resolver { return overlay{next, records} }
+
+type overlay struct {
+	Resolver
+	records map[string]string
+}
+
+func (o overlay) LookupTXT(ctx context.Context, name string) (Answer, error) {
+	if a, ok, err := o.Cached(name); ok {
+		return a, err
+	}
+	return o.Resolver.LookupTXT(ctx, name)
+}
+
+func (o overlay) Cached(name string) (a Answer, ok bool, err error) {
+	if key, err := canonical(name); err == nil {
+		if text, ok := o.records[displayName(key)]; ok {
+			return Answer{Texts: []string{text}}, true, nil
+		}
+	}
+	return o.Resolver.Cached(name)
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil/dnstest"
 )
 
 func writeFile(t testing.TB, text string) string {
@@ -38,7 +40,7 @@ func TestTestPublicKeysFormat(t *testing.T) {
 		{"another", "other v=DKIM1; p=abc\n", ""},
 		{"empty", "", ""},
 	} {
-		r, err := NewFile(writeFile(t, test.file))
+		r, err := NewFile(writeFile(t, test.file), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +55,7 @@ func TestTestPublicKeysFormat(t *testing.T) {
 
 func TestFileIsReadAgain(t *testing.T) {
 	path := writeFile(t, "# all of it\n\nS1._domainkey.example.com  v=DKIM1; n=a:b; p=abc\nx y\nx z\n")
-	r, err := NewFile(path)
+	r, err := NewFile(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func TestFileIsReadAgain(t *testing.T) {
 	os.Remove(path)
 	_, err = r.LookupTXT(context.Background(), "gone")
 	wantKind(t, err, KindLocal, true)
-	if _, err := NewFile(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := NewFile(path, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
 }
@@ -90,7 +92,7 @@ func TestLookupFunc(t *testing.T) {
 			return "", false, failing
 		}
 		return "", false, nil
-	})
+	}, nil)
 	if a, err := r.LookupTXT(context.Background(), "K.Example."); err != nil || len(a.Texts) != 1 || a.Texts[0] != "key" {
 		t.Errorf("%+v, %v", a, err)
 	}
@@ -113,4 +115,70 @@ func FuzzTestFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEveryResolverKnowsAllQuestions: what stands before the name servers passes on
+// what it has no answer to, addresses and remembered answers too.
+func TestEveryResolverKnowsAllQuestions(t *testing.T) {
+	s := dnstest.New(t, "")
+	s.AddRR("host.example. 300 IN A 192.0.2.7")
+	s.AddTXT("k.example", "from the name server")
+	file := writeFile(t, "here.example from a file\n")
+	nothing := func(context.Context, string) (string, bool, error) { return "", false, nil }
+	for name, wrap := range map[string]func(Resolver) (Resolver, error){
+		"name servers":   func(r Resolver) (Resolver, error) { return r, nil },
+		"TestPublicKeys": func(r Resolver) (Resolver, error) { return NewFile(file, r) },
+		"TestDNSData":    func(r Resolver) (Resolver, error) { return NewLookup(nothing, r), nil },
+		"overlay": func(r Resolver) (Resolver, error) {
+			return NewOverlay(map[string]string{"here.example": "soon"}, r), nil
+		},
+	} {
+		r, err := wrap(newTestDNS(t, Options{}, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := r.LookupA(t.Context(), "host.example"); err != nil || len(a) != 1 || a[0].String() != "192.0.2.7" {
+			t.Errorf("%s: LookupA: %v, %v", name, a, err)
+		}
+		if a, err := r.LookupA(t.Context(), "gone.example"); err == nil {
+			t.Errorf("%s: LookupA of no host: %v", name, a)
+		} else {
+			wantKind(t, err, KindNotFound, false)
+		}
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	s := dnstest.New(t, "")
+	s.AddTXT("k.example", "from the name server")
+	r := NewOverlay(map[string]string{"here.example": "soon"}, newTestDNS(t, Options{}, s))
+	for _, test := range []struct {
+		name, want string
+		cached     bool // before it was looked up
+	}{
+		{"here.example", "soon", true},
+		{"HERE.example.", "soon", true},
+		{"k.example", "from the name server", false},
+	} {
+		if _, ok, err := r.Cached(test.name); ok != test.cached || err != nil {
+			t.Errorf("%s: cached before: %v, %v", test.name, ok, err)
+		}
+		if a, err := r.LookupTXT(t.Context(), test.name); err != nil || len(a.Texts) != 1 || a.Texts[0] != test.want {
+			t.Errorf("%s: %+v, %v", test.name, a, err)
+		}
+		if a, ok, err := r.Cached(test.name); !ok || err != nil || a.Texts[0] != test.want {
+			t.Errorf("%s: cached after: %+v, %v, %v", test.name, a, ok, err)
+		}
+	}
+	if n := s.Queries("k.example"); n != 1 {
+		t.Errorf("%d queries", n)
+	}
+	if _, err := r.LookupTXT(t.Context(), "gone.example"); err == nil {
+		t.Error("a name that is not there")
+	}
+	if _, ok, err := r.Cached("gone.example"); !ok {
+		t.Error("its absence is not remembered")
+	} else {
+		wantKind(t, err, KindNotFound, false)
+	}
 }

@@ -10,6 +10,7 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 )
@@ -59,10 +60,19 @@ type Answer struct {
 	FromCache bool
 }
 
-// Resolver finds TXT records. Every error is an *Error. Texts may be present beside
-// an error of KindBogus, for those whose policy is to look at them nevertheless.
+// Resolver finds what a message's verdict depends on. Every error is an *Error.
+//
+// It is one interface with all that is ever asked, none of it optional: whatever wraps
+// a Resolver must pass everything on.
 type Resolver interface {
+	// LookupTXT finds the TXT records of a name. Texts may be present beside an error
+	// of KindBogus, for those whose policy is to look at them nevertheless.
 	LookupTXT(ctx context.Context, name string) (Answer, error)
+	// Cached returns what LookupTXT would return without asking anybody; ok reports
+	// whether there is such an answer.
+	Cached(name string) (a Answer, ok bool, err error)
+	// LookupA finds the IPv4 addresses of a host.
+	LookupA(ctx context.Context, name string) ([]netip.Addr, error)
 }
 
 // Kind is the class of a look-up's failure.
