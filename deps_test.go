@@ -40,6 +40,7 @@ var below = map[string]string{
 	"internal/testutil/smtptest":   "internal/testutil internal/testutil/proctest",
 	"internal/doctor":              "dkim header milter internal/config internal/keystore",
 	"internal/load":                "milter",
+	"internal/publish":             "internal/keyrecord internal/problem",
 	"internal/migrate":             "internal/dataset internal/keystore internal/problem",
 }
 
