@@ -4,13 +4,14 @@ import (
 	"context"
 	"time"
 
+	"dojang/internal/kept"
 	"dojang/internal/reputation"
 )
 
 // countFile is the file of an option that keeps counts over a restart.
 type countFile struct {
 	option string
-	file   reputation.File
+	file   *kept.File
 	failed string // what was told last of a write
 }
 
@@ -18,13 +19,13 @@ type countFile struct {
 // will write it. A failure is told, and no more: mail matters more.
 func (a *App) readCounts() {
 	for _, f := range []*countFile{
-		{option: "ReputationCache", file: reputation.File{Path: a.config.String("ReputationCache"), Counter: a.parts.Counter}},
-		{option: "FlowData", file: reputation.File{Path: flowDataFile(a.config), Counter: a.parts.Flow}},
+		{option: "ReputationCache", file: reputation.File(a.config.String("ReputationCache"), a.parts.Counter, time.Now())},
+		{option: "FlowData", file: reputation.File(flowDataFile(a.config), a.parts.Flow, time.Now())},
 	} {
 		if f.file.Path == "" {
 			continue
 		}
-		if err := f.file.Read(time.Now()); err != nil {
+		if err := f.file.Read(); err != nil {
 			a.log.Warn(f.option+": "+reason(err), "event", "counts_not_read", "option", f.option)
 		}
 		a.counts = append(a.counts, f)

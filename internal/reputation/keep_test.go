@@ -1,7 +1,6 @@
 package reputation
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,12 +8,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/kept"
 )
 
 // again is a new Counter with what a file holds, and what was said of it.
-func again(path string, now time.Time) (*File, error) {
-	f := &File{Path: path, Counter: new(Counter)}
-	return f, f.Read(now)
+func again(path string, now time.Time) (counted, error) {
+	c := new(Counter)
+	f := counted{File(path, c, now), c}
+	return f, f.Read()
+}
+
+type counted struct {
+	*kept.File
+	Counter *Counter
 }
 
 func TestCountsOutliveARestart(t *testing.T) {
@@ -24,7 +31,7 @@ func TestCountsOutliveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	rule := Rule{Limit: 2, Ratio: -1}
-	count := func(f *File, after time.Duration, n int) string {
+	count := func(f counted, after time.Duration, n int) string {
 		tally, over := f.Counter.Count(noon.Add(after), time.Hour, "example.com", body(n), n == 1, rule)
 		return fmt.Sprintf("%d %d %v", tally.Messages, tally.Spam, over)
 	}
@@ -116,18 +123,18 @@ func TestDamagedFile(t *testing.T) {
 		count      int64
 		kept       bool // the file is left as it is
 	}{
-		{"good", firstLine + good, "", 8, false},
+		{"good", "dojang counts 1\n" + good, "", 8, false},
 		{"empty", "", "", 1, false},
-		{"first line alone", firstLine, "", 1, false},
-		{"cut off", firstLine + good + good[:20], "line without end", 8, false},
-		{"no JSON", firstLine + good + "\x00\x00\n", "invalid character", 8, false},
-		{"endless line", firstLine + good + strings.Repeat("x", maxLineBytes) + "\n", "line without end", 8, false},
-		{"negative part", firstLine + good + `{"domain":"e","period":1,"parts":[[-5,1,0]]}` + "\n", "says nothing", 8, false},
-		{"too many", firstLine + good + `{"domain":"e","period":1,"parts":[[5,4294967296,0]]}` + "\n", "says nothing", 8, false},
-		{"more spam than mail", firstLine + good + `{"domain":"e","period":1,"parts":[[5,1,2]]}` + "\n", "says nothing", 8, false},
-		{"short hash", firstLine + good + `{"domain":"e","body":"AAAA"}` + "\n", "says nothing", 8, false},
-		{"from the future", firstLine + `{"domain":"d","period":3600000000000,"parts":[[9223372036854775807,7,1]]}` + "\n", "", 1, false},
-		{"refused in the future", firstLine + `{"domain":"d","body":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2099-01-01T00:00:00Z"}` + "\n", "", 1, false},
+		{"first line alone", "dojang counts 1\n", "", 1, false},
+		{"cut off", "dojang counts 1\n" + good + good[:20], "line without end", 8, false},
+		{"no JSON", "dojang counts 1\n" + good + "\x00\x00\n", "invalid character", 8, false},
+		{"endless line", "dojang counts 1\n" + good + strings.Repeat("x", 16<<10) + "\n", "line without end", 8, false},
+		{"negative part", "dojang counts 1\n" + good + `{"domain":"e","period":1,"parts":[[-5,1,0]]}` + "\n", "says nothing", 8, false},
+		{"too many", "dojang counts 1\n" + good + `{"domain":"e","period":1,"parts":[[5,4294967296,0]]}` + "\n", "says nothing", 8, false},
+		{"more spam than mail", "dojang counts 1\n" + good + `{"domain":"e","period":1,"parts":[[5,1,2]]}` + "\n", "says nothing", 8, false},
+		{"short hash", "dojang counts 1\n" + good + `{"domain":"e","body":"AAAA"}` + "\n", "says nothing", 8, false},
+		{"from the future", "dojang counts 1\n" + `{"domain":"d","period":3600000000000,"parts":[[9223372036854775807,7,1]]}` + "\n", "", 1, false},
+		{"refused in the future", "dojang counts 1\n" + `{"domain":"d","body":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2099-01-01T00:00:00Z"}` + "\n", "", 1, false},
 		{"another format", "dojang counts 2\n" + good, "left as it is", 1, true},
 		{"another file", "KeyTable refile:/etc/opendkim/KeyTable\n", "left as it is", 1, true},
 		{"short", "x", "left as it is", 1, true},
@@ -156,7 +163,7 @@ func TestDamagedFile(t *testing.T) {
 func TestNoPlainFile(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	if err := os.WriteFile(target, []byte(firstLine), 0o600); err != nil {
+	if err := os.WriteFile(target, []byte("dojang counts 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, make := range map[string]func(string) error{
@@ -207,7 +214,9 @@ func FuzzReadCounts(f *testing.F) {
 	f.Add(`{"domain":"d","body":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2026-01-01T00:00:00Z"}` + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var c Counter
-		_ = c.read(bufio.NewReaderSize(strings.NewReader(text), maxLineBytes), noon) // whatever it says, it must not panic
+		for line := range strings.Lines(text) {
+			_ = keeper{&c, noon}.Take([]byte(line)) // whatever it says, it must not panic
+		}
 		for domain, w := range c.domains.oldestFirst() {
 			if tally := w.tally(noon); tally.Messages < 0 || tally.Spam > tally.Messages {
 				t.Errorf("%q: %+v", domain, tally)
