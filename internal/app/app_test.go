@@ -249,7 +249,7 @@ func TestMetricsSocketAnswers(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
 	get := func(method, path string) string {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://x"+path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,13 +38,56 @@ func (a *App) serveMetrics() (stop func(), err error) {
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("POST /reload", a.reloadOverHTTP)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: refuseBrowsers(mux, socket), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("MetricsSocket: " + err.Error())
 		}
 	}()
 	return func() { _ = server.Close() }, nil
+}
+
+// refuseBrowsers answers 403 to whatever could change something and may come
+// from a page in a browser of this machine, since nobody is asked for a password:
+// a request that another site made (Sec-Fetch-Site, Origin), or one whose Host is
+// not ours, which a name that a stranger points here (DNS rebinding) is. What only
+// reads is answered under any name: proxies and Prometheus have names of their
+// own for us.
+func refuseBrowsers(next http.Handler, socket config.Socket) http.Handler {
+	ours := hostsOf(socket)
+	sameSite := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+			next.ServeHTTP(w, r)
+			return
+		}
+		if !ours[strings.ToLower(r.Host)] {
+			http.Error(w, "the Host of the request is none of this server's", http.StatusForbidden)
+			return
+		}
+		sameSite.ServeHTTP(w, r)
+	})
+}
+
+// hostsOf are the values that Host may have in a request to a socket: the names of
+// loopback and the address that it listens on, with its port or without one.
+func hostsOf(s config.Socket) map[string]bool {
+	names, port := []string{"localhost", "127.0.0.1", "[::1]"}, ""
+	if host, p, err := net.SplitHostPort(s.Address); s.Network != "unix" && err == nil {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		names, port = append(names, strings.ToLower(host)), p
+	}
+	hosts := map[string]bool{}
+	for _, name := range names {
+		hosts[name] = true
+		if port != "" {
+			hosts[name+":"+port] = true
+		}
+	}
+	return hosts
 }
 
 func onlyLocal(s config.Socket) error {

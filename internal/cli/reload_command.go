@@ -60,7 +60,7 @@ func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
 			return (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)
 		},
 	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://dojang/reload", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/reload", nil)
 	if err != nil {
 		return err
 	}
