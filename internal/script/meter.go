@@ -81,6 +81,7 @@ const (
 // key counts what an assignment to a key may cost: an array grows up to it.
 func (m *meter) key(l *lua.LState, key lua.LValue) {
 	m.keys++
+	m.spendText(l, key)
 	n, ok := key.(lua.LNumber)
 	if !ok {
 		m.allocate(l, slotBytes)
@@ -93,23 +94,31 @@ func (m *meter) key(l *lua.LState, key lua.LValue) {
 	m.allocate(l, slotBytes)
 }
 
-// guards are the functions that a rewritten script calls for some operators.
+// guards are the functions that a rewritten script calls for some operators, in
+// the order of guardNames. All but the first return what they are given.
 func (r *run) guards(l *lua.LState) []lua.LValue {
-	key := func(l *lua.LState) int {
-		r.meter.key(l, l.Get(1))
-		l.SetTop(1)
-		return 1
+	passing := func(count func(l *lua.LState, v lua.LValue)) lua.LValue {
+		return l.NewFunction(func(l *lua.LState) int {
+			count(l, l.Get(1))
+			l.SetTop(1)
+			return 1
+		})
 	}
-	table := func(l *lua.LState) int {
+	table := func(l *lua.LState, v lua.LValue) {
 		n := 0
-		if t, ok := l.Get(1).(*lua.LTable); ok {
+		if t, ok := v.(*lua.LTable); ok {
 			n = t.Len()
 		}
 		r.meter.allocate(l, tableBytes+n*slotBytes)
-		l.SetTop(1)
-		return 1
 	}
-	return []lua.LValue{l.NewFunction(r.concat), l.NewFunction(key), l.NewFunction(table)}
+	values := func(l *lua.LState) int {
+		r.meter.spend(l, l.GetTop()/valuesPerInstruction)
+		return l.GetTop()
+	}
+	return []lua.LValue{
+		l.NewFunction(r.concat), passing(r.meter.key), passing(table),
+		passing(r.meter.spendText), passing(r.meter.spendEnd), l.NewFunction(values),
+	}
 }
 
 // concat is the operator "..", from the right to the left.

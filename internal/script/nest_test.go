@@ -25,3 +25,19 @@ func TestNestedScripts(t *testing.T) {
 		}
 	}
 }
+
+// The compiler calls itself for each level: what is deeper than its bound is
+// refused before.
+func TestDeepScriptsAreRefused(t *testing.T) {
+	const depth = 120_000
+	for _, s := range []string{
+		"return " + strings.Repeat("- ", depth) + "1",
+		"return " + strings.Repeat("{", depth) + strings.Repeat("}", depth),
+		strings.Repeat("do ", depth/4) + strings.Repeat("end ", depth/4),
+		"return 1" + strings.Repeat(" .. 1", depth/4),
+	} {
+		if got := evaluate(t, Setup, message(t), s, Options{}); !strings.Contains(got, "nested more than 10000 levels deep") {
+			t.Errorf("%.30s: %.200s", s, got)
+		}
+	}
+}

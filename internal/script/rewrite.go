@@ -7,13 +7,19 @@ const (
 	guardConcat = "(concat)"
 	guardKey    = "(key)"
 	guardTable  = "(table)"
+	guardText   = "(text)"
+	guardLength = "(length)"
+	guardValues = "(values)"
 )
 
-// bounded rewrites a script so that what it may allocate by one operator is
-// counted: concatenations, table constructors and the keys of assignments become
-// calls of guards. The chunk gets the guards as its arguments:
+// guardNames are all of them, in the order in which run.guards makes them.
+var guardNames = []string{guardConcat, guardKey, guardTable, guardText, guardLength, guardValues}
+
+// bounded rewrites a script so that what it may allocate or do by one operator is
+// counted: concatenations, table constructors, keys, comparisons, lengths and
+// "..." become calls of guards. The chunk gets the guards as its arguments:
 //
-//	local (concat), (key), (table) = ...
+//	local (concat), (key), (table), (text), (length), (values) = ...
 //	return (function(...) script end)()
 func bounded(chunk []ast.Stmt) []ast.Stmt {
 	w := walker{rewrite: rewriteOperator}
@@ -23,7 +29,7 @@ func bounded(chunk []ast.Stmt) []ast.Stmt {
 		line, last = chunk[0].Line(), chunk[len(chunk)-1].LastLine()
 	}
 	at := func(n ast.PositionHolder) { n.SetLine(line); n.SetLastLine(last) }
-	guards := &ast.LocalAssignStmt{Names: []string{guardConcat, guardKey, guardTable}, Exprs: []ast.Expr{&ast.Comma3Expr{}}}
+	guards := &ast.LocalAssignStmt{Names: guardNames, Exprs: []ast.Expr{&ast.Comma3Expr{}}}
 	script := &ast.FunctionExpr{ParList: &ast.ParList{HasVargs: true, Names: []string{}}, Stmts: chunk}
 	call := &ast.FuncCallExpr{Func: script}
 	result := &ast.ReturnStmt{Exprs: []ast.Expr{call}}
@@ -46,8 +52,30 @@ func rewriteOperator(e ast.Expr) ast.Expr {
 		return guarded(guardConcat, e, args...)
 	case *ast.TableExpr:
 		return guarded(guardTable, e, e)
+	case *ast.AttrGetExpr:
+		if !isConstant(e.Key) {
+			e.Key = guarded(guardText, e.Key, e.Key)
+		}
+	case *ast.RelationalOpExpr:
+		if !isConstant(e.Lhs) && !isConstant(e.Rhs) {
+			e.Lhs = guarded(guardText, e.Lhs, e.Lhs)
+		}
+	case *ast.UnaryLenOpExpr:
+		e.Expr = guarded(guardLength, e.Expr, e.Expr)
+	case *ast.Comma3Expr:
+		call := guarded(guardValues, e, e).(*ast.FuncCallExpr)
+		call.AdjustRet = e.AdjustRet
+		return call
 	}
 	return e
+}
+
+func isConstant(e ast.Expr) bool {
+	switch e.(type) {
+	case *ast.StringExpr, *ast.NumberExpr, *ast.NilExpr, *ast.TrueExpr, *ast.FalseExpr:
+		return true
+	}
+	return false
 }
 
 func isGuard(e *ast.FuncCallExpr, name string) bool {
@@ -68,8 +96,45 @@ func guarded(name string, at ast.Expr, args ...ast.Expr) ast.Expr {
 // walker visits a script from the leaves to the root: call sees every call, and
 // rewrite may put another expression in the place of one.
 type walker struct {
+	visit   func(ast.Expr)  // before what is below it
+	names   func(...string) // what a statement or function makes local
 	call    func(*ast.FuncCallExpr)
 	rewrite func(ast.Expr) ast.Expr
+	limit   int // of nesting; 0 for none
+	nesting int
+	tooDeep int // the line that is nested deeper, 0 when none is
+}
+
+// maxNesting bounds how deep a script's statements and expressions are nested: the
+// compiler calls itself for each level. A chain of "elseif" or ".." is as deep as
+// it is long.
+const maxNesting = 10_000
+
+// tooDeep is the line at which a script is nested too deep, 0 when it is not.
+func tooDeep(chunk []ast.Stmt) int {
+	w := walker{limit: maxNesting}
+	w.stmts(chunk)
+	return w.tooDeep
+}
+
+// enter goes one level down and reports whether it may.
+func (w *walker) enter(at ast.PositionHolder) bool {
+	w.nesting++
+	if w.limit == 0 || w.nesting <= w.limit {
+		return true
+	}
+	if w.tooDeep == 0 {
+		w.tooDeep = max(at.Line(), 1)
+	}
+	return false
+}
+
+func (w *walker) leave() { w.nesting-- }
+
+func (w *walker) local(names ...string) {
+	if w.names != nil {
+		w.names(names...)
+	}
 }
 
 func (w *walker) stmts(list []ast.Stmt) {
@@ -79,21 +144,19 @@ func (w *walker) stmts(list []ast.Stmt) {
 }
 
 func (w *walker) stmt(s ast.Stmt) {
+	defer w.leave()
+	if !w.enter(s) {
+		return
+	}
 	switch s := s.(type) {
 	case *ast.AssignStmt:
-		w.exprs(s.Lhs)
+		w.targets(s.Lhs)
 		w.exprs(s.Rhs)
-		if w.rewrite != nil {
-			for _, e := range s.Lhs {
-				if target, ok := e.(*ast.AttrGetExpr); ok && !isName(target.Key) {
-					target.Key = guarded(guardKey, target.Key, target.Key)
-				}
-			}
-		}
 	case *ast.LocalAssignStmt:
+		w.local(s.Names...)
 		if len(s.Names) == 1 && len(s.Exprs) == 1 {
 			if f, ok := s.Exprs[0].(*ast.FunctionExpr); ok {
-				w.stmts(f.Stmts) // it must stay what it is: it may call itself
+				w.function(f) // it must stay what it is: it may call itself
 				return
 			}
 		}
@@ -113,18 +176,44 @@ func (w *walker) stmt(s ast.Stmt) {
 		w.stmts(s.Then)
 		w.stmts(s.Else)
 	case *ast.NumberForStmt:
+		w.local(s.Name)
 		w.expr(&s.Init)
 		w.expr(&s.Limit)
 		w.expr(&s.Step)
 		w.stmts(s.Stmts)
 	case *ast.GenericForStmt:
+		w.local(s.Names...)
 		w.exprs(s.Exprs)
 		w.stmts(s.Stmts)
 	case *ast.FuncDefStmt:
-		w.stmts(s.Func.Stmts)
+		if name, ok := s.Name.Func.(*ast.IdentExpr); ok {
+			w.local(name.Value) // or global: the script makes it
+		}
+		w.function(s.Func)
 	case *ast.ReturnStmt:
 		w.exprs(s.Exprs)
 	}
+}
+
+// targets visits what an assignment assigns to.
+func (w *walker) targets(list []ast.Expr) {
+	for i := range list {
+		target, ok := list[i].(*ast.AttrGetExpr)
+		if !ok {
+			w.expr(&list[i])
+			continue
+		}
+		w.expr(&target.Object)
+		w.expr(&target.Key)
+		if w.rewrite != nil && !isName(target.Key) {
+			target.Key = guarded(guardKey, target.Key, target.Key)
+		}
+	}
+}
+
+func (w *walker) function(f *ast.FunctionExpr) {
+	w.local(f.ParList.Names...)
+	w.stmts(f.Stmts)
 }
 
 func isName(key ast.Expr) bool {
@@ -139,9 +228,25 @@ func (w *walker) exprs(list []ast.Expr) {
 }
 
 func (w *walker) expr(e *ast.Expr) {
-	switch e := (*e).(type) {
-	case nil:
+	if *e == nil {
 		return
+	}
+	defer w.leave()
+	if !w.enter(*e) {
+		return
+	}
+	if w.visit != nil {
+		w.visit(*e)
+	}
+	w.below(*e)
+	if w.rewrite != nil {
+		*e = w.rewrite(*e)
+	}
+}
+
+// below visits what an expression is made of.
+func (w *walker) below(e ast.Expr) {
+	switch e := e.(type) {
 	case *ast.AttrGetExpr:
 		w.expr(&e.Object)
 		w.expr(&e.Key)
@@ -179,9 +284,6 @@ func (w *walker) expr(e *ast.Expr) {
 	case *ast.UnaryLenOpExpr:
 		w.expr(&e.Expr)
 	case *ast.FunctionExpr:
-		w.stmts(e.Stmts)
-	}
-	if w.rewrite != nil {
-		*e = w.rewrite(*e)
+		w.function(e)
 	}
 }

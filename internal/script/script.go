@@ -75,6 +75,7 @@ type Script struct {
 	o      Options
 	proto  *lua.FunctionProto
 	macros []string
+	uses   uses
 }
 
 var _ policy.Script = (*Script)(nil)
@@ -82,6 +83,9 @@ var _ policy.Script = (*Script)(nil)
 // Load reads and compiles a script and runs it once without a message, as
 // OpenDKIM does at its start: odkim's functions return stand-ins then. An error
 // in the script is an *Error.
+//
+// A function that a script calls in whatever branch and that is not there is such
+// an error too: the first message must not find it.
 func Load(ctx context.Context, path string, hook Hook, o Options) (*Script, error) {
 	text, err := readScript(path)
 	if err != nil {
@@ -89,6 +93,9 @@ func Load(ctx context.Context, path string, hook Hook, o Options) (*Script, erro
 	}
 	s, err := compile(path, text, hook, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.missing(ctx); err != nil {
 		return nil, err
 	}
 	if hook == Table {
@@ -124,12 +131,17 @@ func readScript(path string) ([]byte, error) {
 	return text, nil
 }
 
-func compile(path string, text []byte, hook Hook, o Options) (*Script, error) {
+func compile(path string, text []byte, hook Hook, o Options) (_ *Script, err error) {
+	defer caught(path, &err)
 	chunk, err := parse.Parse(bytes.NewReader(text), path)
 	if err != nil {
 		return nil, syntaxError(path, err)
 	}
+	if line := tooDeep(chunk); line > 0 {
+		return nil, &Error{File: path, Line: line, Text: fmt.Sprintf("nested more than %d levels deep", maxNesting)}
+	}
 	s := &Script{path: path, hook: hook, o: o.withDefaults(), macros: macrosOf(chunk)}
+	s.uses = usesOf(chunk)
 	if s.proto, err = lua.Compile(bounded(chunk), path); err != nil {
 		return nil, syntaxError(path, err)
 	}
@@ -197,7 +209,11 @@ func (s *Script) Run(ctx context.Context, message *policy.Scripted) error {
 }
 
 // call runs the script in a new state and returns what it returns.
-func (s *Script) call(ctx context.Context, message *policy.Scripted, prepare func(*lua.LState, *run)) ([]lua.LValue, error) {
+//
+// The machine's own protected call is not enough: an error while it handles an
+// error, such as a full register file, leaves it as a panic.
+func (s *Script) call(ctx context.Context, message *policy.Scripted, prepare func(*lua.LState, *run)) (_ []lua.LValue, err error) {
+	defer caught(s.path, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.o.Time)
 	defer cancel()
 	r := &run{script: s, message: message, ctx: ctx, meter: newMeter(ctx, s.o)}
@@ -217,6 +233,17 @@ func (s *Script) call(ctx context.Context, message *policy.Scripted, prepare fun
 		values[i] = l.Get(i + 1)
 	}
 	return values, nil
+}
+
+// caught makes an error of a panic in the Lua machine, for whoever defers it.
+func caught(path string, err *error) {
+	switch v := recover().(type) {
+	case nil:
+	case *lua.ApiError:
+		*err = &Error{File: path, Text: v.Object.String()}
+	default:
+		*err = &Error{File: path, Text: fmt.Sprintf("the Lua machine gave up: %v", v)}
+	}
 }
 
 // macrosOf finds the constant names in calls of odkim.get_mtasymbol, so that the

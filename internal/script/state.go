@@ -37,6 +37,12 @@ func (r *run) newState() *lua.LState {
 	})
 	if r.script.o.Unsafe {
 		l.OpenLibs()
+		l.SetGlobal(lua.ChannelLibName, lua.LNil) // none of Lua's: what waits for a channel waits for ever
+		system := l.GetGlobal(lua.OsLibName).(*lua.LTable)
+		system.RawSetString("exit", l.NewFunction(func(l *lua.LState) int {
+			l.RaiseError("os.exit() would end the filter")
+			return 0
+		}))
 	} else {
 		for _, lib := range []struct {
 			name string
@@ -77,13 +83,13 @@ func (r *run) bound(l *lua.LState) {
 	set(text, "gmatch", r.gmatch)
 	set(text, "gfind", r.gmatch)
 	set(text, "gsub", r.gsub)
-	for _, name := range []string{"format", "lower", "upper", "reverse", "char"} {
+	set(text, "format", r.format(text.RawGetString("format").(*lua.LFunction)))
+	set(text, "byte", r.manyValued(text.RawGetString("byte").(*lua.LFunction)))
+	for _, name := range []string{"lower", "upper", "reverse", "char"} {
 		set(text, name, r.counted(text.RawGetString(name).(*lua.LFunction)))
 	}
-	tables := l.GetGlobal(lua.TabLibName).(*lua.LTable)
-	set(tables, "concat", r.join)
-	set(tables, "insert", r.keyed(tables.RawGetString("insert").(*lua.LFunction)))
-	l.SetGlobal("rawset", l.NewFunction(r.keyed(l.GetGlobal("rawset").(*lua.LFunction))))
+	r.boundTable(l)
+	r.boundBase(l)
 }
 
 // modernize adds what scripts written for Lua 5.3 commonly use.
@@ -106,6 +112,7 @@ func (r *run) modernize(l *lua.LState) {
 		case lua.LString:
 			l.Push(lua.LNumber(len(v)))
 		case *lua.LTable:
+			r.meter.spendEnd(l, v)
 			l.Push(lua.LNumber(v.Len()))
 		default:
 			l.ArgError(1, "table or string expected")
@@ -159,6 +166,7 @@ func (r *run) repeat(l *lua.LState) int {
 // join is table.concat.
 func (r *run) join(l *lua.LState) int {
 	t, separator := l.CheckTable(1), l.OptString(2, "")
+	r.meter.spendEnd(l, t)
 	from, to := l.OptInt(3, 1), l.OptInt(4, t.Len())
 	var b strings.Builder
 	for i := from; i <= to; i++ {
