@@ -21,7 +21,7 @@ var below = map[string]string{
 	"internal/resolver":            "",
 	"internal/rsaengine":           "",
 	"internal/event":               "internal/logging",
-	"internal/config":              "internal/problem",
+	"internal/config":              "dkim internal/policy internal/problem",
 	"internal/config/gen":          "internal/config",
 	"internal/dataset":             "internal/problem",
 	"internal/keystore":            "dkim header internal/dataset internal/problem",

@@ -112,9 +112,9 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 	if a.account, problems = AccountOf(o.Config); problems.HasErrors() {
 		return problems
 	}
-	engine, err := rsaengine.New(rsaengine.Options{Mode: o.Config.String("SigningEngine")})
+	engine, err := rsaengine.New(rsaengine.Options{Mode: o.Config.SigningEngine.Value})
 	if err != nil {
-		v := o.Config.Source("SigningEngine")
+		v := o.Config.SigningEngine.Source()
 		problems.Addf(problem.Error, v.File, v.Line, "SigningEngine", "write SigningEngine auto", "%s", err)
 		return problems
 	}
@@ -225,10 +225,10 @@ const CompatibleVersion = "2.11.0"
 // the order of opendkim(8) FILE PERMISSIONS: tables are open by now.
 func (a *App) prepareProcess() error {
 	c := a.config
-	if c.IsSet("UMask") {
-		syscall.Umask(c.Octal("UMask"))
+	if c.UMask.IsSet() {
+		syscall.Umask(c.UMask.Value)
 	}
-	if dir := c.String("ChangeRootDirectory"); dir != "" {
+	if dir := c.ChangeRootDirectory.Value; dir != "" {
 		if err := enterRoot(dir); err != nil {
 			return &StartError{exOSErr, fmt.Sprintf("%s: %s", dir, err)}
 		}
@@ -249,13 +249,13 @@ func enterRoot(dir string) error {
 
 // becomeUser gives up root when UserID says so.
 func (a *App) becomeUser() error {
-	if a.config.String("UserID") != "" && os.Geteuid() == 0 {
+	if a.config.UserID.Value != "" && os.Geteuid() == 0 {
 		if err := become(a.account); err != nil {
 			return err
 		}
 		outliveNoSupervisor() // the kernel forgets it when the user changes
 	}
-	if a.config.Bool("EnableCoredumps") {
+	if a.config.EnableCoredumps.Value {
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 			a.log.Warn("can't enable coredumps; continuing", "error", err)
 		}
@@ -287,7 +287,7 @@ func (a *App) listen() (listeners []listener, err error) {
 			if (s.Owner != "" || s.Group != "") != early {
 				continue
 			}
-			if early && s.Owner == "" && a.config.String("UserID") != "" {
+			if early && s.Owner == "" && a.config.UserID.Value != "" {
 				s.Owner = a.account.Name // as it is for those made later
 			}
 			l, err := listen(s, a.account.Name)
@@ -377,7 +377,7 @@ func (a *App) pidFile() *PidFile {
 	if CurrentRole() == Worker {
 		return nil
 	}
-	return OpenPidFile(a.config.String("PidFile"), a.log)
+	return OpenPidFile(a.config.PidFile.Value, a.log)
 }
 
 // fastRSA checks signatures by the engine too.

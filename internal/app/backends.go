@@ -27,10 +27,10 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 		log = slog.New(slog.DiscardHandler)
 	}
 	server := remote.Options{
-		SoftStart:   c.Bool("SoftStart"),
-		TTL:         lifetime(c, "DataSetCacheTTL"),
-		NegativeTTL: lifetime(c, "DataSetNegativeTTL"),
-		MaxBytes:    int64(c.Int("DataSetCacheSize")) << 20,
+		SoftStart:   c.SoftStart.Value,
+		TTL:         lifetime(c.DataSetCacheTTL.Value),
+		NegativeTTL: lifetime(c.DataSetNegativeTTL.Value),
+		MaxBytes:    int64(c.DataSetCacheSize.Value) << 20,
 		Caches:      parts.Caches,
 		OnDown: func(name string, err error) {
 			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err), "event", "dataset_down", "dataset", name)
@@ -61,8 +61,8 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 }
 
 // lifetime is an option's time, below 0 for none.
-func lifetime(c *config.Config, option string) time.Duration {
-	if d := c.Duration(option); d > 0 {
+func lifetime(d time.Duration) time.Duration {
+	if d > 0 {
 		return d
 	}
 	return -1
@@ -71,11 +71,11 @@ func lifetime(c *config.Config, option string) time.Duration {
 // directoryServer is how LDAP servers are treated. What they show depends on who
 // asks.
 func directoryServer(c *config.Config, o remote.Options) remote.Options {
-	o.Timeout = c.Duration("LDAPTimeout")
-	for _, option := range []string{"LDAPAuthMechanism", "LDAPAuthName", "LDAPAuthRealm", "LDAPAuthUser", "LDAPBindUser"} {
-		o.Settings += c.String(option) + "\n"
+	o.Timeout = c.LDAPTimeout.Value
+	for _, text := range []string{c.LDAPAuthMechanism.Value, c.LDAPAuthName.Value, c.LDAPAuthRealm.Value, c.LDAPAuthUser.Value, c.LDAPBindUser.Value} {
+		o.Settings += text + "\n"
 	}
-	if c.Bool("LDAPDisableCache") {
+	if c.LDAPDisableCache.Value {
 		o.TTL, o.NegativeTTL = -1, -1
 	}
 	return o
@@ -105,16 +105,16 @@ func ldapConf() string {
 
 func ldapOptions(c *config.Config) ldapset.Options {
 	return ldapset.Options{
-		Mechanism:         c.String("LDAPAuthMechanism"),
-		AuthName:          c.String("LDAPAuthName"),
-		AuthRealm:         c.String("LDAPAuthRealm"),
-		AuthUser:          c.String("LDAPAuthUser"),
-		BindUser:          c.String("LDAPBindUser"),
-		BindPassword:      c.String("LDAPBindPassword"),
-		UseTLS:            c.Bool("LDAPUseTLS"),
-		Timeout:           c.Duration("LDAPTimeout"),
-		KeepaliveIdle:     c.Duration("LDAPKeepaliveIdle"),
-		KeepaliveInterval: c.Duration("LDAPKeepaliveInterval"),
-		KeepaliveProbes:   c.Int("LDAPKeepaliveProbes"),
+		Mechanism:         c.LDAPAuthMechanism.Value,
+		AuthName:          c.LDAPAuthName.Value,
+		AuthRealm:         c.LDAPAuthRealm.Value,
+		AuthUser:          c.LDAPAuthUser.Value,
+		BindUser:          c.LDAPBindUser.Value,
+		BindPassword:      c.LDAPBindPassword.Value,
+		UseTLS:            c.LDAPUseTLS.Value,
+		Timeout:           c.LDAPTimeout.Value,
+		KeepaliveIdle:     c.LDAPKeepaliveIdle.Value,
+		KeepaliveInterval: c.LDAPKeepaliveInterval.Value,
+		KeepaliveProbes:   c.LDAPKeepaliveProbes.Value,
 	}
 }

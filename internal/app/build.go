@@ -31,17 +31,17 @@ type builder struct {
 
 // refuse records a problem that keeps the filter from starting, at the place
 // where the option was set.
-func (b *builder) refuse(option, hint, format string, args ...any) {
+func (b *builder) refuse(option config.Field, hint, format string, args ...any) {
 	b.at(problem.Error, option, hint, format, args...)
 }
 
-func (b *builder) warn(option, hint, format string, args ...any) {
+func (b *builder) warn(option config.Field, hint, format string, args ...any) {
 	b.at(problem.Warning, option, hint, format, args...)
 }
 
-func (b *builder) at(s problem.Severity, option, hint, format string, args ...any) {
-	v := b.config.Source(option)
-	b.problems.Addf(s, v.File, v.Line, option, hint, format, args...)
+func (b *builder) at(s problem.Severity, option config.Field, hint, format string, args ...any) {
+	v := option.Source()
+	b.problems.Addf(s, v.File, v.Line, option.Option().Name, hint, format, args...)
 }
 
 // close closes whatever was opened.
@@ -55,22 +55,18 @@ func (b *builder) close() {
 }
 
 // wantFolder warns of a folder that is not there.
-func (b *builder) wantFolder(option, dir string) {
+func (b *builder) wantFolder(option config.Field, dir string) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		b.warn(option, "make it, writable by the filter's user", "%s: not a folder", dir)
 	}
 }
 
 // set opens the data set that an option names; nil when the option is not set.
-func (b *builder) set(option string, foldCase bool) dataset.Set {
-	if b.config.String(option) == "" {
+func (b *builder) set(option *config.Setting[string], foldCase bool) dataset.Set {
+	if option.Value == "" {
 		return nil
 	}
-	return b.open(option, b.config.String(option), foldCase)
-}
-
-func (b *builder) open(option, spec string, foldCase bool) dataset.Set {
-	s, err := dataset.Open(b.ctx, spec, dataset.Options{FoldCase: foldCase, Openers: b.openers})
+	s, err := dataset.Open(b.ctx, option.Value, dataset.Options{FoldCase: foldCase, Openers: b.openers})
 	if err != nil {
 		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil
@@ -109,12 +105,8 @@ func hintFor(err error) string {
 }
 
 // hosts opens a set of clients; nil when the option is not set and has no default.
-func (b *builder) hosts(option string) policy.HostMatcher {
-	spec := b.config.String(option)
-	if spec == "" {
-		return nil
-	}
-	set := b.open(option, spec, true)
+func (b *builder) hosts(option *config.Setting[string]) policy.HostMatcher {
+	set := b.set(option, true)
 	if set == nil {
 		return nil
 	}
@@ -128,13 +120,13 @@ func (b *builder) hosts(option string) policy.HostMatcher {
 }
 
 // names lists the keys of a set that is read whole at start, in order.
-func (b *builder) names(option string) []string {
+func (b *builder) names(option *config.Setting[string]) []string {
 	var names []string
 	b.walk(option, func(e dataset.Entry) { names = append(names, e.Key) })
 	return names
 }
 
-func (b *builder) walk(option string, f func(dataset.Entry)) {
+func (b *builder) walk(option *config.Setting[string], f func(dataset.Entry)) {
 	set := b.set(option, false)
 	if set == nil {
 		return
@@ -153,13 +145,13 @@ func (b *builder) walk(option string, f func(dataset.Entry)) {
 // "|".
 func (b *builder) macros() []policy.MacroRule {
 	var rules []policy.MacroRule
-	if text := b.config.String("MacroList"); text != "" {
+	if text := b.config.MacroList.Value; text != "" {
 		if spec, err := dataset.ParseSpec(text); err == nil && spec.Type != "file" && spec.Type != "csl" {
-			b.refuse("MacroList", "name a file: or a comma-separated list", "%s: invalid data set type for MacroList", text)
+			b.refuse(&b.config.MacroList, "name a file: or a comma-separated list", "%s: invalid data set type for MacroList", text)
 			return nil
 		}
 	}
-	b.walk("MacroList", func(e dataset.Entry) {
+	b.walk(&b.config.MacroList, func(e dataset.Entry) {
 		rule := policy.MacroRule{Name: strings.Trim(e.Key, "{}")}
 		if value := strings.Join(e.Values, ":"); value != "" {
 			rule.Values = strings.Split(value, "|")

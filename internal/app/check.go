@@ -13,9 +13,9 @@ import (
 // wrong.
 func Check(ctx context.Context, c *config.Config) problem.List {
 	var problems problem.List
-	if dir := c.String("BaseDirectory"); dir != "" {
+	if dir := c.BaseDirectory.Value; dir != "" {
 		if _, err := os.Stat(dir); err != nil {
-			v := c.Source("BaseDirectory")
+			v := c.BaseDirectory.Source()
 			problems.Addf(problem.Error, v.File, v.Line, "BaseDirectory", "make the folder, or leave the option out", "%s", reason(err))
 		}
 	}
@@ -30,7 +30,7 @@ func Check(ctx context.Context, c *config.Config) problem.List {
 
 // AccountOf is whom the filter would run as: UserID, or who starts it.
 func AccountOf(c *config.Config) (Account, problem.List) {
-	spec := c.String("UserID")
+	spec := c.UserID.Value
 	if spec == "" {
 		return currentAccount(), nil
 	}
@@ -42,7 +42,7 @@ func AccountOf(c *config.Config) (Account, problem.List) {
 }
 
 func noAccount(c *config.Config, err error) problem.Problem {
-	v := c.Source("UserID")
+	v := c.UserID.Source()
 	return problem.Problem{File: v.File, Line: v.Line, Option: "UserID", Text: err.Error(), Severity: problem.Error,
 		Hint: "make it: adduser --system --group --no-create-home opendkim"}
 }

@@ -19,7 +19,7 @@ type countFile struct {
 // will write it. A failure is told, and no more: mail matters more.
 func (a *App) readCounts() {
 	for _, f := range []*countFile{
-		{option: "ReputationCache", file: reputation.File(a.config.String("ReputationCache"), a.parts.Counter, time.Now())},
+		{option: "ReputationCache", file: reputation.File(a.config.ReputationCache.Value, a.parts.Counter, time.Now())},
 		{option: "FlowData", file: reputation.File(flowDataFile(a.config), a.parts.Flow, time.Now())},
 	} {
 		if f.file.Path == "" {

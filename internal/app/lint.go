@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/keystore"
 	"dojang/internal/policy"
@@ -49,8 +50,8 @@ func (b *builder) tableProblems(found problem.List) {
 }
 
 // lintHosts checks a set of clients.
-func (b *builder) lintHosts(option string, set dataset.Set) {
-	b.tableProblems(dataset.Lint{Option: option}.Hosts(b.ctx, set))
+func (b *builder) lintHosts(option config.Field, set dataset.Set) {
+	b.tableProblems(dataset.Lint{Option: option.Option().Name}.Hosts(b.ctx, set))
 }
 
 func (b *builder) remember(what string, set dataset.Set) {

@@ -16,15 +16,15 @@ import (
 func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
 	stop = func() {}
 	var handlers []slog.Handler
-	json := c.Choice("LogFormat") == "json"
-	if c.Bool("Syslog") {
+	json := c.LogFormat.Value == "json"
+	if c.Syslog.Value {
 		s, err := logging.NewSyslog(logging.SyslogOptions{
-			Facility: c.String("SyslogFacility"),
-			Name:     c.String("SyslogName"),
-			Socket:   c.String("SyslogSocket"),
+			Facility: c.SyslogFacility.Value,
+			Name:     c.SyslogName.Value,
+			Socket:   c.SyslogSocket.Value,
 		})
 		if err != nil {
-			v := c.Source("SyslogFacility")
+			v := c.SyslogFacility.Source()
 			problems.Addf(problem.Error, v.File, v.Line, "SyslogFacility", "one of mail, daemon, local0 to local7, ...", "%s", err)
 			return nil, stop, problems
 		}
@@ -36,11 +36,11 @@ func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop fun
 		}
 	}
 	switch {
-	case json && c.Bool("StdoutLog"):
+	case json && c.StdoutLog.Value:
 		handlers = append(handlers, logging.NewJSON(os.Stdout, logging.LevelSummary))
-	case json && !c.Bool("Syslog"):
+	case json && !c.Syslog.Value:
 		handlers = append(handlers, logging.NewJSON(os.Stderr, logging.LevelSummary))
-	case c.Bool("StdoutLog"):
+	case c.StdoutLog.Value:
 		handlers = append(handlers, logging.NewStream(os.Stdout, "", slog.LevelDebug))
 	}
 	if console != nil {

@@ -19,14 +19,10 @@ import (
 // for monitors, POST /reload for `dojang reload`. It takes a UNIX socket or a
 // loopback address only, since nobody is asked for a password there.
 func (a *App) serveMetrics() (stop func(), err error) {
-	text := a.config.String("MetricsSocket")
-	if text == "" {
+	if !a.config.MetricsSocket.IsSet() {
 		return func() {}, nil
 	}
-	socket, err := config.ParseSocket(text)
-	if err != nil {
-		return nil, fmt.Errorf("MetricsSocket: %w", err)
-	}
+	socket := a.config.MetricsSocket.Value
 	if err := onlyLocal(socket); err != nil {
 		return nil, &StartError{exConfig, err.Error()}
 	}

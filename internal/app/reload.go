@@ -44,7 +44,7 @@ type look struct {
 func (a *App) watchedFiles() look {
 	a.reload.Lock()
 	defer a.reload.Unlock()
-	if !a.config.Bool("AutoReload") {
+	if !a.config.AutoReload.Value {
 		return look{}
 	}
 	now := a.watched.again()
@@ -105,7 +105,7 @@ func (a *App) reloadFailed(problems problem.List) problem.List {
 func fixedChanges(from, to *config.Config) []string {
 	var names []string
 	for _, name := range config.Changed(from, to) {
-		if o, ok := config.Find(name); ok && !o.Reloadable {
+		if config.Find(name).NeedsRestart {
 			names = append(names, name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dojang/header"
+	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/policy"
 	"dojang/internal/report"
@@ -19,10 +20,10 @@ import (
 func (b *builder) reports() policy.Reports {
 	c := b.config
 	return policy.Reports{
-		Send:                 c.Bool("SendReports"),
-		Diagnose:             c.String("DiagnosticDirectory") != "",
-		AddCanonicalizedData: c.Bool("AddCanonicalizedData"),
-		Count:                c.String("Statistics") != "",
+		Send:                 c.SendReports.Value,
+		Diagnose:             c.DiagnosticDirectory.Value != "",
+		AddCanonicalizedData: c.AddCanonicalizedData.Value,
+		Count:                c.Statistics.Value != "",
 	}
 }
 
@@ -41,11 +42,11 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Re
 		Log:                 b.parts.Log,
 		Software:            "dojang-Filter/" + b.parts.Version,
 		HostName:            host,
-		From:                c.String("ReportAddress"),
-		Bcc:                 c.String("ReportBccAddress"),
-		DiagnosticDirectory: c.String("DiagnosticDirectory"),
-		StatisticsFile:      c.String("Statistics"),
-		StatisticsName:      c.String("StatisticsName"),
+		From:                c.ReportAddress.Value,
+		Bcc:                 c.ReportBccAddress.Value,
+		DiagnosticDirectory: c.DiagnosticDirectory.Value,
+		StatisticsFile:      c.Statistics.Value,
+		StatisticsName:      c.StatisticsName.Value,
 	}
 	if o.StatisticsName == "" {
 		o.StatisticsName = host
@@ -57,7 +58,7 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Re
 		b.delivery(&o)
 	}
 	if wanted.Diagnose {
-		b.wantFolder("DiagnosticDirectory", o.DiagnosticDirectory)
+		b.wantFolder(&b.config.DiagnosticDirectory, o.DiagnosticDirectory)
 	}
 	queue := report.New(o)
 	b.closers = append(b.closers, queue.Close)
@@ -66,28 +67,32 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Re
 
 // delivery sets how reports leave, and checks the addresses on them.
 func (b *builder) delivery(o *report.Options) {
-	for option, list := range map[string]string{"ReportAddress": o.From, "ReportBccAddress": o.Bcc} {
+	for _, x := range []struct {
+		option config.Field
+		list   string
+	}{{&b.config.ReportAddress, o.From}, {&b.config.ReportBccAddress, o.Bcc}} {
+		list := x.list
 		if list == "" {
 			continue
 		}
 		if mailboxes, err := header.Addresses([]byte(list)); err != nil || len(mailboxes) == 0 || mailboxes[0].Domain == "" {
-			b.warn(option, "write name@domain, or Words <name@domain>", "%.64q is no address", list)
+			b.warn(x.option, "write name@domain, or Words <name@domain>", "%.64q is no address", list)
 		}
 	}
-	if uri := b.config.String("SMTPURI"); uri != "" {
+	if uri := b.config.SMTPURI.Value; uri != "" {
 		o.SMTPServer = b.smtpServer(uri)
 		return
 	}
-	o.MTACommand = b.config.String("MTACommand")
+	o.MTACommand = b.config.MTACommand.Value
 	if info, err := os.Stat(o.MTACommand); err != nil || info.Mode()&0o111 == 0 {
-		b.warn("MTACommand", "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost", "%s: not a program; reports will not be sent", o.MTACommand)
+		b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost", "%s: not a program; reports will not be sent", o.MTACommand)
 	}
 }
 
 func (b *builder) smtpServer(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "smtp" || u.Hostname() == "" || u.Path != "" && u.Path != "/" {
-		b.refuse("SMTPURI", "write smtp://host or smtp://host:port", "%.64q is no address of a mail server", uri)
+		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%.64q is no address of a mail server", uri)
 		return ""
 	}
 	port := u.Port()
@@ -107,13 +112,13 @@ func userName(uid int) string {
 func (b *builder) vbr() policy.VBR {
 	c := b.config
 	v := policy.VBR{
-		Type:                  c.String("VBR-Type"),
-		Certifiers:            strings.ReplaceAll(c.String("VBR-Certifiers"), ",", ":"),
-		PurgeFields:           c.Bool("VBR-PurgeFields"),
-		TrustedCertifiersOnly: c.Bool("VBR-TrustedCertifiersOnly"),
+		Type:                  c.VBRType.Value,
+		Certifiers:            strings.ReplaceAll(c.VBRCertifiers.Value, ",", ":"),
+		PurgeFields:           c.VBRPurgeFields.Value,
+		TrustedCertifiersOnly: c.VBRTrustedCertifiersOnly.Value,
 	}
-	if text := c.String("VBR-TrustedCertifiers"); strings.Contains(text, "file:") || strings.HasPrefix(text, "csl:") || strings.HasPrefix(text, "/") {
-		v.TrustedCertifiers = b.names("VBR-TrustedCertifiers") // Compat(opendkim 2.11): a data set
+	if text := c.VBRTrustedCertifiers.Value; strings.Contains(text, "file:") || strings.HasPrefix(text, "csl:") || strings.HasPrefix(text, "/") {
+		v.TrustedCertifiers = b.names(&b.config.VBRTrustedCertifiers) // Compat(opendkim 2.11): a data set
 	} else {
 		v.TrustedCertifiers = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })
 	}

@@ -15,30 +15,30 @@ import (
 func (b *builder) reputation() policy.Reputation {
 	c := b.config
 	checker := &reputation.Checker{
-		Limits:         b.set("ReputationLimits", true),
-		LimitModifiers: b.set("ReputationLimitModifiers", true),
-		Ratios:         b.set("ReputationRatios", true),
-		LowTime:        b.set("ReputationLowTime", true),
-		TimeFactor:     int64(c.Int("ReputationTimeFactor")),
-		Period:         c.Duration("ReputationCacheTTL"),
-		Minimum:        int64(c.Int("ReputationMinimum")),
-		Timeout:        c.Duration("ReputationTimeout"),
+		Limits:         b.set(&b.config.ReputationLimits, true),
+		LimitModifiers: b.set(&b.config.ReputationLimitModifiers, true),
+		Ratios:         b.set(&b.config.ReputationRatios, true),
+		LowTime:        b.set(&b.config.ReputationLowTime, true),
+		TimeFactor:     int64(c.ReputationTimeFactor.Value),
+		Period:         c.ReputationCacheTTL.Value,
+		Minimum:        int64(c.ReputationMinimum.Value),
+		Timeout:        c.ReputationTimeout.Value,
 		Counter:        b.parts.Counter,
 	}
 	if checker.Counter == nil {
 		checker.Counter = new(reputation.Counter)
 	}
-	r := policy.Reputation{Rates: b.rates(), Test: c.Bool("ReputationTest"), Verbose: c.Bool("ReputationVerbose")}
+	r := policy.Reputation{Rates: b.rates(), Test: c.ReputationTest.Value, Verbose: c.ReputationVerbose.Value}
 	if checker.Limits != nil || checker.Ratios != nil {
 		r.Checker = checker
 	}
-	if path := c.String("ReputationCache"); path != "" {
-		b.wantFolder("ReputationCache", filepath.Dir(path))
+	if path := c.ReputationCache.Value; path != "" {
+		b.wantFolder(&b.config.ReputationCache, filepath.Dir(path))
 	}
-	if text := c.String("ReputationSpamCheck"); text != "" {
+	if text := c.ReputationSpamCheck.Value; text != "" {
 		match, err := regexp.CompilePOSIX(text)
 		if err != nil {
-			b.refuse("ReputationSpamCheck", "write a regular expression: ^X-Spam-Flag: YES", "%s", err)
+			b.refuse(&b.config.ReputationSpamCheck, "write a regular expression: ^X-Spam-Flag: YES", "%s", err)
 		}
 		r.SpamCheck = match
 	}
@@ -48,21 +48,21 @@ func (b *builder) reputation() policy.Reputation {
 // rates reads the options that limit how fast signing domains send.
 func (b *builder) rates() *reputation.Checker {
 	c := b.config
-	limits := b.set("RateLimits", true)
+	limits := b.set(&b.config.RateLimits, true)
 	if limits == nil {
 		return nil
 	}
 	switch path := flowDataFile(c); {
 	case path != "":
-		b.wantFolder("FlowData", filepath.Dir(path))
-	case c.String("FlowData") != "":
-		b.warn("FlowData", "name a file: FlowData /var/lib/opendkim/flow", "no file: what is counted for RateLimits is forgotten at a restart")
+		b.wantFolder(&b.config.FlowData, filepath.Dir(path))
+	case c.FlowData.Value != "":
+		b.warn(&b.config.FlowData, "name a file: FlowData /var/lib/opendkim/flow", "no file: what is counted for RateLimits is forgotten at a restart")
 	}
 	checker := &reputation.Checker{
 		Plain:      true,
 		Limits:     limits,
-		TimeFactor: int64(c.Int("FlowDataFactor")),
-		Period:     max(time.Second, c.Duration("FlowDataTTL")),
+		TimeFactor: int64(c.FlowDataFactor.Value),
+		Period:     max(time.Second, c.FlowDataTTL.Value),
 		Counter:    b.parts.Flow,
 	}
 	if checker.Counter == nil {
@@ -73,7 +73,7 @@ func (b *builder) rates() *reputation.Checker {
 
 // flowDataFile is the file that FlowData names; "" when it names none.
 func flowDataFile(c *config.Config) string {
-	spec, err := dataset.ParseSpec(c.String("FlowData"))
+	spec, err := dataset.ParseSpec(c.FlowData.Value)
 	if err != nil {
 		return ""
 	}

@@ -14,19 +14,19 @@ import (
 // scripts compiles the administrator's scripts and runs each once without a
 // message; nil when there are none.
 func (b *builder) scripts() *policy.Scripts {
-	o := script.Options{Unsafe: b.config.Bool("ScriptUnsafe"), Data: dataset.Options{Openers: b.openers}}
+	o := script.Options{Unsafe: b.config.ScriptUnsafe.Value, Data: dataset.Options{Openers: b.openers}}
 	var all policy.Scripts
 	for _, s := range []struct {
-		option string
+		option *config.Setting[string]
 		hook   script.Hook
 		at     *policy.Script
 	}{
-		{"SetupPolicyScript", script.Setup, &all.Setup},
-		{"ScreenPolicyScript", script.Screen, &all.Screen},
-		{"StatisticsPolicyScript", script.Statistics, &all.Statistics},
-		{"FinalPolicyScript", script.Final, &all.Final},
+		{&b.config.SetupPolicyScript, script.Setup, &all.Setup},
+		{&b.config.ScreenPolicyScript, script.Screen, &all.Screen},
+		{&b.config.StatisticsPolicyScript, script.Statistics, &all.Statistics},
+		{&b.config.FinalPolicyScript, script.Final, &all.Final},
 	} {
-		path := b.config.String(s.option)
+		path := s.option.Value
 		if path == "" {
 			continue
 		}
@@ -46,10 +46,10 @@ func (b *builder) scripts() *policy.Scripts {
 
 // scriptProblem tells of a script that cannot be used, at the line of its
 // mistake.
-func (b *builder) scriptProblem(option string, err error) {
+func (b *builder) scriptProblem(option config.Field, err error) {
 	var e *script.Error
 	if errors.As(err, &e) {
-		b.problems.Addf(problem.Error, e.File, e.Line, option, "", "%s", e.Text)
+		b.problems.Addf(problem.Error, e.File, e.Line, option.Option().Name, "", "%s", e.Text)
 		return
 	}
 	b.refuse(option, hintFor(err), "%s", reason(err))
@@ -73,5 +73,5 @@ func scriptNeeds(s *policy.Scripts) (macros []string, actions milter.ActionMask)
 
 // scriptOpener opens data sets that are scripts.
 func scriptOpener(c *config.Config) dataset.Opener {
-	return script.NewOpener(script.Options{Unsafe: c.Bool("ScriptUnsafe")})
+	return script.NewOpener(script.Options{Unsafe: c.ScriptUnsafe.Value})
 }

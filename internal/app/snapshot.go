@@ -90,17 +90,17 @@ func (b *builder) snapshot() *filter.Snapshot {
 	c := b.config
 	s := &filter.Snapshot{
 		Rules:              b.rules(),
-		PeerList:           b.hosts("PeerList"),
+		PeerList:           b.hosts(&b.config.PeerList),
 		Resolver:           b.resolver(),
 		Log:                b.parts.Log,
-		LogWhy:             c.Bool("LogWhy"),
-		MilterDebug:        c.Int("MilterDebug"),
+		LogWhy:             c.LogWhy.Value,
+		MilterDebug:        c.MilterDebug.Value,
 		TemporaryDirectory: b.temporaryDirectory(),
-		LogResults:         c.Bool("LogResults"),
-		SyslogSuccess:      c.Bool("SyslogSuccess"),
-		MaximumHeaderBytes: c.Int("MaximumHeaders"),
-		MessageTimeBudget:  c.Duration("MessageTimeBudget"),
-		FixCRLF:            c.Bool("FixCRLF"),
+		LogResults:         c.LogResults.Value,
+		SyslogSuccess:      c.SyslogSuccess.Value,
+		MaximumHeaderBytes: c.MaximumHeaders.Value,
+		MessageTimeBudget:  c.MessageTimeBudget.Value,
+		FixCRLF:            c.FixCRLF.Value,
 		FastRSA:            b.parts.FastRSA,
 		Actions:            milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
 	}
@@ -121,52 +121,51 @@ func (b *builder) snapshot() *filter.Snapshot {
 	s.MacroNames = append(s.MacroNames, macros...)
 	s.Actions |= actions
 	// The rest of a body can be declined when nothing of ours needs all of it.
-	wholeBody := c.String("Minimum") != ""
+	wholeBody := c.Minimum.IsSet()
 	s.Milter.SkipBody = !wholeBody && (s.Rules.Verify || s.Rules.Signing.BodyLengthDB != nil || s.Rules.Signing.MaximumSignedBytes > 0)
 	return s
 }
 
 // temporaryDirectory is where KeepTemporaryFiles puts its files, "" for nowhere.
 func (b *builder) temporaryDirectory() string {
-	if !b.config.Bool("KeepTemporaryFiles") {
+	if !b.config.KeepTemporaryFiles.Value {
 		return ""
 	}
-	dir := b.config.String("TemporaryDirectory")
-	b.wantFolder("TemporaryDirectory", dir)
+	dir := b.config.TemporaryDirectory.Value
+	b.wantFolder(&b.config.TemporaryDirectory, dir)
 	return dir
 }
 
 func (b *builder) rules() *policy.Rules {
 	c := b.config
-	mode := strings.ToLower(c.String("Mode"))
 	r := &policy.Rules{
-		Sign:                  strings.Contains(mode, "s"),
-		Verify:                strings.Contains(mode, "v"),
-		SenderHeaders:         b.names("SenderHeaders"),
-		SenderMacro:           c.String("SenderMacro"),
-		DefaultSender:         c.String("DefaultSender"),
-		InternalHosts:         b.hosts("InternalHosts"),
-		ExternalIgnoreList:    b.hosts("ExternalIgnoreList"),
-		MTA:                   b.set("MTA", false),
+		Sign:                  c.Mode.Value.Sign,
+		Verify:                c.Mode.Value.Verify,
+		SenderHeaders:         b.names(&b.config.SenderHeaders),
+		SenderMacro:           c.SenderMacro.Value,
+		DefaultSender:         c.DefaultSender.Value,
+		InternalHosts:         b.hosts(&b.config.InternalHosts),
+		ExternalIgnoreList:    b.hosts(&b.config.ExternalIgnoreList),
+		MTA:                   b.set(&b.config.MTA, false),
 		MacroList:             b.macros(),
-		POPDBFile:             b.set("POPDBFile", false),
-		ExemptDomains:         b.set("ExemptDomains", true),
-		DontSignMailTo:        b.set("DontSignMailTo", true),
+		POPDBFile:             b.set(&b.config.POPDBFile, false),
+		ExemptDomains:         b.set(&b.config.ExemptDomains, true),
+		DontSignMailTo:        b.set(&b.config.DontSignMailTo, true),
 		RequireSenderMatch:    b.senderMatch(),
-		MultipleSignatures:    c.Bool("MultipleSignatures"),
-		SubDomains:            c.Bool("SubDomains"),
-		ResignMailTo:          b.set("ResignMailTo", true),
-		ResignAll:             c.Bool("ResignAll"),
-		RequiredHeaders:       c.Bool("RequiredHeaders"),
-		StrictHeaders:         c.Bool("StrictHeaders"),
-		IgnoreMalformedMail:   c.Bool("IgnoreMalformedMail"),
-		WeakSyntaxChecks:      c.Bool("WeakSyntaxChecks"),
+		MultipleSignatures:    c.MultipleSignatures.Value,
+		SubDomains:            c.SubDomains.Value,
+		ResignMailTo:          b.set(&b.config.ResignMailTo, true),
+		ResignAll:             c.ResignAll.Value,
+		RequiredHeaders:       c.RequiredHeaders.Value,
+		StrictHeaders:         c.StrictHeaders.Value,
+		IgnoreMalformedMail:   c.IgnoreMalformedMail.Value,
+		WeakSyntaxChecks:      c.WeakSyntaxChecks.Value,
 		Signing:               b.signing(),
 		Verdicts:              b.verdicts(),
 		Results:               b.authResults(),
 		Reports:               b.reports(),
-		ConditionalSignatures: b.set("ConditionalSignatures", true),
-		ATPS:                  policy.ATPS{Domains: b.set("ATPSDomains", true), Hash: c.String("ATPSHashAlgorithm")},
+		ConditionalSignatures: b.set(&b.config.ConditionalSignatures, true),
+		ATPS:                  policy.ATPS{Domains: b.set(&b.config.ATPSDomains, true), Hash: c.ATPSHashAlgorithm.Value},
 		VBR:                   b.vbr(),
 		Scripts:               b.scripts(),
 		Reputation:            b.reputation(),
@@ -179,26 +178,26 @@ func (b *builder) rules() *policy.Rules {
 // Domain, Selector and KeyFile.
 func (b *builder) keys(r *policy.Rules) {
 	c := b.config
-	options, err := keystore.LocalOptions(c.String("KeyIdentities"), os.Getenv("CREDENTIALS_DIRECTORY"))
+	options, err := keystore.LocalOptions(c.KeyIdentities.Value, os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
-		b.refuse("KeyIdentities", hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.KeyIdentities, hintFor(err), "%s", reason(err))
 	}
-	if path := c.String("KeyIdentities"); path != "" {
+	if path := c.KeyIdentities.Value; path != "" {
 		b.files = append(b.files, path)
 	}
-	options.Engine, options.UID, options.RequireSafeKeys = b.parts.Engine, b.parts.Account.UID, c.Bool("RequireSafeKeys")
+	options.Engine, options.UID, options.RequireSafeKeys = b.parts.Engine, b.parts.Account.UID, c.RequireSafeKeys.Value
 	options.Warn = func(name string, u *keystore.Unsafe) {
 		b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
 	}
-	if table := b.set("KeyTable", false); table != nil {
+	if table := b.set(&b.config.KeyTable, false); table != nil {
 		store := keystore.New(table, options)
 		r.KeyTable = store
-		r.SigningTable = b.set("SigningTable", true)
+		r.SigningTable = b.set(&b.config.SigningTable, true)
 		b.lintTables(table, r, store)
 		return
 	}
-	r.Domain = b.set("Domain", true)
-	if c.String("KeyFile") != "" {
+	r.Domain = b.set(&b.config.Domain, true)
+	if c.KeyFile.Value != "" {
 		r.DefaultKey = b.defaultKey(options)
 	}
 }
@@ -206,10 +205,10 @@ func (b *builder) keys(r *policy.Rules) {
 // defaultKey loads KeyFile, as whom the filter is started by: it may be read
 // before root is given up.
 func (b *builder) defaultKey(options keystore.Options) *keystore.SigningKey {
-	row := keystore.FileRow("%", b.config.String("Selector"), b.config.String("KeyFile"))
-	key, err := keystore.New(nil, options).Load(b.ctx, b.config.String("KeyFile"), row)
+	row := keystore.FileRow("%", b.config.Selector.Value, b.config.KeyFile.Value)
+	key, err := keystore.New(nil, options).Load(b.ctx, b.config.KeyFile.Value, row)
 	if err != nil {
-		b.refuse("KeyFile", keyHint(err), "%s", err)
+		b.refuse(&b.config.KeyFile, keyHint(err), "%s", err)
 	}
 	b.files = append(b.files, row.Key)
 	return key
@@ -225,53 +224,44 @@ func keyHint(err error) string {
 }
 
 func (b *builder) senderMatch() policy.SenderMatch {
-	value := b.config.String("RequireSenderMatch")
+	value := b.config.RequireSenderMatch.Value
 	switch strings.ToLower(value) {
 	case "", "no", "false", "0":
 		return policy.SenderMatch{}
 	case "yes", "true", "1":
 		return policy.SenderMatch{Required: true}
 	}
-	return policy.SenderMatch{Required: true, Allowed: b.set("RequireSenderMatch", true)}
+	return policy.SenderMatch{Required: true, Allowed: b.set(&b.config.RequireSenderMatch, true)}
 }
 
 func (b *builder) signing() policy.Signing {
 	c := b.config
 	s := policy.Signing{
-		SelectCanonicalizationHeader: c.String("SelectCanonicalizationHeader"),
-		SignHeaders:                  b.headerSet("SignHeaders", dkim.DefaultSignHeaders()),
-		OmitHeaders:                  b.headerSet("OmitHeaders", dkim.DefaultOmitHeaders()),
-		OversignHeaders:              b.headerSet("OversignHeaders", nil),
-		SignatureTTL:                 time.Duration(c.Int("SignatureTTL")) * time.Second,
-		MaximumSignedBytes:           int64(c.Int("MaximumSignedBytes")),
-		BodyLengthDB:                 b.set("BodyLengthDB", true),
-		Diagnostics:                  c.Bool("Diagnostics"),
-		RequestReports:               c.Bool("RequestReports"),
-		RemoveOldSignatures:          c.Bool("RemoveOldSignatures"),
-		IdentityHeader:               c.String("IdentityHeader"),
-		IdentityHeaderRemove:         c.Bool("IdentityHeaderRemove"),
+		SignatureAlgorithm:           c.SignatureAlgorithm.Value,
+		HeaderCanonicalization:       c.Canonicalization.Value.Header,
+		BodyCanonicalization:         c.Canonicalization.Value.Body,
+		SelectCanonicalizationHeader: c.SelectCanonicalizationHeader.Value,
+		SignHeaders:                  b.headerSet(&b.config.SignHeaders, dkim.DefaultSignHeaders()),
+		OmitHeaders:                  b.headerSet(&b.config.OmitHeaders, dkim.DefaultOmitHeaders()),
+		OversignHeaders:              b.headerSet(&b.config.OversignHeaders, nil),
+		SignatureTTL:                 c.SignatureTTL.Value,
+		MaximumSignedBytes:           int64(c.MaximumSignedBytes.Value),
+		BodyLengthDB:                 b.set(&b.config.BodyLengthDB, true),
+		Diagnostics:                  c.Diagnostics.Value,
+		RequestReports:               c.RequestReports.Value,
+		RemoveOldSignatures:          c.RemoveOldSignatures.Value,
+		IdentityHeader:               c.IdentityHeader.Value,
+		IdentityHeaderRemove:         c.IdentityHeaderRemove.Value,
 	}
-	if text := c.String("SignatureAlgorithm"); text != "" {
-		algorithm, err := dkim.ParseAlgorithm(text)
-		if err != nil {
-			b.refuse("SignatureAlgorithm", "leave it out: the key decides", "%s", err)
-		}
-		s.SignatureAlgorithm = algorithm
-	}
-	header, body, err := dkim.ParseCanonicalizations(c.String("Canonicalization"))
-	if err != nil {
-		b.refuse("Canonicalization", "write relaxed/simple, or one of the two words", "%s", err)
-	}
-	s.HeaderCanonicalization, s.BodyCanonicalization = header, body
-	if path := c.String("ReplaceRules"); path != "" {
+	if path := c.ReplaceRules.Value; path != "" {
 		s.ReplaceRules = b.replaceRules(path)
 	}
-	s.ReplaceHeaders = b.names("ReplaceHeaders")
+	s.ReplaceHeaders = b.names(&b.config.ReplaceHeaders)
 	return s
 }
 
 // headerSet reads an option that names header fields; "*,+x,-y" changes base.
-func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
+func (b *builder) headerSet(option *config.Setting[string], base []string) *dkim.HeaderSet {
 	return dkim.NewHeaderSet(base, strings.Join(b.names(option), ","))
 }
 
@@ -279,36 +269,36 @@ func (b *builder) headerSet(option string, base []string) *dkim.HeaderSet {
 // behind it in any case: test data hold texts alone.
 func (b *builder) resolver() resolver.Resolver {
 	c := b.config
-	if path := c.String("TrustAnchorFile"); path != "" {
+	if path := c.TrustAnchorFile.Value; path != "" {
 		if _, err := os.Stat(path); err != nil {
-			b.refuse("TrustAnchorFile", hintFor(err), "%s", reason(err))
+			b.refuse(&b.config.TrustAnchorFile, hintFor(err), "%s", reason(err))
 			return nil
 		}
 	}
 	dns, err := b.parts.nameServers(resolver.Options{
-		Nameservers:     c.List("Nameservers"),
-		Timeout:         c.Duration("DNSTimeout"),
-		UseTCP:          c.Bool("DNSConnect"),
-		TrustAnchorFile: c.String("TrustAnchorFile"),
+		Nameservers:     c.Nameservers.Value,
+		Timeout:         c.DNSTimeout.Value,
+		UseTCP:          c.DNSConnect.Value,
+		TrustAnchorFile: c.TrustAnchorFile.Value,
 	})
 	if err != nil {
-		option := "Nameservers"
-		if c.IsSet("TrustAnchorFile") {
-			option = "TrustAnchorFile"
+		var option config.Field = &c.Nameservers
+		if c.TrustAnchorFile.IsSet() {
+			option = &c.TrustAnchorFile
 		}
 		b.refuse(option, hintFor(err), "%s", reason(err))
 		return nil
 	}
-	if path := c.String("TestPublicKeys"); path != "" {
+	if path := c.TestPublicKeys.Value; path != "" {
 		r, err := resolver.NewFile(path, dns)
 		if err != nil {
-			b.refuse("TestPublicKeys", hintFor(err), "%s", reason(err))
+			b.refuse(&b.config.TestPublicKeys, hintFor(err), "%s", reason(err))
 			return nil
 		}
 		b.files = append(b.files, path)
 		return r
 	}
-	if set := b.set("TestDNSData", true); set != nil {
+	if set := b.set(&b.config.TestDNSData, true); set != nil {
 		return resolver.NewLookup(firstValue(set), dns)
 	}
 	if len(b.parts.Published) > 0 {

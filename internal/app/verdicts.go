@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dojang/dkim"
+	"dojang/internal/config"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
 )
@@ -15,32 +16,40 @@ import (
 func (b *builder) verdicts() policy.Verdicts {
 	c := b.config
 	v := policy.Verdicts{
-		Conditional:          c.String("ConditionalSignatures") != "",
-		Quarantine:           c.Bool("Quarantine"),
-		CaptureUnknownErrors: c.Bool("CaptureUnknownErrors"),
-		RedirectFailuresTo:   c.String("RedirectFailuresTo"),
-		ClockDrift:           exactly(time.Duration(c.Int("ClockDrift")) * time.Second),
-		MinimumKeyBits:       anyIfZero(c.Int("MinimumKeyBits")),
-		MaximumKeyBits:       c.Int("MaximumKeyBits"),
-		AllowSHA1:            c.Bool("AllowSHA1Only"),
-		MaximumSignatures:    c.Int("MaximumSignaturesToVerify"),
-		MustBeSigned:         b.names("MustBeSigned"),
-		BogusKey:             b.treatment("BogusKey"),
-		UnprotectedKey:       b.treatment("UnprotectedKey"),
-		TrustSignaturesFrom:  b.set("TrustSignaturesFrom", true),
-	}
-	if text := c.String("Minimum"); text != "" {
-		minimum, err := dkim.ParseBodyMinimum(text)
-		if err != nil {
-			b.refuse("Minimum", "write a number of bytes, a percentage as 50%, or 100+", "%s", err)
-		}
-		v.Minimum = minimum
+		Conditional:          c.ConditionalSignatures.Value != "",
+		Quarantine:           c.Quarantine.Value,
+		CaptureUnknownErrors: c.CaptureUnknownErrors.Value,
+		RedirectFailuresTo:   c.RedirectFailuresTo.Value,
+		ClockDrift:           exactly(c.ClockDrift.Value),
+		MinimumKeyBits:       anyIfZero(c.MinimumKeyBits.Value),
+		MaximumKeyBits:       c.MaximumKeyBits.Value,
+		AllowSHA1:            c.AllowSHA1Only.Value,
+		MaximumSignatures:    c.MaximumSignaturesToVerify.Value,
+		Minimum:              c.Minimum.Value,
+		MustBeSigned:         b.names(&b.config.MustBeSigned),
+		BogusKey:             c.BogusKey.Value,
+		UnprotectedKey:       c.UnprotectedKey.Value,
+		TrustSignaturesFrom:  b.set(&b.config.TrustSignaturesFrom, true),
 	}
 	b.preset(&v)
-	for _, condition := range policy.Conditions() {
-		v.Set(condition, b.action("On-"+condition.String()))
+	for condition, on := range conditions(c) {
+		v.Set(condition, c.Action(on))
 	}
 	return v
+}
+
+// conditions has the option of each condition.
+func conditions(c *config.Config) map[policy.Condition]*config.Setting[policy.Action] {
+	return map[policy.Condition]*config.Setting[policy.Action]{
+		policy.BadSignature:    &c.OnBadSignature,
+		policy.DNSError:        &c.OnDNSError,
+		policy.InternalError:   &c.OnInternalError,
+		policy.KeyNotFound:     &c.OnKeyNotFound,
+		policy.NoSignature:     &c.OnNoSignature,
+		policy.ReputationError: &c.OnReputationError,
+		policy.Security:        &c.OnSecurity,
+		policy.SignatureError:  &c.OnSignatureError,
+	}
 }
 
 // exactly makes a configured 0 mean 0 to dkim, which takes 0 for its default.
@@ -59,32 +68,9 @@ func anyIfZero(bits int) int {
 	return bits
 }
 
-// action reads an On-* option.
-func (b *builder) action(option string) policy.Action {
-	text := b.config.Action(option)
-	if text == "" {
-		return policy.Accept
-	}
-	action, ok := policy.ParseAction(text)
-	if !ok {
-		b.refuse(option, "one of accept, discard, quarantine, reject, tempfail", "unknown action %.64q", text)
-	}
-	return action
-}
-
-func (b *builder) treatment(option string) policy.KeyTreatment {
-	switch strings.ToLower(b.config.String(option)) {
-	case "neutral":
-		return policy.TreatNeutral
-	case "fail":
-		return policy.TreatFail
-	}
-	return policy.TreatNone
-}
-
 // preset applies VerifyPreset: what a careful receiver would set one by one.
 func (b *builder) preset(v *policy.Verdicts) {
-	switch strings.ToLower(b.config.String("VerifyPreset")) {
+	switch b.config.VerifyPreset.Value {
 	case "strict":
 		v.SingletonsSigned, v.RequireBaseFields = true, true
 		v.Minimum = dkim.BodyMinimum{LimitUnsigned: true}
@@ -98,25 +84,25 @@ func (b *builder) preset(v *policy.Verdicts) {
 func (b *builder) authResults() policy.AuthResults {
 	c := b.config
 	a := policy.AuthResults{
-		AuthservID:          c.String("AuthservID"),
-		AuthservIDWithJobID: c.Bool("AuthservIDWithJobID"),
-		AlwaysAddARHeader:   c.Bool("AlwaysAddARHeader"),
-		NoHeaderB:           c.Bool("NoHeaderB"),
-		KeepAuthResults:     c.Bool("KeepAuthResults"),
-		RemoveARAll:         c.Bool("RemoveARAll"),
-		RemoveARFrom:        b.names("RemoveARFrom"),
+		AuthservID:          c.AuthservID.Value,
+		AuthservIDWithJobID: c.AuthservIDWithJobID.Value,
+		AlwaysAddARHeader:   c.AlwaysAddARHeader.Value,
+		NoHeaderB:           c.NoHeaderB.Value,
+		KeepAuthResults:     c.KeepAuthResults.Value,
+		RemoveARAll:         c.RemoveARAll.Value,
+		RemoveARFrom:        b.names(&b.config.RemoveARFrom),
 	}
 	if a.AuthservID == "HOSTNAME" {
 		name, err := os.Hostname()
 		if err != nil {
-			b.refuse("AuthservID", "write the name itself", "this host does not know its name: %s", err)
+			b.refuse(&b.config.AuthservID, "write the name itself", "this host does not know its name: %s", err)
 		}
 		a.AuthservID = name
 	}
-	if c.Bool("X-Header") {
+	if c.XHeader.Value {
 		b.parts.Log.Warn(`"X-Header" deprecated; use "SoftwareHeader" instead`)
 	}
-	if c.Bool("SoftwareHeader") || c.Bool("X-Header") {
+	if c.SoftwareHeader.Value || c.XHeader.Value {
 		a.SoftwareHeader = "dojang Filter v" + b.parts.Version
 	}
 	return a
@@ -128,16 +114,16 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	const maxFileBytes = 1 << 20
 	info, err := os.Stat(path)
 	if err != nil {
-		b.refuse("ReplaceRules", hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", reason(err))
 		return nil
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
-		b.refuse("ReplaceRules", "name a text file of less than 1 MiB", "%s: not a file of rules", path)
+		b.refuse(&b.config.ReplaceRules, "name a text file of less than 1 MiB", "%s: not a file of rules", path)
 		return nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		b.refuse("ReplaceRules", hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", reason(err))
 		return nil
 	}
 	b.files = append(b.files, path)

@@ -87,18 +87,18 @@ func (s *server) moveHere(c *config.Config) (signs bool) {
 		"InternalHosts": "refile:" + s.path("TrustedHosts"), "ExternalIgnoreList": "refile:" + s.path("TrustedHosts"), "PeerList": "192.0.2.99", "UserID": currentAccount().Name,
 		"SetupPolicyScript": s.path("script.lua"), "ScreenPolicyScript": s.path("script.lua"), "FinalPolicyScript": s.path("script.lua"), "Statistics": s.path("statistics"), "TemporaryDirectory": s.dir, "SyslogSocket": s.path("log"),
 	} {
-		if c.IsSet(option) && c.String(option) != "-" {
+		if f := c.Field(option); f.IsSet() && f.Text() != "-" {
 			set(option, value)
 		}
 	}
-	if path := c.String("TrustAnchorFile"); path != "" {
+	if path := c.TrustAnchorFile.Value; path != "" {
 		if _, err := os.Stat(path); err != nil {
 			s.t.Skipf("%s is not on this machine (dns-root-data)", path)
 		}
 	}
 	set("Socket", "local:"+s.path("sock"))
 	set("SyslogSocket", s.path("log"))
-	return c.Signs() && (c.IsSet("KeyTable") || c.IsSet("KeyFile") && c.IsSet("Domain"))
+	return c.Signs() && (c.KeyTable.IsSet() || c.KeyFile.IsSet() && c.Domain.IsSet())
 }
 
 // authenticated is a message of ours from a client that logged in.

@@ -32,9 +32,9 @@ func (d *daemon) run(ctx context.Context) int {
 	// A service manager that waits for our word (Type=notify) or hands sockets over
 	// wants the process it started, and restarts it itself.
 	managed := os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("LISTEN_FDS") != ""
-	watched := d.config.Bool("AutoRestart") && !managed
+	watched := d.config.AutoRestart.Value && !managed
 	switch role := app.CurrentRole(); {
-	case role == app.Starter && d.config.Bool("Background") && !managed:
+	case role == app.Starter && d.config.Background.Value && !managed:
 		next := app.Daemon
 		if watched {
 			next = app.Supervisor
@@ -61,22 +61,22 @@ func (d *daemon) supervise() int {
 		return exConfig
 	}
 	defer closeLog()
-	path := d.config.String("PidFile")
-	if dir := d.config.String("BaseDirectory"); path != "" && !filepath.IsAbs(path) {
+	path := d.config.PidFile.Value
+	if dir := d.config.BaseDirectory.Value; path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path) // each worker goes there itself
 	}
 	pid := app.OpenPidFile(path, log)
 	defer pid.Remove()
-	count, period := d.config.Rate("AutoRestartRate")
-	return app.Supervise(app.RestartLimits{Count: d.config.Int("AutoRestartCount"), RateCount: count, RatePeriod: period}, pid, log)
+	rate := d.config.AutoRestartRate.Value
+	return app.Supervise(app.RestartLimits{Count: d.config.AutoRestartCount.Value, RateCount: rate.Count, RatePeriod: rate.Per}, pid, log)
 }
 
 // serve is the filter itself.
 func (d *daemon) serve(ctx context.Context) int {
 	d.warnings.Write(d.streams.Err)
-	if dir := d.config.String("BaseDirectory"); dir != "" {
+	if dir := d.config.BaseDirectory.Value; dir != "" {
 		if err := os.Chdir(dir); err != nil {
-			v := d.config.Source("BaseDirectory")
+			v := d.config.BaseDirectory.Source()
 			d.problem(v, "BaseDirectory", fmt.Sprintf("%s: chdir(): %s", dir, problem.Strerror(err)))
 			return exConfig
 		}

@@ -123,7 +123,7 @@ func (o *doctorOptions) configuration(r *doctor.Report, problems problem.List) {
 
 // account is whom the filter runs as.
 func (o *doctorOptions) account(c *config.Config) doctor.Person {
-	spec := c.String("UserID")
+	spec := c.UserID.Value
 	if spec == "" {
 		spec = fmt.Sprint(os.Geteuid())
 	}
@@ -146,15 +146,15 @@ func postfixUser() *doctor.Person {
 // keyTargets are the keys that the configuration signs with; none when they are
 // in a table that is not walked.
 func keyTargets(ctx context.Context, c *config.Config) []keyTarget {
-	if table := c.String("KeyTable"); table != "" {
+	if table := c.KeyTable.Value; table != "" {
 		targets, err := tableTargets(ctx, table, c, "", func(string, string) {})
 		if err != nil {
 			return nil
 		}
 		return targets
 	}
-	if domain := firstDomain(ctx, c); domain != "" && c.String("KeyFile") != "" {
-		return []keyTarget{{domain: domain, selector: c.String("Selector"), source: c.String("KeyFile")}}
+	if domain := firstDomain(ctx, c); domain != "" && c.KeyFile.Value != "" {
+		return []keyTarget{{domain: domain, selector: c.Selector.Value, source: c.KeyFile.Value}}
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *co
 
 // someAuthor makes up an address that the SigningTable, or else Domain, holds.
 func someAuthor(ctx context.Context, c *config.Config, targets []keyTarget) string {
-	if spec := c.String("SigningTable"); spec != "" {
+	if spec := c.SigningTable.Value; spec != "" {
 		set, err := openSet(ctx, c, spec)
 		if err != nil {
 			return ""

@@ -66,10 +66,10 @@ func (t *tableOptions) fromConfig() error {
 		return err
 	}
 	if t.keyTable == "" {
-		t.keyTable = cfg.String("KeyTable")
+		t.keyTable = cfg.KeyTable.Value
 	}
 	if t.signingTable == "" {
-		t.signingTable = cfg.String("SigningTable")
+		t.signingTable = cfg.SigningTable.Value
 	}
 	if t.keyTable == "" || t.signingTable == "" {
 		return exitf(exUsage, "--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")

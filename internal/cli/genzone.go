@@ -230,7 +230,7 @@ func (o *zoneOptions) resolve() (*config.Config, error) {
 		return nil, err
 	}
 	if o.dataset == "" {
-		o.dataset = cfg.String("KeyTable")
+		o.dataset = cfg.KeyTable.Value
 	}
 	if o.dataset == "" {
 		return nil, exitf(exUsage, "no data set: name one, or a configuration with a KeyTable (-x FILE)")

@@ -155,10 +155,10 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 		return migrate.Tables{}, nil, &exitError{code: exConfig}
 	}
 	if o.keyTable == "" {
-		o.keyTable = c.String("KeyTable")
+		o.keyTable = c.KeyTable.Value
 	}
 	if o.signingTable == "" {
-		o.signingTable = c.String("SigningTable")
+		o.signingTable = c.SigningTable.Value
 	}
 	if o.keyTable == "" || o.signingTable == "" {
 		return migrate.Tables{}, nil, exitf(exUsage, "no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")

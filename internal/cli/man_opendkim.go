@@ -55,7 +55,7 @@ the filter after the messages in hand.
 A reload does not change: `)
 	var fixed []string
 	for _, o := range config.Options() {
-		if !o.Reloadable && o.Status == config.Active {
+		if o.NeedsRestart && o.Status == config.Active {
 			fixed = append(fixed, o.Name)
 		}
 	}

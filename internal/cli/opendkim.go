@@ -177,7 +177,7 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 		c, problems := config.Load(path)
 		problems = append(problems, c.SetEnvironment(os.Environ())...)
 		for _, o := range f.overrides {
-			if option, ok := config.Find(o.option); ok && !option.Reloadable {
+			if option := config.Find(o.option); option != nil && option.NeedsRestart {
 				problems = append(problems, c.Set(o.option, o.value, config.CommandLine)...)
 			}
 		}
@@ -187,7 +187,7 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 
 // extractOption is -e: the values given for an option, one a line.
 func extractOption(s Streams, c *config.Config, name string) int {
-	if _, ok := config.Find(name); !ok {
+	if config.Find(name) == nil {
 		fmt.Fprintf(s.Err, "opendkim: %s: no such option", name)
 		if near := config.Nearest(name); near != "" {
 			fmt.Fprintf(s.Err, "; did you mean %s?", near)

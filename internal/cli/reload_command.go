@@ -36,7 +36,7 @@ force.`,
 				problems.Write(s.Err)
 				return exitf(exConfig, "not reloaded: the old configuration stays in force")
 			}
-			if loaded.String("MetricsSocket") != "" {
+			if loaded.MetricsSocket.IsSet() {
 				return reloadBySocket(c.Context(), s, loaded)
 			}
 			if code := checkConfig(c.Context(), s, loaded, problems); code != exOK {
@@ -51,10 +51,7 @@ force.`,
 
 // reloadBySocket asks the filter over MetricsSocket and prints what it says.
 func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
-	socket, err := config.ParseSocket(c.String("MetricsSocket"))
-	if err != nil {
-		return exitf(exConfig, "MetricsSocket: %s", err)
-	}
+	socket := c.MetricsSocket.Value
 	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)
@@ -84,7 +81,7 @@ func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
 }
 
 func reloadBySignal(s Streams, c *config.Config) error {
-	path := c.String("PidFile")
+	path := c.PidFile.Value
 	if path == "" {
 		return exitf(exConfig, "neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
 	}

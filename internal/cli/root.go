@@ -49,6 +49,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 
 // rootCommand is `dojang` with every command below it.
 func rootCommand(s Streams) *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "dojang",
 		Short: "Sign and verify mail (DKIM) for Postfix and Sendmail",
@@ -58,11 +59,20 @@ Sendmail. It takes OpenDKIM's place: the same configuration, tables and tools.
 First steps:  dojang up       a working filter in one command, to try it
               dojang genkey   a key and its DNS record
               dojang doctor   what is wrong on this server, and what to type`,
-		Version:       Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !version {
+				return c.Help()
+			}
+			_, err := fmt.Fprintf(s.Out, "dojang %s\n", Version)
+			return err
+		},
+		DisableFlagsInUseLine: true,
 	}
-	root.SetVersionTemplate("dojang {{.Version}}\n")
+	// Cobra's own flag has a template, and a program with templates in it must keep
+	// every method of every type: nine megabytes.
+	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s), manCommand(s),

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -72,7 +71,7 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 	}
 	tester.diagnose = o.verbose > 0
 	c := classicReporter{program: program, s: s, verbose: o.verbose, say: say}
-	table := cfg.String("KeyTable")
+	table := cfg.KeyTable.Value
 	if table != "" && o.domain == "" && o.selector == "" && o.keyPath == "" {
 		return c.table(ctx, tester, table, cfg)
 	}
@@ -80,10 +79,10 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 		o.domain = firstDomain(ctx, cfg)
 	}
 	if o.selector == "" {
-		o.selector = cfg.String("Selector")
+		o.selector = cfg.Selector.Value
 	}
 	if o.keyPath == "" {
-		o.keyPath = cfg.String("KeyFile")
+		o.keyPath = cfg.KeyFile.Value
 	}
 	if o.domain == "" || o.selector == "" {
 		io.WriteString(s.Err, classicTestkeyUsage)
@@ -103,7 +102,7 @@ func fileExists(path string) bool {
 // firstDomain is the first of the configuration's Domain.
 func firstDomain(ctx context.Context, cfg *config.Config) string {
 	domain := ""
-	if spec := cfg.String("Domain"); spec != "" {
+	if spec := cfg.Domain.Value; spec != "" {
 		_ = walkTable(ctx, spec, cfg, func(e dataset.Entry) error {
 			if domain == "" {
 				domain = e.Key
@@ -127,7 +126,7 @@ func newKeyTester(_ context.Context, cfg *config.Config) (*keyTester, error) {
 
 // toolResolver is the resolver a configuration describes.
 func toolResolver(cfg *config.Config) (resolver.Resolver, error) {
-	if path := cfg.String("TestPublicKeys"); path != "" {
+	if path := cfg.TestPublicKeys.Value; path != "" {
 		r, err := resolver.NewFile(path, nil)
 		if err != nil {
 			return nil, exitf(exConfig, "TestPublicKeys: %w", err)
@@ -135,10 +134,10 @@ func toolResolver(cfg *config.Config) (resolver.Resolver, error) {
 		return r, nil
 	}
 	r, err := resolver.New(resolver.Options{
-		Nameservers:     cfg.List("Nameservers"),
-		Timeout:         time.Duration(cfg.Int("DNSTimeout")) * time.Second,
-		UseTCP:          cfg.Bool("DNSConnect"),
-		TrustAnchorFile: cfg.String("TrustAnchorFile"),
+		Nameservers:     cfg.Nameservers.Value,
+		Timeout:         cfg.DNSTimeout.Value,
+		UseTCP:          cfg.DNSConnect.Value,
+		TrustAnchorFile: cfg.TrustAnchorFile.Value,
 	})
 	if err != nil {
 		return nil, exitf(exConfig, "Nameservers: %w", err)

@@ -124,17 +124,17 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, cfg *confi
 	}
 	table := o.table
 	if table == "" {
-		table = cfg.String("KeyTable")
+		table = cfg.KeyTable.Value
 	}
 	if table == "" {
-		domain, selector := firstDomain(ctx, cfg), cfg.String("Selector")
+		domain, selector := firstDomain(ctx, cfg), cfg.Selector.Value
 		if o.domain != "" {
 			domain = o.domain
 		}
 		if domain == "" || selector == "" {
 			return nil, 0, exitf(exUsage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
 		}
-		return []keyTarget{{domain: domain, selector: selector, source: cfg.String("KeyFile")}}, 0, nil
+		return []keyTarget{{domain: domain, selector: selector, source: cfg.KeyFile.Value}}, 0, nil
 	}
 	malformed := 0
 	targets, err := tableTargets(ctx, table, cfg, o.domain, func(place, text string) {

@@ -42,7 +42,7 @@ func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTe
 		return exConfig
 	}
 	defer built.Snapshot.Discard()
-	t := filterTester{filterTest: o, s: s, snapshot: built.Snapshot, strict: cfg.Bool("StrictTestMode")}
+	t := filterTester{filterTest: o, s: s, snapshot: built.Snapshot, strict: cfg.StrictTestMode.Value}
 	t.step(2, "", "connect", "CONTINUE")
 	for _, file := range o.files {
 		if code := t.message(ctx, file); code != exOK {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"dojang/internal/policy"
 	"dojang/internal/problem"
 )
 
@@ -32,77 +33,74 @@ type checker struct {
 	problems problem.List
 }
 
-func (k *checker) add(s problem.Severity, name, hint, format string, args ...any) {
-	at := k.config.Source(name)
-	k.problems.Addf(s, at.File, at.Line, name, hint, format, args...)
+func (k *checker) add(s problem.Severity, f Field, hint, format string, args ...any) {
+	at := f.Source()
+	k.problems.Addf(s, at.File, at.Line, f.Option().Name, hint, format, args...)
 }
 
-func (k *checker) fail(name, hint, format string, args ...any) {
-	k.add(problem.Error, name, hint, format, args...)
+func (k *checker) fail(f Field, hint, format string, args ...any) {
+	k.add(problem.Error, f, hint, format, args...)
 }
 
-func (k *checker) warn(name, hint, format string, args ...any) {
-	k.add(problem.Warning, name, hint, format, args...)
+func (k *checker) warn(f Field, hint, format string, args ...any) {
+	k.add(problem.Warning, f, hint, format, args...)
 }
 
 // set reports whether every one of the options was given, Booleans with yes.
-func (k *checker) set(names ...string) bool {
-	for _, name := range names {
-		if !k.config.IsSet(name) || option(name).Type == Boolean && !k.config.Bool(name) {
+func set(fields ...Field) bool {
+	for _, f := range fields {
+		if yes, isBool := f.(*Setting[bool]); !f.IsSet() || isBool && !yes.Value {
 			return false
 		}
 	}
 	return true
 }
 
-func (k *checker) any(names ...string) bool {
-	for _, name := range names {
-		if k.set(name) {
-			return true
-		}
-	}
-	return false
+// anySet reports whether one of the options was given, a Boolean with yes.
+func anySet(fields ...Field) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return set(f) })
 }
 
 // Signs reports whether Mode has s in it.
-func (c *Config) Signs() bool { return strings.Contains(c.String("Mode"), "s") }
+func (c *Config) Signs() bool { return c.Mode.Value.Sign }
 
 // Verifies reports whether Mode has v in it.
-func (c *Config) Verifies() bool { return strings.Contains(c.String("Mode"), "v") }
+func (c *Config) Verifies() bool { return c.Mode.Value.Verify }
 
 // keys wants one of the combinations by which keys are named.
 //
 // Compat(opendkim 2.11): all but the first are demanded only when Mode signs.
 func (k *checker) keys() {
-	if k.set("SigningTable") && !k.set("KeyTable") {
-		k.fail("SigningTable", "add KeyTable refile:/etc/opendkim/KeyTable", "needs a KeyTable")
+	c := k.config
+	if set(&c.SigningTable) && !set(&c.KeyTable) {
+		k.fail(&c.SigningTable, "add KeyTable refile:/etc/opendkim/KeyTable", "needs a KeyTable")
 		return
 	}
-	if !k.config.Signs() {
+	if !c.Signs() {
 		return
 	}
 	switch {
-	case k.set("KeyTable"):
-		if !k.any("SigningTable", "SetupPolicyScript") {
-			k.fail("KeyTable", "add SigningTable refile:/etc/opendkim/SigningTable", "needs a SigningTable or a SetupPolicyScript: nothing says which sender gets which key")
+	case set(&c.KeyTable):
+		if !anySet(&c.SigningTable, &c.SetupPolicyScript) {
+			k.fail(&c.KeyTable, "add SigningTable refile:/etc/opendkim/SigningTable", "needs a SigningTable or a SetupPolicyScript: nothing says which sender gets which key")
 		}
-	case k.set("Domain") && !k.set("KeyFile", "Selector"):
-		k.fail("Domain", "add "+k.missing("KeyFile", "Selector"), "needs KeyFile and Selector")
-	case k.set("KeyFile") && !k.set("Selector"):
-		k.fail("KeyFile", "add Selector and the name under which the public key is published", "needs a Selector")
-	case k.set("Selector") && !k.set("KeyFile"):
-		k.fail("Selector", "add KeyFile and the path of the private key", "needs a KeyFile")
-	case k.set("KeyFile") && !k.any("Domain", "SetupPolicyScript"):
-		k.warn("KeyFile", "add Domain and the domains to sign for", "without a Domain nothing is signed")
+	case set(&c.Domain) && !set(&c.KeyFile, &c.Selector):
+		k.fail(&c.Domain, "add "+missing(&c.KeyFile, &c.Selector), "needs KeyFile and Selector")
+	case set(&c.KeyFile) && !set(&c.Selector):
+		k.fail(&c.KeyFile, "add Selector and the name under which the public key is published", "needs a Selector")
+	case set(&c.Selector) && !set(&c.KeyFile):
+		k.fail(&c.Selector, "add KeyFile and the path of the private key", "needs a KeyFile")
+	case set(&c.KeyFile) && !anySet(&c.Domain, &c.SetupPolicyScript):
+		k.warn(&c.KeyFile, "add Domain and the domains to sign for", "without a Domain nothing is signed")
 	}
 }
 
 // missing names those of the options that are not set.
-func (k *checker) missing(names ...string) string {
+func missing(fields ...Field) string {
 	var absent []string
-	for _, name := range names {
-		if !k.set(name) {
-			absent = append(absent, name)
+	for _, f := range fields {
+		if !set(f) {
+			absent = append(absent, f.Option().Name)
 		}
 	}
 	return strings.Join(absent, " and ")
@@ -110,12 +108,13 @@ func (k *checker) missing(names ...string) string {
 
 // tablesWin tells that single-key options beside tables are not looked at.
 func (k *checker) tablesWin() {
-	if !k.set("KeyTable", "SigningTable") {
+	c := k.config
+	if !set(&c.KeyTable, &c.SigningTable) {
 		return
 	}
-	for _, name := range []string{"Domain", "KeyFile", "Selector", "SubDomains"} {
-		if k.set(name) {
-			k.warn(name, "take the line out", "not used: KeyTable and SigningTable win")
+	for _, f := range []Field{&c.Domain, &c.KeyFile, &c.Selector, &c.SubDomains} {
+		if set(f) {
+			k.warn(f, "take the line out", "not used: KeyTable and SigningTable win")
 		}
 	}
 }
@@ -123,20 +122,20 @@ func (k *checker) tablesWin() {
 // mode finds options for work that Mode does not include.
 func (k *checker) mode() {
 	c := k.config
-	if c.IsSet("Mode") && c.Signs() && !k.any("KeyTable", "Domain", "KeyFile", "Selector", "SetupPolicyScript", "ResignMailTo") {
-		k.warn("Mode", "add KeyTable and SigningTable, or Domain, Selector and KeyFile", "there is no key to sign with: mail is only verified")
+	if c.Mode.IsSet() && c.Signs() && !anySet(&c.KeyTable, &c.Domain, &c.KeyFile, &c.Selector, &c.SetupPolicyScript, &c.ResignMailTo) {
+		k.warn(&c.Mode, "add KeyTable and SigningTable, or Domain, Selector and KeyFile", "there is no key to sign with: mail is only verified")
 	}
 	if !c.Signs() {
-		for _, name := range []string{"KeyTable", "Domain", "KeyFile", "On-SignatureError"} {
-			if k.set(name) {
-				k.warn(name, "write Mode sv", "not used: Mode %s does not sign", c.String("Mode"))
+		for _, f := range []Field{&c.KeyTable, &c.Domain, &c.KeyFile, &c.OnSignatureError} {
+			if set(f) {
+				k.warn(f, "write Mode sv", "not used: Mode %s does not sign", c.Mode.Text())
 			}
 		}
 	}
 	if !c.Verifies() {
-		for _, name := range []string{"On-BadSignature", "On-KeyNotFound", "On-NoSignature", "MinimumKeyBits", "Minimum", "MustBeSigned", "AlwaysAddARHeader", "VerifyPreset"} {
-			if k.set(name) {
-				k.warn(name, "write Mode sv", "not used: Mode %s does not verify", c.String("Mode"))
+		for _, f := range []Field{&c.OnBadSignature, &c.OnKeyNotFound, &c.OnNoSignature, &c.MinimumKeyBits, &c.Minimum, &c.MustBeSigned, &c.AlwaysAddARHeader, &c.VerifyPreset} {
+			if set(f) {
+				k.warn(f, "write Mode sv", "not used: Mode %s does not verify", c.Mode.Text())
 			}
 		}
 	}
@@ -144,10 +143,11 @@ func (k *checker) mode() {
 
 // sockets wants at least one, and each once.
 func (k *checker) sockets() {
-	given, counted := k.config.Given("Socket"), k.config.Strings("Socket")
+	c := k.config
+	given, counted := c.Socket.Given(), counting(&c.Socket)
 	if len(given) == 0 {
 		// Compat(opendkim 2.11): -n is content without one; the start is not.
-		k.warn("Socket", "add "+example(option("Socket")), "there is none, and the filter does not start without one unless systemd hands it over")
+		k.warn(&c.Socket, "add "+example(c.Socket.Option()), "there is none, and the filter does not start without one unless systemd hands it over")
 		return
 	}
 	if len(counted) < len(given) {
@@ -160,99 +160,103 @@ func (k *checker) sockets() {
 		}
 	}
 	seen := map[string]string{}
-	for _, v := range counted {
-		s, err := ParseSocket(v.Text)
-		if err != nil {
-			continue // was told by Load
-		}
+	for i, s := range c.Sockets() {
+		v := counted[i]
 		key := s.Network + " " + s.Address
 		if first, twice := seen[key]; twice {
 			k.problems.Addf(problem.Error, v.File, v.Line, "Socket", "take one of the lines out", "the same socket as at %s", first)
 		}
 		seen[key] = v.Place()
-		if s.Role == RoleSign && !k.config.Signs() || s.Role == RoleVerify && !k.config.Verifies() {
-			k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "write Mode sv", "Mode %s leaves nothing to do for a socket that is to %s", k.config.String("Mode"), s.Role)
+		if s.Role == RoleSign && !c.Signs() || s.Role == RoleVerify && !c.Verifies() {
+			k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "write Mode sv", "Mode %s leaves nothing to do for a socket that is to %s", c.Mode.Text(), s.Role)
 		}
 	}
 }
 
 // companion is an option that does nothing without one of others.
 type companion struct {
-	name  string
-	needs []string
+	option Field
+	needs  []Field
 }
 
-func companions() []companion {
-	scripts := []string{"SetupPolicyScript", "ScreenPolicyScript", "FinalPolicyScript", "StatisticsPolicyScript"}
-	logs := []string{"Syslog", "StdoutLog"}
+func (c *Config) companions() []companion {
+	scripts := []Field{&c.SetupPolicyScript, &c.ScreenPolicyScript, &c.FinalPolicyScript, &c.StatisticsPolicyScript}
+	logs := []Field{&c.Syslog, &c.StdoutLog}
 	return []companion{
-		{"SubDomains", []string{"Domain"}}, {"MultipleSignatures", []string{"SigningTable", "SetupPolicyScript"}},
-		{"ResignAll", []string{"ResignMailTo"}}, {"ReplaceHeaders", []string{"ReplaceRules"}}, {"IdentityHeaderRemove", []string{"IdentityHeader"}},
-		{"AutoRestartCount", []string{"AutoRestart"}}, {"AutoRestartRate", []string{"AutoRestart"}},
-		{"ATPSHashAlgorithm", []string{"ATPSDomains"}}, {"VBR-TrustedCertifiersOnly", []string{"VBR-TrustedCertifiers"}},
-		{"ReportAddress", []string{"SendReports"}}, {"ReportBccAddress", []string{"SendReports"}}, {"SMTPURI", []string{"SendReports"}},
-		{"SyslogFacility", []string{"Syslog"}}, {"SyslogName", []string{"Syslog"}},
-		{"SyslogSuccess", logs}, {"LogResults", logs}, {"LogWhy", logs},
-		{"TemporaryDirectory", []string{"KeepTemporaryFiles"}}, {"LDAPBindPassword", []string{"LDAPBindUser"}},
-		{"StatisticsName", []string{"Statistics"}}, {"StatisticsPolicyScript", []string{"Statistics"}},
-		{"FlowData", []string{"RateLimits"}}, {"FlowDataFactor", []string{"RateLimits"}}, {"FlowDataTTL", []string{"RateLimits"}}, {"ReputationLimitModifiers", []string{"ReputationLimits"}},
-		{"ReputationCache", []string{"ReputationLimits", "ReputationRatios"}},
-		{"ReputationTimeFactor", []string{"ReputationLimits"}}, {"ReputationRatios", []string{"ReputationSpamCheck"}}, {"ReputationSpamCheck", []string{"ReputationRatios"}}, {"ScriptUnsafe", scripts},
+		{&c.SubDomains, []Field{&c.Domain}}, {&c.MultipleSignatures, []Field{&c.SigningTable, &c.SetupPolicyScript}},
+		{&c.ResignAll, []Field{&c.ResignMailTo}}, {&c.ReplaceHeaders, []Field{&c.ReplaceRules}}, {&c.IdentityHeaderRemove, []Field{&c.IdentityHeader}},
+		{&c.AutoRestartCount, []Field{&c.AutoRestart}}, {&c.AutoRestartRate, []Field{&c.AutoRestart}},
+		{&c.ATPSHashAlgorithm, []Field{&c.ATPSDomains}}, {&c.VBRTrustedCertifiersOnly, []Field{&c.VBRTrustedCertifiers}},
+		{&c.ReportAddress, []Field{&c.SendReports}}, {&c.ReportBccAddress, []Field{&c.SendReports}}, {&c.SMTPURI, []Field{&c.SendReports}},
+		{&c.SyslogFacility, []Field{&c.Syslog}}, {&c.SyslogName, []Field{&c.Syslog}},
+		{&c.SyslogSuccess, logs}, {&c.LogResults, logs}, {&c.LogWhy, logs},
+		{&c.TemporaryDirectory, []Field{&c.KeepTemporaryFiles}}, {&c.LDAPBindPassword, []Field{&c.LDAPBindUser}},
+		{&c.StatisticsName, []Field{&c.Statistics}}, {&c.StatisticsPolicyScript, []Field{&c.Statistics}},
+		{&c.FlowData, []Field{&c.RateLimits}}, {&c.FlowDataFactor, []Field{&c.RateLimits}}, {&c.FlowDataTTL, []Field{&c.RateLimits}}, {&c.ReputationLimitModifiers, []Field{&c.ReputationLimits}},
+		{&c.ReputationCache, []Field{&c.ReputationLimits, &c.ReputationRatios}},
+		{&c.ReputationTimeFactor, []Field{&c.ReputationLimits}}, {&c.ReputationRatios, []Field{&c.ReputationSpamCheck}}, {&c.ReputationSpamCheck, []Field{&c.ReputationRatios}}, {&c.ScriptUnsafe, scripts},
 	}
 }
 
 func (k *checker) companions() {
-	logs := k.config.Choice("LogFormat") == "json" // then to standard error, if nowhere else
-	for _, c := range companions() {
-		if k.set(c.name) && !k.any(c.needs...) && !(logs && slices.Contains(c.needs, "StdoutLog")) {
-			hint := c.needs[0]
-			if option(hint).Type == Boolean {
-				hint += " yes"
-			}
-			k.warn(c.name, "add "+hint, "has no effect without %s", strings.Join(c.needs, " or "))
+	c := k.config
+	json := c.LogFormat.Value == "json" // then to standard error, if nowhere else
+	for _, x := range c.companions() {
+		if !set(x.option) || anySet(x.needs...) || json && slices.Contains(x.needs, Field(&c.StdoutLog)) {
+			continue
 		}
+		var names []string
+		for _, f := range x.needs {
+			names = append(names, f.Option().Name)
+		}
+		hint := names[0]
+		if x.needs[0].Option().Type == Boolean {
+			hint += " yes"
+		}
+		k.warn(x.option, "add "+hint, "has no effect without %s", strings.Join(names, " or "))
 	}
-	if k.set("ChangeRootDirectory") && !k.set("UserID") {
-		k.warn("ChangeRootDirectory", "add UserID opendkim", "without UserID the process stays root, and root gets out of a chroot")
+	if set(&c.ChangeRootDirectory) && !set(&c.UserID) {
+		k.warn(&c.ChangeRootDirectory, "add UserID opendkim", "without UserID the process stays root, and root gets out of a chroot")
 	}
 }
 
 // limits compares numbers with each other.
 func (k *checker) limits() {
 	c := k.config
-	if low, high := c.Int("MinimumKeyBits"), c.Int("MaximumKeyBits"); high > 0 && low > high {
-		k.fail("MaximumKeyBits", "", "no key can be at least %d and at most %d bits long", low, high)
+	if low, high := c.MinimumKeyBits.Value, c.MaximumKeyBits.Value; high > 0 && low > high {
+		k.fail(&c.MaximumKeyBits, "", "no key can be at least %d and at most %d bits long", low, high)
 	}
-	if c.Int("DataSetCacheSize") < 1 {
-		k.fail("DataSetCacheSize", "write 1 or more; DataSetCacheTTL 0 asks the server each time", "the answers for a message must have room")
+	if c.DataSetCacheSize.Value < 1 {
+		k.fail(&c.DataSetCacheSize, "write 1 or more; DataSetCacheTTL 0 asks the server each time", "the answers for a message must have room")
 	}
-	if budget := c.Duration("MessageTimeBudget"); k.set("DNSTimeout") && c.Duration("DNSTimeout") > budget {
-		k.warn("DNSTimeout", "make it smaller, or MessageTimeBudget larger", "longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
+	if budget := c.MessageTimeBudget.Value; set(&c.DNSTimeout) && c.DNSTimeout.Value > budget {
+		k.warn(&c.DNSTimeout, "make it smaller, or MessageTimeBudget larger", "longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
 	}
 }
 
 // harm tells of settings that lose mail or deceive.
 func (k *checker) harm() {
-	for _, name := range []string{"On-DNSError", "On-InternalError", "On-Default"} {
-		if k.set(name) && k.config.Choice(name) == "discard" {
-			k.warn(name, "write tempfail", "discard loses good mail whenever something is out of order for a moment")
+	c := k.config
+	for _, f := range []*Setting[policy.Action]{&c.OnDNSError, &c.OnInternalError, &c.OnDefault} {
+		if set(f) && c.Action(f) == policy.Discard {
+			k.warn(f, "write tempfail", "discard loses good mail whenever something is out of order for a moment")
 		}
 	}
-	for _, name := range []string{"TestPublicKeys", "TestDNSData"} {
-		if k.set(name) {
-			k.warn(name, "for tests only", "public keys come from it and not from DNS")
+	for _, f := range []Field{&c.TestPublicKeys, &c.TestDNSData} {
+		if set(f) {
+			k.warn(f, "for tests only", "public keys come from it and not from DNS")
 		}
 	}
 }
 
 // withoutEffect tells of options that are read and not obeyed.
 func (k *checker) withoutEffect() {
-	for _, o := range table() {
-		if !k.set(o.Name) || strings.EqualFold(k.config.String(o.Name), o.Default) {
+	for _, o := range rows() {
+		if o.Status != Ignored {
 			continue
 		}
-		if o.Status == Ignored {
-			k.warn(o.Name, "take the line out", "there is nothing to do for it here")
+		if f := k.config.Field(o.Name); set(f) && !strings.EqualFold(f.Text(), o.Default) {
+			k.warn(f, "take the line out", "there is nothing to do for it here")
 		}
 	}
 }

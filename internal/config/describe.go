@@ -1,66 +1,57 @@
 package config
 
-// example returns a line to type.
-func example(o Option) string {
-	switch o.Name {
-	case "Socket":
-		return "Socket inet:8891@localhost or Socket local:/run/opendkim/opendkim.sock"
-	case "MetricsSocket":
-		return "MetricsSocket inet:9891@localhost"
-	case "KeyTable", "SigningTable":
-		return o.Name + " refile:/etc/opendkim/" + o.Name
-	case "InternalHosts", "ExternalIgnoreList", "PeerList":
-		return o.Name + " refile:/etc/opendkim/TrustedHosts or " + o.Name + " 127.0.0.1,::1,192.0.2.0/24"
-	case "Domain":
-		return "Domain example.com"
-	case "Selector":
-		return "Selector mail"
-	case "KeyFile":
-		return "KeyFile /etc/dkimkeys/mail.private"
-	case "Canonicalization":
-		return "Canonicalization relaxed/simple"
-	case "SignatureTTL":
-		return "SignatureTTL 604800"
-	case "RequireSenderMatch":
-		return "RequireSenderMatch yes or RequireSenderMatch file:/etc/opendkim/SenderMatch"
-	case "UserID":
-		return "UserID opendkim"
-	case "Nameservers":
-		return "Nameservers 127.0.0.1"
-	case "Minimum":
-		return "Minimum 100%"
+import "strings"
+
+// example returns a line to type, or several with "or" between.
+func example(o *Option) string {
+	var b strings.Builder
+	for i, value := range o.examples() {
+		if i > 0 {
+			b.WriteString(" or ")
+		}
+		b.WriteString(o.Name + " " + value)
 	}
-	return exampleOfType(o)
+	return b.String()
 }
 
-func exampleOfType(o Option) string {
+// examples returns values that the option takes, at least one.
+func (o *Option) examples() []string {
 	switch {
-	case len(o.Allowed) > 0 && o.Default != "":
-		return o.Name + " " + o.Default
+	case len(o.Examples) > 0:
+		return o.Examples
+	case len(o.Allowed) > 0 && o.Default == "":
+		return o.Allowed[:1]
 	case len(o.Allowed) > 0:
-		return o.Name + " " + o.Allowed[0]
+		return []string{o.Default}
 	case o.Type == Boolean:
-		return o.Name + " yes"
+		return []string{"yes"}
 	case o.Type == Octal:
-		return o.Name + " 002"
+		return []string{"002"}
 	case o.Type == Rate:
-		return o.Name + " 10/1h"
+		return []string{"10/1h"}
 	case o.Default != "":
-		return o.Name + " " + o.Default
+		return []string{o.Default}
 	case o.Type == Integer, o.Type == Duration:
-		return o.Name + " 300"
+		return []string{"300"}
 	case o.Type == Path:
-		return o.Name + " /path/of/it"
+		return []string{"/path/of/it"}
 	case o.Type == DataSet, o.Type == List:
-		return o.Name + " one,two"
+		return []string{"one,two"}
 	}
-	return o.Name + " text"
+	return []string{"text"}
 }
 
 // historicHint says what to do with a line of an older release.
-func historicHint(o Option) string {
+func historicHint(o *Option) string {
 	if o.instead != "" {
 		return "take the line out and use " + o.instead
 	}
 	return "take the line out"
+}
+
+// ReadExample returns what the option's example is read as: a value of the type
+// that its field in Settings has.
+func (o *Option) ReadExample() (any, error) {
+	read, _, err := o.valueOf(o.examples()[0])
+	return read, err
 }

@@ -36,7 +36,7 @@ In a container each option can also be given by the environment: ` + "`OPENDKIM_
 `)
 	for topic := Signing; topic <= Obsolete; topic++ {
 		fmt.Fprintf(&b, "## %s\n\n", topic)
-		for _, o := range table() {
+		for _, o := range rows() {
 			if o.Topic != topic {
 				continue
 			}
@@ -54,7 +54,7 @@ In a container each option can also be given by the environment: ` + "`OPENDKIM_
 	return err
 }
 
-func markdownInstead(o Option) string {
+func markdownInstead(o *Option) string {
 	if o.instead == "" {
 		return ""
 	}
@@ -62,7 +62,7 @@ func markdownInstead(o Option) string {
 }
 
 // markdownFacts is the line in small print under an option's name.
-func markdownFacts(o Option) string {
+func markdownFacts(o *Option) string {
 	parts := []string{o.Type.String()}
 	if o.Default != "" {
 		parts = append(parts, "default `"+o.Default+"`")
@@ -70,7 +70,7 @@ func markdownFacts(o Option) string {
 	if o.Since != "2.11" {
 		parts = append(parts, since(o))
 	}
-	if !o.Reloadable {
+	if o.NeedsRestart {
 		parts = append(parts, "needs a restart")
 	}
 	if o.Status == Ignored {
@@ -134,14 +134,14 @@ A list separated by commas, or the place where one is found; see DATA SETS in
 .BR opendkim (8).
 .SH OPTIONS
 `)
-	for _, o := range table() {
+	for _, o := range rows() {
 		if o.Status != Historic {
 			manOption(&b, o)
 		}
 	}
 	b.WriteString(".SH HISTORIC OPTIONS\nThese are read, told of and ignored:\n")
 	var names []string
-	for _, o := range table() {
+	for _, o := range rows() {
 		if o.Status == Historic {
 			names = append(names, o.Name)
 		}
@@ -160,7 +160,7 @@ RFC 6376, RFC 8301, RFC 8463, RFC 8601
 	return err
 }
 
-func manOption(b *bytes.Buffer, o Option) {
+func manOption(b *bytes.Buffer, o *Option) {
 	fmt.Fprintf(b, ".TP\n.BR \"%s\" \" (%s)\"\n%s\n", roff(o.Name), o.Type, roff(o.Doc))
 	if o.Default != "" {
 		fmt.Fprintf(b, "The default is %s.\n", roff(o.Default))

@@ -51,21 +51,24 @@ func (s Status) String() string {
 
 // Option is one row of the table.
 type Option struct {
-	Name       string
-	Type       Type
-	Default    string // as it would be written in the file; "" is undefined
-	Since      string // "2.11", "2026" (upstream, unreleased), "dojang", or for Historic the release that dropped it
-	Reloadable bool   // obeyed after SIGUSR1, SIGHUP or `dojang reload`
-	ObeyedBy   string // the package that has the effect
-	Status     Status
-	Repeatable bool     // every line counts; see Config.Strings
-	Secret     bool     // shown as [redacted]
-	Negative   bool     // an Integer or Duration below zero has a meaning
-	Allowed    []string // the values there are, lower case; empty: any
-	Doc        string   // one paragraph: what, units, default, example
-	Topic      Topic
+	Name         string
+	Type         Type
+	Default      string // as it would be written in the file; "" is undefined
+	Since        string // "2.11", "2026" (upstream, unreleased), "dojang", or for Historic the release that dropped it
+	NeedsRestart bool   // not obeyed by SIGUSR1, SIGHUP or `dojang reload`
+	Status       Status
+	Repeatable   bool     // every line counts; see Config.Sockets
+	Secret       bool     // shown as [redacted]
+	Negative     bool     // an Integer or Duration below zero has a meaning
+	Allowed      []string // the values there are, lower case; empty: any
+	Examples     []string // values to show; without one the Default, or one that fits the Type
+	Doc          string   // one paragraph: what, units, default, example
+	Topic        Topic
 
-	instead string // for Historic: what to use now
+	read     parser                       // how the text is read where Type does not tell; the zero reader: as Type tells
+	check    func(text string, warn tell) // what is allowed and no good; nil: nothing
+	instead  string                       // for Historic: what to use now
+	standard any                          // what Default is read as
 }
 
 // Topic groups options in docs/options.md.
@@ -104,17 +107,16 @@ var table = sync.OnceValue(func() []Option {
 			if o.Since == "" {
 				o.Since = "2.11"
 			}
-			o.Reloadable = o.Status != Historic && !strings.HasSuffix(o.Doc, notReloaded)
+			if o.NeedsRestart {
+				o.Doc += " Not obeyed by a reload."
+			}
+			o.standard, _, _ = o.valueOf(o.Default)
 			all = append(all, o)
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return strings.ToLower(all[i].Name) < strings.ToLower(all[j].Name) })
 	return all
 })
-
-// notReloaded ends the documentation of an option that is read at start alone,
-// so that the fact and its telling cannot differ.
-const notReloaded = " Not obeyed by a reload."
 
 var index = sync.OnceValue(func() map[string]int {
 	m := make(map[string]int, len(table()))
@@ -128,13 +130,23 @@ var index = sync.OnceValue(func() map[string]int {
 // Allowed lists in it are shared and must not be written to.
 func Options() []Option { return append([]Option(nil), table()...) }
 
-// Find looks an option up by name, in any case.
-func Find(name string) (Option, bool) {
+// rows are the rows of the table.
+func rows() []*Option {
+	all := make([]*Option, len(table()))
+	for i := range all {
+		all[i] = &table()[i]
+	}
+	return all
+}
+
+// Find looks an option up by name, in any case; nil when there is none. The row
+// is the table's own and must not be written to.
+func Find(name string) *Option {
 	i, ok := index()[strings.ToLower(name)]
 	if !ok {
-		return Option{}, false
+		return nil
 	}
-	return table()[i], true
+	return &table()[i]
 }
 
 // Nearest returns the known name most like the given one, or "" when none is

@@ -162,8 +162,8 @@ func (r *reader) line(at Value, line []byte) {
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
 		name, value = string(line[:i]), string(bytes.Trim(line[i:], space))
 	}
-	o, known := Find(name)
-	if !known {
+	o := Find(name)
+	if o == nil {
 		r.problems = append(r.problems, unknownOption(name, at))
 		return
 	}
@@ -179,12 +179,12 @@ func (r *reader) line(at Value, line []byte) {
 func unknownOption(name string, at Value) problem.Problem {
 	hint := "`dojang config explain` lists all options"
 	bare, value, assigned := strings.Cut(name, "=")
-	if o, ok := Find(bare); ok && assigned {
+	if o := Find(bare); o != nil && assigned {
 		hint = fmt.Sprintf("write a blank instead of the equals sign: %s %s", o.Name, value)
 		if value == "" {
 			hint = fmt.Sprintf("write %s without an equals sign", example(o))
 		}
-	} else if o, ok := Find(strings.TrimRight(name, ":")); ok {
+	} else if o := Find(strings.TrimRight(name, ":")); o != nil {
 		hint = fmt.Sprintf("write %s without a colon", o.Name)
 	} else if near := Nearest(name); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"dojang/internal/policy"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -59,7 +61,7 @@ func TestLine(t *testing.T) {
 		{"Socket inet:8891@localhost", "Socket", "inet:8891@localhost"},
 	} {
 		c, _ := load(t, test.line)
-		if got := c.String(test.option); got != test.want {
+		if got := textOf(c, test.option); got != test.want {
 			t.Errorf("%q: %s is %q, want %q", test.line, test.option, got, test.want)
 		}
 	}
@@ -94,7 +96,7 @@ func TestProblems(t *testing.T) {
 		{"On-NoSignature rej\n", []string{`f.conf:1: On-NoSignature: "rej" is not known here; accept is used, as OpenDKIM does (warning)`, "    hint: one of accept, discard, quarantine, reject, tempfail, or its first letter"}},
 		{"Mode x\n", []string{`f.conf:1: Mode: unknown mode "x"`, "    hint: write s to sign, v to verify, sv for both"}},
 		{"Canonicalization relaxed/nowsp\n", []string{`f.conf:1: Canonicalization: unknown canonicalization "nowsp"`, "    hint: write simple or relaxed, or two of them: Canonicalization relaxed/simple"}},
-		{"Minimum 150%\n", []string{`f.conf:1: Minimum: "150%" is more than there is`, "    hint: write bytes, a percentage or bytes with +: 1024, 75% or 512+"}},
+		{"Minimum 150%\n", []string{`f.conf:1: Minimum: "150%" is not a number of bytes, a number with % up to 100, or a number with +`, "    hint: write bytes, a percentage or bytes with +: 1024, 75% or 512+"}},
 		{"Nameservers 192.0.2.1, ns.example\n", []string{`f.conf:1: Nameservers: "ns.example" is no IP address`, "    hint: write addresses: Nameservers 192.0.2.1,2001:db8::1"}},
 		{"Socket bogus:1\n", []string{`f.conf:1: Socket: "bogus:1": unknown kind of socket "bogus"`, "    hint: write Socket inet:8891@localhost or Socket local:/run/opendkim/opendkim.sock"}},
 		{"SyslogFacility LOG_MAIL\n", []string{`f.conf:1: SyslogFacility: "LOG_MAIL" is not known here`, "    hint: one of auth, authpriv, cron, daemon, ftp, kern, lpr, mail, news, security, syslog, user, uucp, local0, local1, local2, local3, local4, local5, local6, local7"}},
@@ -126,7 +128,7 @@ func TestProblems(t *testing.T) {
 // What is refused is not kept: the default stays in force.
 func TestRefusedValueIsNotKept(t *testing.T) {
 	c, _ := load(t, "MaximumHeaders 64k\nOn-NoSignature rej\n")
-	if c.Int("MaximumHeaders") != 65536 || c.IsSet("MaximumHeaders") || c.Choice("On-NoSignature") != "accept" {
+	if c.MaximumHeaders.Value != 65536 || c.MaximumHeaders.IsSet() || c.OnNoSignature.Value != policy.Accept {
 		t.Error("a refused value is in force")
 	}
 }
@@ -141,7 +143,7 @@ func TestLongLine(t *testing.T) {
 		t.Fatal("the line is too short to prove anything")
 	}
 	c, problems := load(t, "Domain "+list+"\nAuthservID x\n")
-	if problems != nil || c.String("Domain") != list || len(c.List("Domain")) != 2500 || c.String("AuthservID") != "x" {
+	if problems != nil || c.Domain.Text() != list || len(parseList(c.Domain.Value)) != 2500 || c.AuthservID.Text() != "x" {
 		t.Errorf("a line of %d bytes: %v", len(list), problems)
 	}
 	c, problems = load(t, "Domain "+strings.Repeat("a", maxLineBytes)+"\nAuthservID x\n")
@@ -149,7 +151,7 @@ func TestLongLine(t *testing.T) {
 	if diff := cmp.Diff(want, problems); diff != "" {
 		t.Error(diff)
 	}
-	if c.IsSet("Domain") || c.String("AuthservID") != "x" {
+	if c.Domain.IsSet() || c.AuthservID.Text() != "x" {
 		t.Error("the rest of the file was not read rightly")
 	}
 }
@@ -175,8 +177,8 @@ func TestInclude(t *testing.T) {
 	write(t, path("top.conf"), "AuthservID top\nInclude "+path("sub.conf")+"  # here\nSelector top\n")
 	write(t, path("sub.conf"), "AuthservID sub\nSelector sub\nSyslog perhaps\n")
 	c, problems := Load(path("top.conf"))
-	if c.Source("AuthservID") != (Value{Text: "sub", File: path("sub.conf"), Line: 1}) || c.Source("Selector") != (Value{Text: "top", File: path("top.conf"), Line: 3}) {
-		t.Errorf("%v, %v", c.Source("AuthservID"), c.Source("Selector"))
+	if c.AuthservID.Source() != (Value{Text: "sub", File: path("sub.conf"), Line: 1}) || c.Selector.Source() != (Value{Text: "top", File: path("top.conf"), Line: 3}) {
+		t.Errorf("%v, %v", c.AuthservID.Source(), c.Selector.Source())
 	}
 	if len(problems) != 1 || problems[0].String() != path("sub.conf")+`:3: Syslog: "perhaps" is neither yes nor no` {
 		t.Errorf("%v", problems)
@@ -191,7 +193,7 @@ func TestIncludeDepth(t *testing.T) {
 		write(t, filepath.Join(folder, fmt.Sprintf("%d.conf", i)), fmt.Sprintf("Include %s/%d.conf\n", folder, i+1))
 	}
 	write(t, filepath.Join(folder, "7.conf"), "AuthservID deep\n")
-	if c, problems := Load(filepath.Join(folder, "2.conf")); problems != nil || c.String("AuthservID") != "deep" {
+	if c, problems := Load(filepath.Join(folder, "2.conf")); problems != nil || c.AuthservID.Text() != "deep" {
 		t.Errorf("five levels: %v", problems)
 	}
 	_, problems := Load(filepath.Join(folder, "1.conf"))
@@ -229,8 +231,8 @@ func TestIncludeRelative(t *testing.T) {
 	write(t, "inc.conf", "AuthservID working\n")
 	write(t, "sub/inc.conf", "AuthservID beside\n")
 	write(t, "sub/main.conf", "Include inc.conf\n")
-	if c, problems := Load("sub/main.conf"); problems != nil || c.String("AuthservID") != "working" {
-		t.Errorf("%q %v", c.String("AuthservID"), problems)
+	if c, problems := Load("sub/main.conf"); problems != nil || c.AuthservID.Text() != "working" {
+		t.Errorf("%q %v", c.AuthservID.Text(), problems)
 	}
 	if err := os.Remove("inc.conf"); err != nil {
 		t.Fatal(err)
@@ -240,4 +242,13 @@ func TestIncludeRelative(t *testing.T) {
 	if len(problems) != 1 || problems[0].Hint != want {
 		t.Errorf("%v", problems)
 	}
+}
+
+// textOf is the text of an option in any case, "" for an unknown one.
+func textOf(c *Config, name string) string {
+	o := Find(name)
+	if o == nil {
+		return ""
+	}
+	return c.Field(o.Name).Text()
 }

@@ -13,11 +13,11 @@ import (
 func (c *Config) Dump(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, given := range []bool{true, false} {
-		for _, o := range table() {
-			if o.Status == Historic || o.Name == "Include" || c.IsSet(o.Name) != given {
+		for _, o := range rows() {
+			if o.Status == Historic || o.Name == "Include" || c.Field(o.Name).IsSet() != given {
 				continue
 			}
-			for _, v := range c.Strings(o.Name) {
+			for _, v := range counting(c.Field(o.Name)) {
 				fmt.Fprintf(tw, "%s\t%s\t# %s\n", o.Name, Redact(o, v.Text), v.Place())
 			}
 		}
@@ -29,9 +29,12 @@ func (c *Config) Dump(w io.Writer) error {
 // first; none when the option was not given (OpenDKIM then exits with 78).
 // Unlike Dump it shows passwords.
 func (c *Config) Extract(name string) []string {
-	o := option(name)
+	o := Find(name)
+	if o == nil || o.Status == Historic {
+		return nil
+	}
 	var lines []string
-	for _, v := range c.Given(name) {
+	for _, v := range c.Field(o.Name).Given() {
 		text := v.Text
 		switch o.Type {
 		case Boolean:
@@ -57,7 +60,7 @@ const redacted = "[redacted]"
 
 // Redact hides what is secret in a value: the whole of a password option, and
 // the passwords in the addresses of databases.
-func Redact(o Option, text string) string {
+func Redact(o *Option, text string) string {
 	if o.Secret {
 		return redacted
 	}
@@ -75,8 +78,8 @@ func userinfo() *regexp.Regexp {
 // Explain writes what one option is and does; without that option it says
 // which name is nearest. It reports whether the option exists.
 func Explain(w io.Writer, name string) (bool, error) {
-	o, ok := Find(name)
-	if !ok {
+	o := Find(name)
+	if o == nil {
 		text := "There is no option " + fmt.Sprintf("%q", name) + "."
 		if near := Nearest(name); near != "" {
 			text += " Did you mean " + near + "?"
@@ -97,7 +100,7 @@ func Explain(w io.Writer, name string) (bool, error) {
 }
 
 // facts are what the table says besides the documentation.
-func facts(o Option) [][2]string {
+func facts(o *Option) [][2]string {
 	var rows [][2]string
 	row := func(name, value string) { rows = append(rows, [2]string{name, value}) }
 	if o.Status == Historic {
@@ -115,14 +118,14 @@ func facts(o Option) [][2]string {
 		row("values", strings.Join(o.Allowed, ", "))
 	}
 	row("since", since(o))
-	row("reload", map[bool]string{true: "obeyed", false: "not obeyed: restart the filter"}[o.Reloadable])
+	row("reload", map[bool]string{false: "obeyed", true: "not obeyed: restart the filter"}[o.NeedsRestart])
 	if o.Status == Ignored {
 		row("status", "read; there is nothing to do for it here")
 	}
 	return rows
 }
 
-func since(o Option) string {
+func since(o *Option) string {
 	switch o.Since {
 	case "dojang":
 		return "dojang; OpenDKIM does not know it"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -211,11 +212,13 @@ func (s *Socket) role(value string) error {
 // them carries an attribute of ours: then all count. A file written for
 // OpenDKIM must not open a port that OpenDKIM would have left closed.
 func (c *Config) Sockets() []Socket {
-	var sockets []Socket
-	for _, v := range c.Strings("Socket") {
-		if s, err := ParseSocket(v.Text); err == nil {
-			sockets = append(sockets, s)
-		}
+	return slices.Clone(c.Socket.read[firstCounting(c.Socket.given):])
+}
+
+// firstCounting is the index of the first value of Socket that counts.
+func firstCounting(given []Value) int {
+	if slices.ContainsFunc(given, func(v Value) bool { return strings.ContainsAny(v.Text, space) }) {
+		return 0
 	}
-	return sockets
+	return max(0, len(given)-1)
 }

@@ -95,7 +95,7 @@ func TestSockets(t *testing.T) {
 	c, _ := load(t, "Socket local:/first sign\n"+second)
 	c.Set("socket", "inet:3", Environment)
 	c.Set("Socket", "inet:4", CommandLine)
-	if got := c.Strings("Socket"); len(got) != 1 || got[0] != (Value{Text: "inet:4", File: "command line"}) {
+	if got := counting(&c.Socket); len(got) != 1 || got[0] != (Value{Text: "inet:4", File: "command line"}) {
 		t.Errorf("the command line must stand alone: %v", got)
 	}
 }

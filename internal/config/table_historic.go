@@ -41,7 +41,7 @@ func historicOptions() []Option {
 		{Name: "UseSSPDeny", Since: "1.0", Doc: adsp},
 	}
 	for i := range rows {
-		rows[i].Type, rows[i].Status, rows[i].Topic, rows[i].ObeyedBy = String, Historic, Obsolete, "config"
+		rows[i].Type, rows[i].Status, rows[i].Topic = String, Historic, Obsolete
 	}
 	return rows
 }

@@ -81,18 +81,21 @@ func parseDuration(text string, suffixes bool) (time.Duration, error) {
 	return time.Duration(n) * scale, nil
 }
 
+// Frequency is how many in which time.
+type Frequency struct {
+	Count int
+	Per   time.Duration
+}
+
 // parseRate reads n/t[u]: n times in t units.
-func parseRate(text string) (n int, per time.Duration, err error) {
-	if text == "" {
-		return 0, 0, nil
-	}
+func parseRate(text string) (r Frequency, err error) {
 	count, interval, found := strings.Cut(text, "/")
 	if !found {
-		return 0, 0, errors.New("not a rate")
+		return Frequency{}, errors.New("not a rate")
 	}
 	n64, err := strconv.ParseUint(trimSpace(count), 10, 31)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%q is no count", count)
+		return Frequency{}, fmt.Errorf("%q is no count", count)
 	}
 	interval = trimSpace(interval)
 	scale := time.Second
@@ -103,7 +106,19 @@ func parseRate(text string) (n int, per time.Duration, err error) {
 	}
 	t, err := strconv.ParseUint(interval, 10, 31)
 	if err != nil || t == 0 || t > uint64(math.MaxInt64/scale) {
-		return 0, 0, fmt.Errorf("%q is no time", interval)
+		return Frequency{}, fmt.Errorf("%q is no time", interval)
 	}
-	return int(n64), time.Duration(t) * scale, nil
+	return Frequency{int(n64), time.Duration(t) * scale}, nil
+}
+
+// parseList returns the parts of a comma-separated value, without white space
+// around them and without empty ones.
+func parseList(text string) []string {
+	var parts []string
+	for _, part := range strings.Split(text, ",") {
+		if part = trimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }

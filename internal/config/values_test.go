@@ -53,26 +53,13 @@ func TestParseDuration(t *testing.T) {
 // What OpenDKIM calls "AutoRestartRate invalid" is an error here.
 func TestParseRate(t *testing.T) {
 	for text, want := range map[string]time.Duration{"10/1h": time.Hour, "10/1H": time.Hour, "10/1": time.Second, "10/2m": 2 * time.Minute, "10/30s": 30 * time.Second, "10/1d": 24 * time.Hour} {
-		if n, per, err := parseRate(text); err != nil || n != 10 || per != want {
-			t.Errorf("%q: %d in %v, %v", text, n, per, err)
+		if r, err := parseRate(text); err != nil || r != (Frequency{10, want}) {
+			t.Errorf("%q: %v, %v", text, r, err)
 		}
 	}
 	for _, text := range []string{"10", "10/", "10/h", "10/0", "10/1x", "10/1hh", "10/1w", "a/1h", "/1h", "-1/1h", "10/-1h", "10/1h/2"} {
-		if n, per, err := parseRate(text); err == nil {
-			t.Errorf("%q is %d in %v", text, n, per)
-		}
-	}
-}
-
-func TestParseMinimum(t *testing.T) {
-	for text, want := range map[string]Minimum{"50": {Bytes: 50, Unsigned: -1}, "0": {Unsigned: -1}, "50%": {Percent: 50, Unsigned: -1}, "100%": {Percent: 100, Unsigned: -1}, "512+": {Unsigned: 512}, "0+": {}} {
-		if got, err := ParseMinimum(text); err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "abc", "5x", "-5", "+5", "%", "+", "101%", "50%x", "50%+"} {
-		if got, err := ParseMinimum(text); err == nil {
-			t.Errorf("%q is %+v", text, got)
+		if r, err := parseRate(text); err == nil {
+			t.Errorf("%q is %v", text, r)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"dojang/dkim"
@@ -80,6 +82,19 @@ const (
 	TreatNeutral
 	TreatFail
 )
+
+// ParseKeyTreatment reads "none", "neutral" or "fail".
+func ParseKeyTreatment(text string) (KeyTreatment, error) {
+	switch strings.ToLower(text) {
+	case "none":
+		return TreatNone, nil
+	case "neutral":
+		return TreatNeutral, nil
+	case "fail":
+		return TreatFail, nil
+	}
+	return 0, fmt.Errorf("%.64q is none of none, neutral and fail", text)
+}
 
 // Set gives a condition its action.
 func (v *Verdicts) Set(c Condition, a Action) { v.Actions[c] = a }
