@@ -84,9 +84,10 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 	account := o.account(c)
 	targets := keyTargets(ctx, c)
 	accounts, _ := keystore.ReadAccounts("", "")
+	keys, _ := keystore.ToolOptions("")
 	for _, t := range limit(targets, o.keys) {
-		if strings.HasPrefix(t.source, "/") || strings.HasPrefix(t.source, "./") || strings.HasPrefix(t.source, "../") {
-			r.KeyFile(t.source, account, accounts)
+		if at := keys.Locate(t.source); at.Path != "" && !at.Credential {
+			r.KeyFile(at.Path, account, accounts)
 		}
 	}
 	o.published(ctx, &r, c, targets)

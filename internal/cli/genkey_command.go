@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/keyrecord"
+	"dojang/internal/keystore"
 )
 
 // genkeyOptions are those of `dojang genkey`.
@@ -42,11 +46,11 @@ receivers that do not know Ed25519 yet use the RSA signature. Signing with both
 needs MultipleSignatures in the configuration.
 
 An existing key is never overwritten without --force, and then kept as
-SELECTOR.private.old.
+SELECTOR.private.old; that of another domain not even then.
 
 --tables prints the KeyTable and SigningTable rows of the new key after the
 record (on standard error where the record is made for a program to read); with
---append it writes them into those files: the configuration's KeyTable and
+--append it writes them into those files, unless a row above would always win: the configuration's KeyTable and
 SigningTable, unless --key-table and --signing-table name others.
 
 Formats: bind (opendkim-genkey's zone file layout), zone-line (one line of a
@@ -59,7 +63,7 @@ command line), nsupdate, json.`,
   dojang genkey -d example.com -s mail2026 --tables --append \
       --key-table /etc/opendkim/KeyTable --signing-table refile:/etc/opendkim/SigningTable`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runGenkey(s, o) },
+		RunE: func(c *cobra.Command, _ []string) error { return runGenkey(c.Context(), s, o) },
 	}
 	f := c.Flags()
 	f.StringVarP(&o.domain, "domain", "d", "", "domain that signs with the key (required)")
@@ -107,24 +111,24 @@ type plannedKey struct {
 
 // runGenkey makes the keys o asks for. Nothing is written before everything
 // that can be checked has been.
-func runGenkey(s Streams, o genkeyOptions) error {
+func runGenkey(ctx context.Context, s Streams, o genkeyOptions) error {
 	format, err := o.check()
 	if err != nil {
 		return err
 	}
-	var owner *fileOwner
+	var owner *atomicfile.Owner
 	if o.owner != "" {
 		if owner, err = parseOwner(o.owner); err != nil {
 			return err
 		}
 	}
 	plan := o.plan()
-	if err := o.checkFree(plan); err != nil {
+	if err := o.checkFree(ctx, plan); err != nil {
 		return err
 	}
 	rows := o.rows(plan)
 	if o.tables.append {
-		if err := o.tables.checkAppend(rows); err != nil {
+		if err := o.tables.checkAppend(ctx, rows); err != nil {
 			return err
 		}
 	}
@@ -169,8 +173,8 @@ func (o *genkeyOptions) check() (keyrecord.Format, error) {
 			return "", exitf(exUsage, "--ed25519-selector: two keys cannot share the selector %s: their records would stand at one name and both fail", o.selector)
 		}
 	}
-	if o.bits < weakRSABits || o.bits > maxRSABits {
-		return "", exitf(exUsage, "--bits %d: use %d to %d: receivers must refuse smaller keys (RFC 8301) and do refuse larger ones", o.bits, weakRSABits, maxRSABits)
+	if o.bits < keystore.MinRSABits || o.bits > keystore.MaxRSABits {
+		return "", exitf(exUsage, "--bits %d: use %d to %d: receivers must refuse smaller keys (RFC 8301) and do refuse larger ones", o.bits, keystore.MinRSABits, keystore.MaxRSABits)
 	}
 	if err := checkHashes(o.hashes); err != nil {
 		return "", err
@@ -190,24 +194,8 @@ func (o *genkeyOptions) check() (keyrecord.Format, error) {
 
 // checkHashes refuses h= values no verifier matches.
 func checkHashes(list string) error {
-	if list == "" {
-		return nil
-	}
-	if right, wrong := correctHashes(list); wrong {
-		return exitf(exUsage, "--hash-algorithms %s: h= names hashes, not signature algorithms: no verifier finds its hash in that list and every signature fails; use %s", list, right)
-	}
-	usable := false
-	for h := range strings.SplitSeq(list, ":") {
-		switch h {
-		case "sha256":
-			usable = true
-		case "sha1":
-		default:
-			return exitf(exUsage, "--hash-algorithms: %q is no hash of DKIM: use sha256", h)
-		}
-	}
-	if !usable {
-		return exitf(exUsage, "--hash-algorithms sha1: receivers must not accept SHA-1 (RFC 8301): use sha256")
+	if err := keyrecord.CheckHashes(list); err != nil {
+		return exitf(exUsage, "--hash-algorithms: %w", err)
 	}
 	return nil
 }
@@ -228,16 +216,23 @@ func (o *genkeyOptions) plan() []plannedKey {
 	return keys
 }
 
-func (o *genkeyOptions) checkFree(plan []plannedKey) error {
+// checkFree refuses names that are taken: with --force too where it is another
+// domain that signs with the key.
+func (o *genkeyOptions) checkFree(ctx context.Context, plan []plannedKey) error {
 	if err := syscallAccess(o.directory); err != nil {
 		return exitf(exCantCreate, "--directory %s: %w", o.directory, err)
 	}
-	if o.force {
-		return nil
-	}
 	for _, p := range plan {
 		for _, path := range []string{p.private, p.text} {
-			if exists(path) {
+			if !exists(path) {
+				continue
+			}
+			domains := keyUsers(ctx, o.tables.config, p)
+			another := len(domains) > 0 && !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, o.domain) })
+			switch {
+			case another:
+				return exitf(exCantCreate, "%s exists already and is the key of %s, whose mail would fail with another one: keep the keys of %s in a folder of their own (--directory), or choose another --selector", path, strings.Join(domains, ", "), o.domain)
+			case !o.force:
 				return exitf(exCantCreate, "%s exists already: choose another --selector (receivers remember a selector's old key for its time to live), or --force to replace it", path)
 			}
 		}
@@ -246,12 +241,12 @@ func (o *genkeyOptions) checkFree(plan []plannedKey) error {
 }
 
 // make makes one key and writes its two files.
-func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Format, owner *fileOwner) (keyrecord.Record, error) {
-	pair, err := o.newKey(p.ed25519)
+func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Format, owner *atomicfile.Owner) (keyrecord.Record, error) {
+	pair, err := newKey(p.ed25519, o.bits)
 	if err != nil {
 		return keyrecord.Record{}, &exitError{exSoftware, err}
 	}
-	record, err := recordOf(pair.public)
+	record, err := recordOf(pair.Public)
 	if err != nil {
 		return record, &exitError{exSoftware, err}
 	}
@@ -262,23 +257,24 @@ func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Form
 	if err := keyrecord.Write(&text, format, record); err != nil {
 		return record, &exitError{exUsage, err}
 	}
-	w := writeOptions{replace: o.force, keepOld: o.force, owner: owner}
-	if err := writeSecret(p.private, pair.privatePEM, w); err != nil {
+	w := atomicfile.Options{New: !o.force, KeepOld: o.force, Owner: owner}
+	if err := writeSecret(p.private, pair.PEM, w); err != nil {
 		return record, err
 	}
-	w.keepOld = false
+	w.KeepOld = false
 	if err := writeSecret(p.text, []byte(text.String()), w); err != nil {
 		return record, err
 	}
-	o.say(errs, fmt.Sprintf("%s private key in %s (mode 0600), record in %s", pair.describe, p.private, p.text))
+	o.say(errs, fmt.Sprintf("%s private key in %s (mode 0600), record in %s", pair.Description, p.private, p.text))
 	return record, nil
 }
 
-func (o *genkeyOptions) newKey(ed25519 bool) (keyPair, error) {
+// newKey makes a key of either kind; bits is the size of an RSA key.
+func newKey(ed25519 bool, bits int) (keystore.Pair, error) {
 	if ed25519 {
-		return newEd25519Key()
+		return keystore.GenerateEd25519()
 	}
-	return newRSAKey(o.bits)
+	return keystore.GenerateRSA(bits)
 }
 
 func (o *genkeyOptions) say(w io.Writer, lines ...string) {

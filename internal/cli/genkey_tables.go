@@ -1,16 +1,20 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
+	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/keystore"
 )
 
 // tableOptions say what becomes of a new key's KeyTable and SigningTable rows.
@@ -18,6 +22,7 @@ type tableOptions struct {
 	show, append           bool
 	keyTable, signingTable string // data set names: file:, refile: or a bare path
 	config                 string // where they are looked up when not named
+	multiple               bool   // the configuration's MultipleSignatures
 }
 
 func (t *tableOptions) addFlags(f *pflag.FlagSet) {
@@ -28,15 +33,14 @@ func (t *tableOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&t.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
 }
 
-// tableRow is one row and the data set it belongs to.
+// tableRow is one row for one of the two tables.
 type tableRow struct {
-	table string // "KeyTable" or "SigningTable"
-	file  string // path, "" when not to be appended
-	key   string
-	value string
+	option string // "KeyTable" or "SigningTable"
+	table  dataset.TextTable
+	dataset.Pair
 }
 
-func (r tableRow) String() string { return r.key + " " + r.value }
+func (r tableRow) String() string { return r.Key + " " + r.Value }
 
 func (t *tableOptions) check() error {
 	if !t.append {
@@ -45,11 +49,16 @@ func (t *tableOptions) check() error {
 	if !t.show {
 		return exitf(exUsage, "--append goes with --tables")
 	}
+	for _, name := range []*string{&t.keyTable, &t.signingTable} {
+		if *name != "" && !strings.Contains(*name, ":") {
+			*name = "file:" + *name // a flag's text is a path, a configuration's may be a list
+		}
+	}
 	if err := t.fromConfig(); err != nil {
 		return err
 	}
 	for _, name := range []string{t.keyTable, t.signingTable} {
-		if _, ok := tableFile(name); !ok {
+		if _, ok := dataset.TextTableOf(name); !ok {
 			return exitf(exUsage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them there by its own means, --tables alone prints them", name)
 		}
 	}
@@ -58,13 +67,11 @@ func (t *tableOptions) check() error {
 
 // fromConfig takes the tables not named from the configuration.
 func (t *tableOptions) fromConfig() error {
-	if t.keyTable != "" && t.signingTable != "" {
-		return nil
-	}
 	cfg, err := toolConfig(t.config)
 	if err != nil {
 		return err
 	}
+	t.multiple = cfg.MultipleSignatures.Value
 	if t.keyTable == "" {
 		t.keyTable = cfg.KeyTable.Value
 	}
@@ -77,92 +84,78 @@ func (t *tableOptions) fromConfig() error {
 	return nil
 }
 
-// tableFile is the path of a data set that is a text file.
-func tableFile(name string) (string, bool) {
-	for _, prefix := range []string{"refile:", "file:"} {
-		if path, ok := strings.CutPrefix(name, prefix); ok {
-			return path, true
-		}
-	}
-	kind, _, hasKind := strings.Cut(name, ":")
-	if hasKind && !strings.Contains(kind, "/") || strings.HasSuffix(name, ".db") {
-		return "", false
-	}
-	return name, true
-}
-
 // rows are what the new keys need in the two tables. The SigningTable's is a
 // pattern when the table is one of patterns, which is also what is printed when
-// no table is named.
+// no table is named; in any other a sender has one row, for all its keys.
 func (o *genkeyOptions) rows(plan []plannedKey) []tableRow {
 	if !o.tables.show {
 		return nil
 	}
-	keyFile, _ := tableFile(o.tables.keyTable)
-	signingFile, _ := tableFile(o.tables.signingTable)
-	sender := "*@" + o.domain
-	if o.tables.signingTable != "" && !strings.HasPrefix(o.tables.signingTable, "refile:") {
-		sender = o.domain
-	}
+	keyTable, _ := dataset.TextTableOf(o.tables.keyTable)
+	signingTable, _ := dataset.TextTableOf(o.tables.signingTable)
+	patterns := o.tables.signingTable == "" || signingTable.Patterns
 	var rows []tableRow
+	var names []string
 	for _, p := range plan {
 		path, err := filepath.Abs(p.private)
 		if err != nil {
 			path = p.private
 		}
 		name := p.selector + "._domainkey." + o.domain
-		rows = append(rows,
-			tableRow{"KeyTable", keyFile, name, o.domain + ":" + p.selector + ":" + path},
-			tableRow{"SigningTable", signingFile, sender, name})
+		names = append(names, name)
+		rows = append(rows, tableRow{"KeyTable", keyTable, dataset.Pair{Key: name, Value: o.domain + ":" + p.selector + ":" + path}})
+		if patterns {
+			rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: "*@" + o.domain, Value: name}})
+		}
+	}
+	if !patterns {
+		rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: o.domain, Value: strings.Join(names, ",")}})
 	}
 	return rows
 }
 
-// checkAppend refuses, before a key is made, what would make the tables wrong.
-func (t *tableOptions) checkAppend(rows []tableRow) error {
+// checkAppend refuses, before a key is made, what would make the tables wrong: a
+// name with another key, and a row that one above it hides.
+func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 	for _, r := range rows {
-		if r.table != "KeyTable" {
-			continue
-		}
-		found, line, err := findRow(r)
+		there, err := r.line()
 		if err != nil {
 			return err
 		}
-		if line > 0 && found != r.value {
-			return exitf(exConfig, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row", r.file, line, r.key, found)
+		if there > 0 {
+			continue
+		}
+		if r.option == "KeyTable" {
+			if values, lines, _ := r.table.Find(r.Key); len(lines) > 0 {
+				return exitf(exConfig, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row", r.table.Path, lines[0], r.Key, values[0])
+			}
+			continue
+		}
+		if strings.Contains(r.Value, ",") && !t.multiple {
+			return exitf(exConfig, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has `MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
+		}
+		lint := dataset.Lint{Option: r.option, AllMatches: t.multiple}
+		found, err := r.table.Preview(ctx, r.Pair, dataset.Options{FoldCase: true}, lint.SigningTable)
+		if err != nil {
+			return exitf(exNoInput, "%s: %w", r.option, err)
+		}
+		if len(found) > 0 {
+			return exitf(exConfig, "%s: SigningTable: the row for the new key would never be used: %s\nno key was made; give the domain's row there the new name once its record is published, or set `MultipleSignatures yes` to sign with both keys (in a refile: table)", r.table.Path, found[0].Text)
 		}
 	}
 	return nil
 }
 
-// findRow looks for the row's key (and in a SigningTable its value too): its
-// value and line, or line 0. A file that is not there has no rows.
-func findRow(r tableRow) (value string, line int, err error) {
-	f, err := os.Open(r.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", 0, nil
-	}
+// line is where a table has a row already, 0 where it has not.
+func (r tableRow) line() (int, error) {
+	values, lines, err := r.table.Find(r.Key)
 	if err != nil {
-		return "", 0, exitf(exNoInput, "%s: %w", r.table, err)
+		return 0, exitf(exNoInput, "%s: %w", r.option, err)
 	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for n := 1; sc.Scan(); n++ {
-		text, _, _ := strings.Cut(sc.Text(), "#")
-		fields := strings.Fields(text)
-		if len(fields) < 2 || !strings.EqualFold(fields[0], r.key) {
-			continue
-		}
-		value := strings.Join(fields[1:], " ")
-		if r.table == "KeyTable" || value == r.value {
-			return value, n, nil
-		}
+	if i := slices.Index(values, r.Value); i >= 0 {
+		return lines[i], nil
 	}
-	if err := sc.Err(); err != nil {
-		return "", 0, exitf(exNoInput, "%s: %s: %w", r.table, r.file, err)
-	}
-	return "", 0, nil
+	return 0, nil
 }
 
 // finish prints the rows on out, or appends those that are not there yet.
@@ -172,21 +165,21 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 	}
 	for _, r := range rows {
 		if !t.append {
-			fmt.Fprintf(out, "# %s\n%s\n", r.table, r)
+			fmt.Fprintf(out, "# %s\n%s\n", r.option, r)
 			continue
 		}
-		_, line, err := findRow(r)
+		line, err := r.line()
 		if err != nil {
 			return err
 		}
 		if line > 0 {
-			fmt.Fprintf(s.Err, "%s:%d: %s: the row is there already\n", r.file, line, r.table)
+			fmt.Fprintf(s.Err, "%s:%d: %s: the row is there already\n", r.table.Path, line, r.option)
 			continue
 		}
-		if err := appendRow(r); err != nil {
-			return err
+		if err := r.table.Append(r.Pair); err != nil {
+			return exitf(exCantCreate, "%s: %w", r.option, err)
 		}
-		fmt.Fprintf(s.Err, "%s: %s: added %q\n", r.file, r.table, r.String())
+		fmt.Fprintf(s.Err, "%s: %s: added %q\n", r.table.Path, r.option, r.String())
 	}
 	if t.append {
 		fmt.Fprintln(s.Err, "publish the record, check it with `dojang testkey`, then reload the filter")
@@ -194,35 +187,44 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 	return nil
 }
 
-// appendRow writes the row with one write, on a line of its own even where the
-// file's last line lacks its end.
-func appendRow(r tableRow) error {
-	fail := func(err error) error { return exitf(exIOErr, "%s: %w", r.table, err) }
-	f, err := os.OpenFile(r.file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
-	if err != nil {
-		return exitf(exCantCreate, "%s: %w", r.table, err)
+// keyUsers are the domains that sign with the key that is about to be replaced:
+// by the configuration's KeyTable, or else by the record beside the key.
+func keyUsers(ctx context.Context, configFile string, p plannedKey) []string {
+	var domains []string
+	cfg, err := toolConfig(configFile)
+	if err == nil && cfg.KeyTable.Value != "" {
+		path, _ := filepath.Abs(p.private)
+		_ = keyRows(ctx, cfg, func(r keystore.TableRow) error {
+			at := (keystore.Options{}).Locate(r.Key).Path
+			if abs, err := filepath.Abs(at); at != "" && err == nil && abs == path && !slices.Contains(domains, r.Domain) {
+				domains = append(domains, r.Domain)
+			}
+			return nil
+		})
 	}
-	defer f.Close()
-	text := r.String() + "\n"
-	if info, err := f.Stat(); err != nil {
-		return fail(err)
-	} else if info.Size() > 0 {
-		last := make([]byte, 1)
-		if _, err := f.ReadAt(last, info.Size()-1); err != nil {
-			return fail(err)
+	if record, err := os.ReadFile(p.text); len(domains) == 0 && err == nil {
+		for _, m := range recordOwner.FindAllStringSubmatch(string(record), -1) {
+			if domain := strings.TrimSuffix(m[1]+m[2], "."); !slices.Contains(domains, domain) {
+				domains = append(domains, domain)
+			}
 		}
-		if last[0] != '\n' {
-			text = "\n" + text
-		}
 	}
-	if _, err := f.WriteString(text); err != nil {
-		return fail(err)
-	}
-	if err := f.Close(); err != nil {
-		return fail(err)
-	}
-	return nil
+	return domains
 }
+
+// keyRows calls f with each row of the configuration's KeyTable.
+func keyRows(ctx context.Context, cfg *config.Config, f func(keystore.TableRow) error) error {
+	spec := cfg.KeyTable.Value
+	set, err := openSet(ctx, cfg, spec)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return keystore.Rows(ctx, set, spec, f)
+}
+
+// recordOwner finds the domain in every form of a record that names one.
+var recordOwner = regexp.MustCompile(`(?:DKIM key \S+ for|replace-rrset) (\S+)|\._domainkey\.([A-Za-z0-9.-]*[A-Za-z0-9])`)
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)

@@ -6,72 +6,17 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dojang/internal/atomicfile"
 )
 
-// writeOptions say how writeSecret treats what is there already and whose the
-// file becomes.
-type writeOptions struct {
-	replace bool // take the place of an existing file; else it is an error
-	keepOld bool // keep what was replaced as NAME.old
-	owner   *fileOwner
-}
-
-// fileOwner is who a new file belongs to; -1 leaves one as it is.
-type fileOwner struct{ uid, gid int }
-
-// writeSecret writes a file that only its owner may read from its first byte
-// on, and that appears under its name complete or not at all.
-func writeSecret(path string, data []byte, o writeOptions) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // O_EXCL, 0600
-	if err != nil {
-		return describeWrite(path, err)
-	}
-	defer func() {
-		f.Close()
-		os.Remove(f.Name())
-	}()
-	if err := f.Chmod(0o600); err != nil { // an odd umask must not make it unreadable
-		return describeWrite(path, err)
-	}
-	if o.owner != nil {
-		if err := f.Chown(o.owner.uid, o.owner.gid); err != nil {
-			return describeWrite(path, err)
-		}
-	}
-	if _, err := f.Write(data); err != nil {
-		return describeWrite(path, err)
-	}
-	if err := f.Sync(); err != nil {
-		return describeWrite(path, err)
-	}
-	if !o.replace {
-		// A hard link, unlike a rename, fails when the name is taken.
-		return describeWrite(path, os.Link(f.Name(), path))
-	}
-	if o.keepOld {
-		if err := keepOld(path); err != nil {
-			return describeWrite(path, err)
-		}
-	}
-	return describeWrite(path, os.Rename(f.Name(), path))
-}
-
-// keepOld leaves the file at path in its place too: until the new one is
-// renamed over it, the key is never missing.
-func keepOld(path string) error {
-	old := path + ".old"
-	if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Link(path, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+// writeSecret writes a file that only its owner may read.
+func writeSecret(path string, data []byte, o atomicfile.Options) error {
+	return describeWrite(path, atomicfile.Write(path, data, o))
 }
 
 func describeWrite(path string, err error) error {
@@ -82,12 +27,8 @@ func describeWrite(path string, err error) error {
 		return exitf(exCantCreate, "%s exists already; it is kept as it is", path)
 	}
 	var pathErr *fs.PathError
-	var linkErr *os.LinkError
-	switch {
-	case errors.As(err, &pathErr):
+	if errors.As(err, &pathErr) {
 		err = pathErr.Err
-	case errors.As(err, &linkErr):
-		err = linkErr.Err
 	}
 	return exitf(exCantCreate, "unable to write %s: %w", path, err)
 }
@@ -106,9 +47,9 @@ func syscallAccess(dir string) error {
 
 // parseOwner reads USER, USER:GROUP, USER: (the user's own group) or :GROUP,
 // each a name or a number.
-func parseOwner(text string) (*fileOwner, error) {
+func parseOwner(text string) (*atomicfile.Owner, error) {
 	name, group, hasGroup := strings.Cut(text, ":")
-	owner := &fileOwner{-1, -1}
+	owner := &atomicfile.Owner{UID: -1, GID: -1}
 	if name != "" {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -117,9 +58,9 @@ func parseOwner(text string) (*fileOwner, error) {
 		if err != nil {
 			return nil, exitf(exNoUser, "--owner: no user %q on this machine", name)
 		}
-		owner.uid, _ = strconv.Atoi(u.Uid)
+		owner.UID, _ = strconv.Atoi(u.Uid)
 		if hasGroup && group == "" {
-			owner.gid, _ = strconv.Atoi(u.Gid)
+			owner.GID, _ = strconv.Atoi(u.Gid)
 		}
 	}
 	if group != "" {
@@ -130,12 +71,12 @@ func parseOwner(text string) (*fileOwner, error) {
 		if err != nil {
 			return nil, exitf(exNoUser, "--owner: no group %q on this machine", group)
 		}
-		owner.gid, _ = strconv.Atoi(g.Gid)
+		owner.GID, _ = strconv.Atoi(g.Gid)
 	}
-	if owner.uid < 0 && owner.gid < 0 {
+	if owner.UID < 0 && owner.GID < 0 {
 		return nil, exitf(exUsage, "--owner: write USER, USER:GROUP or :GROUP")
 	}
-	if os.Geteuid() != 0 && owner.uid >= 0 && owner.uid != os.Geteuid() {
+	if os.Geteuid() != 0 && owner.UID >= 0 && owner.UID != os.Geteuid() {
 		return nil, exitf(exNoPerm, "--owner: only root may give a file to another user: %s", fmt.Sprintf("run this as root, or leave --owner %s away", text))
 	}
 	return owner, nil

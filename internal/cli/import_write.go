@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/migrate"
 )
 
@@ -58,7 +59,7 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 		if exists(path) {
 			return exitf(exCantCreate, "%s is there already: move it away, or choose another --directory", path)
 		}
-		if err := writeSecret(path, []byte(text), writeOptions{}); err != nil {
+		if err := writeSecret(path, []byte(text), atomicfile.Options{New: true}); err != nil {
 			return exitf(exCantCreate, "%s", err)
 		}
 	}

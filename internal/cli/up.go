@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
@@ -118,11 +119,11 @@ func hostDomain() string {
 // prepare makes the key unless it is there, and reads its public half.
 func (k *upKey) prepare(domain string) error {
 	if !exists(k.path) {
-		pair, err := newRSAKeyOrEd25519(k.ed25519)
+		pair, err := newKey(k.ed25519, 2048)
 		if err != nil {
 			return exitf(exSoftware, "making a key: %w", err)
 		}
-		if err := writeSecret(k.path, pair.privatePEM, writeOptions{}); err != nil {
+		if err := writeSecret(k.path, pair.PEM, atomicfile.Options{New: true}); err != nil {
 			return err
 		}
 	}
@@ -135,13 +136,6 @@ func (k *upKey) prepare(domain string) error {
 		return exitf(exDataErr, "%s: %s; move it away, and a new one is made", k.path, err)
 	}
 	return k.publish(private.Public(), domain)
-}
-
-func newRSAKeyOrEd25519(ed25519 bool) (keyPair, error) {
-	if ed25519 {
-		return newEd25519Key()
-	}
-	return newRSAKey(2048)
 }
 
 func (k *upKey) publish(public crypto.PublicKey, domain string) error {

@@ -11,9 +11,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
+
+	"dojang/internal/atomicfile"
 )
 
 // maxLineBytes is more than a line of ours can have.
@@ -110,31 +111,11 @@ func (f *File) Write() error {
 	if lines == nil {
 		return nil
 	}
-	err := f.replace(lines)
-	var errno syscall.Errno
-	switch {
-	case err == nil:
+	err := atomicfile.WriteTo(f.Path, atomicfile.Options{}, func(w io.Writer) error { return f.writeLines(w, lines) })
+	if err == nil {
 		f.written = changes
-	case errors.As(err, &errno):
-		err = &fs.PathError{Op: "write", Path: f.Path, Err: errno} // not the temporary name
 	}
 	return err
-}
-
-func (f *File) replace(lines iter.Seq[any]) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".*.tmp") // O_EXCL, 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(file.Name())
-		}
-	}()
-	if err = errors.Join(f.writeLines(file, lines), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), f.Path)
 }
 
 func (f *File) writeLines(w io.Writer, lines iter.Seq[any]) error {

@@ -15,12 +15,8 @@ import (
 	"strings"
 )
 
-// Limits of what is taken for a private key.
-const (
-	maxKeyBytes = 64 << 10 // a PEM file of 16,384 bits has 13 kB
-	minRSABits  = 1024     // RFC 8301 §3.2
-	maxRSABits  = 16384
-)
+// maxKeyBytes bounds what is taken for a private key.
+const maxKeyBytes = 64 << 10 // a PEM file of 16,384 bits has 13 kB
 
 // LoadPrivateKey reads a private key: PEM (PKCS#1, PKCS#8), DER, or base64 of
 // DER as tables hold it. A bare base64 of 32 bytes is an Ed25519 seed, as dkimpy
@@ -40,10 +36,10 @@ func LoadPrivateKey(data []byte) (crypto.Signer, error) {
 type SizeError struct{ Bits int }
 
 func (e *SizeError) Error() string {
-	if e.Bits < minRSABits {
-		return fmt.Sprintf("private key too small (%d bits, need at least %d)", e.Bits, minRSABits)
+	if e.Bits < MinRSABits {
+		return fmt.Sprintf("private key too small (%d bits, need at least %d)", e.Bits, MinRSABits)
 	}
-	return fmt.Sprintf("private key too large (%d bits, at most %d)", e.Bits, maxRSABits)
+	return fmt.Sprintf("private key too large (%d bits, at most %d)", e.Bits, MaxRSABits)
 }
 
 // keyDER takes the wrapping off.
@@ -136,9 +132,9 @@ func parseDER(der []byte) (crypto.Signer, error) {
 		return ed25519.NewKeyFromSeed(der), nil
 	}
 	// The library refuses small keys by a policy of its own: ours speaks first.
-	if bits := rsaBits(der); bits > 0 && bits < minRSABits {
+	if bits := rsaBits(der); bits > 0 && bits < MinRSABits {
 		return nil, &SizeError{bits}
-	} else if bits > maxRSABits {
+	} else if bits > MaxRSABits {
 		return nil, &SizeError{bits}
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {

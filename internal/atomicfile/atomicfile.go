@@ -1,0 +1,136 @@
+// Package atomicfile writes files that appear under their name complete or not at
+// all, whatever happens meanwhile.
+package atomicfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Options say how a file is written. The zero value writes one that only its
+// owner may read, from its first byte on, and replaces what is there.
+type Options struct {
+	Mode fs.FileMode // 0 means 0600
+	// Owner is who the file belongs to; nil leaves that to the system.
+	Owner *Owner
+	// New makes a file that exists already an error, which is fs.ErrExist.
+	New bool
+	// KeepOld keeps what is replaced as PATH.old.
+	KeepOld bool
+}
+
+// Owner is who a file belongs to; -1 leaves one as it is.
+type Owner struct{ UID, GID int }
+
+// Write writes data to a file. Errors name path, and are *fs.PathError.
+func Write(path string, data []byte, o Options) error {
+	return WriteTo(path, o, func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(data))
+		return err
+	})
+}
+
+// WriteTo writes what write writes. An error of write is returned as it is,
+// unless it is one of the file's; nothing has changed then.
+func WriteTo(path string, o Options, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // O_EXCL, 0600
+	if err != nil {
+		return named(path, err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := write(f); err != nil {
+		return named(path, err)
+	}
+	if err := finish(f, o); err != nil {
+		return named(path, err)
+	}
+	return named(path, o.place(f.Name(), path))
+}
+
+// finish gives the file its owner and mode, and leaves it on the disk.
+func finish(f *os.File, o Options) error {
+	if o.Owner != nil {
+		if err := f.Chown(o.Owner.UID, o.Owner.GID); err != nil {
+			return err
+		}
+	}
+	mode := o.Mode
+	if mode == 0 {
+		mode = 0o600
+	}
+	if err := f.Chmod(mode); err != nil { // whatever the umask
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// place gives the whole file its name.
+func (o Options) place(from, path string) error {
+	if o.New {
+		return os.Link(from, path) // fails, unlike a rename, when the name is taken
+	}
+	if o.KeepOld {
+		if err := keepOld(path); err != nil {
+			return err
+		}
+	}
+	return os.Rename(from, path)
+}
+
+// keepOld leaves the file at path in its place too: until the new one is
+// renamed over it, it is never missing.
+func keepOld(path string) error {
+	old := path + ".old"
+	if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Link(path, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// named makes an error of the file one that names path and not the temporary name.
+func named(path string, err error) error {
+	var of *fs.PathError
+	var two *os.LinkError
+	switch {
+	case errors.As(err, &of):
+		return &fs.PathError{Op: "write", Path: path, Err: of.Err}
+	case errors.As(err, &two):
+		return &fs.PathError{Op: "write", Path: path, Err: two.Err}
+	}
+	return err
+}
+
+// Replace changes a file in place of an editor: edit gets its content and returns
+// the new one. Symbolic links are followed, so that they stay; mode and, where
+// that is allowed, owner stay those of the file. A file that is not there is made
+// with o's.
+func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	old, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if o.Mode, o.Owner, err = attributes(path); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	data, err := edit(old)
+	if err != nil {
+		return err
+	}
+	return Write(path, data, o)
+}
