@@ -38,6 +38,7 @@ var below = map[string]string{
 	"internal/testutil":            "",
 	"internal/testutil/dnstest":    "internal/testutil",
 	"internal/testutil/proctest":   "",
+	"internal/testutil/zonetest":   "internal/testutil internal/testutil/proctest",
 	"internal/testutil/filtertest": "dkim header milter internal/testutil internal/testutil/proctest",
 	"internal/testutil/maildkim":   "internal/testutil internal/testutil/proctest",
 	"internal/testutil/smtptest":   "internal/testutil internal/testutil/proctest",

@@ -25,7 +25,7 @@ const (
 type updater struct {
 	server string // host:port
 	key    tsigKey
-	conn   *dns.Conn // between messages of one Apply; nil when there is none
+	conn   net.Conn // between messages of one Apply; nil when there is none
 }
 
 // Apply implements Publisher. Messages are sent one after the other; each is made
@@ -86,7 +86,7 @@ func (u *updater) apply(ctx context.Context, zone string, changes []Change, know
 				changes = due
 			}
 		case errors.As(err, &refused):
-			if len(changes) > 1 && !refused.all {
+			if len(changes) > 1 && !refused.all && u.keyWorks(ctx, zone) {
 				return u.halve(ctx, zone, changes, known)
 			}
 			known.setAll(changes, Refused, refused.Error())
@@ -252,7 +252,8 @@ func (u *updater) ask(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	const fudgeSeconds = 300 // RFC 8945 §10
 	m.SetTsig(u.key.name, u.key.algorithm, fudgeSeconds, time.Now().Unix())
 	client := dns.Client{Net: "tcp", Timeout: updateTimeout, TsigSecret: map[string]string{u.key.name: u.key.secret}}
-	r, _, err := client.ExchangeWithConnContext(ctx, m, u.conn)
+	// A dns.Conn of its own, since one signs a second question as if it answered the first.
+	r, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: u.conn})
 	if r != nil && r.Id == m.Id && r.Response {
 		if refused := u.refusalOf(r); refused != nil {
 			u.hangUp()
@@ -281,8 +282,8 @@ func (u *updater) refusalOf(r *dns.Msg) *refusal {
 		tsigError = t.Error
 	}
 	switch tsigError {
-	case dns.RcodeBadKey:
-		return &refusal{"the server does not know the key " + problem.Quote(u.key.name), true}
+	case dns.RcodeBadKey: // which is Knot's word for a lack of rights too
+		return &refusal{text: "the server does not know the key " + problem.Quote(u.key.name) + ", or gives it no right to change this name"}
 	case dns.RcodeBadSig:
 		return &refusal{"the server has another secret or algorithm for the key " + problem.Quote(u.key.name), true}
 	case dns.RcodeBadTime:
@@ -293,6 +294,12 @@ func (u *updater) refusalOf(r *dns.Msg) *refusal {
 		return &refusal{text: "the server answers " + dns.RcodeToString[r.Rcode] + remark(r.Rcode)}
 	}
 	return nil
+}
+
+// keyWorks reports whether the server serves the zone to whoever has the key.
+func (u *updater) keyWorks(ctx context.Context, zone string) bool {
+	_, err := u.read(ctx, zone)
+	return err == nil
 }
 
 // read asks the server what stands at a name, a signed question for a signed answer:
@@ -333,7 +340,7 @@ func (u *updater) dial(ctx context.Context) error {
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.server)
 	if err == nil {
-		u.conn = &dns.Conn{Conn: conn}
+		u.conn = conn
 	}
 	return err
 }
