@@ -1,6 +1,5 @@
-// Package app puts the parts together: it turns a configuration into the
-// options of each package, opens sockets, gives up privileges, serves, reloads
-// and stops. It is the only package that knows them all.
+// Package app is the life of the filter: it opens sockets, gives up privileges,
+// serves what package build makes of the configuration, reloads and stops.
 package app
 
 import (
@@ -13,13 +12,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
@@ -58,19 +57,23 @@ type Options struct {
 	KeepInterval time.Duration
 }
 
+// startLintTime is how long a start or a reload checks keys: time for those of
+// most sites, and mail does not wait for the rest.
+const startLintTime = 50 * time.Millisecond
+
 // App is a filter at work.
 type App struct {
 	o        Options
 	config   *config.Config
 	log      *slog.Logger
 	closeLog func()
-	account  Account
-	parts    Parts
+	account  build.Account
+	parts    build.Parts
 	metrics  *metrics.Metrics
 	filter   *filter.Filter
 	servers  []*milter.Server
 	engine   string // what signs with RSA keys
-	summary  summary
+	summary  build.Summary
 	watched  fileTimes
 	manager  *manager
 	counts   []*countFile
@@ -109,7 +112,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 // open opens what the configuration names.
 func (a *App) open(ctx context.Context) (problems problem.List) {
 	o := a.o
-	if a.account, problems = AccountOf(o.Config); problems.HasErrors() {
+	if a.account, problems = build.AccountOf(o.Config); problems.HasErrors() {
 		return problems
 	}
 	engine, err := rsaengine.New(rsaengine.Options{Mode: o.Config.SigningEngine.Value})
@@ -120,20 +123,20 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 	}
 	a.engine = engine.Name()
 	a.metrics.SigningEngine(a.engine, func() uint64 { return engine.Stats().Faults })
-	a.parts = Parts{
+	a.parts = build.Parts{
 		Engine: engineFor(engine), FastRSA: fastRSA(engine),
-		Resolvers: new(Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter),
+		Resolvers: new(build.Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter),
 		Version: o.Version, Account: a.account, Published: o.Published, KeyLintTime: startLintTime,
 		Log: a.log, Metrics: a.metrics,
 	}
 	starting := a.parts
 	starting.Starting = true
-	built, problems := Build(ctx, o.Config, starting)
+	built, problems := build.Snapshot(ctx, o.Config, starting)
 	if built == nil {
 		return problems
 	}
-	a.summary, a.parts.Known = built.summary, built.known
-	a.watched = statFiles(append(built.files, a.configFiles(o.Config)...))
+	a.summary, a.parts.Known = built.Summary, built.Known
+	a.watched = statFiles(append(built.Files, a.configFiles(o.Config)...))
 	a.filter = filter.New(built.Snapshot, a.metrics, nil)
 	return problems
 }
@@ -141,11 +144,6 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 // configFiles are the files that a configuration was read from.
 func (a *App) configFiles(c *config.Config) []string {
 	return append(c.Files(), a.o.Path)
-}
-
-func currentAccount() Account {
-	groups, _ := os.Getgroups()
-	return Account{Name: strconv.Itoa(os.Geteuid()), UID: os.Geteuid(), GID: os.Getegid(), Groups: groups}
 }
 
 // Run serves until ctx ends or TERM or INT arrives. Ready is called when every

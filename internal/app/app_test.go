@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/logging"
 	"dojang/internal/problem"
@@ -320,7 +321,7 @@ func TestCheckFindsTableMistakes(t *testing.T) {
 	signing := write("SigningTable", "*@example.com k1\na@example.org k9\n")
 	conf := write("opendkim.conf", "Socket inet:8891@localhost\nKeyTable "+keyTable+"\nSigningTable file:"+signing+"\nInternalHosts 0.0.0.0/0\n")
 	c, problems := config.Load(conf)
-	problems = append(problems, Check(t.Context(), c)...)
+	problems = append(problems, build.Check(t.Context(), c)...)
 	var b bytes.Buffer
 	problems.Write(&b)
 	for _, want := range []string{
@@ -337,5 +338,37 @@ func TestCheckFindsTableMistakes(t *testing.T) {
 	}
 	if !problems.HasErrors() {
 		t.Error("mail would not be signed, and that is no error")
+	}
+}
+
+// read reads a configuration from text.
+func read(t *testing.T, text string) *config.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, problems := config.Load(path)
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	return c
+}
+
+// A mistake of ours follows On-InternalError.
+func TestPanicFollowsOnInternalError(t *testing.T) {
+	for option, want := range map[string]string{"": "tempfail", "On-InternalError accept\n": "accept"} {
+		log := new(proctest.Output)
+		a, problems := New(t.Context(), Options{Config: read(t, "Mode v\nSocket local:/nowhere\n"+option), Console: slog.NewTextHandler(log, nil)})
+		if a == nil {
+			t.Fatal(problems)
+		}
+		if got := a.panicked("a mistake", []byte("goroutine 1")).String(); got != want {
+			t.Errorf("%q: %s, want %s", option, got, want)
+		}
+		if !strings.Contains(log.String(), "internal error: a mistake") || !strings.Contains(log.String(), "goroutine 1") {
+			t.Errorf("not told with its stack: %s", log)
+		}
+		a.filter.Close()
 	}
 }

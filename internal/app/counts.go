@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/kept"
+	"dojang/internal/problem"
 	"dojang/internal/reputation"
 )
 
@@ -20,13 +22,13 @@ type countFile struct {
 func (a *App) readCounts() {
 	for _, f := range []*countFile{
 		{option: "ReputationCache", file: reputation.File(a.config.ReputationCache.Value, a.parts.Counter, time.Now())},
-		{option: "FlowData", file: reputation.File(flowDataFile(a.config), a.parts.Flow, time.Now())},
+		{option: "FlowData", file: reputation.File(build.FlowDataFile(a.config), a.parts.Flow, time.Now())},
 	} {
 		if f.file.Path == "" {
 			continue
 		}
 		if err := f.file.Read(); err != nil {
-			a.log.Warn(f.option+": "+reason(err), "event", "counts_not_read", "option", f.option)
+			a.log.Warn(f.option+": "+problem.Reason(err), "event", "counts_not_read", "option", f.option)
 		}
 		a.counts = append(a.counts, f)
 	}
@@ -44,7 +46,7 @@ func (a *App) writeCounts() {
 	for _, f := range a.counts {
 		words := ""
 		if err := f.file.Write(); err != nil {
-			words = reason(err)
+			words = problem.Reason(err)
 		}
 		if words != "" && words != f.failed {
 			a.log.Error(f.option+": counts not written: "+words, "event", "counts_not_written", "option", f.option)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 )
 
@@ -85,14 +86,14 @@ func removeStale(path string) error {
 func setSocketAccess(s config.Socket) error {
 	uid, gid := -1, -1
 	if s.Owner != "" {
-		a, err := LookupAccount(s.Owner)
+		a, err := build.LookupAccount(s.Owner)
 		if err != nil {
 			return fmt.Errorf("socket %s: owner=: %w", s.Address, err)
 		}
 		uid = a.UID
 	}
 	if s.Group != "" {
-		id, err := lookupGroup(s.Group)
+		id, err := build.LookupGroup(s.Group)
 		if err != nil {
 			return fmt.Errorf("socket %s: group=: %w", s.Address, err)
 		}

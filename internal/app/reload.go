@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/problem"
 )
@@ -67,7 +68,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	if problems.HasErrors() {
 		return a.reloadFailed(problems)
 	}
-	built, more := Build(ctx, next, a.parts)
+	built, more := build.Snapshot(ctx, next, a.parts)
 	problems = append(problems, more...)
 	if built == nil {
 		return a.reloadFailed(problems)
@@ -75,13 +76,13 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	for _, p := range problems {
 		a.log.Warn(p.String(), "event", "configuration_warning")
 	}
-	difference := a.summary.difference(built.summary)
+	difference := a.summary.Difference(built.Summary)
 	if changed := fixedChanges(a.config, next); len(changed) > 0 {
 		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
 	}
 	a.filter.Swap(built.Snapshot)
-	a.parts.Known = built.known
-	a.config, a.summary, a.watched = next, built.summary, statFiles(append(built.files, a.configFiles(next)...))
+	a.parts.Known = built.Known
+	a.config, a.summary, a.watched = next, built.Summary, statFiles(append(built.Files, a.configFiles(next)...))
 	a.metrics.Reloaded(true)
 	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)
 	if difference != "" {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -9,33 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/reputation"
 	"dojang/milter"
 )
-
-// Counts outlive a reload, or it would let everybody begin anew.
-func TestReputationOutlivesReload(t *testing.T) {
-	parts := Parts{Log: slog.New(slog.DiscardHandler), Counter: new(reputation.Counter)}
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for i, over := range []bool{false, true} {
-		built, problems := Build(t.Context(), read(t, "Mode v\nReputationLimits csl:example.com=1\n"), parts)
-		if built == nil {
-			t.Fatal(problems)
-		}
-		a := built.Snapshot.Rules.Reputation.Checker.Check(t.Context(), now, reputation.Message{Domains: []string{"example.com"}, Body: reputation.Hash{byte(i)}})
-		if a.Over != over || a.Err != nil {
-			t.Errorf("after %d reloads: %+v", i, a)
-		}
-		built.Snapshot.Discard()
-	}
-}
-
-func TestReputationSpamCheckIsAnExpression(t *testing.T) {
-	built, problems := Build(t.Context(), read(t, "Mode v\nReputationRatios csl:*=0.5\nReputationSpamCheck (\n"), Parts{Log: slog.New(slog.DiscardHandler)})
-	if built != nil || !problems.HasErrors() {
-		t.Errorf("taken: %v", problems)
-	}
-}
 
 // What ReputationCache and FlowData are for: a domain at its limit is still there
 // after a restart.
@@ -141,47 +115,5 @@ func TestCountsThatCannotBeWritten(t *testing.T) {
 	s.halt()
 	if n := strings.Count(s.log.String(), told); n != 1 {
 		t.Errorf("told %d times:\n%s", n, s.log)
-	}
-}
-
-// A folder that is not there is told at the start and not when the first count
-// is to be written.
-func TestCountsWantAFolder(t *testing.T) {
-	dir := t.TempDir()
-	for _, option := range []string{"FlowData", "ReputationCache"} {
-		for path, want := range map[string]bool{dir + "/counts": false, dir + "/absent/counts": true} {
-			built, problems := Build(t.Context(), read(t, "Mode v\nRateLimits csl:.=1\nReputationLimits csl:a=1\n"+option+" "+path+"\n"), Parts{Log: slog.New(slog.DiscardHandler)})
-			if built == nil {
-				t.Fatal(problems)
-			}
-			built.Snapshot.Discard()
-			var b strings.Builder
-			problems.Write(&b)
-			if told := strings.Contains(b.String(), option+": "+dir+"/absent: not a folder"); told != want {
-				t.Errorf("%s %s: %s", option, path, b.String())
-			}
-		}
-	}
-}
-
-func TestFlowDataFile(t *testing.T) {
-	for text, want := range map[string]string{
-		"/var/lib/opendkim/flow": "/var/lib/opendkim/flow", "db:/x/y": "/x/y", "/x/y.db": "/x/y.db", "file:/x": "/x", "mdb:/x": "/x",
-		"refile:/x": "", "csl:a=b": "", "a": "", "dsn:mysql://u:p@h/d": "", "redis://h": "",
-	} {
-		c := read(t, "Mode v\nRateLimits csl:.=1\nFlowData "+text+"\n")
-		if got := flowDataFile(c); got != want {
-			t.Errorf("%s: %q, want %q", text, got, want)
-		}
-		built, problems := Build(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
-		if built == nil {
-			t.Fatal(problems)
-		}
-		built.Snapshot.Discard()
-		var b strings.Builder
-		problems.Write(&b)
-		if told := strings.Contains(b.String(), "FlowData: no file"); told != (want == "") {
-			t.Errorf("%s: %s", text, b.String())
-		}
 	}
 }

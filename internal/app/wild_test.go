@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/logging"
 	"dojang/internal/testutil"
@@ -84,7 +85,7 @@ func (s *server) moveHere(c *config.Config) (signs bool) {
 	}
 	for option, value := range map[string]string{
 		"KeyTable": s.path("KeyTable"), "SigningTable": "refile:" + s.path("SigningTable"), "KeyFile": s.path("key.private"), "PidFile": s.path("pid"),
-		"InternalHosts": "refile:" + s.path("TrustedHosts"), "ExternalIgnoreList": "refile:" + s.path("TrustedHosts"), "PeerList": "192.0.2.99", "UserID": currentAccount().Name,
+		"InternalHosts": "refile:" + s.path("TrustedHosts"), "ExternalIgnoreList": "refile:" + s.path("TrustedHosts"), "PeerList": "192.0.2.99", "UserID": build.CurrentAccount().Name,
 		"SetupPolicyScript": s.path("script.lua"), "ScreenPolicyScript": s.path("script.lua"), "FinalPolicyScript": s.path("script.lua"), "Statistics": s.path("statistics"), "TemporaryDirectory": s.dir, "SyslogSocket": s.path("log"),
 	} {
 		if f := c.Field(option); f.IsSet() && f.Text() != "-" {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
@@ -78,7 +78,7 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 		return r
 	}
 	if !problems.HasErrors() {
-		problems = append(problems, app.Check(ctx, c)...)
+		problems = append(problems, build.Check(ctx, c)...)
 	}
 	o.configuration(&r, problems)
 	account := o.account(c)
@@ -128,7 +128,7 @@ func (o *doctorOptions) account(c *config.Config) doctor.Person {
 	if spec == "" {
 		spec = fmt.Sprint(os.Geteuid())
 	}
-	a, err := app.LookupAccount(spec)
+	a, err := build.LookupAccount(spec)
 	if err != nil {
 		groups, _ := os.Getgroups()
 		return doctor.Person{Name: fmt.Sprint(os.Geteuid()), UID: os.Geteuid(), Groups: groups}
@@ -137,7 +137,7 @@ func (o *doctorOptions) account(c *config.Config) doctor.Person {
 }
 
 func postfixUser() *doctor.Person {
-	a, err := app.LookupAccount("postfix")
+	a, err := build.LookupAccount("postfix")
 	if err != nil {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/explain"
 	"dojang/internal/filter"
 	"dojang/internal/policy"
@@ -153,7 +153,7 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 	w := &explainWorld{verify: func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result {
 		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now, Thorough: true}, fields, body)
 	}}
-	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Starting: true})
+	built, problems := build.Snapshot(ctx, cfg, build.Parts{Log: slog.New(slog.DiscardHandler), Starting: true})
 	for _, p := range problems {
 		w.problems = append(w.problems, p.String())
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/problem"
 	"dojang/internal/rsaengine"
@@ -207,7 +208,7 @@ func extractOption(s Streams, c *config.Config, name string) int {
 
 // checkConfig is -n: everything a start would do short of serving.
 func checkConfig(ctx context.Context, s Streams, c *config.Config, problems problem.List) int {
-	found := app.Check(ctx, c)
+	found := build.Check(ctx, c)
 	problems = append(problems, found...)
 	problems.Write(s.Err)
 	if problems.HasErrors() {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 )
@@ -53,7 +53,7 @@ func withHint(err error) string {
 }
 
 func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, error) {
-	return dataset.Open(ctx, spec, dataset.Options{Openers: app.Openers(c, app.Parts{})})
+	return dataset.Open(ctx, spec, dataset.Options{Openers: build.Openers(c, build.Parts{})})
 }
 
 // classicQuery is `opendkim -Q`: it reads a data set and lines "key/n" from standard

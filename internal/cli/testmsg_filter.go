@@ -14,7 +14,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/policy"
@@ -35,8 +35,8 @@ type filterTest struct {
 // Compat(opendkim 2.11): results go to standard output, steps to standard
 // error; every macro NAME is "DEBUG-NAME".
 func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTest) int {
-	account, _ := app.AccountOf(cfg) // Compat(opendkim 2.11): an unknown user does not matter here
-	built, problems := app.Build(ctx, cfg, app.Parts{Log: slog.New(slog.DiscardHandler), Account: account})
+	account, _ := build.AccountOf(cfg) // Compat(opendkim 2.11): an unknown user does not matter here
+	built, problems := build.Snapshot(ctx, cfg, build.Parts{Log: slog.New(slog.DiscardHandler), Account: account})
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return exConfig

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
@@ -49,7 +49,7 @@ func newRig(t *testing.T, text string, files map[string]string, o milter.Options
 		t.Fatal(problems)
 	}
 	// As a start does it: wrong rows are told when mail needs them.
-	built, problems := app.Build(t.Context(), c, app.Parts{Log: slog.New(r.log), Starting: true})
+	built, problems := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(r.log), Starting: true})
 	if built == nil {
 		t.Fatal(problems)
 	}

@@ -23,3 +23,15 @@ func Strerror(err error) string {
 	text := errno.Error()
 	return strings.ToUpper(text[:1]) + text[1:]
 }
+
+// Reason is an error's text for users: Go's "open PATH:" as OpenDKIM's "PATH: ".
+func Reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			return path.Path + ": " + Strerror(errno)
+		}
+	}
+	return err.Error()
+}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/milter"
@@ -28,7 +28,7 @@ func TestClockSetBack(t *testing.T) {
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	built, problems := app.Build(context.Background(), c, app.Parts{Log: slog.New(slog.DiscardHandler), Account: app.Account{UID: os.Getuid()}, Resolvers: new(app.Resolvers)})
+	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: slog.New(slog.DiscardHandler), Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers)})
 	if built == nil {
 		t.Fatal(problems)
 	}

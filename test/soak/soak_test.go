@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
@@ -131,7 +131,7 @@ func serve(t testing.TB) (socket string) {
 	}
 	// Log lines are made, and thrown away.
 	log := slog.New(logging.NewStream(io.Discard, "", slog.LevelDebug))
-	built, problems := app.Build(context.Background(), c, app.Parts{Log: log, Account: app.Account{UID: os.Getuid()}, Resolvers: new(app.Resolvers), Engine: wrap, FastRSA: check})
+	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: log, Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers), Engine: wrap, FastRSA: check})
 	if built == nil {
 		t.Fatal(problems)
 	}

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
-	"dojang/internal/testutil/proctest"
 )
 
 // read reads a configuration from text.
@@ -79,7 +77,7 @@ func startNameServer(t *testing.T) *nameServer {
 // ask looks a name up as a filter with this configuration does.
 func ask(t *testing.T, text string) {
 	t.Helper()
-	built, problems := Build(t.Context(), read(t, "Mode v\n"+text), Parts{Log: slog.New(slog.DiscardHandler)})
+	built, problems := Snapshot(t.Context(), read(t, "Mode v\n"+text), Parts{Log: slog.New(slog.DiscardHandler)})
 	if built == nil {
 		t.Fatal(problems)
 	}
@@ -128,7 +126,7 @@ func silent(t *testing.T) string {
 func TestSoftStart(t *testing.T) {
 	for text, starts := range map[string]bool{"": false, "SoftStart yes\n": true} {
 		c := read(t, "Mode sv\nLDAPTimeout 1\nExemptDomains ldap://127.0.0.1:1/dc=test?cn?sub?(cn=$d)\n"+text)
-		built, problems := Build(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
+		built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
 		if (built != nil) != starts {
 			t.Errorf("%q: starts %v: %v", text, built != nil, problems)
 		}
@@ -141,7 +139,7 @@ func TestSoftStart(t *testing.T) {
 func TestLDAPTimeout(t *testing.T) {
 	c := read(t, "Mode v\nLDAPTimeout 1\nLDAPBindUser cn=a\nLDAPBindPassword b\nExemptDomains ldap://"+silent(t)+"/dc=test?cn?sub?(cn=$d)\n")
 	start := time.Now()
-	built, problems := Build(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
+	built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
 	if took := time.Since(start); built != nil || took > 4*time.Second {
 		t.Errorf("a silent server: starts %v after %v: %v", built != nil, took, problems)
 	}
@@ -174,23 +172,5 @@ LDAPKeepaliveProbes 13
 	if o.Mechanism != "DIGEST-MD5" || o.AuthName != "name" || o.AuthRealm != "realm" || o.AuthUser != "user" || o.BindUser != "cn=reader,dc=test" ||
 		string(o.BindPassword) != "secret" || !o.UseTLS || o.KeepaliveIdle != 11*time.Second || o.KeepaliveInterval != 12*time.Second || o.KeepaliveProbes != 13 {
 		t.Errorf("%+v", o)
-	}
-}
-
-// A mistake of ours follows On-InternalError.
-func TestPanicFollowsOnInternalError(t *testing.T) {
-	for option, want := range map[string]string{"": "tempfail", "On-InternalError accept\n": "accept"} {
-		log := new(proctest.Output)
-		a, problems := New(t.Context(), Options{Config: read(t, "Mode v\nSocket local:/nowhere\n"+option), Console: slog.NewTextHandler(log, nil)})
-		if a == nil {
-			t.Fatal(problems)
-		}
-		if got := a.panicked("a mistake", []byte("goroutine 1")).String(); got != want {
-			t.Errorf("%q: %s, want %s", option, got, want)
-		}
-		if !strings.Contains(log.String(), "internal error: a mistake") || !strings.Contains(log.String(), "goroutine 1") {
-			t.Errorf("not told with its stack: %s", log)
-		}
-		a.filter.Close()
 	}
 }

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"path/filepath"
@@ -52,7 +52,7 @@ func (b *builder) rates() *reputation.Checker {
 	if limits == nil {
 		return nil
 	}
-	switch path := flowDataFile(c); {
+	switch path := FlowDataFile(c); {
 	case path != "":
 		b.wantFolder(&b.config.FlowData, filepath.Dir(path))
 	case c.FlowData.Value != "":
@@ -71,8 +71,8 @@ func (b *builder) rates() *reputation.Checker {
 	return checker
 }
 
-// flowDataFile is the file that FlowData names; "" when it names none.
-func flowDataFile(c *config.Config) string {
+// FlowDataFile is the file that FlowData names; "" when it names none.
+func FlowDataFile(c *config.Config) string {
 	spec, err := dataset.ParseSpec(c.FlowData.Value)
 	if err != nil {
 		return ""

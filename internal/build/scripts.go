@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func (b *builder) scriptProblem(option config.Field, err error) {
 		b.problems.Addf(problem.Error, e.File, e.Line, option.Option().Name, "", "%s", e.Text)
 		return
 	}
-	b.refuse(option, hintFor(err), "%s", reason(err))
+	b.refuse(option, hintFor(err), "%s", problem.Reason(err))
 }
 
 // scriptNeeds lists the macros and edits that scripts may need of the MTA.

@@ -1,17 +1,14 @@
-package app
+package build
 
 import (
 	"fmt"
 	"hash/maphash"
-	"maps"
-	"os"
 	"strings"
-	"time"
 )
 
-// summary remembers the rows of local tables as hashes, so that a reload can
+// Summary remembers the rows of local tables as hashes, so that a reload can
 // tell what it changed without keeping two copies of everything.
-type summary struct {
+type Summary struct {
 	tables map[string]hashedRows // by the word for one of their rows
 }
 
@@ -19,7 +16,7 @@ type summary struct {
 type hashedRows map[uint64]uint64
 
 // rows are those that a word stands for, n more to come.
-func (s *summary) rows(what string, n int) hashedRows {
+func (s *Summary) rows(what string, n int) hashedRows {
 	if s.tables == nil {
 		s.tables = map[string]hashedRows{}
 	}
@@ -42,9 +39,9 @@ func (r hashedRows) add(key string, values []string) {
 	r[maphash.String(seed, key)] = h.Sum64()
 }
 
-// difference says in a few words what next has that s has not, and the reverse:
+// Difference says in a few words what next has that s has not, and the reverse:
 // "+2 domains, 1 key replaced".
-func (s summary) difference(next summary) string {
+func (s Summary) Difference(next Summary) string {
 	var parts []string
 	for _, what := range []string{"domain", "key"} {
 		before, after := s.tables[what], next.tables[what]
@@ -79,40 +76,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// fileTimes are the times of files as last looked at, for AutoReload.
-type fileTimes map[string]fileTime
-
-type fileTime struct {
-	modified time.Time
-	size     int64
-}
-
-func statFiles(paths []string) fileTimes {
-	times := make(fileTimes, len(paths))
-	for _, path := range paths {
-		times[path] = statFile(path)
-	}
-	return times
-}
-
-func statFile(path string) fileTime {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileTime{}
-	}
-	return fileTime{info.ModTime(), info.Size()}
-}
-
-// equal reports whether no file differs.
-func (t fileTimes) equal(u fileTimes) bool { return maps.Equal(t, u) }
-
-// again looks at the same files anew.
-func (t fileTimes) again() fileTimes {
-	now := make(fileTimes, len(t))
-	for path := range t {
-		now[path] = statFile(path)
-	}
-	return now
 }

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"os"
@@ -114,7 +114,7 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	const maxFileBytes = 1 << 20
 	info, err := os.Stat(path)
 	if err != nil {
-		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
 		return nil
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
@@ -123,7 +123,7 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
 		return nil
 	}
 	b.files = append(b.files, path)

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func startService(t *testing.T) *service {
 func (s *service) build(t *testing.T, parts Parts, more string) (dataset.Set, func()) {
 	t.Helper()
 	parts.Log = slog.New(slog.DiscardHandler)
-	built, problems := Build(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"+more), parts)
+	built, problems := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"+more), parts)
 	if built == nil {
 		t.Fatal(problems)
 	}
@@ -79,7 +79,7 @@ func TestRowsOutliveReload(t *testing.T) {
 		}
 	}
 	s.stop()
-	if built, _ := Build(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"), Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
+	if built, _ := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"), Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
 		t.Error("a server that is away is taken without SoftStart")
 	}
 	next, _ := s.build(t, parts, "SoftStart yes\nDataSetCacheTTL 0\n")

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -23,7 +22,7 @@ type builder struct {
 	openers  map[string]dataset.Opener
 	problems problem.List
 	sets     []dataset.Set
-	summary  summary
+	summary  Summary
 	known    []string // table problems, without their places
 	files    []string
 	closers  []func()
@@ -68,7 +67,7 @@ func (b *builder) set(option *config.Setting[string], foldCase bool) dataset.Set
 	}
 	s, err := dataset.Open(b.ctx, option.Value, dataset.Options{FoldCase: foldCase, Openers: b.openers})
 	if err != nil {
-		b.refuse(option, hintFor(err), "%s", reason(err))
+		b.refuse(option, hintFor(err), "%s", problem.Reason(err))
 		return nil
 	}
 	b.sets = append(b.sets, s)
@@ -76,18 +75,6 @@ func (b *builder) set(option *config.Setting[string], foldCase bool) dataset.Set
 		b.files = append(b.files, local.Source())
 	}
 	return s
-}
-
-// reason drops Go's "open PATH:" in favour of OpenDKIM's "PATH: ".
-func reason(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		var errno syscall.Errno
-		if errors.As(err, &errno) {
-			return path.Path + ": " + problem.Strerror(errno)
-		}
-	}
-	return err.Error()
 }
 
 func hintFor(err error) string {
@@ -113,7 +100,7 @@ func (b *builder) hosts(option *config.Setting[string]) policy.HostMatcher {
 	b.lintHosts(option, set)
 	hosts, err := dataset.NewHostSet(b.ctx, set)
 	if err != nil {
-		b.refuse(option, "", "%s", reason(err))
+		b.refuse(option, "", "%s", problem.Reason(err))
 		return nil
 	}
 	return hosts
@@ -137,7 +124,7 @@ func (b *builder) walk(option *config.Setting[string], f func(dataset.Entry)) {
 		return
 	}
 	if err := walker.Walk(b.ctx, func(e dataset.Entry) error { f(e); return nil }); err != nil {
-		b.refuse(option, "", "%s", reason(err))
+		b.refuse(option, "", "%s", problem.Reason(err))
 	}
 }
 

@@ -1,7 +1,8 @@
-package app
+package build
 
 import (
 	"fmt"
+	"os"
 	"sync"
 
 	"dojang/internal/resolver"
@@ -25,7 +26,7 @@ func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
 	}
 	p.Resolvers.mu.Lock()
 	defer p.Resolvers.mu.Unlock()
-	made := fmt.Sprint(o.Nameservers, o.Timeout, o.UseTCP, o.TrustAnchorFile, statFile(o.TrustAnchorFile))
+	made := fmt.Sprint(o.Nameservers, o.Timeout, o.UseTCP, o.TrustAnchorFile, fileVersion(o.TrustAnchorFile))
 	if p.Resolvers.dns != nil && p.Resolvers.made == made {
 		return p.Resolvers.dns, nil
 	}
@@ -36,4 +37,13 @@ func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
 	}
 	p.Resolvers.made, p.Resolvers.dns = made, dns
 	return dns, nil
+}
+
+// fileVersion tells whether a file has changed since it was last looked at.
+func fileVersion(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(info.ModTime(), info.Size())
 }

@@ -1,8 +1,7 @@
-package app
+package build
 
 import (
 	"context"
-	"time"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -65,7 +64,3 @@ func (b *builder) remember(what string, set dataset.Set) {
 		return nil
 	})
 }
-
-// startLintTime is how long a start or a reload checks keys: time for those of
-// most sites, and mail does not wait for the rest.
-const startLintTime = 50 * time.Millisecond

@@ -1,4 +1,4 @@
-package app
+package build
 
 import (
 	"context"
@@ -57,15 +57,15 @@ type Parts struct {
 // Built is a configuration made ready to serve.
 type Built struct {
 	Snapshot *filter.Snapshot
-	summary  summary
-	files    []string // every file it was made from, for AutoReload
-	known    map[string]bool
+	Summary  Summary
+	Files    []string        // every file it was made from, for AutoReload
+	Known    map[string]bool // its table problems, for the next one's Parts
 }
 
-// Build turns a configuration into a snapshot: every table opened, every key of
+// Snapshot turns a configuration into a snapshot: every table opened, every key of
 // a local table checked. The result is nil when a problem is an error; all
 // problems are returned in either case.
-func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
+func Snapshot(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
 	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
 	b.problems = append(b.problems, c.Check()...)
 	s := b.snapshot()
@@ -75,7 +75,7 @@ func Build(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.
 		return nil, b.problems
 	}
 	s.OnClose(b.close)
-	return &Built{Snapshot: s, summary: b.summary, files: b.files, known: setOf(b.known)}, b.problems
+	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Known: setOf(b.known)}, b.problems
 }
 
 func setOf(texts []string) map[string]bool {
@@ -180,7 +180,7 @@ func (b *builder) keys(r *policy.Rules) {
 	c := b.config
 	options, err := keystore.LocalOptions(c.KeyIdentities.Value, os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
-		b.refuse(&b.config.KeyIdentities, hintFor(err), "%s", reason(err))
+		b.refuse(&b.config.KeyIdentities, hintFor(err), "%s", problem.Reason(err))
 	}
 	if path := c.KeyIdentities.Value; path != "" {
 		b.files = append(b.files, path)
@@ -271,7 +271,7 @@ func (b *builder) resolver() resolver.Resolver {
 	c := b.config
 	if path := c.TrustAnchorFile.Value; path != "" {
 		if _, err := os.Stat(path); err != nil {
-			b.refuse(&b.config.TrustAnchorFile, hintFor(err), "%s", reason(err))
+			b.refuse(&b.config.TrustAnchorFile, hintFor(err), "%s", problem.Reason(err))
 			return nil
 		}
 	}
@@ -286,13 +286,13 @@ func (b *builder) resolver() resolver.Resolver {
 		if c.TrustAnchorFile.IsSet() {
 			option = &c.TrustAnchorFile
 		}
-		b.refuse(option, hintFor(err), "%s", reason(err))
+		b.refuse(option, hintFor(err), "%s", problem.Reason(err))
 		return nil
 	}
 	if path := c.TestPublicKeys.Value; path != "" {
 		r, err := resolver.NewFile(path, dns)
 		if err != nil {
-			b.refuse(&b.config.TestPublicKeys, hintFor(err), "%s", reason(err))
+			b.refuse(&b.config.TestPublicKeys, hintFor(err), "%s", problem.Reason(err))
 			return nil
 		}
 		b.files = append(b.files, path)
