@@ -20,6 +20,7 @@ var below = map[string]string{
 	"internal/atomicfile":          "",
 	"internal/keyrecord":           "dkim header taglist",
 	"internal/resolver":            "",
+	"internal/keycheck":            "dkim taglist internal/keyrecord internal/resolver",
 	"internal/rsaengine":           "",
 	"internal/event":               "internal/logging",
 	"internal/config":              "dkim internal/policy internal/problem",

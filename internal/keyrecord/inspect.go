@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dojang/dkim"
@@ -12,10 +13,11 @@ import (
 
 // Fault is something wrong with a published record, by name.
 type Fault struct {
-	Code  string `json:"code"`  // one word a script can look for, see the Fault constants
-	Fatal bool   `json:"fatal"` // signatures fail because of it; else only some verifiers mind
-	Text  string `json:"text"`  // what is wrong
-	Hint  string `json:"hint,omitempty"`
+	Code  string            `json:"code"`  // one word a script can look for, see the Fault constants
+	Fatal bool              `json:"fatal"` // signatures fail because of it; else only some verifiers mind
+	Args  map[string]string `json:"args,omitempty"`
+	Text  string            `json:"text"` // what is wrong
+	Hint  string            `json:"hint,omitempty"`
 }
 
 // The codes of faults.
@@ -31,7 +33,7 @@ const (
 	FaultVersionMissing = "version-missing"  // no v=
 	FaultVersionOrder   = "version-order"    // v= not first
 	FaultVersion        = "version"          // v= is not DKIM1
-	FaultHash           = "hash"             // h= names no hash
+	FaultHash           = "hash"             // h= lacks sha256
 	FaultCut            = "cut"              // p= cut short
 	FaultNoKey          = "no-key"           // p= missing or not base64
 	FaultBadKey         = "bad-key"          // p= is no key
@@ -49,14 +51,25 @@ const (
 	FaultPrivateKey     = "private-key"      // the private key cannot be read
 	FaultServersDiffer  = "servers-differ"   // authoritative servers disagree
 	FaultServer         = "server-no-answer" // an authoritative server does not answer
+	FaultUnsigned       = "server-unsigned"  // the zone is signed and a server's answer is not, or not for long
+	FaultAliasMissing   = "alias-missing"    // the CNAME that should stand at the name does not
+	FaultAliasDangling  = "alias-dangling"   // a CNAME leads to a name without record
+	FaultWildcard       = "wildcard"         // the record is a wildcard's: every selector has it
+	FaultDelegation     = "delegation"       // parent and child zone name different servers
+	FaultCacheDiffers   = "cache-differs"    // the resolver has another answer than the authoritative servers
+	FaultLimit          = "limit"            // the check asked as much as it may
 )
+
+func fault(code string, fatal bool, text, hint string) Fault {
+	return Fault{Code: code, Fatal: fatal, Text: text, Hint: hint}
+}
 
 // Inspect finds what is wrong with the TXT records found at a key's name, each
 // its strings joined. No fault that is Fatal means that verifiers can use it.
 func Inspect(texts []string) []Fault {
 	switch len(texts) {
 	case 0:
-		return []Fault{{FaultAbsent, true, "there is no TXT record", "publish the record"}}
+		return []Fault{fault(FaultAbsent, true, "there is no TXT record", "publish the record")}
 	case 1:
 		return inspectText(texts[0])
 	}
@@ -70,8 +83,8 @@ func inspectSeveral(texts []string) Fault {
 			keys++
 		}
 	}
-	f := Fault{FaultSeveralRecords, true, fmt.Sprintf("%d TXT records stand at this name, %d of them keys: verifiers take any of them, or none", len(texts), keys),
-		"leave one record there; give a second key a selector of its own"}
+	f := fault(FaultSeveralRecords, true, fmt.Sprintf("%d TXT records stand at this name, %d of them keys: verifiers take any of them, or none", len(texts), keys),
+		"leave one record there; give a second key a selector of its own")
 	// Panels that cut long values make two records of one.
 	for i := range texts {
 		for j := range texts {
@@ -98,7 +111,7 @@ func inspectText(text string) []Fault {
 		return warnings(text, record)
 	}
 	if errors.Is(err, dkim.ReasonKeyRevoked) {
-		return []Fault{{FaultRevoked, true, "the key is revoked: p= is empty", "if that is not meant, publish the record with its key"}}
+		return []Fault{fault(FaultRevoked, true, "the key is revoked: p= is empty", "if that is not meant, publish the record with its key")}
 	}
 	if f, found := inspectPackaging(text); found {
 		return []Fault{f}
@@ -111,7 +124,7 @@ func inspectText(text string) []Fault {
 func warnings(text string, r *dkim.KeyRecord) []Fault {
 	var faults []Fault
 	add := func(code string, fatal bool, text, hint string) {
-		faults = append(faults, Fault{code, fatal, text, hint})
+		faults = append(faults, fault(code, fatal, text, hint))
 	}
 	tags, _ := taglist.Parse([]byte(text))
 	if tags.Value("v") == nil {
@@ -127,6 +140,10 @@ func warnings(text string, r *dkim.KeyRecord) []Fault {
 	case r.Type == "rsa" && r.Bits < 2048:
 		add(FaultWeak, false, fmt.Sprintf("the key has %d bits: 2048 are advised (RFC 8301)", r.Bits), "make a key of 2048 bits under a new selector")
 	}
+	if !slices.ContainsFunc(r.Hashes, func(h string) bool { return strings.EqualFold(h, "sha256") }) && r.Hashes != nil {
+		// RFC 8301 §3.1: rsa-sha1 must not be used, and all other algorithms are of SHA-256.
+		add(FaultHash, true, fmt.Sprintf("h=%.60s does not let the key be used with sha256, which every signature needs", tags.Value("h")), "write h=sha256, or leave h= out")
+	}
 	if r.Testing {
 		add(FaultTesting, false, "t=y: receivers are told that this domain only tests DKIM", "take t=y out when all is well")
 	}
@@ -136,7 +153,7 @@ func warnings(text string, r *dkim.KeyRecord) []Fault {
 // inspectPackaging recognizes a good record spoiled on its way into DNS.
 func inspectPackaging(text string) (Fault, bool) {
 	if strings.Contains(text, "IN") && strings.Contains(text, "TXT") && strings.Contains(text, "_domainkey") || strings.HasPrefix(strings.TrimSpace(text), "(") {
-		return Fault{FaultZoneLine, true, "the value holds a zone file's line, name and parentheses included", "enter the value alone: v=DKIM1; ... p=..."}, true
+		return fault(FaultZoneLine, true, "the value holds a zone file's line, name and parentheses included", "enter the value alone: v=DKIM1; ... p=..."), true
 	}
 	mended := text
 	var code, what string
@@ -183,36 +200,36 @@ func inspectReason(text string, reason dkim.Reason) Fault {
 	switch reason {
 	case dkim.ReasonKeyVersion:
 		if value("v") == "DKIM1" {
-			return Fault{FaultVersionOrder, true, "v=DKIM1 is not the first tag: verifiers must discard the record", "move v=DKIM1; to the front"}
+			return fault(FaultVersionOrder, true, "v=DKIM1 is not the first tag: verifiers must discard the record", "move v=DKIM1; to the front")
 		}
-		return Fault{FaultVersion, true, fmt.Sprintf("v=%.40s is not the version of a key record", value("v")), "write v=DKIM1"}
+		return fault(FaultVersion, true, fmt.Sprintf("v=%.40s is not the version of a key record", value("v")), "write v=DKIM1")
 	case dkim.ReasonKeyHashUnknown:
 		return inspectHash(value("h"))
 	case dkim.ReasonNotEmailKey:
-		return Fault{FaultService, true, fmt.Sprintf("s=%.40s does not let the key sign e-mail", value("s")), "write s=email or leave s= out"}
+		return fault(FaultService, true, fmt.Sprintf("s=%.40s does not let the key sign e-mail", value("s")), "write s=email or leave s= out")
 	case dkim.ReasonKeyTypeUnknown:
-		return Fault{FaultType, true, fmt.Sprintf("k=%.40s is no type of key", value("k")), "write k=rsa or k=ed25519"}
+		return fault(FaultType, true, fmt.Sprintf("k=%.40s is no type of key", value("k")), "write k=rsa or k=ed25519")
 	case dkim.ReasonKeyMissing:
-		return Fault{FaultNoKey, true, "p=, the key, is missing", "publish the whole record"}
+		return fault(FaultNoKey, true, "p=, the key, is missing", "publish the whole record")
 	case dkim.ReasonKeyUnusable:
 		return inspectKeyData(text, value("k"), value("p"))
 	}
 	if tagErr == nil || !strings.Contains(text, "p=") {
-		return Fault{FaultNotAKey, true, fmt.Sprintf("a TXT record stands there that is no key: %.60q", text), "publish the key's record at this name"}
+		return fault(FaultNotAKey, true, fmt.Sprintf("a TXT record stands there that is no key: %.60q", text), "publish the key's record at this name")
 	}
 	if errors.Is(tagErr, taglist.ErrDuplicate) {
-		return Fault{FaultSyntax, true, "a tag stands in the record twice: it was perhaps pasted twice", "publish the record once"}
+		return fault(FaultSyntax, true, "a tag stands in the record twice: it was perhaps pasted twice", "publish the record once")
 	}
-	return Fault{FaultSyntax, true, "the record cannot be read: " + SyntaxError(text), "publish it as `dojang genkey --format single-line` prints it"}
+	return fault(FaultSyntax, true, "the record cannot be read: "+SyntaxError(text), "publish it as `dojang genkey --format single-line` prints it")
 }
 
 func inspectHash(list string) Fault {
 	for h := range strings.SplitSeq(list, ":") {
 		if h = strings.ToLower(strings.TrimSpace(h)); strings.HasPrefix(h, "rsa-") || strings.HasPrefix(h, "ed25519-") {
-			return Fault{FaultHash, true, fmt.Sprintf("h=%.60s names a signature algorithm where a hash belongs, so that no verifier may use the key", list), "write h=sha256, or leave h= out"}
+			return fault(FaultHash, true, fmt.Sprintf("h=%.60s names a signature algorithm where a hash belongs, so that no verifier may use the key", list), "write h=sha256, or leave h= out")
 		}
 	}
-	return Fault{FaultHash, true, fmt.Sprintf("h=%.60s names no hash that verifiers know", list), "write h=sha256, or leave h= out"}
+	return fault(FaultHash, true, fmt.Sprintf("h=%.60s names no hash that verifiers know", list), "write h=sha256, or leave h= out")
 }
 
 // inspectKeyData tells a key cut short from one that never was one.
@@ -220,7 +237,7 @@ func inspectKeyData(text, keyType, p string) Fault {
 	p = strings.Join(strings.Fields(p), "")
 	const cutHint = "the provider keeps only 255 characters: use its form for long values, two strings, or an Ed25519 key"
 	if len(text) >= 240 && len(text) <= 256 {
-		return Fault{FaultCut, true, fmt.Sprintf("p= is cut off: the record ends after %d characters", len(text)), cutHint}
+		return fault(FaultCut, true, fmt.Sprintf("p= is cut off: the record ends after %d characters", len(text)), cutHint)
 	}
 	der, err := base64.StdEncoding.DecodeString(p)
 	if err != nil {
@@ -228,20 +245,20 @@ func inspectKeyData(text, keyType, p string) Fault {
 	}
 	if err != nil {
 		if strings.ContainsAny(p, "-_") {
-			return Fault{FaultNoKey, true, "p= is in the URL alphabet of base64 (- and _)", "use + and / as `dojang genkey` prints them"}
+			return fault(FaultNoKey, true, "p= is in the URL alphabet of base64 (- and _)", "use + and / as `dojang genkey` prints them")
 		}
 		if len(p)%4 != 0 {
-			return Fault{FaultCut, true, fmt.Sprintf("p= is no base64: characters are missing or too many (%d of them)", len(p)), "publish the record once more, whole"}
+			return fault(FaultCut, true, fmt.Sprintf("p= is no base64: characters are missing or too many (%d of them)", len(p)), "publish the record once more, whole")
 		}
-		return Fault{FaultNoKey, true, "p= is no base64", "publish the record once more"}
+		return fault(FaultNoKey, true, "p= is no base64", "publish the record once more")
 	}
 	if want, ok := derLength(der); ok && want != len(der) {
-		return Fault{FaultCut, true, fmt.Sprintf("p= is cut off: the key says it has %d bytes and %d are there", want, len(der)), cutHint}
+		return fault(FaultCut, true, fmt.Sprintf("p= is cut off: the key says it has %d bytes and %d are there", want, len(der)), cutHint)
 	}
 	if keyType == "ed25519" {
-		return Fault{FaultBadKey, true, fmt.Sprintf("p= is no Ed25519 key: %d bytes instead of 32 (RFC 8463 publishes the bare key)", len(der)), "publish the record `dojang genkey --type ed25519` prints"}
+		return fault(FaultBadKey, true, fmt.Sprintf("p= is no Ed25519 key: %d bytes instead of 32 (RFC 8463 publishes the bare key)", len(der)), "publish the record `dojang genkey --type ed25519` prints")
 	}
-	return Fault{FaultBadKey, true, "p= is no RSA public key", "publish the record of the key"}
+	return fault(FaultBadKey, true, "p= is no RSA public key", "publish the record of the key")
 }
 
 // derLength is the length a DER SEQUENCE gives itself, with its head.

@@ -85,33 +85,58 @@ func parentOf(name string) string {
 	return name[i:]
 }
 
-// QueryServer puts one question to one server (an address as ParseServer reads it) and
-// gives its whole answer, whatever its code; neither cache nor other servers take part.
-// It asks without recursion, as authoritative servers are asked.
-func (d *DNS) QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
-	addr, err := ParseServer(server)
+// Question is what one name server is asked.
+type Question struct {
+	Name   string // with or without the final dot, A-labels
+	Type   uint16
+	DNSSEC bool // with signatures (DO); they are not judged
+}
+
+// AskServer puts a question to one server and returns its whole answer, whatever its
+// code: over TCP when it was cut short. Neither the cache nor another server takes
+// part, and recursion is not desired, as authoritative servers are asked. It tries
+// Options.Attempts times, all within the context. Every error is an *Error.
+func (d *DNS) AskServer(ctx context.Context, addr netip.AddrPort, q Question) (*dns.Msg, error) {
+	canonicalName, err := canonical(q.Name)
 	if err != nil {
-		return nil, &Error{Name: name, Kind: KindNetwork, Err: err}
-	}
-	canonicalName, err := canonical(name)
-	if err != nil {
-		return nil, &Error{Name: name, Kind: KindBadName, Err: err}
+		return nil, &Error{Name: q.Name, Kind: KindBadName, Err: err}
 	}
 	set := d.servers()
-	last := &Error{Name: name, Kind: KindTimeout, Server: serverName(addr)}
+	last := &Error{Name: q.Name, Kind: KindTimeout, Server: serverName(addr)}
 	for try := range set.attempts {
 		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, set.attempts-try))
-		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: qtype, noRD: true}, set.useTCP)
+		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: q.Type, noRD: true, dnssec: q.DNSSEC}, set.useTCP)
 		cancel()
+		d.stats.queries.Add(1)
 		if fail == nil {
 			return m, nil
 		}
+		d.stats.failures.Add(1)
 		last.Kind, last.Err = fail.kind, fail.err
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	return nil, last
+}
+
+// QueryServer is AskServer for a server written as ParseServer reads it.
+func (d *DNS) QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+	addr, err := ParseServer(server)
+	if err != nil {
+		return nil, &Error{Name: name, Kind: KindNetwork, Err: err}
+	}
+	return d.AskServer(ctx, addr, Question{Name: name, Type: qtype})
+}
+
+// Strings returns the character-strings of a TXT record as they were on the wire, with
+// miekg/dns's presentation escapes undone.
+func Strings(rr *dns.TXT) []string {
+	list := make([]string, len(rr.Txt))
+	for i, s := range rr.Txt {
+		list[i] = unescape(s)
+	}
+	return list
 }
 
 // LookupTXTAt asks one server for TXT records as QueryServer does. An alias whose

@@ -133,8 +133,13 @@ func (s *Server) reply(r *dns.Msg, f Fault) *dns.Msg {
 		s.deny(m, m.Question[0].Name)
 	case f.Rcode != 0:
 		m.Rcode = f.Rcode
+	case s.isAuthoritative():
+		s.answerForZone(m)
 	default:
 		s.fill(m)
+	}
+	if f.NoAA {
+		m.Authoritative = false
 	}
 	if f.WrongID {
 		m.Id++

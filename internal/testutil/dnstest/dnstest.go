@@ -28,6 +28,7 @@ type Fault struct {
 	NoQuestion    bool          // the question section is empty
 	NoEDNS        bool          // FORMERR to queries with an OPT record
 	Referral      bool          // NS records instead of an answer
+	NoAA          bool          // without the AA bit, as from a cache (of ServeZones)
 	StrayFirst    int           // so many wrong answers before the right one
 	Wire          []byte        // these octets, after the right ID, as the answer (its first two are replaced)
 	FirstOnly     bool          // the fault happens once for the name, then is gone
@@ -51,6 +52,7 @@ type Server struct {
 	negative uint32
 	ad       bool
 	noChase  bool
+	zones    []string // canonical; nil: answers as a recursive server
 	handler  dns.Handler
 	done     chan struct{}
 	closing  sync.Once
