@@ -129,8 +129,10 @@ type Result struct {
 
 	// HeaderOK and BodyOK tell which part fits, whatever the Reason. HeaderOK
 	// means that the key and b= fit the header hash. A part that could not be
-	// checked is not OK.
-	HeaderOK, BodyOK bool
+	// checked, for want of a key or a known algorithm, is not OK; HeaderChecked and
+	// BodyChecked tell which were.
+	HeaderOK, BodyOK           bool
+	HeaderChecked, BodyChecked bool
 
 	Testing      bool // the key record says t=y
 	MultipleKeys bool // there were several TXT records at the key's name
@@ -287,6 +289,7 @@ func (v *Verifier) finish(c *candidate) {
 	}
 	s := c.Signature
 	c.CanonicalBodyLength = c.body.CanonicalLength()
+	c.BodyChecked = true
 	c.BodyOK = (s.Length < 0 || s.Length <= c.CanonicalBodyLength) && bytes.Equal(c.body.Sum(), s.BodyHash)
 
 	note := func(r Reason) {
@@ -296,7 +299,8 @@ func (v *Verifier) finish(c *candidate) {
 	}
 	keyReason := v.applyKey(c)
 	note(keyReason)
-	if c.Key != nil && c.Key.Key != nil && (keyReason == ReasonNone || keyReason.Status() == StatusPolicy && keyReason != ReasonKeyTooLarge) {
+	if c.Key != nil && c.Key.Key != nil && v.triesKey(s, c.Key, keyReason) {
+		c.HeaderChecked = true
 		sum := v.bodies.headers.sumFields(v.fields, c.FieldIndex, s.Headers, c.own, s.HeaderCanonicalization, s.Algorithm.Hash())
 		r := c.Key.verify(s.Algorithm, sum, s.Value)
 		c.HeaderOK = r == ReasonNone
@@ -309,6 +313,17 @@ func (v *Verifier) finish(c *candidate) {
 		note(ReasonBodyHash)
 	}
 	note(v.judgeCoverage(c))
+}
+
+// triesKey reports whether the header is checked by a key of which keyReason is known.
+func (v *Verifier) triesKey(s *Signature, k *KeyRecord, keyReason Reason) bool {
+	switch {
+	case keyReason == ReasonNone:
+		return true
+	case keyReason == ReasonKeyTooLarge || k.Type != s.Algorithm.KeyType():
+		return false
+	}
+	return v.o.Thorough || keyReason.Status() == StatusPolicy
 }
 
 // applyKey takes the key of the answer and judges it.

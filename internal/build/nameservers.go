@@ -1,12 +1,27 @@
 package build
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
 
+	"dojang/internal/config"
+	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
+
+// Lookups returns the resolver that a configuration describes, for whoever needs no more
+// of it; nil when a problem is an error. done closes what it reads.
+func Lookups(ctx context.Context, c *config.Config, parts Parts) (r resolver.Resolver, done func(), problems problem.List) {
+	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
+	r = b.resolver()
+	if b.problems.HasErrors() {
+		b.close()
+		return nil, func() {}, b.problems
+	}
+	return r, b.close, b.problems
+}
 
 // Resolvers keeps the resolver of one snapshot for the next: a reload that does
 // not touch DNS keeps the keys in its cache.

@@ -10,7 +10,7 @@ import (
 
 	"dojang/header"
 	"dojang/internal/config"
-	"dojang/internal/filter"
+	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/report"
 	"dojang/internal/resolver"
@@ -28,7 +28,7 @@ func (b *builder) reports() policy.Reports {
 }
 
 // reporter makes what sends and writes; nil when nothing is wanted.
-func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) filter.Reporter {
+func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) message.Reporter {
 	if !wanted.Send && !wanted.Diagnose && !wanted.Count {
 		return nil
 	}

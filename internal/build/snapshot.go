@@ -17,6 +17,7 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
 	"dojang/internal/keystore"
+	"dojang/internal/message"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
@@ -42,7 +43,7 @@ type Parts struct {
 	Flow *reputation.Counter
 	// Engine makes what signs with an RSA key; nil is the standard library.
 	Engine func(crypto.Signer) (crypto.Signer, error)
-	// FastRSA is filter.Snapshot's; nil is the standard library.
+	// FastRSA is message.Snapshot's; nil is the standard library.
 	FastRSA func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool
 	// Starting makes wrong table rows warnings: see builder.tableProblems.
 	Starting bool
@@ -89,20 +90,22 @@ func setOf(texts []string) map[string]bool {
 func (b *builder) snapshot() *filter.Snapshot {
 	c := b.config
 	s := &filter.Snapshot{
-		Rules:              b.rules(),
-		PeerList:           b.hosts(&b.config.PeerList),
-		Resolver:           b.resolver(),
-		Log:                b.parts.Log,
-		LogWhy:             c.LogWhy.Value,
-		MilterDebug:        c.MilterDebug.Value,
-		TemporaryDirectory: b.temporaryDirectory(),
-		LogResults:         c.LogResults.Value,
-		SyslogSuccess:      c.SyslogSuccess.Value,
-		MaximumHeaderBytes: c.MaximumHeaders.Value,
-		MessageTimeBudget:  c.MessageTimeBudget.Value,
-		FixCRLF:            c.FixCRLF.Value,
-		FastRSA:            b.parts.FastRSA,
-		Actions:            milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
+		Snapshot: message.Snapshot{
+			Rules:              b.rules(),
+			Resolver:           b.resolver(),
+			Log:                b.parts.Log,
+			LogWhy:             c.LogWhy.Value,
+			TemporaryDirectory: b.temporaryDirectory(),
+			LogResults:         c.LogResults.Value,
+			SyslogSuccess:      c.SyslogSuccess.Value,
+			MaximumHeaderBytes: c.MaximumHeaders.Value,
+			MessageTimeBudget:  c.MessageTimeBudget.Value,
+			FixCRLF:            c.FixCRLF.Value,
+			FastRSA:            b.parts.FastRSA,
+		},
+		PeerList:    b.hosts(&b.config.PeerList),
+		MilterDebug: c.MilterDebug.Value,
+		Actions:     milter.ActionAddHeaders | milter.ActionChangeHeaders | milter.ActionSetMacros,
 	}
 	s.Reporter = b.reporter(s.Rules.Reports, s.Resolver)
 	for _, m := range s.Rules.MacroList {

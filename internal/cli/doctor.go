@@ -8,15 +8,16 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
+	"dojang/header"
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
-	"dojang/internal/filter"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
 )
@@ -203,13 +204,14 @@ func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *co
 		r.Add("message", doctor.Skipped, "dojang doctor --author joe@example.com", "no author is known whose mail is signed")
 		return
 	}
-	dns, err := toolResolver(c)
-	if err != nil {
-		r.Add("message", doctor.Skipped, "", "%s", err)
+	dns, done, problems := build.Lookups(ctx, c, toolParts())
+	if dns == nil {
+		r.Add("message", doctor.Skipped, "", "%s", configError(problems))
 		return
 	}
-	r.Message(ctx, socket, author, func(ctx context.Context, name string) dkim.KeyAnswer {
-		return filter.KeyAnswer(dns.LookupTXT(ctx, name))
+	defer done()
+	r.Message(ctx, socket, author, func(ctx context.Context, fields *header.List, body []byte) []dkim.Result {
+		return verifyWhole(ctx, dns, dkim.VerifyOptions{Now: time.Now()}, fields, body)
 	})
 }
 

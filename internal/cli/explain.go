@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -16,7 +15,9 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/explain"
 	"dojang/internal/filter"
+	"dojang/internal/message"
 	"dojang/internal/policy"
+	"dojang/internal/resolver"
 )
 
 // explainOptions are those of `dojang explain`.
@@ -90,7 +91,7 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 	if err != nil {
 		return err
 	}
-	defer world.close()
+	defer world.done()
 	stories := []messageStory{}
 	for _, file := range files {
 		_, fields, body, err := parseMessageFile(s.In, file)
@@ -110,21 +111,21 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 	return nil
 }
 
-func (o explainOptions) envelope() (envelope, error) {
-	e := envelope{clientName: o.clientName, sender: o.sender, recipients: o.recipients}
-	if e.clientName == "" {
-		e.clientName = "unknown"
+func (o explainOptions) envelope() (message.Envelope, error) {
+	e := message.Envelope{Origin: message.Origin{ClientName: o.clientName}, Sender: o.sender, Recipients: o.recipients}
+	if e.ClientName == "" {
+		e.ClientName = "unknown"
 	}
 	// RFC 5737: an address that is nobody's, and so in no list of hosts.
-	e.clientAddr = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	e.ClientAddr = netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	if o.client != "" {
 		addr, err := netip.ParseAddr(o.client)
 		if err != nil {
 			return e, exitf(exUsage, "--client %q is no address", o.client)
 		}
-		e.clientAddr = addr
+		e.ClientAddr = addr
 	}
-	e.macro = func(name string) string {
+	e.Macro = func(name string) string {
 		if o.authenticated && name == "auth_type" {
 			return "PLAIN"
 		}
@@ -136,9 +137,10 @@ func (o explainOptions) envelope() (envelope, error) {
 // explainWorld is the configuration that messages are explained under. Without
 // one that can be used, signatures are still looked at.
 type explainWorld struct {
-	snapshot *filter.Snapshot
+	snapshot *filter.Snapshot // nil when the configuration cannot be used
 	problems []string
-	verify   func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result
+	lookups  resolver.Resolver
+	done     func()
 }
 
 func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
@@ -146,52 +148,51 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := toolResolver(cfg)
-	if err != nil {
-		return nil, err
-	}
-	w := &explainWorld{verify: func(ctx context.Context, fields *header.List, body []byte, now time.Time) []dkim.Result {
-		return verifyFields(ctx, r, dkim.VerifyOptions{Now: now, Thorough: true}, fields, body)
-	}}
-	built, problems := build.Snapshot(ctx, cfg, build.Parts{Log: slog.New(slog.DiscardHandler), Starting: true})
+	parts := toolParts()
+	parts.Account, _ = build.AccountOf(cfg) // whose eyes see key files; an unknown one is told as a problem
+	w := &explainWorld{}
+	built, problems := build.Snapshot(ctx, cfg, parts)
 	for _, p := range problems {
 		w.problems = append(w.problems, p.String())
 	}
 	if built != nil {
-		w.snapshot = built.Snapshot
+		w.snapshot, w.lookups, w.done = built.Snapshot, built.Snapshot.Resolver, built.Snapshot.Discard
+		return w, nil
+	}
+	if w.lookups, w.done, problems = build.Lookups(ctx, cfg, parts); w.lookups == nil {
+		return nil, configError(problems)
 	}
 	return w, nil
 }
 
-func (w *explainWorld) close() {
-	if w.snapshot != nil {
-		w.snapshot.Discard()
-	}
-}
-
-// tell tells one message's story. Its signatures are looked at even when the
-// filter would not.
-func (w *explainWorld) tell(ctx context.Context, e envelope, fields *header.List, body []byte, now time.Time) messageStory {
+// tell tells one message's story in two runs: what the filter decides, and what there is
+// to be seen of every signature, whatever the filter leaves out.
+func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *header.List, body []byte, now time.Time) messageStory {
 	story := messageStory{Decision: "unknown", Why: []string{}, Problems: w.problems}
-	var results []dkim.Result
+	results := verifyWhole(ctx, w.lookups, dkim.VerifyOptions{Now: now}, fields, body)
 	if w.snapshot != nil {
-		run := runMessage(ctx, w.snapshot, e, fields, body, now)
+		services := message.NewServices(nil, func() time.Time { return now })
+		run := services.Whole(ctx, &w.snapshot.Snapshot, message.Effects{}, e, fields, body)
 		story.decide(w.snapshot.Rules, run)
-		results = run.Verdict.Results
+		for _, judged := range run.Verdict.Results {
+			for i := range results {
+				if results[i].FieldIndex == judged.FieldIndex {
+					results[i] = judged
+				}
+			}
+		}
 	} else {
 		story.Why = append(story.Why, "the configuration cannot be used, so nothing is known of what the filter would do")
 	}
-	if results == nil {
-		results = w.verify(ctx, fields, body, now)
-	}
+	evidence := verifyWhole(ctx, w.lookups, explain.Evidence(now), fields, body)
 	search, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
-	story.Signatures = explain.Signatures(search, fields, body, results)
+	story.Signatures = explain.Signatures(search, fields, body, explain.Judged(evidence, results))
 	return story
 }
 
 // decide tells what the filter does and which rules made it so.
-func (m *messageStory) decide(rules *policy.Rules, run *messageRun) {
+func (m *messageStory) decide(rules *policy.Rules, run *message.Run) {
 	plan := run.Plan
 	if plan.Author.Domain != "" {
 		m.Author = plan.Author.User + "@" + plan.Author.Domain
@@ -228,7 +229,7 @@ func (m *messageStory) decide(rules *policy.Rules, run *messageRun) {
 	}
 }
 
-func (m *messageStory) explainKeys(rules *policy.Rules, run *messageRun) {
+func (m *messageStory) explainKeys(rules *policy.Rules, run *message.Run) {
 	table := "Domain"
 	if rules.SigningTable != nil {
 		table = "SigningTable"
@@ -287,7 +288,7 @@ func printSignature(w io.Writer, g explain.Signature) {
 		fmt.Fprintf(w, "    key %s: not found\n", g.Key.Record)
 	}
 	if g.Result != "pass" {
-		fmt.Fprintf(w, "    header: %s, body: %s\n", fits(g.HeaderOK), fits(g.BodyOK))
+		fmt.Fprintf(w, "    header: %s, body: %s\n", fits(g.HeaderOK, g.HeaderChecked), fits(g.BodyOK, g.BodyChecked))
 	}
 	for _, c := range g.Causes {
 		mark := "likely"
@@ -301,9 +302,12 @@ func printSignature(w io.Writer, g explain.Signature) {
 	}
 }
 
-func fits(ok bool) string {
-	if ok {
+func fits(ok, checked bool) string {
+	switch {
+	case ok:
 		return "fits"
+	case checked:
+		return "does not fit"
 	}
-	return "does not fit"
+	return "not known"
 }

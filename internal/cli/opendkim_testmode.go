@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/message"
 )
 
 // testMessageFiles is -t: messages from files go through the filter, and what
@@ -22,5 +23,10 @@ func testMessageFiles(ctx context.Context, s Streams, c *config.Config, f *opend
 		}
 		now = time.Unix(seconds, 0)
 	}
-	return testMessages(ctx, s, c, filterTest{program: "opendkim", files: strings.Split(*f.testFiles, ","), verbose: f.verbose, now: now})
+	return testMessages(ctx, s, c, filterTest{
+		program: "opendkim", files: strings.Split(*f.testFiles, ","), verbose: f.verbose, now: now,
+		log: f.verbose > 0 && (c.Syslog.Value || c.StdoutLog.Value),
+		// Compat(opendkim 2.11): statistics and copies are written, reports are not sent.
+		effects: message.Effects{Statistics: true, TemporaryFiles: true, Counters: true},
+	})
 }

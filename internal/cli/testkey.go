@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/resolver"
@@ -114,35 +115,14 @@ func firstDomain(ctx context.Context, cfg *config.Config) string {
 }
 
 // newKeyTester asks the DNS the configuration names.
-func newKeyTester(_ context.Context, cfg *config.Config) (*keyTester, error) {
-	r, err := toolResolver(cfg)
-	if err != nil {
-		return nil, err
+func newKeyTester(ctx context.Context, cfg *config.Config) (*keyTester, error) {
+	r, _, problems := build.Lookups(ctx, cfg, toolParts())
+	if r == nil {
+		return nil, configError(problems)
 	}
 	k := &keyTester{resolver: r}
 	k.dns, _ = r.(*resolver.DNS)
 	return k, nil
-}
-
-// toolResolver is the resolver a configuration describes.
-func toolResolver(cfg *config.Config) (resolver.Resolver, error) {
-	if path := cfg.TestPublicKeys.Value; path != "" {
-		r, err := resolver.NewFile(path, nil)
-		if err != nil {
-			return nil, exitf(exConfig, "TestPublicKeys: %w", err)
-		}
-		return r, nil
-	}
-	r, err := resolver.New(resolver.Options{
-		Nameservers:     cfg.Nameservers.Value,
-		Timeout:         cfg.DNSTimeout.Value,
-		UseTCP:          cfg.DNSConnect.Value,
-		TrustAnchorFile: cfg.TrustAnchorFile.Value,
-	})
-	if err != nil {
-		return nil, exitf(exConfig, "Nameservers: %w", err)
-	}
-	return r, nil
 }
 
 // tableTargets are the keys of a KeyTable. A row for any domain ("%") is one

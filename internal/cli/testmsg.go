@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/keystore"
+	"dojang/internal/message"
+	"dojang/internal/policy"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
@@ -161,16 +164,23 @@ func classicVerify(ctx context.Context, in io.Reader, r resolver.Resolver, now t
 	if err != nil || !wellFormed(fields) {
 		return exitf(exSoftware, "dkim_chunk(): Syntax error")
 	}
-	results := verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, withCRLF(body))
-	result := decidingResult(results)
-	if result == nil {
+	results := verifyWhole(ctx, r, dkim.VerifyOptions{Now: now}, fields, withCRLF(body))
+	i := new(policy.Plan).Deciding(results)
+	if i < 0 {
 		return exitf(exSoftware, "dkim_chunk(): No signature")
 	}
+	result := &results[i]
 	if result.Status == dkim.StatusPass {
 		return nil
 	}
 	where, what := libraryStatus(result.Reason)
 	return exitf(exSoftware, "%s(): %s", where, what)
+}
+
+// verifyWhole verifies a message that is there whole, as the filter would.
+func verifyWhole(ctx context.Context, r resolver.Resolver, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
+	services := message.NewServices(nil, func() time.Time { return o.Now })
+	return services.Verify(ctx, &message.Snapshot{Resolver: r, Log: slog.New(slog.DiscardHandler)}, o, fields, body)
 }
 
 // libraryStatus is the call of OpenDKIM's library that fails for a reason, and

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
+	"dojang/internal/build"
 )
 
 // testmsgCommand is `dojang testmsg`.
@@ -42,7 +43,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				if err != nil {
 					return err
 				}
-				if code := testMessages(c.Context(), s, cfg, filterTest{program: "dojang", files: args, verbose: 2, now: o.now}); code != 0 {
+				if code := testMessages(c.Context(), s, cfg, filterTest{program: "dojang", files: args, verbose: 2, log: true, json: asJSON, now: o.now}); code != 0 {
 					return &exitError{code: code}
 				}
 				return nil
@@ -116,10 +117,11 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 	if err != nil {
 		return err
 	}
-	r, err := toolResolver(cfg)
-	if err != nil {
-		return err
+	r, done, problems := build.Lookups(ctx, cfg, toolParts())
+	if r == nil {
+		return configError(problems)
 	}
+	defer done()
 	all := true
 	messages := []verifiedMessage{}
 	for _, file := range files {
@@ -128,8 +130,10 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 			return err
 		}
 		m := verifiedMessage{File: file, Signatures: []verifiedSignature{}}
-		for _, result := range verifyFields(ctx, r, dkim.VerifyOptions{Now: now}, fields, body) {
-			m.add(result)
+		results := verifyWhole(ctx, r, dkim.VerifyOptions{Now: now}, fields, body)
+		for i := range results {
+			m.Signatures = append(m.Signatures, verifiedOf(&results[i]))
+			m.Passed = m.Passed || results[i].Status == dkim.StatusPass
 		}
 		all = all && m.Passed
 		messages = append(messages, m)
@@ -148,17 +152,15 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 	return nil
 }
 
-func (m *verifiedMessage) add(r dkim.Result) {
+func verifiedOf(r *dkim.Result) verifiedSignature {
 	v := verifiedSignature{
 		Result: r.Status.String(), Domain: r.Signature.Domain, Selector: r.Signature.Selector,
 		Algorithm: r.Signature.Algorithm.String(), KeyBits: r.KeyBits, DNSSEC: r.Security.String(),
 	}
-	if r.Status == dkim.StatusPass {
-		m.Passed = true
-	} else {
+	if r.Status != dkim.StatusPass {
 		v.Reason, v.Text = r.Reason.String(), r.Reason.Explain()
 	}
-	m.Signatures = append(m.Signatures, v)
+	return v
 }
 
 func (m *verifiedMessage) print(w io.Writer) {

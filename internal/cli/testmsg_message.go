@@ -2,17 +2,11 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"sync"
-	"time"
 
-	"dojang/dkim"
 	"dojang/header"
-	"dojang/internal/filter"
-	"dojang/internal/resolver"
 )
 
 // maxMessageBytes bounds a message read into memory by the tools.
@@ -87,63 +81,4 @@ func wellFormed(fields *header.List) bool {
 	}
 	_, _, err := header.Address(from.Value())
 	return err == nil
-}
-
-// verifyFields verifies a message's signatures, as the filter would.
-func verifyFields(ctx context.Context, r resolver.Resolver, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
-	var bodies dkim.BodyHashes
-	v := dkim.NewVerifier(o, fields, &bodies)
-	answers := lookUpKeys(ctx, r, v.Queries())
-	bodies.Write(body)
-	bodies.Close()
-	for i, q := range v.Queries() {
-		v.SetKey(q, answers[i])
-	}
-	return v.Finish()
-}
-
-// messageTime bounds all look-ups for one message.
-const messageTime = 25 * time.Second
-
-// lookUpKeys asks for all keys at once.
-func lookUpKeys(ctx context.Context, r resolver.Resolver, queries []dkim.Query) []dkim.KeyAnswer {
-	ctx, cancel := context.WithTimeout(ctx, messageTime)
-	defer cancel()
-	answers := make([]dkim.KeyAnswer, len(queries))
-	var wait sync.WaitGroup
-	for i, q := range queries {
-		wait.Go(func() {
-			answer, err := r.LookupTXT(ctx, q.Name)
-			answers[i] = filter.KeyAnswer(answer, err)
-		})
-	}
-	wait.Wait()
-	return answers
-}
-
-// lookUpTexts asks for what a verdict depends on beside keys.
-func lookUpTexts(ctx context.Context, r resolver.Resolver, names []string) map[string]dkim.KeyAnswer {
-	queries := make([]dkim.Query, len(names))
-	for i, name := range names {
-		queries[i].Name = name
-	}
-	answers := make(map[string]dkim.KeyAnswer, len(names))
-	for i, a := range lookUpKeys(ctx, r, queries) {
-		answers[names[i]] = a
-	}
-	return answers
-}
-
-// decidingResult is the signature a message's fate follows: the first that
-// passes, else the first; nil when there is none.
-func decidingResult(results []dkim.Result) *dkim.Result {
-	for i := range results {
-		if results[i].Status == dkim.StatusPass {
-			return &results[i]
-		}
-	}
-	if len(results) > 0 {
-		return &results[0]
-	}
-	return nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // Message sends a message of author through the running filter as a client on
-// this host would, and verifies the signatures it gets with lookup.
-func (r *Report) Message(ctx context.Context, s config.Socket, author string, lookup func(ctx context.Context, name string) dkim.KeyAnswer) {
+// this host would, and has the signatures that it gets checked by verify.
+func (r *Report) Message(ctx context.Context, s config.Socket, author string, verify func(context.Context, *header.List, []byte) []dkim.Result) {
 	const check = "message"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -35,18 +35,12 @@ func (r *Report) Message(ctx context.Context, s config.Socket, author string, lo
 		r.Add(check, Bad, "", "the message that came back cannot be read: %s", err)
 		return
 	}
-	var bodies dkim.BodyHashes
-	v := dkim.NewVerifier(dkim.VerifyOptions{Now: time.Now()}, fields, &bodies)
-	if v.Len() == 0 {
+	results := verify(ctx, fields, body)
+	if len(results) == 0 {
 		r.Add(check, Bad, "set LogWhy yes, reload, send mail, and read why: is the author's domain in the SigningTable, and 127.0.0.1 in InternalHosts?", "a message from %s was not signed", author)
 		return
 	}
-	bodies.Write(body)
-	bodies.Close()
-	for _, q := range v.Queries() {
-		v.SetKey(q, lookup(ctx, q.Name))
-	}
-	for _, result := range v.Finish() {
+	for _, result := range results {
 		name := result.Signature.Selector + "._domainkey." + result.Signature.Domain
 		switch {
 		case result.Status == dkim.StatusPass:

@@ -60,9 +60,33 @@ type Signature struct {
 	Text             string   `json:"text"` // the reason in plain words
 	HeaderOK         bool     `json:"header_ok"`
 	BodyOK           bool     `json:"body_ok"`
+	HeaderChecked    bool     `json:"header_checked"` // else nothing is known of the header
+	BodyChecked      bool     `json:"body_checked"`
 	Key              Key      `json:"key"`
 	Causes           []Cause  `json:"causes,omitempty"`
 	Notes            []string `json:"notes,omitempty"` // worth knowing, no fault
+}
+
+// maxEvidence is how many signatures of a message are looked at, however many there are.
+const maxEvidence = 100
+
+// Evidence is by what a verifier sees all there is to see of a message's signatures: every
+// hash made and every key asked for, whatever the time, the algorithm or the local rules
+// say against it. What a signature is worth is another's judgement: see Judged.
+func Evidence(now time.Time) dkim.VerifyOptions {
+	return dkim.VerifyOptions{Now: now, Thorough: true, AllowSHA1: true, MaximumSignatures: maxEvidence, MinimumKeyBits: -1, Conditional: true}
+}
+
+// Judged is the evidence with the judgement of another run over the same header.
+func Judged(evidence, judged []dkim.Result) []dkim.Result {
+	for i := range evidence {
+		for _, j := range judged {
+			if j.FieldIndex == evidence[i].FieldIndex {
+				evidence[i].Status, evidence[i].Reason = j.Status, j.Reason
+			}
+		}
+	}
+	return evidence
 }
 
 // Signatures explains every result of a verifier. Body has CRLF line ends. The
@@ -83,7 +107,7 @@ func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Resu
 		Canonicalization: s.HeaderCanonicalization.String() + "/" + s.BodyCanonicalization.String(),
 		Headers:          s.Headers,
 		Result:           r.Status.String(), Text: "the signature fits header, body and key",
-		HeaderOK: r.HeaderOK, BodyOK: r.BodyOK,
+		HeaderOK: r.HeaderOK, BodyOK: r.BodyOK, HeaderChecked: r.HeaderChecked, BodyChecked: r.BodyChecked,
 		Key: explainKey(r),
 	}
 	if !s.Time.IsZero() {
@@ -125,12 +149,12 @@ func causes(ctx context.Context, fields *header.List, body []byte, r *dkim.Resul
 	if broken(r) {
 		return found
 	}
-	if r.Key != nil && r.Key.Key != nil && !r.HeaderOK {
+	if r.HeaderChecked && !r.HeaderOK {
 		found = append(found, headerCauses(ctx, fields, r)...)
 	} else if !r.HeaderOK {
 		found = append(found, copiedCauses(fields, r.Signature)...)
 	}
-	if !r.BodyOK {
+	if r.BodyChecked && !r.BodyOK {
 		found = append(found, bodyCauses(ctx, fields, body, r)...)
 	}
 	return found

@@ -42,29 +42,27 @@ func applyOne(e *milter.Edits, edit policy.Edit) error {
 
 // editsFailed answers a message whose edits the MTA did not agree to.
 func (s *session) editsFailed(err error) policy.Reply {
-	s.tell([]policy.Note{{Event: event.EditsFailed(err)}})
+	s.message.Tell(policy.Note{Event: event.EditsFailed(err)})
 	return s.snapshot.Rules.Verdicts.InternalError()
 }
 
-// response turns a reply into the protocol's. A quarantine is an edit, returned
-// by its reason.
-func response(r policy.Reply) (milter.Response, string) {
+// response turns a reply into the protocol's. A quarantine is an edit.
+func response(r policy.Reply) milter.Response {
 	if r.Code != "" {
 		if code, err := strconv.Atoi(r.Code); err == nil {
-			return milter.Reply(code, r.Status, r.Text), ""
+			return milter.Reply(code, r.Status, r.Text)
 		}
 	}
 	switch r.Action {
-	case policy.Accept:
-		return milter.Accept, ""
+	case policy.Accept, policy.Quarantine:
+		return milter.Accept
 	case policy.Discard:
-		return milter.Discard, ""
-	case policy.Quarantine:
-		return milter.Accept, r.Text
+		return milter.Discard
 	case policy.Reject:
-		return milter.Reject, ""
+		return milter.Reject
 	case policy.TempFail:
-		return milter.TempFail, ""
+		return milter.TempFail
+	case policy.Continue:
 	}
-	return milter.Continue, ""
+	return milter.Continue
 }

@@ -1,47 +1,27 @@
-// Package filter carries a message through its life: it collects what the MTA
-// tells, asks policy what to do, feeds header and body to signers and verifier,
-// and turns the outcome into edits and an answer. It decides nothing itself.
+// Package filter serves the MTA's connections: it hands on what the MTA tells to
+// message, and turns the outcome into edits and an answer. It decides nothing itself.
 package filter
 
 import (
-	"context"
-	"crypto"
-	"crypto/rsa"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"dojang/internal/message"
 	"dojang/internal/policy"
-	"dojang/internal/resolver"
 	"dojang/milter"
 )
 
-// Snapshot is one configuration at work: rules, tables, resolver, log.
-// It does not change; a reload makes another. A connection keeps the one it
-// started with to its end.
+// Snapshot is one configuration at work: what messages are judged by, and what is
+// asked of the MTA. It does not change; a reload makes another. A connection keeps the
+// one it started with to its end.
 type Snapshot struct {
-	Rules    *policy.Rules
-	PeerList policy.HostMatcher // clients that are let pass unseen; nil for none
-	Resolver resolver.Resolver
-	Log      *slog.Logger
-	Reporter Reporter // what messages leave to be done; nil for none
-
-	LogWhy        bool // tell the way to each decision
-	LogResults    bool // tell the result of each signature
-	SyslogSuccess bool // tell successful signing and verifying
-	MilterDebug   int  // tell the talk with the MTA: 1 connections … 6 bodies
-
-	TemporaryDirectory string        // where canonical headers and bodies are written; "": nowhere
-	MaximumHeaderBytes int           // 0: no limit
-	MessageTimeBudget  time.Duration // for look-ups; 0: 30 seconds
-	FixCRLF            bool
-	Actions            milter.ActionMask // edits that the options in force need
-	MacroNames         []string          // macros that the options in force need, beside the usual ones
-	Milter             MilterOptions
-	// FastRSA returns what checks signatures of a key faster than crypto/rsa does,
-	// nil when nothing does; see dkim.KeyRecord.VerifyRSA. It may be nil.
-	FastRSA func(*rsa.PublicKey) func(h crypto.Hash, digest, signature []byte) bool
+	message.Snapshot
+	PeerList    policy.HostMatcher // clients that are let pass unseen; nil for none
+	MilterDebug int                // tell the talk with the MTA: 1 connections … 6 bodies
+	Actions     milter.ActionMask  // edits that the options in force need
+	MacroNames  []string           // macros that the options in force need, beside the usual ones
+	Milter      MilterOptions
 
 	close func()
 	users atomic.Int64
@@ -57,25 +37,20 @@ type MilterOptions struct {
 type Filter struct {
 	current  atomic.Pointer[Snapshot]
 	observer Observer
-	now      func() time.Time
-	noJobID  sync.Once // told once: it is about the MTA, not about a message
-	messages messagePool
-	keys     keyCache
+	services *message.Services
 	activity atomic.Uint64
 }
 
 // Activity grows with every connection and message.
 func (f *Filter) Activity() uint64 { return f.activity.Load() }
 
-// New returns a Filter that starts with s. observer may be nil.
+// New returns a Filter that starts with s. observer may be nil for none, now for the
+// system's clock.
 func New(s *Snapshot, observer Observer, now func() time.Time) *Filter {
+	f := &Filter{observer: observer, services: message.NewServices(observer, now)}
 	if observer == nil {
-		observer = noObserver{}
+		f.observer = noObserver{}
 	}
-	if now == nil {
-		now = time.Now
-	}
-	f := &Filter{observer: observer, now: now}
 	s.users.Store(1)
 	f.current.Store(s)
 	return f
@@ -124,13 +99,6 @@ func (s *Snapshot) release() {
 	}
 }
 
-func (s *Snapshot) budget() time.Duration {
-	if s.MessageTimeBudget > 0 {
-		return s.MessageTimeBudget
-	}
-	return 30 * time.Second
-}
-
 // Role narrows what is done with mail from one socket.
 type Role uint8
 
@@ -151,20 +119,4 @@ func (f *Filter) SessionMaker(role Role) func(*milter.Conn) milter.Session {
 		}
 		return s
 	}
-}
-
-// log writes one note, unless it is for LogWhy and that is not set.
-func (s *Snapshot) log(jobID string, n policy.Note) {
-	if n.Why && !s.LogWhy || n.Success && !s.SyslogSuccess || n.Results && !s.LogResults {
-		return
-	}
-	if !s.Log.Enabled(context.Background(), n.Event.Level) {
-		return
-	}
-	text := n.Event.Text
-	if !n.Event.NoJob {
-		text = jobID + ": " + text
-	}
-	attrs := append(make([]slog.Attr, 0, len(n.Event.Attrs)+2), slog.String("event", n.Event.Name), slog.String("job", jobID))
-	s.Log.LogAttrs(context.Background(), n.Event.Level, text, append(attrs, n.Event.Attrs...)...)
 }

@@ -1,32 +1,16 @@
 package filter
 
-import (
-	"time"
-
-	"dojang/dkim"
-)
+import "dojang/internal/message"
 
 // Observer is told what happens, for metrics. Its methods are called from many
 // goroutines and must be quick.
 type Observer interface {
+	message.Observer
 	Connected()
 	Disconnected()
-	Signed(algorithm dkim.Algorithm, took time.Duration)
-	SigningFailed()
-	Verified(r dkim.Result)
-	KeyLookup(took time.Duration, failed bool)
-	TableError()
-	// Message is one message from its MAIL to its answer.
-	Message(outcome string, took time.Duration, bodyBytes int64)
 }
 
-type noObserver struct{}
+type noObserver struct{ message.Observer }
 
-func (noObserver) Connected()                           {}
-func (noObserver) Disconnected()                        {}
-func (noObserver) Signed(dkim.Algorithm, time.Duration) {}
-func (noObserver) SigningFailed()                       {}
-func (noObserver) Verified(dkim.Result)                 {}
-func (noObserver) KeyLookup(time.Duration, bool)        {}
-func (noObserver) TableError()                          {}
-func (noObserver) Message(string, time.Duration, int64) {}
+func (noObserver) Connected()    {}
+func (noObserver) Disconnected() {}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/milter"
 )
@@ -19,7 +20,7 @@ type session struct {
 	canSkip      bool
 	clientName   string
 	clientAddr   netip.Addr
-	message      *message // nil between messages
+	message      *message.Message // nil between messages
 }
 
 // Wish tells the server what this snapshot needs of the MTA (milter.Wisher).
@@ -84,7 +85,7 @@ func (s *session) Connect(host string, addr milter.ConnAddr) milter.Response {
 	if s.snapshot.PeerList == nil {
 		return milter.Continue
 	}
-	ctx, cancel := s.budget()
+	ctx, cancel := s.snapshot.Budget(s.conn.Context())
 	defer cancel()
 	peer, err := s.snapshot.PeerList.Match(ctx, host, s.clientAddr)
 	if err != nil {
@@ -105,13 +106,12 @@ func (s *session) Unknown(string) milter.Response { return milter.Continue }
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.endMessage()
 	s.filter.activity.Add(1)
-	s.message = s.filter.messages.get()
-	s.message.begin(s, withoutBrackets(addr))
+	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, message.All, withoutBrackets(addr))
 	return milter.Continue
 }
 
 func (s *session) Rcpt(addr string, _ []string) milter.Response {
-	s.message.addRecipient(withoutBrackets(addr))
+	s.message.AddRecipient(withoutBrackets(addr))
 	return milter.Continue
 }
 
@@ -120,59 +120,53 @@ func withoutBrackets(addr string) string {
 }
 
 func (s *session) Header(name, value []byte) milter.Response {
-	m := s.message
-	limit := s.snapshot.MaximumHeaderBytes
-	if m.overflow || limit > 0 && m.fields.Size()+len(name)+len(value) > limit {
-		m.overflow = true // the answer is given when the header ends
-		return milter.Continue
-	}
-	m.fields.Add(name, value, s.leadingSpace)
+	s.message.AddField(name, value, s.leadingSpace)
 	return milter.Continue
 }
 
 func (s *session) EndOfHeader() milter.Response {
-	m := s.message
-	m.working = true
-	m.decide(s)
-	m.working = false
-	if m.plan.Reply.Action == policy.Continue {
+	reply := s.message.Decide(message.Origin{
+		ClientName: s.clientName,
+		ClientAddr: s.clientAddr,
+		Macro:      s.conn.Macro,
+		SignOnly:   s.role == SignOnly,
+		VerifyOnly: s.role == VerifyOnly,
+	})
+	if reply.Action == policy.Continue {
 		return milter.Continue
 	}
-	response, quarantine := response(m.plan.Reply)
-	if quarantine != "" {
-		// The MTA takes a quarantine at the end of a message only.
-		m.quarantine = quarantine
-		return milter.Continue
-	}
-	s.answered(m.plan.Reply.Action.String())
-	return response
+	s.answered(reply)
+	return response(reply)
 }
 
 func (s *session) Body(chunk []byte) milter.Response {
 	m := s.message
-	m.bodyBytes += int64(len(chunk))
-	if s.canSkip && m.bodies.Satisfied() {
+	if s.canSkip && m.Satisfied() {
+		m.Skip(len(chunk))
 		return milter.Skip
 	}
-	m.working = true
-	m.bodies.Write(chunk)
-	m.working = false
-	if s.canSkip && m.bodies.Satisfied() {
+	m.Write(chunk)
+	if s.canSkip && m.Satisfied() {
 		return milter.Skip
 	}
 	return milter.Continue
 }
 
 func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
-	m := s.message
-	m.working = true
-	if m.plan == nil {
-		m.decide(s) // a message without a header
+	if !s.message.Decided() { // it has no header
+		if r := s.EndOfHeader(); r != milter.Continue {
+			return r
+		}
 	}
-	reply := m.finish(s, e)
-	m.working = false
-	r, _ := response(reply)
-	s.answered(reply.Action.String())
+	outcome := s.message.Finish()
+	reply := outcome.Reply
+	if err := apply(e, outcome); err != nil {
+		reply = s.editsFailed(err)
+	} else {
+		s.message.Leave(outcome)
+	}
+	s.answered(reply)
+	r := response(reply)
 	if r == milter.Continue {
 		r = milter.Accept // Compat(opendkim 2.11)
 	}
@@ -188,17 +182,15 @@ func (s *session) Close() {
 }
 
 // answered ends the message in hand and counts it.
-func (s *session) answered(outcome string) {
-	s.filter.observer.Message(outcome, s.filter.now().Sub(s.message.started), s.message.bodyBytes)
+func (s *session) answered(reply policy.Reply) {
+	s.message.Answered(reply.Action)
 	s.endMessage()
 }
 
-// endMessage drops whatever is left of a message. Nothing of it may reach the
-// next one.
+// endMessage drops whatever is left of a message.
 func (s *session) endMessage() {
 	if m := s.message; m != nil {
 		s.message = nil
-		m.end()
-		s.filter.messages.put(m)
+		m.End()
 	}
 }

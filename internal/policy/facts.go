@@ -83,4 +83,5 @@ type Note struct {
 	Why     bool // LogWhy
 	Success bool // SyslogSuccess
 	Results bool // LogResults
+	Once    bool // told once a process: it is about the MTA, not about the message
 }

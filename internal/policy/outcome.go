@@ -88,7 +88,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		return o
 	}
 	if f.macro("i") == "" {
-		o.tell(event.NoJobID())
+		o.Notes = append(o.Notes, Note{Event: event.NoJobID(), Once: true})
 	}
 	if p.Malformed || r.StrictHeaders && strictFault(f.Fields) {
 		r.malformed(o, f)
@@ -236,10 +236,11 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		r.addCanonicalized(o, f, v, judged)
 	}
 	r.Results.add(o, f, judged, atps, r.vbrMethod(f, v, judged))
-	decider := p.deciding(judged)
-	if decider == nil {
+	i := p.Deciding(v.Results)
+	if i < 0 {
 		return
 	}
+	decider := &judged[i]
 	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
 	r.tellDecision(o, decider, p.Scripted.Ends())
 	if p.Scripted.Ends() {
@@ -269,20 +270,20 @@ func (r *Rules) unsigned(o *Outcome, f *Facts, scripted bool) {
 	r.answer(o, reply)
 }
 
-// deciding is the signature that the message's fate follows: the first that
-// passes, else the first that was looked at, among those that count.
-func (p *Plan) deciding(judged []Judged) *Judged {
-	var first *Judged
-	for i := range judged {
-		j := &judged[i]
-		if !p.counts(j.Signature) {
+// Deciding is the index of the signature that the message's fate follows: the first that
+// passes, else the first that was looked at, among those that count; -1 for none.
+func (p *Plan) Deciding(results []dkim.Result) int {
+	first := -1
+	for i := range results {
+		r := &results[i]
+		if !p.counts(r.Signature) {
 			continue
 		}
-		if j.Status == dkim.StatusPass {
-			return j
+		if r.Status == dkim.StatusPass {
+			return i
 		}
-		if first == nil && j.Reason != dkim.ReasonTooManySignatures {
-			first = j
+		if first < 0 && r.Reason != dkim.ReasonTooManySignatures {
+			first = i
 		}
 	}
 	return first

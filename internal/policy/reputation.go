@@ -35,16 +35,17 @@ func (r *Rules) countsReputation(p *Plan) bool {
 func (r *Rules) countsRate(p *Plan) bool { return r.Reputation.Rates != nil && p.Verify }
 
 // AskReputation counts a message that AsksReputation is true for, and puts the
-// answers into its verdict. Body is the hash of its body.
-func (r *Rules) AskReputation(ctx context.Context, f *Facts, p *Plan, v *Verdict, body []byte) {
+// answers into its verdict. Body is the hash of its body. Unless it counts, the message
+// is judged as its domains' first, and forgotten.
+func (r *Rules) AskReputation(ctx context.Context, f *Facts, p *Plan, v *Verdict, body []byte, counts bool) {
 	m := reputation.Message{Domains: passing(v.Results), Spam: r.Reputation.isSpam(f)}
 	copy(m.Body[:], body)
 	if r.countsReputation(p) {
-		a := r.Reputation.Checker.Check(ctx, v.Now, m)
+		a := r.Reputation.Checker.Counting(counts).Check(ctx, v.Now, m)
 		v.Reputation = &a
 	}
 	if r.countsRate(p) {
-		a := r.Reputation.Rates.Check(ctx, v.Now, m)
+		a := r.Reputation.Rates.Counting(counts).Check(ctx, v.Now, m)
 		v.Rate = &a
 	}
 }

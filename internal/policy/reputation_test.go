@@ -118,7 +118,7 @@ func TestSpamCheck(t *testing.T) {
 	for header, want := range map[string]int64{"X-Spam-Flag: YES,\n very": 1, "X-Spam-Flag: NO": 0, "Subject: X-Spam-Flag: YES, very": 0} {
 		r.Reputation.Checker.Counter = new(reputation.Counter)
 		v := &Verdict{Now: time.Unix(1e9, 0), Results: []dkim.Result{result(dkim.ReasonNone)}}
-		r.AskReputation(t.Context(), &Facts{Fields: fieldsOf(t, header)}, &Plan{Verify: true}, v, nil)
+		r.AskReputation(t.Context(), &Facts{Fields: fieldsOf(t, header)}, &Plan{Verify: true}, v, nil, true)
 		if a := v.Reputation; a.Tally.Spam != want || a.Tally.Messages != 1 || a.Over != (want > 0) {
 			t.Errorf("%q: %+v", header, a)
 		}

@@ -58,6 +58,16 @@ type Message struct {
 	Spam    bool
 }
 
+// Counting returns a checker that counts where c does, or one that counts for nobody.
+func (c *Checker) Counting(counts bool) *Checker {
+	if counts {
+		return c
+	}
+	alone := *c
+	alone.Counter = new(Counter)
+	return &alone
+}
+
 // Check counts a message under each of its domains, up to the first that is over
 // its limits.
 func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {

@@ -1,4 +1,4 @@
-package filter
+package message
 
 import (
 	"dojang/dkim"
@@ -7,19 +7,19 @@ import (
 
 // screen shows the signatures to the ScreenPolicyScript, before their keys are
 // asked for. It reports whether the message goes on.
-func (m *message) screen(s *session) bool {
+func (m *Message) screen() bool {
 	x := m.plan.Scripted
 	if x == nil {
 		return true
 	}
-	x.LookupA = s.snapshot.Resolver.LookupA
+	x.LookupA = m.snapshot.Resolver.LookupA
 	if m.verifier != nil {
 		for i := range m.verifier.Len() {
 			x.Signatures = append(x.Signatures, policy.ScriptedSignature{Signature: m.verifier.Signature(i)})
 		}
 	}
 	goesOn := x.Screen(m.ctx)
-	s.tell(x.TakeNotes())
+	m.Tell(x.TakeNotes()...)
 	if !goesOn {
 		m.plan.Reply = x.Reply
 	}
@@ -27,7 +27,7 @@ func (m *message) screen(s *session) bool {
 }
 
 // wanted reports whether a key is for a signature that no script has ignored.
-func (m *message) wanted(q dkim.Query) bool {
+func (m *Message) wanted(q dkim.Query) bool {
 	x := m.plan.Scripted
 	if x == nil {
 		return true
@@ -42,7 +42,7 @@ func (m *message) wanted(q dkim.Query) bool {
 
 // runFinal runs the scripts of the message's end and returns the results that
 // count.
-func (m *message) runFinal(s *session, results []dkim.Result) []dkim.Result {
+func (m *Message) runFinal(results []dkim.Result) []dkim.Result {
 	x := m.plan.Scripted
 	if x == nil {
 		return results
@@ -50,7 +50,7 @@ func (m *message) runFinal(s *session, results []dkim.Result) []dkim.Result {
 	for i := range results {
 		x.Signatures[i].Result = &results[i]
 	}
-	ctx, cancel := s.budget()
+	ctx, cancel := m.snapshot.Budget(m.parent)
 	defer cancel()
 	before := len(m.plan.ExtraTags)
 	x.Final(ctx)

@@ -1,4 +1,4 @@
-package filter
+package message
 
 import (
 	"dojang/dkim"
@@ -6,19 +6,19 @@ import (
 
 // startQuestions asks for what the verdict depends on beside keys, in parallel
 // with them.
-func (m *message) startQuestions(s *session) {
-	for _, name := range s.snapshot.Rules.Questions(&m.facts, m.plan, m.verifier.Signatures()) {
+func (m *Message) startQuestions() {
+	for _, name := range m.snapshot.Rules.Questions(&m.facts, m.plan, m.verifier.Signatures()) {
 		m.questions = append(m.questions, keyAnswer{query: dkim.Query{Name: name}})
 	}
 	for i := range m.questions {
 		q, ctx := &m.questions[i], m.ctx
-		m.lookups.Go(func() { q.lookup(ctx, s) })
+		m.lookups.Go(func() { q.lookup(ctx, m) })
 	}
 }
 
 // questionsAnswered is what came of them, by their names, once the look-ups are
 // joined.
-func (m *message) questionsAnswered() map[string]dkim.KeyAnswer {
+func (m *Message) questionsAnswered() map[string]dkim.KeyAnswer {
 	if len(m.questions) == 0 {
 		return nil
 	}

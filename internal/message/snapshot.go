@@ -1,0 +1,111 @@
+// Package message is the way of one message, from its header to what is done with it:
+// it asks policy what to do, feeds header and body to signers and verifier, looks up
+// keys, runs scripts, and leaves reports, figures and copies. It decides nothing itself,
+// and knows no socket: the filter walks it step by step (Services.Begin), tools in one
+// call for a message that is there whole (Services.Whole).
+package message
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"log/slog"
+	"sync"
+	"time"
+
+	"dojang/internal/policy"
+	"dojang/internal/resolver"
+)
+
+// Snapshot is what messages are judged by: rules with their tables, resolver, log.
+// It does not change.
+type Snapshot struct {
+	Rules    *policy.Rules
+	Resolver resolver.Resolver
+	Log      *slog.Logger
+	Reporter Reporter // what messages leave to be done; nil for none
+
+	LogWhy        bool // tell the way to each decision
+	LogResults    bool // tell the result of each signature
+	SyslogSuccess bool // tell successful signing and verifying
+
+	TemporaryDirectory string        // where canonical headers and bodies are written; "": nowhere
+	MaximumHeaderBytes int           // 0: no limit
+	MessageTimeBudget  time.Duration // for look-ups; 0: 30 seconds
+	FixCRLF            bool
+	// FastRSA returns what checks signatures of a key faster than crypto/rsa does,
+	// nil when nothing does; see dkim.KeyRecord.VerifyRSA. It may be nil.
+	FastRSA func(*rsa.PublicKey) func(h crypto.Hash, digest, signature []byte) bool
+}
+
+// Budget returns a context in which everything that may wait for others must be done.
+func (s *Snapshot) Budget(parent context.Context) (context.Context, context.CancelFunc) {
+	length := s.MessageTimeBudget
+	if length <= 0 {
+		length = 30 * time.Second
+	}
+	b := newBudget(parent, length)
+	return b, b.end
+}
+
+// Effects are what a message may leave behind in the world beside its answer. The zero
+// Effects leave nothing.
+type Effects struct {
+	Reports        bool // failure reports are sent, diagnoses written
+	Statistics     bool // the message is recorded
+	TemporaryFiles bool // canonical texts are kept in files
+	Counters       bool // the message counts for the limits of its domains
+}
+
+// All is what the filter does.
+var All = Effects{Reports: true, Statistics: true, TemporaryFiles: true, Counters: true}
+
+// Services are what messages share that outlives a snapshot: clock, observer, parsed
+// keys, buffers.
+type Services struct {
+	now      func() time.Time
+	observer Observer
+	keys     keyCache
+	pool     sync.Pool
+	once     sync.Map // names of events that are told once
+}
+
+// NewServices returns Services. observer may be nil for none, now for the system's
+// clock.
+func NewServices(observer Observer, now func() time.Time) *Services {
+	if observer == nil {
+		observer = noObserver{}
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Services{now: now, observer: observer}
+}
+
+// Tell logs what there is to tell of a message, as far as the options ask for it.
+func (m *Message) Tell(notes ...policy.Note) {
+	for _, n := range notes {
+		if n.Once {
+			if _, told := m.services.once.LoadOrStore(n.Event.Name, nil); told {
+				continue
+			}
+		}
+		m.snapshot.log(m.facts.JobID, n)
+	}
+}
+
+// log writes one note, unless it is for LogWhy and that is not set.
+func (s *Snapshot) log(jobID string, n policy.Note) {
+	if n.Why && !s.LogWhy || n.Success && !s.SyslogSuccess || n.Results && !s.LogResults {
+		return
+	}
+	if !s.Log.Enabled(context.Background(), n.Event.Level) {
+		return
+	}
+	text := n.Event.Text
+	if !n.Event.NoJob {
+		text = jobID + ": " + text
+	}
+	attrs := append(make([]slog.Attr, 0, len(n.Event.Attrs)+2), slog.String("event", n.Event.Name), slog.String("job", jobID))
+	s.Log.LogAttrs(context.Background(), n.Event.Level, text, append(attrs, n.Event.Attrs...)...)
+}
