@@ -47,7 +47,7 @@ var below = map[string]string{
 	"internal/doctor":              "dkim header milter internal/config internal/keystore",
 	"internal/load":                "milter",
 	"internal/publish":             "internal/keyrecord internal/problem",
-	"internal/migrate":             "internal/dataset internal/keystore internal/problem",
+	"internal/migrate":             "internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem",
 }
 
 // TestImportsPointDown holds packages to the direction of the architecture.

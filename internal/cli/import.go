@@ -20,6 +20,7 @@ type importOptions struct {
 	dryRun, paths, replace bool
 	wrap                   []string // age recipients
 	multiple               bool     // some author has several keys
+	keys                   keystore.Options
 }
 
 // importCommand is `dojang import`.
@@ -80,15 +81,21 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 	if o.replace && o.to == "files" {
 		return exitf(exUsage, "--replace is for databases and scripts: move KeyTable and SigningTable away instead")
 	}
+	if len(o.wrap) > 0 {
+		if o.paths {
+			return exitf(exUsage, "--wrap is for keys that go into the tables: leave --paths away")
+		}
+		if _, err := keystore.Wrap(nil, o.wrap...); err != nil {
+			return exitf(exUsage, "--wrap: %s", err)
+		}
+	}
 	tables, problems, err := o.read(ctx, s)
 	if err != nil {
 		return err
 	}
-	if !o.paths && o.to != "files" {
-		problems = append(problems, tables.LoadKeys(o.progress(s, "reading keys", len(tables.Keys)))...)
-	}
-	if err := o.wrapKeys(&tables); err != nil {
-		return err
+	if !o.paths && o.to != "files" || len(o.wrap) > 0 {
+		loaded := tables.LoadKeys(o.keys, o.wrap, o.progress(s, "reading keys", len(tables.Keys)))
+		problems = append(problems, loaded...)
 	}
 	problems.Write(s.Err)
 	if problems.HasErrors() {
@@ -96,24 +103,6 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 	}
 	o.multiple = tables.Multiple()
 	return o.write(ctx, s, tables)
-}
-
-// wrapKeys makes keys unreadable for all but the holders of an age identity.
-func (o *importOptions) wrapKeys(t *migrate.Tables) error {
-	if len(o.wrap) == 0 {
-		return nil
-	}
-	for i := range t.Keys {
-		if t.Keys[i].Data == "" {
-			continue
-		}
-		wrapped, err := keystore.Wrap([]byte(t.Keys[i].Data), o.wrap...)
-		if err != nil {
-			return exitf(exUsage, "--wrap: %s", err)
-		}
-		t.Keys[i].Data = wrapped
-	}
-	return nil
 }
 
 // read gets the tables from the configuration, from flags, or from another filter.
@@ -131,10 +120,11 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 		in = f
 	}
 	var t migrate.Tables
+	var found problem.List
 	var err error
 	switch o.from {
 	case "rspamd":
-		t, err = migrate.FromRspamd(in, nil)
+		t, found, err = migrate.FromRspamd(in, migrate.Files{})
 	case "dkimpy-milter", "dkimpy":
 		t, err = migrate.FromDkimpy(in)
 	case "amavis":
@@ -145,7 +135,7 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 	if err != nil {
 		return t, nil, exitf(exDataErr, "%s: %s", o.from, err)
 	}
-	return t, nil, nil
+	return t, found, nil
 }
 
 func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables, problem.List, error) {
@@ -153,6 +143,10 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return migrate.Tables{}, nil, &exitError{code: exConfig}
+	}
+	var err error
+	if o.keys, err = keystore.ToolOptions(c.KeyIdentities.Value); err != nil {
+		return migrate.Tables{}, nil, exitf(exConfig, "KeyIdentities: %s", err)
 	}
 	if o.keyTable == "" {
 		o.keyTable = c.KeyTable.Value
@@ -173,7 +167,7 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 		return migrate.Tables{}, nil, exitf(exNoInput, "SigningTable: %s", err)
 	}
 	defer signing.Close()
-	t, found, err := migrate.FromSets(ctx, keys, signing)
+	t, found, err := migrate.FromSets(ctx, keys, signing, o.keys)
 	if err != nil {
 		return t, found, exitf(exDataErr, "%s", err)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,10 +14,8 @@ import (
 func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
 	scheme, _, _ := strings.Cut(o.to, ":")
 	switch {
-	case scheme == "dsn":
-		return o.intoSQL(ctx, s, t)
-	case strings.HasPrefix(scheme, "redis") && o.to != "redis":
-		return o.intoRedis(ctx, s, t)
+	case scheme == "dsn" || strings.HasPrefix(scheme, "redis") && o.to != "redis":
+		return o.intoDatabase(ctx, s, t)
 	case o.dryRun:
 		fmt.Fprintf(s.Out, "%s would go to %s\n", rowsOf(t), o.to)
 		return nil
@@ -35,6 +34,45 @@ func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) 
 		return o.writeFiles(s, t)
 	}
 	return exitf(exUsage, "--to is sql, ldif, redis, files, or a URL that begins with dsn: or redis:, not %q", o.to)
+}
+
+// rowsOf says how much is imported.
+func rowsOf(t migrate.Tables) string {
+	return fmt.Sprintf("%d keys and %d rows of the SigningTable", len(t.Keys), len(t.Signing))
+}
+
+// intoDatabase fills a database, and tells what became of the rows.
+func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.Tables) error {
+	var progress func(int)
+	n, err := t.Write(ctx, migrate.Target{URL: o.to, DryRun: o.dryRun, Replace: o.replace, Progress: func(done, all int) {
+		if progress == nil {
+			progress = o.progress(s, "writing", all)
+		}
+		progress(done)
+	}})
+	var failure *migrate.Failure
+	switch {
+	case errors.As(err, &failure):
+		code := map[migrate.Kind]int{migrate.Unavailable: exUnavailable, migrate.BadTarget: exUsage, migrate.BadRow: exDataErr}[failure.Kind]
+		return exitf(code, "--to: %s", withHint(err))
+	case err != nil:
+		return exitf(exUnavailable, "%s", err)
+	case o.dryRun:
+		fmt.Fprintf(s.Out, "%s would go to %s: %s%s\n", rowsOf(t), withoutPassword(o.to), n, n.Told())
+		if n.Refused() {
+			fmt.Fprintln(s.Out, "because of the changed ones nothing is written without --replace")
+		}
+		return nil
+	case n.Refused():
+		return exitf(exDataErr, "nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.Changed(), n.Told())
+	}
+	fmt.Fprintf(s.Err, "%s written: %s\n", rowsOf(t), n)
+	if strings.HasPrefix(o.to, "dsn:") {
+		o.say(s, migrate.SQLOptions(o.to))
+	} else {
+		o.say(s, migrate.RedisOptions(o.to))
+	}
+	return nil
 }
 
 // say prints the lines for opendkim.conf where they do not mix with a script.

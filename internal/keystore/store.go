@@ -227,7 +227,7 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 	if failure != nil {
 		return nil, st, failure
 	}
-	signer, err := LoadPrivateKey(data)
+	signer, err := LoadPrivateKey(data.Plain)
 	if err != nil {
 		failure := cantLoad(name, source, err.Error(), err)
 		if source == inline {
@@ -258,25 +258,43 @@ func (s *Store) read(name string, row Row) (*SigningKey, stamp, error) {
 	return key, st, nil
 }
 
-// data returns a row's key as it stands in its file or in the row.
-func (s *Store) data(name string, row Row) (data []byte, source string, st stamp, err error) {
+// data returns a row's key as it stands in its file or in the row, and unwrapped.
+func (s *Store) data(name string, row Row) (data Data, source string, st stamp, err error) {
 	at := s.o.Locate(row.Key)
 	source = at.String()
 	if at.Path == "" {
-		data = []byte(row.Key)
-	} else if data, st, err = s.file(name, at); err != nil {
-		return nil, source, st, err
+		data.Stored = []byte(row.Key)
+	} else if data.Stored, st, err = s.file(name, at); err != nil {
+		return data, source, st, err
 	}
-	if s.o.Unwrap != nil {
-		plain, wrapped, err := s.o.Unwrap(data)
-		if err != nil {
-			return nil, source, st, &Error{Name: name, Text: "key " + problem.Quote(name) + " cannot be unwrapped: " + err.Error(), Err: err}
-		}
-		if wrapped {
-			data = plain
-		}
+	data.Plain = data.Stored
+	if s.o.Unwrap == nil {
+		return data, source, st, nil
+	}
+	plain, wrapped, err := s.o.Unwrap(data.Stored)
+	if err != nil {
+		return data, source, st, &Error{Name: name, Text: "key " + problem.Quote(name) + " cannot be unwrapped: " + err.Error(), Err: err}
+	}
+	if wrapped {
+		data.Plain = plain
 	}
 	return data, source, st, nil
+}
+
+// Data is the text of a key.
+type Data struct {
+	Stored []byte // as it stands in its file or row
+	Plain  []byte // unwrapped
+}
+
+// Read returns the text of a row's key, which is one that can be signed with.
+// Errors are *Error.
+func (s *Store) Read(name string, row Row) (Data, error) {
+	if _, _, err := s.read(name, row); err != nil {
+		return Data{}, err
+	}
+	data, _, _, err := s.data(name, row)
+	return data, err
 }
 
 // file reads a key file after its safety is looked at.

@@ -5,34 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// add puts a key and the domain that it signs for into the tables.
-func (t *Tables) add(author, domain, selector, path string) {
-	name := selector + "._domainkey." + strings.TrimPrefix(author, ".")
-	for i := 2; t.has(name); i++ {
-		name = fmt.Sprintf("%s._domainkey.%s-%d", selector, domain, i)
+// add puts a key into the tables, and the authors that are signed for with it.
+func (t *Tables) add(k Key, authors ...string) {
+	name := k.Selector + "._domainkey." + strings.TrimPrefix(authors[0], ".")
+	k.Name = name
+	for i := 2; t.taken(k); i++ {
+		k.Name = fmt.Sprintf("%s-%d", name, i)
 	}
-	t.Keys = append(t.Keys, Key{Name: name, Domain: domain, Selector: selector, Path: path})
-	for i := range t.Signing {
-		if t.Signing[i].Author == author {
-			t.Signing[i].Key += "," + name
-			return
-		}
+	if !slices.Contains(t.Keys, k) {
+		t.Keys = append(t.Keys, k)
 	}
-	t.Signing = append(t.Signing, Signing{Author: author, Key: name})
+	signing := t.signer()
+	for _, author := range authors {
+		signing.add(author, k.Name, "")
+	}
 }
 
-func (t *Tables) has(name string) bool {
-	for _, k := range t.Keys {
-		if k.Name == name {
-			return true
-		}
-	}
-	return false
+// taken reports whether another key has the name.
+func (t *Tables) taken(k Key) bool {
+	return slices.ContainsFunc(t.Keys, func(have Key) bool { return have.Name == k.Name && have != k })
 }
 
 // showkeys is a line of `amavisd showkeys`:
@@ -56,7 +52,7 @@ func FromAmavis(r io.Reader) (Tables, error) {
 		if strings.Contains(author[1:], "*") || domain != "%" && strings.HasPrefix(domain, ".") {
 			return t, fmt.Errorf("no signature can have d=%.256s: take that dkim_key out, or write example.com or *.example.com", m[2])
 		}
-		t.add(author, domain, m[1], m[3])
+		t.add(Key{Domain: domain, Selector: m[1], Path: m[3]}, author)
 	}
 	if s.Err() == nil && len(t.Keys) == 0 {
 		return t, errors.New("there is no line like \"; key#1 2048 bits, s=SELECTOR, d=DOMAIN, /PATH\": give it what `amavisd showkeys` prints")
@@ -64,9 +60,9 @@ func FromAmavis(r io.Reader) (Tables, error) {
 	return t, s.Err()
 }
 
-// FromDkimpy reads the configuration of dkimpy-milter: Domain, Selector,
-// KeyFile, SelectorEd25519 and KeyFileEd25519. Its KeyTable and SigningTable are
-// OpenDKIM's already.
+// FromDkimpy reads the configuration of dkimpy-milter: Domain, SubDomains,
+// Selector, KeyFile, SelectorEd25519 and KeyFileEd25519. Its KeyTable and
+// SigningTable are OpenDKIM's already.
 func FromDkimpy(r io.Reader) (Tables, error) {
 	set := map[string]string{}
 	s := bufio.NewScanner(r)
@@ -85,11 +81,15 @@ func FromDkimpy(r io.Reader) (Tables, error) {
 	var t Tables
 	for _, domain := range strings.FieldsFunc(set["domain"], func(c rune) bool { return c == ',' || c == ' ' }) {
 		domain = strings.ToLower(domain)
+		authors := []string{domain}
+		if isYes(set["subdomains"]) {
+			authors = append(authors, "."+domain)
+		}
 		if set["keyfile"] != "" && set["selector"] != "" {
-			t.add(domain, domain, set["selector"], set["keyfile"])
+			t.add(Key{Domain: domain, Selector: set["selector"], Path: set["keyfile"]}, authors...)
 		}
 		if set["keyfileed25519"] != "" && set["selectored25519"] != "" {
-			t.add(domain, domain, set["selectored25519"], set["keyfileed25519"])
+			t.add(Key{Domain: domain, Selector: set["selectored25519"], Path: set["keyfileed25519"]}, authors...)
 		}
 	}
 	if len(t.Keys) == 0 {
@@ -98,56 +98,13 @@ func FromDkimpy(r io.Reader) (Tables, error) {
 	return t, nil
 }
 
-// FromRspamd reads rspamd's dkim_signing.conf: the domains of its "domain" block,
-// each with selector and path, or "selectors". Where only the pattern of paths is
-// given, glob finds the keys: nil looks at the file system.
-func FromRspamd(r io.Reader, glob func(pattern string) ([]string, error)) (Tables, error) {
-	text, err := io.ReadAll(io.LimitReader(r, 1<<20))
-	if err != nil {
-		return Tables{}, err
+// isYes is a switch of dkimpy-milter or rspamd that is on.
+func isYes(value string) bool {
+	switch strings.ToLower(value) {
+	case "yes", "true", "on", "1":
+		return true
 	}
-	root, err := parseUCL(string(text))
-	if err != nil {
-		return Tables{}, err
-	}
-	if inner, ok := root.blocks["dkim_signing"]; ok {
-		root = inner
-	}
-	var t Tables
-	if domains := root.blocks["domain"]; domains != nil {
-		for _, name := range domains.order {
-			rspamdDomain(&t, name, domains.blocks[name], root)
-		}
-	}
-	if pattern := root.values["path"]; len(t.Keys) == 0 && strings.Contains(pattern, "$domain") {
-		if err := rspamdPattern(&t, pattern, root.values["selector"], glob); err != nil {
-			return t, err
-		}
-	}
-	if len(t.Keys) == 0 {
-		return t, errors.New("it names no key: neither domain { NAME { selector, path } } nor a path with $domain under which there are files")
-	}
-	return t, nil
-}
-
-func rspamdDomain(t *Tables, domain string, b, root *block) {
-	domain = strings.ToLower(domain)
-	pairs := []*block{b}
-	if inner := b.blocks["selectors"]; inner != nil {
-		pairs = nil
-		for _, name := range inner.order {
-			pairs = append(pairs, inner.blocks[name])
-		}
-	}
-	for _, p := range pairs {
-		selector, path := first(p.values["selector"], root.values["selector"], "dkim"), first(p.values["path"], root.values["path"])
-		signed := domain
-		if domain == "*" { // all that have no block of their own
-			signed = "%"
-		}
-		path = strings.NewReplacer("$domain", signed, "$selector", selector).Replace(path)
-		t.add(domain, signed, selector, path)
-	}
+	return false
 }
 
 func first(values ...string) string {
@@ -157,24 +114,4 @@ func first(values ...string) string {
 		}
 	}
 	return ""
-}
-
-// rspamdPattern finds the keys that a path such as
-// /var/lib/rspamd/dkim/$domain.$selector.key stands for.
-func rspamdPattern(t *Tables, pattern, selector string, glob func(string) ([]string, error)) error {
-	if glob == nil {
-		glob = filepath.Glob
-	}
-	selector = first(selector, "dkim")
-	pattern = strings.ReplaceAll(pattern, "$selector", selector)
-	paths, err := glob(strings.ReplaceAll(pattern, "$domain", "*"))
-	if err != nil {
-		return err
-	}
-	before, after, _ := strings.Cut(pattern, "$domain")
-	for _, path := range paths {
-		domain := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(path, before), after))
-		t.add(domain, domain, selector, path)
-	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -37,67 +36,91 @@ type Tables struct {
 	Signing []Signing
 }
 
-// FromSets reads a KeyTable and a SigningTable that are held in memory. Patterns
-// that only refile: can answer are problems.
-func FromSets(ctx context.Context, keyTable, signingTable dataset.Set) (Tables, problem.List, error) {
+// FromSets reads a KeyTable and a SigningTable of any type that can list its rows.
+// options say where keys are. Patterns that only refile: can answer are problems.
+func FromSets(ctx context.Context, keyTable, signingTable dataset.Set, options keystore.Options) (Tables, problem.List, error) {
 	var t Tables
 	var problems problem.List
-	keys, ok1 := keyTable.(dataset.Local)
-	signing, ok2 := signingTable.(dataset.Local)
-	if !ok1 || !ok2 {
-		return t, nil, errors.New("only tables in files or lists can be moved: these are in a database already")
-	}
-	err := keys.Walk(ctx, func(e dataset.Entry) error {
-		row, err := keystore.ParseRow(e.Values)
-		if err != nil {
-			problems.Addf(problem.Error, keys.Source(), e.Line, "KeyTable", "", "%s", err)
+	err := keystore.Rows(ctx, keyTable, "", func(r keystore.TableRow) error {
+		if r.Err != nil {
+			problems.Addf(problem.Error, sourceOf(keyTable), r.Line, "KeyTable", "", "%s", r.Err)
 			return nil
 		}
-		k := Key{Name: e.Key, Domain: row.Domain, Selector: row.Selector}
-		if row.Algorithm != 0 {
-			k.Algorithm = row.Algorithm.String()
+		k := Key{Name: r.Name, Domain: r.Domain, Selector: r.Selector}
+		if r.Algorithm != 0 {
+			k.Algorithm = r.Algorithm.String()
 		}
-		if isPath(row.Key) {
-			k.Path = row.Key
+		if options.Locate(r.Key).Path != "" {
+			k.Path = r.Key
 		} else {
-			k.Data = row.Key
+			k.Data = r.Key
 		}
 		t.Keys = append(t.Keys, k)
 		return nil
 	})
 	if err != nil {
-		return t, problems, err
+		return t, problems, unlisted("KeyTable", err)
 	}
-	rows := map[string]int{} // by author
-	err = signing.Walk(ctx, func(e dataset.Entry) error {
+	signing := t.signer()
+	err = dataset.Walk(ctx, signingTable, func(e dataset.Entry) error {
 		author, err := exactKey(e.Key)
 		if err != nil {
-			problems.Addf(problem.Error, signing.Source(), e.Line, "SigningTable", "keep this row in a refile: table, or write it for each domain", "%s", err)
+			problems.Addf(problem.Error, sourceOf(signingTable), e.Line, "SigningTable", "keep this row in a refile: table, or write it for each domain", "%s", err)
 			return nil
 		}
-		row := Signing{Author: author}
+		key, identity := "", ""
 		if len(e.Values) > 0 {
-			row.Key = e.Values[0]
+			key, identity = e.Values[0], strings.Join(e.Values[1:], ":")
 		}
-		if len(e.Values) > 1 {
-			row.Identity = strings.Join(e.Values[1:], ":")
-		}
-		// A table has one row an author: with MultipleSignatures it names all keys.
-		if i, ok := rows[author]; ok {
-			if names := strings.Split(t.Signing[i].Key, ","); !slices.Contains(names, row.Key) {
-				t.Signing[i].Key += "," + row.Key
-			}
-			return nil
-		}
-		rows[author] = len(t.Signing)
-		t.Signing = append(t.Signing, row)
+		signing.add(author, key, identity)
 		return nil
 	})
-	return t, problems, err
+	if err != nil {
+		return t, problems, unlisted("SigningTable", err)
+	}
+	return t, problems, nil
 }
 
-func isPath(key string) bool {
-	return strings.HasPrefix(key, "/") || strings.HasPrefix(key, "./") || strings.HasPrefix(key, "../")
+func sourceOf(set dataset.Set) string {
+	if local, ok := set.(dataset.Local); ok {
+		return local.Source()
+	}
+	return ""
+}
+
+func unlisted(option string, err error) error {
+	if errors.Is(err, dataset.ErrNoWalk) {
+		return fmt.Errorf("%s: %w: it can only be asked for one name at a time", option, err)
+	}
+	return err
+}
+
+// signer adds to a SigningTable, which has one row an author: with
+// MultipleSignatures it names all keys.
+type signer struct {
+	t    *Tables
+	rows map[string]int // by author
+}
+
+func (t *Tables) signer() signer {
+	s := signer{t, map[string]int{}}
+	for i, row := range t.Signing {
+		s.rows[row.Author] = i
+	}
+	return s
+}
+
+func (s signer) add(author, key, identity string) {
+	i, ok := s.rows[author]
+	if !ok {
+		s.rows[author] = len(s.t.Signing)
+		s.t.Signing = append(s.t.Signing, Signing{Author: author, Key: key, Identity: identity})
+		return
+	}
+	row := &s.t.Signing[i]
+	if !slices.Contains(strings.Split(row.Key, ","), key) {
+		row.Key += "," + key
+	}
 }
 
 // exactKey turns a pattern into the key under which SigningTable is asked for the
@@ -119,29 +142,40 @@ func exactKey(pattern string) (string, error) {
 	return "", fmt.Errorf("the pattern %.256q has no counterpart in a table without patterns", pattern)
 }
 
-// LoadKeys replaces paths by what is in the files, so that the tables hold the
-// keys themselves. progress is told how many are read.
-func (t *Tables) LoadKeys(progress func(done int)) problem.List {
+// LoadKeys replaces paths by what is in the files, so that the tables hold the keys
+// themselves, and tells of those that nothing could sign with. Keys that are
+// wrapped stay so, unless recipients (of age) are named: then all are wrapped for
+// them. progress is told how many are read; it may be nil.
+func (t *Tables) LoadKeys(options keystore.Options, recipients []string, progress func(done int)) problem.List {
 	var problems problem.List
+	store := keystore.New(nil, options)
 	for i := range t.Keys {
 		k := &t.Keys[i]
-		if k.Path == "" || strings.Contains(k.Path, "%") {
-			continue
+		if !strings.Contains(k.location(), "%") {
+			if err := k.load(store, recipients); err != nil {
+				problems.Addf(problem.Error, k.Path, 0, "", "", "key %s: %s", problem.Quote(k.Name), err)
+			}
 		}
-		data, err := os.ReadFile(k.Path)
-		if err == nil {
-			_, err = keystore.LoadPrivateKey(data)
-		}
-		if err != nil {
-			problems.Addf(problem.Error, k.Path, 0, "", "", "key %s: %s", problem.Quote(k.Name), err)
-			continue
-		}
-		k.Data, k.Path = string(data), ""
 		if progress != nil {
 			progress(i + 1)
 		}
 	}
 	return problems
+}
+
+func (k *Key) load(store *keystore.Store, recipients []string) error {
+	data, err := store.Read(k.Name, keystore.Row{Domain: k.Domain, Selector: k.Selector, Key: k.location()})
+	if err != nil {
+		return err
+	}
+	text := string(data.Stored)
+	if len(recipients) > 0 {
+		if text, err = keystore.Wrap(data.Plain, recipients...); err != nil {
+			return err
+		}
+	}
+	k.Data, k.Path = text, ""
+	return nil
 }
 
 // Multiple reports whether some author has several keys, which needs
@@ -154,6 +188,14 @@ func (t *Tables) Multiple() bool {
 func (k Key) location() string {
 	if k.Data != "" {
 		return k.Data
+	}
+	return k.Path
+}
+
+// column is that as one line, for a table that has no more.
+func (k Key) column() string {
+	if k.Data != "" {
+		return keystore.Column([]byte(k.Data))
 	}
 	return k.Path
 }

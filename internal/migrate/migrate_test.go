@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/internal/dataset"
+	"dojang/internal/keystore"
+	"dojang/internal/problem"
 )
 
 func TestPatternsBecomeKeys(t *testing.T) {
@@ -32,7 +35,7 @@ func TestFromSets(t *testing.T) {
 		}
 		return set
 	}
-	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,*@example.com=k2,x*@example.com=k2"))
+	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,*@example.com=k2,x*@example.com=k2"), keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +97,7 @@ func TestFromDkimpy(t *testing.T) {
 
 func TestFromRspamd(t *testing.T) {
 	rows := func(text string, files ...string) []string {
-		tables, err := FromRspamd(strings.NewReader(text), func(string) ([]string, error) { return files, nil })
+		tables, _, err := FromRspamd(strings.NewReader(text), Files{Glob: func(string) ([]string, error) { return files, nil }})
 		if err != nil {
 			return []string{err.Error()}
 		}
@@ -134,6 +137,112 @@ domain {
 	}
 }
 
+// TestWhoIsSigned asks the imported tables who is signed for, as the filter does:
+// what rspamd 3.4 (lua_dkim_tools.lua) and dkimpy-milter 1.2.3 (get_identities_sign)
+// choose for the same authors.
+func TestWhoIsSigned(t *testing.T) {
+	files := Files{
+		Glob: func(pattern string) ([]string, error) {
+			if pattern != "/d/*.dkim.key" {
+				return nil, nil
+			}
+			return []string{"/d/glob.example.dkim.key", "/d/mapped.example.dkim.key"}, nil
+		},
+		Read: func(path string) ([]byte, error) {
+			return []byte(map[string]string{
+				"/m/selectors": "# comment\nmapped.example  s2026 # since May\n\nboth.example sb\n",
+				"/m/paths":     "both.example /m/$domain-$selector.key\n",
+				"/m/signing":   "*@table.example tk\nboss@table.example bk\n*@any.example %\n*@*.sub.example sk\n",
+				"/m/keys":      "tk table.example:s:/k/t\nbk table.example:/k/b\nany.example %:s:/k/%\nsk sub.example:s:/k/s\n",
+			}[path]), nil
+		},
+	}
+	const pattern = "path = \"/d/$domain.$selector.key\"; selector = \"dkim\";\n"
+	for name, c := range map[string]struct {
+		from, text string
+		want       map[string]string // author to "domain selector path", "" for unsigned
+		warnings   int
+	}{
+		"use_esld is the default": {"rspamd", `domain { example.com { path = "/k"; selector = "s"; } }`,
+			map[string]string{"a@example.com": "example.com s /k", "a@deep.sub.example.com": "example.com s /k", "a@notexample.com": "", "a@com": ""}, 0},
+		"use_esld off": {"rspamd", `use_esld = false; domain { example.com { path = "/k"; selector = "s"; } sub.example.com { path = "/l"; selector = "t"; } }`,
+			map[string]string{"a@example.com": "example.com s /k", "a@sub.example.com": "sub.example.com t /l", "a@deep.sub.example.com": ""}, 0},
+		"use_esld never asks for a subdomain": {"rspamd", `domain { example.co.uk { path = "/k"; selector = "s"; } sub.example.co.uk { path = "/l"; selector = "t"; } }`,
+			map[string]string{"a@sub.example.co.uk": "example.co.uk s /k", "a@co.uk": ""}, 1},
+		"maps": {"rspamd", pattern + `selector_map = "/m/selectors"; path_map = "file:///m/paths"; domain { both.example { selector = "old"; } }`,
+			map[string]string{"a@mapped.example": "mapped.example s2026 /d/mapped.example.s2026.key", "a@x.both.example": "both.example sb /m/both.example-sb.key", "a@glob.example": "glob.example dkim /d/glob.example.dkim.key", "a@none.example": ""}, 0},
+		"maps in place": {"rspamd", `path = "/d/$domain"; selector_map = [ "a.example sa", "b.example sb" ];`,
+			map[string]string{"u@a.example": "a.example sa /d/a.example", "u@x.b.example": "b.example sb /d/b.example", "u@c.example": ""}, 0},
+		"no fallback": {"rspamd", pattern + `try_fallback = false; domain { a.example { selector = "s"; path = "/k"; } }`,
+			map[string]string{"u@a.example": "a.example s /k", "u@glob.example": ""}, 0},
+		"a map without a path": {"rspamd", `selector_map [ "a.example sa" ] domain { b.example { selector = s; path = "/k" } }`,
+			map[string]string{"u@a.example": "", "u@b.example": "b.example s /k"}, 1},
+		"tables": {"rspamd", `selector = "default"; signing_table = "/m/signing"; key_table = "glob;/m/keys";`,
+			map[string]string{"u@table.example": "table.example s /k/t", "boss@table.example": "table.example default /k/b", "u@any.example": "any.example s /k/any.example", "u@x.sub.example": "sub.example s /k/s", "u@x.table.example": ""}, 0},
+		"tables in place": {"rspamd", `signing_table = [ "*@a.example k" ]; key_table = [ "k a.example:s:/k/a" ];`,
+			map[string]string{"u@a.example": "a.example s /k/a", "u@x.a.example": ""}, 0},
+		"SubDomains": {"dkimpy", "Domain a.example,b.example\nSubDomains yes\nSelector s\nKeyFile /k\n",
+			map[string]string{"u@a.example": "a.example s /k", "u@x.y.b.example": "b.example s /k", "u@xa.example": ""}, 0},
+		"no SubDomains": {"dkimpy", "Domain a.example\nSubDomains no\nSelector s\nKeyFile /k\n",
+			map[string]string{"u@a.example": "a.example s /k", "u@x.a.example": ""}, 0},
+	} {
+		var tables Tables
+		var problems problem.List
+		var err error
+		if c.from == "rspamd" {
+			tables, problems, err = FromRspamd(strings.NewReader(c.text), files)
+		} else {
+			tables, err = FromDkimpy(strings.NewReader(c.text))
+		}
+		if err != nil || len(problems) != c.warnings || problems.HasErrors() {
+			t.Errorf("%s: %v, %v", name, err, problems)
+			continue
+		}
+		for author, want := range c.want {
+			if got := signedBy(t, tables, author); got != want {
+				t.Errorf("%s: %s is signed by %q, want %q", name, author, got, want)
+			}
+		}
+	}
+}
+
+// signedBy looks an author up in the tables as they are written to files.
+func signedBy(t *testing.T, tables Tables, author string) string {
+	t.Helper()
+	var keyText, signingText strings.Builder
+	if err := tables.WriteFlat(&keyText, &signingText); err != nil {
+		t.Fatal(err)
+	}
+	open := func(text string) dataset.Set {
+		path := filepath.Join(t.TempDir(), "table")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, err := dataset.Open(t.Context(), "file:"+path, dataset.Options{FoldCase: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	user, host, _ := strings.Cut(author, "@")
+	name := ""
+	err := dataset.SigningLookup(t.Context(), open(signingText.String()), user, host, 2, false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
+	if errors.Is(err, dataset.ErrNotFound) {
+		return ""
+	}
+	if name == "%" {
+		name = host
+	}
+	row, err := keystore.New(open(keyText.String()), keystore.Options{}).Row(t.Context(), name)
+	if err == nil {
+		row, err = row.ForSender(host)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", author, err)
+	}
+	return row.Domain + " " + row.Selector + " " + row.Key
+}
+
 func TestWriters(t *testing.T) {
 	tables := Tables{
 		Keys:    []Key{{Name: "k'1", Domain: "example.com", Selector: "s", Data: "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n"}},
@@ -163,7 +272,7 @@ func TestWriters(t *testing.T) {
 
 func TestLoadKeysTellsWhatIsMissing(t *testing.T) {
 	tables := Tables{Keys: []Key{{Name: "k", Path: filepath.Join(t.TempDir(), "gone")}}}
-	if problems := tables.LoadKeys(nil); !problems.HasErrors() {
+	if problems := tables.LoadKeys(keystore.Options{}, nil, nil); !problems.HasErrors() {
 		t.Error("a missing key is no problem")
 	}
 }

@@ -23,7 +23,7 @@ func (p Pair) Key() string { return p.Hash + ":" + p.Field }
 func (t Tables) Pairs() []Pair {
 	var pairs []Pair
 	for _, k := range t.Keys {
-		value := k.Domain + ":" + k.Selector + ":" + oneLineKey(k.location())
+		value := k.Domain + ":" + k.Selector + ":" + k.column()
 		if k.Algorithm != "" {
 			value += ":" + k.Algorithm
 		}

@@ -11,7 +11,11 @@ type block struct {
 	values map[string]string
 	blocks map[string]*block
 	order  []string // of blocks
+	items  []string // of a list of words
 }
+
+// names reports whether the section has a value or a block of that name.
+func (b *block) names(name string) bool { return b.values[name] != "" || b.blocks[name] != nil }
 
 func newBlock() *block { return &block{values: map[string]string{}, blocks: map[string]*block{}} }
 
@@ -83,6 +87,7 @@ func (p *uclParser) block(b *block, depth int) error {
 				return err
 			}
 		case ";", "}", "]", ",", "":
+			b.items = append(b.items, name)
 		default:
 			b.values[strings.ToLower(name)] = unquoteUCL(p.next())
 		}

@@ -6,12 +6,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"dojang/internal/keystore"
 )
 
 // WriteFlat writes the rows of a KeyTable and of a SigningTable of type file:.
 func (t Tables) WriteFlat(keyTable, signingTable io.Writer) error {
 	for _, k := range t.Keys {
-		row := fmt.Sprintf("%s %s:%s:%s", k.Name, k.Domain, k.Selector, oneLineKey(k.location()))
+		row := fmt.Sprintf("%s %s:%s:%s", k.Name, k.Domain, k.Selector, k.column())
 		if k.Algorithm != "" {
 			row += ":" + k.Algorithm
 		}
@@ -31,20 +33,6 @@ func (t Tables) WriteFlat(keyTable, signingTable io.Writer) error {
 	return nil
 }
 
-// oneLineKey turns PEM into the base64 that a row can hold.
-func oneLineKey(key string) string {
-	if !strings.Contains(key, "-----BEGIN") {
-		return strings.TrimSpace(key)
-	}
-	var b strings.Builder
-	for line := range strings.Lines(key) {
-		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-----") {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
-
 // The names of the SQL tables.
 const (
 	keysTable    = "dkim_keys"
@@ -59,7 +47,7 @@ func (t Tables) Statements() (create []string, rows []Row) {
 		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author))",
 	}
 	for _, k := range t.Keys {
-		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, oneLineKey(k.location()), k.Algorithm}})
+		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, k.column(), k.Algorithm}})
 	}
 	for _, s := range t.Signing {
 		rows = append(rows, Row{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
@@ -117,7 +105,7 @@ func (r Row) Select(n int, numbered bool) string {
 // the same in PEM and in base64.
 func (r Row) Differences(stored []string) (columns []string) {
 	for i, v := range r.Values {
-		if v != stored[i] && v != oneLineKey(stored[i]) {
+		if v != stored[i] && (r.Columns[i] != "private_key" || v != keystore.Column([]byte(stored[i]))) {
 			columns = append(columns, r.Columns[i])
 		}
 	}

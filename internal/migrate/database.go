@@ -1,4 +1,4 @@
-package cli
+package migrate
 
 import (
 	"context"
@@ -13,36 +13,76 @@ import (
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/redisset"
 	"dojang/internal/dataset/sqlset"
-	"dojang/internal/migrate"
 	"dojang/internal/problem"
 )
 
-// importBatch is how many rows are asked for at once.
-const importBatch = 200
+// batchRows is how many rows are asked for at once.
+const batchRows = 200
 
-// rowsOf says how much is imported.
-func rowsOf(t migrate.Tables) string {
-	return fmt.Sprintf("%d keys and %d rows of the SigningTable", len(t.Keys), len(t.Signing))
+// Target is a database that tables go into.
+type Target struct {
+	URL     string // dsn:... or redis:...
+	DryRun  bool   // tell what would be, and write nothing
+	Replace bool   // write over rows that are there with other values
+	// Progress is told how many rows are written; nil for nobody.
+	Progress func(done, all int)
 }
 
-// tally is what became of the rows, or would.
-type tally struct {
+// Kind is what failed of an import.
+type Kind uint8
+
+// The kinds of failures.
+const (
+	Unavailable Kind = iota // the database could not be asked, or ended it
+	BadTarget               // no such target, or none that can be written
+	BadRow                  // the database refused a row
+)
+
+// Failure is why nothing, or not all, was written.
+type Failure struct {
+	Kind Kind
+	Err  error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+func failf(kind Kind, format string, args ...any) error {
+	return &Failure{kind, fmt.Errorf(format, args...)}
+}
+
+// Write writes the tables into the target's database. Where a row is there with
+// other values, nothing is written without Replace: Tally.Stays tells.
+func (t Tables) Write(ctx context.Context, to Target) (*Tally, error) {
+	if to.Progress == nil {
+		to.Progress = func(int, int) {}
+	}
+	n := &Tally{dryRun: to.DryRun, replace: to.Replace}
+	if strings.HasPrefix(to.URL, "dsn:") {
+		return n, t.intoSQL(ctx, to, n)
+	}
+	return n, t.intoRedis(ctx, to, n)
+}
+
+// Tally is what became of the rows, or would.
+type Tally struct {
 	added, changed, unchanged int
 	differ                    []string // the first of those changed
+	dryRun, replace           bool
 }
 
 // maxTold bounds the rows that are told by name.
 const maxTold = 20
 
 // change counts a row that is there with other values.
-func (n *tally) change(format string, args ...any) {
+func (n *Tally) change(format string, args ...any) {
 	if n.changed++; n.changed <= maxTold {
 		n.differ = append(n.differ, "  "+fmt.Sprintf(format, args...))
 	}
 }
 
-// told are the rows that are there with other values, a line each.
-func (n *tally) told() string {
+// Told are the rows that are there with other values, a line each.
+func (n *Tally) Told() string {
 	if n.changed == 0 {
 		return ""
 	}
@@ -53,79 +93,69 @@ func (n *tally) told() string {
 	return text
 }
 
-func (n *tally) String() string {
+func (n *Tally) String() string {
 	return fmt.Sprintf("%d new, %d changed, %d unchanged", n.added, n.changed, n.unchanged)
 }
 
-// stays reports whether nothing is to be written, and tells why.
-func (o *importOptions) stays(s Streams, t migrate.Tables, n *tally) (bool, error) {
-	refused := n.changed > 0 && !o.replace
-	switch {
-	case o.dryRun:
-		fmt.Fprintf(s.Out, "%s would go to %s: %s%s\n", rowsOf(t), withoutPassword(o.to), n, n.told())
-		if refused {
-			fmt.Fprintln(s.Out, "because of the changed ones nothing is written without --replace")
-		}
-		return true, nil
-	case refused:
-		return true, exitf(exDataErr, "nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.changed, n.told())
-	}
-	return false, nil
-}
+// Changed is how many rows are there with other values.
+func (n *Tally) Changed() int { return n.changed }
+
+// Refused reports whether nothing is written because of the rows that are there
+// with other values.
+func (n *Tally) Refused() bool { return n.changed > 0 && !n.replace }
+
+// Stays reports whether nothing is written at all.
+func (n *Tally) Stays() bool { return n.dryRun || n.Refused() }
 
 // intoSQL fills the tables of a database, all rows or none.
-func (o *importOptions) intoSQL(ctx context.Context, s Streams, t migrate.Tables) error {
-	keyTable, _ := migrate.DSNs(o.to)
+func (t Tables) intoSQL(ctx context.Context, to Target, n *Tally) error {
+	keyTable, _ := DSNs(to.URL)
 	db, backend, err := sqlset.OpenDB(strings.TrimPrefix(keyTable, "dsn:"))
 	if err != nil {
-		return exitf(exUsage, "--to: %s", err)
+		return failf(BadTarget, "%w", err)
 	}
 	defer db.Close()
 	if backend == "sqlite3" {
-		return exitf(exUsage, "SQLite files are filled by their own client: dojang import --to sql | sqlite3 FILE")
+		return failf(BadTarget, "SQLite files are filled by their own client: dojang import --to sql | sqlite3 FILE")
 	}
 	create, rows := t.Statements()
-	into := sqlImport{o: o, numbered: backend == "pgsql", missing: map[string]bool{}}
+	into := sqlImport{Tally: n, numbered: backend == "pgsql", missing: map[string]bool{}}
 	if err := into.tables(ctx, db, create, rows); err != nil {
-		return exitf(exUnavailable, "%s", withHint(sqlset.Failure("", err)))
+		return failf(Unavailable, "%w", sqlset.Failure("", err))
 	}
 	if into.tx, err = db.BeginTx(ctx, nil); err != nil {
-		return exitf(exUnavailable, "%s", err)
+		return failf(Unavailable, "%s", err)
 	}
 	defer func() { _ = into.tx.Rollback() }() // does nothing once the rows are there
-	progress := o.progress(s, "writing", len(rows))
-	for from, to := 0, 0; from < len(rows); from = to {
-		for to < len(rows) && to-from < importBatch && rows[to].Table == rows[from].Table {
-			to++
+	for from, end := 0, 0; from < len(rows); from = end {
+		for end < len(rows) && end-from < batchRows && rows[end].Table == rows[from].Table {
+			end++
 		}
-		if err := into.rows(ctx, rows[from:to]); err != nil {
+		if err := into.rows(ctx, rows[from:end]); err != nil {
 			return err
 		}
-		progress(to)
+		to.Progress(end, len(rows))
 	}
-	if stays, err := o.stays(s, t, &into.tally); stays {
-		return err
+	if n.Stays() {
+		return nil
 	}
 	if err := into.tx.Commit(); err != nil {
-		return exitf(exUnavailable, "nothing was written: %s", err)
+		return failf(Unavailable, "nothing was written: %s", err)
 	}
-	fmt.Fprintf(s.Err, "%s written: %s\n", rowsOf(t), &into.tally)
-	o.say(s, migrate.SQLOptions(o.to))
 	return nil
 }
 
 // sqlImport is an import into a database at work.
 type sqlImport struct {
-	tally
-	o        *importOptions
+	*Tally
 	tx       *sql.Tx
 	numbered bool            // placeholders
 	missing  map[string]bool // tables, in a dry run
 }
 
 // tables makes the tables, or in a dry run finds which there are.
-func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, rows []migrate.Row) error {
-	if !i.o.dryRun {
+func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, rows []Row) error {
+	if !i.dryRun {
 		for _, statement := range create {
 			if _, err := db.ExecContext(ctx, statement); err != nil {
 				return err
@@ -147,10 +177,10 @@ func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, row
 }
 
 // rows writes rows of one table where they are new, or changed and to be replaced.
-func (i *sqlImport) rows(ctx context.Context, rows []migrate.Row) error {
+func (i *sqlImport) rows(ctx context.Context, rows []Row) error {
 	there, err := i.stored(ctx, rows)
 	if err != nil {
-		return exitf(exUnavailable, "nothing was written: %s", err)
+		return failf(Unavailable, "nothing was written: %s", err)
 	}
 	for _, r := range rows {
 		statement, args := "", values(r.Values)
@@ -159,17 +189,17 @@ func (i *sqlImport) rows(ctx context.Context, rows []migrate.Row) error {
 			statement = r.Insert(i.numbered)
 		} else if columns := r.Differences(old); len(columns) > 0 {
 			i.change("%s %s: %s", r.Table, problem.Quote(r.Values[0]), strings.Join(columns, ", "))
-			if i.o.replace {
+			if i.replace {
 				statement, args = r.Update(i.numbered), append(args, old[0])
 			}
 		} else {
 			i.unchanged++
 		}
-		if statement == "" || i.o.dryRun {
+		if statement == "" || i.dryRun {
 			continue
 		}
 		if _, err := i.tx.ExecContext(ctx, statement, args...); err != nil {
-			return exitf(exDataErr, "nothing was written: row %q of %s: %s", r.Values[0], r.Table, err)
+			return failf(BadRow, "nothing was written: row %q of %s: %s", r.Values[0], r.Table, err)
 		}
 	}
 	return nil
@@ -187,7 +217,7 @@ func (s storedRows) row(key string) []string {
 	return s.alike[dataset.Fold(key)]
 }
 
-func (i *sqlImport) stored(ctx context.Context, rows []migrate.Row) (storedRows, error) {
+func (i *sqlImport) stored(ctx context.Context, rows []Row) (storedRows, error) {
 	there := storedRows{map[string][]string{}, map[string][]string{}}
 	if i.missing[rows[0].Table] {
 		return there, nil
@@ -232,23 +262,22 @@ func values(texts []string) []any {
 }
 
 // intoRedis fills two hashes, or a cluster's keys.
-func (o *importOptions) intoRedis(ctx context.Context, s Streams, t migrate.Tables) error {
-	client, err := redisset.OpenClient(o.to)
+func (t Tables) intoRedis(ctx context.Context, to Target, n *Tally) error {
+	client, err := redisset.OpenClient(to.URL)
 	if err != nil {
-		return exitf(exUsage, "--to: %s", err)
+		return failf(BadTarget, "%w", err)
 	}
 	defer client.Close()
-	var n tally
-	write, err := o.compareRedis(ctx, client, t.Pairs(), &n)
+	write, err := compareRedis(ctx, client, t.Pairs(), n)
 	if err != nil {
-		return exitf(exUnavailable, "nothing was written: %s", withHint(redisset.Failure("", err)))
+		return failf(Unavailable, "nothing was written: %w", redisset.Failure("", err))
 	}
-	if stays, err := o.stays(s, t, &n); stays {
-		return err
+	if n.Stays() {
+		return nil
 	}
 	_, cluster := client.(*redis.ClusterClient)
-	progress, done := o.progress(s, "writing", len(write)), 0
-	for batch := range slices.Chunk(write, importBatch) {
+	done := 0
+	for batch := range slices.Chunk(write, batchRows) {
 		_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for _, p := range batch {
 				if cluster {
@@ -260,20 +289,18 @@ func (o *importOptions) intoRedis(ctx context.Context, s Streams, t migrate.Tabl
 			return nil
 		})
 		if err != nil {
-			return exitf(exUnavailable, "after %d of %d rows; import again for the rest: %s", done, len(write), err)
+			return failf(Unavailable, "after %d of %d rows; import again for the rest: %s", done, len(write), err)
 		}
 		done += len(batch)
-		progress(done)
+		to.Progress(done, len(write))
 	}
-	fmt.Fprintf(s.Err, "%s written: %s\n", rowsOf(t), &n)
-	o.say(s, migrate.RedisOptions(o.to))
 	return nil
 }
 
 // compareRedis returns the rows that are not there as they are to be.
-func (o *importOptions) compareRedis(ctx context.Context, client redis.UniversalClient, pairs []migrate.Pair, n *tally) (write []migrate.Pair, err error) {
+func compareRedis(ctx context.Context, client redis.UniversalClient, pairs []Pair, n *Tally) (write []Pair, err error) {
 	_, cluster := client.(*redis.ClusterClient)
-	for batch := range slices.Chunk(pairs, importBatch) {
+	for batch := range slices.Chunk(pairs, batchRows) {
 		pipe := client.Pipeline()
 		stored := make([]*redis.StringCmd, len(batch))
 		for i, p := range batch {
