@@ -34,7 +34,8 @@ internal/status: internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset
 internal/message: dkim header internal/policy internal/event internal/resolver
 internal/filter: milter internal/message internal/policy internal/event
-internal/report: dkim header taglist internal/policy internal/event internal/resolver
+internal/mailer:
+internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer
 internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord
 internal/metrics: dkim
 internal/testutil:
@@ -46,7 +47,7 @@ internal/testutil/maildkim: internal/testutil internal/testutil/proctest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header milter internal/config internal/keystore
 internal/load: milter
-internal/publish: internal/keyrecord internal/problem
+internal/publish: header internal/keyrecord internal/problem
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 `)

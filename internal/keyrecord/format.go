@@ -87,7 +87,11 @@ func Write(w io.Writer, f Format, records ...Record) error {
 	switch f {
 	case Bind:
 		for _, r := range records {
-			text += r.OpenDKIM(r.Domain != "")
+			if r.owner != "" {
+				text += r.Line() + "\n"
+			} else {
+				text += r.OpenDKIM(r.Domain != "")
+			}
 		}
 	case ZoneLine:
 		for _, r := range records {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"dojang/dkim"
 )
 
 // DefaultTTLSeconds is the time to live of records whose TTLSeconds is zero.
@@ -33,6 +35,21 @@ type Record struct {
 	NoSubdomains bool   // t=s
 	EmailOnly    bool   // s=email
 	TTLSeconds   int    // 0 means DefaultTTLSeconds
+
+	// Of a record that is known as it stands in DNS, see Published:
+	owner string // its absolute name, without the final dot
+	text  string
+}
+
+// Published is the record with a text at a name of a zone, both without final dot, which
+// need not be SELECTOR._domainkey.DOMAIN: a domain's alias may lead anywhere.
+func Published(name, zone, text string, ttlSeconds int) Record {
+	r := Record{Domain: zone, TTLSeconds: ttlSeconds, owner: strings.ToLower(strings.TrimSuffix(ASCII(name), ".")), text: text}
+	r.Selector, _, _ = strings.Cut(r.owner, "._domainkey.")
+	if key, err := dkim.ParseKeyRecord(text); err == nil {
+		r.KeyType = key.Type
+	}
+	return r
 }
 
 // PublicKey returns the k= and p= values of a public key: the
@@ -95,13 +112,23 @@ func encodeNote(note string) string {
 }
 
 // Text is the record's value: its strings joined, without any quoting.
-func (r Record) Text() string { return r.tags() + "p=" + r.PublicKey }
+func (r Record) Text() string {
+	if r.owner != "" {
+		return r.text
+	}
+	return r.tags() + "p=" + r.PublicKey
+}
 
 // Strings is Text cut into the fewest strings a TXT record can carry it in.
 func (r Record) Strings() []string { return Split(r.Text(), maxStringBytes) }
 
 // Relative is the record's name below the domain: "SELECTOR._domainkey".
-func (r Record) Relative() string { return ASCII(r.Selector) + "._domainkey" }
+func (r Record) Relative() string {
+	if r.owner != "" {
+		return strings.TrimSuffix(r.owner, "."+r.asciiDomain())
+	}
+	return ASCII(r.Selector) + "._domainkey"
+}
 
 // Name is the record's absolute name with its final dot, or Relative when the
 // domain is not known.

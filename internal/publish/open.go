@@ -1,9 +1,13 @@
 package publish
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"dojang/internal/problem"
 )
@@ -19,8 +23,30 @@ func (s Spec) String() string { return strings.Join(append([]string{s.Type}, s.A
 
 // The types of publishers.
 const (
-	TypeRFC2136 = "rfc2136"
+	TypeRFC2136  = "rfc2136"
+	TypePowerDNS = "powerdns"
+	TypeExec     = "exec"
+	TypeManual   = "manual"
 )
+
+// Options are what publishers have in common. The zero value is usable.
+type Options struct {
+	Out io.Writer         // where a person is told what to do; nil: nowhere
+	Log func(line string) // what a program says on its standard error, escaped; nil: nowhere
+
+	// Send hands mail to the mail server, and From is who it is from.
+	Send func(ctx context.Context, to []string, message []byte) error
+	From string
+
+	Now func() time.Time // the clock of mail, default time.Now
+}
+
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
 
 // Check finds what is wrong with the words of a Spec; it opens no file and no connection.
 func (s Spec) Check() error {
@@ -28,25 +54,71 @@ func (s Spec) Check() error {
 	case TypeRFC2136:
 		_, _, err := s.rfc2136()
 		return err
+	case TypePowerDNS:
+		_, _, err := s.powerDNS()
+		return err
+	case TypeExec:
+		if len(s.Args) == 0 || !filepath.IsAbs(s.Args[0]) {
+			return fmt.Errorf("write %s and the whole path of a program", s.Type)
+		}
+		return nil
+	case TypeManual:
+		_, err := s.manual(Options{})
+		return err
 	}
-	return fmt.Errorf("unknown type %s: use %s", problem.Quote(s.Type), TypeRFC2136)
+	return fmt.Errorf("unknown type %s: use %s, %s, %s or %s", problem.Quote(s.Type), TypeRFC2136, TypePowerDNS, TypeExec, TypeManual)
+}
+
+// Credential is the file with a secret that the publisher reads, "" for none.
+func (s Spec) Credential() string {
+	for _, arg := range s.Args {
+		for _, name := range []string{"key=", "key-file="} {
+			if path, ok := strings.CutPrefix(arg, name); ok && (s.Type == TypeRFC2136 || s.Type == TypePowerDNS) {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // Open makes a Publisher. It reads credentials, and fails when it cannot.
-func Open(s Spec) (Publisher, error) {
+func Open(s Spec, o Options) (Publisher, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
 	switch s.Type {
 	case TypeRFC2136:
-		server, keyFile, err := s.rfc2136()
-		if err != nil {
-			return nil, err
-		}
+		server, keyFile, _ := s.rfc2136()
 		key, err := readTSIGKey(keyFile)
 		if err != nil {
 			return nil, err
 		}
 		return &updater{server: server, key: key}, nil
+	case TypePowerDNS:
+		server, keyFile, _ := s.powerDNS()
+		key, err := readCredential(keyFile)
+		if err != nil {
+			return nil, err
+		}
+		return newPowerDNS(server, strings.TrimSpace(key)), nil
+	case TypeExec:
+		return &hook{program: s.Args[0], args: s.Args[1:], log: o.Log, timeout: hookTimeout}, nil
+	default:
+		return s.manual(o)
 	}
-	return nil, s.Check()
+}
+
+// powerDNS reads "url=URL key-file=FILE".
+func (s Spec) powerDNS() (server, keyFile string, err error) {
+	values, err := s.values("url", "key-file")
+	if err != nil {
+		return "", "", err
+	}
+	if values["url"] == "" || values["key-file"] == "" {
+		return "", "", fmt.Errorf("write %s url=http://127.0.0.1:8081 key-file=FILE", s.Type)
+	}
+	server, err = apiURL(values["url"])
+	return server, values["key-file"], err
 }
 
 // rfc2136 reads "server=ADDR[:PORT] key=FILE".

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"testing"
@@ -164,18 +165,32 @@ func TestParseTSIGKey(t *testing.T) {
 
 func TestSpec(t *testing.T) {
 	for text, good := range map[string]bool{
-		"rfc2136 server=127.0.0.1 key=/k":            true,
-		"rfc2136 server=[::1]:5353 key=/k":           true,
-		"rfc2136 server=::1 key=/k":                  true,
-		"rfc2136 key=/k server=ns1.example.net:5353": true,
-		"rfc2136 server=127.0.0.1":                   false,
-		"rfc2136 server=127.0.0.1:x key=/k":          false,
-		"rfc2136 server=127.0.0.1:0 key=/k":          false,
-		"rfc2136 server=a:b:c key=/k":                false,
-		"rfc2136 server=a server=b key=/k":           false,
-		"rfc2136 server=a key=/k zone=x":             false,
-		"rfc2136 server= key=/k":                     false,
-		"bind server=a key=/k":                       false,
+		"rfc2136 server=127.0.0.1 key=/k":                     true,
+		"rfc2136 server=[::1]:5353 key=/k":                    true,
+		"rfc2136 server=::1 key=/k":                           true,
+		"rfc2136 key=/k server=ns1.example.net:5353":          true,
+		"rfc2136 server=127.0.0.1":                            false,
+		"rfc2136 server=127.0.0.1:x key=/k":                   false,
+		"rfc2136 server=127.0.0.1:0 key=/k":                   false,
+		"rfc2136 server=a:b:c key=/k":                         false,
+		"rfc2136 server=a server=b key=/k":                    false,
+		"rfc2136 server=a key=/k zone=x":                      false,
+		"rfc2136 server= key=/k":                              false,
+		"bind server=a key=/k":                                false,
+		"powerdns url=http://127.0.0.1:8081 key-file=/k":      true,
+		"powerdns url=https://a/api/v1/servers/x key-file=/k": true,
+		"powerdns url=127.0.0.1:8081 key-file=/k":             false,
+		"powerdns url=http://u:p@a key-file=/k":               false,
+		"powerdns url=http://a/?x key-file=/k":                false,
+		"powerdns url=http://a":                               false,
+		"exec /usr/share/dojang/hooks/acme.sh dns_cf":         true,
+		"exec hook": false,
+		"exec":      false,
+		"manual":    true,
+		"manual format=json mail=a@example.com,b@example.com": true,
+		"manual format=xml":          false,
+		"manual mail=nobody":         false,
+		"manual mail=a@b\r\nBcc:c@d": false,
 	} {
 		words := strings.Fields(text)
 		if err := (Spec{words[0], words[1:]}).Check(); (err == nil) != good {
@@ -208,4 +223,46 @@ func FuzzQuotes(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestManual(t *testing.T) {
+	changes := []Change{Present(testName, long, time.Hour), Replace("m2._domainkey.example.com", "v=DKIM1; k=rsa; p=", time.Minute, []string{"old"}), Absent("m3._domainkey.example.com", []string{"o\x1b[", "ld"})}
+	for format, wanted := range map[string][]string{
+		"":          {"publish this, then do nothing", "name   m1._domainkey\n", "value  " + long + "\n", "in the place of", "m2._domainkey\n", "take this record away", "value  o\\x1b[ld\n"},
+		"bind":      {testName + ".\t3600\tIN\tTXT\t\"" + long[:255] + "\" \"" + long[255:] + "\"\n"},
+		"zone-line": {testName + ".\t3600\tIN\tTXT\t\"" + long[:255] + "\" \"" + long[255:] + "\"\n"},
+		"powerdns":  {"pdnsutil replace-rrset example.com m1._domainkey TXT 3600 '\"" + long[:255]},
+		"nsupdate":  {"update add " + testName + ". 3600 IN TXT \"" + long[:255], "update delete m2._domainkey.example.com. TXT\n"},
+		"route53":   {`"Name": "m1._domainkey.example.com."`, `"TTL": 60`},
+		"json":      {`"text": "` + long + `"`, `"domain": "example.com"`, `"selector": "m1"`},
+	} {
+		var out strings.Builder
+		var mail []byte
+		s := Spec{TypeManual, []string{"mail=hostmaster@example.com,b@example.net"}}
+		if format != "" {
+			s.Args = append(s.Args, "format="+format)
+		}
+		m, err := Open(s, Options{Out: &out, From: "dojang@mx.example.com", Send: func(_ context.Context, to []string, message []byte) error {
+			if !reflect.DeepEqual(to, []string{"hostmaster@example.com", "b@example.net"}) {
+				t.Errorf("to %q", to)
+			}
+			mail = message
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := m.Apply(t.Context(), Batch{Zone: "example.com", Changes: changes})
+		if err != nil || len(results) != 3 || results[0].State != Pending || results[0].RetryAfter() != 24*time.Hour {
+			t.Errorf("%s: %+v, %v", format, results, err)
+		}
+		for _, text := range wanted {
+			if !strings.Contains(out.String(), text) || !strings.Contains(string(mail), text) {
+				t.Errorf("%s lacks %q:\n%s", format, text, &out)
+			}
+		}
+		if head, _, _ := strings.Cut(string(mail), "\n\n"); !strings.Contains(head, "To: hostmaster@example.com, b@example.net\n") || !strings.Contains(head, "Auto-Submitted: auto-generated") {
+			t.Errorf("%s", head)
+		}
+	}
 }

@@ -22,14 +22,13 @@ import (
 
 // Limits of a Queue.
 const (
-	maxWaiting          = 256 // tasks of a lane not done yet
-	maxReportsPerHour   = 10  // for one signing domain
-	maxReportsInAll     = 1000
-	maxFilesPerHour     = 1000             // in DiagnosticDirectory
-	drainTime           = 5 * time.Second  // what Close waits for
-	sendTime            = 60 * time.Second // for one report
-	lookupTime          = 10 * time.Second
-	maxCommandTextBytes = 512 // of what MTACommand says
+	maxWaiting        = 256 // tasks of a lane not done yet
+	maxReportsPerHour = 10  // for one signing domain
+	maxReportsInAll   = 1000
+	maxFilesPerHour   = 1000             // in DiagnosticDirectory
+	drainTime         = 5 * time.Second  // what Close waits for
+	sendTime          = 60 * time.Second // for one report
+	lookupTime        = 10 * time.Second
 )
 
 var errFull = errors.New("too much is waiting to be written")

@@ -35,7 +35,7 @@ func name(label, zone string) string { return label + "._domainkey." + zone }
 
 func open(t *testing.T, spec ...string) publish.Publisher {
 	t.Helper()
-	p, err := publish.Open(publish.Spec{Type: spec[0], Args: spec[1:]})
+	p, err := publish.Open(publish.Spec{Type: spec[0], Args: spec[1:]}, publish.Options{Log: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
