@@ -2,9 +2,9 @@ package authres
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -61,145 +61,122 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestTrap16WhoseResults: our name in all the forms a forger may give it.
-func TestTrap16WhoseResults(t *testing.T) {
-	const ours = "mx.example.com"
-	long := strings.Repeat("x", 400_000)
-	for name, value := range map[string]string{
-		"plain":                         " mx.example.com; dkim=pass",
-		"no blank":                      "mx.example.com; dkim=pass",
-		"folded":                        "\r\n\tmx.example.com;\r\n\tdkim=pass",
-		"capitals":                      " MX.Example.COM; dkim=pass",
-		"quoted":                        ` "mx.example.com"; dkim=pass`,
-		"quoted with escapes":           ` "m\x.\example.co\m"; dkim=pass`,
-		"quoted with blanks":            ` " mx.example.com "; dkim=pass`,
-		"quoted with folds around":      " \"\r\n mx.example.com\r\n \"; dkim=pass",
-		"quoted without end":            ` "mx.example.com`,
-		"trailing dot":                  " mx.example.com.; dkim=pass",
-		"quoted trailing dot":           ` "mx.example.com."; dkim=pass`,
-		"version":                       " mx.example.com 1; dkim=pass",
-		"version nobody knows":          " mx.example.com 999999999999; dkim=pass",
-		"comment before":                " (x) mx.example.com; dkim=pass",
-		"comments nested before":        " (a (b (c) \\) ) ) (d)mx.example.com; dkim=pass",
-		"comment after":                 " mx.example.com(x); dkim=pass",
-		"comment inside":                " mx(x).example.com; dkim=pass",
-		"blanks inside":                 " mx . example\r\n .com; dkim=pass",
-		"version after the dot":         " mx.example.com. 1; dkim=pass",
-		"blank after a dot":             " mx. example. (x) com; dkim=pass",
-		"dots and open comments":        " mx.example.com (; " + strings.Repeat(".(", 200_000),
-		"comment without end":           " mx.example.com (; dkim=pass",
-		"comment without end before":    " ( mx.example.com; dkim=pass",
-		"end of comment too many":       " ) mx.example.com; dkim=pass",
-		"no semicolon":                  " mx.example.com dkim=pass",
-		"nothing but the name":          " mx.example.com",
-		"no result":                     " mx.example.com;",
-		"unreadable tail":               " mx.example.com; !!!",
-		"unreadable tail of 8 bit":      " mx.example.com; \xff\xfe=\x00",
-		"NUL after":                     " mx.example.com\x00; dkim=pass",
-		"NUL before":                    " \x00mx.example.com; dkim=pass",
-		"NUL inside":                    " mx.exa\x00mple.com; dkim=pass",
-		"control characters":            "\x01\x02 mx.example.com\x7f; dkim=pass",
-		"property nobody knows":         " mx.example.com; dkim=pass future.thing=1",
-		"4 kB":                          " mx.example.com; dkim=pass (" + long[:4000] + ")",
-		"400 kB":                        " mx.example.com; dkim=pass (" + long + ")",
-		"400 kB of comment before":      " (" + long + ") mx.example.com; dkim=pass",
-		"400 kB of nesting before":      " " + strings.Repeat("(", 200_000) + strings.Repeat(")", 200_000) + " mx.example.com; dkim=pass",
-		"400 kB of open comments":       " " + strings.Repeat("(", 400_000) + " mx.example.com; dkim=pass",
-		"400 kB of blanks before":       strings.Repeat(" ", 400_000) + "mx.example.com; dkim=pass",
-		"400 kB of comments inside":     " mx" + strings.Repeat("(x)", 130_000) + ".example.com; dkim=pass",
-		"400 kB of property":            " mx.example.com; dkim=pass header.x=" + long,
-		"slash and version, as a token": " mx.example.com/1; dkim=pass",
-		"comma":                         " mx.example.com, dkim=pass",
-		"backslash":                     ` mx.\example.com; dkim=pass`,
-		"backslash before":              ` \mx.example.com; dkim=pass`,
-		"quotes inside":                 ` mx."example".com; dkim=pass`,
-		"quotes inside a label":         ` mx.ex"ampl"e.com; dkim=pass`,
-		"quotes before":                 ` "m"x.example.com; dkim=pass`,
-		"quotes and blanks":             ` "mx" . "example".com; dkim=pass`,
-		"quotes of nothing":             ` ""mx.example.com""; dkim=pass`,
-		"a quote without end":           ` "mx.example.com; dkim=pass`,
-		"a quote without end inside":    ` mx.exam"ple.com; dkim=pass`,
-		"400 kB of quotes":              " mx.example" + strings.Repeat(`""`, 200_000) + ".com; dkim=pass",
-		"400 kB of backslashes":         ` mx.example.com; "` + strings.Repeat(`\`, 400_000),
-	} {
-		id, ok := AuthservIDOf([]byte(value))
-		if !ok || !SameAuthservID(id, ours) {
-			t.Errorf("%s: %q, %v", name, id[:min(len(id), 60)], ok)
-		}
-	}
-	// Each parenthesis must not be looked for its end again: that would take hours.
-	begin := time.Now()
-	AuthservIDOf([]byte(strings.Repeat("a.(", 1_000_000)))
-	if d := time.Since(begin); d > 20*time.Second {
-		t.Errorf("3 MB of open comments take %v", d)
-	}
-	for name, value := range map[string]string{
-		"longer":          " mx.example.com.example.org; dkim=pass",
-		"prefix":          " xmx.example.com; dkim=pass",
-		"other":           " example.com; dkim=pass header.d=mx.example.com",
-		"in a comment":    " example.com (mx.example.com); dkim=pass",
-		"first a comment": " (mx.example.com) example.com; dkim=pass",
-		"in the tail":     " example.com; mx.example.com; dkim=pass",
-		"very long":       " mx.example.com" + long + "; dkim=pass",
-	} {
-		id, ok := AuthservIDOf([]byte(value))
-		if !ok || SameAuthservID(id, ours) {
-			t.Errorf("%s: %q, %v", name, id[:min(len(id), 60)], ok)
-		}
-	}
-	for _, value := range []string{"", " ", ";", "; dkim=pass", "(x)", `""`, "=", "((((", "\x00"} {
-		if id, ok := AuthservIDOf([]byte(value)); ok {
-			t.Errorf("%q has the name %q", value, id)
-		}
-	}
-}
-
-func TestSameAuthservID(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want bool
-	}{
-		{"a.example", "A.EXAMPLE", true},
-		{"a.example", "a.example.", true},
-		{"a.example", "b.example", false},
-		{"", "", true},
-		{"a", "", false},
-		{"почта.example", "xn--80a1acny.example", true},
-		{"ПОЧТА.example.", "XN--80A1ACNY.Example", true},
-		{"почта.example", "почта.example", true},
-		{"bücher.example", "BÜCHER.example", true},
-		{"bücher.example", "bu\u0308cher.example", true}, // decomposed
-		{"почта.example", "xn--80a1acn.example", false},
-		{"ｍx.example", "mx.example", true}, // full width
-		{"xn--.example", "xn--.example", true},
-		{"a b", "a b", true},
-		{"a.example/4XyZ", "A.example.", true},
-		{"a.example/4XyZ", "b.example/4XyZ", false},
-		{"mail_1.example", "MAIL_1.example", true},
-	} {
-		if got := SameAuthservID(tc.a, tc.b); got != tc.want {
-			t.Errorf("%q, %q: %v", tc.a, tc.b, got)
-		}
-		if got := SameAuthservID(tc.b, tc.a); got != tc.want {
-			t.Errorf("%q, %q: %v", tc.b, tc.a, got)
-		}
-	}
-}
-
 func TestFormatQuotes(t *testing.T) {
 	r := Results{AuthservID: "mx.example.com", Methods: []Method{{Name: "dkim", Result: "fail", Reason: `a "b" \c` + "\r\nd", Comment: "x) (y\\",
 		Props: []Property{
 			{"header", "d", "example.com"}, {"header", "i", "a;b@example.com"}, {"header", "i", `"a b"@example.com`}, {"header", "i", "a b@example.com"},
-			{"header", "i", "пример@пример.example"}, {"header", "i", "@sub.example.com"}, {"header", "b", "ab/c+d="}, {"policy", "x", "a;b"}, {"policy", "y", ""},
+			{"header", "i", "пример@пример.example"}, {"header", "i", "@sub.example.com"}, {"header", "b", "ab/c+d"}, {"policy", "x", "a;b"}, {"policy", "y", ""},
 			{"smtp", "mailfrom", "a\r\nX: y"},
 		}}}}
-	want := "mx.example.com;\r\n\tdkim=fail reason=\"a \\\"b\\\" \\\\c??d\" (x\\) \\(y\\\\) header.d=example.com header.i=\"a;b\"@example.com" +
-		" header.i=\"a b\"@example.com header.i=\"a b\"@example.com header.i=пример@пример.example header.i=@sub.example.com header.b=ab/c+d=" +
-		" policy.x=\"a;b\" policy.y=\"\" smtp.mailfrom=\"a??X: y\""
+	want := "mx.example.com;\r\n\tdkim=fail reason=\"a ?b? ?c??d\" (x? ?y?) header.d=example.com" +
+		" header.i=\"a b\"@example.com header.i=\"a b\"@example.com header.i=пример@пример.example header.i=@sub.example.com header.b=ab/c+d" +
+		" policy.y=\"\""
 	if got := r.Format(); got != want {
 		t.Errorf("\n%s\n%s", got, want)
 	}
 	if got := (Results{AuthservID: "h i", Version: 1}).Format(); got != `"h i" 1; none` {
 		t.Error(got)
+	}
+}
+
+// TestValues: what no reader divides, ends or joins with another. Which readers do so
+// with what else, test/readers shows.
+func TestValues(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"d", "example.com", "example.com"},
+		{"d", "example.com.", `"example.com."`}, // OpenDMARC joins the next property
+		{"d", ".example.com", `".example.com"`},
+		{"d", "a..example.com", `"a..example.com"`},
+		{"d", "bücher.example", "bücher.example"},
+		{"d", "a\u00a0b.example", ""},
+		{"d", "a\u200bb.example", ""},
+		{"d", "\xff.example", ""},
+		{"d", strings.Repeat("a", 250) + ".test", strings.Repeat("a", 250) + ".test"},
+		{"d", strings.Repeat("a", 251) + ".test", ""},
+		{"d", "a=b", `"a=b"`},
+		{"d", "a/b", `"a/b"`},
+		{"d", `a"b`, ""},
+		{"d", "a(b)", ""},
+		{"b", "ab/c+d12", "ab/c+d12"},
+		{"b", "/+/+/+/+", "/+/+/+/+"},
+		{"b", "=header.d=x", `"=header.d=x"`},
+		{"i", "@example.com", "@example.com"},
+		{"i", "joe.doe+x@example.com", "joe.doe+x@example.com"},
+		{"i", "!#$%&'*+-^_`{|}~@example.com", "!#$%&'*+-^_`{|}~@example.com"},
+		{"i", "=header.d=aaa.bank.example.x@evil.example", `"=header.d=aaa.bank.example.x"@evil.example`},
+		{"i", "a=b@example.com", `"a=b"@example.com`},
+		{"i", "a/b@example.com", `"a/b"@example.com`},
+		{"i", "a..b@example.com", `"a..b"@example.com`},
+		{"i", ".a@example.com", `".a"@example.com`},
+		{"i", "a.@example.com", `"a."@example.com`},
+		{"i", `"a b"@example.com`, `"a b"@example.com`},
+		{"i", `"a\"; dkim=pass header.d=bank.example x=\""@evil.example`, ""},
+		{"i", "a;dkim=pass@evil.example", ""},
+		{"i", "(a@evil.example", ""},
+		{"i", "a@b@evil.example", `"a@b"@evil.example`},
+		{"i", "пример@пример.example", "пример@пример.example"},
+		{"i", "a\u00a0b@evil.example", ""},
+	} {
+		m := Method{Name: "dkim", Result: "pass", Props: []Property{{"header", c.name, c.value}, {"header", "s", "sel"}}}
+		want := "mx.example;\r\n\tdkim=pass"
+		if c.want != "" {
+			want += " header." + c.name + "=" + c.want
+		}
+		got := Results{AuthservID: "mx.example", Methods: []Method{m}}.Format()
+		if strings.ReplaceAll(got, "; dkim", ";\r\n\tdkim") != want+" header.s=sel" {
+			t.Errorf("%s %q: %q", c.name, c.value, got)
+		}
+	}
+}
+
+// TestLongLinesAreFolded: an MTA breaks what is longer than 998 octets, wherever.
+func TestLongLinesAreFolded(t *testing.T) {
+	m := Method{Name: "dkim", Result: "pass"}
+	for range 20 {
+		m.Props = append(m.Props, Property{"policy", "x", strings.Repeat("a", 255)})
+	}
+	got := Results{AuthservID: "mx.example", Methods: []Method{m, m}}.Format()
+	for _, line := range strings.Split(got, "\r\n\t") {
+		if len(line) > maxLineBytes {
+			t.Errorf("a line of %d octets", len(line))
+		}
+	}
+	if again, err := Parse([]byte(got)); err != nil || len(again.Methods) != 2 || len(again.Methods[1].Props) != 20 {
+		t.Error(err)
+	}
+}
+
+func TestDivide(t *testing.T) {
+	method := func(result, domain string) Method {
+		return Method{Name: "dkim", Result: result, Comment: "2048-bit key", Props: []Property{{"header", "d", domain}}}
+	}
+	var methods []Method
+	for range 10_000 {
+		methods = append(methods, method("fail", "a.b.c.d.example"))
+	}
+	methods = append(methods, method("pass", strings.Repeat("a.", 120)+"example"), method("pass", "good.example"))
+	divided := Divide(methods, 3)
+	if len(divided) != 3 {
+		t.Fatalf("%d fields", len(divided))
+	}
+	written := 0
+	for _, field := range divided {
+		written += len(field)
+		if n := len(field); n == 0 || n > maxFieldMethods {
+			t.Errorf("%d results in a field", n)
+		}
+		if text := (Results{AuthservID: "mx.example", Methods: field}).Format(); len(text) > 1024 {
+			t.Errorf("a field of %d octets", len(text))
+		}
+	}
+	if d := divided[0][1].Props[0].Value; d != "good.example" {
+		t.Errorf("the second result is of %s", d)
+	}
+	last := divided[2][len(divided[2])-1]
+	if want := fmt.Sprintf("2048-bit key; and %d more", len(methods)-written); last.Comment != want {
+		t.Errorf("%q, want %q", last.Comment, want)
+	}
+	if few := Divide(methods[:3], 3); len(few) != 1 || len(few[0]) != 3 || few[0][2].Comment != "2048-bit key" {
+		t.Errorf("%v", few)
 	}
 }

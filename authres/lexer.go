@@ -18,8 +18,6 @@ type lexer struct {
 	in      []byte
 	pos     int
 	comment string // text of the first comment of the last cfws
-	// unbalanced: skipJunk met a comment without end.
-	unbalanced bool
 }
 
 func (l *lexer) fail(what string) error {
@@ -153,6 +151,11 @@ func (l *lexer) value() (s string, err error) {
 	}
 	return s, nil
 }
+
+// isNameByte holds for a token's octets and the slash.
+//
+// Compat(opendkim 2.11): AuthservIDWithJobID writes "name/job" without quotes.
+func isNameByte(c byte) bool { return isTokenByte(c) || c == '/' }
 
 // authservID takes a value that may have slashes in it.
 func (l *lexer) authservID() (string, error) {

@@ -50,8 +50,8 @@ func checkOpendkimField(t *testing.T, name, value string) {
 	if got := r.Format(); got != want {
 		t.Errorf("%s: wrote\n%q\nOpenDKIM wrote\n%q", name, got, want)
 	}
-	if id, ok := AuthservIDOf([]byte(value)); !ok || !SameAuthservID(id, r.AuthservID) {
-		t.Errorf("%s: name %q", name, id)
+	if forged, err := NewGuard([]string{r.AuthservID}, []string{"dkim"}).Forged([]byte(value)); !forged || err != nil {
+		t.Errorf("%s: not taken for one of %q, %v", name, r.AuthservID, err)
 	}
 }
 

@@ -1,6 +1,14 @@
 package authres
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxValueBytes is as long as a value may be: OpenDMARC and opendkim cut it behind so
+// many octets, and what is left of a name would be another.
+const maxValueBytes = 255
 
 // isTokenByte reports RFC 2045 §5.1 token characters; octets of UTF-8 count as
 // such (RFC 8616 §2).
@@ -8,120 +16,88 @@ func isTokenByte(c byte) bool {
 	return c > ' ' && c != 0x7f && !strings.ContainsRune(`()<>@,;:\"/[]?=`, rune(c)) || c >= 0x80
 }
 
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !isTokenByte(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// authservID writes a name, slashes as they are.
-func authservID(s string) string {
-	if s == "" {
-		return `""`
-	}
-	for i := range len(s) {
-		if !isNameByte(s[i]) {
-			return quoted(s)
-		}
-	}
-	return s
-}
-
-// quoted writes a quoted string; control characters cannot be in one and become "?".
-func quoted(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-		case c < ' ' && c != '\t' || c == 0x7f:
-			c = '?'
-		}
-		b.WriteByte(c)
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
-func comment(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == '(' || c == ')' || c == '\\':
-			b.WriteByte('\\')
-		case c < ' ' && c != '\t' || c == 0x7f:
-			c = '?'
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// propValue writes a property's value: a value, or [local-part] "@" domain
-// (RFC 8601 §2.2 pvalue).
-//
-// Compat(opendkim 2.11): the slashes and equals signs of base64 are not quoted.
-func propValue(s string) string {
-	if isBase64OrToken(s) {
-		return s
-	}
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 || !isToken(s[at+1:]) {
-		return quoted(s)
-	}
-	local, domain := s[:at], s[at:]
-	if local == "" || isDotAtom(local) || isQuotedString(local) {
-		return s
-	}
-	return quoted(local) + domain
-}
-
-func isBase64OrToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isTokenByte(c) && c != '/' && c != '=' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isQuotedString reports whether s is one quoted string, without folds.
-func isQuotedString(s string) bool {
-	if len(s) < 2 || s[0] != '"' {
+// isDotAtom reports whether s is of token characters and letters of UTF-8, with single
+// dots between them, which no reader divides or joins with what follows. Slashes count
+// as such characters.
+func isDotAtom(s string) bool {
+	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
 		return false
 	}
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			return i == len(s)-1
-		case c == '\\':
-			if i++; i >= len(s) || s[i] < ' ' || s[i] == 0x7f {
-				return false
-			}
-		case c < ' ' && c != '\t' || c == 0x7f:
+	for _, r := range s {
+		if r < utf8.RuneSelf && !isTokenByte(byte(r)) && r != '/' || r >= utf8.RuneSelf && !isWordRune(r) {
 			return false
-		}
-	}
-	return false
-}
-
-func isDotAtom(s string) bool {
-	for _, atom := range strings.Split(s, ".") {
-		if atom == "" {
-			return false
-		}
-		for i := range len(atom) {
-			c := atom[i]
-			if c <= ' ' || c == 0x7f || strings.ContainsRune(`()<>@,;:\"[].`, rune(c)) && c < 0x80 {
-				return false
-			}
 		}
 	}
 	return true
+}
+
+// isBare reports whether s can stand without quotes.
+func isBare(s string) bool { return isDotAtom(s) && !strings.Contains(s, "/") }
+
+// authservID writes a name, slashes as they are, and in quotes parentheses too:
+// "host/(unknown-jobid)" is a name of ours.
+func authservID(s string) string {
+	if isDotAtom(s) {
+		return s
+	}
+	return `"` + plainBut("()", s) + `"`
+}
+
+// quoted writes a quoted string in which no reader finds an end before its end, a
+// comment, or the end of a result: escapes are not known to all of them. What could be
+// one becomes "?", as control characters do.
+func quoted(s string) string { return `"` + plain(s) + `"` }
+
+// comment writes the text of a comment, likewise. A semicolon may stand in it.
+func comment(s string) string { return plainBut(";", s) }
+
+func plain(s string) string { return plainBut("", s) }
+
+func plainBut(allowed, s string) string {
+	return strings.Map(func(r rune) rune {
+		if !strings.ContainsRune(allowed, r) && strings.ContainsRune(`"\();`, r) || r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// isPlain reports whether quoted leaves s as it is.
+func isPlain(s string) bool { return plain(s) == s }
+
+// value writes a property's value: a value, or [local-part] "@" domain (RFC 8601 §2.2
+// pvalue). ok is false for an address that cannot be written so that all readers see it
+// alike.
+func (p Property) value() (text string, ok bool) {
+	s := p.Value
+	if len(s) > maxValueBytes {
+		return "", false
+	}
+	if isBare(s) || p.Name == "b" && isBase64(s) {
+		return s, true
+	}
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 || !isBare(s[at+1:]) {
+		return quoted(s), isPlain(s)
+	}
+	local, domain := s[:at], s[at:]
+	if isBare(local) || at == 0 {
+		return s, true
+	}
+	if n := len(local); n > 1 && local[0] == '"' && local[n-1] == '"' {
+		local = local[1 : n-1]
+	}
+	return `"` + local + `"` + domain, isPlain(local)
+}
+
+// isBase64 reports whether s is base64 without an equals sign.
+//
+// Compat(opendkim 2.11): header.b stands without quotes.
+func isBase64(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '+' && c != '/' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') {
+			return false
+		}
+	}
+	return s != ""
 }

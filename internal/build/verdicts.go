@@ -91,6 +91,7 @@ func (b *builder) authResults() policy.AuthResults {
 		KeepAuthResults:     c.KeepAuthResults.Value,
 		RemoveARAll:         c.RemoveARAll.Value,
 		RemoveARFrom:        b.names(&b.config.RemoveARFrom),
+		RemoveARMethods:     c.RemoveARMethods.Value,
 	}
 	if a.AuthservID == "HOSTNAME" {
 		name, err := os.Hostname()

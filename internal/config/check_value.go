@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"dojang/dkim"
 	"dojang/internal/policy"
@@ -216,6 +217,35 @@ func parseNameservers(text string) ([]string, error) {
 		}
 		if _, err := netip.ParseAddrPort(server); err != nil {
 			return nil, fmt.Errorf("%s is no IP address", problem.Quote(server))
+		}
+	}
+	return list, nil
+}
+
+// parseAuthservID takes off what belongs to the field and not to the name: quotes
+// around it, and a semicolon behind it.
+func parseAuthservID(text string) (string, error) {
+	name := strings.TrimRight(text, "; \t")
+	if n := len(name); n > 2 && name[0] == '"' && name[n-1] == '"' {
+		name = strings.TrimSpace(name[1 : n-1])
+	}
+	return name, nil
+}
+
+func checkAuthservID(text string, warn tell) {
+	if name, _ := parseAuthservID(text); name != text {
+		warn("write AuthservID "+name, "the name is written without quotes or semicolon, and is taken for %s", problem.Quote(name))
+	}
+}
+
+// methodNames reads names of authentication methods (RFC 8601 §2.2).
+func methodNames(text string) ([]string, error) {
+	list := parseList(text)
+	for _, name := range list {
+		if strings.ContainsFunc(name, func(r rune) bool {
+			return r != '-' && r != '_' && (r >= 0x80 || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+		}) {
+			return nil, fmt.Errorf("%s is no method of authentication", problem.Quote(name))
 		}
 	}
 	return list, nil

@@ -114,6 +114,7 @@ type Settings struct {
 	RedirectFailuresTo           Setting[string]
 	RemoveARAll                  Setting[bool]
 	RemoveARFrom                 Setting[string]
+	RemoveARMethods              Setting[[]string]
 	RemoveOldSignatures          Setting[bool]
 	ReplaceHeaders               Setting[string]
 	ReplaceRules                 Setting[string]
@@ -395,6 +396,8 @@ func (s *Settings) field(name string) Field {
 		return &s.RemoveARAll
 	case "RemoveARFrom":
 		return &s.RemoveARFrom
+	case "RemoveARMethods":
+		return &s.RemoveARMethods
 	case "RemoveOldSignatures":
 		return &s.RemoveOldSignatures
 	case "ReplaceHeaders":

@@ -60,7 +60,7 @@ func verifyingOptions() []Option {
 // resultOptions are about the Authentication-Results field.
 func resultOptions() []Option {
 	return []Option{
-		{Name: "AuthservID", Type: String,
+		{Name: "AuthservID", Type: String, read: as(parseAuthservID, ""), check: checkAuthservID,
 			Doc: "The name under which results are written in Authentication-Results, and whose forged fields are removed. Left out, the mail server's own name (macro j). HOSTNAME stands for the name of this machine. Use one name for all filters of a site."},
 		{Name: "AuthservIDWithJobID", Type: Boolean, Default: "no",
 			Doc: "Puts the mail server's queue ID behind the name, with a slash between."},
@@ -71,7 +71,9 @@ func resultOptions() []Option {
 		{Name: "RemoveARFrom", Type: DataSet,
 			Doc: "Names whose Authentication-Results fields are removed from what comes in, besides our own: whole host names, or .domain for all below it. Name every filter of your site whose word readers trust."},
 		{Name: "RemoveARAll", Type: Boolean, Default: "no",
-			Doc: "Removes such fields whatever results they hold. When not set, only those with a DKIM result go."},
+			Doc: "Removes such fields whatever results they hold. When not set, only those with a result that the filter writes itself (dkim, dkim-atps, vbr) or that RemoveARMethods names."},
+		{Name: "RemoveARMethods", Since: "dojang", Type: List, Examples: []string{"spf,dmarc,arc,iprev"}, read: as(methodNames, "write method names: RemoveARMethods spf,dmarc,arc,iprev"),
+			Doc: "Methods whose results in our name are removed as well. When not set, only results that we write ourselves go (dkim, dkim-atps and vbr), because policy servers write spf and others in our name before the filter sees the message. Where no policy server does, name them: other filters, such as OpenDMARC, believe what a stranger writes."},
 		{Name: "KeepAuthResults", Type: Boolean, Default: "no",
 			Doc: "Leaves Authentication-Results fields that claim to be ours in place. They are forged or show a mistake in the set-up: readers who trust the name can be deceived."},
 		{Name: "AddCanonicalizedData", Since: "2026", Type: Boolean, Default: "no",

@@ -159,9 +159,14 @@ func UndecodableWhy(err error) Event {
 	return info("key_undecodable_why", "SSL error: "+cut(err.Error()), slog.String("error", cut(err.Error())))
 }
 
-// UnparsableResults: an Authentication-Results field is none.
-func UnparsableResults() Event {
-	return Event{Name: "unparsable_results", Level: slog.LevelWarn, Text: "failed to parse Authentication-Results: header field"}
+// UnparsableResults: Authentication-Results fields are none, as all of Outlook's.
+// Compat(opendkim 2.11): the words for one.
+func UnparsableResults(n int) Event {
+	text := "failed to parse Authentication-Results: header field"
+	if n > 1 {
+		text += fmt.Sprintf(" and %d more", n-1)
+	}
+	return Event{Name: "unparsable_results", Level: slog.LevelWarn, Text: text, Attrs: []slog.Attr{slog.Int("count", n)}}
 }
 
 // SigningTableError: SigningTable could not be asked.

@@ -8,7 +8,6 @@ import (
 
 	"dojang/authres"
 	"dojang/dkim"
-	"dojang/header"
 	"dojang/internal/event"
 )
 
@@ -23,7 +22,8 @@ type AuthResults struct {
 	NoHeaderB           bool
 	KeepAuthResults     bool
 	RemoveARAll         bool
-	RemoveARFrom        []string // host names, or ".domain"; none: our own name
+	RemoveARFrom        []string // host names, or ".domain", besides our own name
+	RemoveARMethods     []string // go too, besides those that we write
 
 	SoftwareHeader string // the value without host and job; "" for none
 }
@@ -51,8 +51,11 @@ func (a *AuthResults) authservID(f *Facts, withJob bool) string {
 	return id
 }
 
-// add inserts our field: one method for each signature, in the message's order,
-// then the further ones that are not nil.
+// maxResultFields bounds the fields that we write for one message.
+const maxResultFields = 4
+
+// add inserts our fields, mostly one: a method for each signature, in the message's
+// order, then the further ones that are not nil.
 func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
 	var methods []authres.Method
 	short := shortB(judged)
@@ -64,7 +67,9 @@ func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*aut
 			methods = append(methods, *m)
 		}
 	}
-	o.insertResults(a.authservID(f, true), methods...)
+	for _, field := range slices.Backward(authres.Divide(methods, maxResultFields)) {
+		o.insertResults(a.authservID(f, true), field...)
+	}
 }
 
 // badFormat is the comment on what is no message or signature.
@@ -86,7 +91,7 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 		m.Comment = badFormat
 		return m
 	}
-	property("d", s.Domain)
+	property("d", writtenName(s.Domain))
 	if s.Identity != "@" {
 		property("i", s.Identity)
 	}
@@ -95,9 +100,21 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 	}
 	property("s", s.Selector)
 	if !a.NoHeaderB {
-		property("b", shortB)
+		property("b", strings.TrimRight(shortB, "="))
 	}
 	return m
+}
+
+// writtenName is a domain as it stands in a result: as the message has it, but in ASCII
+// when that is longer than other filters read.
+func writtenName(domain string) string {
+	const maxBytes = 253
+	if len(domain) > maxBytes {
+		if a, ok := dkim.ToASCII(domain); ok {
+			return a
+		}
+	}
+	return domain
 }
 
 // keyComment is what is known of the key: its size, and how DNSSEC protects it.
@@ -120,82 +137,64 @@ func keyComment(j *Judged) string {
 	return comment
 }
 
-// removeForged deletes every field that claims to be ours (RFC 8601 §5), from
-// the back to the front: each deletion shifts the fields behind it. What cannot
-// be parsed but bears our name goes too, since another program may read it with
-// more goodwill.
-func (a *AuthResults) removeForged(o *Outcome, f *Facts) {
-	if a.KeepAuthResults {
-		return
-	}
-	for i := range f.Fields.Len() {
-		field := f.Fields.At(i)
-		if !field.Is(fieldName) {
-			continue
-		}
-		if _, err := authres.Parse(field.Value()); err != nil && len(bytes.TrimSpace(field.Value())) > 0 {
-			o.tell(event.UnparsableResults())
-		}
-	}
-	forged := a.forged(f)
-	if len(forged) > 0 {
-		o.why(event.RemovedResults(len(forged)))
-	}
-	for _, index := range slices.Backward(forged) {
-		o.Edits = append(o.Edits, Edit{Op: DeleteField, Index: index, Name: fieldName})
-	}
+// claimed are the Authentication-Results fields of a message that claim to be ours, and
+// those that are none.
+type claimed struct {
+	forged     []int // counted from 1 among the fields of their name
+	unparsable int
 }
 
-// forged are the fields that claim to be ours, counted from 1 among those of
-// their name.
-func (a *AuthResults) forged(f *Facts) []int {
-	var forged []int
+// ownMethods are those whose results we write.
+var ownMethods = []string{"dkim", "dkim-atps", "vbr"}
+
+// examine reads each field once. Our own name is always one whose fields go, with or
+// without a job behind a slash.
+func (a *AuthResults) examine(f *Facts) *claimed {
+	c := &claimed{}
+	if f.Fields.Count(fieldName) == 0 {
+		return c
+	}
+	var methods []string
+	if !a.RemoveARAll {
+		methods = slices.Concat(ownMethods, a.RemoveARMethods)
+	}
+	guard := authres.NewGuard(append([]string{a.authservID(f, false)}, a.RemoveARFrom...), methods)
 	index := 0
 	for i := range f.Fields.Len() {
 		field := f.Fields.At(i)
 		if !field.Is(fieldName) {
 			continue
 		}
-		if index++; a.isForged(f, field) {
-			forged = append(forged, index)
+		index++
+		forged, err := guard.Forged(field.Value())
+		if forged {
+			c.forged = append(c.forged, index)
+		}
+		if err != nil && len(bytes.TrimSpace(field.Value())) > 0 {
+			c.unparsable++
 		}
 	}
-	return forged
+	return c
 }
 
-func (a *AuthResults) isForged(f *Facts, field header.Field) bool {
-	id, ok := authres.AuthservIDOf(field.Value())
-	if !ok || !a.claimed(f, id) {
-		return false
+// removeForged deletes every field that claims to be ours (RFC 8601 §5), from
+// the back to the front: each deletion shifts the fields behind it.
+func (a *AuthResults) removeForged(o *Outcome, f *Facts, c *claimed) {
+	if a.KeepAuthResults {
+		return
 	}
-	results, err := authres.Parse(field.Value())
-	if err != nil || a.RemoveARAll {
-		return true
+	if c == nil {
+		c = a.examine(f)
 	}
-	return slices.ContainsFunc(results.Methods, func(m authres.Method) bool {
-		return m.Name == "dkim" || m.Name == "dkim-atps" || m.Name == "vbr" // what we are asked about
-	})
-}
-
-// claimed reports whether id is one of the names whose fields are removed. Our
-// own is always one, with or without a job behind a slash.
-func (a *AuthResults) claimed(f *Facts, id string) bool {
-	own := a.authservID(f, false)
-	if authres.SameAuthservID(id, own) {
-		return true
+	if c.unparsable > 0 {
+		o.why(event.UnparsableResults(c.unparsable))
 	}
-	if host, _, ok := strings.Cut(id, "/"); ok && a.AuthservIDWithJobID && authres.SameAuthservID(host, own) {
-		return true
+	if len(c.forged) > 0 {
+		o.why(event.RemovedResults(len(c.forged)))
 	}
-	for _, name := range a.RemoveARFrom {
-		if authres.SameAuthservID(id, name) {
-			return true
-		}
-		if strings.HasPrefix(name, ".") && len(id) > len(name) && strings.EqualFold(strings.TrimSuffix(id, ".")[max(0, len(strings.TrimSuffix(id, "."))-len(name)):], name) {
-			return true
-		}
+	for _, index := range slices.Backward(c.forged) {
+		o.Edits = append(o.Edits, Edit{Op: DeleteField, Index: index, Name: fieldName})
 	}
-	return false
 }
 
 // softwareHeader obeys SoftwareHeader.

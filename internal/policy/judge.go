@@ -84,18 +84,27 @@ func classicText(reason dkim.Reason) string {
 // tellSignatures notes what was found before it is judged.
 func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 	short := shortB(judged)
-	ignored := 0
+	ignored, more := 0, 0
 	var domains, results []string
 	for i := range judged {
 		j := &judged[i]
-		domains = append(domains, orInvalid(j.Signature.Domain))
+		if len(domains) < maxTold {
+			domains = append(domains, orInvalid(j.Signature.Domain))
+		}
 		if j.Reason == dkim.ReasonTooManySignatures {
 			ignored++
 			continue
 		}
-		if j.Signature.Domain != "" && j.Signature.Selector != "" {
+		switch {
+		case j.Signature.Domain == "" || j.Signature.Selector == "":
+		case len(results) == maxTold:
+			more++
+		default:
 			results = append(results, fmt.Sprintf("signature=%s domain=%s selector=%s result=\"%s\"", short[i], j.Signature.Domain, j.Signature.Selector, classicText(j.Reason)))
 		}
+	}
+	if more > 0 {
+		results = append(results, fmt.Sprintf("and %d more", more))
 	}
 	if ignored > 0 {
 		o.tell(event.Ignoring(ignored))
@@ -106,20 +115,30 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 	if len(results) > 0 {
 		o.Notes = append(o.Notes, Note{Event: event.Results(strings.Join(results, "; ")), Results: true})
 	}
+	told := 0
 	for i := range judged {
-		if judged[i].MultipleKeys {
+		if judged[i].MultipleKeys && told < maxTold {
 			o.tell(event.SeveralKeys(judged[i].Signature.Selector, judged[i].Signature.Domain))
+			told++
 		}
 	}
 }
 
+// maxTold bounds the signatures of one message that the log tells something of.
+const maxTold = 32
+
 // shortB is header.b of each signature.
 func shortB(judged []Judged) []string {
+	const maxBytes = 64 // where the beginnings of signatures are the same for longer, nobody means well
 	plain := make([]dkim.Result, len(judged))
 	for i := range judged {
 		plain[i] = judged[i].Result
 	}
-	return dkim.ShortB(plain)
+	short := dkim.ShortB(plain)
+	for i, b := range short {
+		short[i] = b[:min(len(b), maxBytes)]
+	}
+	return short
 }
 
 func orInvalid(domain string) string {

@@ -83,7 +83,7 @@ func (o *Outcome) insert(name, value string) {
 func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	o := &Outcome{Reply: Reply{Action: Accept}}
 	if p.Exempt {
-		r.Results.removeForged(o, f)
+		r.Results.removeForged(o, f, p.results)
 		o.Summary = "exempted"
 		return o
 	}
@@ -100,7 +100,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		return o
 	}
 	if p.Verify {
-		r.Results.removeForged(o, f)
+		r.Results.removeForged(o, f, nil)
 		if r.Reports.AddCanonicalizedData {
 			o.deleteAll(f, canonicalizedHeader)
 			o.deleteAll(f, canonicalizedBody)
@@ -158,9 +158,10 @@ func (p *Plan) speaksFor(authors []header.Mailbox, signature *dkim.Signature) bo
 
 // malformed handles a message of which nobody can say who its author is.
 func (r *Rules) malformed(o *Outcome, f *Facts) {
-	if r.Verify {
-		r.Results.removeForged(o, f)
+	if !r.verifies(f) {
+		return // results come from who verifies
 	}
+	r.Results.removeForged(o, f, nil)
 	if !r.IgnoreMalformedMail {
 		o.insertResults(r.Results.authservID(f, false), authres.Method{Name: "dkim", Result: "permerror", Comment: badFormat})
 	}

@@ -41,6 +41,8 @@ type Plan struct {
 	// Scripted is the message as scripts know it; nil when there are none.
 	Scripted *Scripted
 	Notes    []Note
+
+	results *claimed // of an exempt message
 }
 
 // SignRequest is one signature to make.
@@ -89,8 +91,11 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	} else if exempt {
 		p.why(event.Exempted(author.domain()))
 		// Anybody can write an exempted domain into From.
-		if p.Exempt = r.Verify && !f.SignOnly && !r.Results.KeepAuthResults && len(r.Results.forged(f)) > 0; p.Exempt {
-			return p
+		if r.verifies(f) && !r.Results.KeepAuthResults {
+			p.results = r.Results.examine(f)
+			if p.Exempt = len(p.results.forged) > 0; p.Exempt {
+				return p
+			}
 		}
 		return p.end(Reply{Action: Accept})
 	}
@@ -99,7 +104,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 		return r.tableFailed(p, "origin", err)
 	}
 	p.Internal = ours
-	if !f.VerifyOnly && !r.chooseKeys(ctx, p, f, ours) {
+	if !f.VerifyOnly && !p.Malformed && !r.chooseKeys(ctx, p, f, ours) {
 		return p
 	}
 	if !r.setup(ctx, p, f) {
@@ -156,12 +161,16 @@ func (r *Rules) withoutAuthor(p *Plan, problem event.Event) bool {
 
 // modeAllows drops what Mode leaves out and reports whether anything is left.
 func (r *Rules) modeAllows(p *Plan, f *Facts) bool {
-	if !r.Sign || f.VerifyOnly {
+	if !r.signs(f) {
 		p.Sign = nil
 	}
-	p.Verify = p.Verify && r.Verify && !f.SignOnly
+	p.Verify = p.Verify && r.verifies(f)
 	return len(p.Sign) > 0 || p.Verify
 }
+
+// signs and verifies are what Mode and the message's socket leave.
+func (r *Rules) signs(f *Facts) bool    { return r.Sign && !f.VerifyOnly }
+func (r *Rules) verifies(f *Facts) bool { return r.Verify && !f.SignOnly }
 
 // recipientsAllow obeys DontSignMailTo and finds BodyLengthDB matches.
 func (r *Rules) recipientsAllow(ctx context.Context, p *Plan, f *Facts) bool {
