@@ -26,7 +26,8 @@ func testMessageFiles(ctx context.Context, s Streams, c *config.Config, f *opend
 	return testMessages(ctx, s, c, filterTest{
 		program: "opendkim", files: strings.Split(*f.testFiles, ","), verbose: f.verbose, now: now,
 		log: f.verbose > 0 && (c.Syslog.Value || c.StdoutLog.Value),
-		// Compat(opendkim 2.11): statistics and copies are written, reports are not sent.
-		effects: message.Effects{Statistics: true, TemporaryFiles: true, Counters: true},
+		// Compat(opendkim 2.11): statistics, diagnoses and copies are written, reports are
+		// not sent.
+		effects: message.Effects{Diagnoses: true, Statistics: true, TemporaryFiles: true, Counters: true},
 	})
 }

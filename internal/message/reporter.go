@@ -22,7 +22,7 @@ func (m *Message) Leave(o *policy.Outcome) {
 	if o.Report != nil && m.effects.Reports {
 		r.Report(o.Report)
 	}
-	if o.Diagnosis != nil && m.effects.Reports {
+	if o.Diagnosis != nil && m.effects.Diagnoses {
 		r.Diagnose(o.Diagnosis)
 	}
 	if o.Statistics != nil && m.effects.Statistics {

@@ -51,14 +51,15 @@ func (s *Snapshot) Budget(parent context.Context) (context.Context, context.Canc
 // Effects are what a message may leave behind in the world beside its answer. The zero
 // Effects leave nothing.
 type Effects struct {
-	Reports        bool // failure reports are sent, diagnoses written
+	Reports        bool // failure reports are sent
+	Diagnoses      bool // and written, for DiagnosticDirectory
 	Statistics     bool // the message is recorded
 	TemporaryFiles bool // canonical texts are kept in files
 	Counters       bool // the message counts for the limits of its domains
 }
 
 // All is what the filter does.
-var All = Effects{Reports: true, Statistics: true, TemporaryFiles: true, Counters: true}
+var All = Effects{Reports: true, Diagnoses: true, Statistics: true, TemporaryFiles: true, Counters: true}
 
 // Services are what messages share that outlives a snapshot: clock, observer, parsed
 // keys, buffers.
