@@ -18,18 +18,20 @@ dkim: header taglist
 internal/problem:
 internal/logging:
 internal/atomicfile:
+internal/flight:
+internal/lru:
 internal/keyrecord: dkim header taglist
-internal/resolver:
+internal/resolver: internal/flight
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/rsaengine:
 internal/event: internal/logging
 internal/config: dkim internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/problem
-internal/keystore: dkim header internal/dataset internal/problem
+internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem
 internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation
 internal/kept: internal/atomicfile
-internal/reputation: internal/dataset internal/kept
+internal/reputation: internal/dataset internal/kept internal/lru
 internal/status: internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset
 internal/message: dkim header internal/policy internal/event internal/resolver
@@ -82,7 +84,7 @@ func TestImportsPointDown(t *testing.T) {
 		seen++
 		allowed, known := below[path]
 		if !known && strings.HasPrefix(path, "internal/dataset/") {
-			allowed, known = "internal/dataset internal/dataset/remote internal/problem internal/testutil internal/testutil/proctest", true
+			allowed, known = "internal/dataset internal/dataset/remote internal/flight internal/lru internal/problem internal/testutil internal/testutil/proctest", true
 		}
 		if !known {
 			t.Errorf("%s is not in the list of packages: say what it may import", path)

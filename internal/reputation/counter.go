@@ -5,6 +5,8 @@ package reputation
 import (
 	"sync"
 	"time"
+
+	"dojang/internal/lru"
 )
 
 // Hash is a message's body, as far as it tells copies apart.
@@ -47,8 +49,8 @@ func (r Rule) exceeded(t Tally) bool {
 // once; its memory is bounded. It outlives a reload.
 type Counter struct {
 	mu       sync.Mutex
-	domains  recent[string, *window]
-	deferred recent[attempt, time.Time]
+	domains  lru.Map[string, *window]
+	deferred lru.Map[attempt, time.Time]
 	changes  uint64 // calls of Count
 }
 
@@ -65,23 +67,23 @@ func (c *Counter) Count(now time.Time, period time.Duration, domain string, body
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
-	w, ok := c.domains.get(domain)
+	w, ok := c.domains.Get(domain)
 	if !ok || w.period != period {
 		w = &window{period: period}
-		c.domains.put(domain, w, maxDomains)
+		c.domains.Put(domain, w, 1, maxDomains)
 	}
 	try := attempt{domain, body}
-	since, again := c.deferred.get(try)
+	since, again := c.deferred.Get(try)
 	if !again || now.Sub(since) > period {
 		w.add(now, spam)
 	}
 	tally := w.tally(now)
 	if !rule.exceeded(tally) {
-		c.deferred.remove(try)
+		c.deferred.Remove(try)
 		return tally, false
 	}
 	if !again || now.Sub(since) > period {
-		c.deferred.put(try, now, maxDeferred)
+		c.deferred.Put(try, now, 1, maxDeferred)
 	}
 	return tally, true
 }

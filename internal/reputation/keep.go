@@ -39,8 +39,8 @@ func (c keeper) Lines(since uint64) (iter.Seq[any], uint64) {
 	if c.changes == since {
 		return nil, since
 	}
-	lines := make([]line, 0, len(c.domains.byKey)+len(c.deferred.byKey))
-	for domain, w := range c.domains.oldestFirst() {
+	lines := make([]line, 0, c.domains.Len()+c.deferred.Len())
+	for domain, w := range c.domains.OldestFirst() {
 		l := line{Domain: domain, Period: w.period}
 		for _, p := range w.parts {
 			if p.messages > 0 {
@@ -49,7 +49,7 @@ func (c keeper) Lines(since uint64) (iter.Seq[any], uint64) {
 		}
 		lines = append(lines, l)
 	}
-	for try, since := range c.deferred.oldestFirst() {
+	for try, since := range c.deferred.OldestFirst() {
 		lines = append(lines, line{Domain: try.domain, Body: try.body[:], Since: since})
 	}
 	return func(yield func(any) bool) {
@@ -76,7 +76,7 @@ func (c keeper) Take(text []byte) error {
 			return errLine
 		}
 		if !l.Since.After(c.now) { // or the clock was set back
-			c.deferred.put(attempt{l.Domain, Hash(l.Body)}, l.Since, maxDeferred)
+			c.deferred.Put(attempt{l.Domain, Hash(l.Body)}, l.Since, 1, maxDeferred)
 		}
 		return nil
 	}
@@ -91,6 +91,6 @@ func (c keeper) Take(text []byte) error {
 			w.parts[number%slots] = part{number, uint32(messages), uint32(spam)}
 		}
 	}
-	c.domains.put(l.Domain, w, maxDomains)
+	c.domains.Put(l.Domain, w, 1, maxDomains)
 	return nil
 }

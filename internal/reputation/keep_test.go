@@ -79,7 +79,7 @@ func TestOrderOutlivesARestart(t *testing.T) {
 	}
 	f, err := again(path, noon)
 	var order []string
-	for domain := range f.Counter.domains.oldestFirst() {
+	for domain := range f.Counter.domains.OldestFirst() {
 		order = append(order, domain)
 	}
 	if got := strings.Join(order, " "); got != "c a b" || err != nil {
@@ -217,7 +217,7 @@ func FuzzReadCounts(f *testing.F) {
 		for line := range strings.Lines(text) {
 			_ = keeper{&c, noon}.Take([]byte(line)) // whatever it says, it must not panic
 		}
-		for domain, w := range c.domains.oldestFirst() {
+		for domain, w := range c.domains.OldestFirst() {
 			if tally := w.tally(noon); tally.Messages < 0 || tally.Spam > tally.Messages {
 				t.Errorf("%q: %+v", domain, tally)
 			}

@@ -82,16 +82,16 @@ func TestMemoryIsBounded(t *testing.T) {
 		c.Count(noon, time.Hour, fmt.Sprint(i), body(i), false, rule)
 		c.Count(noon, time.Hour, "busy", body(0), false, rule)
 	}
-	if n := len(c.domains.byKey); n != maxDomains || c.domains.order.Len() != n {
+	if n := c.domains.Len(); n != maxDomains {
 		t.Errorf("%d domains, want %d", n, maxDomains)
 	}
-	if n := len(c.deferred.byKey); n != maxDeferred || c.deferred.order.Len() != n {
+	if n := c.deferred.Len(); n != maxDeferred {
 		t.Errorf("%d deferred, want %d", n, maxDeferred)
 	}
-	if _, ok := c.domains.get("busy"); !ok {
+	if _, ok := c.domains.Get("busy"); !ok {
 		t.Error("a domain in use was forgotten")
 	}
-	if _, ok := c.domains.get("0"); ok {
+	if _, ok := c.domains.Get("0"); ok {
 		t.Error("the oldest domain was kept")
 	}
 }

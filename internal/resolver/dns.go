@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/flight"
 )
 
 // DNS looks names up through recursive name servers. It is safe for concurrent use;
@@ -17,7 +19,7 @@ type DNS struct {
 	servers func() *serverSet
 	sockets chan struct{}
 	cache   *cache[*result] // nil: none
-	flight  flight[cacheKey, *result]
+	flight  flight.Group[cacheKey, *result]
 	stats   stats
 	dnssec  *validator // nil: AD bits decide
 }
@@ -148,7 +150,7 @@ func (d *DNS) lookupCold(ctx context.Context, key cacheKey) (r *result, left tim
 		return &result{err: &Error{Name: key.name, Kind: contextKind(ctx), Err: contextDetail(context.Cause(ctx))}}, 0, false
 	}
 	patience, _ := ctx.Deadline()
-	r, err := d.flight.do(ctx, key, d.workLimit(), func(ctx context.Context) *result {
+	r, err := d.flight.Do(ctx, key, d.workLimit(), func(ctx context.Context) *result {
 		r := d.resolve(withPatience(ctx, patience), key.name+".", key.qtype)
 		if d.cache != nil && !(r.err != nil && r.err.Kind == KindCanceled) {
 			d.cache.put(key, r, r.cost(), r.ttl, d.now())

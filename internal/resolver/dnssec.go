@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/flight"
 )
 
 // validator judges answers by the chain of trust from the anchors: RFC 4033 to 4035,
@@ -17,7 +19,7 @@ type validator struct {
 	d       *DNS
 	anchors trustAnchors
 	cuts    *cache[cut] // by name: what lies there in the tree of zones
-	flight  flight[string, cutResult]
+	flight  flight.Group[string, cutResult]
 
 	oblivious atomic.Bool // the servers pass no signatures on
 }

@@ -53,10 +53,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for range 100 {
-		d.flight.mu.Lock()
-		left := len(d.flight.calls)
-		d.flight.mu.Unlock()
-		if left == 0 && len(d.sockets) == 0 {
+		if d.flight.Len() == 0 && len(d.sockets) == 0 {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

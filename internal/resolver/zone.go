@@ -91,7 +91,7 @@ func (v *validator) cached(ctx context.Context, name string, work func(context.C
 	if err := take(&budgetOf(ctx).cuts); err != nil {
 		return cut{}, err
 	}
-	r, err := v.flight.do(ctx, name, v.d.workLimit(), func(ctx context.Context) cutResult {
+	r, err := v.flight.Do(ctx, name, v.d.workLimit(), func(ctx context.Context) cutResult {
 		// Its own budget: who joins should not depend on what another has left.
 		c, ttl, err := work(withCutBudget(ctx))
 		if err == nil {

@@ -22,50 +22,38 @@ func flightKey(columns int, keys ...string) string {
 	return strconv.Itoa(columns) + "\x00" + strings.Join(keys, "\x00")
 }
 
-// fly asks the server with f, or waits for whoever is asking the same. The question
-// outlives a caller that gives up: others may wait for it, and the cache
-// learns the answer.
+// fly asks the server with f, or waits for whoever is asking the same.
 func (s *Set) fly(ctx context.Context, key string, f func(context.Context) error) error {
-	s.mu.Lock()
-	fl := s.flights[key]
-	if fl == nil {
-		if err := s.mayAsk(); err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		fl = &flight{done: make(chan struct{})}
-		s.flights[key] = fl
-		// A deadline of the first caller must not bind those who wait with it.
-		own := context.WithoutCancel(ctx)
-		go s.ask(own, key, fl, f)
-	}
-	s.mu.Unlock()
-	select {
-	case <-fl.done:
-		return fl.err
-	case <-ctx.Done():
+	failed := func(err error) error { return s.away(err) }
+	err, gaveUp := s.flights.Do(ctx, key, s.o.Timeout, func(ctx context.Context) error { return s.ask(ctx, f) }, failed)
+	if gaveUp != nil {
 		return s.away(ctx.Err())
 	}
+	return err
 }
 
 // mayAsk says why the server is not to be asked now. One caller at the end of
-// each pause is let through. s.mu is held.
+// each pause is let through.
 func (s *Set) mayAsk() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := &s.health
 	if !h.down {
 		return nil
 	}
-	if now := s.o.Now(); now.Before(h.retryAt) {
+	now := s.o.Now()
+	if now.Before(h.retryAt) {
 		return s.away(h.err)
-	} else {
-		h.retryAt = now.Add(h.backoff)
 	}
+	h.retryAt = now.Add(h.backoff)
 	return nil
 }
 
-func (s *Set) ask(ctx context.Context, key string, fl *flight, f func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
+// ask asks the server when it is this question's turn.
+func (s *Set) ask(ctx context.Context, f func(context.Context) error) error {
+	if err := s.mayAsk(); err != nil {
+		return err
+	}
 	var err error
 	select {
 	case s.slots <- struct{}{}:
@@ -81,11 +69,7 @@ func (s *Set) ask(ctx context.Context, key string, fl *flight, f func(context.Co
 	if err != nil && !errors.Is(err, dataset.ErrNotFound) {
 		err = s.away(err)
 	}
-	s.mu.Lock()
-	delete(s.flights, key)
-	s.mu.Unlock()
-	fl.err = err
-	close(fl.done)
+	return err
 }
 
 // settle notes whether the server answered.

@@ -1,12 +1,12 @@
 package remote
 
 import (
-	"container/list"
 	"slices"
 	"sync"
 	"time"
 
 	"dojang/internal/dataset"
+	"dojang/internal/lru"
 )
 
 type entryID struct {
@@ -40,50 +40,27 @@ func (e *entry) size() int64 {
 // cache keeps entries beyond their time to live, for when the server is away;
 // the least recently used go first. It is safe for concurrent use.
 type cache struct {
-	mu    sync.Mutex
-	byID  map[entryID]*list.Element // of *entry
-	order *list.List
-	bytes int64
-}
-
-func newCache() *cache {
-	return &cache{byID: map[entryID]*list.Element{}, order: list.New()}
+	mu   sync.Mutex
+	byID lru.Map[entryID, *entry]
 }
 
 func (c *cache) get(id entryID) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.byID[id]
-	if e == nil {
-		return nil
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(*entry)
+	e, _ := c.byID.Get(id)
+	return e
 }
 
 // put stores e and forgets others until maxBytes are not exceeded.
 func (c *cache) put(e *entry, maxBytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old := c.byID[e.id]; old != nil {
-		c.remove(old)
-	}
-	c.byID[e.id] = c.order.PushFront(e)
-	c.bytes += e.size()
-	for c.order.Len() > 1 && c.bytes > maxBytes {
-		c.remove(c.order.Back())
-	}
+	c.byID.Put(e.id, e, e.size(), maxBytes)
 }
 
-func (c *cache) remove(el *list.Element) {
-	e := el.Value.(*entry)
-	delete(c.byID, e.id)
-	c.order.Remove(el)
-	c.bytes -= e.size()
-}
-
-func (c *cache) len() int {
+// size is the number of entries and of the bytes they take.
+func (c *cache) size() (entries int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.order.Len()
+	return c.byID.Len(), c.byID.Cost()
 }

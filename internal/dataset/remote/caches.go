@@ -32,7 +32,7 @@ type loan struct {
 // set whose source is not known, have a new one.
 func (c *Caches) borrow(from source) (_ *cache, giveBack func()) {
 	if c == nil || from == (source{}) {
-		return newCache(), func() {}
+		return new(cache), func() {}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +41,7 @@ func (c *Caches) borrow(from source) (_ *cache, giveBack func()) {
 	}
 	l := c.lent[from]
 	if l == nil {
-		l = &loan{cache: newCache()}
+		l = &loan{cache: new(cache)}
 		c.lent[from] = l
 	}
 	l.users++

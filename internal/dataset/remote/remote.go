@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dojang/internal/dataset"
+	"dojang/internal/flight"
 )
 
 // Options bound a wrapped set. The zero value is usable.
@@ -117,16 +118,13 @@ type Set struct {
 	// giveBack ends the use of cache.
 	giveBack func()
 
-	mu      sync.Mutex
-	flights map[string]*flight
-	health  health
-	stats   Stats
-}
+	// flights are the questions under way. They outlive callers that give up: others
+	// may wait for the answer, and the cache learns it.
+	flights flight.Group[string, error]
 
-// flight is a question that others wait for too.
-type flight struct {
-	done chan struct{}
-	err  error // set before done is closed
+	mu     sync.Mutex
+	health health
+	stats  Stats
 }
 
 // A Pinger can tell whether its server answers.
@@ -159,7 +157,8 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 // New wraps a back-end without asking it.
 func New(backend dataset.Set, o Options) *Set {
 	o = o.withDefaults()
-	s := &Set{backend: backend, o: o, slots: make(chan struct{}, o.MaxConcurrent), flights: map[string]*flight{}}
+	s := &Set{backend: backend, o: o, slots: make(chan struct{}, o.MaxConcurrent)}
+	s.flights.Detached = true
 	s.cache, s.giveBack = o.Caches.borrow(o.source)
 	s.batch, _ = backend.(dataset.BatchSet)
 	return s
@@ -179,7 +178,8 @@ func (s *Set) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Entries, st.Down = s.cache.len(), s.health.down
+	st.Down = s.health.down
+	st.Entries, _ = s.cache.size()
 	return st
 }
 

@@ -317,8 +317,8 @@ func TestCacheIsBounded(t *testing.T) {
 		_, _ = s.Lookup(context.Background(), fmt.Sprint(i), 1)
 	}
 	// 2,000 bytes are nine absences of some 202.
-	if n := s.Stats().Entries; s.cache.bytes > 2000 || n != 9 {
-		t.Errorf("%d entries, %d bytes", n, s.cache.bytes)
+	if n, bytes := s.cache.size(); bytes > 2000 || n != 9 || s.Stats().Entries != n {
+		t.Errorf("%d entries, %d bytes", n, bytes)
 	}
 	asked := srv.asked.Load()
 	if _, _ = s.Lookup(context.Background(), "99", 1); srv.asked.Load() != asked {
