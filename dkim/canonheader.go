@@ -86,6 +86,7 @@ func isHeaderSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c
 // headerHasher hashes the header parts of one message. Its buffers serve all
 // signatures of the message.
 type headerHasher struct {
+	index   header.Index
 	picker  header.Picker
 	scratch []byte
 	sha1    hash.Hash
@@ -103,6 +104,7 @@ func (x *headerHasher) release() {
 	if cap(x.field) > keep {
 		x.field = nil
 	}
+	x.index.Release()
 	x.picker.Release()
 }
 
@@ -126,7 +128,8 @@ func (x *headerHasher) hasher(h crypto.Hash) hash.Hash {
 // hashes as nothing (RFC 6376 §5.4). The result is valid until the next call.
 func (x *headerHasher) sumFields(list *header.List, exclude int, names []string, own ownField, c Canonicalization, fn crypto.Hash) []byte {
 	h := x.hasher(fn)
-	x.picker.Reset(list)
+	x.index.Build(list)
+	x.picker.Reset(&x.index)
 	x.picker.Exclude(exclude)
 	if x.scratch == nil {
 		x.scratch = make([]byte, 0, 2048)

@@ -1,6 +1,9 @@
 package dkim
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Conditional signatures (draft-levine-dkim-conditional, experimental): a weak
 // signature that counts only when the domain named in its !cd= has signed the
@@ -23,6 +26,8 @@ func (s *Signature) readVersion2() Reason {
 	}
 	return ReasonNone
 }
+
+var errMandatoryTag = errors.New("a tag that must be understood, unknown to version 1,")
 
 // hasMandatoryTags tells whether a tag must be understood, which is for version
 // 2 alone.

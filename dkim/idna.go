@@ -10,15 +10,21 @@ import (
 // maxDomainBytes is the length of the longest domain name (RFC 1035 §2.3.4).
 const maxDomainBytes = 253
 
+// maxLabelBytes is the length of the longest label (RFC 1035 §2.3.4).
+const maxLabelBytes = 63
+
 // ToASCII is a domain in the form in which it is looked up and compared:
 // lower case, U-labels as A-labels (RFC 8616 §5). ok is false when it has no
-// such form.
+// such form, or one longer than a domain name may be: 253 octets, 63 a label.
 func ToASCII(domain string) (name string, ok bool) {
-	if isASCII(domain) {
+	switch {
+	case !fitsDomain(domain):
+		return "", false
+	case isASCII(domain):
 		return strings.ToLower(domain), true
 	}
 	name, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
+	if err != nil || !fitsDomain(name) {
 		return "", false
 	}
 	return name, true
@@ -28,10 +34,36 @@ func ToASCII(domain string) (name string, ok bool) {
 // that are written so. A domain that has no such form is returned in lower case.
 func ToUnicode(domain string) string {
 	domain = strings.ToLower(domain)
+	if !fitsDomain(domain) {
+		return domain
+	}
 	if name, err := idna.Lookup.ToUnicode(domain); err == nil {
 		return name
 	}
 	return domain
+}
+
+// fitsDomain reports whether s, in either form, may be as long as a domain name
+// may be: an A-label has at least one octet for each character of its U-label.
+// It looks before anything is converted, since conversion takes time in the
+// square of a label's length.
+func fitsDomain(s string) bool {
+	if len(s) > utf8.UTFMax*maxDomainBytes {
+		return false
+	}
+	total, label := 0, 0
+	for _, c := range s {
+		switch c {
+		case '.', '\u3002', '\uff0e', '\uff61': // UTS #46 §2.3: the dots of East Asia
+			label = 0
+		default:
+			label++
+		}
+		if total++; total > maxDomainBytes || label > maxLabelBytes {
+			return false
+		}
+	}
+	return true
 }
 
 func isASCII(s string) bool {
@@ -47,16 +79,11 @@ func isASCII(s string) bool {
 // letters, digits, hyphens and (since people use them) underscores, or
 // U-labels, no dot at either end, no longer than a name may be.
 func validDomain(s string) bool {
-	if !isASCII(s) {
-		if !utf8.ValidString(s) {
-			return false
-		}
-		var ok bool
-		if s, ok = ToASCII(s); !ok {
-			return false
-		}
+	if !utf8.ValidString(s) {
+		return false
 	}
-	if len(s) == 0 || len(s) > maxDomainBytes {
+	s, ok := ToASCII(s)
+	if !ok {
 		return false
 	}
 	label := 0
@@ -69,13 +96,11 @@ func validDomain(s string) bool {
 			}
 			label = 0
 			continue
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
 		default:
 			return false
 		}
-		if label++; label > 63 {
-			return false
-		}
+		label++
 	}
 	return label > 0
 }

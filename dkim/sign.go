@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,7 +205,11 @@ func (s *Signer) selectFields() (names []string, fields []int) {
 		names = append(names, string(name))
 		fields = append(fields, i)
 	}
-	return s.oversign(names), fields
+	names = s.oversign(names)
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, "From") }) {
+		names = append(names, "From") // RFC 6376 §5.4: even where there is none
+	}
+	return names, fields
 }
 
 // isListable tells a name that can stand in h=, where a semicolon, though RFC 5322

@@ -45,6 +45,10 @@ type Signature struct {
 	QueryMethods  string // q= as written, "" when absent
 	CopiedHeaders string // z= as written, "" when absent
 
+	// SyntaxError is what is behind ReasonSyntax and ReasonDuplicateTag; a
+	// *taglist.SyntaxError knows the place.
+	SyntaxError error
+
 	// Tags are all tags, those unknown to RFC 6376 included. Offsets and
 	// views refer to Raw.
 	Tags taglist.List
@@ -62,14 +66,27 @@ func ParseSignature(value []byte) (*Signature, error) {
 }
 
 func (s *Signature) parse() Reason {
-	err := s.Tags.Reparse(s.Raw)
-	s.readNames()
-	if err != nil {
-		if errors.Is(err, taglist.ErrDuplicate) {
-			return ReasonDuplicateTag
-		}
-		return ReasonSyntax
+	if reason := s.scan(); reason != ReasonNone {
+		return reason
 	}
+	return s.check()
+}
+
+// scan reads the tags, and who signed.
+func (s *Signature) scan() Reason {
+	s.SyntaxError = s.Tags.Reparse(s.Raw)
+	s.readNames()
+	switch {
+	case s.SyntaxError == nil:
+		return ReasonNone
+	case errors.Is(s.SyntaxError, taglist.ErrDuplicate):
+		return ReasonDuplicateTag
+	}
+	return ReasonSyntax
+}
+
+// check reads what the tags say.
+func (s *Signature) check() Reason {
 	for _, read := range [...]func() Reason{
 		s.checkVersion, s.checkNames, s.readAlgorithm, s.readCanonicalizations,
 		s.readHeaders, s.readIdentity, s.readTimes, s.readLength, s.readQuery,
@@ -107,6 +124,7 @@ func (s *Signature) checkVersion() Reason {
 	case string(v) != "1":
 		return ReasonVersion
 	case s.hasMandatoryTags():
+		s.SyntaxError = errMandatoryTag
 		return ReasonSyntax
 	}
 	return ReasonNone
@@ -189,15 +207,23 @@ func (s *Signature) readHeaders() Reason {
 	return ReasonNone
 }
 
+// maxIdentityBytes is the longest i=, decoded. Compat(opendkim 2.11): a longer one
+// makes the signature unusable.
+const maxIdentityBytes = 255
+
 // readIdentity reads i=, which must be d= or inside it (RFC 6376 §3.5).
 func (s *Signature) readIdentity() Reason {
 	v := s.Tags.Value("i")
 	if v == nil {
 		return ReasonNone
 	}
+	// Each octet takes three at most, "=XX", beside white space.
+	if v = compact(make([]byte, 0, len(v)), v); len(v) > 3*maxIdentityBytes {
+		return ReasonIdentityInvalid
+	}
 	text, ok := decodeQuoted(make([]byte, 0, len(v)), v)
 	at := bytes.LastIndexByte(text, '@')
-	if !ok || at < 0 || !utf8.Valid(text) || text[0] != '"' && bytes.IndexByte(text, '@') != at {
+	if !ok || at < 0 || len(text) > maxIdentityBytes || !utf8.Valid(text) || text[0] != '"' && bytes.IndexByte(text, '@') != at {
 		return ReasonIdentityInvalid
 	}
 	s.Identity, s.HasIdentity = string(text), true

@@ -160,7 +160,8 @@ type candidate struct {
 }
 
 // NewVerifier reads every signature among fields, top down, and asks bodies
-// for the hashes they need. Fields must not change until Finish has returned.
+// for the hashes they need. Of signatures beyond MaximumSignatures it reads
+// the tags alone: their number is the sender's choice. Fields must not change until Finish has returned.
 func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Verifier {
 	o.complete()
 	v := &Verifier{o: o, fields: fields, bodies: bodies}
@@ -172,21 +173,29 @@ func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Veri
 		if !f.Is(o.FieldName) {
 			continue
 		}
-		sig, err := ParseSignature(f.Value())
-		c := candidate{Result: Result{Signature: sig, FieldIndex: i}}
-		if err != nil {
-			c.Reason = err.(Reason) //nolint:errorlint // documented: always a Reason
-		} else {
-			b, _ := sig.Tags.Get("b")
-			off := f.ValueOffset()
-			c.own = ownField{raw: f.Raw, start: off + b.Start, end: off + b.End}
-			c.Reason = v.judgeSignature(sig)
-		}
-		v.sigs = append(v.sigs, c)
+		sig := &Signature{Raw: bytes.Clone(f.Value()), Length: -1}
+		v.sigs = append(v.sigs, candidate{Result: Result{Signature: sig, FieldIndex: i, Reason: sig.scan()}})
 	}
 	v.selectCandidates()
+	for i := range v.sigs {
+		if c := &v.sigs[i]; c.Reason == ReasonNone {
+			v.read(c)
+		}
+	}
 	v.prepare()
 	return v
+}
+
+// read reads the signature of a candidate whose tags are known.
+func (v *Verifier) read(c *candidate) {
+	sig, f := c.Signature, v.fields.At(c.FieldIndex)
+	if c.Reason = sig.check(); c.Reason != ReasonNone {
+		return
+	}
+	b, _ := sig.Tags.Get("b")
+	off := f.ValueOffset()
+	c.own = ownField{raw: f.Raw, start: off + b.Start, end: off + b.End}
+	c.Reason = v.judgeSignature(sig)
 }
 
 // selectCandidates leaves out what exceeds the maximum.

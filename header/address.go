@@ -2,6 +2,7 @@ package header
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -74,6 +75,8 @@ type addressParser struct {
 	blank   bool   // blanks or a comment were just read
 	bad     bool   // bytes no address may have
 	literal bool   // a domain literal was read
+
+	brackets int // "<" beyond one before an address, whose ">" are still to come
 }
 
 // eachAddress calls yield for each mailbox until it returns false.
@@ -125,7 +128,11 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 				return err
 			}
 		case '>':
-			return ErrAddressSyntax
+			if p.brackets == 0 {
+				return ErrAddressSyntax
+			}
+			p.pos++
+			p.brackets--
 		default:
 			if err := p.token(c); err != nil {
 				return err
@@ -141,7 +148,7 @@ func (p *addressParser) clear() {
 	p.several, p.words, p.blank, p.bad, p.literal = false, false, false, false, false
 }
 
-// angle reads "<...>". What was collected before it was a display name.
+// angle reads "<...>", or "<<...>" of "<<...>>". What was collected before it was a display name.
 func (p *addressParser) angle() (Mailbox, bool, error) {
 	p.pos++
 	p.clear()
@@ -154,7 +161,11 @@ func (p *addressParser) angle() (Mailbox, bool, error) {
 			p.clear()
 			return m, ok, err
 		case '<', ';':
-			return Mailbox{}, false, ErrAddressSyntax
+			if c == ';' || len(p.text) > 0 {
+				return Mailbox{}, false, ErrAddressSyntax
+			}
+			p.pos++
+			p.brackets++ // Compat(opendkim 2.11): "<<a@b>>" is taken for "<a@b>"
 		case ',', ':': // RFC 5322 §4.4: a route, "<@a,@b:user@host>"
 			if p.at != 0 {
 				return Mailbox{}, false, ErrAddressSyntax
@@ -337,4 +348,24 @@ func (p *addressParser) domainLiteral() error {
 // RFC 5322 allows more within brackets, none of which names a host.
 func isLiteralByte(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == ':' || c == '.' || c == '-' || c == '[' || c == ']'
+}
+
+// URLAddress is the first mailbox of the value of a field of URLs, such as
+// List-Post (RFC 2369 §2), whose addresses are "<mailto:joe@example.com?subject=x>"
+// (RFC 6068). ErrNoAddress when no URL names a mailbox.
+func URLAddress(value []byte) (local, domain string, err error) {
+	const scheme = "mailto:"
+	text := string(value)
+	at := strings.Index(strings.ToLower(text), scheme)
+	if at < 0 || len(text) != len(strings.ToLower(text)) {
+		return "", "", ErrNoAddress
+	}
+	text = text[at+len(scheme):]
+	if end := strings.IndexAny(text, ">?#"); end >= 0 {
+		text = text[:end]
+	}
+	if plain, err := url.PathUnescape(strings.Join(strings.Fields(text), "")); err == nil {
+		text = plain
+	}
+	return Address([]byte(text))
 }

@@ -65,7 +65,11 @@ func TestAddresses(t *testing.T) {
 		{" <a@example.com", "a@example.com", nil},
 		{" Alice <a@example.com (open", "", ErrAddressSyntax},
 		{" a@example.com>", "", ErrAddressSyntax},
-		{" <<a@example.com>>", "", ErrAddressSyntax},
+		{" <<a@example.com>>", "a@example.com", nil},
+		{" Alice <<a@example.com>>, b@example.com", "a@example.com|b@example.com", nil},
+		{" <<a@example.com>", "a@example.com", nil},
+		{" <<a@example.com>>>", "a@example.com", ErrAddressSyntax},
+		{" <a<b@example.com>>", "", ErrAddressSyntax},
 		{" <a@example.com> <b@example.org>", "a@example.com", ErrAddressSyntax},
 		{" <a@example.com>, x@y@z", "a@example.com", ErrAddressSyntax},
 		{" a\x00b@example.com", "", ErrAddressSyntax},
@@ -92,6 +96,34 @@ func TestAddresses(t *testing.T) {
 			}
 		} else if !errors.Is(err, c.err) {
 			t.Errorf("first of %q: %v, want %v", c.in, err, c.err)
+		}
+	}
+}
+
+func TestURLAddress(t *testing.T) {
+	for _, c := range []struct {
+		in, want string
+		err      error
+	}{ // the first ones are RFC 2369's and RFC 6068's own
+		{" <mailto:list@host.com>", "list@host.com", nil},
+		{" <mailto:moderator@host.com> (Postings are Moderated)", "moderator@host.com", nil},
+		{" <mailto:moderator@host.com?subject=list%20posting>", "moderator@host.com", nil},
+		{" NO (posting not allowed on this list)", "", ErrNoAddress},
+		{" <http://www.host.com/list.cgi?cmd=sub&lst=list>,\r\n\t<mailto:list-manager@host.com?subject=subscribe>", "list-manager@host.com", nil},
+		{" <mailto:gorby%25kremvax@example.com>", "gorby%kremvax@example.com", nil},
+		{" <mailto:%22not%40me%22@example.org>", "not@me@example.org", nil},
+		{" <MailTo:\r\n list@host.com>", "list@host.com", nil},
+		{" mailto:list@host.com", "list@host.com", nil},
+		{" <mailto:>", "", ErrNoAddress},
+		{" <mailto:?to=joe@example.com>", "", ErrNoAddress},
+		{" list@host.com", "", ErrNoAddress},
+	} {
+		local, domain, err := URLAddress([]byte(c.in))
+		if err == nil {
+			local += "@" + domain
+		}
+		if local != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%q: %q, %v; want %q, %v", c.in, local, err, c.want, c.err)
 		}
 	}
 }

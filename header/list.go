@@ -68,8 +68,9 @@ const keepBytes = 64 << 10
 // nothing once the list is warm. A List is not safe for concurrent writing;
 // reading it (pickers included) is.
 type List struct {
-	buf    []byte
-	fields []span
+	buf     []byte
+	fields  []span
+	edition uint64 // grows with each change, so that an Index knows whether it is of date
 }
 
 type span struct{ start, colon, end int }
@@ -84,6 +85,7 @@ func (l *List) Reset() {
 		l.fields = nil
 	}
 	l.buf, l.fields = l.buf[:0], l.fields[:0]
+	l.edition++
 }
 
 // Add appends a field as a milter is told of it. A LF that is not part of a
@@ -107,6 +109,7 @@ func (l *List) Add(name, value []byte, leadingSpaceKept bool) {
 	}
 	l.appendLines(value)
 	l.fields = append(l.fields, span{start, colon, len(l.buf)})
+	l.edition++
 }
 
 // AddRaw appends a whole field, "Name: value", with the same care for line
@@ -119,6 +122,7 @@ func (l *List) AddRaw(raw []byte) {
 		colon = start + i
 	}
 	l.fields = append(l.fields, span{start, colon, len(l.buf)})
+	l.edition++
 }
 
 // appendLines appends b with every line end as CRLF, the last line without.

@@ -2,55 +2,46 @@ package header
 
 import "hash/maphash"
 
-// Picker selects fields by name as signing and verifying must (RFC 6376
-// §5.4.2): each call for a name gives the next instance of it from the bottom
-// up, each instance once, and nothing when they are used up.
+// Index finds the fields of a List by their names. It is made once for a list,
+// however many selections are made from it. The zero Index is ready for use.
 //
-// The work is linear in the size of the header plus the number of picks,
-// whatever names a hostile message repeats. A Picker may be used again with
-// Reset.
-type Picker struct {
+// A map of names would cost a string for each name; the table is of numbers.
+type Index struct {
 	list    *List
+	edition uint64
 	seed    maphash.Seed
 	seeded  bool
 	slots   []int32 // open addressing: 1 + index of the lowest field of a name
-	cursor  []int32 // by slot: 1 + index of the next field to give, 0 none
 	above   []int32 // by field: 1 + index of the next higher field of its name
-	exclude int
 }
 
-// Release drops the list, and memory that a header of unusual size has taken.
-func (p *Picker) Release() {
-	p.list = nil
-	if cap(p.slots) > keepBytes/64 {
-		p.slots, p.cursor, p.above = nil, nil, nil
+// Build makes x an index of l as it is now; nothing is done if it is one. The
+// work is linear in the size of the header, whatever names a hostile message
+// has: the hash is of the whole name, and nobody outside knows its seed.
+func (x *Index) Build(l *List) {
+	if x.list == l && x.edition == l.edition {
+		return
 	}
-}
-
-// NewPicker is a Picker on l, which must not change while it is in use.
-func NewPicker(l *List) *Picker {
-	p := new(Picker)
-	p.Reset(l)
-	return p
-}
-
-// Reset prepares p for another selection from l.
-func (p *Picker) Reset(l *List) {
-	if !p.seeded {
-		p.seed, p.seeded = maphash.MakeSeed(), true
+	if !x.seeded {
+		x.seed, x.seeded = maphash.MakeSeed(), true
 	}
-	p.list, p.exclude = l, -1
+	x.list, x.edition = l, l.edition
 	size := 16
 	for size < 2*l.Len() {
 		size *= 2
 	}
-	p.slots = zeroed(p.slots, size)
-	p.cursor = zeroed(p.cursor, size)
-	p.above = zeroed(p.above, l.Len())
+	x.slots, x.above = zeroed(x.slots, size), zeroed(x.above, l.Len())
 	for i := 0; i < l.Len(); i++ {
-		s := find(p, l.At(i).Name())
-		p.above[i] = p.cursor[s]
-		p.slots[s], p.cursor[s] = int32(i+1), int32(i+1)
+		s := find(x, l.At(i).Name())
+		x.above[i], x.slots[s] = x.slots[s], int32(i+1)
+	}
+}
+
+// Release drops the list, and memory that a header of unusual size has taken.
+func (x *Index) Release() {
+	x.list = nil
+	if cap(x.slots) > keepBytes/64 {
+		x.slots, x.above = nil, nil
 	}
 }
 
@@ -61,6 +52,40 @@ func zeroed(s []int32, n int) []int32 {
 	s = s[:n]
 	clear(s)
 	return s
+}
+
+// Picker selects fields by name as signing and verifying must (RFC 6376
+// §5.4.2): each call for a name gives the next instance of it from the bottom
+// up, each instance once, and nothing when they are used up.
+//
+// The work is linear in the lengths of the names picked, whatever names a
+// hostile message repeats. A Picker may be used again with Reset.
+type Picker struct {
+	index   *Index
+	next    []int32 // by slot: 1 + index of the next field to give, 0 none
+	exclude int
+}
+
+// NewPicker is a Picker on l, which must not change while it is in use.
+func NewPicker(l *List) *Picker {
+	x, p := new(Index), new(Picker)
+	x.Build(l)
+	p.Reset(x)
+	return p
+}
+
+// Reset prepares p for another selection from the list that x was built of.
+func (p *Picker) Reset(x *Index) {
+	p.index, p.exclude = x, -1
+	p.next = append(p.next[:0], x.slots...)
+}
+
+// Release drops the index, and memory that a header of unusual size has taken.
+func (p *Picker) Release() {
+	p.index = nil
+	if cap(p.next) > keepBytes/64 {
+		p.next = nil
+	}
 }
 
 // Exclude keeps field i from being picked: the signature under verification
@@ -76,10 +101,10 @@ func (p *Picker) Pick(name string) (i int, ok bool) { return pick(p, name) }
 func (p *Picker) PickBytes(name []byte) (i int, ok bool) { return pick(p, name) }
 
 func pick[N []byte | string](p *Picker, name N) (int, bool) {
-	s := find(p, name)
-	for p.cursor[s] != 0 {
-		i := int(p.cursor[s]) - 1
-		p.cursor[s] = p.above[i]
+	s := find(p.index, name)
+	for p.next[s] != 0 {
+		i := int(p.next[s]) - 1
+		p.next[s] = p.index.above[i]
 		if i != p.exclude {
 			return i, true
 		}
@@ -88,11 +113,11 @@ func pick[N []byte | string](p *Picker, name N) (int, bool) {
 }
 
 // find is the slot of a name: the one it has, or the empty one it would get.
-func find[N []byte | string](p *Picker, name N) int {
-	mask := len(p.slots) - 1
-	s := int(hashName(p.seed, name)) & mask
-	for p.slots[s] != 0 {
-		if equalFold(p.list.At(int(p.slots[s])-1).Name(), name) {
+func find[N []byte | string](x *Index, name N) int {
+	mask := len(x.slots) - 1
+	s := int(hashName(x.seed, name)) & mask
+	for x.slots[s] != 0 {
+		if equalFold(x.list.At(int(x.slots[s])-1).Name(), name) {
 			return s
 		}
 		s = (s + 1) & mask
@@ -100,14 +125,27 @@ func find[N []byte | string](p *Picker, name N) int {
 	return s
 }
 
-// hashName hashes the lower-case form. Names that agree in length and in their
-// first 64 bytes collide; a header limit keeps their number small.
+// hashName hashes the lower-case form.
 func hashName[N []byte | string](seed maphash.Seed, name N) uint64 {
-	var b [65]byte
-	n := min(len(name), 64)
-	for i := 0; i < n; i++ {
-		b[i] = lower(name[i])
+	var block [64]byte
+	if len(name) <= len(block) {
+		return maphash.Bytes(seed, block[:lowered(block[:], name)])
 	}
-	b[n] = byte(len(name))
-	return maphash.Bytes(seed, b[:n+1])
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for len(name) > 0 {
+		n := lowered(block[:], name)
+		h.Write(block[:n])
+		name = name[n:]
+	}
+	return h.Sum64()
+}
+
+// lowered writes what fits of the lower-case form to block.
+func lowered[N []byte | string](block []byte, name N) int {
+	n := min(len(name), len(block))
+	for i := 0; i < n; i++ {
+		block[i] = lower(name[i])
+	}
+	return n
 }

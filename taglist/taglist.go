@@ -68,12 +68,12 @@ func (l *List) Reparse(b []byte) error {
 }
 
 func (l *List) parse(b []byte) error {
-	if l.tags == nil {
-		l.tags = make([]Tag, 0, 16)
-	}
 	i := skipSpace(b, 0)
 	if i == len(b) {
 		return nil
+	}
+	if l.tags == nil {
+		l.tags = make([]Tag, 0, 16)
 	}
 	for i < len(b) {
 		tag, next, err := lexTag(b, i)
@@ -98,7 +98,7 @@ func lexTag(b []byte, i int) (tag Tag, next int, err error) {
 	if b[i] == '!' && i+1 < len(b) {
 		i++ // a tag that must be understood (draft-levine-dkim-conditional)
 	}
-	if !isAlpha(b[i]) {
+	if !isAlnum(b[i]) {
 		return tag, 0, syntaxError(b, i)
 	}
 	for i < len(b) && isNameByte(b[i]) {
@@ -143,11 +143,27 @@ func badValueByte(v []byte) int {
 	return -1
 }
 
+// SyntaxError is an ErrSyntax with its place.
+type SyntaxError struct {
+	Offset int  // in the bytes given to Parse
+	AtEnd  bool // a name has no value: the list ends at Offset
+	Byte   byte // what stands there, unless AtEnd
+}
+
+func (e *SyntaxError) Error() string {
+	if e.AtEnd {
+		return ErrSyntax.Error() + " at its end"
+	}
+	return fmt.Sprintf("%v at offset %d: %q", ErrSyntax, e.Offset, e.Byte)
+}
+
+func (e *SyntaxError) Unwrap() error { return ErrSyntax }
+
 func syntaxError(b []byte, at int) error {
 	if at >= len(b) {
-		return fmt.Errorf("%w at its end", ErrSyntax)
+		return &SyntaxError{Offset: len(b), AtEnd: true}
 	}
-	return fmt.Errorf("%w at offset %d: %q", ErrSyntax, at, b[at])
+	return &SyntaxError{Offset: at, Byte: b[at]}
 }
 
 func clip(s string) string {
@@ -259,6 +275,11 @@ func trimSpace(b []byte) []byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-func isAlpha(c byte) bool { c |= 0x20; return 'a' <= c && c <= 'z' }
+func isAlnum(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-func isNameByte(c byte) bool { return isAlpha(c) || '0' <= c && c <= '9' || c == '_' }
+// isNameByte reports what a name may hold behind its first byte.
+//
+// Compat(opendkim 2.11): anything that can be seen, where RFC 6376 §3.2 has
+// letters, digits and "_": nobody else refuses a signature for the name of a tag
+// that he does not know.
+func isNameByte(c byte) bool { return c > ' ' && c < 0x7f && c != '=' && c != ';' }

@@ -103,7 +103,7 @@ func actionOptions() []Option {
 		{Name: "On-NoSignature", Type: String, Default: "accept", Allowed: actions, read: as(parseAction, ""),
 			Doc: "What is done with a message without a signature." + words},
 		{Name: "On-Security", Type: String, Default: "tempfail", Allowed: actions, read: as(parseAction, ""),
-			Doc: "What is done with a message that looks like an attack on the filter, such as a header above MaximumHeaders." + words},
+			Doc: "What is done with a message that looks like an attack on the filter, such as a header above MaximumHeaders, which is answered with 552 5.3.4 or 452 4.3.4." + words},
 		{Name: "On-SignatureError", Type: String, Default: "reject", Allowed: actions, read: as(parseAction, ""),
 			Doc: "What is done with a message that should be signed and cannot be." + words},
 		{Name: "Quarantine", Type: Boolean, Default: "no", NeedsRestart: true,

@@ -6,14 +6,30 @@ import (
 	"strings"
 )
 
+// Bounds of what is asked for. A domain name has 253 octets in ASCII, and each of
+// its characters up to four in UTF-8.
+const (
+	MaxUserBytes = 256 // RFC 5321 §4.5.3.1.1 says 64
+	MaxHostBytes = 4 * 253
+
+	maxHostLabels = 127
+)
+
 // SigningLookup looks a sender up the way opendkim.conf(5) tells for
 // SigningTable and calls f for each match until f returns false; without all,
 // only for the first. Entry.Key is the row's key or pattern. It returns
 // ErrNotFound when nothing matches.
 //
 // A PatternSet is asked for user@host in file order. Any other set is asked for
-// SigningKeys(user, host) in turn.
+// SigningKeys(user, host), in one question where it can. A user above MaxUserBytes
+// matches rows for domains alone, a host that is longer than a name may be nothing.
 func SigningLookup(ctx context.Context, set Set, user, host string, columns int, all bool, f func(Entry) bool) error {
+	if len(host) > MaxHostBytes || strings.Count(host, ".") >= maxHostLabels {
+		return ErrNotFound
+	}
+	if len(user) > MaxUserBytes {
+		user = ""
+	}
 	if p, ok := set.(PatternSet); ok {
 		found := false
 		err := p.LookupAll(ctx, user+"@"+host, columns, func(e Entry) bool {
@@ -76,12 +92,46 @@ func lookupBatch(ctx context.Context, b BatchSet, keys []string, columns int, al
 //
 // Compat(opendkim 2.11): the man page reads as if every user@.domain came before
 // the first .domain; the filter asks for them in turns.
+//
+// Without a user only the host's are asked for.
 func SigningKeys(user, host string) []string {
-	keys := []string{user + "@" + host, host}
-	for d := parent(host); d != ""; d = parent(d[1:]) {
-		keys = append(keys, user+"@"+d, d)
+	var keys []string
+	add := func(host string) {
+		if user != "" {
+			keys = append(keys, user+"@"+host)
+		}
+		keys = append(keys, host)
 	}
-	return append(keys, user+"@*", "*")
+	add(host)
+	for d := parent(host); d != ""; d = parent(d[1:]) {
+		add(d)
+	}
+	add("*")
+	return keys
+}
+
+// LookupFirst looks keys up and returns the place of the first that the set has,
+// and its values as Lookup does: in one question where the set can, else one after
+// the other. ErrNotFound when it has none of them.
+func LookupFirst(ctx context.Context, set Set, keys []string, columns int) (int, []string, error) {
+	if b, ok := set.(BatchSet); ok && len(keys) > 0 {
+		rows, err := b.LookupBatch(ctx, keys, columns)
+		if err != nil {
+			return 0, nil, err
+		}
+		for i, values := range rows {
+			if values != nil {
+				return i, values, nil
+			}
+		}
+		return 0, nil, ErrNotFound
+	}
+	for i, key := range keys {
+		if values, err := set.Lookup(ctx, key, columns); !errors.Is(err, ErrNotFound) {
+			return i, values, err
+		}
+	}
+	return 0, nil, ErrNotFound
 }
 
 // parent returns the superdomain of a host with its leading dot, "" at the end.

@@ -37,7 +37,9 @@ func failure(name, text string, attrs ...slog.Attr) Event {
 	return Event{Name: name, Level: slog.LevelError, Text: text, Attrs: attrs}
 }
 
-// cut bounds text from outside to 256 bytes.
+// Cut bounds text from outside to 256 bytes.
+func Cut(s string) string { return cut(s) }
+
 func cut(s string) string {
 	const maxBytes = 256
 	if len(s) > maxBytes {
@@ -121,11 +123,15 @@ func RequiredHeaders(why string) Event {
 	return info("required_headers", "RFC5322 header requirement error: "+why, slog.String("why", why))
 }
 
-// TooMuchHeader: the header block is above MaximumHeaders.
-func TooMuchHeader() Event {
-	e := notice("too_much_header", "too much header data")
-	e.NoJob = true
-	return e
+// TooMuchHeader: the header block is above MaximumHeaders, from this field on.
+func TooMuchHeader(field string, limit int) Event {
+	return notice("too_much_header", fmt.Sprintf("too much header data: field %s exceeds MaximumHeaders %d", quote(field), limit),
+		slog.String("field", cut(field)), slog.Int("limit", limit))
+}
+
+// More: of the lines of one kind about a message, so many were left out.
+func More(name string, n int) Event {
+	return notice("more", fmt.Sprintf("and %d more lines of this kind (%s)", n, name), slog.String("of", name), slog.Int("count", n))
 }
 
 // Table and key trouble.
@@ -195,6 +201,12 @@ func SigningFailed(err error) Event {
 // NotSenders: RequireSenderMatch holds the author's address to be another's.
 func NotSenders(author, login string) Event {
 	return notice("not_senders", fmt.Sprintf("'%s' may not send as '%s', not signing", cut(login), cut(author)), slog.String("author", cut(author)), slog.String("login", cut(login)))
+}
+
+// NotSignedAnew: mail for ResignMailTo has no good signature that lets us speak for its
+// authors.
+func NotSignedAnew(domain string) Event {
+	return info("not_signed_anew", "no signature lets us sign this anew for "+cut(domain), slog.String("domain", cut(domain)))
 }
 
 // Verifying.

@@ -134,7 +134,7 @@ func effects() []effect {
 		{option: "DefaultSender", base: "SenderHeaders Sender\n", more: "DefaultSender user@example.com", change: []change{local}, holds: edited("DKIM-Signature")},
 		{option: "POPDBFile", more: "POPDBFile csl:192.0.2.1", holds: edited("DKIM-Signature")},
 		{option: "ResignMailTo", more: "ResignMailTo csl:rcpt@example.net=k1", signed: "\n", holds: edited("DKIM-Signature")},
-		{option: "ResignAll", base: "ResignMailTo csl:rcpt@example.net=k1\n", holds: edited("DKIM-Signature")},
+		{option: "ResignAll", base: "ResignMailTo csl:rcpt@example.net=k1\n", change: []change{from("x@other.com")}, holds: edited("DKIM-Signature")},
 		{option: "RequireSenderMatch", change: []change{local, macro("auth_type", "PLAIN"), macro("auth_authen", "joe@other.org"), func(m *milter.Message) { m.From = "joe@other.org" }},
 			holds: not(edited("DKIM-Signature"))},
 		{option: "MaximumKeyBits", base: verifying, more: "MaximumKeyBits 1024", signed: "\n", holds: not(says("dkim=pass"))},

@@ -134,7 +134,7 @@ func TestHeaderAboveTheLimit(t *testing.T) {
 		if out := r.send(c, big); out.Final.Kind != want && !(out.Final.Kind == milter.ReplyCode && want != milter.ReplyAccept) || len(out.Edits) != 0 {
 			t.Errorf("%q: %s, %+v", action, out.Final.String(), out.Edits)
 		}
-		if lines := strings.Join(r.log.take(), "\n"); !strings.Contains(lines, "notice too much header data") {
+		if lines := strings.Join(r.log.take(), "\n"); !strings.Contains(lines, `notice JOB: too much header data: field "X-Big" exceeds MaximumHeaders 1000`) {
 			t.Errorf("%q: log: %s", action, lines)
 		}
 		if out := r.send(c, inside()); !hasEdit(out, "DKIM-Signature") {

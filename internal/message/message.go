@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"net/netip"
@@ -37,7 +38,7 @@ type Message struct {
 	recipients []string
 	rcptBytes  int // of recipients
 	fields     header.List
-	overflow   bool
+	overflow   string // the field for which there was no room, "" for none
 	bodies     dkim.BodyHashes
 	bodyBytes  int64
 	facts      policy.Facts
@@ -100,17 +101,18 @@ func (m *Message) AddRecipient(address string) {
 
 // AddField adds a field as the milter protocol has it; see header.List.Add.
 func (m *Message) AddField(name, value []byte, leadingSpaceKept bool) {
-	if m.fits(len(name) + len(value)) {
+	if m.fits(name, len(name)+len(value)) {
 		m.fields.Add(name, value, leadingSpaceKept)
 	}
 }
 
 // fits reports whether the header has room for a field of so many octets, by
 // MaximumHeaders. What comes of a header without is decided when it ends.
-func (m *Message) fits(n int) bool {
-	limit := m.snapshot.MaximumHeaderBytes
-	m.overflow = m.overflow || limit > 0 && m.fields.Size()+n > limit
-	return !m.overflow
+func (m *Message) fits(name []byte, n int) bool {
+	if limit := m.snapshot.MaximumHeaderBytes; m.overflow == "" && limit > 0 && m.fields.Size()+n > limit {
+		m.overflow = cmp.Or(event.Cut(string(name)), "(without name)")
+	}
+	return m.overflow == ""
 }
 
 // End drops the message and gives its buffers back. Look-ups still under way are
@@ -137,7 +139,7 @@ func (m *Message) clear() {
 	m.services, m.snapshot, m.parent = nil, nil, nil
 	m.ctx, m.cancel, m.plan, m.verifier, m.signError = nil, nil, nil, nil, nil
 	m.facts, m.verdict = policy.Facts{}, policy.Verdict{}
-	m.sender, m.quarantine, m.overflow, m.bodyBytes = "", "", false, 0
+	m.sender, m.quarantine, m.overflow, m.bodyBytes = "", "", "", 0
 	clear(m.recipients)
 	m.recipients, m.rcptBytes = m.recipients[:0], 0
 	clear(m.signers)
@@ -185,6 +187,7 @@ func (m *Message) decide(o Origin) {
 		Fields:         &m.fields,
 		Macro:          o.Macro,
 		HeaderOverflow: m.overflow,
+		HeaderLimit:    m.snapshot.MaximumHeaderBytes,
 		SignOnly:       o.SignOnly,
 		VerifyOnly:     o.VerifyOnly,
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"dojang/internal/event"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 )
@@ -83,15 +84,36 @@ func NewServices(observer Observer, now func() time.Time) *Services {
 	return &Services{now: now, observer: observer}
 }
 
-// Tell logs what there is to tell of a message, as far as the options ask for it.
+// maxLines is how many lines of one kind are told of a message at a time: a hostile
+// one may give reason to thousands.
+const maxLines = 16
+
+// Tell logs what there is to tell of a message, as far as the options ask for it; of
+// too many lines of one kind, how many more there would have been.
 func (m *Message) Tell(notes ...policy.Note) {
+	var kinds map[string]int
+	if len(notes) > maxLines {
+		kinds = make(map[string]int)
+	}
 	for _, n := range notes {
+		if kinds != nil {
+			if kinds[n.Event.Name]++; kinds[n.Event.Name] > maxLines {
+				continue
+			}
+		}
 		if n.Once {
 			if _, told := m.services.once.LoadOrStore(n.Event.Name, nil); told {
 				continue
 			}
 		}
 		m.snapshot.log(m.facts.JobID, n)
+	}
+	for _, n := range notes {
+		if more := kinds[n.Event.Name] - maxLines; more > 0 {
+			delete(kinds, n.Event.Name)
+			n.Event = event.More(n.Event.Name, more) // told where lines of that kind are
+			m.snapshot.log(m.facts.JobID, n)
+		}
 	}
 }
 

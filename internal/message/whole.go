@@ -35,7 +35,7 @@ func (s *Services) Whole(ctx context.Context, snapshot *Snapshot, effects Effect
 		m.AddRecipient(r)
 	}
 	for i := range fields.Len() {
-		if f := fields.At(i); m.fits(len(f.Name()) + len(f.Value())) {
+		if f := fields.At(i); m.fits(f.Name(), len(f.Name())+len(f.Value())) {
 			m.fields.AddRaw(f.Raw)
 		}
 	}

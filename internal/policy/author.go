@@ -41,12 +41,15 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 			continue
 		}
 		value := r.Signing.replacedValue(field)
-		user, domain, err := header.Address(value)
-		if err != nil || user == "" || domain == "" {
-			e := event.UnparsableSender(name, string(value))
-			return Author{}, &e
+		user, domain, err := mailboxOf(name, value)
+		switch {
+		case err == nil && user != "" && domain != "":
+			return Author{user, domain, name}, nil
+		case isURLField(name): // "NO" is a List-Post too (RFC 2369 §3.4)
+			continue
 		}
-		return Author{user, domain, name}, nil
+		e := event.UnparsableSender(name, string(value))
+		return Author{}, &e
 	}
 	if user, domain, err := header.Address([]byte(r.DefaultSender)); err == nil {
 		return Author{user, domain, "DefaultSender"}, nil
@@ -55,24 +58,21 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 	return Author{}, &e
 }
 
-// authors are all whom the fields of the author's name, after ReplaceRules: readers may
-// be shown any of them.
-func (r *Rules) authors(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
-	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
-	for i := range f.Fields.Len() {
-		field := f.Fields.At(i)
-		if !field.Is(p.Author.Field) {
-			continue
-		}
-		value := r.Signing.replacedValue(field)
-		more, err := header.Addresses(value)
-		if err != nil {
-			e := event.UnparsableSender(p.Author.Field, string(value))
-			return nil, &e
-		}
-		all = append(all, more...)
+// isURLField reports whether a field holds URLs instead of addresses (RFC 2369).
+func isURLField(name string) bool {
+	switch strings.ToLower(name) {
+	case "list-help", "list-unsubscribe", "list-subscribe", "list-post", "list-owner", "list-archive":
+		return true
 	}
-	return all, nil
+	return false
+}
+
+// mailboxOf is the first mailbox that a field of that name names.
+func mailboxOf(name string, value []byte) (user, domain string, err error) {
+	if isURLField(name) {
+		return header.URLAddress(value)
+	}
+	return header.Address(value)
 }
 
 // singletons are the fields that RFC 5322 §3.6 allows at most once, in the

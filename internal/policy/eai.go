@@ -38,10 +38,20 @@ func isASCII(s string) bool {
 	return true
 }
 
+// isName reports whether a domain is no longer than a name may be: nothing else is
+// asked for or made into something else.
+func isName(domain string) bool {
+	_, ok := dkim.ToASCII(domain)
+	return ok
+}
+
 // containsDomain reports whether a set has a domain, in either form.
 func containsDomain(ctx context.Context, set dataset.Set, domain string) (bool, error) {
+	if set == nil || len(domain) > dataset.MaxHostBytes {
+		return false, nil
+	}
 	found, err := contains(ctx, set, domain)
-	if found || err != nil || set == nil {
+	if found || err != nil {
 		return found, err
 	}
 	if other, ok := otherForm(domain); ok {
@@ -53,8 +63,11 @@ func containsDomain(ctx context.Context, set dataset.Set, domain string) (bool, 
 // containsAddress reports whether a set has an address, its domain in either
 // form.
 func containsAddress(ctx context.Context, set dataset.Set, address string) (bool, error) {
+	if set == nil || len(address) > dataset.MaxUserBytes+1+dataset.MaxHostBytes {
+		return false, nil
+	}
 	found, err := contains(ctx, set, address)
-	if found || err != nil || set == nil {
+	if found || err != nil {
 		return found, err
 	}
 	user, host, _ := strings.Cut(address, "@")

@@ -26,9 +26,11 @@ type Facts struct {
 	// Macro returns an MTA macro by its name without braces, "" when it was not
 	// sent.
 	Macro func(name string) string
-	// HeaderOverflow: the header block was above MaximumHeaders and Fields is
-	// cut off.
-	HeaderOverflow bool
+	// HeaderOverflow names the field with which the header block grew above
+	// MaximumHeaders, HeaderLimit octets; Fields is cut off before it. "" when it did
+	// not.
+	HeaderOverflow string
+	HeaderLimit    int
 	// SignOnly and VerifyOnly narrow Mode for the socket the message came by.
 	SignOnly, VerifyOnly bool
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/event"
+	"dojang/taglist"
 )
 
 // Judged is a signature's result with the words that OpenDKIM has for it.
@@ -100,7 +102,8 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
 		case len(results) == maxTold:
 			more++
 		default:
-			results = append(results, fmt.Sprintf("signature=%s domain=%s selector=%s result=\"%s\"", short[i], j.Signature.Domain, j.Signature.Selector, classicText(j.Reason)))
+			results = append(results, fmt.Sprintf("signature=%s domain=%s selector=%s result=\"%s\"",
+				event.Cut(short[i]), event.Cut(j.Signature.Domain), event.Cut(j.Signature.Selector), classicText(j.Reason)))
 		}
 	}
 	if more > 0 {
@@ -152,7 +155,7 @@ func orInvalid(domain string) string {
 // where a script has decided what becomes of the message, that it is good and no more.
 func (r *Rules) tellDecision(o *Outcome, j *Judged, scripted bool) {
 	s := j.Signature
-	fields := []slog.Attr{slog.String("domain", s.Domain), slog.String("selector", s.Selector), slog.String("algorithm", s.Algorithm.String()),
+	fields := []slog.Attr{slog.String("domain", event.Cut(s.Domain)), slog.String("selector", event.Cut(s.Selector)), slog.String("algorithm", s.Algorithm.String()),
 		slog.String("result", j.Word), slog.String("reason", j.Reason.String()), slog.Int("bits", j.KeyBits)}
 	if j.Status == dkim.StatusPass {
 		o.success(event.Verified(fields...))
@@ -191,11 +194,21 @@ func keyUsed(j *Judged) bool {
 	return false
 }
 
-// syntaxWords says what is wrong with a signature in OpenDKIM's words.
+// syntaxWords says what is wrong with a signature, in OpenDKIM's words where it has
+// some.
 func syntaxWords(j *Judged) string {
 	switch j.Reason {
-	case dkim.ReasonSyntax, dkim.ReasonDuplicateTag:
-		return "tag without value at end of signature data"
+	case dkim.ReasonSyntax:
+		var syntax *taglist.SyntaxError
+		switch {
+		case !errors.As(j.Signature.SyntaxError, &syntax):
+			return fmt.Sprintf("%v in signature data", j.Signature.SyntaxError)
+		case syntax.AtEnd:
+			return "tag without value at end of signature data"
+		}
+		return fmt.Sprintf("syntax error in signature data (ASCII 0x%02x at offset %d)", syntax.Byte, syntax.Offset)
+	case dkim.ReasonDuplicateTag:
+		return fmt.Sprintf("%v in signature data", j.Signature.SyntaxError)
 	case dkim.ReasonTimestamp:
 		if t, ok := j.Signature.Tags.Get("t"); ok {
 			if _, err := strconv.ParseUint(string(t.Value), 10, 64); err != nil {

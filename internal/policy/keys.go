@@ -99,11 +99,14 @@ func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool
 	return true
 }
 
+// maxIdentityBytes is the longest i= that verifiers take (opendkim 2.11).
+const maxIdentityBytes = 255
+
 // agreeing returns the identity when it lies in the signing domain, else "".
 // Compat(opendkim 2.11): an i= that conflicts with d= is left out.
 func agreeing(identity, domain string) string {
 	at := strings.LastIndexByte(identity, '@')
-	if at < 0 {
+	if at < 0 || len(identity) > maxIdentityBytes {
 		return ""
 	}
 	host, ok1 := dkim.ToASCII(identity[at+1:])
@@ -184,14 +187,40 @@ func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
 	}
 	p.why(event.NoSigningDomain(author))
 	if r.SubDomains {
-		for _, rest, ok := strings.Cut(author, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
-			if found, err := containsDomain(ctx, r.Domain, rest); found || err != nil {
-				return rest, err
-			}
+		if above, err := r.domainAbove(ctx, author); above != "" || err != nil {
+			return above, err
 		}
 	}
 	p.why(event.NoSigningSubdomain(author))
 	return "", nil
+}
+
+// domainAbove returns the lowest domain above another that Domain has, in either
+// form; "" for none.
+func (r *Rules) domainAbove(ctx context.Context, domain string) (string, error) {
+	if !isName(domain) {
+		return "", nil
+	}
+	other, twofold := otherForm(domain)
+	twofold = twofold && strings.Count(other, ".") == strings.Count(domain, ".")
+	var above, keys []string
+	for _, rest, ok := strings.Cut(domain, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
+		above, keys = append(above, rest), append(keys, rest)
+		if !twofold {
+			continue
+		}
+		if _, other, _ = strings.Cut(other, "."); other != rest {
+			above, keys = append(above, rest), append(keys, other)
+		}
+	}
+	i, _, err := dataset.LookupFirst(ctx, r.Domain, keys, 0)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return above[i], nil
 }
 
 // wantBodyLength sets p.BodyLength when a recipient is in BodyLengthDB, by the
@@ -232,7 +261,7 @@ func (r *Rules) resign(ctx context.Context, p *Plan, f *Facts) error {
 		if !found {
 			continue
 		}
-		p.Verify, p.SignOnlyIfVerified = true, !r.ResignAll
+		p.Verify, p.Resigned, p.SignOnlyIfVerified = true, true, !r.ResignAll
 		if r.KeyTable == nil || name == "" {
 			if r.DefaultKey != nil {
 				p.Sign = append(p.Sign, SignRequest{Key: r.DefaultKey, Domain: r.DefaultKey.Domain})
@@ -249,6 +278,9 @@ func (r *Rules) resign(ctx context.Context, p *Plan, f *Facts) error {
 // it after a dot.
 func resignKey(ctx context.Context, set dataset.Set, recipient string) (key string, found bool, err error) {
 	user, host, _ := strings.Cut(recipient, "@")
+	if !isName(host) || len(user) > dataset.MaxUserBytes {
+		return "", false, nil
+	}
 	forms := []string{recipient, host}
 	if other, ok := otherForm(host); ok {
 		forms = append(forms, user+"@"+other, other)
@@ -261,20 +293,14 @@ func resignKey(ctx context.Context, set dataset.Set, recipient string) (key stri
 		}
 		i += 1 + next
 	}
-	for _, form := range forms {
-		values, err := set.Lookup(ctx, form, 1)
-		if errors.Is(err, dataset.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return "", false, err
-		}
-		if len(values) > 0 {
-			key = values[0]
-		}
-		return key, true, nil
+	_, values, err := dataset.LookupFirst(ctx, set, forms, 1)
+	if errors.Is(err, dataset.ErrNotFound) {
+		return "", false, nil
 	}
-	return "", false, nil
+	if err == nil && len(values) > 0 {
+		key = values[0]
+	}
+	return key, err == nil, err
 }
 
 var _ KeySource = (*keystore.Store)(nil)

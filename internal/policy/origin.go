@@ -84,10 +84,9 @@ type SenderMatch struct {
 	Allowed dataset.Set
 }
 
-// sendersOwn reports whether the author's address belongs to who sent the
-// message: the authenticated login when there is one, else the envelope sender.
-// Where the field names several authors, or is there several times, each must:
-// nobody knows which of them a reader is shown.
+// sendersOwn reports whether all authors that a reader may be shown belong to who
+// sent the message: the authenticated login when there is one, else the envelope
+// sender.
 func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error) {
 	m := r.RequireSenderMatch
 	if !m.Required {
@@ -101,7 +100,7 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	authors, problem := r.authors(p, f)
+	authors, problem := r.shown(p, f)
 	if problem != nil {
 		p.tell(*problem)
 		return false, nil

@@ -113,8 +113,11 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		r.scripted(o, p.Scripted)
 		defer o.deleteFirst()
 	}
-	if r.SignsNow(f, p, v.Results) {
+	switch {
+	case r.SignsNow(f, p, v.Results):
 		r.signed(o, f, v)
+	case p.Resigned && len(p.Sign) > 0 && !p.Scripted.Ends():
+		o.why(event.NotSignedAnew(p.Sign[0].Domain))
 	}
 	if !p.Scripted.Ends() {
 		r.Results.softwareHeader(o, f)
@@ -123,33 +126,49 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 }
 
 // SignsNow reports whether a plan's signatures are to be made: always, but for
-// mail that is signed anew only if it verified.
+// mail that is signed anew. That must have verified, unless ResignAll is set; and
+// where a reader may be shown an author of a domain that we sign for, it must have
+// verified as that domain's, with ResignAll too, unless it comes from inside.
 func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
 	}
-	if !p.SignOnlyIfVerified {
+	if !p.Resigned || !p.SignOnlyIfVerified && p.Internal {
 		return true
 	}
-	authors, problem := r.authors(p, f)
+	authors, problem := r.shown(p, f)
 	if problem != nil {
 		return false
 	}
+	ours := p.signedAsAuthor(authors)
+	if len(ours) == 0 && !p.SignOnlyIfVerified {
+		return true // ResignAll
+	}
 	for _, j := range r.judge(results) {
-		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && p.speaksFor(authors, j.Signature) {
+		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && speaksFor(ours, j.Signature) {
 			return true
 		}
 	}
 	return false
 }
 
-// speaksFor reports whether a good signature is enough to sign the mail of these
-// authors anew. Where one of them is of a domain that we sign for, it must be that
-// domain's: a stranger's own signature does not let him write in its name.
-func (p *Plan) speaksFor(authors []header.Mailbox, signature *dkim.Signature) bool {
+// signedAsAuthor are those of the domains that we would sign for that some author is
+// of, or of one above or below.
+func (p *Plan) signedAsAuthor(authors []header.Mailbox) []string {
+	var domains []string
 	for _, s := range p.Sign {
-		ours := slices.ContainsFunc(authors, func(m header.Mailbox) bool { return related(m.Domain, s.Domain) })
-		if ours && !related(signature.Domain, s.Domain) {
+		if slices.ContainsFunc(authors, func(m header.Mailbox) bool { return related(m.Domain, s.Domain) }) {
+			domains = append(domains, s.Domain)
+		}
+	}
+	return domains
+}
+
+// speaksFor reports whether a good signature is enough to sign mail in the name of
+// these domains anew: a stranger's own does not let him write in their name.
+func speaksFor(domains []string, signature *dkim.Signature) bool {
+	for _, d := range domains {
+		if !related(signature.Domain, d) {
 			return false
 		}
 	}
@@ -277,15 +296,13 @@ func (p *Plan) Deciding(results []dkim.Result) int {
 	first := -1
 	for i := range results {
 		r := &results[i]
-		if !p.counts(r.Signature) {
+		switch {
+		case r.Reason == dkim.ReasonTooManySignatures || first >= 0 && r.Status != dkim.StatusPass || !p.counts(r.Signature):
 			continue
-		}
-		if r.Status == dkim.StatusPass {
+		case r.Status == dkim.StatusPass:
 			return i
 		}
-		if first < 0 && r.Reason != dkim.ReasonTooManySignatures {
-			first = i
-		}
+		first = i
 	}
 	return first
 }

@@ -181,6 +181,12 @@ func TestSigningAnew(t *testing.T) {
 	}{
 		{"verified", "joe@example.com", []dkim.Result{result(dkim.ReasonNone)}, true},
 		{"not verified", "joe@example.com", []dkim.Result{result(dkim.ReasonBadSignature)}, false},
+		{"unsigned, of another", "joe@evil.example", nil, false},
+		{"ours in a display name", `"boss@example.com" <joe@evil.example>`, []dkim.Result{stranger}, false},
+		{"ours in a comment", "joe@evil.example (boss@example.com)", []dkim.Result{stranger}, false},
+		{"ours in an encoded word", "=?utf-8?q?boss=40example?= =?utf-8?b?LmNvbQ?= <joe@evil.example>", []dkim.Result{stranger}, false},
+		{"ours with a dot at its end", "boss@example.com., joe@evil.example", []dkim.Result{stranger}, false},
+		{"a character set in which nobody sees addresses", "=?utf-7?q?boss+AEA-example.com?= <joe@evil.example>", []dkim.Result{stranger}, false},
 		{"by another, of another", "joe@evil.example", []dkim.Result{stranger}, true},
 		{"by us, of another", "joe@example.com", []dkim.Result{stranger}, false},
 		{"by us below, of another", "joe@list.example.com", []dkim.Result{stranger}, false},
@@ -197,9 +203,18 @@ func TestSigningAnew(t *testing.T) {
 		if problem != nil {
 			t.Fatal(c.name)
 		}
-		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, SignOnlyIfVerified: true}
+		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, Resigned: true, SignOnlyIfVerified: true}
 		if got := rules.SignsNow(f, plan, c.results); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+		// ResignAll lets all else pass, but nobody write in our name.
+		plan.SignOnlyIfVerified = false
+		all := c.want || c.name == "unsigned, of another"
+		if got := rules.SignsNow(f, plan, c.results); got != all {
+			t.Errorf("ResignAll: %s: %v", c.name, got)
+		}
+		if plan.Internal = true; !rules.SignsNow(f, plan, c.results) {
+			t.Errorf("ResignAll: from inside: %s: false", c.name)
 		}
 	}
 }

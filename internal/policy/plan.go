@@ -26,12 +26,13 @@ type Plan struct {
 	Internal bool
 	// BodyLength asks for l=.
 	BodyLength bool
-	// SignOnlyIfVerified: re-signing waits for a passed signature.
-	SignOnlyIfVerified bool
+	// Resigned: signed anew, for ResignMailTo. SignOnlyIfVerified: that waits for a
+	// passed signature.
+	Resigned, SignOnlyIfVerified bool
 	// ATPS is the author's domain when our signatures claim its consent.
 	ATPS string
-	// Trusted tells which signing domains are in TrustSignaturesFrom; nil when
-	// that is not set.
+	// Trusted tells which signing domains, as written and with A-labels, are in
+	// TrustSignaturesFrom; nil when that is not set.
 	Trusted map[string]bool
 	Author  Author
 	// Fields are signed and verified in place of the message's own; nil for those.
@@ -73,8 +74,8 @@ func (p *Plan) end(r Reply) *Plan {
 // the number of its fields.
 func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	p := &Plan{}
-	if f.HeaderOverflow {
-		p.tell(event.TooMuchHeader())
+	if f.HeaderOverflow != "" {
+		p.tell(event.TooMuchHeader(f.HeaderOverflow, f.HeaderLimit))
 		return p.end(r.Verdicts.reply(Security))
 	}
 	author, problem := r.author(f)
@@ -135,6 +136,10 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	if r.RequiredHeaders {
 		if fault := headerFault(f.Fields); fault != "" {
 			p.tell(event.RequiredHeaders(fault))
+			if r.IgnoreMalformedMail {
+				p.Malformed, p.Sign, p.Verify = true, nil, false
+				return p
+			}
 			return p.end(Reply{Action: Reject, Code: "550", Status: "5.0.0", Text: fault})
 		}
 	}

@@ -191,7 +191,10 @@ func TestPlan(t *testing.T) {
 			want: "reject 550 message does not have exactly one Date field", told: []string{"RFC5322 header requirement error: message does not have exactly one Date field"}},
 		{name: "required headers, repeated", client: inside, header: standardHeader + "\nSubject: t", change: func(r *Rules, _ *Facts) { r.RequiredHeaders = true },
 			want: "reject 550 message has multiple Subject fields", told: []string{"RFC5322 header requirement error: message has multiple Subject fields"}},
-		{name: "header too large", client: inside, change: func(r *Rules, f *Facts) { f.HeaderOverflow = true; r.Verdicts.Set(Security, TempFail) }, want: "tempfail", told: []string{"too much header data"}},
+		{name: "header too large", client: inside, change: func(r *Rules, f *Facts) {
+			f.HeaderOverflow, f.HeaderLimit = "X-Big", 400
+			r.Verdicts.Set(Security, TempFail)
+		}, want: "tempfail 452 message header too large", told: []string{`too much header data: field "X-Big" exceeds MaximumHeaders 400`}},
 		{name: "body length for a recipient", client: inside, change: func(r *Rules, _ *Facts) { r.Signing.BodyLengthDB = csl(t, "ann@example.org") }, want: "sign k1 d=example.com",
 			told: []string{"?BodyLengthDB matched ann@example.org, signing with l= requested"}},
 

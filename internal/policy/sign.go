@@ -61,7 +61,7 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 	}
 	if s.IdentityHeader != "" && o.Identity == "" {
 		if field, _, ok := f.Fields.First(s.IdentityHeader); ok {
-			o.Identity = agreeing(strings.TrimSpace(string(field.Value())), o.Domain)
+			o.Identity = agreeing(identityOf(field), o.Domain)
 		}
 	}
 	s.selectCanonicalization(f, &o)
@@ -69,6 +69,17 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 		weaken(&o, request.Condition)
 	}
 	return o
+}
+
+// identityOf is the identity that a field names: a mailbox, or "@" and a domain.
+func identityOf(field header.Field) string {
+	if user, domain, err := mailboxOf(string(field.Name()), field.Value()); err == nil {
+		return user + "@" + domain
+	}
+	if text := strings.TrimSpace(string(field.Value())); strings.HasPrefix(text, "@") {
+		return text
+	}
+	return ""
 }
 
 // selectCanonicalization obeys SelectCanonicalizationHeader; a value that makes

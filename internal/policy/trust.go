@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dojang/dkim"
+	"dojang/taglist"
 )
 
 // maxTrustLookups bounds how many domains of one message's signatures are
@@ -19,26 +20,36 @@ func (r *Rules) findTrusted(ctx context.Context, p *Plan, f *Facts) error {
 	}
 	p.Trusted = make(map[string]bool)
 	fields := p.Header(f.Fields)
-	for i := 0; i < fields.Len() && len(p.Trusted) < maxTrustLookups; i++ {
+	for i, looked := 0, 0; i < fields.Len() && looked < maxTrustLookups; i++ {
 		if !fields.At(i).Is(dkim.FieldName) {
 			continue
 		}
-		s, _ := dkim.ParseSignature(fields.At(i).Value()) // a broken one may name its domain
-		domain, ok := dkim.ToASCII(s.Domain)
-		if _, known := p.Trusted[domain]; known || !ok {
+		tags, _ := taglist.Parse(fields.At(i).Value()) // a broken one may name its domain
+		written := string(tags.Value("d"))
+		if _, known := p.Trusted[written]; known {
+			continue
+		}
+		looked++
+		p.Trusted[written] = false
+		domain, ok := dkim.ToASCII(written)
+		if !ok {
 			continue
 		}
 		trusted, err := containsDomain(ctx, set, domain)
 		if err != nil {
 			return err
 		}
-		p.Trusted[domain] = trusted
+		p.Trusted[written], p.Trusted[domain] = trusted, trusted
 	}
 	return nil
 }
 
 // trusts reports whether a signing domain is in TrustSignaturesFrom.
 func (p *Plan) trusts(domain string) bool {
+	trusted, known := p.Trusted[domain] // as written, which costs no conversion
+	if known {
+		return trusted
+	}
 	name, ok := dkim.ToASCII(domain)
 	return ok && p.Trusted[name]
 }

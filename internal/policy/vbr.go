@@ -25,8 +25,12 @@ const (
 	vbrInfoField       = "VBR-Info"
 )
 
-// maxCertifiers bounds how many are asked about one message.
-const maxCertifiers = 8
+// maxCertifiers bounds how many are asked about one field, maxNamedCertifiers how
+// many of those that it names are looked at.
+const (
+	maxCertifiers      = 8
+	maxNamedCertifiers = 32
+)
 
 // addVBRInfo claims vouching for a message that we sign. The header's own wish
 // outranks the options.
@@ -94,8 +98,8 @@ func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
 	if r.VBR.TrustedCertifiersOnly {
 		info.certifiers = trusted
 	} else {
-		for _, name := range strings.Split(string(tags.Value("mv")), ":") {
-			name = strings.TrimSpace(name)
+		// Each is compared with each of ours, so not all that stand there are.
+		for _, name := range firstOf(string(tags.Value("mv")), maxNamedCertifiers) {
 			if slices.ContainsFunc(trusted, func(t string) bool { return sameDomain(t, name) }) {
 				info.certifiers = append(info.certifiers, name)
 			}
@@ -103,6 +107,16 @@ func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
 	}
 	info.certifiers = info.certifiers[:min(len(info.certifiers), maxCertifiers)]
 	return info, true
+}
+
+// firstOf is up to n words of a list with colons, without the blanks around them.
+func firstOf(list string, n int) []string {
+	words := strings.SplitN(list, ":", n+1)
+	words = words[:min(len(words), n)]
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
+	return words
 }
 
 // name is where a certifier vouches for the domain (RFC 5518 §5).

@@ -41,6 +41,7 @@ func Conditions() []Condition {
 // replies holds the texts that go with reject and tempfail.
 // Compat(opendkim 2.11): a condition without a text gets the MTA's own words.
 var replies = [conditions]struct{ text, rejectStatus, tempStatus string }{
+	Security:       {"message header too large", "5.3.4", "4.3.4"}, // RFC 3463 §3.4
 	BadSignature:   {"bad DKIM signature data", "5.7.0", "4.7.0"},
 	DNSError:       {"DKIM key retrieval failed", "5.7.0", "4.7.5"},
 	InternalError:  {"resource unavailable", "5.7.0", "4.7.0"},
@@ -110,9 +111,15 @@ func (v *Verdicts) reply(c Condition) Reply {
 		if words.text != "" {
 			r.Code, r.Status, r.Text = "550", words.rejectStatus, words.text
 		}
+		if c == Security {
+			r.Code = "552" // RFC 5321 §4.2.3: exceeded storage allocation
+		}
 	case TempFail:
 		if words.text != "" {
 			r.Code, r.Status, r.Text = "451", words.tempStatus, words.text
+		}
+		if c == Security {
+			r.Code = "452"
 		}
 	case Quarantine:
 		r.Text = quarantineReason

@@ -58,9 +58,13 @@ func (s *Set) withSmall(keys []string) []string {
 	if !s.o.FoldCase {
 		return keys
 	}
-	all := slices.Clone(keys)
+	all, there := slices.Clone(keys), make(map[string]bool, len(keys))
 	for _, k := range keys {
-		if small := dataset.Fold(k); small != k && !slices.Contains(all, small) {
+		there[k] = true
+	}
+	for _, k := range keys {
+		if small := dataset.Fold(k); !there[small] {
+			there[small] = true
 			all = append(all, small)
 		}
 	}
@@ -69,10 +73,12 @@ func (s *Set) withSmall(keys []string) []string {
 
 // collect takes what is fresh from the cache and returns the keys that are not.
 func (s *Set) collect(rows map[string]*entry, keys []string, columns int, now time.Time) (missing []string) {
+	asked := make(map[string]bool, len(keys))
 	for _, k := range keys {
 		if e := s.fresh(entryID{k, columns}, now); e != nil {
 			rows[k] = e
-		} else if !slices.Contains(missing, k) {
+		} else if !asked[k] {
+			asked[k] = true
 			missing = append(missing, k)
 		}
 	}

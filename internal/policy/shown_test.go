@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/header"
+	"dojang/internal/keystore"
+)
+
+// TestRequireSenderMatchJudgesWhatIsShown: wherever the author was found, a login signs
+// only mail in which every address that a reader may be shown is its own.
+func TestRequireSenderMatchJudgesWhatIsShown(t *testing.T) {
+	for _, c := range []struct {
+		from string
+		want bool
+	}{
+		{"joe@example.com", true},
+		{"Joe <joe@example.com>", true},
+		{`"joe@example.com" <joe@example.com>`, true},
+		{`"'joe@example.com'" <joe@example.com>`, true},
+		{"“joe@example.com” <joe@example.com>", true},
+		{"Sales @ Example <joe@example.com>", true},
+		{"Example Inc. <joe@example.com>", true},
+		{`"Oe, Joe J." <joe@example.com> (at home)`, true},
+		{"=?utf-8?q?J=C3=B6?= =?utf-8?q?rg_=40_work?= <joe@example.com>", true},
+		{"=?iso-2022-jp?B?GyRCO3NFRBsoQg==?= <joe@example.com>", true},
+		{"joe (joe at work) @ example . com", true},
+		{"joe@example.com, ann@example.com", true},
+		{"ceo@bank.example", false},
+		{"joe@example.com, ceo@bank.example", false},
+		{"joe@example.com\nFrom: ceo@bank.example", false},
+		{"joe@example.com\nfrom : ceo@bank.example", false},
+		{"ceo@bank.example <joe@example.com>", false},
+		{`"ceo@bank.example" <joe@example.com>`, false},
+		{`"ceo\@bank.example" <joe@example.com>`, false},
+		{`c"e"o@bank.example <joe@example.com>`, false},
+		{"joe@example.com (ceo@bank.example)", false},
+		{"ceo(x)@bank.example <joe@example.com>", false},
+		{"ceo@(x)bank.example <joe@example.com>", false},
+		{"ceo@bank(x).example <joe@example.com>", false},
+		{"ceo @ bank . example <joe@example.com>", false},
+		{"ceo@bank.\r\n example <joe@example.com>", false},
+		{"ceo＠bank.example <joe@example.com>", false},
+		{"ceo@bank。example <joe@example.com>", false},
+		{"c\u200beo@ba\u00adnk.example <joe@example.com>", false},
+		{"=?utf-8?q?ceo=40bank.example?= <joe@example.com>", false},
+		{"=?UTF-8*en?Q?ceo=40bank.example?= <joe@example.com>", false},
+		{"=?utf-8?q?ceo?=\r\n =?utf-8?b?QGJhbmsuZXhhbXBsZQ?= <joe@example.com>", false},
+		{`"=?utf-8?q?ceo=40bank.example?=" <joe@example.com>`, false},
+		{"=?utf-8?b?PT91dGYtOD9xP2Nlbz00MGJhbmsuZXhhbXBsZT89?= <joe@example.com>", false},
+		{"=?utf-16le?b?YwBlAG8AQABiAGEAbgBrAC4AZQB4AGEAbQBwAGwAZQA=?= <joe@example.com>", false},
+		{"=?utf-7?q?ceo+AEA-bank.example?= <joe@example.com>", false},
+		{"=?iso-2022-jp?B?GyRCO3NFRBsoQmNlb0BiYW5rLmV4YW1wbGU=?= <joe@example.com>", false},
+		{"<@bank.example:joe@example.com>", true},
+		{"team: joe@example.com, ceo@bank.example;", false},
+		{"joe@example.com, \"x", false},
+		{"joe@example.com\nFrom: <", false},
+		{strings.Repeat("joe@example.com, ", 2000) + "joe@example.com", false},
+	} {
+		for _, found := range []string{"From", "Sender", "X-Macro", "List-Post"} {
+			if got := signsAs(t, "joe@example.com", found, c.from); got != c.want {
+				t.Errorf("author in %s, From: %.100q: signed %v", found, c.from, got)
+			}
+		}
+	}
+	if signsAs(t, "joe@example.com", "Sender", "joe@example.com\nX-Identity: ceo@bank.example") {
+		t.Error("signed with the identity of another")
+	}
+}
+
+// signsAs reports whether mail with that From is signed for a login whose own address
+// stands where the author is looked for.
+func signsAs(t *testing.T, login, found, from string) bool {
+	t.Helper()
+	fields := new(header.List)
+	text := "List-Post: <mailto:" + login + "?subject=x>\nSender: " + login + "\nFrom: " + strings.ReplaceAll(from, "\r\n ", "\x00")
+	for line := range strings.SplitSeq(text, "\n") {
+		fields.AddRaw([]byte(strings.ReplaceAll(line, "\x00", "\r\n ")))
+	}
+	r := &Rules{Sign: true, Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Selector: "s"}, RequireSenderMatch: SenderMatch{Required: true}}
+	r.Signing.IdentityHeader = "X-Identity"
+	macros := map[string]string{"auth_type": "PLAIN", "auth_authen": login}
+	switch found {
+	case "X-Macro":
+		r.SenderMacro, macros["author"] = "{author}", login
+	default:
+		r.SenderHeaders = []string{found, "From"}
+	}
+	p := r.Plan(context.Background(), &Facts{Fields: fields, Macro: func(name string) string { return macros[name] }})
+	return len(p.Sign) > 0
+}
+
+func TestAuthorInAFieldOfURLs(t *testing.T) {
+	for _, c := range []struct{ headers, want string }{
+		{"List-Post: <mailto:talk@example.com>\nFrom: a@example.net", "talk@example.com"},
+		{"List-Post: <https://example.com/?x=y@z>,\n <mailto:talk@example.com?subject=a%40b>\nFrom: a@example.net", "talk@example.com"},
+		{"List-Post: NO (posting not allowed)\nFrom: a@example.net", "a@example.net"},
+		{"List-Post: <https://example.com/>\nFrom: a@example.net", "a@example.net"},
+		{"From: a@example.net", "a@example.net"},
+	} {
+		r := &Rules{SenderHeaders: []string{"List-Post", "Sender", "From"}}
+		author, problem := r.author(&Facts{Fields: fieldsOf(t, c.headers)})
+		if got := author.User + "@" + author.Domain; problem != nil || got != c.want {
+			t.Errorf("%q: %q, %v", c.headers, got, problem)
+		}
+	}
+}
+
+func TestIdentityHeaderNamesAMailbox(t *testing.T) {
+	for value, want := range map[string]string{
+		"joe@example.com": "joe@example.com", "Joe <joe@sub.example.com>": "joe@sub.example.com", "@example.com": "@example.com",
+		"<mailto:joe@example.com>": "", "joe@example.net": "", "a b <c d@example.com": "", strings.Repeat("x", 250) + "@example.com": "",
+	} {
+		r := &Rules{}
+		r.Signing.IdentityHeader = "X-Identity"
+		o := r.SignOptions(&Facts{Fields: fieldsOf(t, "X-Identity: "+value)}, &Plan{}, SignRequest{Key: &keystore.SigningKey{Selector: "s"}, Domain: "example.com"}, time.Unix(1, 0))
+		if o.Identity != want {
+			t.Errorf("%q: %q, want %q", value, o.Identity, want)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package differential
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/testutil"
+	"dojang/test/faults/rig"
+)
+
+// TestUnknownTagNames asks opendkim and us about signatures with a tag that nobody
+// knows, with every octet at each place of its name: a signature that opendkim passes,
+// we pass.
+func TestUnknownTagNames(t *testing.T) {
+	peer := testutil.Need(t, "opendkim")
+	names := []string{"", "x y", "x\ty", "x\r\n y", " x", "x ", "X", "_", "x-foo", "x.y.z", "x:y", "é", "x-é", string(bytes.Repeat([]byte("x"), 300))}
+	for c := 1; c < 256; c++ {
+		if c == '\r' || c == '\n' || c == '=' || c == ';' {
+			continue
+		}
+		names = append(names, string([]byte{byte(c), 'x'}), string([]byte{'x', byte(c), 'y'}), string([]byte{'x', byte(c)}))
+	}
+	list := make([]*specimen, len(names))
+	for i, name := range names {
+		s := &specimen{number: i, selector: fmt.Sprintf("t%d", i), record: rig.Record(),
+			fields: []string{"From: joe@" + rig.Domain, "Date: Mon, 23 Nov 2026 12:00:00 +0000"}, body: "x\r\n"}
+		s.signWithTag(t, name)
+		s.did("tag %q", name)
+		list[i] = s
+	}
+	theirs, ours := startPeer(t, peer), startOurs(t)
+	passed := 0
+	for first := 0; first < len(list); first += batch {
+		part := list[first:min(first+batch, len(list))]
+		publish(t, part, theirs, ours)
+		for i, v := range askAll(t, part, theirs, ours) {
+			if v.theirs == "pass" {
+				passed++
+			}
+			if (v.theirs == "pass") != (v.ours == "pass") {
+				t.Errorf("%s: opendkim says %q, ours %q", part[i].done[0], v.theirs, v.ours)
+			}
+		}
+	}
+	t.Logf("%d names, %d pass", len(names), passed)
+	ours.Stop()
+}
+
+func (s *specimen) signWithTag(t *testing.T, name string) {
+	t.Helper()
+	fields, body, err := header.Parse(s.raw()[bytes.IndexByte(s.raw(), '\n')+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies dkim.BodyHashes
+	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: rig.Domain, Selector: s.selector, BodyLength: -1, Time: time.Now().Add(-time.Minute), Key: testutil.RSAKey(),
+		ExtraTags: [][2]string{{name, "1"}}}, fields, &bodies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies.Write(body)
+	bodies.Close()
+	if s.signature, err = signer.Sign(); err != nil {
+		t.Fatal(err)
+	}
+}
