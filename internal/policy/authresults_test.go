@@ -115,7 +115,7 @@ func TestUnparsableResultsAreToldOnce(t *testing.T) {
 // TestLongNamesAreWrittenInASCII: OpenDMARC cuts a value behind 256 octets, and the
 // beginning of this name is another's.
 func TestLongNamesAreWrittenInASCII(t *testing.T) {
-	name := strings.Repeat("\U00020000", 59) + ".bank.example." + strings.Repeat("a", 5) + ".evil.example"
+	name := strings.Repeat("\U00020000", 55) + ".bank.example." + strings.Repeat("a", 10) + ".evil.example"
 	s := result(dkim.ReasonNone, func(r *dkim.Result) { r.Signature.Domain, r.Signature.Identity = name, "@"+name })
 	r := &Rules{Verify: true, Results: AuthResults{AuthservID: "mx.example"}}
 	o := r.Outcome(&Facts{JobID: "JOB", Fields: fieldsOf(t, standardHeader)}, &Plan{Verify: true}, &Verdict{Results: []dkim.Result{s}})
