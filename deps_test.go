@@ -50,6 +50,8 @@ internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header milter internal/config internal/keystore
 internal/load: milter
 internal/publish: header internal/keyrecord internal/problem
+internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
+internal/rotate/settings/gen: internal/rotate/settings
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 `)

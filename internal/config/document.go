@@ -160,6 +160,15 @@ RFC 6376, RFC 8301, RFC 8463, RFC 8601
 	return err
 }
 
+// ManSection writes options of another table as a section of a manual page.
+func ManSection(options []*Option) string {
+	var b bytes.Buffer
+	for _, o := range options {
+		manOption(&b, o)
+	}
+	return b.String()
+}
+
 func manOption(b *bytes.Buffer, o *Option) {
 	fmt.Fprintf(b, ".TP\n.BR \"%s\" \" (%s)\"\n%s\n", roff(o.Name), o.Type, roff(o.Doc))
 	if o.Default != "" {

@@ -29,9 +29,9 @@ func FuzzLoad(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "f.conf")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Through the parser of lines, with Include reaching no other file.
-		r := reader{config: New(), files: maxFiles, open: []string{path}}
+		c := New()
+		r := reader{take: c.take, files: maxFiles, open: []string{path}}
 		r.lines(path, data)
-		c := r.config
 		for _, o := range table() {
 			if o.Status == Historic {
 				continue

@@ -151,14 +151,17 @@ func Find(name string) *Option {
 
 // Nearest returns the known name most like the given one, or "" when none is
 // near. Historic names are offered only when nothing else is as near.
-func Nearest(name string) string {
+func Nearest(name string) string { return NearestOf(name, rows()) }
+
+// NearestOf is Nearest among other options than those of opendkim.conf.
+func NearestOf(name string, options []*Option) string {
 	const maxNameBytes = 64 // longer text is no misspelt name
 	if len(name) > maxNameBytes {
 		return ""
 	}
 	low := strings.ToLower(name)
 	best, bestDistance := "", max(1, len(low)/3)+1
-	for _, o := range table() {
+	for _, o := range options {
 		d := distance(low, strings.ToLower(o.Name))
 		if o.Status == Historic {
 			d++

@@ -39,14 +39,29 @@ func Load(path string) (*Config, problem.List) {
 	if path == "" {
 		return c, nil
 	}
-	r := reader{config: c}
-	r.file(path, Value{})
-	return c, r.problems
+	return c, Lines(path, c.take)
 }
 
-// reader is the state of one Load.
+// take is a line of a file.
+func (c *Config) take(name string, v Value, problems *problem.List) {
+	if o := Find(name); o != nil {
+		c.add(o, v, problems)
+		return
+	}
+	*problems = append(*problems, unknownOption(name, v))
+}
+
+// Lines reads a file of options as Load does, and the files that it includes, and hands
+// each line to take.
+func Lines(path string, take func(name string, v Value, problems *problem.List)) problem.List {
+	r := reader{take: take}
+	r.file(path, Value{})
+	return r.problems
+}
+
+// reader is the state of one Lines.
 type reader struct {
-	config   *Config
+	take     func(name string, v Value, problems *problem.List)
 	problems problem.List
 	open     []string // cleaned absolute paths, outermost first
 	files    int
@@ -162,17 +177,12 @@ func (r *reader) line(at Value, line []byte) {
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
 		name, value = string(line[:i]), string(bytes.Trim(line[i:], space))
 	}
-	o := Find(name)
-	if o == nil {
-		r.problems = append(r.problems, unknownOption(name, at))
-		return
-	}
 	at.Text = value
-	if o.Name == "Include" && value != "" {
+	if strings.EqualFold(name, "Include") && value != "" {
 		r.file(value, at)
 		return
 	}
-	r.config.add(o, at, &r.problems)
+	r.take(name, at, &r.problems)
 }
 
 // unknownOption says what was written and what may have been meant.

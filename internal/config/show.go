@@ -87,6 +87,11 @@ func Explain(w io.Writer, name string) (bool, error) {
 		_, err := fmt.Fprintln(w, text)
 		return false, err
 	}
+	return true, o.Explain(w)
+}
+
+// Explain writes what the option is and does.
+func (o *Option) Explain(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n\n%s\n\n", o.Name, o.Type, wrap(o.Doc, 76, "  "))
 	for _, line := range facts(o) {
@@ -96,7 +101,7 @@ func Explain(w io.Writer, name string) (bool, error) {
 		fmt.Fprintf(&b, "  %-9s %s\n", "example:", example(o))
 	}
 	_, err := io.WriteString(w, b.String())
-	return true, err
+	return err
 }
 
 // facts are what the table says besides the documentation.
@@ -117,8 +122,10 @@ func facts(o *Option) [][2]string {
 	if len(o.Allowed) > 0 {
 		row("values", strings.Join(o.Allowed, ", "))
 	}
-	row("since", since(o))
-	row("reload", map[bool]string{false: "obeyed", true: "not obeyed: restart the filter"}[o.NeedsRestart])
+	if o.Since != "" { // of opendkim.conf
+		row("since", since(o))
+		row("reload", map[bool]string{false: "obeyed", true: "not obeyed: restart the filter"}[o.NeedsRestart])
+	}
 	if o.Status == Ignored {
 		row("status", "read; there is nothing to do for it here")
 	}

@@ -57,6 +57,10 @@ func unit(letter byte) (time.Duration, bool) {
 	return 0, false
 }
 
+// ParseDuration reads a time as options of dojang's own take it: a number of seconds,
+// or one with ms, s, m, h, d or w behind it.
+func ParseDuration(text string) (time.Duration, error) { return parseDuration(text, true) }
+
 // parseDuration reads seconds. With suffixes it also takes "250ms" and a
 // number with s, m, h, d or w behind it.
 func parseDuration(text string, suffixes bool) (time.Duration, error) {
@@ -86,6 +90,9 @@ type Frequency struct {
 	Count int
 	Per   time.Duration
 }
+
+// ParseRate reads n/t[u]: n times in t units.
+func ParseRate(text string) (Frequency, error) { return parseRate(text) }
 
 // parseRate reads n/t[u]: n times in t units.
 func parseRate(text string) (r Frequency, err error) {
