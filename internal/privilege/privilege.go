@@ -1,0 +1,97 @@
+// Package privilege keeps root from following names that others can swap.
+//
+// A filter that starts as root opens files in folders that belong to its own
+// user, or to others. Whatever a name there leads to when it is opened, root must
+// not read, make, remove or change something that the filter's user could not.
+// So what the configuration names is opened by the rights of UserID (Lower), and
+// by those of root only where root alone can write every folder on the way, or
+// where no link is followed and the file can be no other than the one that root
+// put there (Open).
+//
+// On systems other than Linux a thread has no rights of its own: there files are
+// opened as the process is, and Lower and As do nothing.
+package privilege
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// User is whose rights are taken. The zero value is root.
+type User struct {
+	UID, GID int
+	Groups   []int // all of them
+}
+
+// maxLinks is how many symbolic links a path may lead over, as for Linux.
+const maxLinks = 40
+
+// RootsAlone reports whether nobody but root can change where a path leads: every
+// folder on the way, those of symbolic links included, belongs to root and can be
+// written by nobody else. What is at the end, if anything, does not matter. A
+// POSIX ACL shows in the group's bits.
+func RootsAlone(path string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil || !rootsFolder("/") {
+		return false
+	}
+	rest, at, links := strings.Split(path[1:], "/"), "/", 0
+	for i := 0; i < len(rest); i++ {
+		next := filepath.Join(at, rest[i])
+		info, err := os.Lstat(next)
+		last := i == len(rest)-1
+		switch {
+		case err != nil:
+			return last && errors.Is(err, fs.ErrNotExist)
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(next)
+			if links++; err != nil || links > maxLinks {
+				return false
+			}
+			if filepath.IsAbs(target) {
+				at = "/"
+			}
+			rest, i = append(strings.Split(filepath.Clean(strings.TrimPrefix(target, "/")), "/"), rest[i+1:]...), -1
+			continue
+		case last:
+			return true
+		case !rootsFolder(next):
+			return false
+		}
+		at = next
+	}
+	return true
+}
+
+func rootsFolder(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == 0
+}
+
+// ReadFile reads a whole file that Open opens.
+func ReadFile(path string) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// Stat is os.Stat, by the rights of root where the process has them: it looks at
+// a file and neither opens nor changes it.
+func Stat(path string) (info fs.FileInfo, err error) {
+	if info, err = os.Stat(path); errors.Is(err, fs.ErrPermission) {
+		AsRoot(func() { info, err = os.Stat(path) })
+	}
+	return info, err
+}

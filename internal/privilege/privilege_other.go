@@ -1,0 +1,17 @@
+//go:build !linux
+
+package privilege
+
+import "os"
+
+// Lower does nothing: see the package.
+func Lower(User) (raise func() error, err error) { return func() error { return nil }, nil }
+
+// As calls f.
+func As(_ User, _ int, f func()) error { f(); return nil }
+
+// AsRoot calls f.
+func AsRoot(f func()) { f() }
+
+// Open is os.Open.
+func Open(path string) (*os.File, error) { return os.Open(path) }
