@@ -11,7 +11,7 @@ LDFLAGS = -s -w -X dojang/internal/cli.Version=$(VERSION)
 TOOLS = opendkim opendkim-genkey opendkim-testkey opendkim-testmsg opendkim-genzone opendkim-atpszone opendkim-stats
 FUZZTIME ?= 3s
 
-PEERS = opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9-utils bind9-dnsutils dns-root-data \
+PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9-utils bind9-dnsutils dns-root-data \
 	libmail-dkim-perl python3-dkim dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 util-linux procps man-db m4 \

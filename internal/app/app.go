@@ -288,7 +288,7 @@ func (a *App) listen() (listeners []listener, err error) {
 			if early && s.Owner == "" && a.config.UserID.Value != "" {
 				s.Owner = a.account.Name // as it is for those made later
 			}
-			l, err := listen(s, a.account.Name)
+			l, err := listen(s, a.account)
 			if err != nil {
 				return err
 			}
@@ -375,7 +375,8 @@ func (a *App) pidFile() *PidFile {
 	if CurrentRole() == Worker {
 		return nil
 	}
-	return OpenPidFile(a.config.PidFile.Value, a.log)
+	o := PidFileOptions{Path: a.config.PidFile.Value, Account: a.account, Leaves: a.config.ChangeRootDirectory.Value != ""}
+	return OpenPidFile(o, a.log)
 }
 
 // fastRSA checks signatures by the engine too.

@@ -14,31 +14,75 @@ import (
 
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/privilege"
 )
 
-// listen opens one Socket line. A UNIX socket left behind by a filter that is
-// gone is removed; one that somebody answers on, or a file that is no socket,
-// is not touched. It is made as user.
-func listen(s config.Socket, user string) (net.Listener, error) {
+// listen opens one Socket line for the filter of an account. A UNIX socket left
+// behind by a filter that is gone is removed; one that somebody answers on, or a
+// file that is no socket, is not touched.
+func listen(s config.Socket, a build.Account) (l net.Listener, err error) {
 	if s.Network != "unix" {
-		l, err := net.Listen(s.Network, s.Address)
-		if err != nil {
-			return nil, bindError(s, user, err)
-		}
-		return l, nil
+		return bind(s, a)
 	}
+	who, err := ownersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	made := a.Rights()
+	attempt := func() { l, err = bindUnix(s, a) }
+	if err := privilege.As(made, who.gid, attempt); err != nil {
+		return nil, fmt.Errorf("socket %s: %w", s.Address, err)
+	}
+	// In a folder of a third user's, such as one of Postfix's, root makes it, where
+	// nobody can put another folder in its place.
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 && privilege.RootsAlone(filepath.Dir(s.Address)) {
+		made = privilege.User{}
+		if err := privilege.As(made, who.gid, attempt); err != nil {
+			return nil, fmt.Errorf("socket %s: %w", s.Address, err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := setAccess(s, who, made); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("socket %s: %w", s.Address, err)
+	}
+	return l, nil
+}
+
+func bind(s config.Socket, a build.Account) (net.Listener, error) {
+	network := s.Network
+	if host, _, err := net.SplitHostPort(s.Address); err == nil && network == "tcp6" && (host == "" || net.ParseIP(host).IsUnspecified()) && !ipv6Only() {
+		network = "tcp"
+		s.Address = "[::]" + s.Address[strings.LastIndexByte(s.Address, ':'):]
+	}
+	l, err := net.Listen(network, s.Address)
+	if err != nil {
+		return nil, bindError(s, a.Name, err)
+	}
+	return l, nil
+}
+
+// ipv6Only reports whether a socket for all IPv6 addresses hears no IPv4.
+//
+// Compat(opendkim 2.11): libmilter leaves it to the system, whose default is that
+// it does; Go's "tcp6" asks for IPv6 alone.
+func ipv6Only() bool {
+	text, _ := os.ReadFile("/proc/sys/net/ipv6/bindv6only") // absent: as Linux's default
+	return strings.TrimSpace(string(text)) == "1"
+}
+
+// bindUnix makes a UNIX socket that has its mode from its beginning.
+func bindUnix(s config.Socket, a build.Account) (net.Listener, error) {
 	if err := removeStale(s.Address); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", s.Address)
-	if err != nil {
-		return nil, bindError(s, user, err)
+	if s.HasMode {
+		// All threads share it: nothing else makes files while sockets are made.
+		defer syscall.Umask(syscall.Umask(0o777 &^ int(s.Mode.Perm())))
 	}
-	if err := setSocketAccess(s); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	return bind(s, a)
 }
 
 // bindError says what to do about a socket that user cannot make.
@@ -75,41 +119,37 @@ func removeStale(path string) error {
 		conn.Close()
 		return fmt.Errorf("socket %s: another process answers there; stop it first", path)
 	}
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 { // root can tell
+		return fmt.Errorf("socket %s: it is another user's, remove it: %w", path, err)
+	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("socket %s: left over from an earlier run and not removable: %w", path, err)
 	}
 	return nil
 }
 
-// setSocketAccess obeys mode=, owner= and group= of a Socket line, so that
-// nobody has to put the MTA's user into the group that may read the keys.
-func setSocketAccess(s config.Socket) error {
-	uid, gid := -1, -1
+// owners are whom a socket is for; -1 for who makes it.
+type owners struct{ uid, gid int }
+
+// ownersOf reads owner= and group= of a Socket line, by which nobody has to put
+// the MTA's user into the group that may read the keys.
+func ownersOf(s config.Socket) (owners, error) {
+	who := owners{-1, -1}
 	if s.Owner != "" {
 		a, err := build.LookupAccount(s.Owner)
 		if err != nil {
-			return fmt.Errorf("socket %s: owner=: %w", s.Address, err)
+			return who, fmt.Errorf("socket %s: owner=: %w", s.Address, err)
 		}
-		uid = a.UID
+		who.uid = a.UID
 	}
 	if s.Group != "" {
 		id, err := build.LookupGroup(s.Group)
 		if err != nil {
-			return fmt.Errorf("socket %s: group=: %w", s.Address, err)
+			return who, fmt.Errorf("socket %s: group=: %w", s.Address, err)
 		}
-		gid = id
+		who.gid = id
 	}
-	if uid >= 0 || gid >= 0 {
-		if err := os.Chown(s.Address, uid, gid); err != nil {
-			return fmt.Errorf("socket %s: %w", s.Address, err)
-		}
-	}
-	if s.HasMode {
-		if err := os.Chmod(s.Address, s.Mode); err != nil {
-			return fmt.Errorf("socket %s: %w", s.Address, err)
-		}
-	}
-	return nil
+	return who, nil
 }
 
 // activated returns the sockets that systemd holds for us (sd_listen_fds(3)).

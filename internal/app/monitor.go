@@ -26,7 +26,7 @@ func (a *App) serveMetrics() (stop func(), err error) {
 	if err := onlyLocal(socket); err != nil {
 		return nil, &StartError{exConfig, err.Error()}
 	}
-	l, err := listen(socket, a.account.Name)
+	l, err := listen(socket, a.account)
 	if err != nil {
 		return nil, fmt.Errorf("MetricsSocket: %w", err)
 	}

@@ -7,9 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"dojang/internal/build"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -18,25 +21,50 @@ import (
 // that serves, whom a second start must not disturb.
 type PidFile struct {
 	path, name string
-	folder     int // open folder, in which the file is found again from within a chroot
+	folder     int // open folder; -1 when it must not be kept
 	file       *os.File
 	created    bool // it was not there before
 	log        *slog.Logger
 }
 
-// OpenPidFile opens the file at path; "" is none. A failure is told, and no
-// more: mail matters more. A PidFile that is nil does nothing.
-func OpenPidFile(path string, log *slog.Logger) *PidFile {
-	if path == "" {
+// PidFileOptions say which file it is.
+type PidFileOptions struct {
+	Path    string        // "" is none
+	Account build.Account // whom the filter becomes
+	// Leaves says that the process changes its root directory: a folder kept open
+	// would be the way out of it, so the file is emptied at the end, not removed.
+	Leaves bool
+}
+
+// OpenPidFile opens the file. A failure is told, and no more: mail matters more. A
+// PidFile that is nil does nothing.
+func OpenPidFile(o PidFileOptions, log *slog.Logger) *PidFile {
+	if o.Path == "" {
 		return nil
 	}
-	p := &PidFile{path: path, name: filepath.Base(path), folder: -1, log: log}
-	if err := p.open(); err != nil {
+	p := &PidFile{path: o.Path, name: filepath.Base(o.Path), folder: -1, log: log}
+	if err := p.openFor(o.Account); err != nil {
 		p.failed(err)
 		p.close()
 		return nil
 	}
+	if o.Leaves {
+		p.closeFolder()
+	}
 	return p
+}
+
+// openFor opens the file as root where root alone can say which folder that is,
+// else by the rights of the filter's user. In a folder of theirs they could make
+// root write somewhere else by a link: open follows none.
+func (p *PidFile) openFor(a build.Account) (err error) {
+	if privilege.RootsAlone(filepath.Dir(p.path)) {
+		return p.open()
+	}
+	if asErr := privilege.As(a.Rights(), -1, func() { err = p.open() }); asErr != nil {
+		return asErr
+	}
+	return err
 }
 
 func (p *PidFile) failed(err error) {
@@ -44,11 +72,9 @@ func (p *PidFile) failed(err error) {
 }
 
 func (p *PidFile) open() (err error) {
-	if p.folder, err = unix.Open(filepath.Dir(p.path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+	if p.folder, err = unix.Open(filepath.Dir(p.path), folderFlags|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return err
 	}
-	// The folder may belong to the filter's user, who must not make root write
-	// somewhere else by a link.
 	const flags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(p.folder, p.name, flags, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -65,6 +91,9 @@ func (p *PidFile) open() (err error) {
 	}
 	if !info.Mode().IsRegular() {
 		return errors.New("it is there and no plain file")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink != 1 {
+		return fmt.Errorf("the file has %d names: one of them may be a link to it that somebody made; remove it", st.Nlink)
 	}
 	return nil
 }
@@ -91,7 +120,7 @@ func (p *PidFile) Remove() {
 		return
 	}
 	if p.created {
-		if unix.Unlinkat(p.folder, p.name, 0) != nil {
+		if p.folder < 0 || unix.Unlinkat(p.folder, p.name, 0) != nil {
 			_ = p.file.Truncate(0)
 		}
 	}
@@ -101,8 +130,14 @@ func (p *PidFile) Remove() {
 func (p *PidFile) close() {
 	if p.file != nil {
 		p.file.Close()
+		p.file = nil
 	}
+	p.closeFolder()
+}
+
+func (p *PidFile) closeFolder() {
 	if p.folder >= 0 {
 		unix.Close(p.folder)
+		p.folder = -1
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dojang/internal/config"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -18,6 +19,11 @@ type Account struct {
 	GID    int
 	Groups []int // every group of the user, the primary one included
 	Home   string
+}
+
+// Rights are what files are opened by for the account.
+func (a Account) Rights() privilege.User {
+	return privilege.User{UID: a.UID, GID: a.GID, Groups: a.Groups}
 }
 
 // LookupAccount resolves UserID's "user[:group]", names or numbers. The user

@@ -10,6 +10,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/policy"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -55,7 +56,7 @@ func (b *builder) close() {
 
 // wantFolder warns of a folder that is not there.
 func (b *builder) wantFolder(option config.Field, dir string) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	if info, err := privilege.Stat(dir); err != nil || !info.IsDir() {
 		b.warn(option, "make it, writable by the filter's user", "%s: not a folder", dir)
 	}
 }

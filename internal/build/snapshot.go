@@ -20,6 +20,7 @@ import (
 	"dojang/internal/message"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 	"dojang/internal/reputation"
 	"dojang/internal/resolver"
@@ -65,11 +66,12 @@ type Built struct {
 
 // Snapshot turns a configuration into a snapshot: every table opened, every key of
 // a local table checked. The result is nil when a problem is an error; all
-// problems are returned in either case.
+// problems are returned in either case. While it works, files are opened by the
+// rights of parts.Account, whom the names of some may belong to.
 func Snapshot(ctx context.Context, c *config.Config, parts Parts) (*Built, problem.List) {
 	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
 	b.problems = append(b.problems, c.Check()...)
-	s := b.snapshot()
+	s := b.snapshotAsAccount()
 	b.problems.Sort()
 	if b.problems.HasErrors() {
 		b.close()
@@ -77,6 +79,19 @@ func Snapshot(ctx context.Context, c *config.Config, parts Parts) (*Built, probl
 	}
 	s.OnClose(b.close)
 	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Known: setOf(b.known)}, b.problems
+}
+
+func (b *builder) snapshotAsAccount() *filter.Snapshot {
+	raise, err := privilege.Lower(b.parts.Account.Rights())
+	if err != nil {
+		b.refuse(&b.config.UserID, "", "%s", err)
+		return nil
+	}
+	s := b.snapshot()
+	if err := raise(); err != nil {
+		b.refuse(&b.config.UserID, "", "%s", err)
+	}
+	return s
 }
 
 func setOf(texts []string) map[string]bool {
@@ -273,7 +288,7 @@ func (b *builder) headerSet(option *config.Setting[string], base []string) *dkim
 func (b *builder) resolver() resolver.Resolver {
 	c := b.config
 	if path := c.TrustAnchorFile.Value; path != "" {
-		if _, err := os.Stat(path); err != nil {
+		if _, err := privilege.Stat(path); err != nil {
 			b.refuse(&b.config.TrustAnchorFile, hintFor(err), "%s", problem.Reason(err))
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/config"
 	"dojang/internal/policy"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -113,7 +114,7 @@ func (b *builder) authResults() policy.AuthResults {
 // takes its place, one rule a line; "#" starts a comment.
 func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	const maxFileBytes = 1 << 20
-	info, err := os.Stat(path)
+	info, err := privilege.Stat(path)
 	if err != nil {
 		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
 		return nil
@@ -122,7 +123,7 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 		b.refuse(&b.config.ReplaceRules, "name a text file of less than 1 MiB", "%s: not a file of rules", path)
 		return nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := privilege.ReadFile(path)
 	if err != nil {
 		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
 		return nil

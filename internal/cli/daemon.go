@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/problem"
 )
@@ -65,7 +66,8 @@ func (d *daemon) supervise() int {
 	if dir := d.config.BaseDirectory.Value; path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path) // each worker goes there itself
 	}
-	pid := app.OpenPidFile(path, log)
+	account, _ := build.AccountOf(d.config) // whom no user is named by, the worker tells
+	pid := app.OpenPidFile(app.PidFileOptions{Path: path, Account: account}, log)
 	defer pid.Remove()
 	rate := d.config.AutoRestartRate.Value
 	return app.Supervise(app.RestartLimits{Count: d.config.AutoRestartCount.Value, RateCount: rate.Count, RatePeriod: rate.Per}, pid, log)

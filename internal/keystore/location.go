@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"dojang/internal/privilege"
 )
 
 // Location is where the key of a row is. What is told of a key to anybody is told
@@ -50,7 +52,7 @@ func (o Options) credential(key string) string {
 		return ""
 	}
 	path := filepath.Join(dir, key)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+	if info, err := privilege.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
 	return path
@@ -108,7 +110,7 @@ func credentialsDirectory(own, ofFilter string) string {
 	if own != "" {
 		return own
 	}
-	if info, err := os.Stat(ofFilter); err == nil && info.IsDir() {
+	if info, err := privilege.Stat(ofFilter); err == nil && info.IsDir() {
 		return ofFilter
 	}
 	return ""

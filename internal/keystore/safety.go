@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"dojang/internal/privilege"
 )
 
 // Checker tells whether others than the filter may read or change a key, as
@@ -33,7 +35,15 @@ type Unsafe struct {
 
 // Check looks at each directory above a file, from the root down, and at the file
 // itself. It returns nil, nil for a safe file.
-func (c *Checker) Check(path string) (*Unsafe, error) {
+//
+// It looks by the rights of root where the process has them: what the filter may
+// read may stand in folders that it may not.
+func (c *Checker) Check(path string) (u *Unsafe, err error) {
+	privilege.AsRoot(func() { u, err = c.check(path) })
+	return u, err
+}
+
+func (c *Checker) check(path string) (*Unsafe, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, err
@@ -77,8 +87,8 @@ func (c *Checker) checkFile(path string, info fs.FileInfo) *Unsafe {
 	case mode&otherReadWrite != 0:
 		return &Unsafe{path, path + " can be read or written by other users", c.private(path, uid)}
 	case mode&groupReadWrite != 0:
-		if other := c.firstOther(gid); other != "" {
-			return &Unsafe{path, sharedWords(path, gid, other), c.private(path, uid)}
+		if u := c.shared(path, gid, 0o6, c.private(path, uid)); u != nil {
+			return u
 		}
 	}
 	if uid != c.UID && uid != 0 {
@@ -108,8 +118,28 @@ func (c *Checker) checkDir(path string, info fs.FileInfo) *Unsafe {
 	case mode&otherWrite != 0:
 		return &Unsafe{path, path + " can be read or written by other users", "chmod o-w " + quotePath(path)}
 	case mode&groupWrite != 0:
-		if other := c.firstOther(gid); other != "" {
-			return &Unsafe{path, sharedWords(path, gid, other), "chmod g-w " + quotePath(path)}
+		return c.shared(path, gid, 0o2, "chmod g-w "+quotePath(path))
+	}
+	return nil
+}
+
+// shared looks at who has one of the rights to a file by its group's bits: the
+// members of its group or, where it has a POSIX ACL, whom the ACL names. Taking the
+// bits away takes it from all of them.
+func (c *Checker) shared(path string, gid int, rights fs.FileMode, remedy string) *Unsafe {
+	list, hasACL := grants(path, gid)
+	if !hasACL {
+		list = []grant{{group: true, id: gid, right: rights}}
+	}
+	for _, g := range list {
+		switch {
+		case g.right&rights == 0:
+		case g.group:
+			if other := c.firstOther(g.id); other != "" {
+				return &Unsafe{path, sharedWords(path, g.id, other), remedy}
+			}
+		case g.id != 0 && g.id != c.UID:
+			return &Unsafe{path, fmt.Sprintf("%s can be read or written by uid %d by its ACL (getfacl)", path, g.id), remedy}
 		}
 	}
 	return nil

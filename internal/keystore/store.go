@@ -10,12 +10,12 @@ import (
 	"crypto/rsa"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"dojang/dkim"
 	"dojang/internal/dataset"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -203,7 +203,7 @@ func (c *cached) unchanged() bool {
 	if c.key.Source == inline || c.stamp == (stamp{}) {
 		return true // not a file
 	}
-	info, err := os.Stat(c.key.Source)
+	info, err := privilege.Stat(c.key.Source)
 	return err == nil && c.stamp == stamp{info.Size(), info.ModTime()}
 }
 
@@ -307,7 +307,7 @@ func (s *Store) file(name string, at Location) ([]byte, stamp, error) {
 		}
 		return data, stamp{}, nil
 	}
-	f, err := os.Open(path)
+	f, err := privilege.Open(path)
 	if err != nil {
 		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}

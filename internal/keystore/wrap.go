@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
+
+	"dojang/internal/privilege"
 )
 
 // A key may be wrapped with age, so that a database of keys alone cannot sign. A
@@ -38,7 +39,7 @@ func IsWrapped(data []byte) bool {
 // Unwrapper returns a function for Options.Unwrap that opens with the identities
 // in a file, as age-keygen writes it.
 func Unwrapper(identityFile string) (func(data []byte) ([]byte, bool, error), error) {
-	f, err := os.Open(identityFile)
+	f, err := privilege.Open(identityFile)
 	if err != nil {
 		return nil, err
 	}

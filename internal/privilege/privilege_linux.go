@@ -111,8 +111,8 @@ func setGroups(groups []int) error {
 
 // Open opens a file to read it. Where the rights that Lower left do not suffice it
 // is opened as root, if root alone can change where the path leads; or if the file
-// belongs to root, has no other name and stands, no link, in a folder that the
-// user can reach: a key that root put into the filter's own folder.
+// belongs to root, has no other name and stands, no link, in a folder of the
+// user's own: a key that root put there.
 func Open(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || os.Getuid() != 0 {
@@ -136,13 +136,17 @@ func Open(path string) (*os.File, error) {
 	return byRoot, nil
 }
 
-// openRoots opens a plain file of root's in an open folder, nil for any other.
+// openRoots opens a plain file of root's in an open folder of the user's, nil for
+// any other.
 func openRoots(folder int, path string) *os.File {
+	var st unix.Stat_t
+	if err := unix.Fstat(folder, &st); err != nil || int(st.Uid) != os.Geteuid() {
+		return nil
+	}
 	fd, err := unix.Openat(folder, filepath.Base(path), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
 	}
-	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Nlink != 1 {
 		unix.Close(fd)
 		return nil

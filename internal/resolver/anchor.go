@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/privilege"
 )
 
 // maxAnchors bounds the records of a trust anchor file.
@@ -26,7 +27,7 @@ type anchor struct {
 // unbound's auto-trust-anchor-file and trust-anchor-file hold, and Debian's
 // /usr/share/dns/root.key.
 func readTrustAnchors(path string) (trustAnchors, error) {
-	data, err := os.ReadFile(path)
+	data, err := privilege.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("trust anchors: %w", err)
 	}

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
+
+	"dojang/internal/privilege"
 )
 
 // maxTestFileBytes bounds a file of test records.
@@ -77,7 +78,7 @@ func (f *File) current() (map[string]string, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := privilege.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 
 	"dojang/internal/dataset"
 	"dojang/internal/policy"
+	"dojang/internal/privilege"
 )
 
 // Hook is the moment at which a script runs.
@@ -110,7 +110,7 @@ func Load(ctx context.Context, path string, hook Hook, o Options) (*Script, erro
 }
 
 func readScript(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := privilege.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/proctest"
@@ -80,7 +81,6 @@ func TestPidFile(t *testing.T) {
 	w := newWorld(t)
 	must(t, os.Mkdir(w.path("run"), 0o755))
 	must(t, os.Chown(w.path("run"), uidOf(t, "nobody"), -1))
-	w.configure("PidFile DIR/run/pid\nUserID nobody\nUMask 077\n")
 	must(t, os.Chmod(w.dir, 0o777))
 	w.write("opendkim.conf", w.text(base+"RequireSafeKeys no\nPidFile DIR/run/pid\nUserID nobody\nUMask 077\nSocket local:DIR/s\n"))
 	must(t, os.Chmod(w.path("key.private"), 0o644))
@@ -90,8 +90,10 @@ func TestPidFile(t *testing.T) {
 	pid := w.pid("run/pid")
 	info, err := os.Stat(w.path("run/pid"))
 	must(t, err)
-	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 || info.Mode() != 0o644 {
-		t.Errorf("owner %d, mode %v: want root and 0644", owner, info.Mode())
+	// DIR is everybody's here, who might put another folder in the place of run:
+	// root does not write there.
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != uidOf(t, "nobody") || info.Mode() != 0o644 {
+		t.Errorf("owner %d, mode %v: want nobody and 0644", owner, info.Mode())
 	}
 	// A second start fails and leaves the first one's file alone.
 	if r := w.run("", "opendkim", "-x", "DIR/opendkim.conf"); r.code != 69 || !strings.Contains(r.err, "another process answers there") {
@@ -320,6 +322,16 @@ func TestChangeRootDirectory(t *testing.T) {
 	if to, err := os.Readlink(fmt.Sprintf("/proc/%d/root", pid)); to != root {
 		t.Errorf("its root is %s, %v", to, err)
 	}
+	// A folder that is open is a way out (openat(2) with "..").
+	descriptors := fmt.Sprintf("/proc/%d/fd", pid)
+	list, err := os.ReadDir(descriptors)
+	must(t, err)
+	for _, fd := range list {
+		if info, err := os.Stat(filepath.Join(descriptors, fd.Name())); err == nil && info.IsDir() {
+			to, _ := os.Readlink(filepath.Join(descriptors, fd.Name()))
+			t.Errorf("descriptor %s is the folder %s", fd.Name(), to)
+		}
+	}
 	socket := filepath.Join(inside, "run/s")
 	if got := w.sendTo("unix", socket); !strings.Contains(got, "s=sel;") {
 		t.Errorf("not signed: %q\n%s%s", got, log, w.log)
@@ -390,5 +402,42 @@ func TestEnvironmentAlone(t *testing.T) {
 	w.env = append(w.env, "OPENDKIM_NoSuch=1")
 	if r := w.run("", "dojang", "serve"); r.code != 78 || !strings.Contains(r.err, `environment: unknown option "NoSuch"`) {
 		t.Errorf("an unknown name: exit %d: %s", r.code, r.err)
+	}
+}
+
+// What a Socket without an address, or with that of all interfaces, hears is what
+// Debian's opendkim hears.
+func TestSocketFamilies(t *testing.T) {
+	w := newWorld(t)
+	theirs := testutil.Need(t, "/usr/sbin/opendkim")
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here")
+	} else {
+		l.Close()
+	}
+	for _, form := range []string{"inet6:PORT", "inet6:PORT@::", "inet6:PORT@[::]", "inet6:PORT@::1", "inet6:PORT@localhost", "inet:PORT", "inet:PORT@127.0.0.1", "inet:PORT@0.0.0.0"} {
+		hears := func(program string) (families string) {
+			port := proctest.FreePort(t)
+			socket := strings.Replace(form, "PORT", port, 1)
+			cmd := exec.Command(program, "-f", "-x", "/dev/null", "-b", "v", "-p", socket)
+			must(t, cmd.Start())
+			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+			for range 200 {
+				for _, host := range []string{"127.0.0.1", "::1"} {
+					if conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), time.Second); err == nil {
+						conn.Close()
+						families += host + " "
+					}
+				}
+				if families != "" {
+					return families
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			return "nothing"
+		}
+		if ours, want := hears(filepath.Join(w.bin, "opendkim")), hears(theirs); ours != want {
+			t.Errorf("%s: we hear %s, opendkim %s", form, ours, want)
+		}
 	}
 }

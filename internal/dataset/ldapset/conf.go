@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dojang/internal/dataset/remote"
+	"dojang/internal/privilege"
 )
 
 // TLSFromConf reads the TLS lines of ldap.conf(5), which OpenLDAP's library and
@@ -46,7 +47,7 @@ func TLSFromConf(path string, getenv func(string) string) (*tls.Config, error) {
 
 func readConf(path string) (map[string]string, error) {
 	set := map[string]string{}
-	f, err := os.Open(path)
+	f, err := privilege.Open(path)
 	if os.IsNotExist(err) {
 		return set, nil
 	}

@@ -3,8 +3,9 @@ package remote
 import (
 	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
+
+	"dojang/internal/privilege"
 )
 
 // Authorities reads the certificates of a PEM file, against which a server's is
@@ -13,7 +14,7 @@ func Authorities(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(path)
+	pem, err := privilege.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
