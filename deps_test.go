@@ -24,6 +24,8 @@ internal/lru:
 internal/keyrecord: dkim header taglist
 internal/resolver: internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
+internal/words: internal/keyrecord
+internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:
 internal/event: internal/logging
 internal/config: dkim internal/policy internal/problem
@@ -39,7 +41,7 @@ internal/message: dkim header internal/policy internal/event internal/resolver
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
 internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer
-internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord
+internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord internal/words
 internal/metrics: dkim
 internal/testutil:
 internal/testutil/dnstest: internal/testutil

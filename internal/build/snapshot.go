@@ -293,12 +293,7 @@ func (b *builder) resolver() resolver.Resolver {
 			return nil
 		}
 	}
-	dns, err := b.parts.nameServers(resolver.Options{
-		Nameservers:     c.Nameservers.Value,
-		Timeout:         c.DNSTimeout.Value,
-		UseTCP:          c.DNSConnect.Value,
-		TrustAnchorFile: c.TrustAnchorFile.Value,
-	})
+	dns, err := b.parts.nameServers(dnsOptions(c))
 	if err != nil {
 		var option config.Field = &c.Nameservers
 		if c.TrustAnchorFile.IsSet() {
@@ -323,6 +318,15 @@ func (b *builder) resolver() resolver.Resolver {
 		return resolver.NewOverlay(b.parts.Published, dns)
 	}
 	return dns
+}
+
+func dnsOptions(c *config.Config) resolver.Options {
+	return resolver.Options{
+		Nameservers:     c.Nameservers.Value,
+		Timeout:         c.DNSTimeout.Value,
+		UseTCP:          c.DNSConnect.Value,
+		TrustAnchorFile: c.TrustAnchorFile.Value,
+	}
 }
 
 // firstValue finds the texts of TestDNSData.

@@ -83,11 +83,11 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 	}
 	o.configuration(&r, problems)
 	account := o.account(c)
-	targets := keyTargets(ctx, c)
+	targets := signingKeys(ctx, c)
 	accounts, _ := keystore.ReadAccounts("", "")
 	keys, _ := keystore.ToolOptions("")
 	for _, t := range limit(targets, o.keys) {
-		if at := keys.Locate(t.source); at.Path != "" && !at.Credential {
+		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential {
 			r.KeyFile(at.Path, account, accounts)
 		}
 	}
@@ -145,42 +145,50 @@ func postfixUser() *doctor.Person {
 	return &doctor.Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
 }
 
-// keyTargets are the keys that the configuration signs with; none when they are
-// in a table that is not walked.
-func keyTargets(ctx context.Context, c *config.Config) []keyTarget {
+// signingKeys are the keys that the configuration signs with; none when their names
+// are not known.
+func signingKeys(ctx context.Context, c *config.Config) []keyRow {
 	if table := c.KeyTable.Value; table != "" {
-		targets, err := tableTargets(ctx, table, c, "", func(string, string) {})
+		t, err := openKeyTable(ctx, table, c)
 		if err != nil {
 			return nil
 		}
-		return targets
+		defer t.close()
+		var rows []keyRow
+		_ = t.rows(ctx, nil, func(string, string) {}, func(row keyRow) { rows = append(rows, row) })
+		return rows
 	}
 	if domain := firstDomain(ctx, c); domain != "" && c.KeyFile.Value != "" {
-		return []keyTarget{{domain: domain, selector: c.Selector.Value, source: c.KeyFile.Value}}
+		return []keyRow{singleKey(domain, c.Selector.Value, c.KeyFile.Value)}
 	}
 	return nil
 }
 
-func limit(targets []keyTarget, n int) []keyTarget { return targets[:min(len(targets), n)] }
+func limit(rows []keyRow, n int) []keyRow { return rows[:min(len(rows), n)] }
 
 // published compares keys with DNS, after the name servers themselves.
-func (o *doctorOptions) published(ctx context.Context, r *doctor.Report, c *config.Config, targets []keyTarget) {
-	tester, err := newKeyTester(ctx, c)
+func (o *doctorOptions) published(ctx context.Context, r *doctor.Report, c *config.Config, targets []keyRow) {
+	tester, err := newKeyTester(ctx, c.KeyTable.Value, c)
 	if err != nil {
 		r.Add("dns", doctor.Bad, "", "%s", err)
 		return
 	}
-	if tester.dns != nil {
-		r.DNS(ctx, tester.dns)
+	defer tester.close()
+	if dns := tester.checker.Resolver(); dns != nil {
+		r.DNS(ctx, dns)
 	}
 	tester.diagnose = true
 	tester.others = targets
-	tester.testAll(ctx, limit(targets, o.keys), func(t keyTarget, k keyReport) {
+	tester.testAll(ctx, limit(targets, o.keys), func(t keyRow, k keyReport) {
+		if t.Domain == "%" {
+			r.Add("dns", doctor.Skipped, "dojang testkey --domain DOMAIN --selector "+t.Selector, "'%s' is a key for any domain", t.name)
+			return
+		}
 		if k.OK {
 			r.Add("dns", doctor.Good, "", "%s is published and fits the private key", k.Record)
 			return
 		}
-		text, remedy := k.Problem, "dojang testkey --domain "+t.domain+" --selector "+t.selector
+		text, remedy := k.Problem, "dojang testkey --domain "+t.Domain+" --selector "+t.Selector
 		for _, f := range k.Faults {
 			text += "; " + f.Text
 			if f.Hint != "" {
@@ -195,7 +203,7 @@ func (o *doctorOptions) published(ctx context.Context, r *doctor.Report, c *conf
 }
 
 // testMessage sends a message of somebody whose mail is signed.
-func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *config.Config, socket config.Socket, targets []keyTarget) {
+func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *config.Config, socket config.Socket, targets []keyRow) {
 	author := o.author
 	if author == "" {
 		author = someAuthor(ctx, c, targets)
@@ -216,7 +224,7 @@ func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *co
 }
 
 // someAuthor makes up an address that the SigningTable, or else Domain, holds.
-func someAuthor(ctx context.Context, c *config.Config, targets []keyTarget) string {
+func someAuthor(ctx context.Context, c *config.Config, targets []keyRow) string {
 	if spec := c.SigningTable.Value; spec != "" {
 		set, err := openSet(ctx, c, spec)
 		if err != nil {
@@ -230,8 +238,8 @@ func someAuthor(ctx context.Context, c *config.Config, targets []keyTarget) stri
 		}
 	}
 	for _, t := range targets {
-		if t.domain != "" && t.domain != "%" {
-			return "postmaster@" + t.domain
+		if t.Domain != "" && t.Domain != "%" {
+			return "postmaster@" + t.Domain
 		}
 	}
 	return ""

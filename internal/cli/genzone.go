@@ -13,8 +13,9 @@ import (
 	"time"
 
 	"dojang/internal/config"
-	"dojang/internal/keyrecord"
+	"dojang/internal/keycheck"
 	"dojang/internal/problem"
+	"dojang/internal/zone"
 )
 
 // zoneOptions are opendkim-genzone(8)'s, which `dojang zone` shares.
@@ -27,25 +28,20 @@ type zoneOptions struct {
 	fullNames  bool   // names are absolute
 	emailOnly  bool
 	nsupdate   bool
+	skipLevel  int      // of -v at which rows of other domains are told
+	names      []string // of rows, for a table that cannot list them
 	zoneOutput
 }
 
 // zoneOutput is what opendkim-genzone and opendkim-atpszone share.
 type zoneOutput struct {
+	zone.Options
 	output  string
-	ttl     int // seconds, -1 for none
-	soa     soaOptions
 	verbose int
 	now     time.Time
 }
 
-func newZoneOutput() zoneOutput { return zoneOutput{ttl: -1, soa: defaultSOA(), now: time.Now()} }
-
-// zoneKey is one record of the zone and the row it was made from.
-type zoneKey struct {
-	row    keyRow
-	record keyrecord.Record
-}
+func newZoneOutput() zoneOutput { return zoneOutput{Options: zone.Defaults(), now: time.Now()} }
 
 // classicGenzone is opendkim-genzone(8).
 func classicGenzone(ctx context.Context, s Streams, args []string) int {
@@ -99,7 +95,7 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 		return &exitError{code: exUsage}
 	}
 	if len(operands) > 0 {
-		o.dataset = operands[0]
+		o.dataset, o.names = operands[0], operands[1:]
 	}
 	return nil
 }
@@ -108,23 +104,23 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 func (z *zoneOutput) set(option byte, value string, n *numberReader) {
 	switch option {
 	case 'C':
-		z.soa.contact = value
+		z.Contact = value
 	case 'E':
-		n.read(&z.soa.expire, "expire", value)
+		n.read(&z.Expire, "expire", value)
 	case 'N':
-		z.soa.nameservers = splitList(value)
+		z.Nameservers = splitList(value)
 	case 'o':
 		z.output = value
 	case 'r':
-		n.read(&z.soa.refresh, "refresh", value)
+		n.read(&z.Refresh, "refresh", value)
 	case 'R':
-		n.read(&z.soa.retry, "retry", value)
+		n.read(&z.Retry, "retry", value)
 	case 'S':
-		z.soa.write = true
+		z.SOA = true
 	case 't':
-		n.read(&z.ttl, "TTL", value)
+		n.read(&z.TTLSeconds, "TTL", value)
 	case 'T':
-		n.read(&z.soa.minTTL, "default TTL", value)
+		n.read(&z.MinTTL, "default TTL", value)
 	case 'v':
 		z.verbose++
 	}
@@ -188,11 +184,12 @@ func runClassicGenzone(ctx context.Context, program string, s Streams, o zoneOpt
 	}
 	return o.write(s.Out, say, len(keys), func(out io.Writer) {
 		if o.nsupdate {
-			o.writeUpdates(out, keys)
-		} else {
-			o.warn(keys, say)
-			o.writeZone(out, program, keys)
+			o.WriteKeyUpdates(out, keys)
+			return
 		}
+		layout := zone.Layout{Options: o.Options, Domain: o.domain, DomainKey: o.domainKey, FullNames: o.fullNames}
+		o.warn(layout, keys, say)
+		layout.WriteKeys(out, program, o.now, keys)
 	})
 }
 
@@ -240,130 +237,94 @@ func (o *zoneOptions) resolve() (*config.Config, error) {
 
 // collect makes the records of the table's keys. Every key that fails is told;
 // then nothing is written, for a zone that silently lacks a key breaks mail.
-func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(int, string, ...any)) ([]zoneKey, error) {
-	failed := false
-	rows, err := keyTableRows(ctx, o.dataset, cfg, func(place, text string) {
+func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(int, string, ...any)) ([]zone.Key, error) {
+	table, err := openKeyTable(ctx, o.dataset, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer table.close()
+	var found zone.Collection
+	failed, n := false, -1
+	said := false
+	opened := func() {
+		if !said {
+			said = true
+			say(1, "database opened")
+		}
+	}
+	err = table.rows(ctx, o.names, func(place, text string) {
 		failed = true
 		say(0, "%s: %s", place, text)
-	})
-	if err != nil {
-		return nil, exitf(1, "%w", err)
-	}
-	say(1, "database opened")
-	var keys []zoneKey
-	seen := map[string]zoneKey{}
-	for i, row := range rows {
+	}, func(row keyRow) {
+		opened()
+		n++
 		row, take := o.take(row)
 		if !take {
-			say(0, "record %d for '%s' skipped", i, row.name)
-			continue
+			say(o.skipLevel, "record %d for '%s' skipped", n, row.name)
+			return
 		}
-		say(2, "record %d for '%s' retrieved", i, row.name)
-		key, err := o.zoneKey(row)
+		say(2, "record %d for '%s' retrieved", n, row.name)
+		key, err := o.zoneKey(ctx, table, row)
 		if err != nil {
 			failed = true
 			say(0, "key for '%s' load failed", row.name)
 			say(0, "%s: %v", row.place, err)
-			continue
+			return
 		}
 		say(2, "key for '%s' loaded", row.name)
-		if first, ok := seen[key.record.Name()]; ok {
-			if first.record.PublicKey != key.record.PublicKey {
-				failed = true
-				say(0, "%s: '%s' is another key of the name %s than '%s' (%s): two records at one name make every signature fail", row.place, row.name, key.record.Name(), first.row.name, first.row.place)
-			}
-			continue
+		if other := found.Add(key); other != nil {
+			failed = true
+			say(0, "%s: '%s' is another key of the name %s than '%s' (%s): two records at one name make every signature fail",
+				row.place, row.name, key.Record.Name(), other.Row, other.Place)
 		}
-		seen[key.record.Name()] = key
-		keys = append(keys, key)
+	})
+	if err != nil {
+		return nil, exitf(1, "%w", err)
 	}
+	opened()
 	if failed {
 		return nil, &exitError{code: 1}
 	}
-	return keys, nil
+	return found.Keys, nil
 }
 
 // take tells whether a row's domain is asked for; a row for any domain ("%")
 // becomes one of the domain named with -d.
 func (o *zoneOptions) take(row keyRow) (keyRow, bool) {
-	if row.domain == "%" {
+	if row.Domain == "%" {
 		if o.domain != "" {
-			row.domain = o.domain
+			row.Domain = o.domain
 			return row, true
 		}
 		return row, !o.fullNames && !o.nsupdate
 	}
-	if o.domain == "" || strings.EqualFold(row.domain, o.domain) {
+	if o.domain == "" || keycheck.SameDomain(row.Domain, o.domain) {
 		return row, true
 	}
-	domain, suffix := strings.ToLower(row.domain), "."+strings.ToLower(o.domain)
-	return row, o.subdomains && strings.HasSuffix(domain, suffix)
+	return row, o.subdomains && keycheck.IsSubdomain(row.Domain, o.domain)
 }
 
-func (o *zoneOptions) zoneKey(row keyRow) (zoneKey, error) {
-	signer, err := loadKey(row.source, row.domain)
+func (o *zoneOptions) zoneKey(ctx context.Context, table *keyTable, row keyRow) (zone.Key, error) {
+	if sender, err := row.ForSender(row.Domain); err == nil && row.Domain != "%" {
+		row.Row = sender
+	}
+	signer, err := table.load(ctx, row)
 	if err != nil {
-		return zoneKey{}, err
+		return zone.Key{}, err
 	}
-	record, err := recordOf(signer.Public())
-	if err != nil {
-		return zoneKey{}, err
-	}
-	record.Selector, record.Domain, record.EmailOnly = row.selector, row.domain, o.emailOnly
-	if err := keyrecord.CheckName("selector", row.selector); err != nil {
-		return zoneKey{}, err
-	}
-	if row.domain != "%" {
-		if err := keyrecord.CheckName("domain", row.domain); err != nil {
-			return zoneKey{}, err
-		}
-	}
-	return zoneKey{row, record}, nil
+	key, err := zone.NewKey(row.name, row.place, row.Domain, row.Selector, signer.Public())
+	key.Record.EmailOnly = o.emailOnly
+	return key, err
 }
 
 // warn tells what a name server would refuse or misread.
-func (o *zoneOptions) warn(keys []zoneKey, say func(int, string, ...any)) {
-	if o.soa.write && len(o.soa.nameservers) == 0 {
+func (o *zoneOptions) warn(layout zone.Layout, keys []zone.Key, say func(int, string, ...any)) {
+	if o.SOA && len(o.Nameservers) == 0 {
 		say(1, "WARNING: a zone with an SOA needs NS records: name them with -N")
 	}
-	relative := map[string]string{}
-	for _, k := range keys {
-		if first, ok := relative[k.record.Selector]; ok && first != k.record.Domain && !o.fullNames {
-			say(1, "WARNING: '%s' is written for both %s and %s: use -F for absolute names, or -d for one domain", k.record.Selector, first, k.record.Domain)
-		}
-		relative[k.record.Selector] = k.record.Domain
+	for _, c := range layout.Clashes(keys) {
+		say(1, "WARNING: '%s' is written for both %s and %s: use -F for absolute names, or -d for one domain", c.Name, c.First, c.Second)
 	}
-}
-
-func (o *zoneOptions) writeZone(w io.Writer, program string, keys []zoneKey) {
-	fmt.Fprint(w, "; DKIM public key zone data\n")
-	if o.domain != "" {
-		fmt.Fprintf(w, "; for %s\n", o.domain)
-	}
-	fmt.Fprintf(w, "; auto-generated by %s at %s\n\n", program, o.now.Format(time.ANSIC))
-	o.soa.header(w, o.now)
-	for _, k := range keys {
-		name := k.record.Name()
-		if !o.fullNames {
-			name = k.record.Relative()
-		}
-		if !o.domainKey {
-			name = strings.TrimSuffix(name, "._domainkey")
-		}
-		writeZoneRecord(w, name, o.ttl, k.record)
-	}
-}
-
-// writeUpdates writes commands for nsupdate(1), names always absolute: it
-// refuses others.
-func (o *zoneOptions) writeUpdates(w io.Writer, keys []zoneKey) {
-	script := updateScript{w: w, defaultTTL: o.soa.minTTL}
-	script.begin(o.soa.primary())
-	for _, k := range keys {
-		script.in(strings.TrimPrefix(strings.TrimSuffix(k.record.Name(), "."), k.record.Relative()+"."))
-		script.add(k.record.Name(), o.ttl, quoteEscaped(zoneText(k.record)))
-	}
-	script.end()
 }
 
 // outputFile is standard output or a file; its first error is kept for close.

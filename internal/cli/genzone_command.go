@@ -12,13 +12,14 @@ import (
 
 // zoneCommand is `dojang zone`.
 func zoneCommand(s Streams) *cobra.Command {
-	o := zoneOptions{zoneOutput: newZoneOutput()}
+	o := zoneOptions{skipLevel: 2, zoneOutput: newZoneOutput()}
 	var format, hashes string
 	c := &cobra.Command{
-		Use:   "zone [DATASET] [flags]",
+		Use:   "zone [DATASET [NAME...]] [flags]",
 		Short: "Write the DNS records of all keys of a KeyTable",
 		Long: `Write the DNS record of every key of a KeyTable: of the data set named, or of the
-configuration's KeyTable. Any type of data set will do.
+configuration's KeyTable. Any type of data set will do; one that cannot list its
+rows is asked for the names given behind it, or for those of the SigningTable.
 
 Names are absolute and records complete, whatever zone they are loaded into. Of
 several rows with one key the record is written once; two keys of one name are
@@ -31,11 +32,10 @@ change batch for the AWS command line), single-line (bare values), json.`,
   dojang zone refile:/etc/opendkim/KeyTable --domain example.com
   dojang zone --format nsupdate | nsupdate -k /etc/bind/ddns.key
   dojang zone --soa --nameservers ns1.example.com,ns2.example.com > db.dkim`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.now = time.Now()
-			if len(args) == 1 {
-				o.dataset = args[0]
+			if len(args) > 0 {
+				o.dataset, o.names = args[0], args[1:]
 			}
 			return runZone(c.Context(), s, o, format, hashes)
 		},
@@ -47,22 +47,22 @@ change batch for the AWS command line), single-line (bare values), json.`,
 	f.BoolVarP(&o.emailOnly, "restrict", "M", false, "restrict the keys to e-mail")
 	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
 	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, single-line or json")
-	f.IntVarP(&o.ttl, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
+	f.IntVarP(&o.TTLSeconds, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
 	o.addFlags(f)
 	complete(c, "format", formatNames()...)
 	return c
 }
 
 func (z *zoneOutput) addFlags(f *pflag.FlagSet) {
-	soa := &z.soa
+	soa := &z.Options
 	f.StringVarP(&z.output, "output", "o", "", "file to write (standard output)")
-	f.BoolVarP(&soa.write, "soa", "S", false, "begin with an SOA record")
-	f.StringSliceVarP(&soa.nameservers, "nameservers", "N", nil, "names of the zone's servers for NS records, the first for the SOA too")
-	f.StringVarP(&soa.contact, "contact", "C", "", "contact address for the SOA (you at this machine)")
-	f.IntVarP(&soa.expire, "expire", "E", soa.expire, "SOA: seconds after which secondaries give up")
-	f.IntVarP(&soa.refresh, "refresh", "r", soa.refresh, "SOA: seconds between refreshes")
-	f.IntVarP(&soa.retry, "retry", "R", soa.retry, "SOA: seconds between retries")
-	f.IntVarP(&soa.minTTL, "default-ttl", "T", soa.minTTL, "SOA: time to live of negative answers in seconds")
+	f.BoolVarP(&soa.SOA, "soa", "S", false, "begin with an SOA record")
+	f.StringSliceVarP(&soa.Nameservers, "nameservers", "N", nil, "names of the zone's servers for NS records, the first for the SOA too")
+	f.StringVarP(&soa.Contact, "contact", "C", "", "contact address for the SOA (you at this machine)")
+	f.IntVarP(&soa.Expire, "expire", "E", soa.Expire, "SOA: seconds after which secondaries give up")
+	f.IntVarP(&soa.Refresh, "refresh", "r", soa.Refresh, "SOA: seconds between refreshes")
+	f.IntVarP(&soa.Retry, "retry", "R", soa.Retry, "SOA: seconds between retries")
+	f.IntVarP(&soa.MinTTL, "default-ttl", "T", soa.MinTTL, "SOA: time to live of negative answers in seconds")
 	f.CountVarP(&z.verbose, "verbose", "v", "tell what is done")
 }
 
@@ -77,14 +77,14 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	if o.subdomains && o.domain == "" {
 		return exitf(exUsage, "--subdomains goes with --domain")
 	}
-	if o.ttl < 0 {
-		return exitf(exUsage, "--ttl %d: use 0 or more seconds", o.ttl)
+	if o.TTLSeconds < 0 {
+		return exitf(exUsage, "--ttl %d: use 0 or more seconds", o.TTLSeconds)
 	}
 	zoneFile := format == keyrecord.ZoneLine || format == keyrecord.Bind
-	if !zoneFile && (o.soa.write || len(o.soa.nameservers) > 0) {
+	if !zoneFile && (o.SOA || len(o.Nameservers) > 0) {
 		return exitf(exUsage, "--soa and --nameservers belong into a zone file: use --format zone-line or bind")
 	}
-	if o.soa.write && len(o.soa.nameservers) == 0 {
+	if o.SOA && len(o.Nameservers) == 0 {
 		return exitf(exUsage, "--soa: a zone needs name servers: give --nameservers NAME,...")
 	}
 	cfg, err := o.resolve()
@@ -98,14 +98,14 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	}
 	records := make([]keyrecord.Record, len(keys))
 	for i, k := range keys {
-		k.record.Hashes, k.record.TTLSeconds = hashes, o.ttl
-		records[i] = k.record
+		k.Record.Hashes, k.Record.TTLSeconds = hashes, o.TTLSeconds
+		records[i] = k.Record
 	}
 	out, err := openOutput(s.Out, o.output)
 	if err != nil {
 		return err
 	}
-	o.soa.header(out, o.now)
+	o.Header(out, o.now)
 	if err := keyrecord.Write(out, format, records...); err != nil {
 		return exitf(exIOErr, "%w", err)
 	}
@@ -136,7 +136,7 @@ keys are the domains; values are not used.`,
 	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
 	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
 	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
-	f.IntVarP(&o.ttl, "ttl", "t", -1, "time to live of each record in seconds")
+	f.IntVarP(&o.TTLSeconds, "ttl", "t", -1, "time to live of each record in seconds")
 	o.addFlags(f)
 	complete(c, "hash", "none", "sha1", "sha256")
 	return c

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dojang/internal/keycheck"
 	"dojang/internal/testutil"
 )
 
@@ -192,7 +194,7 @@ func scriptFault(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v: %s", jsonErr, ts.ReadFile("stdout"))
 	}
 	key := report.Keys[0]
-	if !key.hasFault(args[0]) || len(args) > 2 && !strings.Contains(ts.ReadFile("stdout"), args[2]) {
+	if !slices.ContainsFunc(key.Faults, func(f keycheck.Fault) bool { return f.Code == args[0] }) || len(args) > 2 && !strings.Contains(ts.ReadFile("stdout"), args[2]) {
 		ts.Fatalf("faults: %+v", key.Faults)
 	}
 	for _, f := range key.Faults {

@@ -1,16 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
-	"dojang/internal/build"
-	"dojang/internal/config"
-	"dojang/internal/dataset"
-	"dojang/internal/resolver"
+	"dojang/dkim"
+	"dojang/internal/keycheck"
+	"dojang/internal/keystore"
 )
 
 // testkeyOptions are opendkim-testkey(8)'s.
@@ -66,33 +65,42 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 	if err != nil {
 		return tell(program, s.Err, err)
 	}
-	tester, err := newKeyTester(ctx, cfg)
+	table := cfg.KeyTable.Value
+	whole := table != "" && o.domain == "" && o.selector == "" && o.keyPath == ""
+	if !whole && o.verbose == 0 {
+		table = ""
+	}
+	tester, err := newKeyTester(ctx, table, cfg)
 	if err != nil {
 		return tell(program, s.Err, err)
 	}
+	defer tester.close()
 	tester.diagnose = o.verbose > 0
 	c := classicReporter{program: program, s: s, verbose: o.verbose, say: say}
-	table := cfg.KeyTable.Value
-	if table != "" && o.domain == "" && o.selector == "" && o.keyPath == "" {
-		return c.table(ctx, tester, table, cfg)
+	if whole {
+		return c.table(ctx, tester)
 	}
 	if o.domain == "" {
 		o.domain = firstDomain(ctx, cfg)
 	}
-	if o.selector == "" {
-		o.selector = cfg.Selector.Value
-	}
-	if o.keyPath == "" {
-		o.keyPath = cfg.KeyFile.Value
-	}
+	o.selector = cmp.Or(o.selector, cfg.Selector.Value)
+	o.keyPath = cmp.Or(o.keyPath, cfg.KeyFile.Value)
 	if o.domain == "" || o.selector == "" {
 		io.WriteString(s.Err, classicTestkeyUsage)
 		return exConfig
 	}
-	if table != "" && o.verbose > 0 {
-		tester.others, _ = tableTargets(ctx, table, cfg, "", func(string, string) {})
+	if table != "" {
+		_ = tester.rows(ctx, nil, func(string, string) {}, func(row keyRow) { tester.others = append(tester.others, row) })
 	}
-	return c.single(tester.test(ctx, keyTarget{domain: o.domain, selector: o.selector, source: o.keyPath}))
+	return c.single(tester.test(ctx, singleKey(o.domain, o.selector, o.keyPath)))
+}
+
+// singleKey is a key that no table names; without a path it has no private half.
+func singleKey(domain, selector, path string) keyRow {
+	if path == "" {
+		return keyRow{Row: keystore.Row{Domain: domain, Selector: selector}}
+	}
+	return keyRow{Row: keystore.FileRow(domain, selector, path)}
 }
 
 func fileExists(path string) bool {
@@ -100,56 +108,11 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// firstDomain is the first of the configuration's Domain.
-func firstDomain(ctx context.Context, cfg *config.Config) string {
-	domain := ""
-	if spec := cfg.Domain.Value; spec != "" {
-		_ = walkTable(ctx, spec, cfg, func(e dataset.Entry) error {
-			if domain == "" {
-				domain = e.Key
-			}
-			return nil
-		})
-	}
-	return domain
-}
-
-// newKeyTester asks the DNS the configuration names.
-func newKeyTester(ctx context.Context, cfg *config.Config) (*keyTester, error) {
-	r, _, problems := build.Lookups(ctx, cfg, toolParts())
-	if r == nil {
-		return nil, configError(problems)
-	}
-	k := &keyTester{resolver: r}
-	k.dns, _ = r.(*resolver.DNS)
-	return k, nil
-}
-
-// tableTargets are the keys of a KeyTable. A row for any domain ("%") is one
-// for the domain given; without one its domain stays "%".
-func tableTargets(ctx context.Context, table string, cfg *config.Config, domain string, bad func(place, text string)) ([]keyTarget, error) {
-	rows, err := keyTableRows(ctx, table, cfg, bad)
-	if err != nil {
-		return nil, err
-	}
-	var targets []keyTarget
-	for _, row := range rows {
-		if row.domain == "%" && domain != "" {
-			row.domain = domain
-		}
-		if domain != "" && !strings.EqualFold(row.domain, domain) {
-			continue
-		}
-		targets = append(targets, keyTarget(row))
-	}
-	return targets, nil
-}
-
 // maxKeysAtOnce is how many keys are tested side by side.
 const maxKeysAtOnce = 16
 
-// testAll tests the keys and hands over the reports in the targets' order.
-func (k *keyTester) testAll(ctx context.Context, targets []keyTarget, f func(keyTarget, keyReport)) {
+// testAll tests the keys and hands over the reports in the rows' order.
+func (k *keyTester) testAll(ctx context.Context, targets []keyRow, f func(keyRow, keyReport)) {
 	reports := make([]chan keyReport, len(targets))
 	slots := make(chan struct{}, maxKeysAtOnce)
 	for i := range targets {
@@ -185,15 +148,14 @@ func (c classicReporter) unsafe(r keyReport) {
 
 // security tells what DNSSEC says of a record that was found.
 func (c classicReporter) security(r keyReport, name string) {
-	if !r.found {
+	if r.Lookup != keycheck.Found || r.Key == nil || r.Reason != dkim.ReasonNone {
 		return
 	}
-	switch r.security {
-	case resolver.Insecure:
+	switch r.DNSSEC {
+	case "insecure":
 		c.say(1, "key %snot secure", name)
-	case resolver.Secure:
+	case "secure":
 		c.say(1, "key %ssecure", name)
-	case resolver.Bogus, resolver.SecurityUnknown:
 	}
 }
 
@@ -218,7 +180,7 @@ func (c classicReporter) single(r keyReport) int {
 	if r.loaded {
 		c.say(2, "key loaded from %s", r.PrivateKey)
 	}
-	c.say(2, "checking key '%s'", r.Record)
+	c.say(2, "checking key '%s'", r.asked)
 	c.security(r, "")
 	if r.code == exDataErr { // keys do not match
 		fmt.Fprintf(c.s.Out, "%s: %s\n", c.program, r.Problem)
@@ -238,27 +200,28 @@ func (c classicReporter) single(r keyReport) int {
 
 // table tests every key of a KeyTable. Unlike OpenDKIM's it goes on after a key
 // it cannot read, and its exit status tells that a key failed.
-func (c classicReporter) table(ctx context.Context, k *keyTester, table string, cfg *config.Config) int {
+func (c classicReporter) table(ctx context.Context, k *keyTester) int {
 	malformed := 0
-	targets, err := tableTargets(ctx, table, cfg, "", func(place, text string) {
+	var targets []keyRow
+	err := k.rows(ctx, nil, func(place, text string) {
 		malformed++
 		c.say(0, "%s: %s", place, text)
-	})
+	}, func(row keyRow) { targets = append(targets, row) })
 	if err != nil {
 		c.say(0, "%v", err)
 		return 1
 	}
 	k.others = targets
 	pass, fail, n := 0, malformed, 0
-	k.testAll(ctx, targets, func(t keyTarget, r keyReport) {
+	k.testAll(ctx, targets, func(t keyRow, r keyReport) {
 		c.say(2, "record %d for '%s' retrieved", n, t.name)
 		n++
 		c.unsafe(r)
 		if r.code != exOSErr {
 			c.say(2, "checking key '%s'", t.name)
 		}
-		if t.domain == "%" {
-			c.say(1, "key %s: for any domain: test one with -d DOMAIN -s %s", t.name, t.selector)
+		if t.Domain == "%" {
+			c.say(1, "key %s: for any domain: test one with -d DOMAIN -s %s", t.name, t.Selector)
 			return
 		}
 		if r.OK {

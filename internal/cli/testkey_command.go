@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,8 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dojang/internal/config"
-	"dojang/internal/resolver"
+	"dojang/internal/keycheck"
 )
 
 // modernTestkeyOptions are those of `dojang testkey`.
@@ -17,6 +17,8 @@ type modernTestkeyOptions struct {
 	table                     string
 	domain, selector, keyPath string
 	config                    string
+	names                     []string // of rows
+	ignoreServers             []string
 	noServers, json           bool
 }
 
@@ -24,17 +26,20 @@ type modernTestkeyOptions struct {
 func testkeyCommand(s Streams) *cobra.Command {
 	var o modernTestkeyOptions
 	c := &cobra.Command{
-		Use:   "testkey [KEYTABLE] [flags]",
+		Use:   "testkey [KEYTABLE [NAME...]] [flags]",
 		Short: "Check keys against what DNS publishes",
 		Long: `Check that each key's DNS record is there, that verifiers can use it, and that
 it is the public half of the private key: for one key (--domain, --selector), or
-for every key of a KeyTable, the configuration's unless one is named. Any type
-of data set will do.
+for every key of a KeyTable, the configuration's unless one is named. Any type of
+data set will do; one that cannot list its rows is asked for the names given
+behind it, or for those of the SigningTable.
 
 What is wrong is told by name: a record one label off, several records, quotes
 or backslashes inside, a key cut at 255 characters, h=rsa-sha256, v= not first,
 a CNAME loop, the key of another selector, and so on. Every authoritative name
-server is asked, so that one with an old record is found before a receiver does.
+server is asked at every address, so that one with an old record is found before
+a receiver does; the resolver is asked last, when all have the record, so that no
+cache learns that there is none.
 
 A key that is "not protected by DNSSEC" is no fault: most zones are not signed.
 
@@ -43,10 +48,9 @@ The exit status is 0 when every key is right and 69 when one fails.`,
   dojang testkey --domain example.com --selector mail2026 --key /etc/dkimkeys/mail2026.private
   dojang testkey refile:/etc/opendkim/KeyTable --domain example.com
   dojang testkey --json | jq '.keys[] | select(.ok | not)'`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.table = args[0]
+			if len(args) > 0 {
+				o.table, o.names = args[0], args[1:]
 			}
 			return runTestkey(c.Context(), s, o)
 		},
@@ -57,6 +61,7 @@ The exit status is 0 when every key is right and 69 when one fails.`,
 	f.StringVarP(&o.keyPath, "key", "k", "", "private key the record must fit")
 	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
 	f.BoolVar(&o.noServers, "no-servers", false, "do not ask the authoritative name servers")
+	f.StringSliceVar(&o.ignoreServers, "ignore-server", nil, "name or address of a name server whose answers do not count")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
@@ -66,18 +71,23 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 	if err != nil {
 		return err
 	}
-	tester, err := newKeyTester(ctx, cfg)
+	table := cmp.Or(o.table, cfg.KeyTable.Value)
+	if o.selector != "" {
+		table = ""
+	}
+	tester, err := newKeyTester(ctx, table, cfg)
 	if err != nil {
 		return err
 	}
-	tester.diagnose, tester.servers = true, !o.noServers
-	targets, malformed, err := o.targets(ctx, s, cfg)
+	defer tester.close()
+	tester.diagnose, tester.servers, tester.ignore = true, !o.noServers, o.ignoreServers
+	targets, malformed, err := o.targets(ctx, s, tester)
 	if err != nil {
 		return err
 	}
 	tester.others = targets
 	report := testkeyReport{Keys: []keyReport{}, Failed: malformed}
-	tester.testAll(ctx, targets, func(_ keyTarget, r keyReport) {
+	tester.testAll(ctx, targets, func(_ keyRow, r keyReport) {
 		if r.OK {
 			report.Passed++
 		} else {
@@ -109,50 +119,47 @@ type testkeyReport struct {
 }
 
 // targets are the keys asked for, and the number of malformed rows.
-func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, cfg *config.Config) ([]keyTarget, int, error) {
-	if o.selector != "" {
-		if o.domain == "" {
-			o.domain = firstDomain(ctx, cfg)
-		}
-		if o.domain == "" {
-			return nil, 0, exitf(exUsage, "--selector goes with --domain")
-		}
-		return []keyTarget{{domain: o.domain, selector: o.selector, source: o.keyPath}}, 0, nil
-	}
-	if o.keyPath != "" {
+func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTester) ([]keyRow, int, error) {
+	if o.keyPath != "" && o.selector == "" {
 		return nil, 0, exitf(exUsage, "--key goes with --domain and --selector")
 	}
-	table := o.table
-	if table == "" {
-		table = cfg.KeyTable.Value
-	}
-	if table == "" {
-		domain, selector := firstDomain(ctx, cfg), cfg.Selector.Value
-		if o.domain != "" {
-			domain = o.domain
+	if k.set == nil {
+		domain := o.domain
+		if domain == "" {
+			domain = firstDomain(ctx, k.cfg)
 		}
-		if domain == "" || selector == "" {
+		selector, key := cmp.Or(o.selector, k.cfg.Selector.Value), cmp.Or(o.keyPath, k.cfg.KeyFile.Value)
+		switch {
+		case o.selector != "" && domain == "":
+			return nil, 0, exitf(exUsage, "--selector goes with --domain")
+		case o.selector != "":
+			key = o.keyPath
+		case domain == "" || selector == "":
 			return nil, 0, exitf(exUsage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
 		}
-		return []keyTarget{{domain: domain, selector: selector, source: cfg.KeyFile.Value}}, 0, nil
+		return []keyRow{singleKey(domain, selector, key)}, 0, nil
 	}
 	malformed := 0
-	targets, err := tableTargets(ctx, table, cfg, o.domain, func(place, text string) {
+	var targets []keyRow
+	err := k.rows(ctx, o.names, func(place, text string) {
 		malformed++
 		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
+	}, func(row keyRow) {
+		switch {
+		case row.Domain == "%" && o.domain != "":
+			row.Domain = o.domain
+		case row.Domain == "%":
+			fmt.Fprintf(s.Err, "%s: '%s' is a key for any domain: name one with --domain to check it\n", row.place, row.name)
+			return
+		case o.domain != "" && !keycheck.SameDomain(row.Domain, o.domain):
+			return
+		}
+		targets = append(targets, row)
 	})
 	if err != nil {
 		return nil, 0, exitf(exConfig, "KeyTable: %w", err)
 	}
-	kept := targets[:0]
-	for _, t := range targets {
-		if t.domain == "%" {
-			fmt.Fprintf(s.Err, "%s: '%s' is a key for any domain: name one with --domain to check it\n", t.place, t.name)
-			continue
-		}
-		kept = append(kept, t)
-	}
-	return kept, malformed, nil
+	return targets, malformed, nil
 }
 
 // print writes one key's report for people.
@@ -192,15 +199,14 @@ func (r keyReport) summary() string {
 	default:
 		parts = append(parts, "no private key compared")
 	}
-	if n := r.serversWith("same"); n > 0 {
-		parts = append(parts, fmt.Sprintf("on %d of %d name servers", n, len(r.Servers)))
+	if n, all := r.serversWith(keycheck.Same); n > 0 {
+		parts = append(parts, fmt.Sprintf("on %d of %d name servers", n, all))
 	}
-	switch r.security {
-	case resolver.Secure:
+	switch r.DNSSEC {
+	case "secure":
 		parts = append(parts, "protected by DNSSEC")
-	case resolver.Insecure:
+	case "insecure":
 		parts = append(parts, "not protected by DNSSEC")
-	case resolver.Bogus, resolver.SecurityUnknown:
 	}
 	if r.unsafe {
 		parts = append(parts, "others may read the private key: chmod 600 "+r.PrivateKey)
@@ -208,12 +214,17 @@ func (r keyReport) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-func (r keyReport) serversWith(state string) int {
-	n := 0
+// serversWith counts the servers all of whose addresses that answer have that state.
+func (r keyReport) serversWith(state keycheck.State) (n, all int) {
+	fits := map[string]bool{}
 	for _, s := range r.Servers {
-		if s.State == state {
+		so, seen := fits[s.Name]
+		fits[s.Name] = s.State == state && (so || !seen)
+	}
+	for _, so := range fits {
+		if so {
 			n++
 		}
 	}
-	return n
+	return n, len(fits)
 }

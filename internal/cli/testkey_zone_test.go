@@ -46,6 +46,8 @@ func startKeyZone(t *testing.T) *dnstest.Server {
 	add("nokey", "v=DKIM1; k=rsa")
 	add("badkey", "v=DKIM1; k=rsa; p=AAAA")
 	add("spf", "hello world")
+	add("sha1", "v=DKIM1; h=sha1; k=rsa; p="+p2048)
+	s.AddTXT("mail._domainkey.xn--bcher-kva.example", "v=DKIM1; k=rsa; p="+p2048)
 	add("testing", "v=DKIM1; k=rsa; t=y; p="+p2048)
 	s.AddTXT("doubled._domainkey.example.com.example.com", "v=DKIM1; k=rsa; p="+p2048)
 	s.AddTXT("nodomainkey.example.com", "v=DKIM1; k=rsa; p="+p2048)

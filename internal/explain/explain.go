@@ -13,6 +13,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/keyrecord"
+	"dojang/internal/words"
 )
 
 // Parts of a message that a Cause may be about.
@@ -136,6 +137,7 @@ func explainKey(r *dkim.Result) Key {
 	}
 	k.Found, k.Type, k.Bits, k.Flags = true, r.Key.Type, r.Key.Bits, r.Key.Flags
 	k.Faults = keyrecord.Inspect([]string{r.Key.Text})
+	words.Faults(k.Faults)
 	return k
 }
 

@@ -3,6 +3,7 @@ package keycheck
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"dojang/internal/keyrecord"
 	"dojang/internal/resolver"
@@ -106,7 +107,8 @@ func (r *run) cacheFaults() {
 		r.report.Lookup = Forged
 		r.lookupFault()
 	case c.State == Missing || c.State == Differs && r.report.Publication == Published:
-		r.fault(keyrecord.FaultCacheDiffers, false, "state", string(c.State))
+		// Whoever asked as early as this machine did remembers the same.
+		r.fault(keyrecord.FaultCacheDiffers, true, "state", string(c.State), "ttl_seconds", strconv.FormatInt(c.TTLSeconds, 10))
 	case c.State == NoAnswer:
 		r.fault(keyrecord.FaultLookup, false, "record", r.report.Record, "detail", c.Detail)
 	}

@@ -2,6 +2,8 @@ package keycheck
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -20,6 +22,19 @@ func (r *run) findCause(ctx context.Context) {
 		r.findMisplaced(ctx)
 	case rep.Key != nil && rep.Reason == dkim.ReasonNone && r.check.Key != nil && !SameKey(rep.Key.Key, r.check.Key):
 		r.findOther(ctx)
+	}
+}
+
+// findWildcard asks for a name beside the record's that nobody publishes: a wildcard
+// answers for it as well.
+func (r *run) findWildcard(ctx context.Context) {
+	rep := r.report
+	if len(rep.Texts) == 0 || len(rep.Aliases) > 0 || r.expecting() && rep.Publication == Published {
+		return
+	}
+	beside := fmt.Sprintf("wildcard-%08x._domainkey.%s", rand.Uint32(), r.domain)
+	if len(beside) <= maxNameOctets && r.anyAnswer(r.steps[0]) && slices.Equal(r.peek(ctx, beside), sortedTexts(r.last().most(func(*answer) bool { return true }).texts)) {
+		r.fault(keyrecord.FaultWildcard, false)
 	}
 }
 
@@ -62,7 +77,7 @@ func (r *run) findMisplaced(ctx context.Context) {
 // peek asks for the TXT records of a name of the same zone: one of its servers, so that
 // no cache learns of a name that is not there; the resolver where there are none.
 func (r *run) peek(ctx context.Context, name string) []string {
-	if r.dns == nil || len(r.steps) == 0 || r.steps[0].place == nil || !r.anyAnswer(r.steps[0]) {
+	if len(r.steps) == 0 || r.steps[0].place == nil || !r.anyAnswer(r.steps[0]) {
 		if !r.budget.take() {
 			return nil
 		}

@@ -295,3 +295,32 @@ func lookupOf(err error) Lookup {
 	}
 	return Failed
 }
+
+// Fault is one thing that is wrong.
+type Fault = keyrecord.Fault
+
+// PrivateKeyFault is the fault of a private key that cannot be read; args are names and
+// values in turn.
+func PrivateKeyFault(args ...string) *Fault {
+	f := keyrecord.NewFault(keyrecord.FaultPrivateKey, true, args...)
+	return &f
+}
+
+// Tag is the value of a tag of the record, "" when it has none.
+func (r *Report) Tag(name string) string {
+	for _, t := range r.Tags {
+		if t.Name == name && t.Set {
+			return t.Value
+		}
+	}
+	return ""
+}
+
+// SyntaxError says where the record's text stops being tags, in opendkim-testkey's
+// words, "" when it is well formed.
+func (r *Report) SyntaxError() string {
+	if len(r.Texts) != 1 {
+		return ""
+	}
+	return keyrecord.SyntaxError(r.Texts[0].Text)
+}

@@ -102,6 +102,8 @@ type Check struct {
 	Alias string
 	// IgnoreServers are names or addresses of servers whose answers do not count.
 	IgnoreServers []string
+	// ResolverOnly asks the resolver alone and no authoritative server.
+	ResolverOnly bool
 	// Diagnose looks for a record that was put at another name, and for the key that
 	// belongs to a record which does not fit.
 	Diagnose bool
@@ -128,6 +130,9 @@ type run struct {
 	steps  []*step
 }
 
+// Resolver is the resolver that is asked last, nil when Options.Texts takes its place.
+func (c *Checker) Resolver() *resolver.DNS { return c.dns }
+
 // Check checks one key. What could not be found out is in the report; there is no
 // error besides.
 func (c *Checker) Check(ctx context.Context, check Check) *Report {
@@ -151,17 +156,18 @@ func (r *run) work(ctx context.Context) {
 		r.fault(keyrecord.FaultSyntax, true, "record", r.name)
 		return
 	}
-	if r.dns == nil {
+	if r.dns == nil || r.check.ResolverOnly {
 		r.askCache(ctx)
 		r.judgeCacheAlone()
-		return
+	} else {
+		r.follow(ctx)
+		r.judgeServers()
+		if r.mayAskCache() {
+			r.askCache(ctx)
+		}
+		r.judge()
+		r.findWildcard(ctx)
 	}
-	r.follow(ctx)
-	r.judgeServers()
-	if r.mayAskCache() {
-		r.askCache(ctx)
-	}
-	r.judge()
 	if r.check.Diagnose && !r.report.OK {
 		r.findCause(ctx)
 	}
@@ -169,14 +175,7 @@ func (r *run) work(ctx context.Context) {
 
 // fault adds a fault; args are names and values in turn.
 func (r *run) fault(code string, fatal bool, args ...string) {
-	f := keyrecord.Fault{Code: code, Fatal: fatal}
-	for i := 0; i+1 < len(args); i += 2 {
-		if f.Args == nil {
-			f.Args = make(map[string]string, len(args)/2)
-		}
-		f.Args[args[i]] = args[i+1]
-	}
-	r.report.Faults = append(r.report.Faults, f)
+	r.report.Faults = append(r.report.Faults, keyrecord.NewFault(code, fatal, args...))
 	if fatal {
 		r.report.OK = false
 	}

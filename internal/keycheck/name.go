@@ -69,3 +69,11 @@ func registered(name string) string {
 	}
 	return name
 }
+
+// SameDomain reports whether two names are the same, in whatever form each is written.
+func SameDomain(a, b string) bool { return canonicalName(a) == canonicalName(b) }
+
+// IsSubdomain reports whether name lies below domain, in whatever form each is written.
+func IsSubdomain(name, domain string) bool {
+	return strings.HasSuffix(canonicalName(name), "."+canonicalName(domain))
+}

@@ -403,3 +403,15 @@ func TestInnerDomain(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestWildcard(t *testing.T) {
+	w := newWorld(t)
+	for _, s := range []*dnstest.Server{w.ns1, w.ns2} {
+		s.AddTXTWithTTL("*.example.com", "v=spf1 -all", 900)
+	}
+	w.recursive.AddTXT(w.mailRecord, "v=spf1 -all")
+	r := w.mail(t, nil)
+	if codes(r) != "version wildcard" || r.Publication != Conflict || r.TTLSeconds != 900 {
+		t.Errorf("%s %s %d", r.Publication, codes(r), r.TTLSeconds)
+	}
+}

@@ -1,23 +1,26 @@
 package keyrecord
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dojang/dkim"
 	"dojang/taglist"
 )
 
-// Fault is something wrong with a published record, by name.
+// Fault is something wrong with a published record, by name. Text and Hint are for
+// whoever shows it: package words makes them of Code and Args.
 type Fault struct {
 	Code  string            `json:"code"`  // one word a script can look for, see the Fault constants
 	Fatal bool              `json:"fatal"` // signatures fail because of it; else only some verifiers mind
 	Args  map[string]string `json:"args,omitempty"`
-	Text  string            `json:"text"` // what is wrong
-	Hint  string            `json:"hint,omitempty"`
+	Text  string            `json:"text,omitempty"` // what is wrong
+	Hint  string            `json:"hint,omitempty"` // what to do
 }
 
 // The codes of faults.
@@ -60,16 +63,31 @@ const (
 	FaultLimit          = "limit"            // the check asked as much as it may
 )
 
-func fault(code string, fatal bool, text, hint string) Fault {
-	return Fault{Code: code, Fatal: fatal, Text: text, Hint: hint}
+// NewFault returns a fault; args are the names and values of its arguments in turn.
+// Values are cut to what a line can show.
+func NewFault(code string, fatal bool, args ...string) Fault {
+	f := Fault{Code: code, Fatal: fatal}
+	for i := 0; i+1 < len(args); i += 2 {
+		if f.Args == nil {
+			f.Args = make(map[string]string, len(args)/2)
+		}
+		value := args[i+1]
+		if len(value) > maxArgBytes {
+			value = value[:maxArgBytes] + "..."
+		}
+		f.Args[args[i]] = value
+	}
+	return f
 }
+
+const maxArgBytes = 256
 
 // Inspect finds what is wrong with the TXT records found at a key's name, each
 // its strings joined. No fault that is Fatal means that verifiers can use it.
 func Inspect(texts []string) []Fault {
 	switch len(texts) {
 	case 0:
-		return []Fault{fault(FaultAbsent, true, "there is no TXT record", "publish the record")}
+		return []Fault{NewFault(FaultAbsent, true)}
 	case 1:
 		return inspectText(texts[0])
 	}
@@ -79,23 +97,19 @@ func Inspect(texts []string) []Fault {
 func inspectSeveral(texts []string) Fault {
 	keys := 0
 	for _, text := range texts {
-		if _, err := dkim.ParseKeyRecord(text); err == nil {
+		if usable(text) {
 			keys++
 		}
 	}
-	f := fault(FaultSeveralRecords, true, fmt.Sprintf("%d TXT records stand at this name, %d of them keys: verifiers take any of them, or none", len(texts), keys),
-		"leave one record there; give a second key a selector of its own")
 	// Panels that cut long values make two records of one.
 	for i := range texts {
 		for j := range texts {
 			if i != j && keys < 2 && usable(texts[i]+texts[j]) && strings.Contains(texts[i], "p=") && !strings.Contains(texts[j], "=DKIM1") {
-				f.Text = "one key record is cut into two TXT records"
-				f.Hint = "put both parts into one record as two quoted strings, or give the provider's form the value in one line"
-				return f
+				return NewFault(FaultSeveralRecords, true, "case", "halves")
 			}
 		}
 	}
-	return f
+	return NewFault(FaultSeveralRecords, true, "records", strconv.Itoa(len(texts)), "keys", strconv.Itoa(keys))
 }
 
 func usable(text string) bool {
@@ -111,7 +125,7 @@ func inspectText(text string) []Fault {
 		return warnings(text, record)
 	}
 	if errors.Is(err, dkim.ReasonKeyRevoked) {
-		return []Fault{fault(FaultRevoked, true, "the key is revoked: p= is empty", "if that is not meant, publish the record with its key")}
+		return []Fault{NewFault(FaultRevoked, true)}
 	}
 	if f, found := inspectPackaging(text); found {
 		return []Fault{f}
@@ -123,29 +137,26 @@ func inspectText(text string) []Fault {
 // warnings are what does not keep a record from use, or not everywhere.
 func warnings(text string, r *dkim.KeyRecord) []Fault {
 	var faults []Fault
-	add := func(code string, fatal bool, text, hint string) {
-		faults = append(faults, fault(code, fatal, text, hint))
+	add := func(code string, fatal bool, args ...string) {
+		faults = append(faults, NewFault(code, fatal, args...))
 	}
 	tags, _ := taglist.Parse([]byte(text))
 	if tags.Value("v") == nil {
-		add(FaultVersionMissing, false, "v=DKIM1 is missing: some verifiers take no record without it", "begin the record with v=DKIM1;")
+		add(FaultVersionMissing, false)
 	}
 	if p := string(tags.Value("p")); strings.ContainsAny(p, " \t") {
-		hint := "publish the strings without a blank between: verifiers join them as they are"
-		add(FaultBlanks, false, "white space inside p=: its strings seem to have been joined with blanks; some verifiers fail on it", hint)
+		add(FaultBlanks, false)
 	}
-	switch {
-	case r.Type == "rsa" && r.Bits < 1024:
-		add(FaultWeak, true, fmt.Sprintf("the key has %d bits: receivers must not accept less than 1024 (RFC 8301)", r.Bits), "make a key of 2048 bits")
-	case r.Type == "rsa" && r.Bits < 2048:
-		add(FaultWeak, false, fmt.Sprintf("the key has %d bits: 2048 are advised (RFC 8301)", r.Bits), "make a key of 2048 bits under a new selector")
+	// RFC 8301 §3.2: receivers must not take less than 1024 bits, signers should use 2048.
+	if r.Type == "rsa" && r.Bits < 2048 {
+		add(FaultWeak, r.Bits < 1024, "bits", strconv.Itoa(r.Bits))
 	}
-	if !slices.ContainsFunc(r.Hashes, func(h string) bool { return strings.EqualFold(h, "sha256") }) && r.Hashes != nil {
-		// RFC 8301 §3.1: rsa-sha1 must not be used, and all other algorithms are of SHA-256.
-		add(FaultHash, true, fmt.Sprintf("h=%.60s does not let the key be used with sha256, which every signature needs", tags.Value("h")), "write h=sha256, or leave h= out")
+	// RFC 8301 §3.1: rsa-sha1 must not be used, and every other algorithm is of SHA-256.
+	if r.Hashes != nil && !slices.ContainsFunc(r.Hashes, func(h string) bool { return strings.EqualFold(h, "sha256") }) {
+		add(FaultHash, true, "h", string(tags.Value("h")), "case", "sha1")
 	}
 	if r.Testing {
-		add(FaultTesting, false, "t=y: receivers are told that this domain only tests DKIM", "take t=y out when all is well")
+		add(FaultTesting, false)
 	}
 	return faults
 }
@@ -153,33 +164,28 @@ func warnings(text string, r *dkim.KeyRecord) []Fault {
 // inspectPackaging recognizes a good record spoiled on its way into DNS.
 func inspectPackaging(text string) (Fault, bool) {
 	if strings.Contains(text, "IN") && strings.Contains(text, "TXT") && strings.Contains(text, "_domainkey") || strings.HasPrefix(strings.TrimSpace(text), "(") {
-		return fault(FaultZoneLine, true, "the value holds a zone file's line, name and parentheses included", "enter the value alone: v=DKIM1; ... p=..."), true
+		return NewFault(FaultZoneLine, true), true
 	}
-	mended := text
-	var code, what string
+	mended, code := text, ""
+	args := []string{"mended", "no"}
 	if strings.ContainsAny(mended, `"“”`) {
-		code, what = FaultQuotes, "quotation marks stand inside the value"
-		mended = joinQuoted(mended)
+		code, mended = FaultQuotes, joinQuoted(mended)
 	}
 	if strings.Contains(mended, `\`) {
 		if code == "" {
-			code, what = FaultBackslashes, `backslashes stand inside the value`
+			code = FaultBackslashes
 		} else {
-			what = "quotation marks and backslashes stand inside the value"
+			args = append(args, "backslashes", "yes")
 		}
 		mended = strings.ReplaceAll(mended, `\`, "")
 	}
 	if code == "" {
 		return Fault{}, false
 	}
-	f := Fault{Code: code, Fatal: true, Text: what}
 	if usable(mended) {
-		f.Text += "; without them the record would be right"
-		f.Hint = "enter the value in one line without them, as `dojang genkey --format single-line` prints it"
-	} else {
-		f.Hint = "quotes and backslashes belong into zone files only: enter the value in one line without them"
+		args[1] = "yes"
 	}
-	return f, true
+	return NewFault(code, true, args...), true
 }
 
 // joinQuoted joins what was meant to be several strings.
@@ -200,65 +206,61 @@ func inspectReason(text string, reason dkim.Reason) Fault {
 	switch reason {
 	case dkim.ReasonKeyVersion:
 		if value("v") == "DKIM1" {
-			return fault(FaultVersionOrder, true, "v=DKIM1 is not the first tag: verifiers must discard the record", "move v=DKIM1; to the front")
+			return NewFault(FaultVersionOrder, true)
 		}
-		return fault(FaultVersion, true, fmt.Sprintf("v=%.40s is not the version of a key record", value("v")), "write v=DKIM1")
+		return NewFault(FaultVersion, true, "v", value("v"))
 	case dkim.ReasonKeyHashUnknown:
 		return inspectHash(value("h"))
 	case dkim.ReasonNotEmailKey:
-		return fault(FaultService, true, fmt.Sprintf("s=%.40s does not let the key sign e-mail", value("s")), "write s=email or leave s= out")
+		return NewFault(FaultService, true, "s", value("s"))
 	case dkim.ReasonKeyTypeUnknown:
-		return fault(FaultType, true, fmt.Sprintf("k=%.40s is no type of key", value("k")), "write k=rsa or k=ed25519")
+		return NewFault(FaultType, true, "k", value("k"))
 	case dkim.ReasonKeyMissing:
-		return fault(FaultNoKey, true, "p=, the key, is missing", "publish the whole record")
+		return NewFault(FaultNoKey, true, "case", "missing")
 	case dkim.ReasonKeyUnusable:
 		return inspectKeyData(text, value("k"), value("p"))
 	}
-	if tagErr == nil || !strings.Contains(text, "p=") {
-		return fault(FaultNotAKey, true, fmt.Sprintf("a TXT record stands there that is no key: %.60q", text), "publish the key's record at this name")
+	switch {
+	case tagErr == nil || !strings.Contains(text, "p="):
+		return NewFault(FaultNotAKey, true, "text", text)
+	case errors.Is(tagErr, taglist.ErrDuplicate):
+		return NewFault(FaultSyntax, true, "case", "duplicate")
 	}
-	if errors.Is(tagErr, taglist.ErrDuplicate) {
-		return fault(FaultSyntax, true, "a tag stands in the record twice: it was perhaps pasted twice", "publish the record once")
-	}
-	return fault(FaultSyntax, true, "the record cannot be read: "+SyntaxError(text), "publish it as `dojang genkey --format single-line` prints it")
+	return NewFault(FaultSyntax, true, "detail", SyntaxError(text))
 }
 
 func inspectHash(list string) Fault {
 	for h := range strings.SplitSeq(list, ":") {
 		if h = strings.ToLower(strings.TrimSpace(h)); strings.HasPrefix(h, "rsa-") || strings.HasPrefix(h, "ed25519-") {
-			return fault(FaultHash, true, fmt.Sprintf("h=%.60s names a signature algorithm where a hash belongs, so that no verifier may use the key", list), "write h=sha256, or leave h= out")
+			return NewFault(FaultHash, true, "h", list, "case", "algorithm")
 		}
 	}
-	return fault(FaultHash, true, fmt.Sprintf("h=%.60s names no hash that verifiers know", list), "write h=sha256, or leave h= out")
+	return NewFault(FaultHash, true, "h", list)
 }
 
 // inspectKeyData tells a key cut short from one that never was one.
 func inspectKeyData(text, keyType, p string) Fault {
 	p = strings.Join(strings.Fields(p), "")
-	const cutHint = "the provider keeps only 255 characters: use its form for long values, two strings, or an Ed25519 key"
 	if len(text) >= 240 && len(text) <= 256 {
-		return fault(FaultCut, true, fmt.Sprintf("p= is cut off: the record ends after %d characters", len(text)), cutHint)
+		return NewFault(FaultCut, true, "case", "length", "characters", strconv.Itoa(len(text)))
 	}
 	der, err := base64.StdEncoding.DecodeString(p)
 	if err != nil {
 		der, err = base64.RawStdEncoding.DecodeString(p)
 	}
-	if err != nil {
-		if strings.ContainsAny(p, "-_") {
-			return fault(FaultNoKey, true, "p= is in the URL alphabet of base64 (- and _)", "use + and / as `dojang genkey` prints them")
-		}
-		if len(p)%4 != 0 {
-			return fault(FaultCut, true, fmt.Sprintf("p= is no base64: characters are missing or too many (%d of them)", len(p)), "publish the record once more, whole")
-		}
-		return fault(FaultNoKey, true, "p= is no base64", "publish the record once more")
+	switch {
+	case err == nil:
+	case strings.ContainsAny(p, "-_"):
+		return NewFault(FaultNoKey, true, "case", "url-alphabet")
+	case len(p)%4 != 0:
+		return NewFault(FaultCut, true, "case", "base64", "characters", strconv.Itoa(len(p)))
+	default:
+		return NewFault(FaultNoKey, true, "case", "base64")
 	}
 	if want, ok := derLength(der); ok && want != len(der) {
-		return fault(FaultCut, true, fmt.Sprintf("p= is cut off: the key says it has %d bytes and %d are there", want, len(der)), cutHint)
+		return NewFault(FaultCut, true, "case", "key", "expected_bytes", strconv.Itoa(want), "bytes", strconv.Itoa(len(der)))
 	}
-	if keyType == "ed25519" {
-		return fault(FaultBadKey, true, fmt.Sprintf("p= is no Ed25519 key: %d bytes instead of 32 (RFC 8463 publishes the bare key)", len(der)), "publish the record `dojang genkey --type ed25519` prints")
-	}
-	return fault(FaultBadKey, true, "p= is no RSA public key", "publish the record of the key")
+	return NewFault(FaultBadKey, true, "k", cmp.Or(keyType, "rsa"), "bytes", strconv.Itoa(len(der)))
 }
 
 // derLength is the length a DER SEQUENCE gives itself, with its head.

@@ -56,25 +56,35 @@ func atpsNames(s *dkim.Signature, author Author) []string {
 	if !ok1 || !ok2 || !ok3 || claimed != domain || signer == domain {
 		return nil
 	}
-	var sum []byte
-	switch string(s.Tags.Value("atpsh")) {
-	case "none":
-		return []string{signer + "._atps." + domain}
-	case "sha1":
-		hash := sha1.Sum([]byte(signer))
-		sum = hash[:]
-	case "sha256":
-		hash := sha256.Sum256([]byte(signer))
-		sum = hash[:]
-	default: // RFC 6541 §4.1: the tag must be there
+	label, ok := ATPSLabel(string(s.Tags.Value("atpsh")), signer)
+	if !ok { // RFC 6541 §4.1: the tag must be there
 		return nil
 	}
-	label := strings.ToLower(base32.StdEncoding.EncodeToString(sum))
 	names := []string{label + "._atps." + domain}
 	if bare := strings.TrimRight(label, "="); bare != label {
 		names = append(names, bare+"._atps."+domain)
 	}
 	return names
+}
+
+// ATPSLabel is what a signer's domain, in small letters and A-labels, is called below
+// _atps of those that authorize it (RFC 6541 §4.2). hash is atpsh=: sha256, sha1 or
+// none; it reports false for any other.
+func ATPSLabel(hash, signer string) (label string, ok bool) {
+	var sum []byte
+	switch hash {
+	case "none":
+		return signer, true
+	case "sha1":
+		h := sha1.Sum([]byte(signer))
+		sum = h[:]
+	case "sha256":
+		h := sha256.Sum256([]byte(signer))
+		sum = h[:]
+	default:
+		return "", false
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum)), true
 }
 
 // atpsConsents reports whether a record consents to a signer (RFC 6541 §4.4).

@@ -235,35 +235,37 @@ null.example IN MX 0 .
 	wantKind(t, err, KindNoData, false)
 }
 
-func TestAuthoritativeServers(t *testing.T) {
-	s := dnstest.New(t, "example.com IN NS ns1.example.com.\nexample.com IN NS gone.example.com.\nns1.example.com IN A 127.0.0.1\ns._domainkey.example.com IN TXT \"new\"\nalias._domainkey.example.com IN CNAME key.provider.example.\n")
-	port := netip.MustParseAddrPort(s.Addr).Port()
-	d := newTestDNS(t, Options{AuthoritativePort: port}, s)
-	ctx := context.Background()
-	zone, servers, err := d.AuthoritativeServers(ctx, "s._domainkey.example.com")
-	if err != nil || zone != "example.com" || len(servers) != 2 {
-		t.Fatalf("%q %v %v", zone, servers, err)
+// A server is asked alone: neither the cache nor another one has a say, whatever it
+// answers.
+func TestAskServer(t *testing.T) {
+	s := dnstest.New(t, "example.com IN NS ns1.example.com.\nexample.com IN NS gone.example.com.\n")
+	s.AddTXT("s._domainkey.example.com", strings.Repeat("x", 300)+`"\`)
+	d := newTestDNS(t, Options{}, s)
+	addr := netip.MustParseAddrPort(s.Addr)
+	for range 2 {
+		m, err := d.AskServer(t.Context(), addr, Question{Name: "S._domainkey.example.com.", Type: dns.TypeTXT, DNSSEC: true})
+		if err != nil || len(m.Answer) != 1 || m.RecursionDesired {
+			t.Fatalf("%v %v", m, err)
+		}
+		if diff := cmp.Diff([]string{strings.Repeat("x", 255), strings.Repeat("x", 45) + `"\`}, Strings(m.Answer[0].(*dns.TXT))); diff != "" {
+			t.Error(diff)
+		}
 	}
-	if len(servers[0].Addrs) != 1 || servers[0].Addrs[0].String() != s.Addr {
-		t.Errorf("servers %+v", servers)
+	if n := s.Queries("s._domainkey.example.com"); n != 2 {
+		t.Errorf("%d queries", n)
 	}
-	wantKind(t, servers[1].Err, KindNotFound, false)
-
-	a, err := d.LookupTXTAt(ctx, servers[0].Addrs[0].String(), "s._domainkey.example.com")
-	if err != nil || len(a.Texts) != 1 || a.Texts[0] != "new" || a.FromCache {
-		t.Errorf("%+v %v", a, err)
+	s.SetFault("broken.example.com", dnstest.Fault{Rcode: dns.RcodeRefused})
+	if m, err := d.AskServer(t.Context(), addr, Question{Name: "broken.example.com", Type: dns.TypeTXT}); err != nil || m.Rcode != dns.RcodeRefused {
+		t.Errorf("%v %v", m, err)
 	}
-	s.SetChase(false)
-	_, err = d.LookupTXTAt(ctx, s.Addr, "alias._domainkey.example.com")
-	var alias *AliasError
-	if !errors.As(err, &alias) || alias.Target != "key.provider.example" {
-		t.Errorf("alias: %v", err)
-	}
-	_, err = d.LookupTXTAt(ctx, s.Addr, "gone.example.com")
-	wantKind(t, err, KindNotFound, false)
-	m, err := d.QueryServer(ctx, s.Addr, "example.com", dns.TypeNS)
-	if err != nil || len(m.Answer) != 2 {
-		t.Errorf("QueryServer: %v, %v", m, err)
+	_, err := d.AskServer(t.Context(), addr, Question{Name: "a..b", Type: dns.TypeTXT})
+	wantKind(t, err, KindBadName, false)
+	s.Close()
+	_, err = d.AskServer(t.Context(), addr, Question{Name: "example.com", Type: dns.TypeTXT})
+	wantKind(t, err, KindNetwork, true)
+	m, err := newTestDNS(t, Options{}, dnstest.New(t, "example.com IN NS a.b.\n")).QueryServer(t.Context(), s.Addr, "example.com", dns.TypeNS)
+	if err == nil {
+		t.Errorf("a closed server answers %v", m)
 	}
 }
 

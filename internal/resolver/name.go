@@ -81,3 +81,12 @@ func canonical(name string) (string, error) {
 func sameName(a, b string) bool {
 	return a == b || dns.CanonicalName(a) == dns.CanonicalName(b)
 }
+
+// parentOf takes the first label off a canonical name.
+func parentOf(name string) string {
+	i, end := dns.NextLabel(name, 0)
+	if end {
+		return "."
+	}
+	return name[i:]
+}

@@ -55,8 +55,8 @@ type Options struct {
 	// that nobody answers for, nine in a message, and each holds one for the whole
 	// time-out: too few, and the look-ups of all others find none free.
 	MaxSockets int
-	// AuthoritativePort is where the servers of a zone are asked by
-	// AuthoritativeServers's callers, default 53.
+	// AuthoritativePort is where the servers of a zone are asked by those who find them,
+	// default 53.
 	AuthoritativePort uint16
 
 	// Now is the clock for TTLs and signature times, default time.Now.
