@@ -125,3 +125,18 @@ func TestNothingOfAMessagesWayKnowsItsUsers(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandsKnowNoCraft: what makes and judges keys, reads DNS and asks databases is
+// not the commands' own: they say what is wanted and print what comes back.
+func TestCommandsKnowNoCraft(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, "./internal/cli").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range strings.Fields(string(out)) {
+		switch {
+		case i == "crypto/rsa", i == "crypto/x509", i == "encoding/pem", i == "database/sql", i == "dojang/internal/keystore/agekey", strings.Contains(i, "redis"):
+			t.Errorf("internal/cli imports %s", i)
+		}
+	}
+}

@@ -17,7 +17,6 @@ import (
 	"dojang/internal/filter"
 	"dojang/internal/message"
 	"dojang/internal/policy"
-	"dojang/internal/resolver"
 )
 
 // explainOptions are those of `dojang explain`.
@@ -139,7 +138,7 @@ func (o explainOptions) envelope() (message.Envelope, error) {
 type explainWorld struct {
 	snapshot *filter.Snapshot // nil when the configuration cannot be used
 	problems []string
-	lookups  resolver.Resolver
+	verify   verifier
 	done     func()
 }
 
@@ -156,20 +155,18 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 		w.problems = append(w.problems, p.String())
 	}
 	if built != nil {
-		w.snapshot, w.lookups, w.done = built.Snapshot, built.Snapshot.Resolver, built.Snapshot.Discard
+		w.snapshot, w.verify, w.done = built.Snapshot, verifierBy(&built.Snapshot.Snapshot), built.Snapshot.Discard
 		return w, nil
 	}
-	if w.lookups, w.done, problems = build.Lookups(ctx, cfg, parts); w.lookups == nil {
-		return nil, configError(problems)
-	}
-	return w, nil
+	w.verify, w.done, err = toolVerifier(ctx, cfg)
+	return w, err
 }
 
 // tell tells one message's story in two runs: what the filter decides, and what there is
 // to be seen of every signature, whatever the filter leaves out.
 func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *header.List, body []byte, now time.Time) messageStory {
 	story := messageStory{Decision: "unknown", Why: []string{}, Problems: w.problems}
-	results := verifyWhole(ctx, w.lookups, dkim.VerifyOptions{Now: now}, fields, body)
+	results := w.verify(ctx, dkim.VerifyOptions{Now: now}, fields, body)
 	if w.snapshot != nil {
 		services := message.NewServices(nil, func() time.Time { return now })
 		run := services.Whole(ctx, &w.snapshot.Snapshot, message.Effects{}, e, fields, body)
@@ -184,7 +181,7 @@ func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *hea
 	} else {
 		story.Why = append(story.Why, "the configuration cannot be used, so nothing is known of what the filter would do")
 	}
-	evidence := verifyWhole(ctx, w.lookups, explain.Evidence(now), fields, body)
+	evidence := w.verify(ctx, explain.Evidence(now), fields, body)
 	search, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
 	story.Signatures = explain.Signatures(search, fields, body, explain.Judged(evidence, results))

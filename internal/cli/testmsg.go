@@ -7,18 +7,18 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/build"
+	"dojang/internal/config"
 	"dojang/internal/keystore"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
-	"dojang/internal/resolver"
 )
 
 const classicTestmsgUsage = `opendkim-testmsg: usage: opendkim-testmsg [options]
@@ -68,11 +68,12 @@ func classicTestmsg(ctx context.Context, s Streams, args []string) int {
 		return exConfig
 	}
 	if given == 0 {
-		r, err := resolver.New(resolver.Options{})
+		verify, done, err := toolVerifier(ctx, config.New())
 		if err != nil {
 			return tell(program, s.Err, exitf(exOSErr, "%w", err))
 		}
-		return tell(program, s.Err, classicVerify(ctx, s.In, r, o.now))
+		defer done()
+		return tell(program, s.Err, classicVerify(ctx, s.In, verify, o.now))
 	}
 	return tell(program, s.Err, o.classicSign(s))
 }
@@ -155,7 +156,7 @@ func (o *testmsgOptions) sign(key crypto.Signer, fields *header.List, body []byt
 }
 
 // classicVerify verifies the message and is silent when a signature passes.
-func classicVerify(ctx context.Context, in io.Reader, r resolver.Resolver, now time.Time) error {
+func classicVerify(ctx context.Context, in io.Reader, verify verifier, now time.Time) error {
 	message, err := readMessage(in)
 	if err != nil {
 		return exitf(exIOErr, "read(): %w", err)
@@ -164,7 +165,7 @@ func classicVerify(ctx context.Context, in io.Reader, r resolver.Resolver, now t
 	if err != nil || !wellFormed(fields) {
 		return exitf(exSoftware, "dkim_chunk(): Syntax error")
 	}
-	results := verifyWhole(ctx, r, dkim.VerifyOptions{Now: now}, fields, withCRLF(body))
+	results := verify(ctx, dkim.VerifyOptions{Now: now}, fields, withCRLF(body))
 	i := new(policy.Plan).Deciding(results)
 	if i < 0 {
 		return exitf(exSoftware, "dkim_chunk(): No signature")
@@ -177,10 +178,23 @@ func classicVerify(ctx context.Context, in io.Reader, r resolver.Resolver, now t
 	return exitf(exSoftware, "%s(): %s", where, what)
 }
 
-// verifyWhole verifies a message that is there whole, as the filter would.
-func verifyWhole(ctx context.Context, r resolver.Resolver, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
-	services := message.NewServices(nil, func() time.Time { return o.Now })
-	return services.Verify(ctx, &message.Snapshot{Resolver: r, Log: slog.New(slog.DiscardHandler)}, o, fields, body)
+// verifier verifies a message that is there whole, by the way that the filter's go.
+type verifier func(ctx context.Context, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result
+
+func verifierBy(s *message.Snapshot) verifier {
+	return func(ctx context.Context, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
+		return message.NewServices(nil, func() time.Time { return o.Now }).Verify(ctx, s, o, fields, body)
+	}
+}
+
+// toolVerifier verifies by what a configuration says of look-ups, and nothing else of it.
+func toolVerifier(ctx context.Context, cfg *config.Config) (verify verifier, done func(), err error) {
+	parts := toolParts()
+	lookups, done, problems := build.Lookups(ctx, cfg, parts)
+	if lookups == nil {
+		return nil, nil, configError(problems)
+	}
+	return verifierBy(&message.Snapshot{Resolver: lookups, Log: parts.Log}), done, nil
 }
 
 // libraryStatus is the call of OpenDKIM's library that fails for a reason, and

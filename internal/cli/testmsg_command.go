@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
-	"dojang/internal/build"
 )
 
 // testmsgCommand is `dojang testmsg`.
@@ -117,9 +116,9 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 	if err != nil {
 		return err
 	}
-	r, done, problems := build.Lookups(ctx, cfg, toolParts())
-	if r == nil {
-		return configError(problems)
+	verify, done, err := toolVerifier(ctx, cfg)
+	if err != nil {
+		return err
 	}
 	defer done()
 	all := true
@@ -130,7 +129,7 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 			return err
 		}
 		m := verifiedMessage{File: file, Signatures: []verifiedSignature{}}
-		results := verifyWhole(ctx, r, dkim.VerifyOptions{Now: now}, fields, body)
+		results := verify(ctx, dkim.VerifyOptions{Now: now}, fields, body)
 		for i := range results {
 			m.Signatures = append(m.Signatures, verifiedOf(&results[i]))
 			m.Passed = m.Passed || results[i].Status == dkim.StatusPass

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"dojang/header"
-	"dojang/internal/resolver"
+	"dojang/internal/config"
 )
 
 // What opendkim-testmsg 2.11 says of messages that dkimpy signed, asked of a
@@ -23,10 +23,15 @@ func TestClassicVerifyWords(t *testing.T) {
 	if err := os.WriteFile(keys, []byte(records), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := resolver.NewFile(keys, nil)
+	cfg := config.New()
+	if problems := cfg.Set("TestPublicKeys", keys, config.CommandLine); problems != nil {
+		t.Fatal(problems)
+	}
+	verify, done, err := toolVerifier(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer done()
 	message := "From: Joe <joe@example.com>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\nHello\r\n"
 	sign := func(selector string) string {
 		key, err := loadKeyFile("../keyrecord/testdata/s2048.private")
@@ -60,7 +65,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := classicVerify(t.Context(), strings.NewReader(tt.message), r, time.Unix(1700000100, 0))
+			err := classicVerify(t.Context(), strings.NewReader(tt.message), verify, time.Unix(1700000100, 0))
 			got := ""
 			if err != nil {
 				got = err.Error()
