@@ -23,7 +23,7 @@ import (
 // rig is a filter in this process, made from a configuration as the service makes
 // it, and a socket to it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	log    *recorder
 	filter *filter.Filter
@@ -35,7 +35,7 @@ type rig struct {
 
 // newRig starts a filter. DIR in the configuration is a folder of the test, KEYS
 // one with a private key; files are put into DIR first.
-func newRig(t *testing.T, text string, files map[string]string, o milter.Options, change func(*filter.Snapshot)) *rig {
+func newRig(t testing.TB, text string, files map[string]string, o milter.Options, change func(*filter.Snapshot)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: new(recorder)}
 	r.write("k2048.pem", testutil.KeyPEM(testutil.RSAKey()))

@@ -26,7 +26,7 @@ AuthservID mx.example.org
 `
 
 // signed returns the message with the signature it got.
-func signed(t *testing.T, m milter.Message, out milter.Outcome) milter.Message {
+func signed(t testing.TB, m milter.Message, out milter.Outcome) milter.Message {
 	t.Helper()
 	for _, e := range out.Edits {
 		if e.Name == "DKIM-Signature" {
