@@ -78,29 +78,11 @@ func (h *hook) Apply(ctx context.Context, b Batch) ([]Result, error) {
 		known.setAll(b.Changes, end, err.Error())
 		return known.list(b.Changes), nil
 	}
-	wanted := map[string]bool{}
-	for _, c := range b.Changes {
-		wanted[c.Name] = true
+	results, err := Vet(b, answer.Results)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", h.program, err)
 	}
-	for _, r := range answer.Results {
-		r.Name = plainName(r.Name)
-		_, twice := known[r.Name]
-		if !wanted[r.Name] || twice || !r.State.known() {
-			err = fmt.Errorf("%s: a result that cannot be: %s %s", h.program, problem.Quote(r.Name), problem.Quote(string(r.State)))
-			delete(known, r.Name)
-			wanted[r.Name] = false
-			continue
-		}
-		if r.Detail != "" {
-			r.Detail = problem.Quote(r.Detail)
-		}
-		r.RetryAfterSeconds = min(max(r.RetryAfterSeconds, 0), maxTTLSeconds)
-		known.set(r)
-	}
-	if err == nil && len(known) < len(b.Changes) {
-		err = fmt.Errorf("%s: no result for %d of %d changes", h.program, len(b.Changes)-len(known), len(b.Changes))
-	}
-	return known.list(b.Changes), err
+	return results, err
 }
 
 // run runs the program once. An error has a State when the program ended itself and told

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"dojang/header"
 	"dojang/internal/keyrecord"
@@ -101,7 +103,7 @@ func (m *manual) write(w io.Writer, b Batch) error {
 		fmt.Fprintf(w, "%s, then do nothing: it is seen when the name servers have it\n", part.heading)
 		if m.format == keyrecord.SingleLine {
 			for _, r := range part.records {
-				fmt.Fprintf(w, "  zone   %s\n  name   %s\n  type   TXT   TTL %d\n  value  %s\n\n", r.Domain, r.Relative(), r.TTLSeconds, printable(r.Text()))
+				fmt.Fprintf(w, "  zone   %s\n  name   %s\n  type   TXT   TTL %d\n  value  %s\n\n", r.Domain, r.Relative(), r.TTLSeconds, legible(r.Text()))
 			}
 			continue
 		}
@@ -113,19 +115,17 @@ func (m *manual) write(w io.Writer, b Batch) error {
 	for _, c := range b.Changes {
 		if c.Do == DoAbsent {
 			fmt.Fprintf(w, "take this record away, then do nothing\n  zone   %s\n  name   %s\n  type   TXT\n  value  %s\n\n",
-				plainName(b.Zone), keyrecord.Published(c.Name, plainName(b.Zone), "", 0).Relative(), printable(strings.Join(c.IfStrings, "")))
+				plainName(b.Zone), keyrecord.Published(c.Name, plainName(b.Zone), "", 0).Relative(), legible(strings.Join(c.IfStrings, "")))
 		}
 	}
 	return nil
 }
 
-// printable is text for a terminal: what no key record holds is escaped.
-func printable(s string) string {
-	for _, c := range []byte(s) {
-		if c < ' ' || c == 0x7f {
-			quoted := fmt.Sprintf("%q", s)
-			return quoted[1 : len(quoted)-1]
-		}
+// legible is a value to type: what cannot stand in one is escaped.
+func legible(s string) string {
+	quoted := strconv.Quote(s)
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return quoted[1 : len(quoted)-1]
 	}
 	return s
 }

@@ -7,6 +7,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -250,4 +251,48 @@ func (o outcome) list(changes []Change) []Result {
 		}
 	}
 	return list
+}
+
+// Vet makes of results that another program gave for a batch those that can be: in the
+// batch's order, of names that are in it and stand once, with details that are fit for a
+// terminal. The error says what could not be, or that some are missing.
+func Vet(b Batch, results []Result) ([]Result, error) {
+	known, wanted := outcome{}, map[string]bool{}
+	for _, c := range b.Changes {
+		wanted[c.Name] = true
+	}
+	var err error
+	for _, r := range results {
+		r.Name = plainName(r.Name)
+		if _, twice := known[r.Name]; !wanted[r.Name] || twice || !r.State.known() {
+			err = fmt.Errorf("a result that cannot be: %s %s", problem.Quote(r.Name), problem.Quote(string(r.State)))
+			delete(known, r.Name)
+			wanted[r.Name] = false
+			continue
+		}
+		r.Detail = printable(r.Detail)
+		r.RetryAfterSeconds = min(max(r.RetryAfterSeconds, 0), maxTTLSeconds)
+		known.set(r)
+	}
+	if err == nil && len(known) < len(b.Changes) {
+		err = fmt.Errorf("no result for %d of %d changes", len(b.Changes)-len(known), len(b.Changes))
+	}
+	return known.list(b.Changes), err
+}
+
+// maxDetailBytes of a detail are kept.
+const maxDetailBytes = 1024
+
+// printable is text from outside for a terminal: what is no printable character is
+// escaped, and what is too long is cut.
+func printable(s string) string {
+	if len(s) > maxDetailBytes {
+		s = strings.ToValidUTF8(s[:maxDetailBytes], "") + "..."
+	}
+	quoted := strconv.Quote(s)
+	quoted = quoted[1 : len(quoted)-1]
+	if strings.ReplaceAll(quoted, `\"`, `"`) == s {
+		return s
+	}
+	return quoted
 }
