@@ -37,7 +37,7 @@ internal/kept: internal/atomicfile
 internal/reputation: internal/dataset internal/kept internal/lru
 internal/status: internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege
-internal/message: dkim header internal/policy internal/event internal/resolver
+internal/message: dkim header internal/policy internal/event internal/resolver internal/status
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
 internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer

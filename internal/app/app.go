@@ -28,6 +28,7 @@ import (
 	"dojang/internal/problem"
 	"dojang/internal/reputation"
 	"dojang/internal/rsaengine"
+	"dojang/internal/status"
 	"dojang/milter"
 )
 
@@ -77,6 +78,8 @@ type App struct {
 	watched  fileTimes
 	manager  *manager
 	counts   []*countFile
+	recorder *status.Recorder // nil when nobody asks
+	status   statusSource
 	reload   sync.Mutex // held by whoever reloads; guards config, summary and watched
 }
 
@@ -129,6 +132,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		Version: o.Version, Account: a.account, Published: o.Published, KeyLintTime: startLintTime,
 		Log: a.log, Metrics: a.metrics,
 	}
+	a.openRecorder()
 	starting := a.parts
 	starting.Starting = true
 	built, problems := build.Snapshot(ctx, o.Config, starting)
@@ -137,6 +141,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 	}
 	a.summary, a.parts.Known = built.Summary, built.Known
 	a.watched = statFiles(append(built.Files, a.configFiles(o.Config)...))
+	a.status.loaded(built.Keys, o.Config)
 	a.filter = filter.New(built.Snapshot, a.metrics, nil)
 	return problems
 }
@@ -180,6 +185,9 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	}
 	a.stop()
 	keeping.Wait()
+	if a.recorder != nil {
+		a.recorder.Closing()
+	}
 	a.writeCounts()
 	status := 0
 	if err != nil {
@@ -195,6 +203,9 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 	if err := a.prepareProcess(); err != nil {
 		return nil, nil, err
 	}
+	if err := a.openStatus(true); err != nil {
+		return nil, nil, err
+	}
 	listeners, err := a.listen()
 	if err != nil {
 		return nil, nil, err
@@ -202,7 +213,12 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 	if stopMetrics, err = a.serveMetrics(); err != nil {
 		return nil, nil, err
 	}
+	if err = a.openStatus(false); err != nil {
+		return nil, nil, err
+	}
 	a.readCounts()
+	metricsStop, stopStatus := stopMetrics, a.serveStatus(listeners)
+	stopMetrics = func() { metricsStop(); stopStatus() }
 	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args, "signing_engine", a.engine)
 	return a.serve(listeners), stopMetrics, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"dojang/internal/build"
@@ -15,6 +16,7 @@ type countFile struct {
 	option string
 	file   *kept.File
 	failed string // what was told last of a write
+	stale  bool   // an old file tells what is no longer so: it goes when it cannot be written
 }
 
 // readCounts takes over what was counted before the start, as the user that
@@ -32,6 +34,7 @@ func (a *App) readCounts() {
 		}
 		a.counts = append(a.counts, f)
 	}
+	a.readStatus()
 }
 
 // keepCounts writes them now and then, so that a crash loses little.
@@ -47,6 +50,9 @@ func (a *App) writeCounts() {
 		words := ""
 		if err := f.file.Write(); err != nil {
 			words = problem.Reason(err)
+			if f.stale {
+				_ = os.Remove(f.file.Path) // or it would tell of keys that they were not used since
+			}
 		}
 		if words != "" && words != f.failed {
 			a.log.Error(f.option+": counts not written: "+words, "event", "counts_not_written", "option", f.option)

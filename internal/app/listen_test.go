@@ -17,7 +17,7 @@ func TestMetricsSocketIsLocalOnly(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if got := onlyLocal(socket) == nil; got != ok {
+		if got := onlyLocal("MetricsSocket", socket) == nil; got != ok {
 			t.Errorf("%s: taken %v, want %v", text, got, ok)
 		}
 	}

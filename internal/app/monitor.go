@@ -23,24 +23,38 @@ func (a *App) serveMetrics() (stop func(), err error) {
 		return func() {}, nil
 	}
 	socket := a.config.MetricsSocket.Value
-	if err := onlyLocal(socket); err != nil {
-		return nil, &StartError{exConfig, err.Error()}
-	}
-	l, err := listen(socket, a.account)
-	if err != nil {
-		return nil, fmt.Errorf("MetricsSocket: %w", err)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("POST /reload", a.reloadOverHTTP)
-	server := &http.Server{Handler: refuseBrowsers(mux, socket), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	l, err := a.listenLocally("MetricsSocket", socket)
+	if err != nil {
+		return nil, err
+	}
+	return a.serveHTTP("MetricsSocket", l, refuseBrowsers(mux, socket)), nil
+}
+
+// listenLocally opens the socket of an option that nobody from elsewhere may reach.
+func (a *App) listenLocally(option string, socket config.Socket) (net.Listener, error) {
+	if err := onlyLocal(option, socket); err != nil {
+		return nil, &StartError{exConfig, err.Error()}
+	}
+	l, err := listen(socket, a.account)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", option, err)
+	}
+	return l, nil
+}
+
+// serveHTTP serves on the socket of an option.
+func (a *App) serveHTTP(option string, l net.Listener, handler http.Handler) (stop func()) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("MetricsSocket: " + err.Error())
+			a.log.Error(option + ": " + err.Error())
 		}
 	}()
-	return func() { _ = server.Close() }, nil
+	return func() { _ = server.Close() }
 }
 
 // refuseBrowsers answers 403 to whatever could change something and may come
@@ -86,18 +100,18 @@ func hostsOf(s config.Socket) map[string]bool {
 	return hosts
 }
 
-func onlyLocal(s config.Socket) error {
+func onlyLocal(option string, s config.Socket) error {
 	if s.Network == "unix" {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(s.Address)
 	if err != nil {
-		return fmt.Errorf("MetricsSocket: %w", err)
+		return fmt.Errorf("%s: %w", option, err)
 	}
 	if ip := net.ParseIP(host); strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("MetricsSocket: %s is not on loopback: write a UNIX socket or inet:9890@127.0.0.1 and let a proxy guard it", s.Address)
+	return fmt.Errorf("%s: %s is not on loopback: write a UNIX socket or inet:9890@127.0.0.1 and let a proxy guard it", option, s.Address)
 }
 
 // ReloadReport is the answer to POST /reload.

@@ -84,6 +84,11 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	a.parts.Known = built.Known
 	a.config, a.summary, a.watched = next, built.Summary, statFiles(append(built.Files, a.configFiles(next)...))
 	a.metrics.Reloaded(true)
+	a.status.loaded(built.Keys, next)
+	a.status.reloaded(true, problems)
+	if a.recorder != nil {
+		a.recorder.Configure(recorderOptions(next))
+	}
 	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)
 	if difference != "" {
 		a.log.Info("reloaded: "+difference, "event", "reload_difference")
@@ -95,6 +100,7 @@ func (a *App) reloadFailed(problems problem.List) problem.List {
 	// What changed is not looked at again until it changes once more.
 	a.watched = a.watched.again()
 	a.metrics.Reloaded(false)
+	a.status.reloaded(false, problems)
 	for _, p := range problems {
 		a.log.Error(p.String(), "event", "reload_problem", "hint", p.Hint)
 	}

@@ -27,6 +27,7 @@ type builder struct {
 	known    []string // table problems, without their places
 	files    []string
 	closers  []func()
+	keys     *Keys
 }
 
 // refuse records a problem that keeps the filter from starting, at the place

@@ -52,6 +52,8 @@ type Parts struct {
 	Known map[string]bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
 	KeyLintTime time.Duration
+	// Recorder remembers what became of messages; nil for none.
+	Recorder message.Recorder
 	// Published are key records to answer before any name server is asked.
 	Published map[string]string
 }
@@ -62,6 +64,7 @@ type Built struct {
 	Summary  Summary
 	Files    []string        // every file it was made from, for AutoReload
 	Known    map[string]bool // its table problems, for the next one's Parts
+	Keys     *Keys
 }
 
 // Snapshot turns a configuration into a snapshot: every table opened, every key of
@@ -78,7 +81,7 @@ func Snapshot(ctx context.Context, c *config.Config, parts Parts) (*Built, probl
 		return nil, b.problems
 	}
 	s.OnClose(b.close)
-	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Known: setOf(b.known)}, b.problems
+	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Known: setOf(b.known), Keys: b.keys}, b.problems
 }
 
 func (b *builder) snapshotAsAccount() *filter.Snapshot {
@@ -117,6 +120,7 @@ func (b *builder) snapshot() *filter.Snapshot {
 			MessageTimeBudget:  c.MessageTimeBudget.Value,
 			FixCRLF:            c.FixCRLF.Value,
 			FastRSA:            b.parts.FastRSA,
+			Recorder:           b.parts.Recorder,
 		},
 		PeerList:    b.hosts(&b.config.PeerList),
 		MilterDebug: c.MilterDebug.Value,
@@ -188,13 +192,13 @@ func (b *builder) rules() *policy.Rules {
 		Scripts:               b.scripts(),
 		Reputation:            b.reputation(),
 	}
-	b.keys(r)
+	b.signingKeys(r)
 	return r
 }
 
-// keys sets where signing keys come from: the tables when there are any, else
+// signingKeys sets where signing keys come from: the tables when there are any, else
 // Domain, Selector and KeyFile.
-func (b *builder) keys(r *policy.Rules) {
+func (b *builder) signingKeys(r *policy.Rules) {
 	c := b.config
 	options, err := keystore.LocalOptions(c.KeyIdentities.Value, os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
@@ -211,6 +215,7 @@ func (b *builder) keys(r *policy.Rules) {
 		store := keystore.New(table, options)
 		r.KeyTable = store
 		r.SigningTable = b.set(&b.config.SigningTable, true)
+		b.keys = &Keys{store: store, table: table, options: options}
 		b.lintTables(table, r, store)
 		return
 	}
@@ -218,6 +223,7 @@ func (b *builder) keys(r *policy.Rules) {
 	if c.KeyFile.Value != "" {
 		r.DefaultKey = b.defaultKey(options)
 	}
+	b.keys = &Keys{options: options, domains: r.Domain, defaultKey: r.DefaultKey}
 }
 
 // defaultKey loads KeyFile, as whom the filter is started by: it may be read

@@ -74,7 +74,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	// every method of every type: nine megabytes.
 	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
 	root.AddCommand(
-		upCommand(s), serveCommand(s), reloadCommand(s), configCommand(s), queryCommand(s),
+		upCommand(s), serveCommand(s), reloadCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s), manCommand(s),
 	)
 	return root

@@ -162,6 +162,11 @@ type Settings struct {
 	StatisticsName               Setting[string]
 	StatisticsPolicyScript       Setting[string]
 	StatisticsPrefix             Setting[string]
+	StatusAddresses              Setting[bool]
+	StatusDomains                Setting[int]
+	StatusFile                   Setting[string]
+	StatusMessages               Setting[int]
+	StatusSocket                 Setting[Socket]
 	StdoutLog                    Setting[bool]
 	StrictHeaders                Setting[bool]
 	StrictTestMode               Setting[bool]
@@ -492,6 +497,16 @@ func (s *Settings) field(name string) Field {
 		return &s.StatisticsPolicyScript
 	case "StatisticsPrefix":
 		return &s.StatisticsPrefix
+	case "StatusAddresses":
+		return &s.StatusAddresses
+	case "StatusDomains":
+		return &s.StatusDomains
+	case "StatusFile":
+		return &s.StatusFile
+	case "StatusMessages":
+		return &s.StatusMessages
+	case "StatusSocket":
+		return &s.StatusSocket
 	case "StdoutLog":
 		return &s.StdoutLog
 	case "StrictHeaders":

@@ -63,6 +63,16 @@ func loggingOptions() []Option {
 			Doc: "classic logs OpenDKIM's lines word for word; json logs the same events as one object a line, with their fields: to the places that Syslog and StdoutLog name, or to standard error when they name none."},
 		{Name: "MetricsSocket", Since: "dojang", Type: SocketAddress, NeedsRestart: true, Examples: []string{"inet:9891@localhost"},
 			Doc: "Where Prometheus finds /metrics, and a supervisor /healthz, over HTTP: inet:9891@localhost or local:PATH with mode=, owner= and group=. Keep it off the network."},
+		{Name: "StatusSocket", Since: "dojang", Type: SocketAddress, NeedsRestart: true, Examples: []string{"local:/run/opendkim/status.sock mode=0660 group=dojang-web"},
+			Doc: "Where `dojang status`, `dojang web` and `dojang rotate` learn what the filter decided of late and which keys it used, over HTTP: local:PATH with mode=, owner= and group=, or an address on loopback. It only tells, and never a private key: queue IDs, signing domains, counts, public keys. Example: local:/run/opendkim/status.sock mode=0660 group=dojang-web."},
+		{Name: "StatusMessages", Since: "dojang", Type: Integer, Default: "2000",
+			Doc: "How many messages StatusSocket remembers, some 300 bytes each."},
+		{Name: "StatusDomains", Since: "dojang", Type: Integer, Default: "200",
+			Doc: "How many signing domains StatusSocket counts by name, some 7 kB each; all others are counted together."},
+		{Name: "StatusFile", Since: "dojang", Type: Path, NeedsRestart: true,
+			Doc: "A file that keeps what StatusSocket tells over a restart, written every five minutes and at the stop: name it where keys are rotated, for without it a key counts as used until the start. Its folder must be writable by the filter's user. Example: /var/lib/opendkim/status."},
+		{Name: "StatusAddresses", Since: "dojang", Type: Boolean, Default: "no",
+			Doc: "Lets StatusSocket remember each message's author, client address and number of recipients, and the domains of strangers."},
 	}
 }
 

@@ -53,6 +53,7 @@ type Message struct {
 	questions  []keyAnswer
 	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
 	bodyHash   *dkim.BodyHash                     // for reputation; nil when that is not asked
+	events     []string                           // names of what was told, for the Recorder; nil without one
 	working    bool                               // a step is under way; still set after a panic
 }
 
@@ -146,7 +147,7 @@ func (m *Message) clear() {
 	m.signers = m.signers[:0]
 	clear(m.answers)
 	m.answers = m.answers[:0]
-	m.kept, m.bodyHash = nil, nil
+	m.kept, m.bodyHash, m.events = nil, nil, m.events[:0]
 	clear(m.questions)
 	m.questions = m.questions[:0]
 	m.fields.Reset()
@@ -306,8 +307,9 @@ func (m *Message) sign() ([]policy.Signature, error) {
 	return made, nil
 }
 
-// Answered counts the message by the answer that it got. The milter protocol can refuse
+// Answered counts and records the message by the answer that it got. The milter protocol can refuse
 // what an outcome wants, so who speaks it knows.
 func (m *Message) Answered(outcome policy.Action) {
+	m.record(outcome)
 	m.services.observer.Message(outcome.String(), m.services.now().Sub(m.started), m.bodyBytes)
 }

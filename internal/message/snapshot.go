@@ -25,6 +25,7 @@ type Snapshot struct {
 	Resolver resolver.Resolver
 	Log      *slog.Logger
 	Reporter Reporter // what messages leave to be done; nil for none
+	Recorder Recorder // remembers what became of messages; nil for none
 
 	LogWhy        bool // tell the way to each decision
 	LogResults    bool // tell the result of each signature
@@ -100,6 +101,9 @@ func (m *Message) Tell(notes ...policy.Note) {
 			if kinds[n.Event.Name]++; kinds[n.Event.Name] > maxLines {
 				continue
 			}
+		}
+		if m.snapshot.Recorder != nil && n.Event.Name != event.Summary("").Name {
+			m.events = append(m.events, n.Event.Name)
 		}
 		if n.Once {
 			if _, told := m.services.once.LoadOrStore(n.Event.Name, nil); told {

@@ -95,6 +95,28 @@ func (m *Metrics) SigningEngine(name string, faults func() uint64) {
 		Help: "RSA signatures that came out wrong and were made again; when they grow the hardware fails."}, func() float64 { return float64(faults()) }))
 }
 
+// UnsignedByReason tells how many messages of our signing domains left unsigned, by
+// reason: those of a closed list.
+func (m *Metrics) UnsignedByReason(count func() map[string]uint64) {
+	m.registry.MustRegister(unsigned(count))
+}
+
+// unsigned is a collector of what somebody else counts.
+type unsigned func() map[string]uint64
+
+var unsignedDesc = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "unsigned_total"),
+	"Messages whose author's domain is one that we sign for and that nobody signed, by reason.", []string{"reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (unsigned) Describe(to chan<- *prometheus.Desc) { to <- unsignedDesc }
+
+// Collect implements prometheus.Collector.
+func (u unsigned) Collect(to chan<- prometheus.Metric) {
+	for reason, n := range u() {
+		to <- prometheus.MustNewConstMetric(unsignedDesc, prometheus.CounterValue, float64(n), reason)
+	}
+}
+
 // Register adds a collector of another part.
 func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
 

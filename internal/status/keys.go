@@ -15,14 +15,15 @@ func (k keyName) record() string { return k.selector + "._domainkey." + k.domain
 // keyUse is how a key was used.
 type keyUse struct {
 	window
-	first, last int64 // seconds since 1970
+	row         string // its name in the KeyTable
+	first, last int64  // seconds since 1970
 }
 
 // used counts a signature. When there are too many keys, the one that was not
 // used for the longest time is forgotten, and its last use is remembered for all
 // that are not listed.
-func (r *Recorder) used(name keyName, now int64) {
-	name.domain = strings.ToLower(name.domain)
+func (r *Recorder) used(s Signature, now int64) {
+	name := keyName{strings.ToLower(s.Domain), s.Selector}
 	u := r.keys[name]
 	if u == nil {
 		if len(r.keys) >= maxKeys {
@@ -32,7 +33,28 @@ func (r *Recorder) used(name keyName, now int64) {
 		r.keys[name] = u
 	}
 	u.add(now)
-	u.last = max(u.last, now)
+	u.last, u.row = max(u.last, now), s.Key
+}
+
+// Used is a key that was used, by its name in the KeyTable ("" where there is no
+// table).
+type Used struct{ Domain, Selector, Row string }
+
+// Used lists at most n keys that were used since the start, of a domain unless that
+// is "".
+func (r *Recorder) Used(domain string, n int) (list []Used) {
+	domain = strings.ToLower(domain)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, u := range r.keys {
+		if len(list) >= n {
+			break
+		}
+		if domain == "" || domain == name.domain {
+			list = append(list, Used{name.domain, name.selector, u.row})
+		}
+	}
+	return list
 }
 
 // forgetKey looks at some keys only: it must not cost more than a signature.
@@ -74,7 +96,7 @@ type Key struct {
 	Algorithm   string     `json:"algorithm,omitempty"`
 	Bits        int        `json:"bits,omitempty"`
 	Record      string     `json:"record,omitempty"`      // what DNS should say
-	Fingerprint string     `json:"fingerprint,omitempty"` // SHA-256 of the public key's DER, in hex
+	Fingerprint string     `json:"fingerprint,omitempty"` // SHA-256 of what p= holds, in hex
 	Source      string     `json:"source,omitempty"`      // file, inline, wrapped or credential
 	Modified    *time.Time `json:"modified,omitempty"`    // of the key file
 	Problem     string     `json:"problem,omitempty"`     // why it cannot be used

@@ -68,6 +68,7 @@ type Signature struct {
 	Domain    string `json:"domain"`
 	Selector  string `json:"selector"`
 	Algorithm string `json:"algorithm"`
+	Key       string `json:"-"` // its name in the KeyTable
 }
 
 // Recorder remembers messages. Its methods may be called by many at once. It
@@ -152,7 +153,7 @@ func (r *Recorder) Record(m Message, ours bool) {
 		}
 	}
 	for _, s := range m.Signatures {
-		r.used(keyName{s.Domain, s.Selector}, now)
+		r.used(s, now)
 	}
 	if !r.o.Addresses {
 		m.Author, m.Client, m.Recipients = "", "", 0
@@ -202,6 +203,15 @@ func (r *Recorder) Messages(queueID, domain string, result Result, n int) []Mess
 		}
 	}
 	return found
+}
+
+// Signs reports whether mail of a domain was signed since the counts began, as far
+// as it has counts of its own.
+func (r *Recorder) Signs(domain string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.domains[domain]
+	return d != nil && d.signed > 0
 }
 
 // UnsignedByReason returns how many messages of our domains left unsigned, by

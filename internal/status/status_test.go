@@ -305,7 +305,7 @@ func BenchmarkRecord(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			d := names[i%len(names)]
-			r.Record(Message{Time: at, QueueID: "4F1A2BE2EF", Domain: d, Result: Signed, Answer: "accept", Events: events, Signatures: []Signature{{d, "mail", "rsa-sha256"}}}, true)
+			r.Record(Message{Time: at, QueueID: "4F1A2BE2EF", Domain: d, Result: Signed, Answer: "accept", Events: events, Signatures: []Signature{{d, "mail", "rsa-sha256", "k"}}}, true)
 		}
 	})
 }
