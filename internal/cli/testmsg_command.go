@@ -24,8 +24,10 @@ whether it passes and why not. For a signature that fails, ` + "`dojang explain`
 for the cause.
 
 With --domain, --selector and --key, sign one message and write it to standard
-output. With --as-filter, do what the filter would do under its configuration,
-and show every step and change (opendkim -t).
+output. With --as-filter, decide what the filter would do under its
+configuration, and show every step, log line and change; with --json as values.
+Nothing is sent, counted or kept, which opendkim -t does as Debian's: it writes
+statistics, diagnoses and temporary files.
 
 The exit status is 0 when each message has a signature that passes, else 69.`,
 		Example: `  dojang testmsg message.eml

@@ -104,8 +104,8 @@ func Signatures(ctx context.Context, fields *header.List, body []byte, results [
 func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Result) Signature {
 	s := r.Signature
 	story := Signature{
-		Domain: s.Domain, Selector: s.Selector, Identity: s.Identity, Algorithm: s.Algorithm.String(),
-		Canonicalization: s.HeaderCanonicalization.String() + "/" + s.BodyCanonicalization.String(),
+		Domain: s.Domain, Selector: s.Selector, Identity: s.Identity, Algorithm: algorithm(s),
+		Canonicalization: canonicalization(s),
 		Headers:          s.Headers,
 		Result:           r.Status.String(), Text: "the signature fits header, body and key",
 		HeaderOK: r.HeaderOK, BodyOK: r.BodyOK, HeaderChecked: r.HeaderChecked, BodyChecked: r.BodyChecked,
@@ -124,6 +124,33 @@ func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Resu
 	story.Reason, story.Text = r.Reason.String(), r.Reason.Explain()
 	story.Causes = causes(ctx, fields, body, r, story.Key)
 	return story
+}
+
+// algorithm names a signature's algorithm: where it is none that is known, as the
+// signature has it.
+func algorithm(s *dkim.Signature) string {
+	if s.Algorithm != 0 {
+		return s.Algorithm.String()
+	}
+	return written(s, "a")
+}
+
+// canonicalization does the same for both canonicalizations. Of a signature that could
+// not be read to its end it is not known what was.
+func canonicalization(s *dkim.Signature) string {
+	if s.Algorithm != 0 && len(s.Value) > 0 {
+		return s.HeaderCanonicalization.String() + "/" + s.BodyCanonicalization.String()
+	}
+	return written(s, "c")
+}
+
+// written is a tag's value as the signature has it, quoted and cut.
+func written(s *dkim.Signature, tag string) string {
+	t, ok := s.Tags.Get(tag)
+	if !ok {
+		return "no " + tag + "="
+	}
+	return fmt.Sprintf("%.64q", t.Value)
 }
 
 func explainKey(r *dkim.Result) Key {

@@ -2,8 +2,8 @@
 // verified, or left alone (Plan), and what is done with the verdict (Outcome).
 //
 // Decisions are values. Plan and Outcome read facts, rules and tables, and
-// return plain values; they touch no socket, clock or log. The daemon, the test
-// tools and `dojang explain` share them.
+// return plain values; they have no socket, clock or log of their own. Package
+// message asks for them, for the daemon and the tools alike.
 package policy
 
 import (
