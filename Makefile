@@ -12,7 +12,8 @@ TOOLS = opendkim opendkim-genkey opendkim-testkey opendkim-testmsg opendkim-genz
 FUZZTIME ?= 3s
 
 PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9-utils bind9-dnsutils dns-root-data \
-	libmail-dkim-perl python3-dkim dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
+	libmail-dkim-perl libmail-authenticationresults-perl python3-dkim python3-authres \
+	dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 util-linux procps man-db m4 \
 	systemd init-system-helpers iproute2 rpm qemu-user-static buildah chromium-headless-shell fonts-nanum

@@ -112,6 +112,7 @@ func TestValues(t *testing.T) {
 		{"i", `"a b"@example.com`, `"a b"@example.com`},
 		{"i", `"a\"; dkim=pass header.d=bank.example x=\""@evil.example`, ""},
 		{"i", "a;dkim=pass@evil.example", ""},
+		{"i", "=?utf-8?q?=22=3B_dkim=3Dpass?=@evil.example", ""},
 		{"i", "(a@evil.example", ""},
 		{"i", "a@b@evil.example", `"a@b"@evil.example`},
 		{"i", "пример@пример.example", "пример@пример.example"},

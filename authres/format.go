@@ -132,7 +132,9 @@ func distribute(methods []Method, fields int) (divided [][]Method, left int) {
 	for i, m := range methods {
 		text := strings.Join(m.parts(), " ")
 		n := 2*strings.Count(text, ".") + 2*strings.Count(text, "=") + strings.Count(text, " ") + 2
-		if octets, tokens = octets+len(text)+n, tokens+n; len(field) > 0 && (octets > maxFieldBytes || tokens > maxFieldTokens || len(field) == maxFieldMethods) {
+		octets, tokens = octets+len(text)+n, tokens+n
+		full := octets > maxFieldBytes || tokens > maxFieldTokens || len(field) == maxFieldMethods
+		if full && len(field) > 0 {
 			divided = append(divided, field)
 			if len(divided) == fields {
 				return divided, len(methods) - i

@@ -205,7 +205,9 @@ func TestGuardOfSeveral(t *testing.T) {
 
 // TestGuardTakesLinearTime: a value of 600 kB takes a moment at most, whatever is in it.
 func TestGuardTakesLinearTime(t *testing.T) {
-	for _, piece := range []string{"a.(", "(", "()", `"`, `\`, "mx.example.com(", "m", "=?utf-8?q?x?=", "=?", "ü", "xn--ü.", "Authentication-Results:", "\xff", "mx.\u200b", "dkim(", "dkim/1"} {
+	for _, piece := range []string{
+		"a.(", "(", "()", `"`, `\`, "mx.example.com(", "m", "=?utf-8?q?x?=", "=?", "ü", "xn--ü.", "Authentication-Results:", "\xff", "mx.\u200b", "dkim(", "dkim/1",
+	} {
 		begin := time.Now()
 		guard(ours).Forged([]byte(strings.Repeat(piece, 600_000/len(piece))))
 		if d := time.Since(begin); d > 5*time.Second {

@@ -136,8 +136,9 @@ func decodeQ(text []byte) []byte {
 // which ASCII looks otherwise. No name is written so, but some readers decode it.
 func hidesName(value []byte) bool {
 	trimmed := bytes.TrimLeftFunc(value, func(r rune) bool { return r != '=' && !isWordRune(r) })
-	set, _, _ := bytes.Cut(bytes.TrimPrefix(trimmed, []byte("=?")), []byte("?"))
-	return bytes.HasPrefix(trimmed, []byte("=?")) && (bytes.Contains(bytes.ToLower(set), []byte("utf-7")) || bytes.Contains(bytes.ToLower(set), []byte("utf7")))
+	set, isWord := bytes.CutPrefix(trimmed, []byte("=?"))
+	set, _, _ = bytes.Cut(bytes.ToLower(set), []byte("?"))
+	return isWord && (bytes.Contains(set, []byte("utf-7")) || bytes.Contains(set, []byte("utf7")))
 }
 
 // lenientText is a text in lower case, its names mapped as look-ups do.

@@ -44,8 +44,8 @@ func authservID(s string) string {
 }
 
 // quoted writes a quoted string in which no reader finds an end before its end, a
-// comment, or the end of a result: escapes are not known to all of them. What could be
-// one becomes "?", as control characters do.
+// comment, the end of a result or an encoded word (RFC 2047): escapes are not known to
+// all of them. What could be one becomes "?", as control characters do.
 func quoted(s string) string { return `"` + plain(s) + `"` }
 
 // comment writes the text of a comment, likewise. A semicolon may stand in it.
@@ -54,12 +54,16 @@ func comment(s string) string { return plainBut(";", s) }
 func plain(s string) string { return plainBut("", s) }
 
 func plainBut(allowed, s string) string {
-	return strings.Map(func(r rune) rune {
+	s = strings.Map(func(r rune) rune {
 		if !strings.ContainsRune(allowed, r) && strings.ContainsRune(`"\();`, r) || r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
 	}, s)
+	if strings.Contains(s, "=?") {
+		s = strings.ReplaceAll(s, "=", "?")
+	}
+	return s
 }
 
 // isPlain reports whether quoted leaves s as it is.
