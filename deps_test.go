@@ -28,7 +28,7 @@ internal/words: internal/keyrecord
 internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:
 internal/event: internal/logging
-internal/config: dkim internal/policy internal/problem
+internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege

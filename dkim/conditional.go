@@ -21,7 +21,7 @@ func (s *Signature) readVersion2() Reason {
 		}
 	}
 	s.Condition = string(s.Tags.Value("!cd"))
-	if !validDomain(s.Condition) {
+	if !ValidDomain(s.Condition) {
 		return ReasonVersion
 	}
 	return ReasonNone

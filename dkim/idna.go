@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -75,10 +76,14 @@ func isASCII(s string) bool {
 	return true
 }
 
-// validDomain tells whether s is a domain name as in d= and s=: labels of
+// ErrName is wrapped by the errors about a signing domain or a selector that is no
+// domain name.
+var ErrName = errors.New("not a domain name")
+
+// ValidDomain reports whether s can stand in d= and s= (RFC 6376 §3.5): labels of
 // letters, digits, hyphens and (since people use them) underscores, or
 // U-labels, no dot at either end, no longer than a name may be.
-func validDomain(s string) bool {
+func ValidDomain(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

@@ -88,11 +88,11 @@ func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer,
 // complete checks the options and fills in defaults. It gives the length of the
 // key's signatures in octets.
 func (o *SignOptions) complete() (length int, err error) {
-	if !validDomain(o.Domain) {
-		return 0, fmt.Errorf("signing domain %.256q is not a domain name", o.Domain)
+	if !ValidDomain(o.Domain) {
+		return 0, fmt.Errorf("signing domain %.256q is %w", o.Domain, ErrName)
 	}
-	if !validDomain(o.Selector) {
-		return 0, fmt.Errorf("selector %.256q is not a list of labels", o.Selector)
+	if !ValidDomain(o.Selector) {
+		return 0, fmt.Errorf("selector %.256q is %w", o.Selector, ErrName)
 	}
 	if o.Key == nil {
 		return 0, errors.New("no signing key")
@@ -124,7 +124,7 @@ func (o *SignOptions) complete() (length int, err error) {
 			return 0, fmt.Errorf("identity %.256q is not inside the signing domain %q", i, o.Domain)
 		}
 	}
-	if o.Condition != "" && !validDomain(o.Condition) {
+	if o.Condition != "" && !ValidDomain(o.Condition) {
 		return 0, fmt.Errorf("condition %.256q is not a domain name", o.Condition)
 	}
 	if o.FieldName == "" {
@@ -216,7 +216,7 @@ func (s *Signer) selectFields() (names []string, fields []int) {
 // allows it in names, would let the field's author write tags of our signature.
 func isListable(name []byte) bool {
 	for _, c := range name {
-		if c <= ' ' || c >= 0x7f || c == ';' {
+		if c <= ' ' || c >= 0x7f || c == ';' || c == ':' {
 			return false
 		}
 	}
@@ -230,6 +230,9 @@ func isListable(name []byte) bool {
 // present ones are signed; where they are not, it makes a bad signature.
 func (s *Signer) oversign(names []string) []string {
 	for _, name := range s.o.Oversign.Names() {
+		if !isListable([]byte(name)) || strings.Contains(name, "*") {
+			continue // a pattern names no field
+		}
 		missing := s.fields.Count(name) + 1
 		for _, n := range names {
 			if strings.EqualFold(n, name) {

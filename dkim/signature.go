@@ -136,13 +136,13 @@ func (s *Signature) checkNames() Reason {
 		return ReasonDomainMissing
 	case s.Domain == "":
 		return ReasonDomainEmpty
-	case !validDomain(s.Domain):
+	case !ValidDomain(s.Domain):
 		return ReasonDomainInvalid
 	case !s.Tags.Has("s"):
 		return ReasonSelectorMissing
 	case s.Selector == "":
 		return ReasonSelectorEmpty
-	case !validDomain(s.Selector):
+	case !ValidDomain(s.Selector):
 		return ReasonSelectorInvalid
 	}
 	if name, ok := s.QueryName(); !ok || len(name) > maxDomainBytes {

@@ -133,13 +133,11 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 		Log: a.log, Metrics: a.metrics,
 	}
 	a.openRecorder()
-	starting := a.parts
-	starting.Starting = true
-	built, problems := build.Snapshot(ctx, o.Config, starting)
+	built, problems := build.Snapshot(ctx, o.Config, a.parts)
 	if built == nil {
 		return problems
 	}
-	a.summary, a.parts.Known = built.Summary, built.Known
+	a.summary = built.Summary
 	a.watched = statFiles(append(built.Files, a.configFiles(o.Config)...))
 	a.status.loaded(built.Keys, o.Config)
 	a.filter = filter.New(built.Snapshot, a.metrics, nil)

@@ -81,7 +81,6 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
 	}
 	a.filter.Swap(built.Snapshot)
-	a.parts.Known = built.Known
 	a.config, a.summary, a.watched = next, built.Summary, statFiles(append(built.Files, a.configFiles(next)...))
 	a.metrics.Reloaded(true)
 	a.status.loaded(built.Keys, next)

@@ -24,7 +24,6 @@ type builder struct {
 	problems problem.List
 	sets     []dataset.Set
 	summary  Summary
-	known    []string // table problems, without their places
 	files    []string
 	closers  []func()
 	keys     *Keys
@@ -76,6 +75,7 @@ func (b *builder) set(option *config.Setting[string], foldCase bool) dataset.Set
 	if local, ok := s.(dataset.Local); ok && local.Source() != "" {
 		b.files = append(b.files, local.Source())
 	}
+	b.judge(option, s)
 	return s
 }
 
@@ -99,7 +99,6 @@ func (b *builder) hosts(option *config.Setting[string]) policy.HostMatcher {
 	if set == nil {
 		return nil
 	}
-	b.lintHosts(option, set)
 	hosts, err := dataset.NewHostSet(b.ctx, set)
 	if err != nil {
 		b.refuse(option, "", "%s", problem.Reason(err))

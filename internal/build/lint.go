@@ -32,25 +32,26 @@ func (b *builder) lintContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(b.ctx, b.parts.KeyLintTime)
 }
 
-// tableProblems takes what a lint found. At a start a wrong row keeps nobody
-// else's mail from being signed: it is told, as OpenDKIM would tell it when mail
-// needs the row. Nor does one that is in force already keep a reload from being
-// done; only a new mistake does, since the tables without it are at hand.
+// tableProblems takes what a lint found. A wrong row keeps nobody else's mail from
+// being signed: it is told, as OpenDKIM would tell it when mail needs the row, and
+// such mail is deferred until the row is mended.
 func (b *builder) tableProblems(found problem.List) {
 	for _, p := range found {
-		id := p
-		id.Line, id.Hint, id.Severity = 0, "", 0 // rows before it may have come or gone
-		b.known = append(b.known, id.String())
-		if b.parts.Starting || b.parts.Known[id.String()] {
-			p.Severity = problem.Warning
-		}
+		p.Severity = problem.Warning
 		b.problems = append(b.problems, p)
 	}
 }
 
-// lintHosts checks a set of clients.
-func (b *builder) lintHosts(option config.Field, set dataset.Set) {
-	b.tableProblems(dataset.Lint{Option: option.Option().Name}.Hosts(b.ctx, set))
+// judge tells of elements of a list that can never match. Its words are the same
+// wherever a configuration is looked at.
+func (b *builder) judge(option config.Field, set dataset.Set) {
+	o := option.Option()
+	for _, p := range (dataset.Lint{Option: o.Name}).Elements(b.ctx, set, o.Elements) {
+		if p.File == "" { // of a list in the configuration itself
+			p.File, p.Line = option.Source().File, option.Source().Line
+		}
+		b.problems = append(b.problems, p)
+	}
 }
 
 func (b *builder) remember(what string, set dataset.Set) {

@@ -46,10 +46,6 @@ type Parts struct {
 	Engine func(crypto.Signer) (crypto.Signer, error)
 	// FastRSA is message.Snapshot's; nil is the standard library.
 	FastRSA func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool
-	// Starting makes wrong table rows warnings: see builder.tableProblems.
-	Starting bool
-	// Known are the table problems of the snapshot in force.
-	Known map[string]bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
 	KeyLintTime time.Duration
 	// Recorder remembers what became of messages; nil for none.
@@ -62,8 +58,7 @@ type Parts struct {
 type Built struct {
 	Snapshot *filter.Snapshot
 	Summary  Summary
-	Files    []string        // every file it was made from, for AutoReload
-	Known    map[string]bool // its table problems, for the next one's Parts
+	Files    []string // every file it was made from, for AutoReload
 	Keys     *Keys
 }
 
@@ -81,7 +76,7 @@ func Snapshot(ctx context.Context, c *config.Config, parts Parts) (*Built, probl
 		return nil, b.problems
 	}
 	s.OnClose(b.close)
-	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Known: setOf(b.known), Keys: b.keys}, b.problems
+	return &Built{Snapshot: s, Summary: b.summary, Files: b.files, Keys: b.keys}, b.problems
 }
 
 func (b *builder) snapshotAsAccount() *filter.Snapshot {
@@ -95,14 +90,6 @@ func (b *builder) snapshotAsAccount() *filter.Snapshot {
 		b.refuse(&b.config.UserID, "", "%s", err)
 	}
 	return s
-}
-
-func setOf(texts []string) map[string]bool {
-	set := make(map[string]bool, len(texts))
-	for _, text := range texts {
-		set[text] = true
-	}
-	return set
 }
 
 func (b *builder) snapshot() *filter.Snapshot {
@@ -220,6 +207,10 @@ func (b *builder) signingKeys(r *policy.Rules) {
 		return
 	}
 	r.Domain = b.set(&b.config.Domain, true)
+	if s := c.Selector.Value; s != "" && !dkim.ValidDomain(s) {
+		b.warn(&c.Selector, "write the name under which the public key is published: letters, digits, hyphens and dots between",
+			"%s is not a domain name: mail that is to be signed is deferred", problem.Quote(s))
+	}
 	if c.KeyFile.Value != "" {
 		r.DefaultKey = b.defaultKey(options)
 	}

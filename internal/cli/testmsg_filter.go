@@ -33,7 +33,7 @@ type filterTest struct {
 // toolParts are those of a configuration that a tool works with: what would be logged is
 // not, and what is wrong with rows of tables stops it no more than it stops the filter.
 func toolParts() build.Parts {
-	return build.Parts{Version: Version, Log: slog.New(slog.DiscardHandler), Starting: true}
+	return build.Parts{Version: Version, Log: slog.New(slog.DiscardHandler)}
 }
 
 // configError is what a configuration's problems end a tool with.

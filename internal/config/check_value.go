@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -208,16 +209,27 @@ func parseAction(text string) (policy.Action, error) {
 	return action, nil
 }
 
-// parseNameservers reads addresses, with brackets and port if need be.
+// parseNameservers reads addresses, with brackets and port if need be, or as
+// libunbound writes a port. Compat(opendkim 2.11): 127.0.0.1@5353.
 func parseNameservers(text string) ([]string, error) {
 	list := parseList(text)
-	for _, server := range list {
-		if _, err := netip.ParseAddr(strings.Trim(server, "[]")); err == nil {
+	for i, server := range list {
+		plain, name, hasName := strings.Cut(server, "#")
+		if addr, port, found := strings.Cut(plain, "@"); found {
+			plain = net.JoinHostPort(strings.Trim(addr, "[]"), port)
+		}
+		if hasName {
+			return nil, fmt.Errorf("%s asks for DNS over TLS with the name %s, which is not spoken here: name a resolver that does, at an address without #",
+				problem.Quote(server), problem.Quote(name))
+		}
+		if _, err := netip.ParseAddr(strings.Trim(plain, "[]")); err == nil {
+			list[i] = plain
 			continue
 		}
-		if _, err := netip.ParseAddrPort(server); err != nil {
+		if _, err := netip.ParseAddrPort(plain); err != nil {
 			return nil, fmt.Errorf("%s is no IP address", problem.Quote(server))
 		}
+		list[i] = plain
 	}
 	return list, nil
 }

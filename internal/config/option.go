@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 	"sync"
+
+	"dojang/internal/dataset"
 )
 
 //go:generate go run ./gen
@@ -57,12 +59,13 @@ type Option struct {
 	Since        string // "2.11", "2026" (upstream, unreleased), "dojang", or for Historic the release that dropped it
 	NeedsRestart bool   // not obeyed by SIGUSR1, SIGHUP or `dojang reload`
 	Status       Status
-	Repeatable   bool     // every line counts; see Config.Sockets
-	Secret       bool     // shown as [redacted]
-	Negative     bool     // an Integer or Duration below zero has a meaning
-	Allowed      []string // the values there are, lower case; empty: any
-	Examples     []string // values to show; without one the Default, or one that fits the Type
-	Doc          string   // one paragraph: what, units, default, example
+	Repeatable   bool             // every line counts; see Config.Sockets
+	Secret       bool             // shown as [redacted]
+	Negative     bool             // an Integer or Duration below zero has a meaning
+	Allowed      []string         // the values there are, lower case; empty: any
+	Examples     []string         // values to show; without one the Default, or one that fits the Type
+	Elements     dataset.Elements // of a list: what its elements are
+	Doc          string           // one paragraph: what, units, default, example
 	Topic        Topic
 
 	read     parser                       // how the text is read where Type does not tell; the zero reader: as Type tells

@@ -2,6 +2,7 @@ package config
 
 import (
 	"dojang/dkim"
+	"dojang/internal/dataset"
 	"dojang/internal/policy"
 )
 
@@ -14,11 +15,11 @@ func verifyingOptions() []Option {
 			Doc: "RSA keys with more bits are not tried, since checking a giant one takes a processor long. 0 is no limit."},
 		{Name: "Minimum", Type: String, Examples: []string{"100%"}, read: as(dkim.ParseBodyMinimum, "write bytes, a percentage or bytes with +: 1024, 75% or 512+"),
 			Doc: "How much of a body a signature with a length (l=) must cover to count: 1024 means so many bytes, or all of a shorter body; 75% that part of it; 512+ that no more than so many bytes follow the signed part. 100% allows no unsigned tail."},
-		{Name: "MustBeSigned", Type: DataSet,
+		{Name: "MustBeSigned", Type: DataSet, Elements: dataset.FieldNames,
 			Doc: "Header fields that a signature must cover when the message has them; otherwise it does not count. Example: From,Subject,Date"},
 		{Name: "MaximumSignaturesToVerify", Type: Integer, Default: "3",
 			Doc: "How many signatures of a message are verified, from the top. Those of domains in TrustSignaturesFrom come first and are always verified. It bounds what a message with hundreds of them can cost."},
-		{Name: "TrustSignaturesFrom", Type: DataSet,
+		{Name: "TrustSignaturesFrom", Type: DataSet, Elements: dataset.DomainElements,
 			Doc: "Domains whose signatures count although they are not the author's domain. When it is not set, every signature counts."},
 		{Name: "ClockDrift", Type: Duration, Default: "300",
 			Doc: "How many seconds a signature may be ahead of our clock or past its expiry and still count."},
@@ -40,7 +41,7 @@ func verifyingOptions() []Option {
 			Doc: "What becomes of a good signature whose key DNSSEC shows to be forged: fail and neutral turn the result into that, none leaves it."},
 		{Name: "UnprotectedKey", Type: String, Default: "none", Allowed: []string{"none", "neutral", "fail"}, read: as(policy.ParseKeyTreatment, "write none, neutral or fail"),
 			Doc: "What becomes of a good signature whose key is not protected by DNSSEC: none leaves it, neutral and fail turn the result into that. Most keys are not protected."},
-		{Name: "ATPSDomains", Type: DataSet,
+		{Name: "ATPSDomains", Type: DataSet, Elements: dataset.DomainElements,
 			Doc: "Signing domains for which to ask, in the author's domain, whether it lets them sign (RFC 6541, authorised third-party signatures). The result is dkim-atps in Authentication-Results. When signing, the domains whose authorisation is claimed."},
 		{Name: "ATPSHashAlgorithm", Type: String, Default: "sha256", Allowed: []string{"sha256", "sha1", "none"},
 			Doc: "How the name is hashed under which the author's domain publishes its consent (RFC 6541): sha256, sha1, or none for the plain name."},
@@ -50,7 +51,7 @@ func verifyingOptions() []Option {
 			Doc: "The vouching services to claim in a VBR-Info field when a message has no X-VBR-Certifiers field, separated by colons."},
 		{Name: "VBR-PurgeFields", Type: Boolean, Default: "no",
 			Doc: "Takes X-VBR-Type and X-VBR-Certifiers fields out of messages before they go on."},
-		{Name: "VBR-TrustedCertifiers", Type: List, read: as(asWritten, ""),
+		{Name: "VBR-TrustedCertifiers", Type: List, Elements: dataset.DomainElements, read: as(asWritten, ""),
 			Doc: "The vouching services that are believed when a message carries a VBR-Info field, separated by commas or colons."},
 		{Name: "VBR-TrustedCertifiersOnly", Type: Boolean, Default: "no",
 			Doc: "Asks all of VBR-TrustedCertifiers whether the message names them or not; otherwise only those that it names."},
@@ -68,7 +69,7 @@ func resultOptions() []Option {
 			Doc: "Adds an Authentication-Results field with dkim=none to messages without a signature too."},
 		{Name: "NoHeaderB", Type: Boolean, Default: "no",
 			Doc: "Leaves header.b, the beginning of the signature a result is about, out of Authentication-Results (RFC 6008)."},
-		{Name: "RemoveARFrom", Type: DataSet,
+		{Name: "RemoveARFrom", Type: DataSet, Elements: dataset.BelowDomains,
 			Doc: "Names whose Authentication-Results fields are removed from what comes in, besides our own: whole host names, or .domain for all below it. Name every filter of your site whose word readers trust."},
 		{Name: "RemoveARAll", Type: Boolean, Default: "no",
 			Doc: "Removes such fields whatever results they hold. When not set, only those with a result that the filter writes itself (dkim, dkim-atps, vbr) or that RemoveARMethods names."},

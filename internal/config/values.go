@@ -122,7 +122,7 @@ func parseRate(text string) (r Frequency, err error) {
 // around them and without empty ones.
 func parseList(text string) []string {
 	var parts []string
-	for _, part := range strings.Split(text, ",") {
+	for part := range strings.SplitSeq(text, ",") {
 		if part = trimSpace(part); part != "" {
 			parts = append(parts, part)
 		}

@@ -212,7 +212,9 @@ func (o Lint) Hosts(ctx context.Context, set Set) problem.List {
 	}
 	_, isPatterns := set.(PatternSet)
 	_ = local.Walk(ctx, func(e Entry) error {
-		l.host(e, isPatterns)
+		if !l.separators(e, HostElements) {
+			l.host(e, isPatterns)
+		}
 		return nil
 	})
 	l.duplicates(ctx, local, false)

@@ -176,7 +176,7 @@ func newPair(t *testing.T, text string) *pair {
 			return nil
 		}
 		p.logs[i] = new(recorder)
-		built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.logs[i]), Starting: true})
+		built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.logs[i])})
 		if built == nil {
 			return nil
 		}

@@ -73,8 +73,12 @@ func (s *Store) Lint(ctx context.Context) problem.List {
 func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 	row, err := ParseRow(e.Values)
 	if err != nil {
-		return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: problem.Quote(e.Key) + ": " + err.Error(),
-			Hint: "write domain:selector:/path/of/the/key behind the name"}
+		hint := "write domain:selector:/path/of/the/key behind the name"
+		var wrong *rowError
+		if errors.As(err, &wrong) {
+			hint = wrong.hint
+		}
+		return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: problem.Quote(e.Key) + ": " + err.Error(), Hint: hint}
 	}
 	if strings.Contains(row.Key, "%") {
 		return nil // which file depends on the sender
@@ -88,7 +92,10 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 		if p := s.lintUnsafe(e, row); p != nil {
 			return p
 		}
-		return s.lintReach(e, row)
+		if p := s.lintReach(e, row); p != nil {
+			return p
+		}
+		return lintDot(e, row)
 	}
 	p := &problem.Problem{Line: e.Line, Severity: problem.Error, Text: err.Error()}
 	var failure *Error
@@ -99,6 +106,16 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 		p.Hint = s.checker.reachHint(s.o.Locate(row.Key).Path)
 	}
 	return p
+}
+
+// lintDot tells of a domain that is written as in a zone file.
+func lintDot(e dataset.Entry, row Row) *problem.Problem {
+	domain, _, _ := strings.Cut(e.Values[0], ":")
+	if _, found := withoutDot(strings.TrimSpace(domain)); !found {
+		return nil
+	}
+	return &problem.Problem{Line: e.Line, Severity: problem.Warning, Text: problem.Quote(e.Key) + ": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
+		Hint: "write " + row.Domain}
 }
 
 // lintPath finds a relative path that is not written as one: OpenDKIM takes it

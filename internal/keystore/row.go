@@ -49,19 +49,60 @@ func ParseRow(values []string) (Row, error) {
 			}
 		}
 	}
-	switch {
-	case r.Domain == "":
-		return Row{}, errors.New("row has no domain")
-	case r.Selector == "":
-		return Row{}, errors.New("row has no selector")
-	case r.Key == "":
-		return Row{}, errors.New("row has no key")
-	}
-	return r, nil
+	r.Domain, _ = withoutDot(r.Domain)
+	return r, r.check()
 }
 
+// withoutDot takes the dot off that ends an absolute name in a zone file, and
+// reports whether there was one. A dot alone stays.
+func withoutDot(domain string) (string, bool) {
+	short, found := strings.CutSuffix(domain, ".")
+	if short == "" {
+		return domain, false
+	}
+	return short, found
+}
+
+// rowError is what is wrong with a row, and what to type.
+type rowError struct{ text, hint string }
+
+func (e *rowError) Error() string { return e.text }
+
+// check asks what the signer will ask when a message needs the row.
+func (r Row) check() error {
+	switch {
+	case r.Domain == "":
+		return errors.New("row has no domain")
+	case r.Selector == "":
+		return errors.New("row has no selector")
+	case r.Key == "":
+		return errors.New("row has no key")
+	case r.Domain != "%" && !dkim.ValidDomain(r.Domain):
+		return &rowError{"domain " + problem.Quote(r.Domain) + " is not a domain name", hintForName(r.Domain, "a domain such as example.com, or % for the sender's")}
+	case !dkim.ValidDomain(r.Selector):
+		return &rowError{"selector " + problem.Quote(r.Selector) + " is not a domain name", hintForName(r.Selector, "a selector such as mail2026: letters, digits, hyphens and dots between")}
+	}
+	return nil
+}
+
+// hintForName is a name without what makes it none, or else what to write.
+func hintForName(name, otherwise string) string {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		name = name[i+1:]
+	}
+	if name = strings.Trim(name, ".*@<>\"'"); dkim.ValidDomain(name) {
+		return "write " + name
+	}
+	return "write " + otherwise
+}
+
+// ErrSender is wrapped by the error about a sender in whose name nothing can be
+// signed: at an address literal, for one.
+var ErrSender = errors.New("the sender's domain is not a domain name")
+
 // ForSender returns the row with its percent signs replaced by a sender's domain,
-// which never leads a path elsewhere.
+// which never leads a path elsewhere. The error wraps ErrSender when the sender is
+// to blame and not the row.
 func (r Row) ForSender(domain string) (Row, error) {
 	whole := r.Domain == "%"
 	inPath := strings.Contains(r.Key, "%")
@@ -78,7 +119,10 @@ func (r Row) ForSender(domain string) (Row, error) {
 		r.Key = strings.ReplaceAll(r.Key, "%", domain)
 	}
 	if whole {
-		r.Domain = domain
+		r.Domain, _ = withoutDot(domain)
+		if !dkim.ValidDomain(r.Domain) {
+			return r, fmt.Errorf("%w: %s", ErrSender, problem.Quote(domain))
+		}
 	}
 	return r, nil
 }

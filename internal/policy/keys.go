@@ -88,6 +88,10 @@ func (r *Rules) rowKeys(row dataset.Entry, author Author) []rowKey {
 
 func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool {
 	key, err := r.KeyTable.Key(ctx, name, p.Author.domain())
+	if errors.Is(err, keystore.ErrSender) {
+		p.tell(event.KeyTrouble(err))
+		return true // nobody can sign for such a sender: as if no key were meant for it
+	}
 	if err != nil {
 		r.keyFailed(p, name, err)
 		return false
@@ -179,7 +183,11 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 // signingDomain returns the domain to sign for: the author's when Domain has it
 // or "*", or with SubDomains one above it; "" for none.
 func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
-	author := p.Author.domain()
+	author := strings.TrimSuffix(p.Author.domain(), ".")
+	if !dkim.ValidDomain(author) {
+		p.why(event.NoSigningDomain(author))
+		return "", nil // an address literal, for one: nobody can sign for it
+	}
 	for _, key := range []string{author, "*"} {
 		if ok, err := containsDomain(ctx, r.Domain, key); ok || err != nil {
 			return author, err

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -192,6 +193,11 @@ func (r *Rules) signed(o *Outcome, f *Facts, v *Verdict) {
 	if v.SignError != nil {
 		o.tell(event.SigningFailed(v.SignError))
 		o.summarize("not signed: %s", v.SignError)
+		if errors.Is(v.SignError, dkim.ErrName) {
+			// A wrong line of the configuration: mail can wait until it is mended.
+			r.answer(o, Reply{Action: TempFail})
+			return
+		}
 		r.answer(o, r.Verdicts.reply(SignatureError))
 		return
 	}

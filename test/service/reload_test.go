@@ -74,7 +74,15 @@ func TestReloadCommand(t *testing.T) {
 				t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
 			}
 			w.until("a reload", func() bool { return strings.Contains(w.send(), "s=new;") })
-			w.write("KeyTable", "k example.com\n")
+			was, err := os.ReadFile(w.path("KeyTable"))
+			must(t, err)
+			good := string(was)
+			w.write("KeyTable", good+"other example.com\n")
+			r = w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
+			if r.code != 0 || !strings.Contains(r.out+r.err, w.path("KeyTable")+":2: ") {
+				t.Errorf("a wrong row: exit %d: %s%s", r.code, r.out, r.err)
+			}
+			w.write("KeyTable", "k example.com \x00\n")
 			r = w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
 			if r.code != 78 || !strings.Contains(r.err, w.path("KeyTable")+":1: ") || !strings.Contains(r.err, "the old configuration stays in force") {
 				t.Errorf("a broken table: exit %d: %s%s", r.code, r.out, r.err)

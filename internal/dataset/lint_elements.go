@@ -1,0 +1,200 @@
+package dataset
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+
+	"dojang/internal/problem"
+)
+
+// Elements says what the keys of a list are, and so which of them can match.
+type Elements uint8
+
+// What the keys of a list may be.
+const (
+	AnyElements    Elements = iota // nothing is known of them: tables with a check of their own
+	HostElements                   // as HostSet has them
+	DomainElements                 // whole domains
+	SignedDomains                  // whole domains, or * for all
+	BelowDomains                   // whole domains, or .domain for all below one
+	DomainPairs                    // whole domains, or AUTHOR:RECIPIENT
+	Addresses                      // user@host
+	AddressForms                   // as SigningLookup asks for them: user@host, host, .domain, user@*, *
+	IPAddresses                    // addresses as text
+	FieldNames                     // names of header fields
+	FieldChanges                   // names of header fields, or with * changes to a default: *,+name,-name
+	Words                          // anything without blanks
+)
+
+// Elements tells of keys of a list that can never match what is looked up in it,
+// and of what was meant: the wrong separators and the asterisks that people
+// write. A set that is not Local is not walked.
+func (o Lint) Elements(ctx context.Context, set Set, of Elements) problem.List {
+	if of == HostElements {
+		return o.Hosts(ctx, set)
+	}
+	l, local := newLinter(set, o.Option)
+	if l == nil || of == AnyElements {
+		return nil
+	}
+	_, isPatterns := set.(PatternSet)
+	changes := false // the list has the element * and so changes a default
+	_ = local.Walk(ctx, func(e Entry) error { changes = changes || e.Key == "*"; return nil })
+	_ = local.Walk(ctx, func(e Entry) error {
+		switch sign := strings.TrimLeft(e.Key, "+-"); {
+		case l.separators(e, of):
+		case of == FieldChanges && !changes && sign != e.Key:
+			l.addf("change without *", problem.Warning, e.Line, "write * as the first element: *,"+e.Key+"; or "+sign+" without the sign",
+				"%s names no header field: only a list with the element * has changes", problem.Quote(e.Key))
+		default:
+			l.element(e, of, isPatterns)
+		}
+		return nil
+	})
+	return l.done()
+}
+
+// separators tells of an element that is several, and reports whether it did. In a
+// file the first blank ends an element, and what follows is its value.
+func (l *linter) separators(e Entry, of Elements) bool {
+	text := e.Key
+	if value := strings.Join(e.Values, ":"); value != "" && of.looksLikeOne(strings.Fields(value + " ")[0]) {
+		text += " " + value
+	}
+	parts := strings.FieldsFunc(text, of.separates)
+	if len(parts) < 2 && strings.IndexFunc(text, of.separates) < 0 {
+		return false
+	}
+	shown := problem.Quote(text)
+	switch {
+	case len(parts) == 0:
+		return false
+	case l.source == "":
+		l.addf("separators", problem.Warning, e.Line, "separate the elements by commas: "+strings.Join(parts, ","), "%s is one element and matches none of them", shown)
+	case text != e.Key:
+		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own", "%s counts for %s alone", shown, problem.Quote(e.Key))
+	default:
+		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own: "+strings.Join(parts, " and "), "%s never matches", shown)
+	}
+	return true
+}
+
+// separates reports whether a character is none of a list's elements and looks like
+// what was to stand between them.
+func (of Elements) separates(r rune) bool {
+	switch r {
+	case ' ', '\t', ';', ',', '|':
+		return true
+	case ':':
+		return of == FieldNames || of == FieldChanges
+	}
+	return false
+}
+
+// looksLikeOne reports whether the value of a row looks as if it were to be an
+// element as well.
+func (of Elements) looksLikeOne(word string) bool {
+	switch of {
+	case HostElements:
+		_, err := ParseHostEntry(strings.Trim(word, ",;"))
+		return err == nil
+	case IPAddresses:
+		_, err := netip.ParseAddr(strings.Trim(word, ",;"))
+		return err == nil
+	case DomainElements, SignedDomains, BelowDomains, DomainPairs:
+		return strings.Contains(strings.Trim(word, ".,;"), ".")
+	case Addresses:
+		return strings.Contains(word, "@")
+	case FieldNames, FieldChanges:
+		return true
+	}
+	return false
+}
+
+// element tells of an element that is looked up in another form.
+func (l *linter) element(e Entry, of Elements, isPatterns bool) {
+	key := e.Key
+	never := func(kind, hint string) {
+		l.addf(kind, problem.Warning, e.Line, hint, "%s never matches", problem.Quote(key))
+	}
+	asterisk := strings.Contains(key, "*")
+	if isPatterns && asterisk {
+		return
+	}
+	switch of {
+	case DomainElements, SignedDomains, BelowDomains, DomainPairs:
+		if of == SignedDomains && key == "*" || of == DomainPairs && strings.Count(key, ":") == 1 && !asterisk {
+			return
+		}
+		bare := key
+		if of == BelowDomains {
+			bare = strings.TrimPrefix(key, ".")
+		}
+		if domain := domainOf(key); domain != bare {
+			never("not a domain", hintForDomain(of, key, domain, isPatterns))
+		}
+	case Addresses:
+		user, host, isAddress := strings.Cut(key, "@")
+		switch {
+		case asterisk && key != "*":
+			never("asterisk outside refile:", "patterns work in refile: sets only: put "+key+" into a file and name it by refile:")
+		case !isAddress && key != "-":
+			never("not an address", "write whole addresses, or the pattern *@"+strings.TrimPrefix(key, ".")+" into a refile: set")
+		case isAddress && (user == "" || domainOf(host) != host):
+			never("not an address", "write whole addresses: user@"+domainOf(host))
+		}
+	case AddressForms:
+		if asterisk && key != "*" && !strings.HasSuffix(key, "@*") {
+			never("asterisk outside refile:", "write "+domainOf(key)+", or .domain for all below it; patterns work in refile: sets only")
+		}
+	case IPAddresses:
+		if _, err := netip.ParseAddr(key); err != nil {
+			never("not an address", "write IP addresses")
+		}
+	case FieldNames, FieldChanges:
+		l.fieldName(e, of)
+	}
+}
+
+// fieldName tells of what cannot be the name of a header field.
+func (l *linter) fieldName(e Entry, of Elements) {
+	name := e.Key
+	if of == FieldChanges {
+		if name == "*" {
+			return
+		}
+		name = strings.TrimLeft(name, "+-")
+		name = strings.ReplaceAll(name, "*", "") // a pattern of names is fine
+	}
+	if !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`:;,<>()[]@\"*`, r) }) && name != "" {
+		return
+	}
+	l.addf("not a field name", problem.Warning, e.Line, "write names of header fields: From,To,Subject", "%s names no header field", problem.Quote(e.Key))
+}
+
+// domainOf takes off what keeps a domain from being one.
+func domainOf(text string) string {
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		text = text[i+1:]
+	}
+	return strings.Trim(strings.ReplaceAll(text, "*", ""), `.!<>()[]"'/\`)
+}
+
+// hintForDomain is what to write instead.
+func hintForDomain(of Elements, key, domain string, isPatterns bool) string {
+	below := strings.HasPrefix(key, ".") || strings.HasPrefix(key, "*.") || strings.HasPrefix(key, "@.")
+	switch {
+	case domain == "":
+		return "write domains"
+	case below && of == SignedDomains:
+		return "write " + domain + ", with SubDomains yes for those below it"
+	case below && of == BelowDomains:
+		return "write ." + domain
+	case below && isPatterns:
+		return "write *." + domain
+	case below:
+		return "write " + domain + "; for all domains below it the pattern *." + domain + " in a refile: set"
+	}
+	return "write " + domain
+}
