@@ -17,7 +17,7 @@ func KeyChecker(ctx context.Context, c *config.Config, parts Parts) (k *keycheck
 		return nil, done, problems
 	}
 	// People look at what comes of it: an answer is better than none.
-	o := keycheck.Options{Resolver: dnsOptions(c), AskDespiteSilence: true}
+	o := keycheck.Options{Resolver: dnsOptions(c), AskAnyway: true}
 	if _, isDNS := r.(*resolver.DNS); !isDNS {
 		o.Texts = r
 	}

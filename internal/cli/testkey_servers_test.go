@@ -45,7 +45,7 @@ func newServerWorld(t *testing.T) *serverWorld {
 
 func (w *serverWorld) test(t *testing.T, key string) keyReport {
 	t.Helper()
-	checker, err := keycheck.New(keycheck.Options{AskDespiteSilence: true, Resolver: resolver.Options{
+	checker, err := keycheck.New(keycheck.Options{AskAnyway: true, Resolver: resolver.Options{
 		Nameservers: []string{w.recursive.Addr},
 		Attempts:    1,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

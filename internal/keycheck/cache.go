@@ -15,16 +15,16 @@ func (r *run) mayAskCache() bool {
 	if r.report.Publication == AliasMissing {
 		return false
 	}
-	silent := len(r.steps) == 0 || r.last().place == nil
+	lacking := len(r.steps) == 0 || r.last().place == nil
 	for _, s := range r.steps {
 		for _, a := range s.counted() {
 			if a.State == Missing {
 				return false
 			}
-			silent = silent || a.State == NoAnswer
+			lacking = lacking || a.State == NoAnswer || a.State == Differs && r.expecting()
 		}
 	}
-	return !silent || r.options.AskDespiteSilence
+	return !lacking || r.options.AskAnyway
 }
 
 // askCache asks the resolver for the record.

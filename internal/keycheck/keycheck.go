@@ -28,10 +28,11 @@ type Options struct {
 	// Guard, when not nil, says which addresses of authoritative servers may be asked:
 	// Global for a service that strangers use. Of a refused one nothing is told.
 	Guard func(netip.Addr) bool
-	// AskDespiteSilence asks the resolver also when authoritative servers do not
-	// answer, as in networks that let nobody ask them: for people at a terminal, who
-	// need an answer, and never for a proof.
-	AskDespiteSilence bool
+	// AskAnyway asks the resolver also when servers do not answer, as in networks that
+	// let nobody ask them, or have another record than the one expected: for people at a
+	// terminal, who need an answer, and never for a proof. A server without any record
+	// forbids it in any case.
+	AskAnyway bool
 	// MaxQueries bounds what one check may ask, default 250.
 	MaxQueries int
 	// Time bounds one check, default 10 s, and TryTime one try at one server, default 2 s.
