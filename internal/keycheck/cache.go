@@ -46,7 +46,8 @@ func (r *run) askCache(ctx context.Context) {
 		c.State = Missing
 	case err != nil:
 		c.State, c.Detail = NoAnswer, err.Error()
-		if lookup == Forged {
+		// A validating resolver that says no more than SERVFAIL means the link that we found.
+		if lookup == Forged || lookup == Failed && rep.Link != nil {
 			c.DNSSEC, rep.DNSSEC = resolver.Bogus.String(), resolver.Bogus.String()
 			if rep.Link == nil {
 				rep.Link = &Link{Detail: err.Error()}

@@ -61,13 +61,24 @@ func (r *run) delegationSigners(ctx context.Context, p *place) (list []*dns.DS, 
 		}
 		known = true
 		for _, rr := range a.msg.Answer {
-			if ds, ok := rr.(*dns.DS); ok && fromWire(ds.Hdr.Name) == p.zone && len(list) < maxKeys {
+			if ds, ok := rr.(*dns.DS); ok && fromWire(ds.Hdr.Name) == p.zone && usable(ds) && len(list) < maxKeys {
 				list = append(list, ds)
 			}
 		}
 		break
 	}
 	return list, known
+}
+
+// usable reports whether a DS record is of algorithms that validators know. RFC 4035
+// §5.2: a zone with none of these is as good as unsigned.
+func usable(ds *dns.DS) bool {
+	switch ds.Algorithm {
+	case dns.RSASHA1, dns.RSASHA1NSEC3SHA1, dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519:
+	default:
+		return false
+	}
+	return ds.DigestType == dns.SHA1 || ds.DigestType == dns.SHA256 || ds.DigestType == dns.SHA384
 }
 
 // zoneKeys is the zone's DNSKEY records when one of them is named by the parent and
@@ -130,7 +141,7 @@ func (a *answer) judgeSignature(s *step, now time.Time) {
 		a.Signature = SignatureMissing
 		return
 	case s.keys == nil:
-		a.Signature = SignatureUnknown
+		a.Signature = SignatureUntrusted
 		return
 	}
 	var until time.Time

@@ -269,7 +269,7 @@ func (r *run) serverFaults() {
 }
 
 func (a *answer) unsigned() bool {
-	return a.Signature != "" && a.Signature != SignatureValid && a.Signature != SignatureUnknown
+	return a.Signature != "" && a.Signature != SignatureValid
 }
 
 // lookupOf is the word for a resolver's error.

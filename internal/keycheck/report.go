@@ -174,7 +174,8 @@ const (
 	SignatureEnding  Signature = "ending" // valid, but not for a day any more
 	SignatureFuture  Signature = "not-yet-valid"
 	SignatureWrong   Signature = "wrong" // fits no key of the zone
-	SignatureUnknown Signature = "unknown"
+	// SignatureUntrusted: the zone's keys are not those that the parent names, or not signed.
+	SignatureUntrusted Signature = "untrusted"
 )
 
 // Cache is what the resolver says of the record.

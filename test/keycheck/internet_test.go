@@ -22,13 +22,14 @@ import (
 // internet is a root and the zone test on BIND, other servers below it, each on port 53
 // of an address of loopback of its own, and unbound, which begins at that root.
 type internet struct {
-	dir   string
-	zones map[string]string // by server and name: text of the zone file
-	key   crypto.PublicKey
-	right string
-	old   string
-	// signed are zones whose text is a file that dnssec-signzone made.
-	anchor string
+	dir    string
+	zones  map[string]string // by server and name: text of the zone file
+	key    crypto.PublicKey
+	right  string
+	old    string
+	anchor string // unbound's trust anchor, "" for none
+	// processes are by server.
+	processes map[int]*proctest.Process
 }
 
 // The servers, by the last octet of their addresses.
@@ -46,7 +47,7 @@ func newInternet(t *testing.T) *internet {
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "ip")
-	n := &internet{dir: t.TempDir(), zones: map[string]string{}}
+	n := &internet{dir: t.TempDir(), zones: map[string]string{}, processes: map[int]*proctest.Process{}}
 	if err := os.Chmod(n.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -197,13 +198,14 @@ func (n *internet) start(t *testing.T, server int, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.Dir = filepath.Join(n.dir, fmt.Sprint(server))
 	p := proctest.Start(t, cmd)
+	n.processes[server] = p
 	zone := "."
 	for zone = range n.of(server) {
 		break
 	}
 	if err := p.Await(30*time.Second, func() bool {
 		m, err := n.ask(server, zone, dns.TypeSOA, false)
-		return err == nil && m.Rcode == dns.RcodeSuccess
+		return err == nil && (m.Rcode == dns.RcodeSuccess || zone == ".")
 	}); err != nil {
 		t.Fatal(err)
 	}
