@@ -111,17 +111,34 @@ func named(path string, err error) error {
 	return err
 }
 
+// tries is how often Replace begins anew when somebody else writes the file too.
+const tries = 10
+
+// errChanged says that the file was written meanwhile.
+var errChanged = errors.New("the file is being changed by somebody else")
+
 // Replace changes a file in place of an editor: edit gets its content and returns
-// the new one. Symbolic links are followed, so that they stay; mode and, where
+// the new one, anew when somebody else wrote it meanwhile. Symbolic links are
+// followed, so that they stay; mode, extended attributes (ACLs, labels) and, where
 // that is allowed, owner stay those of the file. A file that is not there is made
-// with o's.
+// with o's. What is not changed by edit is not written.
 func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	for range tries {
+		if err := replaceOnce(path, o, edit); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return &fs.PathError{Op: "write", Path: path, Err: errChanged}
+}
+
+func replaceOnce(path string, o Options, edit func(old []byte) ([]byte, error)) error {
 	old, err := os.ReadFile(path)
+	is := err == nil
 	switch {
-	case err == nil:
+	case is:
 		if o.Mode, o.Owner, err = attributes(path); err != nil {
 			return err
 		}
@@ -129,8 +146,27 @@ func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) erro
 		return err
 	}
 	data, err := edit(old)
-	if err != nil {
+	if err != nil || is && bytes.Equal(data, old) {
 		return err
 	}
-	return Write(path, data, o)
+	var attrs extended
+	if is {
+		attrs = readExtended(path)
+	}
+	return WriteTo(path, o, func(w io.Writer) error {
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+		if f, ok := w.(*os.File); ok {
+			attrs.write(f)
+		}
+		now, err := os.ReadFile(path)
+		switch {
+		case err == nil && is && bytes.Equal(now, old), errors.Is(err, fs.ErrNotExist) && !is:
+			return nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		return errChanged
+	})
 }

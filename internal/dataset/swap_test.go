@@ -1,0 +1,119 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSwapChangesOnlyTheFields(t *testing.T) {
+	for _, c := range []struct {
+		name, text, want string
+		change           Change
+		err              error
+	}{
+		{"blanks and comments", "# keys\n\n  k1\texample.com : s1 :/k/s1  # the first\nk2 example.org:s1:/k/o\n", "# keys\n\n  k1\texample.com : s2 :/k/s2  # the first\nk2 example.org:s1:/k/o\n",
+			Change{"k1", []string{"example.com", "s1", "/k/s1"}, []string{"example.com", "s2", "/k/s2"}}, nil},
+		{"CRLF and BOM", "\ufeffk1 example.com:s1:/k/s1\r\nk2 example.org:s1:/k/o\r\n", "\ufeffk1 example.com:s2:/k/s2\r\nk2 example.org:s1:/k/o\r\n",
+			Change{"k1", []string{"example.com", "s1", "/k/s1"}, []string{"example.com", "s2", "/k/s2"}}, nil},
+		{"no final line end", "k2 example.org:s1:/k/o\nk1 example.com:s1:/k/s1", "k2 example.org:s1:/k/o\nk1 example.com:s2:/k/s2",
+			Change{"k1", []string{"example.com", "s1", "/k/s1"}, []string{"example.com", "s2", "/k/s2"}}, nil},
+		{"algorithm stays", "k1 example.com:s1:/k/s1:rsa-sha256\n", "k1 example.com:s2:/k/s2:rsa-sha256\n",
+			Change{"k1", []string{"example.com", "s1", "/k/s1", "rsa-sha256"}, []string{"example.com", "s2", "/k/s2", "rsa-sha256"}}, nil},
+		{"twice alike", "k1 d:s1:/a\nx y:z:w\nk1 d:s1:/a\n", "k1 d:s2:/b\nx y:z:w\nk1 d:s2:/b\n", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, nil},
+		{"twice unlike", "k1 d:s1:/a\nk1 d:s9:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"edited", "k1 d:s1:/other\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"gone", "k2 d:s1:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"a longer value", "k1 d:s1:/a/more\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"name in value", "s1 s1:s1:/s1 # s1\n", "s1 s1:s2:/s1b # s1\n", Change{"s1", []string{"s1", "s1", "/s1"}, []string{"s1", "s2", "/s1b"}}, nil},
+		{"new row", "k1 d:s1:/a", "k1 d:s1:/a\nk2 d:s2:/b\n", Change{"k2", nil, []string{"d", "s2", "/b"}}, nil},
+		{"new row is there", "k2 d:s1:/a\n", "", Change{"k2", nil, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"taken out", "# a\nk1 d:s1:/a # b\nk2 d:s2:/b\n", "# a\nk2 d:s2:/b\n", Change{"k1", []string{"d", "s1", "/a"}, nil}, nil},
+		{"taken out, edited", "k1 d:s1:/c\n", "", Change{"k1", []string{"d", "s1", "/a"}, nil}, ErrChanged},
+		{"commented out", "#k1 d:s1:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, nil}, ErrChanged},
+	} {
+		path := filepath.Join(t.TempDir(), "KeyTable")
+		if err := os.WriteFile(path, []byte(c.text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		err := TextTable{Path: path}.Swap(t.Context(), []Change{c.change})
+		if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.err)
+		}
+		want := c.want
+		if c.err != nil {
+			want = c.text
+		}
+		if got, _ := os.ReadFile(path); string(got) != want {
+			t.Errorf("%s:\n%q, want\n%q", c.name, got, want)
+		}
+		if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
+			t.Errorf("%s: mode %v", c.name, info.Mode())
+		}
+	}
+}
+
+// Over random tables: every other byte stays, and the table then says what it said
+// but for the one row.
+func TestSwapOverRandomTables(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 1))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	for i := range 1000 {
+		var lines []string
+		n := 1 + r.IntN(12)
+		target := r.IntN(n)
+		for j := range n {
+			for r.IntN(3) == 0 {
+				lines = append(lines, pick("", "# k0 d0.example:s:/k", "   ", "\t#", "#"))
+			}
+			blank := func() string { return pick("", "", " ", "\t", "  ") }
+			lines = append(lines, fmt.Sprintf("%sk%d%s%sd%d.example%s:%ss%s:%s/k/d%d%s%s%s", blank(), j, pick(" ", "\t", " \t "), blank(), j, blank(), blank(), blank(), blank(), j, pick("", ":rsa-sha256"), blank(), pick("", "# c", "#k1 d:s:/k")))
+		}
+		text := pick("", "\ufeff") + strings.Join(lines, pick("\n", "\r\n")) + pick("", "\n")
+		table := TextTable{Path: "t"}
+		before, err := parseRows("t", text, Options{}.withDefaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := strings.Split(before[target].value, ":")
+		for k := range old {
+			old[k] = strings.TrimFunc(old[k], isBlank)
+		}
+		with := append([]string(nil), old...)
+		with[1], with[2] = "20261129", "/k/new"
+		got, err := table.swap(text, []Change{{before[target].key, old, with}})
+		if err != nil {
+			t.Fatalf("seed %d, table %d: %v\n%q", seed, i, err, text)
+		}
+		after, err := parseRows("t", got, Options{}.withDefaults())
+		if err != nil || len(after) != len(before) {
+			t.Fatalf("seed %d, table %d: %v", seed, i, err)
+		}
+		for j := range before {
+			want := before[j].value
+			if j == target {
+				want = strings.Join(with, ":")
+			}
+			value := after[j].value
+			if j == target {
+				fields := strings.Split(value, ":")
+				for k := range fields {
+					fields[k] = strings.TrimFunc(fields[k], isBlank)
+				}
+				value = strings.Join(fields, ":")
+			}
+			if after[j].key != before[j].key || value != want {
+				t.Fatalf("seed %d, table %d, row %d: %q, want %q\n%q", seed, i, j, after[j], want, got)
+			}
+		}
+		back, err := table.swap(got, []Change{{before[target].key, with, old}})
+		if err != nil || back != text {
+			t.Fatalf("seed %d, table %d: back is\n%q, was\n%q (%v)", seed, i, back, text, err)
+		}
+	}
+}
