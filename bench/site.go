@@ -163,7 +163,7 @@ func (s *site) sign(message []byte, selector string) ([]byte, error) {
 		return nil, err
 	}
 	var bodies dkim.BodyHashes
-	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: domain, Selector: selector, Key: s.rsa, BodyLength: -1,
+	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: domain, Selector: selector, Key: s.rsa,
 		HeaderCanonicalization: dkim.Relaxed, BodyCanonicalization: dkim.Simple, Time: time.Now()}, fields, &bodies)
 	if err != nil {
 		return nil, err

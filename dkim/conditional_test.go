@@ -11,7 +11,7 @@ import (
 func TestConditionalSignatures(t *testing.T) {
 	weak := func(domain, condition string) func(*SignOptions) {
 		return func(o *SignOptions) {
-			o.Domain, o.Condition, o.BodyLength = domain, condition, 0
+			o.Domain, o.Condition, o.BodyLength = domain, condition, new(int64)
 			o.Sign = NewHeaderSet([]string{"From", "Date", "Message-ID"}, "")
 		}
 	}

@@ -2,8 +2,8 @@
 // the limits of RFC 8301, Ed25519 of RFC 8463 and the international names of
 // RFC 8616.
 //
-// The package is told bytes. It opens no file, asks no name server, reads no
-// clock and writes no log. A message goes through it like this:
+// [Sign] and [Verify] take a message that is there whole. One that arrives in pieces
+// goes through the package like this, its body hashed as it comes and never kept:
 //
 //	fields  *header.List            the header, complete
 //	bodies  BodyHashes              told the body in chunks of any size
@@ -13,6 +13,9 @@
 //	bodies.Write(chunk) ...; bodies.Close()
 //	value, err := signer.Sign()
 //	results := verifier.Finish()
+//
+// The package is told bytes. It opens no file, reads no clock, writes no log, and asks
+// for keys by what the caller gives it.
 //
 // A bad signature is not an error: it is a Result with a Status (RFC 8601
 // §2.7.1) and a Reason out of a closed list. An error means that this package

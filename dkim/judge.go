@@ -18,7 +18,7 @@ func (v *Verifier) judgeSignature(s *Signature) Reason {
 }
 
 // judgeKey applies the key record's own restrictions and local policy.
-func (v *Verifier) judgeKey(s *Signature, k *KeyRecord, security Security) Reason {
+func (v *Verifier) judgeKey(s *Signature, k *KeyRecord) Reason {
 	d, ok1 := ToASCII(s.Domain)
 	i, ok2 := ToASCII(s.IdentityDomain())
 	switch {
@@ -28,10 +28,6 @@ func (v *Verifier) judgeKey(s *Signature, k *KeyRecord, security Security) Reaso
 		return ReasonKeyHashMismatch
 	case k.NoSubdomains && (!ok1 || !ok2 || d != i):
 		return ReasonSubdomain
-	case security == Bogus && v.o.RefuseBogusKey:
-		return ReasonKeyBogus
-	case security != Secure && v.o.RefuseUnprotectedKey:
-		return ReasonKeyUnprotected
 	}
 	if key, ok := k.Key.(*rsa.PublicKey); ok {
 		switch {

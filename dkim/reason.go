@@ -60,8 +60,6 @@ const (
 	ReasonKeyTooSmall                          // signing key too small
 	ReasonKeyTooLarge                          // signing key too large
 	ReasonKeyWeak                              // signing key unsafe
-	ReasonKeyBogus                             // key not authentic
-	ReasonKeyUnprotected                       // key not protected
 	ReasonSubdomain                            // unauthorized subdomain
 	ReasonBadSignature                         // signature verification failed
 	ReasonBodyHash                             // signature verification failed
@@ -190,10 +188,6 @@ var reasons = [reasonCount]reasonInfo{
 		"The key is longer than accepted here; checking it would cost too much."},
 	ReasonKeyWeak: {"signing key unsafe", StatusPolicy,
 		"The key's numbers (exponent or modulus) are such that anybody could sign with it."},
-	ReasonKeyBogus: {"key not authentic", StatusPolicy,
-		"The key record failed its DNSSEC validation: somebody may have forged it."},
-	ReasonKeyUnprotected: {"key not protected", StatusPolicy,
-		"The key record is not protected by DNSSEC, which is asked for here."},
 	ReasonSubdomain: {"unauthorized subdomain", StatusFail,
 		"The key record (t=s) forbids an identity i= in a subdomain of d=."},
 	ReasonBadSignature: {"signature verification failed", StatusFail,

@@ -35,7 +35,7 @@ func TestSignThenVerify(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	var all BodyHashes
 	o := SignOptions{
-		Domain: "example.com", Selector: "sel", Key: rsaKey, BodyLength: -1, Time: now,
+		Domain: "example.com", Selector: "sel", Key: rsaKey, Time: now,
 		HeaderCanonicalization: Relaxed, BodyCanonicalization: Simple,
 	}
 	e := o

@@ -19,7 +19,7 @@ import (
 
 // BodyLengthAll as SignOptions.BodyLength asks for l= with the length of the
 // whole body.
-const BodyLengthAll = math.MaxInt64
+const BodyLengthAll int64 = math.MaxInt64
 
 // FieldName is the name of the field that carries a signature.
 const FieldName = "DKIM-Signature"
@@ -28,8 +28,7 @@ const FieldName = "DKIM-Signature"
 const margin = 75
 
 // SignOptions say how to sign. Domain, Selector and Key are required; the
-// zero value of everything else is usable, but note that BodyLength 0 means
-// that no octet of the body is signed: -1 is "no l=".
+// zero value of everything else is usable.
 type SignOptions struct {
 	Domain   string        // d=
 	Selector string        // s=
@@ -41,9 +40,10 @@ type SignOptions struct {
 	HeaderCanonicalization Canonicalization
 	BodyCanonicalization   Canonicalization
 
-	// BodyLength is l=: -1 for none, else at most that many octets of the
-	// canonical body are signed.
-	BodyLength int64
+	// BodyLength asks for l= (RFC 6376 §3.5): at most that many octets of the
+	// canonical body are signed, and anybody may add more behind them. Nil, for
+	// no l=, signs the whole body.
+	BodyLength *int64
 
 	// Sign names the fields to sign when they are present, nil those of
 	// DefaultSignHeaders; Omit names fields that are not signed all the
@@ -78,9 +78,9 @@ func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer,
 	if err != nil {
 		return nil, err
 	}
-	limit := o.BodyLength
-	if limit == BodyLengthAll {
-		limit = -1
+	limit := int64(-1)
+	if n := o.BodyLength; n != nil && *n != BodyLengthAll {
+		limit = max(0, *n)
 	}
 	return &Signer{o: o, fields: fields, bodies: bodies, length: length, body: bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)}, nil
 }
@@ -283,7 +283,7 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 		w.Tag("!cd", o.Condition, taglist.BreakNever)
 	}
 	w.Tag("bh", base64.StdEncoding.EncodeToString(s.body.Sum()), taglist.BreakAnywhere)
-	if o.BodyLength >= 0 {
+	if o.BodyLength != nil {
 		w.Tag("l", strconv.FormatInt(s.body.HashedLength(), 10), taglist.BreakNever)
 	}
 	w.Tag("h", strings.Join(names, ":"), taglist.BreakAtColon)

@@ -121,7 +121,7 @@ func (v *signVector) options(t testing.TB, keys map[string]crypto.Signer) SignOp
 		}
 	}
 	s := SignOptions{
-		Domain: o.Domain, Selector: o.Selector, Identity: o.Identity, Key: keys[o.Key], BodyLength: -1,
+		Domain: o.Domain, Selector: o.Selector, Identity: o.Identity, Key: keys[o.Key],
 		Time: time.Unix(v.Time, 0), TTL: time.Duration(o.TTL) * time.Second, CopyHeaders: o.Z, ExtraTags: o.Extra,
 	}
 	var err error
@@ -133,9 +133,9 @@ func (v *signVector) options(t testing.TB, keys map[string]crypto.Signer) SignOp
 	must(err)
 	switch l := o.Length.(type) {
 	case string:
-		s.BodyLength = BodyLengthAll
+		s.BodyLength = new(BodyLengthAll)
 	case float64:
-		s.BodyLength = int64(l)
+		s.BodyLength = new(int64(l))
 	}
 	if o.Sign != nil {
 		s.Sign = NewHeaderSet(DefaultSignHeaders(), *o.Sign)

@@ -20,8 +20,8 @@ const (
 // many there are.
 const maxTrusted = 32
 
-// VerifyOptions say how to judge. Only Now should always be set; it is the
-// time of the verification.
+// VerifyOptions say how to judge. Now, the time of the verification, must be set;
+// every other field has a default.
 type VerifyOptions struct {
 	Now time.Time
 	// ClockDrift is how far apart the two clocks may be; 0 is 300 s, negative
@@ -47,8 +47,6 @@ type VerifyOptions struct {
 	// Conditional accepts experimental signatures of version 2 (!cd=), when
 	// their condition is met.
 	Conditional bool
-	// BogusKey and UnprotectedKey refuse keys by their DNSSEC state.
-	RefuseBogusKey, RefuseUnprotectedKey bool
 	// Thorough looks at header, body and key of signatures that are bad for
 	// another reason already, such as an expired one: for explanations.
 	Thorough bool
@@ -358,5 +356,5 @@ func (v *Verifier) applyKey(c *candidate) Reason {
 	if a.RecordReason != ReasonNone {
 		return a.RecordReason
 	}
-	return v.judgeKey(c.Signature, c.Key, a.Security)
+	return v.judgeKey(c.Signature, c.Key)
 }

@@ -134,10 +134,9 @@ func (o *testmsgOptions) sign(key crypto.Signer, fields *header.List, body []byt
 	signer, err := dkim.NewSigner(dkim.SignOptions{
 		Domain: o.domain, Selector: o.selector, Key: key,
 		HeaderCanonicalization: o.head, BodyCanonicalization: o.body,
-		BodyLength: -1,
-		Sign:       dkim.NewHeaderSet(names, ""),
-		Omit:       dkim.NewHeaderSet([]string{dkim.FieldName}, ""),
-		Time:       o.now,
+		Sign: dkim.NewHeaderSet(names, ""),
+		Omit: dkim.NewHeaderSet([]string{dkim.FieldName}, ""),
+		Time: o.now,
 	}, fields, &bodies)
 	if err != nil {
 		return "", err

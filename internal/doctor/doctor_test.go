@@ -227,7 +227,7 @@ func (s *signingSession) Header(name, value []byte) milter.Response {
 func (s *signingSession) EndOfHeader() milter.Response {
 	if s.key != nil {
 		var err error
-		if s.signer, err = dkim.NewSigner(dkim.SignOptions{Domain: "example.com", Selector: "s", Key: s.key, BodyLength: -1, Time: time.Now()}, &s.fields, &s.bodies); err != nil {
+		if s.signer, err = dkim.NewSigner(dkim.SignOptions{Domain: "example.com", Selector: "s", Key: s.key, Time: time.Now()}, &s.fields, &s.bodies); err != nil {
 			return milter.TempFail
 		}
 	}

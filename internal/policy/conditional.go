@@ -49,7 +49,7 @@ func (r *Rules) addConditional(ctx context.Context, p *Plan, f *Facts) error {
 // weaken makes a conditional signature of the options: over what a mailing list
 // leaves alone, and nothing of the body.
 func weaken(o *dkim.SignOptions, condition string) {
-	o.Condition, o.BodyLength = condition, 0
+	o.Condition, o.BodyLength = condition, new(int64)
 	o.Sign, o.Oversign, o.ExtraTags, o.CopyHeaders = dkim.NewHeaderSet([]string{"From", "Date", "Message-ID"}, ""), nil, nil, false
 	o.HeaderCanonicalization = dkim.Relaxed
 }

@@ -35,9 +35,9 @@ func TestConditionalSignaturesAreAdded(t *testing.T) {
 			for _, request := range p.Sign {
 				o := r.SignOptions(f, p, request, time.Unix(1, 0))
 				switch {
-				case o.Condition == "" && o.BodyLength < 0:
+				case o.Condition == "" && o.BodyLength == nil:
 					got = append(got, "full")
-				case o.BodyLength == 0 && o.Sign.Contains([]byte("from")) && !o.Sign.Contains([]byte("subject")) && o.ExtraTags == nil:
+				case o.BodyLength != nil && *o.BodyLength == 0 && o.Sign.Contains([]byte("from")) && !o.Sign.Contains([]byte("subject")) && o.ExtraTags == nil:
 					got = append(got, "weak !cd="+o.Condition)
 				default:
 					got = append(got, fmt.Sprintf("%+v", o))

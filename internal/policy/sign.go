@@ -17,6 +17,22 @@ type ReplaceRule struct {
 	With  string
 }
 
+// bodyLength is how much of the body is signed by l=; nil when there is none. wanted
+// bounds it, if not nil: a negative number is the whole body.
+func (s *Signing) bodyLength(planned bool, wanted *int64) *int64 {
+	if !planned && wanted == nil {
+		return nil
+	}
+	n := dkim.BodyLengthAll
+	if wanted != nil && *wanted >= 0 {
+		n = *wanted
+	}
+	if s.MaximumSignedBytes > 0 {
+		n = min(n, s.MaximumSignedBytes)
+	}
+	return &n
+}
+
 // SignOptions are the form of one signature of a message.
 func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Time) dkim.SignOptions {
 	s := &r.Signing
@@ -28,7 +44,6 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 		Algorithm:              request.Key.Algorithm,
 		HeaderCanonicalization: s.HeaderCanonicalization,
 		BodyCanonicalization:   s.BodyCanonicalization,
-		BodyLength:             -1,
 		Sign:                   s.SignHeaders,
 		Oversign:               s.OversignHeaders,
 		Omit:                   s.OmitHeaders,
@@ -39,21 +54,7 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 	if a := s.SignatureAlgorithm; a != 0 && a.KeyType() == o.Algorithm.KeyType() && !request.Key.AlgorithmFixed {
 		o.Algorithm = a
 	}
-	if p.BodyLength {
-		o.BodyLength = dkim.BodyLengthAll
-		if s.MaximumSignedBytes > 0 {
-			o.BodyLength = s.MaximumSignedBytes
-		}
-	}
-	if n := request.BodyLength; n != nil {
-		o.BodyLength = dkim.BodyLengthAll
-		if *n >= 0 {
-			o.BodyLength = *n
-		}
-		if s.MaximumSignedBytes > 0 {
-			o.BodyLength = min(o.BodyLength, s.MaximumSignedBytes)
-		}
-	}
+	o.BodyLength = s.bodyLength(p.BodyLength, request.BodyLength)
 	o.ExtraTags = append(o.ExtraTags, p.ExtraTags...)
 	o.ExtraTags = append(o.ExtraTags, r.atpsTags(p)...)
 	if s.RequestReports {

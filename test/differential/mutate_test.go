@@ -88,7 +88,7 @@ func newSpecimen(t *testing.T, r *rand.Rand, number int, edKey ed25519.PrivateKe
 }
 
 func (s *specimen) sign(t *testing.T, r *rand.Rand, edKey ed25519.PrivateKey) {
-	o := dkim.SignOptions{Domain: rig.Domain, Selector: s.selector, BodyLength: -1, Time: time.Now().Add(-time.Minute),
+	o := dkim.SignOptions{Domain: rig.Domain, Selector: s.selector, Time: time.Now().Add(-time.Minute),
 		HeaderCanonicalization: pick(r, dkim.Simple, dkim.Relaxed), BodyCanonicalization: pick(r, dkim.Simple, dkim.Relaxed)}
 	var key crypto.Signer = testutil.RSAKey()
 	s.record = rig.Record()
@@ -99,9 +99,9 @@ func (s *specimen) sign(t *testing.T, r *rand.Rand, edKey ed25519.PrivateKey) {
 	o.Key = key
 	switch r.IntN(6) {
 	case 0:
-		o.BodyLength = dkim.BodyLengthAll
+		o.BodyLength = new(dkim.BodyLengthAll)
 	case 1:
-		o.BodyLength = int64(r.IntN(len(s.body) + 1))
+		o.BodyLength = new(int64(r.IntN(len(s.body) + 1)))
 	case 2:
 		o.TTL = time.Hour
 	case 3:

@@ -117,15 +117,15 @@ func raw(t *testing.T, m mail) string {
 	t.Helper()
 	switch m {
 	case signed:
-		return sign(t, plainMessage, "sel", -1)
+		return sign(t, plainMessage, "sel", nil)
 	case badBody:
-		return strings.Replace(sign(t, plainMessage, "sel", -1), "Second", "Third", 1)
+		return strings.Replace(sign(t, plainMessage, "sel", nil), "Second", "Third", 1)
 	case badHeader:
-		return strings.Replace(sign(t, plainMessage, "sel", -1), "test message", "other", 1)
+		return strings.Replace(sign(t, plainMessage, "sel", nil), "test message", "other", 1)
 	case twice:
-		return sign(t, sign(t, plainMessage, "sel", -1), "missing", -1)
+		return sign(t, sign(t, plainMessage, "sel", nil), "missing", nil)
 	case notAllBody:
-		return sign(t, plainMessage, "sel", 12)
+		return sign(t, plainMessage, "sel", new(int64(12)))
 	case noAuthor:
 		return strings.Replace(plainMessage, "From:", "X-From:", 1)
 	case elsewhere:
@@ -134,7 +134,7 @@ func raw(t *testing.T, m mail) string {
 	return plainMessage
 }
 
-func sign(t *testing.T, raw, selector string, length int64) string {
+func sign(t *testing.T, raw, selector string, length *int64) string {
 	t.Helper()
 	return filtertest.Signature(t, raw, dkim.SignOptions{Domain: "example.com", Selector: selector, Key: testutil.RSAKey(), BodyLength: length, Time: time.Now()}) + raw
 }

@@ -54,7 +54,7 @@ func signed(t *testing.T, message string, f fault, o dkim.SignOptions) string {
 	if o.Selector == "" {
 		o.Selector = "sel"
 	}
-	o.Key, o.BodyLength = testutil.RSAKey(), -1
+	o.Key = testutil.RSAKey()
 	return filtertest.Signature(t, was, o) + message
 }
 

@@ -1,0 +1,79 @@
+package dkim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+
+	"dojang/header"
+)
+
+// Sign signs a message that is there whole and returns the DKIM-Signature field, with
+// its line end, that belongs on top of it. It is NewSigner in one call.
+//
+// Where no line of the message ends in CRLF, all are taken as though they did: what is
+// sent will. An error is header.ErrNoFields, or about options that contradict each other
+// or a key that fails.
+func Sign(message []byte, o SignOptions) (field []byte, err error) {
+	fields, body, bodies, err := parts(message)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := NewSigner(o, fields, bodies)
+	if err != nil {
+		return nil, err
+	}
+	bodies.Write(body)
+	bodies.Close()
+	value, err := signer.Sign()
+	if err != nil {
+		return nil, err
+	}
+	return []byte(signer.FieldName() + ":" + value + "\r\n"), nil
+}
+
+// LookupTXT finds the TXT records of a name, one text a record. That of net.Resolver
+// will do. An error that is a *net.DNSError with IsNotFound says that there is none; any
+// other, that asking later may help.
+type LookupTXT func(ctx context.Context, name string) ([]string, error)
+
+// Verify checks the signatures of a message that is there whole, and returns a Result
+// for each, top down; none when there is no signature. It is NewVerifier in one call,
+// which asks lookup for one key after another: ctx bounds that time.
+//
+// Line ends are taken as Sign takes them. The error is header.ErrNoFields: a signature
+// that does not hold is none.
+func Verify(ctx context.Context, message []byte, o VerifyOptions, lookup LookupTXT) ([]Result, error) {
+	fields, body, bodies, err := parts(message)
+	if err != nil {
+		return nil, err
+	}
+	verifier := NewVerifier(o, fields, bodies)
+	bodies.Write(body)
+	bodies.Close()
+	for _, q := range verifier.Queries() {
+		verifier.SetKey(q, answerOf(lookup(ctx, q.Name)))
+	}
+	return verifier.Finish(), nil
+}
+
+func answerOf(texts []string, err error) KeyAnswer {
+	if err == nil {
+		return KeyAnswer{Texts: texts}
+	}
+	var failure *net.DNSError
+	if errors.As(err, &failure) && failure.IsNotFound {
+		return KeyAnswer{Err: err, NotFound: true}
+	}
+	return KeyAnswer{Err: err, Temporary: true}
+}
+
+// parts splits a message.
+func parts(message []byte) (fields *header.List, body []byte, bodies *BodyHashes, err error) {
+	fields, body, err = header.Parse(message)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return fields, body, &BodyHashes{FixCRLF: !bytes.Contains(message, []byte("\r\n"))}, nil
+}
