@@ -50,6 +50,20 @@ func TestServer(t *testing.T) {
 	p := server(t, dir, port, "--requirepass", "geheim/@:", "--unixsocket", dir+"/s", "--appendonly", "yes", "--appendfsync", "always")
 	fill(t, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim/@:"}))
 	base := "redis://:geheim%2F%40%3A@127.0.0.1:" + port
+	for _, params := range []string{"/0?prefix=dkim:", "?hash=table"} {
+		set, err := New(base+params, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		datasettest.Swaps(t, set, func(key string) []string {
+			row, err := set.Lookup(t.Context(), key, 3)
+			if err != nil && !errors.Is(err, dataset.ErrNotFound) {
+				t.Fatal(err)
+			}
+			return row
+		})
+	}
 	for name, spec := range map[string]string{
 		"keys": base + "/0?prefix=dkim:", "hash": base + "?hash=table",
 		"socket": "redis://:geheim%2F%40%3A@" + strings.ReplaceAll(dir, "/", "%2F") + "%2Fs/0?hash=table",

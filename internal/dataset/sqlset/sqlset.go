@@ -28,8 +28,9 @@ const maxBatch = 64
 
 // Set is a table on an SQL server. Use Opener, which puts package remote in front.
 type Set struct {
-	dsn DSN
-	db  *sql.DB
+	dsn     DSN
+	options Options
+	db      *sql.DB
 
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt // by text; at most two for each size of a batch
@@ -67,7 +68,7 @@ func New(dsn string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Set{dsn: d, db: db, statements: map[string]*sql.Stmt{}}, nil
+	return &Set{dsn: d, options: o, db: db, statements: map[string]*sql.Stmt{}}, nil
 }
 
 // Ping asks the table for a key that is not there: the server, the login, the

@@ -184,8 +184,9 @@ func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql s
 
 func TestPostgreSQL(t *testing.T) {
 	base, p, run := postgres(t)
-	run(tables("text"))
+	run(tables("text") + swapTables)
 	suite(t, base)
+	t.Run("swap", func(t *testing.T) { swaps(t, base) })
 	t.Run("socket", func(t *testing.T) {
 		dsn := strings.Replace(base, "127.0.0.1", strings.ReplaceAll(filepath.Dir(p.Arg("-D")), "/", "=2F"), 1)
 		got, err := openSet(t, strings.Replace(dsn, "pgsql:", "postgresql:", 1)+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
@@ -213,7 +214,7 @@ func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
 	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
 	p = datasettest.Start(t, proctest.Dials("unix", socket), args...)
-	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)"),
+	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)")+swapTables+"GRANT INSERT, UPDATE, DELETE ON mail.swap1 TO 'dkim'@'%'; GRANT INSERT, UPDATE, DELETE ON mail.swap3 TO 'dkim'@'%';\n",
 		client, "--no-defaults", "-u", "root", "--socket="+socket, "--default-character-set=utf8mb4")
 	return "mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket, p
 }
@@ -221,6 +222,7 @@ func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
 func TestMariaDB(t *testing.T) {
 	base, socket, p := mariadb(t)
 	suite(t, base)
+	t.Run("swap", func(t *testing.T) { swaps(t, base) })
 	t.Run("socket", func(t *testing.T) {
 		got, err := openSet(t, "mariadb://dkim:geheim=2F=2B=3A=40=3D@"+strings.ReplaceAll(socket, "/", "=2F")+"/mail"+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
 		if err != nil || got[0] != "v1" {
