@@ -55,6 +55,7 @@ internal/load: milter
 internal/publish: header internal/keyrecord internal/problem
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
 internal/rotate/settings/gen: internal/rotate/settings
+internal/rotate/publication: internal/keycheck internal/keyrecord internal/problem internal/publish internal/rotate/settings
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 `)

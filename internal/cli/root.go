@@ -75,7 +75,8 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
-		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s), manCommand(s),
+		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
+		publishCommand(s), publisherCommand(s), manCommand(s),
 	)
 	return root
 }

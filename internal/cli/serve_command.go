@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"dojang/internal/config"
 	"dojang/internal/logging"
+	"dojang/internal/rotate/settings"
 )
 
 // serveCommand is `dojang serve`: the filter in the foreground.
@@ -63,6 +63,7 @@ func isTerminal(w io.Writer) bool {
 // configCommand is `dojang config`.
 func configCommand(s Streams) *cobra.Command {
 	f := &opendkimFlags{}
+	rotation := ""
 	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
 	show := &cobra.Command{
 		Use: "show", Short: "Print every option in force, with the file and line it comes from",
@@ -77,12 +78,13 @@ func configCommand(s Streams) *cobra.Command {
 	}
 	check := &cobra.Command{
 		Use: "check", Short: "Check configuration, tables and keys as a start would",
-		Long:    "Check the configuration file, every table it names and every key they name, and print all that is wrong with file, line and remedy. Exit status 78 when the filter would not start.",
+		Long:    "Check the configuration file, every table it names and every key they name, and rotate.conf(5) where there is one, and print all that is wrong with file, line and remedy. Exit status 78 when the filter would not start, or nothing be published.",
 		Example: "  dojang config check\n  dojang config check --config /etc/opendkim.conf",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, problems := f.load()
-			if code := checkConfig(c.Context(), s, loaded, problems); code != exOK {
+			code := checkConfig(c.Context(), s, loaded, problems)
+			if code = max(code, checkRotation(s, rotation, c.Flags().Changed("settings"))); code != exOK {
 				return &exitError{code: code}
 			}
 			fmt.Fprintln(s.Out, "configuration is good")
@@ -94,20 +96,12 @@ func configCommand(s Streams) *cobra.Command {
 		Example: "  dojang config explain OversignHeaders",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, names []string) error {
-			for _, name := range names {
-				known, err := config.Explain(s.Out, name)
-				if err != nil {
-					return exitf(exIOErr, "%s", err)
-				}
-				if !known {
-					return exitf(exUsage, "%s: no such option; did you mean %s?", name, config.Nearest(name))
-				}
-			}
-			return nil
+			return explainConfig(s, names)
 		},
 	}
 	configFlag(show, f)
 	configFlag(check, f)
+	check.Flags().StringVar(&rotation, "settings", settings.DefaultPath, "rotate.conf(5), checked where there is one")
 	c.AddCommand(show, check, explain)
 	return c
 }

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"dojang/internal/config"
+	"dojang/internal/rotate/settings"
+)
+
+// explainConfig tells what options of opendkim.conf or rotate.conf do.
+func explainConfig(s Streams, names []string) error {
+	for _, name := range names {
+		other := settings.Find(name)
+		if config.Find(name) != nil || other == nil {
+			known, err := config.Explain(s.Out, name)
+			if err != nil {
+				return exitf(exIOErr, "%s", err)
+			}
+			if !known {
+				return exitf(exUsage, "%s: no such option; did you mean %s?", name, config.Nearest(name))
+			}
+		}
+		if other != nil {
+			fmt.Fprint(s.Out, "In rotate.conf: ")
+			if err := other.Explain(s.Out); err != nil {
+				return exitf(exIOErr, "%s", err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkRotation tells what is wrong with rotate.conf, and with the files that it names
+// as far as this user may look. Nobody must have one.
+func checkRotation(s Streams, path string, named bool) int {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !named {
+		return exOK
+	}
+	set, problems := settings.Load(path)
+	if os.Geteuid() == 0 && !problems.HasErrors() {
+		problems = append(problems, set.CheckFiles()...)
+	}
+	problems.Write(s.Err)
+	if problems.HasErrors() {
+		return exConfig
+	}
+	return exOK
+}

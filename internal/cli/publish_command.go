@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/keycheck"
+	"dojang/internal/resolver"
+	"dojang/internal/rotate/publication"
+	"dojang/internal/rotate/settings"
+)
+
+// publishOptions are those of `dojang publish`.
+type publishOptions struct {
+	settings, try string
+	dryRun, json  bool
+}
+
+// publishCommand is `dojang publish`.
+func publishCommand(s Streams) *cobra.Command {
+	var o publishOptions
+	c := &cobra.Command{
+		Use:   "publish [DOMAIN] [flags]",
+		Short: "Publish the records of keys that are in the tables",
+		Long: `Publish the DNS records of the keys in the KeyTable, of all or of one domain,
+where there is none yet: at a first set-up, or to repair. How, and by whom, is
+said in rotate.conf(5). Every authoritative name server is asked first; a record
+of somebody else's is never changed, but named.
+
+With --try a probe is written below _domainkey of a zone, timed on every name
+server and removed: it proves credentials and rights before anything hangs on
+them.
+
+The exit status is 0 when every name server has every record, 75 when something
+takes its time, 69 when something is blocked or refused, 78 for a mistake in
+rotate.conf.`,
+		Example: `  dojang publish --try example.com
+  dojang publish --dry-run
+  dojang publish example.com`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.try != "" && len(args) > 0 {
+				return exitf(exUsage, "--try takes the zone; no domain goes with it")
+			}
+			return runPublish(c.Context(), s, o, strings.Join(args, ""))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.settings, "settings", settings.DefaultPath, "how to publish: rotate.conf(5)")
+	f.StringVar(&o.try, "try", "", "write a probe in this zone, time it and remove it")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be published, and change nothing")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	return c
+}
+
+func runPublish(ctx context.Context, s Streams, o publishOptions, domain string) error {
+	set, problems := settings.Load(o.settings)
+	problems.Write(s.Err)
+	if problems.HasErrors() {
+		return &exitError{code: exConfig}
+	}
+	cfg, problems := config.Load(set.Config)
+	if problems.HasErrors() {
+		problems.Write(s.Err)
+		return &exitError{code: exConfig}
+	}
+	checker, err := keycheck.New(keycheck.Options{Resolver: resolver.Options{Nameservers: set.Nameservers}})
+	if err != nil {
+		return exitf(exConfig, "Nameservers: %w", err)
+	}
+	told := s
+	if o.json {
+		told.Out = s.Err // what people are told is no JSON
+	}
+	p := newPublishers(told, cfg)
+	defer p.close()
+	w := &publication.Work{Settings: set, Checker: checker, Open: p.open}
+	if o.try != "" {
+		return printTry(s, o, w.TryZone(ctx, o.try))
+	}
+	keys, bad, err := tableKeys(ctx, s, cfg, domain)
+	if err != nil {
+		return err
+	}
+	entries := w.Plan(ctx, keys)
+	if !o.dryRun {
+		w.Publish(ctx, entries)
+	}
+	if o.json {
+		if entries == nil {
+			entries = []publication.Entry{}
+		}
+		if err := s.printJSON(entries); err != nil {
+			return err
+		}
+	} else {
+		printEntries(s.Out, entries, o.dryRun)
+	}
+	return publishResult(entries, o.dryRun, bad > 0 && domain == "")
+}
+
+// tableKeys are the public halves of the keys in the KeyTable, or of Domain, Selector
+// and KeyFile, for one domain or all; and how many rows cannot be used, which are told.
+func tableKeys(ctx context.Context, s Streams, cfg *config.Config, domain string) (keys []publication.Key, bad int, err error) {
+	table, err := openKeyTable(ctx, cfg.KeyTable.Value, cfg)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer table.close()
+	complain := func(place, text string) {
+		bad++
+		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
+	}
+	take := func(row keyRow) {
+		row, fits, err := rowFor(row, domain)
+		if !fits {
+			return
+		}
+		key, loadErr := crypto.Signer(nil), err
+		if err == nil {
+			key, loadErr = table.load(ctx, row)
+		}
+		if loadErr != nil {
+			complain(row.place, loadErr.Error())
+			return
+		}
+		keys = append(keys, publication.Key{Row: row.name, Domain: row.Domain, Selector: row.Selector, Public: key.Public()})
+	}
+	where := "KeyTable " + specName(cfg.KeyTable.Value)
+	if table.set != nil {
+		err = table.rows(ctx, nil, complain, take)
+	} else {
+		where = "Domain, Selector and KeyFile"
+		err = singleKeys(ctx, cfg, take)
+	}
+	switch {
+	case err != nil:
+		return nil, bad, exitf(exConfig, "%s: %w", where, err)
+	case len(keys) == 0 && bad == 0:
+		return nil, 0, exitf(exUnavailable, "%s: no key for %s", where, cmp.Or(domain, "any domain"))
+	}
+	return keys, bad, nil
+}
+
+// rowFor is a row as it signs for a domain, "" for its own.
+func rowFor(row keyRow, domain string) (_ keyRow, fits bool, err error) {
+	switch {
+	case row.Domain == "%" && domain == "":
+		return row, true, fmt.Errorf("'%s' is a key for any domain: name one: dojang publish DOMAIN", row.name)
+	case domain != "" && row.Domain != "%" && !keycheck.SameDomain(row.Domain, domain):
+		return row, false, nil
+	}
+	sender, err := row.ForSender(cmp.Or(domain, row.Domain))
+	if err == nil {
+		row.Row = sender
+	}
+	return row, true, err
+}
+
+// singleKeys calls f with the key of each Domain where there is no KeyTable.
+func singleKeys(ctx context.Context, cfg *config.Config, f func(keyRow)) error {
+	if cfg.Domain.Value == "" || cfg.Selector.Value == "" || cfg.KeyFile.Value == "" {
+		return nil
+	}
+	return walkTable(ctx, cfg.Domain.Value, cfg, func(e dataset.Entry, place string) error {
+		row := singleKey(e.Key, cfg.Selector.Value, cfg.KeyFile.Value)
+		row.place = place
+		f(row)
+		return nil
+	})
+}
+
+// printEntries tells what is to be done, or was.
+func printEntries(w io.Writer, list []publication.Entry, dryRun bool) {
+	for _, e := range list {
+		switch {
+		case e.State == publication.Published:
+			fmt.Fprintf(w, "%s: published on %d of %d name servers\n", e.Record, e.Has, e.Servers)
+		case e.State == publication.Due && dryRun:
+			fmt.Fprintf(w, "%s: would be published in the zone %s by %s: %s\n", e.Record, e.Zone, e.Publisher, e.Text)
+			if e.Detail != "" {
+				fmt.Fprintf(w, "     %s\n", e.Detail)
+			}
+		default:
+			fmt.Fprintf(w, "%s: %s (%s): %s\n", e.Record, e.State, e.Reason, e.Detail)
+		}
+	}
+}
+
+func publishResult(list []publication.Entry, dryRun, bad bool) error {
+	code := exOK
+	for _, e := range list {
+		switch e.State {
+		case publication.Blocked:
+			code = exUnavailable
+		case publication.Waiting:
+			if code == exOK {
+				code = exTempFail
+			}
+		case publication.Published, publication.Due:
+		}
+	}
+	if bad {
+		code = exUnavailable
+	}
+	if code == exOK || dryRun && code == exTempFail {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// printTry tells what came of a probe.
+func printTry(s Streams, o publishOptions, t *publication.Try) error {
+	if o.json {
+		if err := s.printJSON(t); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(s.Out, tryText(o.try, t))
+	}
+	switch {
+	case t.OK:
+		return nil
+	case t.Reason == publication.Again, t.Reason == publication.ServerDiffers, t.Reason == publication.Unknown, t.Reason == publication.NotPublished:
+		return &exitError{code: exTempFail}
+	}
+	return &exitError{code: exUnavailable}
+}
+
+func tryText(zone string, t *publication.Try) string {
+	var parts []string
+	if len(t.Seen) > 0 {
+		parts = append(parts, fmt.Sprintf("%s: written by %s (%s) in %.0f ms", zone, t.Publisher, t.Type, t.Seconds*1000))
+		for _, s := range t.Seen {
+			at := "not seen"
+			if s.Seen {
+				at = fmt.Sprintf("%.1f s", s.Seconds)
+			}
+			parts = append(parts, strings.TrimSpace(s.Name+" "+s.Address)+" "+at)
+		}
+		if t.Removed {
+			parts = append(parts, "removed")
+		}
+		switch {
+		case t.Signed == nil:
+		case *t.Signed:
+			parts = append(parts, "DNSSEC: signed, "+t.DNSSEC)
+		default:
+			parts = append(parts, "DNSSEC: not signed")
+		}
+	} else {
+		parts = append(parts, zone+": not written")
+	}
+	text := strings.Join(parts, "; ")
+	if t.OK {
+		return text + ". Ready."
+	}
+	return text + fmt.Sprintf(": %s: %s", t.Reason, t.Detail)
+}
