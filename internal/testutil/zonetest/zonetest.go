@@ -43,6 +43,9 @@ type Server struct {
 	KeyFile string // the TSIG key, as tsig-keygen writes it, 0400
 	Config  string // its configuration file
 
+	// Public is where StartOnPort53 has it, "" else.
+	Public string
+
 	// PowerDNS alone:
 	URL        string // of the API
 	APIKeyFile string
@@ -52,19 +55,34 @@ type Server struct {
 	*proctest.Process
 }
 
-const address = "127.0.0.1"
-
 // Start starts a server of the kind with the zones, until the test ends.
 func Start(t testing.TB, kind string, zones ...Zone) *Server {
 	t.Helper()
-	s := &Server{Kind: kind, Address: address, Port: proctest.FreePort(t), Dir: t.TempDir()}
+	return start(t, kind, "127.0.0.1", zones...)
+}
+
+// StartOnPort53 starts a server that is also reached on port 53 of an address of
+// loopback, Public, where the zones' NS records lead. It needs root.
+func StartOnPort53(t testing.TB, kind string, zones ...Zone) *Server {
+	t.Helper()
+	testutil.NeedRoot(t)
+	r := newRelay(t)
+	s := start(t, kind, r.address, zones...)
+	s.Public = r.address
+	r.run(t, s.Addr)
+	return s
+}
+
+func start(t testing.TB, kind, public string, zones ...Zone) *Server {
+	t.Helper()
+	s := &Server{Kind: kind, Address: "127.0.0.1", Port: proctest.FreePort(t), Dir: t.TempDir()}
 	s.Addr = s.Address + ":" + s.Port
 	s.KeyFile = s.write(t, "rotate.key", fmt.Sprintf("key %q {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", KeyName, Secret))
 	if err := os.Chmod(s.KeyFile, 0o400); err != nil {
 		t.Fatal(err)
 	}
 	for _, z := range zones {
-		s.write(t, z.Name, z.text())
+		s.write(t, z.Name, z.text(public))
 	}
 	var cmd *exec.Cmd
 	switch kind {
@@ -94,12 +112,12 @@ func (s *Server) write(t testing.TB, name, text string) string {
 	return path
 }
 
-func (z Zone) text() string {
+func (z Zone) text(address string) string {
 	minimum := z.Minimum
 	if minimum == 0 {
 		minimum = 60
 	}
-	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. 1 3600 600 86400 %[2]d\n@ NS ns.%[1]s.\nns A 127.0.0.1\n%[3]s\n", z.Name, minimum, z.Records)
+	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. 1 3600 600 86400 %[2]d\n@ NS ns.%[1]s.\nns A %[4]s\n%[3]s\n", z.Name, minimum, z.Records, address)
 }
 
 // serves reports whether every zone is served, and signed.
