@@ -30,7 +30,7 @@ internal/rsaengine:
 internal/event: internal/logging
 internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
-internal/dataset: internal/problem internal/privilege
+internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
 internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation
 internal/kept: internal/atomicfile
