@@ -55,13 +55,7 @@ func (b *builder) judge(option config.Field, set dataset.Set) {
 }
 
 func (b *builder) remember(what string, set dataset.Set) {
-	local, ok := set.(dataset.Local)
-	if !ok {
-		return
+	if _, ok := set.(dataset.Local); ok {
+		b.summary.add(what, set)
 	}
-	rows := b.summary.rows(what, local.Len())
-	_ = local.Walk(b.ctx, func(e dataset.Entry) error {
-		rows.add(e.Key, e.Values)
-		return nil
-	})
 }

@@ -2,41 +2,21 @@ package build
 
 import (
 	"fmt"
-	"hash/maphash"
 	"strings"
+
+	"dojang/internal/dataset"
 )
 
-// Summary remembers the rows of local tables as hashes, so that a reload can
-// tell what it changed without keeping two copies of everything.
+// Summary names the tables in force, so that a reload can tell what it changed.
 type Summary struct {
-	tables map[string]hashedRows // by the word for one of their rows
+	tables map[string]dataset.Set // by the word for one of their rows
 }
 
-// hashedRows has the hash of each row by the hash of its key.
-type hashedRows map[uint64]uint64
-
-// rows are those that a word stands for, n more to come.
-func (s *Summary) rows(what string, n int) hashedRows {
+func (s *Summary) add(what string, table dataset.Set) {
 	if s.tables == nil {
-		s.tables = map[string]hashedRows{}
+		s.tables = map[string]dataset.Set{}
 	}
-	if s.tables[what] == nil {
-		s.tables[what] = make(hashedRows, n)
-	}
-	return s.tables[what]
-}
-
-// seed is one for a process: hashes of two summaries are compared.
-var seed = maphash.MakeSeed()
-
-func (r hashedRows) add(key string, values []string) {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	for _, v := range values {
-		_, _ = h.WriteString(v) // never fails
-		_ = h.WriteByte(':')
-	}
-	r[maphash.String(seed, key)] = h.Sum64()
+	s.tables[what] = table
 }
 
 // Difference says in a few words what next has that s has not, and the reverse:
@@ -44,20 +24,7 @@ func (r hashedRows) add(key string, values []string) {
 func (s Summary) Difference(next Summary) string {
 	var parts []string
 	for _, what := range []string{"domain", "key"} {
-		before, after := s.tables[what], next.tables[what]
-		added, removed, replaced := 0, 0, 0
-		for key, row := range after {
-			if old, ok := before[key]; !ok {
-				added++
-			} else if old != row {
-				replaced++
-			}
-		}
-		for key := range before {
-			if _, ok := after[key]; !ok {
-				removed++
-			}
-		}
+		added, removed, replaced := dataset.Difference(s.tables[what], next.tables[what])
 		if added > 0 {
 			parts = append(parts, "+"+count(added, what))
 		}

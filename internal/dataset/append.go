@@ -42,13 +42,16 @@ func (t TextTable) Find(key string) (values []string, lines []int, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := parseRows(t.Path, text, Options{}.withDefaults())
-	for _, r := range rows {
-		if strings.EqualFold(r.key, key) {
-			values, lines = append(values, r.value), append(lines, int(r.line))
+	r, err := parseRows(t.Path, text, Options{}.withDefaults())
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range r.Len() {
+		if p, line := r.Row(i); strings.EqualFold(p.Key, key) {
+			values, lines = append(values, p.Value), append(lines, line)
 		}
 	}
-	return values, lines, err
+	return values, lines, nil
 }
 
 // Preview returns what a lint finds wrong with a row if it were appended: that an
@@ -60,17 +63,17 @@ func (t TextTable) Preview(ctx context.Context, row Pair, o Options, lint func(c
 		return nil, err
 	}
 	text += lineEnd(text) + row.Key + " " + row.Value + "\n"
-	rows, err := parseRows(t.Path, text, o)
-	if err != nil || len(rows) == 0 {
+	r, err := parseRows(t.Path, text, o)
+	if err != nil || r.Len() == 0 {
 		return nil, err
 	}
-	var set Set = newTable(t.Path, rows, o.FoldCase)
+	var set Set = newTable(r, o.FoldCase)
 	if t.Patterns {
-		set = compile(t.Path, rows)
+		set = compile(r)
 	}
 	var found problem.List
 	for _, p := range lint(ctx, set) {
-		if p.Line == int(rows[len(rows)-1].line) {
+		if p.Line == r.lineAt(int32(r.Len()-1)) {
 			found = append(found, p)
 		}
 	}

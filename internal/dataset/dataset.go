@@ -79,6 +79,9 @@ type Local interface {
 	Source() string
 	// Len is the number of rows.
 	Len() int
+	// Row is a row by its number, from 0, and its line as in Entry. Unlike a walk
+	// it makes nothing of the value.
+	Row(i int) (Pair, int)
 }
 
 // Error is a failure to ask a set.
@@ -125,6 +128,9 @@ type Options struct {
 	MaxFileBytes int64
 	MaxLineBytes int
 	MaxRows      int
+	// OnRow is told each row of a file as it is read, in order; nil for nobody. What
+	// it is given is a view into the whole file: to keep a part, clone it.
+	OnRow func(path string, line int, row Pair)
 	// Openers are the back-ends, by type: "dsn", "ldap", "redis", ...
 	Openers map[string]Opener
 }

@@ -2,98 +2,164 @@ package dataset
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
 // HostSet answers whether a client belongs to a list of hosts, by the rules of
 // opendkim.conf(5) PeerList. It does not own its Set.
 //
-// Sets held in memory are compiled: one map look-up for each length of prefix
-// that occurs. Others are asked for each name and network in turn, or for all
+// Sets held in memory are compiled: one look-up for each length of prefix that
+// occurs. Others are asked for each name and network in turn, or for all
 // of them at once if they can.
 type HostSet struct {
 	set   Set        // nil when compiled
 	hosts *hostIndex // nil when not
 }
 
-// hostIndex is a compiled list. In each map false stands for a "!" entry, which
-// beats the same entry without.
+// hostIndex is a compiled list.
 type hostIndex struct {
-	names    map[string]bool
-	prefixes map[netip.Prefix]bool
-	bits4    []int // lengths that occur, the longest first
-	bits6    []int
+	names    names
+	networks networks
 	// with asterisks, from refile: sets
 	in, out *patterns
 }
 
 // NewHostSet makes a HostSet of a set of host names, ".domain" names, addresses
-// and networks. It walks the set only if it is Local.
-func NewHostSet(ctx context.Context, set Set) (*HostSet, error) {
-	local, ok := set.(Local)
+// and networks. It reads the set only if it is Local.
+func NewHostSet(_ context.Context, set Set) (*HostSet, error) {
+	local, ok := set.(interface{ all() *rows })
 	if !ok {
 		return &HostSet{set: set}, nil
 	}
-	x := &hostIndex{names: map[string]bool{}, prefixes: map[netip.Prefix]bool{}}
+	r := local.all()
+	x := &hostIndex{names: names{r, newIndex(r.Len())}}
 	_, hasPatterns := set.(PatternSet)
-	var in, out []row
-	err := local.Walk(ctx, func(e Entry) error {
-		key, not := strings.CutPrefix(e.Key, "!")
-		switch {
-		case !hasPatterns || !strings.Contains(key, "*"):
-			x.add(key, !not)
-		case not:
-			out = append(out, row{key: key})
-		default:
-			in = append(in, row{key: key})
+	var in, out rows
+	var entries []network
+	for i := range int32(r.Len()) {
+		entry := r.key(i)
+		key, not := strings.CutPrefix(entry, "!")
+		if hasPatterns && strings.Contains(key, "*") {
+			to := &in
+			if not {
+				to = &out
+			}
+			to.take(r, i, len(entry)-len(key))
+		} else if p, err := ParseHostEntry(key); err == nil {
+			entries = append(entries, networkOf(p, !not))
+		} else {
+			x.names.add(i)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	x.in, x.out = compile("", in), compile("", out)
-	x.bits4, x.bits6 = x.lengths()
+	x.in, x.out = compile(&in), compile(&out)
+	x.networks = newNetworks(entries)
 	return &HostSet{hosts: x}, nil
 }
 
-func (x *hostIndex) add(key string, in bool) {
-	if p, err := ParseHostEntry(key); err == nil {
-		if have, ok := x.prefixes[p]; !ok || have {
-			x.prefixes[p] = in
-		}
-		return
-	}
-	key = fold(key)
-	if have, ok := x.names[key]; !ok || have {
-		x.names[key] = in
+// names are the rows that are host names, found with and without the "!".
+type names struct {
+	rows *rows
+	index
+}
+
+func (n *names) same(row int32, name string) bool { return equalFolded(n.rows.key(row), name) }
+
+func (n *names) add(i int32) {
+	key := n.rows.key(i)
+	hash := n.hashFolded(key)
+	if slot, found := n.find(hash, func(row int32) bool { return n.same(row, key) }); !found {
+		n.set(slot, hash, i)
 	}
 }
 
-func (x *hostIndex) lengths() (bits4, bits6 []int) {
-	var seen4 [33]bool
-	var seen6 [129]bool
-	for p := range x.prefixes {
-		if p.Addr().Is4() {
-			seen4[p.Bits()] = true
-		} else {
-			seen6[p.Bits()] = true
+// has reports whether a name is there, and whether as one that is in. An entry with
+// "!" beats the same entry without.
+func (n *names) has(name string) (in, found bool) {
+	if n.tags == nil {
+		return false, false
+	}
+	var space [260]byte
+	not := append(append(space[:0], '!'), name...)
+	if _, found := n.find(n.hashFolded(string(not)), func(row int32) bool { return n.same(row, string(not)) }); found {
+		return false, true
+	}
+	_, found = n.find(n.hashFolded(name), func(row int32) bool { return n.same(row, name) })
+	return true, found
+}
+
+// network is an address or network entry: its bits, and how many of them count.
+type network struct {
+	high, low uint64
+	bits      uint8
+	is4, in   bool
+}
+
+func networkOf(p netip.Prefix, in bool) network {
+	b := p.Addr().As16()
+	return network{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(p.Bits()), p.Addr().Is4(), in}
+}
+
+// networks are found by all that they have but in.
+type networks struct {
+	list         []network
+	index        index
+	bits4, bits6 []int // lengths that occur, the longest first
+}
+
+func newNetworks(list []network) networks {
+	x := networks{list: list, index: newIndex(len(list))}
+	var seen [2][129]bool
+	for i, n := range list {
+		hash := x.hash(n)
+		slot, found := x.index.find(hash, func(row int32) bool { return x.same(row, n) })
+		if !found {
+			x.index.set(slot, hash, int32(i))
+		} else if !n.in {
+			x.list[x.index.rows[slot]].in = false
+		}
+		family := 0
+		if n.is4 {
+			family = 1
+		}
+		seen[family][n.bits] = true
+	}
+	for bits := 128; bits >= 0; bits-- {
+		if seen[1][bits] {
+			x.bits4 = append(x.bits4, bits)
+		}
+		if seen[0][bits] {
+			x.bits6 = append(x.bits6, bits)
 		}
 	}
-	for i, s := range slices.Backward(seen4[:]) {
-		if s {
-			bits4 = append(bits4, i)
-		}
+	return x
+}
+
+func (x *networks) hash(n network) uint64 {
+	n.in = false
+	return maphash.Comparable(x.index.seed, n)
+}
+
+func (x *networks) same(row int32, n network) bool {
+	have := x.list[row]
+	have.in = n.in
+	return have == n
+}
+
+// has reports whether a network is there, and whether as one that is in.
+func (x *networks) has(p netip.Prefix) (in, found bool) {
+	if len(x.list) == 0 {
+		return false, false
 	}
-	for i, s := range slices.Backward(seen6[:]) {
-		if s {
-			bits6 = append(bits6, i)
-		}
+	n := networkOf(p, false)
+	slot, found := x.index.find(x.hash(n), func(row int32) bool { return x.same(row, n) })
+	if !found {
+		return false, false
 	}
-	return bits4, bits6
+	return x.list[x.index.rows[slot]].in, true
 }
 
 // errHostBits is a network whose address has bits set beyond its length.
@@ -154,14 +220,14 @@ func (h *HostSet) Match(ctx context.Context, hostname string, addr netip.Addr) (
 
 func (x *hostIndex) match(hostname string, addr netip.Addr) bool {
 	if hostname != "" {
-		if in, ok := x.names[hostname]; ok {
+		if in, ok := x.names.has(hostname); ok {
 			return in
 		}
 		if in, ok := x.pattern(hostname); ok {
 			return in
 		}
 		for d := parent(hostname); d != ""; d = parent(d[1:]) {
-			if in, ok := x.names[d]; ok {
+			if in, ok := x.names.has(d); ok {
 				return in
 			}
 		}
@@ -169,12 +235,12 @@ func (x *hostIndex) match(hostname string, addr netip.Addr) bool {
 	if !addr.IsValid() {
 		return false
 	}
-	lengths := x.bits6
+	lengths := x.networks.bits6
 	if addr.Is4() {
-		lengths = x.bits4
+		lengths = x.networks.bits4
 	}
 	full := addr.BitLen()
-	if in, ok := x.prefixes[netip.PrefixFrom(addr, full)]; ok {
+	if in, ok := x.networks.has(netip.PrefixFrom(addr, full)); ok {
 		return in
 	}
 	if x.in.Len()+x.out.Len() > 0 {
@@ -184,7 +250,7 @@ func (x *hostIndex) match(hostname string, addr netip.Addr) bool {
 	}
 	for _, bits := range lengths {
 		if p, err := addr.Prefix(bits); err == nil {
-			if in, ok := x.prefixes[p]; ok {
+			if in, ok := x.networks.has(p); ok {
 				return in
 			}
 		}

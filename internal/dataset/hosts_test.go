@@ -169,7 +169,7 @@ func FuzzHostEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		h, err := NewHostSet(context.Background(), newTable("", []row{{key: entry}}, true))
+		h, err := NewHostSet(context.Background(), NewTable("", []Pair{{Key: entry}}, true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,13 +180,13 @@ func FuzzHostEntry(f *testing.F) {
 }
 
 func BenchmarkHosts(b *testing.B) {
-	var rows []row
+	var rows []Pair
 	for i := range 100_000 {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		rows = append(rows, row{key: a.String()})
+		rows = append(rows, Pair{Key: a.String()})
 	}
-	rows = append(rows, row{key: "192.168.0.0/16"}, row{key: ".example.com"})
-	h, err := NewHostSet(context.Background(), newTable("", rows, true))
+	rows = append(rows, Pair{Key: "192.168.0.0/16"}, Pair{Key: ".example.com"})
+	h, err := NewHostSet(context.Background(), NewTable("", rows, true))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type linter struct {
 	option string
 	source string
 	counts map[string]int
+	guess  int32 // the row of the KeyTable that is probably named next
 }
 
 // addf tells a problem of a kind, up to maxProblems of them.
@@ -68,16 +69,20 @@ func (o Lint) SigningTable(ctx context.Context, set Set) problem.List {
 		return nil
 	}
 	_, isPatterns := set.(PatternSet)
-	_ = local.Walk(ctx, func(e Entry) error {
-		if isPatterns {
-			l.signingPattern(e)
-		} else {
-			l.signingKey(e)
+	judge := l.signingKey
+	if isPatterns {
+		judge = l.signingPattern
+	}
+	right := "" // rows of one key often follow each other
+	for i := range local.Len() {
+		p, line := local.Row(i)
+		judge(p.Key, line)
+		name, _, _ := strings.Cut(p.Value, ":")
+		if (name == "" || name != right) && l.keyNames(ctx, p.Key, name, line, o) {
+			right = name
 		}
-		l.keyNames(ctx, e, o)
-		return nil
-	})
-	l.duplicates(ctx, local, o.AllMatches && isPatterns)
+	}
+	l.duplicates(local, o.AllMatches && isPatterns)
 	if p, ok := set.(*patterns); ok && !o.AllMatches {
 		l.shadowed(p)
 	}
@@ -85,22 +90,22 @@ func (o Lint) SigningTable(ctx context.Context, set Set) problem.List {
 }
 
 // signingPattern checks that a pattern can match user@host.
-func (l *linter) signingPattern(e Entry) {
+func (l *linter) signingPattern(key string, line int) {
 	switch {
-	case !strings.ContainsAny(e.Key, "@*"):
-		l.addf("pattern without @", problem.Warning, e.Line, "write *@"+strings.TrimPrefix(e.Key, ".")+" for every address of the domain",
-			"pattern %s matches no address", problem.Quote(e.Key))
-	case strings.HasPrefix(e.Key, "@"):
-		l.addf("pattern without user", problem.Warning, e.Line, "write *"+e.Key, "pattern %s matches no address", problem.Quote(e.Key))
+	case !strings.ContainsAny(key, "@*"):
+		l.addf("pattern without @", problem.Warning, line, "write *@"+strings.TrimPrefix(key, ".")+" for every address of the domain",
+			"pattern %s matches no address", problem.Quote(key))
+	case strings.HasPrefix(key, "@"):
+		l.addf("pattern without user", problem.Warning, line, "write *"+key, "pattern %s matches no address", problem.Quote(key))
 	}
 }
 
 // signingKey checks that a row of a table without patterns can be found.
-func (l *linter) signingKey(e Entry) {
-	user, host, isAddress := strings.Cut(e.Key, "@")
+func (l *linter) signingKey(key string, line int) {
+	user, host, isAddress := strings.Cut(key, "@")
 	switch {
-	case e.Key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
-	case strings.Contains(e.Key, "*"):
+	case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
+	case strings.Contains(key, "*"):
 		hint := "use refile: in front of the file's name"
 		if l.source != "" {
 			hint = "write " + l.option + " refile:" + l.source
@@ -108,77 +113,72 @@ func (l *linter) signingKey(e Entry) {
 		if user == "*" && isAddress {
 			hint += ", or the row's key as " + host
 		}
-		l.addf("asterisk outside refile:", problem.Error, e.Line, hint, "%s never matches: patterns work in refile: tables only", problem.Quote(e.Key))
+		l.addf("asterisk outside refile:", problem.Error, line, hint, "%s never matches: patterns work in refile: tables only", problem.Quote(key))
 	case isAddress && user == "":
-		l.addf("row without user", problem.Warning, e.Line, "write "+host, "%s matches no address", problem.Quote(e.Key))
+		l.addf("row without user", problem.Warning, line, "write "+host, "%s matches no address", problem.Quote(key))
 	}
 }
 
 // keyNames checks that a row names a key that the KeyTable has, or several with
 // commas between them where all matches are used.
-func (l *linter) keyNames(ctx context.Context, e Entry, o Lint) {
-	text := ""
-	if len(e.Values) > 0 {
-		text = e.Values[0]
-	}
+func (l *linter) keyNames(ctx context.Context, author, text string, line int, o Lint) (right bool) {
 	if text == "" {
-		l.addf("row without key", problem.Error, e.Line, "write the name of a key of the KeyTable behind it", "%s has no key", problem.Quote(e.Key))
-		return
+		l.addf("row without key", problem.Error, line, "write the name of a key of the KeyTable behind it", "%s has no key", problem.Quote(author))
+		return false
 	}
 	if _, ok := o.Keys.(Local); !ok {
-		return
+		return true
 	}
-	names := []string{text}
-	if o.AllMatches {
-		names = strings.Split(text, ",")
+	if t, ok := o.Keys.(*table); ok && !strings.Contains(text, ",") {
+		if row := t.expect(text, l.guess); row != none {
+			l.guess = row + 1
+			return true
+		}
 	}
-	for _, name := range names {
+	right = true
+	separator := ","
+	if !o.AllMatches {
+		separator = "\n" // there is none: the text is one name
+	}
+	for name := range strings.SplitSeq(text, separator) {
 		if name = strings.TrimSpace(name); name == "%" {
 			continue // which key depends on the sender
 		}
 		if _, err := o.Keys.Lookup(ctx, name, 0); errors.Is(err, ErrNotFound) {
-			l.addf("unknown key", problem.Error, e.Line, "add a row that starts with "+clip(name)+" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
+			l.addf("unknown key", problem.Error, line, "add a row that starts with "+clip(name)+" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
+			right = false
 		}
 	}
+	return right
 }
 
 // duplicates tells of rows that an earlier one with the same key hides.
-func (l *linter) duplicates(ctx context.Context, local Local, allowed bool) {
-	if allowed {
+func (l *linter) duplicates(local Local, allowed bool) {
+	h, ok := local.(interface{ eachHidden(func(row, by int32)) })
+	if !ok || allowed {
 		return
 	}
-	first := make(map[string]int, local.Len())
-	foldCase := true
-	if t, ok := local.(*table); ok {
-		foldCase = t.fold
-	}
-	_ = local.Walk(ctx, func(e Entry) error {
-		key := e.Key
-		if foldCase {
-			key = fold(key)
+	h.eachHidden(func(row, by int32) {
+		p, line := local.Row(int(row))
+		_, first := local.Row(int(by))
+		place := fmt.Sprintf("line %d", first)
+		if l.source == "" {
+			place = fmt.Sprintf("element %d", first)
 		}
-		if line, ok := first[key]; ok {
-			place := fmt.Sprintf("line %d", line)
-			if l.source == "" {
-				place = fmt.Sprintf("element %d", line)
-			}
-			l.addf("duplicate", problem.Warning, e.Line, "remove one of them", "%s is listed before, at %s, and this row is never used", problem.Quote(e.Key), place)
-			return nil
-		}
-		first[key] = e.Line
-		return nil
+		l.addf("duplicate", problem.Warning, line, "remove one of them", "%s is listed before, at %s, and this row is never used", problem.Quote(p.Key), place)
 	})
 }
 
 // shadowed tells of patterns that never match because an earlier one takes all they
 // could: it matches their own text, asterisks being plain characters there.
 func (l *linter) shadowed(p *patterns) {
-	for i := range p.rows {
+	for i := range int32(p.Len()) {
 		first := none
-		p.match(p.texts[i], func(j int32) bool { first = j; return false })
-		if first < int32(i) && first != none && p.texts[first] != p.texts[i] {
-			l.addf("hidden pattern", problem.Warning, int(p.rows[i].line), fmt.Sprintf("move it above line %d", p.rows[first].line),
-				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.rows[i].key), problem.Quote(p.rows[first].key), p.rows[first].line)
+		text := p.text(i)
+		p.match(text, func(j int32) bool { first = j; return false })
+		if first < i && first != none && p.text(first) != text {
+			l.addf("hidden pattern", problem.Warning, p.lineAt(i), fmt.Sprintf("move it above line %d", p.lineAt(first)),
+				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.key(i)), problem.Quote(p.key(first)), p.lineAt(first))
 		}
 	}
 }
@@ -190,17 +190,17 @@ func (o Lint) Table(ctx context.Context, set Set, fewest int) problem.List {
 	if l == nil {
 		return nil
 	}
-	_ = local.Walk(ctx, func(e Entry) error {
-		n := len(e.Values)
-		if n == 1 && e.Values[0] == "" {
-			n = 0
+	for i := range local.Len() {
+		p, line := local.Row(i)
+		n := 0
+		if p.Value != "" {
+			n = strings.Count(p.Value, ":") + 1
 		}
 		if n < fewest {
-			l.addf("too few fields", problem.Error, e.Line, "separate the fields by colons", "%s has %d of %d fields", problem.Quote(e.Key), n, fewest)
+			l.addf("too few fields", problem.Error, line, "separate the fields by colons", "%s has %d of %d fields", problem.Quote(p.Key), n, fewest)
 		}
-		return nil
-	})
-	l.duplicates(ctx, local, false)
+	}
+	l.duplicates(local, false)
 	return l.done()
 }
 
@@ -211,43 +211,43 @@ func (o Lint) Hosts(ctx context.Context, set Set) problem.List {
 		return nil
 	}
 	_, isPatterns := set.(PatternSet)
-	_ = local.Walk(ctx, func(e Entry) error {
-		if !l.separators(e, HostElements) {
-			l.host(e, isPatterns)
+	for i := range local.Len() {
+		p, line := local.Row(i)
+		if !l.separators(Entry{Key: p.Key, Values: []string{p.Value}, Line: line}, HostElements) {
+			l.host(p.Key, line, isPatterns)
 		}
-		return nil
-	})
-	l.duplicates(ctx, local, false)
+	}
+	l.duplicates(local, false)
 	return l.done()
 }
 
-func (l *linter) host(e Entry, isPatterns bool) {
-	key, not := strings.CutPrefix(e.Key, "!")
-	shown := problem.Quote(e.Key)
+func (l *linter) host(entry string, line int, isPatterns bool) {
+	key, not := strings.CutPrefix(entry, "!")
+	shown := func() string { return problem.Quote(entry) }
 	p, err := ParseHostEntry(key)
 	switch {
 	case err == nil && p.Bits() == 0 && !not:
-		l.everyone(e)
+		l.everyone(entry, line)
 	case err == nil:
 	case errors.Is(err, errHostBits):
-		l.addf("host bits", problem.Warning, e.Line, "write "+p.Masked().String(), "network %s never matches: its address has bits beyond the prefix", shown)
+		l.addf("host bits", problem.Warning, line, "write "+p.Masked().String(), "network %s never matches: its address has bits beyond the prefix", shown())
 	case key == "*" && isPatterns && !not:
-		l.everyone(e)
+		l.everyone(entry, line)
 	case strings.Contains(key, "*") && !isPatterns:
-		l.addf("asterisk outside refile:", problem.Warning, e.Line, "write "+strings.TrimPrefix(key, "*")+", or use refile:", "%s never matches: patterns work in refile: lists only", shown)
+		l.addf("asterisk outside refile:", problem.Warning, line, "write "+strings.TrimPrefix(key, "*")+", or use refile:", "%s never matches: patterns work in refile: lists only", shown())
 	case strings.ContainsAny(key, "/@") || strings.HasPrefix(key, "["):
-		l.addf("not a host", problem.Warning, e.Line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24", "%s never matches: it is neither a host nor a network", shown)
+		l.addf("not a host", problem.Warning, line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24", "%s never matches: it is neither a host nor a network", shown())
 	case strings.Trim(key, "0123456789.") == "" && key != "":
-		l.addf("incomplete address", problem.Warning, e.Line, "write a whole address, or a network such as 192.0.2.0/24", "%s never matches: it is not a whole address", shown)
+		l.addf("incomplete address", problem.Warning, line, "write a whole address, or a network such as 192.0.2.0/24", "%s never matches: it is not a whole address", shown())
 	}
 }
 
-func (l *linter) everyone(e Entry) {
+func (l *linter) everyone(entry string, line int) {
 	hint := ""
 	if strings.EqualFold(l.option, "InternalHosts") {
 		hint = "anyone's mail from our domains would be signed: list the networks that are ours"
 	}
-	l.addf("everyone", problem.Warning, e.Line, hint, "%s matches every host", problem.Quote(e.Key))
+	l.addf("everyone", problem.Warning, line, hint, "%s matches every host", problem.Quote(entry))
 }
 
 // clip keeps text from outside short in a hint.

@@ -22,20 +22,21 @@ func compileText(t testing.TB, text string) *patterns {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return compile("t", rows)
+	return compile(rows)
 }
 
 func allMatches(p *patterns, key string) (lines []int32) {
-	p.match(key, func(i int32) bool { lines = append(lines, p.rows[i].line); return true })
+	p.match(key, func(i int32) bool { lines = append(lines, int32(p.lineAt(i))); return true })
 	return lines
 }
 
 // slowMatches is what the index has to agree with: a regular expression a row.
-func slowMatches(rows []row, key string) (lines []int32) {
-	for _, r := range rows {
-		re := strings.ReplaceAll(regexp.QuoteMeta(fold(r.key)), `\*`, ".*")
+func slowMatches(rows *rows, key string) (lines []int32) {
+	for i := range rows.Len() {
+		p, line := rows.Row(i)
+		re := strings.ReplaceAll(regexp.QuoteMeta(fold(p.Key)), `\*`, ".*")
 		if regexp.MustCompile("(?s)^" + re + "$").MatchString(fold(key)) {
-			lines = append(lines, r.line)
+			lines = append(lines, int32(line))
 		}
 	}
 	return lines
@@ -86,7 +87,7 @@ func TestPatternsAgreeWithSlow(t *testing.T) {
 		p := compileText(t, text.String())
 		for range 30 {
 			key := draw("ab@.", 8)
-			want := slowMatches(p.rows, key)
+			want := slowMatches(&p.rows, key)
 			matched += len(want)
 			if diff := cmp.Diff(want, allMatches(p, key)); diff != "" {
 				t.Fatalf("%q in\n%s%s", key, text.String(), diff)
@@ -113,7 +114,7 @@ func FuzzPatterns(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		if diff := cmp.Diff(slowMatches(rows, key), allMatches(compile("t", rows), key)); diff != "" {
+		if diff := cmp.Diff(slowMatches(rows, key), allMatches(compile(rows), key)); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -126,10 +127,23 @@ func FuzzRows(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, r := range rows {
-			if r.key == "" || strings.ContainsAny(r.key+r.value, "#\n") || strings.IndexFunc(r.key, isBlank) >= 0 || r.value != strings.TrimFunc(r.value, isBlank) {
+		i := 0
+		for number, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+			key, value, ok := parseRow(line)
+			if !ok {
+				continue
+			}
+			r, at := rows.Row(i)
+			if (r != Pair{key, value}) || at != number+1 || rows.key(int32(i)) != key {
+				t.Fatalf("row %q at line %d, key %q, want %q %q at %d", r, at, rows.key(int32(i)), key, value, number+1)
+			}
+			if key == "" || strings.ContainsAny(key+value, "#\n") || strings.IndexFunc(key, isBlank) >= 0 || value != strings.TrimFunc(value, isBlank) {
 				t.Fatalf("row %+v", r)
 			}
+			i++
+		}
+		if i != rows.Len() {
+			t.Fatalf("%d rows, want %d", rows.Len(), i)
 		}
 	})
 }

@@ -5,20 +5,97 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
-// row is one line of a table, a view into the text the file was read into.
-type row struct {
-	key, value string
-	line       int32
+// rows are those of a table that is read whole: one copy of its text, and where in
+// it each row begins. They are not changed once they are read.
+type rows struct {
+	source string
+	text   string   // of the file
+	starts []uint32 // where each row's key begins
+	lines  []uint32 // 1-based; nil where they are the rows' numbers
+	pairs  []Pair   // of a list, which has no text
 }
 
-func (r row) entry(columns int) Entry {
-	return Entry{Key: r.key, Values: split(r.value, columns), Line: int(r.line)}
+func (r *rows) all() *rows { return r }
+
+// take adds row i of another table, whose text is the same, without the first
+// bytes of its key.
+func (r *rows) take(from *rows, i int32, without int) {
+	r.source, r.text = from.source, from.text
+	r.lines = append(r.lines, uint32(from.lineAt(i)))
+	if from.pairs != nil {
+		p := from.pairs[i]
+		r.pairs = append(r.pairs, Pair{p.Key[without:], p.Value})
+		return
+	}
+	r.starts = append(r.starts, from.starts[i]+uint32(without))
+}
+
+// Source implements Local.
+func (r *rows) Source() string { return r.source }
+
+// Len implements Local.
+func (r *rows) Len() int { return max(len(r.starts), len(r.pairs)) }
+
+// Close implements Set.
+func (r *rows) Close() error { return nil }
+
+// Row implements Local.
+func (r *rows) Row(i int) (Pair, int) {
+	if r.pairs != nil {
+		return r.pairs[i], r.lineAt(int32(i))
+	}
+	line := r.text[r.starts[i]:]
+	if end := strings.IndexByte(line, '\n'); end >= 0 {
+		line = line[:end]
+	}
+	key, value, _ := parseRow(line)
+	return Pair{key, value}, int(r.lines[i])
+}
+
+// key is that of a row.
+func (r *rows) key(i int32) string {
+	if r.pairs != nil {
+		return r.pairs[i].Key
+	}
+	text := r.text[r.starts[i]:]
+	for end := range len(text) {
+		if c := text[end]; c == '#' || isBlankByte(c) {
+			return text[:end]
+		}
+	}
+	return text
+}
+
+func (r *rows) lineAt(i int32) int {
+	if r.lines == nil {
+		return int(i) + 1
+	}
+	return int(r.lines[i])
+}
+
+func (r *rows) entry(i int32, columns int) Entry {
+	p, line := r.Row(int(i))
+	return Entry{Key: p.Key, Values: split(p.Value, columns), Line: line}
+}
+
+// Walk implements Walker.
+func (r *rows) Walk(ctx context.Context, f func(Entry) error) error {
+	for i := range int32(r.Len()) {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := f(r.entry(i, -1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readText reads a whole file, bounded.
@@ -54,25 +131,6 @@ func tooBig(path string, o Options) error {
 	return &Error{Set: path, Err: fmt.Errorf("file is larger than %d bytes", o.MaxFileBytes)}
 }
 
-// eachLine calls f with each line of text, without its line end.
-func eachLine(path, text string, o Options, f func(line string, number int32) error) error {
-	text = strings.TrimPrefix(text, "\ufeff")
-	for number := int32(1); text != ""; number++ {
-		var line string
-		line, text, _ = strings.Cut(text, "\n")
-		if len(line) > o.MaxLineBytes {
-			return &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line is longer than %d bytes", o.MaxLineBytes)}
-		}
-		if i := strings.IndexByte(line, 0); i >= 0 {
-			return &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line))}
-		}
-		if err := f(line, number); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // parseRow splits a line: a hash starts a comment anywhere, blanks around are
 // dropped, the key ends at the first blank. ok is false for an empty line.
 func parseRow(line string) (key, value string, ok bool) {
@@ -93,21 +151,46 @@ func isBlank(r rune) bool {
 	return r == ' ' || (r >= '\t' && r <= '\r')
 }
 
+func isBlankByte(c byte) bool { return c == ' ' || (c >= '\t' && c <= '\r') }
+
 // parseRows reads a table of "key value" lines.
-func parseRows(path, text string, o Options) ([]row, error) {
-	rows := make([]row, 0, strings.Count(text, "\n")+1)
-	err := eachLine(path, text, o, func(line string, number int32) error {
-		key, value, ok := parseRow(line)
-		if !ok {
-			return nil
+func parseRows(path, text string, o Options) (*rows, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if int64(len(text)) > math.MaxUint32 {
+		return nil, tooBig(path, o)
+	}
+	count := strings.Count(text, "\n") + 1
+	r := &rows{source: path, text: text, starts: make([]uint32, 0, count), lines: make([]uint32, 0, count)}
+	hasNUL := strings.IndexByte(text, 0) >= 0
+	for at, number := 0, uint32(1); at < len(text); number++ {
+		end := strings.IndexByte(text[at:], '\n')
+		if end < 0 {
+			end = len(text) - at
 		}
-		if len(rows) == o.MaxRows {
-			return &Error{Set: path, Err: fmt.Errorf("more than %d rows", o.MaxRows)}
+		line := text[at : at+end]
+		if len(line) > o.MaxLineBytes {
+			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line is longer than %d bytes", o.MaxLineBytes)}
 		}
-		rows = append(rows, row{key, value, number})
-		return nil
-	})
-	return rows, err
+		if hasNUL && strings.IndexByte(line, 0) >= 0 {
+			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line))}
+		}
+		start := 0
+		for start < len(line) && isBlankByte(line[start]) {
+			start++
+		}
+		if start < len(line) && line[start] != '#' {
+			if len(r.starts) == o.MaxRows {
+				return nil, &Error{Set: path, Err: fmt.Errorf("more than %d rows", o.MaxRows)}
+			}
+			r.starts, r.lines = append(r.starts, uint32(at+start)), append(r.lines, number)
+			if o.OnRow != nil {
+				p, _ := r.Row(len(r.starts) - 1)
+				o.OnRow(path, int(number), p)
+			}
+		}
+		at += end + 1
+	}
+	return r, nil
 }
 
 // fold returns s with ASCII capitals made small, s itself if it has none.
@@ -124,16 +207,4 @@ func fold(s string) string {
 		}
 	}
 	return s
-}
-
-func walkRows(ctx context.Context, rows []row, f func(Entry) error) error {
-	for i, r := range rows {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := f(r.entry(-1)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -9,95 +9,101 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"dojang/internal/dataset"
 	"dojang/internal/problem"
 )
 
 // Lint checks every row of the KeyTable and loads its key. A table that is not
-// held in memory is not walked. When ctx ends, the rows left are not checked
-// and a warning says how many.
+// held in memory is not read. When ctx ends, the keys left are not loaded and a
+// warning says how many; the rows are checked all the same.
 func (s *Store) Lint(ctx context.Context) problem.List {
-	const option = "KeyTable"
+	const option, block = "KeyTable", 64
 	local, ok := s.table.(dataset.Local)
 	if !ok {
 		return nil
 	}
 	list := dataset.Lint{Option: option}.Table(ctx, s.table, 3)
-	var entries []dataset.Entry
-	_ = local.Walk(context.Background(), func(e dataset.Entry) error {
-		if len(e.Values) >= 3 {
-			entries = append(entries, e)
+	var next, unloaded atomic.Int64
+	var mu sync.Mutex
+	check := func(i int) {
+		e, line := local.Row(i)
+		row, p := lintRow(e, line)
+		switch {
+		case p != nil || row.Key == "":
+		case ctx.Err() != nil:
+			unloaded.Add(1)
+		default:
+			p = s.lintKey(e, line, row)
 		}
-		return nil
-	})
-	results := make([]*problem.Problem, len(entries))
-	var next sync.Mutex
-	taken, unchecked := 0, 0
+		if p != nil {
+			p.File, p.Option = local.Source(), option
+			mu.Lock()
+			list = append(list, *p)
+			mu.Unlock()
+		}
+	}
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for {
-				next.Lock()
-				i := taken
-				taken++
-				next.Unlock()
-				if i >= len(entries) {
+				from := int(next.Add(block)) - block
+				if from >= local.Len() {
 					return
 				}
-				if ctx.Err() != nil {
-					next.Lock()
-					unchecked++
-					next.Unlock()
-					continue
+				for i := from; i < min(from+block, local.Len()); i++ {
+					check(i)
 				}
-				results[i] = s.lintRow(entries[i])
 			}
 		})
 	}
 	workers.Wait()
-	for _, p := range results {
-		if p != nil {
-			p.File, p.Option = local.Source(), option
-			list = append(list, *p)
-		}
-	}
-	if unchecked > 0 {
-		list.Addf(problem.Warning, local.Source(), 0, option, "dojang config check takes the time it needs", "%d keys were not checked: there was no time left", unchecked)
+	if n := unloaded.Load(); n > 0 {
+		list.Addf(problem.Warning, local.Source(), 0, option, "dojang config check takes the time it needs", "%d keys were not checked: there was no time left", n)
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
 	return list
 }
 
-// lintRow returns what is wrong with a row and its key, nil when nothing is.
-func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
-	row, err := ParseRow(e.Values)
+// lintRow returns a row and what is wrong with it, nil when nothing is. The row has
+// no key where that is told otherwise or depends on the sender.
+func lintRow(e dataset.Pair, line int) (Row, *problem.Problem) {
+	if strings.Count(e.Value, ":") < 2 {
+		return Row{}, nil // told as too few fields
+	}
+	row, err := ParseRow([]string{e.Value})
 	if err != nil {
 		hint := "write domain:selector:/path/of/the/key behind the name"
 		var wrong *rowError
 		if errors.As(err, &wrong) {
 			hint = wrong.hint
 		}
-		return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: problem.Quote(e.Key) + ": " + err.Error(), Hint: hint}
+		return Row{}, &problem.Problem{Line: line, Severity: problem.Error, Text: problem.Quote(e.Key) + ": " + err.Error(), Hint: hint}
 	}
 	if strings.Contains(row.Key, "%") {
-		return nil // which file depends on the sender
+		return Row{}, nil // which file depends on the sender
 	}
+	return row, nil
+}
+
+// lintKey returns what is wrong with a row's key, nil when nothing is.
+func (s *Store) lintKey(e dataset.Pair, line int, row Row) *problem.Problem {
 	if p := lintPath(row.Key, s.o.Locate(row.Key).Path); p != nil {
-		p.Line = e.Line
+		p.Line = line
 		return p
 	}
-	_, _, err = s.read(e.Key, row)
+	_, _, err := s.read(e.Key, row)
 	if err == nil {
-		if p := s.lintUnsafe(e, row); p != nil {
+		if p := s.lintUnsafe(e.Key, line, row); p != nil {
 			return p
 		}
-		if p := s.lintReach(e, row); p != nil {
+		if p := s.lintReach(e.Key, line, row); p != nil {
 			return p
 		}
-		return lintDot(e, row)
+		return lintDot(e, line, row)
 	}
-	p := &problem.Problem{Line: e.Line, Severity: problem.Error, Text: err.Error()}
+	p := &problem.Problem{Line: line, Severity: problem.Error, Text: err.Error()}
 	var failure *Error
 	if errors.As(err, &failure) {
 		p.Hint = failure.Hint
@@ -109,12 +115,12 @@ func (s *Store) lintRow(e dataset.Entry) *problem.Problem {
 }
 
 // lintDot tells of a domain that is written as in a zone file.
-func lintDot(e dataset.Entry, row Row) *problem.Problem {
-	domain, _, _ := strings.Cut(e.Values[0], ":")
+func lintDot(e dataset.Pair, line int, row Row) *problem.Problem {
+	domain, _, _ := strings.Cut(e.Value, ":")
 	if _, found := withoutDot(strings.TrimSpace(domain)); !found {
 		return nil
 	}
-	return &problem.Problem{Line: e.Line, Severity: problem.Warning, Text: problem.Quote(e.Key) + ": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
+	return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) + ": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
 		Hint: "write " + row.Domain}
 }
 
@@ -132,7 +138,7 @@ func lintPath(key, path string) *problem.Problem {
 }
 
 // lintUnsafe tells of a key that is used although it is not secure.
-func (s *Store) lintUnsafe(e dataset.Entry, row Row) *problem.Problem {
+func (s *Store) lintUnsafe(name string, line int, row Row) *problem.Problem {
 	at := s.o.Locate(row.Key)
 	path := at.Path
 	if path == "" || at.Credential || s.o.RequireSafeKeys || s.o.ReadFile != nil {
@@ -142,12 +148,12 @@ func (s *Store) lintUnsafe(e dataset.Entry, row Row) *problem.Problem {
 	if err != nil || unsafe == nil {
 		return nil
 	}
-	return &problem.Problem{Line: e.Line, Severity: problem.Warning, Text: e.Key + ": key data is not secure: " + unsafe.Words, Hint: unsafe.Remedy}
+	return &problem.Problem{Line: line, Severity: problem.Warning, Text: name + ": key data is not secure: " + unsafe.Words, Hint: unsafe.Remedy}
 }
 
 // lintReach tells of a key that can be read now, as root, and that the filter
 // will not be able to read as the user it becomes.
-func (s *Store) lintReach(e dataset.Entry, row Row) *problem.Problem {
+func (s *Store) lintReach(name string, line int, row Row) *problem.Problem {
 	at := s.o.Locate(row.Key)
 	path := at.Path
 	if path == "" || at.Credential || s.o.UID == os.Geteuid() || s.o.ReadFile != nil {
@@ -157,5 +163,5 @@ func (s *Store) lintReach(e dataset.Entry, row Row) *problem.Problem {
 	if hint == "" {
 		return nil
 	}
-	return &problem.Problem{Line: e.Line, Severity: problem.Error, Text: cantLoad(e.Key, path, "Permission denied", nil).Text + " (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
+	return &problem.Problem{Line: line, Severity: problem.Error, Text: cantLoad(name, path, "Permission denied", nil).Text + " (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
 }

@@ -23,8 +23,9 @@ type Row struct {
 // ParseRow reads a KeyTable row's values. The fourth column names an algorithm;
 // another text there belongs to a path with a colon in it.
 func ParseRow(values []string) (Row, error) {
+	var space [columns]string
 	if len(values) == 1 {
-		values = strings.SplitN(values[0], ":", columns)
+		values = cutColumns(space[:0], values[0])
 	}
 	if len(values) < 3 {
 		return Row{}, fmt.Errorf("row has %d of the fields domain:selector:key", len(values))
@@ -51,6 +52,20 @@ func ParseRow(values []string) (Row, error) {
 	}
 	r.Domain, _ = withoutDot(r.Domain)
 	return r, r.check()
+}
+
+// cutColumns cuts a row at its first colons, without making anything: a table has
+// many.
+func cutColumns(to []string, value string) []string {
+	for len(to) < columns-1 {
+		column, rest, more := strings.Cut(value, ":")
+		to = append(to, column)
+		if !more {
+			return to
+		}
+		value = rest
+	}
+	return append(to, value)
 }
 
 // withoutDot takes the dot off that ends an absolute name in a zone file, and
