@@ -76,30 +76,30 @@ func TestSwapOverRandomTables(t *testing.T) {
 		}
 		text := pick("", "\ufeff") + strings.Join(lines, pick("\n", "\r\n")) + pick("", "\n")
 		table := TextTable{Path: "t"}
-		before, err := parseRows("t", text, Options{}.withDefaults())
+		before, err := pairsIn(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		old := strings.Split(before[target].value, ":")
+		old := strings.Split(before[target].Value, ":")
 		for k := range old {
 			old[k] = strings.TrimFunc(old[k], isBlank)
 		}
 		with := append([]string(nil), old...)
 		with[1], with[2] = "20261129", "/k/new"
-		got, err := table.swap(text, []Change{{before[target].key, old, with}})
+		got, err := table.swap(text, []Change{{before[target].Key, old, with}})
 		if err != nil {
 			t.Fatalf("seed %d, table %d: %v\n%q", seed, i, err, text)
 		}
-		after, err := parseRows("t", got, Options{}.withDefaults())
+		after, err := pairsIn(got)
 		if err != nil || len(after) != len(before) {
 			t.Fatalf("seed %d, table %d: %v", seed, i, err)
 		}
 		for j := range before {
-			want := before[j].value
+			want := before[j].Value
 			if j == target {
 				want = strings.Join(with, ":")
 			}
-			value := after[j].value
+			value := after[j].Value
 			if j == target {
 				fields := strings.Split(value, ":")
 				for k := range fields {
@@ -107,13 +107,26 @@ func TestSwapOverRandomTables(t *testing.T) {
 				}
 				value = strings.Join(fields, ":")
 			}
-			if after[j].key != before[j].key || value != want {
+			if after[j].Key != before[j].Key || value != want {
 				t.Fatalf("seed %d, table %d, row %d: %q, want %q\n%q", seed, i, j, after[j], want, got)
 			}
 		}
-		back, err := table.swap(got, []Change{{before[target].key, with, old}})
+		back, err := table.swap(got, []Change{{before[target].Key, with, old}})
 		if err != nil || back != text {
 			t.Fatalf("seed %d, table %d: back is\n%q, was\n%q (%v)", seed, i, back, text, err)
 		}
 	}
+}
+
+// pairsIn are the rows of a text.
+func pairsIn(text string) (pairs []Pair, err error) {
+	r, err := parseRows("t", text, Options{}.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Len() {
+		p, _ := r.Row(i)
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
 }
