@@ -5,24 +5,19 @@ package dmarc
 import (
 	"fmt"
 	"net/smtp"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"dojang/dkim"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/dmarctest"
 	"dojang/internal/testutil/dnstest"
 	"dojang/internal/testutil/filtertest"
-	"dojang/internal/testutil/proctest"
-	"dojang/internal/testutil/smtptest"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-const host = "mx.dojang.example"
+const host = dmarctest.Host
 
 // from is a message by an author at a domain.
 func from(domain string, more ...string) string {
@@ -39,18 +34,13 @@ func signed(t *testing.T, domain, message string) string {
 // TestVerdicts: aligned signatures pass, and nothing else does, whatever forged
 // results a message brings.
 func TestVerdicts(t *testing.T) {
-	testutil.NeedRoot(t)
-	testutil.Need(t, "opendmarc", "postfix", "unshare")
 	server := dnstest.OnPort53(t)
 	server.AddTXT("_dmarc.bank.example", "v=DMARC1; p=reject")
 	server.AddTXT("_dmarc.strict.example", "v=DMARC1; p=reject; adkim=s")
 	for _, domain := range []string{"bank.example", "mail.bank.example", "third.example", "strict.example"} {
 		server.AddTXT("sel._domainkey."+domain, testutil.KeyRecord(testutil.RSAKey()))
 	}
-	dir := testutil.SecureDir(t)
-	milters := "unix:" + startOurs(t, dir, server.Addr) + ", unix:" + startOpenDMARC(t, dir, server.Addr)
-	far, mta := smtptest.NewSink(t), proctest.FreeAddress(t)
-	smtptest.StartPostfix(t, filepath.Join(dir, "postfix"), far, mainCF+milters+"\n", mta)
+	far, mta := dmarctest.Start(t, server.Addr, "")
 
 	bank := from("bank.example")
 	forged := func(values ...string) string {
@@ -93,37 +83,11 @@ func TestVerdicts(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		got := string(far.Await(t, rcpt))
-		if word := result(got, "dkim"); word != c.dkim {
+		if word := dmarctest.Result(got, "dkim"); word != c.dkim {
 			t.Errorf("%s: dkim=%s, want %s\n%s", c.name, word, c.dkim, got)
 		}
-		if word := result(got, "dmarc"); word != c.dmarc {
+		if word := dmarctest.Result(got, "dmarc"); word != c.dmarc {
 			t.Errorf("%s: OpenDMARC says %s, want %s\n%s", c.name, word, c.dmarc, got)
 		}
 	}
 }
-
-// result is the first result of a method in the fields under our host's name.
-func result(message, method string) string {
-	head, _, _ := strings.Cut(message, "\r\n\r\n")
-	head = regexp.MustCompile(`\r\n[ \t]+`).ReplaceAllString(head, " ")
-	for _, line := range strings.Split(head, "\r\n") {
-		if value, ok := strings.CutPrefix(line, "Authentication-Results: "+host+";"); ok {
-			if m := regexp.MustCompile(`(?:^|[; ])` + method + `=(\w+)`).FindStringSubmatch(value); m != nil {
-				return m[1]
-			}
-		}
-	}
-	return "absent"
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const patience = 20 * time.Second
