@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"dojang/internal/config"
+	"dojang/internal/message"
+	"dojang/internal/policy"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
@@ -21,6 +23,26 @@ func Lookups(ctx context.Context, c *config.Config, parts Parts) (r resolver.Res
 		return nil, func() {}, b.problems
 	}
 	return r, b.close, b.problems
+}
+
+// Verifying returns what signatures are verified by under a configuration, for whoever
+// asks for no more of it: look-ups and rules, and none of what signing needs. It is nil
+// when a problem is an error. done closes what it reads.
+func Verifying(ctx context.Context, c *config.Config, parts Parts) (s *message.Snapshot, done func(), problems problem.List) {
+	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
+	s = &message.Snapshot{
+		Rules:             &policy.Rules{Verdicts: b.verdicts()},
+		Resolver:          b.resolver(),
+		Log:               parts.Log,
+		MessageTimeBudget: c.MessageTimeBudget.Value,
+		FixCRLF:           c.FixCRLF.Value,
+		FastRSA:           parts.FastRSA,
+	}
+	if b.problems.HasErrors() {
+		b.close()
+		return nil, func() {}, b.problems
+	}
+	return s, b.close, b.problems
 }
 
 // Resolvers keeps the resolver of one snapshot for the next: a reload that does

@@ -212,14 +212,14 @@ func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *co
 		r.Add("message", doctor.Skipped, "dojang doctor --author joe@example.com", "no author is known whose mail is signed")
 		return
 	}
-	verify, done, err := toolVerifier(ctx, c)
+	v, done, err := toolVerifier(ctx, c)
 	if err != nil {
 		r.Add("message", doctor.Skipped, "", "%s", err)
 		return
 	}
 	defer done()
 	r.Message(ctx, socket, author, func(ctx context.Context, fields *header.List, body []byte) []dkim.Result {
-		return verify(ctx, dkim.VerifyOptions{Now: time.Now()}, fields, body)
+		return v.verify(ctx, dkim.VerifyOptions{Now: time.Now()}, fields, body) // as others would
 	})
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/build"
+	"dojang/internal/config"
 	"dojang/internal/explain"
 	"dojang/internal/filter"
 	"dojang/internal/message"
@@ -136,10 +136,10 @@ func (o explainOptions) envelope() (message.Envelope, error) {
 // explainWorld is the configuration that messages are explained under. Without
 // one that can be used, signatures are still looked at.
 type explainWorld struct {
-	snapshot *filter.Snapshot // nil when the configuration cannot be used
+	filter   *filter.Snapshot // nil when the configuration cannot be used
 	problems []string
-	verify   verifier
-	done     func()
+	verifier
+	done func()
 }
 
 func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
@@ -155,10 +155,12 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 		w.problems = append(w.problems, p.String())
 	}
 	if built != nil {
-		w.snapshot, w.verify, w.done = built.Snapshot, verifierBy(&built.Snapshot.Snapshot), built.Snapshot.Discard
+		w.filter, w.verifier, w.done = built.Snapshot, verifier{&built.Snapshot.Snapshot}, built.Snapshot.Discard
 		return w, nil
 	}
-	w.verify, w.done, err = toolVerifier(ctx, cfg)
+	if w.verifier, w.done, err = toolVerifier(ctx, cfg); err != nil {
+		w.verifier, w.done, err = toolVerifier(ctx, config.New()) // what is wrong stands among the problems
+	}
 	return w, err
 }
 
@@ -166,11 +168,11 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 // to be seen of every signature, whatever the filter leaves out.
 func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *header.List, body []byte, now time.Time) messageStory {
 	story := messageStory{Decision: "unknown", Why: []string{}, Problems: w.problems}
-	results := w.verify(ctx, dkim.VerifyOptions{Now: now}, fields, body)
-	if w.snapshot != nil {
+	results := w.byRules(ctx, now, fields, body)
+	if w.filter != nil {
 		services := message.NewServices(nil, func() time.Time { return now })
-		run := services.Whole(ctx, &w.snapshot.Snapshot, message.Effects{}, e, fields, body)
-		story.decide(w.snapshot.Rules, run)
+		run := services.Whole(ctx, &w.filter.Snapshot, message.Effects{}, e, fields, body)
+		story.decide(w.filter.Rules, run)
 		for _, judged := range run.Verdict.Results {
 			for i := range results {
 				if results[i].FieldIndex == judged.FieldIndex {

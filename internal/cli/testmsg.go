@@ -68,12 +68,12 @@ func classicTestmsg(ctx context.Context, s Streams, args []string) int {
 		return exConfig
 	}
 	if given == 0 {
-		verify, done, err := toolVerifier(ctx, config.New())
+		v, done, err := toolVerifier(ctx, config.New())
 		if err != nil {
 			return tell(program, s.Err, exitf(exOSErr, "%w", err))
 		}
 		defer done()
-		return tell(program, s.Err, classicVerify(ctx, s.In, verify, o.now))
+		return tell(program, s.Err, classicVerify(ctx, s.In, v, o.now))
 	}
 	return tell(program, s.Err, o.classicSign(s))
 }
@@ -155,7 +155,7 @@ func (o *testmsgOptions) sign(key crypto.Signer, fields *header.List, body []byt
 }
 
 // classicVerify verifies the message and is silent when a signature passes.
-func classicVerify(ctx context.Context, in io.Reader, verify verifier, now time.Time) error {
+func classicVerify(ctx context.Context, in io.Reader, v verifier, now time.Time) error {
 	message, err := readMessage(in)
 	if err != nil {
 		return exitf(exIOErr, "read(): %w", err)
@@ -164,7 +164,7 @@ func classicVerify(ctx context.Context, in io.Reader, verify verifier, now time.
 	if err != nil || !wellFormed(fields) {
 		return exitf(exSoftware, "dkim_chunk(): Syntax error")
 	}
-	results := verify(ctx, dkim.VerifyOptions{Now: now}, fields, withCRLF(body))
+	results := v.byRules(ctx, now, fields, withCRLF(body))
 	i := new(policy.Plan).Deciding(results)
 	if i < 0 {
 		return exitf(exSoftware, "dkim_chunk(): No signature")
@@ -177,23 +177,26 @@ func classicVerify(ctx context.Context, in io.Reader, verify verifier, now time.
 	return exitf(exSoftware, "%s(): %s", where, what)
 }
 
-// verifier verifies a message that is there whole, by the way that the filter's go.
-type verifier func(ctx context.Context, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result
+// verifier verifies messages that are there whole, by the way that the filter's go.
+type verifier struct{ snapshot *message.Snapshot }
 
-func verifierBy(s *message.Snapshot) verifier {
-	return func(ctx context.Context, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
-		return message.NewServices(nil, func() time.Time { return o.Now }).Verify(ctx, s, o, fields, body)
-	}
+// verify judges signatures by o.
+func (v verifier) verify(ctx context.Context, o dkim.VerifyOptions, fields *header.List, body []byte) []dkim.Result {
+	return message.NewServices(nil, func() time.Time { return o.Now }).Verify(ctx, v.snapshot, o, fields, body)
 }
 
-// toolVerifier verifies by what a configuration says of look-ups, and nothing else of it.
-func toolVerifier(ctx context.Context, cfg *config.Config) (verify verifier, done func(), err error) {
-	parts := toolParts()
-	lookups, done, problems := build.Lookups(ctx, cfg, parts)
-	if lookups == nil {
-		return nil, nil, configError(problems)
+// byRules judges signatures by the rules of the configuration.
+func (v verifier) byRules(ctx context.Context, now time.Time, fields *header.List, body []byte) []dkim.Result {
+	return v.verify(ctx, v.snapshot.Rules.Verdicts.VerifyOptions(new(policy.Plan), now), fields, body)
+}
+
+// toolVerifier verifies by a configuration, of which no table or key is read.
+func toolVerifier(ctx context.Context, cfg *config.Config) (v verifier, done func(), err error) {
+	snapshot, done, problems := build.Verifying(ctx, cfg, toolParts())
+	if snapshot == nil {
+		return verifier{}, nil, configError(problems)
 	}
-	return verifierBy(&message.Snapshot{Resolver: lookups, Log: parts.Log}), done, nil
+	return verifier{snapshot}, done, nil
 }
 
 // libraryStatus is the call of OpenDKIM's library that fails for a reason, and

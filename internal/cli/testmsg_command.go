@@ -118,7 +118,7 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 	if err != nil {
 		return err
 	}
-	verify, done, err := toolVerifier(ctx, cfg)
+	v, done, err := toolVerifier(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 			return err
 		}
 		m := verifiedMessage{File: file, Signatures: []verifiedSignature{}}
-		results := verify(ctx, dkim.VerifyOptions{Now: now}, fields, body)
+		results := v.byRules(ctx, now, fields, body)
 		for i := range results {
 			m.Signatures = append(m.Signatures, verifiedOf(&results[i]))
 			m.Passed = m.Passed || results[i].Status == dkim.StatusPass

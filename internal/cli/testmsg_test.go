@@ -27,7 +27,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	if problems := cfg.Set("TestPublicKeys", keys, config.CommandLine); problems != nil {
 		t.Fatal(problems)
 	}
-	verify, done, err := toolVerifier(t.Context(), cfg)
+	v, done, err := toolVerifier(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := classicVerify(t.Context(), strings.NewReader(tt.message), verify, time.Unix(1700000100, 0))
+			err := classicVerify(t.Context(), strings.NewReader(tt.message), v, time.Unix(1700000100, 0))
 			got := ""
 			if err != nil {
 				got = err.Error()
