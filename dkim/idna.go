@@ -24,6 +24,14 @@ func ToASCII(domain string) (name string, ok bool) {
 	case isASCII(domain):
 		return strings.ToLower(domain), true
 	}
+	if len(domain) > maxDomainBytes {
+		// Seldom, and for the most part of no name: one label shows that soonest.
+		for label := range strings.SplitSeq(domain, ".") {
+			if a, err := idna.Lookup.ToASCII(label); err != nil || !fitsDomain(a) {
+				return "", false
+			}
+		}
+	}
 	name, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !fitsDomain(name) {
 		return "", false

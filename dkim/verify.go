@@ -34,7 +34,8 @@ type VerifyOptions struct {
 	AllowSHA1 bool
 	// MaximumSignatures is how many signatures are verified, top down; 0 is
 	// three. Those of domains that TrustFirst knows come first and are
-	// verified even beyond it, though no more than 32.
+	// verified even beyond it, though no more than 32. More than 128 are not
+	// read.
 	MaximumSignatures int
 	TrustFirst        func(domain string) bool
 	// MinimumBody is how much of the body l= must cover.
@@ -157,16 +158,20 @@ type candidate struct {
 	answer *KeyAnswer
 }
 
-// NewVerifier reads every signature among fields, top down, and asks bodies
+// maxRead is how many signatures are read of a message at all.
+const maxRead = 128
+
+// NewVerifier reads the signatures among fields, top down, and asks bodies
 // for the hashes they need. Of signatures beyond MaximumSignatures it reads
-// the tags alone: their number is the sender's choice. Fields must not change until Finish has returned.
+// the tags alone, and those beyond 128 it does not see: their number is the
+// sender's choice. Fields must not change until Finish has returned.
 func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Verifier {
 	o.complete()
 	v := &Verifier{o: o, fields: fields, bodies: bodies}
 	if o.MinimumBody != (BodyMinimum{}) {
 		bodies.NeedTotal = true
 	}
-	for i := 0; i < fields.Len(); i++ {
+	for i := 0; i < fields.Len() && len(v.sigs) < maxRead; i++ {
 		f := fields.At(i)
 		if !f.Is(o.FieldName) {
 			continue

@@ -38,7 +38,15 @@ func (f Field) ValueOffset() int { return min(f.colon+1, len(f.Raw)) }
 
 // Is tells whether the field has that name, in any case of ASCII letters.
 func (f Field) Is(name string) bool {
-	return equalFold(f.Name(), name)
+	if f.colon < len(name) || !equalFold(f.Raw[:len(name)], name) {
+		return false
+	}
+	for _, c := range f.Raw[len(name):f.colon] {
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
 }
 
 func equalFold[A, B []byte | string](a A, b B) bool {

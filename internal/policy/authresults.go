@@ -91,14 +91,14 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 		m.Comment = badFormat
 		return m
 	}
-	property("d", writtenName(s.Domain))
+	property("d", j.writtenName(s.Domain))
 	if s.Identity != "@" {
 		property("i", s.Identity)
 	}
 	if s.Algorithm != 0 {
 		property("a", s.Algorithm.String())
 	}
-	property("s", s.Selector)
+	property("s", j.writtenName(s.Selector))
 	if !a.NoHeaderB {
 		property("b", strings.TrimRight(shortB, "="))
 	}
@@ -106,14 +106,17 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 }
 
 // writtenName is a domain as it stands in a result: as the message has it, but in ASCII
-// when that is longer than other filters read.
-func writtenName(domain string) string {
+// when that is longer than other filters read. It is "" when that is no name, or of a
+// signature that was not looked at.
+func (j *Judged) writtenName(domain string) string {
 	const maxBytes = 253
-	if len(domain) > maxBytes {
-		if a, ok := dkim.ToASCII(domain); ok {
-			return a
-		}
+	if len(domain) <= maxBytes {
+		return domain
 	}
+	if j.Reason == dkim.ReasonTooManySignatures {
+		return ""
+	}
+	domain, _ = dkim.ToASCII(domain)
 	return domain
 }
 

@@ -83,10 +83,11 @@ func classicText(reason dkim.Reason) string {
 	return reason.String()
 }
 
-// tellSignatures notes what was found before it is judged.
-func (r *Rules) tellSignatures(o *Outcome, judged []Judged) {
+// tellSignatures notes what was found before it is judged; unseen is how many more
+// signatures the message has.
+func (r *Rules) tellSignatures(o *Outcome, judged []Judged, unseen int) {
 	short := shortB(judged)
-	ignored, more := 0, 0
+	ignored, more := unseen, 0
 	var domains, results []string
 	for i := range judged {
 		j := &judged[i]

@@ -257,7 +257,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		r.unsigned(o, f, p.Scripted.Ends())
 		return
 	}
-	r.tellSignatures(o, judged)
+	r.tellSignatures(o, judged, max(0, p.Header(f.Fields).Count(dkim.FieldName)-len(judged)))
 	if r.Reports.AddCanonicalizedData {
 		r.addCanonicalized(o, f, v, judged)
 	}

@@ -11,8 +11,9 @@ import (
 // Bounds of what is judged of the fields that name authors. Mail of people has one
 // author and a few hundred octets.
 const (
-	maxShownBytes = 16 << 10
-	maxShown      = 100
+	maxShownBytes  = 16 << 10
+	maxShownFields = 16
+	maxShown       = 100
 )
 
 // shown are all mailboxes as whose mail a message may be seen: the author's, those
@@ -25,7 +26,7 @@ const (
 // the author was found.
 func (r *Rules) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
-	bytes := 0
+	bytes, count := 0, 0
 	for i := range f.Fields.Len() {
 		field := f.Fields.At(i)
 		author, identity := p.Author.Field != "" && field.Is(p.Author.Field), r.Signing.IdentityHeader != "" && field.Is(r.Signing.IdentityHeader)
@@ -38,7 +39,8 @@ func (r *Rules) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 			e := event.UnparsableSender(name, string(value))
 			return nil, &e
 		}
-		if bytes += len(value); bytes > maxShownBytes {
+		count++
+		if bytes += len(value); bytes > maxShownBytes || count > maxShownFields {
 			return unknown()
 		}
 		strict, err := header.Addresses(value)

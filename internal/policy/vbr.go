@@ -100,7 +100,8 @@ func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
 	} else {
 		// Each is compared with each of ours, so not all that stand there are.
 		for _, name := range firstOf(string(tags.Value("mv")), maxNamedCertifiers) {
-			if slices.ContainsFunc(trusted, func(t string) bool { return sameDomain(t, name) }) {
+			host, ok := dkim.ToASCII(name)
+			if ok && slices.ContainsFunc(trusted, func(t string) bool { return sameDomain(t, host) }) {
 				info.certifiers = append(info.certifiers, name)
 			}
 		}

@@ -1,0 +1,211 @@
+package cost
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/build"
+	"dojang/internal/config"
+	"dojang/internal/message"
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/filtertest"
+)
+
+// configurations are ways in which options make the same mail work.
+var configurations = []struct{ name, text string }{
+	{"verifying", "Mode v\nTestPublicKeys DIR/keys\n"},
+	{"signing by file", "Mode sv\nSigningTable file:DIR/signing\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\n"},
+	{"signing by patterns", "Mode sv\nSigningTable refile:DIR/patterns\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\nMultipleSignatures yes\n"},
+	{"signing by domain", "Mode sv\nDomain csl:example.com\nSubDomains yes\nSelector sel\nKeyFile DIR/k.pem\nTestPublicKeys DIR/keys\n"},
+	{"everything", `Mode sv
+SigningTable file:DIR/signing
+KeyTable file:DIR/keytable
+TestPublicKeys DIR/keys
+LogWhy yes
+LogResults yes
+SyslogSuccess yes
+SenderHeaders List-Post,Sender,From
+IdentityHeader X-Identity
+RequireSenderMatch yes
+ResignMailTo csl:rcpt@example.net=k1
+ResignAll yes
+TrustSignaturesFrom csl:trusted.example
+MaximumSignaturesToVerify 20
+Diagnostics yes
+AddCanonicalizedData yes
+AlwaysAddARHeader yes
+VBR-TrustedCertifiers csl:c1.example,c2.example,c3.example
+ATPSDomains csl:example.com
+ConditionalSignatures csl:example.net
+OversignHeaders From,To,Subject,Date
+MustBeSigned From,To,Subject
+WeakSyntaxChecks yes
+ReplaceRules DIR/rules
+`},
+}
+
+// place is a filter's judgement of messages, without a socket.
+type place struct {
+	services *message.Services
+	snapshot *message.Snapshot
+}
+
+func newPlace(t *testing.T, configuration string) *place {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"k.pem": testutil.KeyPEM(testutil.RSAKey()), "keys": "sel._domainkey.example.com " + testutil.KeyRecord(testutil.RSAKey()) + "\n",
+		"signing": "example.com k1\n.example.com k1\n", "patterns": "*@example.com k1\n*@*.example.com k1\n*a*@*.b*.c k1\n", "keytable": "k1 example.com:sel:DIR/k.pem\n",
+		"rules": "inner\\.example\\.com\texample.com\n", "conf": configuration,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := config.Load(filepath.Join(dir, "conf"))
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	built, problems := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if built == nil {
+		t.Fatal(problems)
+	}
+	s := &built.Snapshot.Snapshot
+	s.MaximumHeaderBytes = 0 // sizes are ours to choose
+	return &place{message.NewServices(nil, nil), s}
+}
+
+// run takes a message its way, from outside or from a client that has logged in.
+func (p *place) run(t *testing.T, fields *header.List, body []byte, inside bool) {
+	e := message.Envelope{Sender: "joe@example.com", Recipients: []string{"rcpt@example.net"}, Origin: message.Origin{
+		ClientName: "mail.example.net", ClientAddr: netip.MustParseAddr("192.0.2.1"),
+		Macro: func(name string) string {
+			switch {
+			case name == "i":
+				return "JOB"
+			case name == "auth_type" && inside:
+				return "PLAIN"
+			case name == "auth_authen" && inside:
+				return "joe@example.com"
+			}
+			return ""
+		}}}
+	p.services.Whole(t.Context(), p.snapshot, message.Effects{}, e, fields, body)
+}
+
+const (
+	honestHeader = "From: joe@example.com\r\nTo: ann@example.org\r\nSubject: hello\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n"
+	honestBody   = "Dear Ann,\r\n\r\nall is well.\r\n"
+)
+
+// signed is the honest message with a signature, which is looked at first.
+func signed(t *testing.T) string {
+	t.Helper()
+	text := honestHeader + "\r\n" + honestBody
+	return filtertest.Signature(t, text, dkim.SignOptions{Domain: "example.com", Selector: "sel", Key: testutil.RSAKey(), Time: time.Now().Add(-time.Minute)}) + text
+}
+
+// standardBytes is the size of header at which a stranger's message is measured: what
+// MaximumHeaders lets pass.
+const standardBytes = 60 << 10
+
+// TestHeaderCost grows each hostile header, in each configuration, from outside and
+// from inside.
+func TestHeaderCost(t *testing.T) {
+	base := signed(t)
+	for _, c := range configurations {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlace(t, c.text)
+			for _, s := range shapes {
+				for _, inside := range []bool{false, true} {
+					if !testutil.Long() && inside == (c.name == "verifying") {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s, inside %v", s.name, inside), func(t *testing.T) {
+						cost := func(n int) spent { return p.costOf(t, s.make(n)+base, inside) }
+						once, twice := cost(standardBytes/2), cost(standardBytes)
+						checkGrowth(t, once, twice)
+						if twice.bytes > mostBytes {
+							t.Errorf("%d bytes of memory", twice.bytes)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+func (p *place) costOf(t *testing.T, text string, inside bool) spent {
+	t.Helper()
+	head, body, _ := strings.Cut(text, "\r\n\r\n")
+	fields := new(header.List) // of any names, as the milter protocol has them
+	for head != "" {
+		end := strings.Index(head, "\r\n")
+		for end >= 0 && end+2 < len(head) && (head[end+2] == ' ' || head[end+2] == '\t') {
+			next := strings.Index(head[end+2:], "\r\n")
+			if next < 0 {
+				end = -1
+				break
+			}
+			end += 2 + next
+		}
+		if end < 0 {
+			end = len(head)
+		}
+		fields.AddRaw([]byte(head[:end]))
+		head = strings.TrimPrefix(head[end:], "\r\n")
+	}
+	return measure(func() { p.run(t, fields, []byte(body), inside) })
+}
+
+// TestAgainstHonest holds the CPU time of each hostile message against that of an honest
+// one of its size with as many signatures.
+func TestAgainstHonest(t *testing.T) {
+	if !testutil.Long() {
+		t.Skip("SCALE=long measures CPU times")
+	}
+	const most = 4
+	base := signed(t)
+	filler := many(func(i int) string {
+		return fmt.Sprintf("X-Filler-%d: some words that an honest program has to say\r\n", i)
+	})
+	for _, c := range configurations {
+		p := newPlace(t, c.text)
+		for _, s := range shapes {
+			hostile := s.make(standardBytes)
+			own := ""
+			for range min(strings.Count("\r\n"+hostile, "\r\nDKIM-Signature:"), 100) {
+				own += base[:len(base)-len(honestHeader+"\r\n"+honestBody)]
+			}
+			honest := p.costOf(t, filler(max(0, len(hostile)-len(own)))+own+base, false)
+			got := p.costOf(t, hostile+base, false)
+			ratio := float64(got.cpu) / float64(honest.cpu)
+			t.Logf("%-20s %-36s %8v %5.1f", c.name, s.name, got.cpu, ratio)
+			if ratio > most && got.cpu > 2*time.Millisecond {
+				t.Errorf("%s, %s: %v, honest %v", c.name, s.name, got.cpu, honest.cpu)
+			}
+		}
+	}
+}
+
+func TestBodyCost(t *testing.T) {
+	base := signed(t)
+	for _, c := range configurations {
+		p := newPlace(t, c.text)
+		for _, s := range bodies {
+			t.Run(c.name+", "+s.name, func(t *testing.T) {
+				cost := func(n int) spent { return p.costOf(t, base+s.make(n), true) }
+				checkGrowth(t, cost(100<<10), cost(200<<10))
+			})
+		}
+	}
+}
