@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/message"
 	"dojang/internal/policy"
+	"dojang/internal/privilege"
 	"dojang/internal/report"
 	"dojang/internal/resolver"
 )
@@ -84,6 +86,11 @@ func (b *builder) delivery(o *report.Options) {
 		return
 	}
 	o.MTACommand = b.config.MTACommand.Value
+	if privilege.NoNew() && filepath.Base(o.MTACommand) == "sendmail" {
+		// Postfix's and Sendmail's live by their set-group-ID, Exim's by its
+		// set-user-ID. One that needs neither has no server beside it, and is run.
+		o.SMTPServer = "localhost:25"
+	}
 	if info, err := os.Stat(o.MTACommand); err != nil || info.Mode()&0o111 == 0 {
 		b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost", "%s: not a program; reports will not be sent", o.MTACommand)
 	}

@@ -10,7 +10,7 @@ func reportOptions() []Option {
 		{Name: "ReportBccAddress", Type: String,
 			Doc: "Addresses that get a copy of each report, separated by commas."},
 		{Name: "MTACommand", Type: Path, Default: "/usr/sbin/sendmail",
-			Doc: "The program that sends reports. It is called with -t and -f, gets the message on its standard input, and exits with other than 0 on failure."},
+			Doc: "The program that sends reports. It is called with -t and -f, gets the message on its standard input, and exits with other than 0 on failure. Where programs get no rights by their set-ID bits (NoNewPrivileges of systemd, as in the packaged unit) a program named sendmail cannot work: reports go to localhost by SMTP then, and to the program only if nobody listens there."},
 		{Name: "SMTPURI", Type: String,
 			Doc: "Where to send reports by SMTP instead of by MTACommand: smtp://localhost. Debian's OpenDKIM is built without it."},
 		{Name: "DiagnosticDirectory", Type: Path,

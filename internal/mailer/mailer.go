@@ -11,6 +11,7 @@ import (
 	"net/smtp"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +19,7 @@ import (
 type Mailer struct {
 	// Command is the program that sends mail: it is called with -t and -f, and finds the
 	// recipients in the message. When SMTPServer, a host and port, is set, mail goes there
-	// instead.
+	// instead, and to Command, if that is set as well, when nobody listens there.
 	Command, SMTPServer string
 	// HostName is what SMTP's EHLO says.
 	HostName string
@@ -31,7 +32,10 @@ const maxSaidBytes = 512
 // From is the envelope sender, "" for none.
 func (m Mailer) Send(ctx context.Context, from string, to []string, message []byte) error {
 	if m.SMTPServer != "" {
-		return m.sendSMTP(ctx, from, to, message)
+		err := m.sendSMTP(ctx, from, to, message)
+		if m.Command == "" || !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
 	}
 	return m.runCommand(ctx, from, message)
 }
@@ -39,6 +43,9 @@ func (m Mailer) Send(ctx context.Context, from string, to []string, message []by
 func (m Mailer) runCommand(ctx context.Context, from string, message []byte) error {
 	cmd := exec.CommandContext(ctx, m.Command, "-t", "-f"+from)
 	cmd.Stdin = bytes.NewReader(message)
+	// Postfix's sendmail has a child that waits for ever where it may not write.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var said limitedBuffer
 	cmd.Stdout, cmd.Stderr = &said, &said

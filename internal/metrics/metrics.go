@@ -78,6 +78,14 @@ func New(version string) *Metrics {
 		m.signedBy[a] = m.signed.WithLabelValues(a.String())
 		m.signTimeBy[a] = m.signTime.WithLabelValues(a.String())
 	}
+	for _, a := range []dkim.Algorithm{dkim.RSASHA256, dkim.Ed25519SHA256} { // there before the first mail, for rate()
+		m.verified.WithLabelValues(dkim.StatusPass.String(), a.String(), dkim.ReasonNone.String())
+		m.verified.WithLabelValues(dkim.StatusFail.String(), a.String(), dkim.ReasonBodyHash.String())
+		m.verified.WithLabelValues(dkim.StatusFail.String(), a.String(), dkim.ReasonBadSignature.String())
+	}
+	for _, answer := range []string{"accept", "reject", "tempfail", "discard"} {
+		m.messages.WithLabelValues(answer)
+	}
 	m.lookupOK, m.lookupFailed = m.keyLookup.WithLabelValues("answered"), m.keyLookup.WithLabelValues("failed")
 	for _, result := range []string{"ok", "failed"} {
 		m.reloads.WithLabelValues(result)

@@ -90,6 +90,13 @@ func AsRoot(f func()) {
 	<-done
 }
 
+// NoNew reports whether programs that the process starts get no rights by their
+// set-user-ID and set-group-ID bits (systemd.exec(5) NoNewPrivileges).
+func NoNew() bool {
+	set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	return err == nil && set == 1
+}
+
 // setID sets an ID of this thread and returns what it then is.
 func setID(call uintptr, id int) int {
 	_, _, _ = unix.RawSyscall(call, uintptr(id), 0, 0)

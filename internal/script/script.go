@@ -52,15 +52,21 @@ type Options struct {
 	Data dataset.Options
 }
 
+const (
+	defaultTime         = 5 * time.Second
+	defaultInstructions = 2_000_000
+	defaultMemoryBytes  = 64 << 20
+)
+
 func (o Options) withDefaults() Options {
 	if o.Time == 0 {
-		o.Time = 5 * time.Second
+		o.Time = defaultTime
 	}
 	if o.Instructions == 0 {
-		o.Instructions = 2_000_000
+		o.Instructions = defaultInstructions
 	}
 	if o.MemoryBytes == 0 {
-		o.MemoryBytes = 64 << 20
+		o.MemoryBytes = defaultMemoryBytes
 	}
 	return o
 }

@@ -84,11 +84,12 @@ func TestWalkthroughWorks(t *testing.T) {
 	f.start()
 
 	far := smtptest.NewSink(t)
-	_, socket, _ := strings.Cut(block(t, "postconf -e 'smtpd_milters = unix:"), " = ")
+	line, _, _ := strings.Cut(block(t, "postconf -e 'smtpd_milters = unix:"), "\n")
+	_, socket, _ := strings.Cut(line, " = ")
 	mta := startMTA(t, f.dir, strings.TrimSuffix(strings.TrimSpace(socket), "'"), far)
 	info, err := os.Stat(filepath.Join(mta.dir, "queue/opendkim/opendkim.sock"))
 	must(t, err)
-	if info.Mode().Perm() != 0o660 {
+	if info.Mode().Perm() != 0o770 { // UMask 007
 		t.Errorf("the socket has mode %v", info.Mode())
 	}
 	c := dial(t, mta.smtp)
