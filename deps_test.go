@@ -49,6 +49,7 @@ internal/testutil/proctest:
 internal/testutil/zonetest: internal/testutil internal/testutil/proctest
 internal/testutil/filtertest: dkim header milter internal/testutil internal/testutil/proctest
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
+internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header milter internal/config internal/keystore
 internal/load: milter
