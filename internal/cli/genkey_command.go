@@ -77,7 +77,7 @@ command line), nsupdate, json.`,
 	f.BoolVarP(&o.restricted, "restrict", "r", false, "restrict the key to e-mail")
 	f.BoolVarP(&o.noSubdomains, "no-subdomains", "S", false, "do not let the key sign for subdomains")
 	f.BoolVarP(&o.testMode, "testmode", "t", false, "mark the key as being tested")
-	f.StringVar(&o.format, "format", string(keyrecord.Bind), "form of the record: bind, zone-line, single-line, powerdns, route53, nsupdate or json")
+	f.StringVar(&o.format, "format", string(keyrecord.Bind), "form of the record: bind, zone-line, single-line, split-255, powerdns, route53, cloudflare, terraform, nsupdate or json")
 	f.IntVar(&o.ttlSeconds, "ttl", keyrecord.DefaultTTLSeconds, "time to live of the record in seconds")
 	f.StringVar(&o.owner, "owner", "", "USER or USER:GROUP the files are given to")
 	f.BoolVar(&o.force, "force", false, "replace an existing key; the old one is kept as .old")

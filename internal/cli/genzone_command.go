@@ -27,7 +27,8 @@ an error, for two records at one name make every signature fail.
 
 Formats: zone-line (one line of a zone file for each record), bind
 (opendkim-genkey's layout), nsupdate, powerdns (pdnsutil commands), route53 (a
-change batch for the AWS command line), single-line (bare values), json.`,
+change batch for the AWS command line), cloudflare (bodies for its API), terraform
+(aws_route53_record), single-line (bare values), split-255 (in pieces), json.`,
 		Example: `  dojang zone
   dojang zone refile:/etc/opendkim/KeyTable --domain example.com
   dojang zone --format nsupdate | nsupdate -k /etc/bind/ddns.key
@@ -46,7 +47,7 @@ change batch for the AWS command line), single-line (bare values), json.`,
 	f.BoolVarP(&o.subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
 	f.BoolVarP(&o.emailOnly, "restrict", "M", false, "restrict the keys to e-mail")
 	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
-	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, single-line or json")
+	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
 	f.IntVarP(&o.TTLSeconds, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
 	o.addFlags(f)
 	complete(c, "format", formatNames()...)

@@ -19,12 +19,15 @@ const (
 	PowerDNS   Format = "powerdns"    // a pdnsutil command
 	Route53    Format = "route53"     // a change batch for `aws route53 change-resource-record-sets`
 	NSUpdate   Format = "nsupdate"    // commands for nsupdate(1)
+	Cloudflare Format = "cloudflare"  // the body of a request to Cloudflare's API, one line a record
+	Split255   Format = "split-255"   // the bare value in pieces of 255 characters at most, one a line
+	Terraform  Format = "terraform"   // a resource aws_route53_record
 	JSON       Format = "json"        // every part by name, for scripts
 )
 
 // Formats lists every Format, in the order help texts name them.
 func Formats() []Format {
-	return []Format{Bind, ZoneLine, SingleLine, PowerDNS, Route53, NSUpdate, JSON}
+	return []Format{Bind, ZoneLine, SingleLine, Split255, PowerDNS, Route53, Cloudflare, Terraform, NSUpdate, JSON}
 }
 
 // ParseFormat finds a Format by name, in any case.
@@ -79,37 +82,38 @@ func (r Record) Line() string {
 // domain.
 var errNeedsDomain = errors.New("this format needs the domain's name: give it with --domain")
 
+// writers make the text of each Format; the map is never written to.
+var writers = map[Format]func([]Record) (string, error){
+	Bind: func(records []Record) (string, error) {
+		return eachRecord(records, func(r Record) string { return r.OpenDKIM(r.Domain != "") })
+	},
+	ZoneLine: func(records []Record) (string, error) {
+		return eachRecord(records, func(r Record) string { return r.Line() + "\n" })
+	},
+	SingleLine: func(records []Record) (string, error) { return bareValues(records, Record.Text) },
+	Split255: func(records []Record) (string, error) {
+		return bareValues(records, func(r Record) string { return strings.Join(r.Strings(), "\n") })
+	},
+	PowerDNS: powerDNS, Route53: route53, Cloudflare: cloudflare, Terraform: terraform, NSUpdate: nsupdate, JSON: jsonText,
+}
+
+func eachRecord(records []Record, f func(Record) string) (string, error) {
+	var b strings.Builder
+	for _, r := range records {
+		b.WriteString(f(r))
+	}
+	return b.String(), nil
+}
+
 // Write writes the records in the format. It fails when a format needs the
 // domain and a record has none, or when w fails.
 func Write(w io.Writer, f Format, records ...Record) error {
-	var text string
-	var err error
-	switch f {
-	case Bind:
-		for _, r := range records {
-			if r.owner != "" {
-				text += r.Line() + "\n"
-			} else {
-				text += r.OpenDKIM(r.Domain != "")
-			}
-		}
-	case ZoneLine:
-		for _, r := range records {
-			text += r.Line() + "\n"
-		}
-	case SingleLine:
-		text = singleLines(records)
-	case PowerDNS:
-		text, err = powerDNS(records)
-	case Route53:
-		text, err = route53(records)
-	case NSUpdate:
-		text, err = nsupdate(records)
-	case JSON:
-		text, err = jsonText(records)
-	default:
-		_, err = ParseFormat(string(f))
+	write, ok := writers[f]
+	if !ok {
+		_, err := ParseFormat(string(f))
+		return err
 	}
+	text, err := write(records)
 	if err != nil {
 		return err
 	}
@@ -117,17 +121,13 @@ func Write(w io.Writer, f Format, records ...Record) error {
 	return err
 }
 
-// singleLines writes one bare value alone, so that a script can take it as it
-// is; several each follow their name.
-func singleLines(records []Record) string {
+// bareValues writes one bare value alone, so that a script can take it as it is;
+// several each follow their name.
+func bareValues(records []Record, value func(Record) string) (string, error) {
 	if len(records) == 1 {
-		return records[0].Text() + "\n"
+		return value(records[0]) + "\n", nil
 	}
-	var b strings.Builder
-	for _, r := range records {
-		b.WriteString("# " + r.Name() + "\n" + r.Text() + "\n")
-	}
-	return b.String()
+	return eachRecord(records, func(r Record) string { return "# " + r.Name() + "\n" + value(r) + "\n" })
 }
 
 func powerDNS(records []Record) (string, error) {
@@ -140,6 +140,71 @@ func powerDNS(records []Record) (string, error) {
 		fmt.Fprintf(&b, "pdnsutil replace-rrset %s %s TXT %d %s\n", r.asciiDomain(), r.Relative(), r.ttl(), content)
 	}
 	return b.String(), nil
+}
+
+type cloudflareRecord struct {
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	Content string `json:"content"`
+	TTL     int    `json:"ttl"`
+	Comment string `json:"comment"`
+}
+
+// cloudflare is what POST /zones/ID/dns_records takes: the content is quoted strings of
+// at most 255 bytes each.
+func cloudflare(records []Record) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	for _, r := range records {
+		if r.Domain == "" {
+			return "", errNeedsDomain
+		}
+		name := strings.TrimSuffix(r.Name(), ".")
+		if err := e.Encode(cloudflareRecord{"TXT", name, QuoteAll(r.Strings()), r.ttl(), "DKIM key record"}); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+// terraform is a resource of the provider aws, which wants strings beyond 255 characters
+// parted by two quotation marks.
+func terraform(records []Record) (string, error) {
+	var b strings.Builder
+	for i, r := range records {
+		if r.Domain == "" {
+			return "", errNeedsDomain
+		}
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		name := strings.TrimSuffix(r.Name(), ".")
+		strs := r.Strings()
+		for j := range strs {
+			quoted := Quote(strs[j])
+			strs[j] = quoted[1 : len(quoted)-1]
+		}
+		fmt.Fprintf(&b, "resource \"aws_route53_record\" %s {\n  zone_id = var.zone_id\n  name    = %s\n  type    = \"TXT\"\n  ttl     = %d\n  records = [%s]\n}\n",
+			hclString(resourceName(name)), hclString(name), r.ttl(), hclString(strings.Join(strs, `""`)))
+	}
+	return b.String(), nil
+}
+
+// resourceName is a name of letters, digits and underscores that begins with a letter.
+func resourceName(name string) string {
+	return "dkim_" + strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' {
+			return c
+		}
+		return '_'
+	}, name)
+}
+
+// hclString is a quoted string of Terraform's language. Its text has no control
+// characters: Quote has written them in digits.
+func hclString(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "${", "$${", "%{", "%%{").Replace(s) + `"`
 }
 
 // nsupdate replaces what stands at the name: two records there would make

@@ -164,7 +164,7 @@ func TestFormatsThatNeedTheDomain(t *testing.T) {
 	r.Domain = ""
 	for _, f := range Formats() {
 		err := Write(&strings.Builder{}, f, r)
-		needs := f == PowerDNS || f == Route53 || f == NSUpdate
+		needs := f == PowerDNS || f == Route53 || f == Cloudflare || f == Terraform || f == NSUpdate
 		if (err != nil) != needs {
 			t.Errorf("%s without a domain: %v", f, err)
 		}
@@ -188,5 +188,67 @@ func TestSplit(t *testing.T) {
 		if got := Split(strings.Repeat("x", n), 255); len(got) != want || len(strings.Join(got, "")) != n {
 			t.Errorf("%d bytes: %d pieces, want %d", n, len(got), want)
 		}
+	}
+}
+
+// Cloudflare's API reference: "The content must consist of quoted \"character strings\"
+// (RFC 1035), each with a length of up to 255 bytes."
+func TestCloudflare(t *testing.T) {
+	var b strings.Builder
+	r := recordOf(t, "s2048")
+	if err := Write(&b, Cloudflare, r, r); err != nil {
+		t.Fatal(err)
+	}
+	text := r.Text()
+	for line := range strings.Lines(b.String()) {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{
+			"type": "TXT", "name": "s2048._domainkey.example.com", "content": `"` + text[:255] + `" "` + text[255:] + `"`, "ttl": 3600., "comment": "DKIM key record",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// The provider's documentation of records: "To specify a single record value longer
+// than 255 characters such as a TXT record for DKIM, add \"\" inside the Terraform
+// configuration string".
+func TestTerraform(t *testing.T) {
+	var b strings.Builder
+	r := recordOf(t, "s2048")
+	r.Note = `${a} %{b} "c" d\`
+	if err := Write(&b, Terraform, r); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(r.Text(), r.Note, "NOTE", 1)
+	if !strings.Contains(b.String(), `$${a} %%{b} \\\"c\\\" d\\\\`) || !strings.HasPrefix(b.String(), `resource "aws_route53_record" "dkim_s2048__domainkey_example_com" {`) {
+		t.Errorf("%s\n%s", b.String(), text)
+	}
+}
+
+func TestSplit255(t *testing.T) {
+	var b strings.Builder
+	r := recordOf(t, "s4096")
+	if err := Write(&b, Split255, r); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	if len(lines) != 3 || strings.Join(lines, "") != r.Text() || len(lines[0]) != 255 || len(lines[1]) != 255 {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestEveryFormatHasAWriter(t *testing.T) {
+	for _, f := range Formats() {
+		if err := Write(&strings.Builder{}, f, recordOf(t, "s1024")); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+	if len(Formats()) != len(writers) {
+		t.Errorf("%d formats, %d writers", len(Formats()), len(writers))
 	}
 }
