@@ -25,6 +25,7 @@ internal/keyrecord: dkim header taglist
 internal/resolver: internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: internal/keyrecord
+internal/statistics: dkim
 internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:
 internal/event: internal/logging
@@ -32,15 +33,15 @@ internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
-internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation
+internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation internal/statistics
 internal/kept: internal/atomicfile
 internal/reputation: internal/dataset internal/kept internal/lru
 internal/status: internal/kept
-internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege
-internal/message: dkim header internal/policy internal/event internal/resolver internal/status
+internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics
+internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
-internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer
+internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics
 internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord internal/words
 internal/metrics: dkim
 internal/testutil:

@@ -9,10 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"dojang/internal/problem"
+	"dojang/internal/statistics"
 )
 
 // classicStats is opendkim-stats(8): it prints what a Statistics file tells, or
@@ -54,20 +54,25 @@ type statsPrinter struct {
 	out        *bufio.Writer
 	err        io.Writer
 	program    string
-	line       int
 	messages   int
 	signatures int // of all messages
 	inMessage  int // of this one
 }
 
 func (p *statsPrinter) print(in io.Reader) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		p.line++
-		p.record(lines.Text())
-	}
-	if err := lines.Err(); err != nil {
+	err := statistics.Read(in, func(l statistics.Line) {
+		switch {
+		case l.Problem != "":
+			fmt.Fprintf(p.err, "%s: %s at input line %d\n", p.program, l.Problem, l.Number)
+		case l.Kind == statistics.MessageLine:
+			p.message(l.Fields)
+		case l.Kind == statistics.SignatureLine:
+			p.signature(l.Fields)
+		case l.Kind == statistics.FigureLine:
+			fmt.Fprintf(p.out, "\t%s = '%s'\n", l.Fields[0], l.Fields[1])
+		}
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s: %d message%s, %d signature%s processed\n", p.program, p.messages, plural(p.messages), p.signatures, plural(p.signatures))
@@ -80,47 +85,6 @@ func plural(n int) string {
 		return "s"
 	}
 	return ""
-}
-
-func (p *statsPrinter) complain(format string, args ...any) {
-	fmt.Fprintf(p.err, "%s: %s at input line %d\n", p.program, fmt.Sprintf(format, args...), p.line)
-}
-
-func (p *statsPrinter) record(line string) {
-	if line == "" {
-		p.complain("unknown record type %q", "")
-		return
-	}
-	fields := strings.Split(line[1:], "\t")
-	switch line[0] {
-	case 'V':
-		if line[1:] != "3" {
-			p.complain("unknown version (%.64s)", line[1:])
-		}
-	case 'M':
-		if len(fields) != 9 {
-			p.complain("unexpected message field count (%d)", len(fields))
-			return
-		}
-		p.message(fields)
-	case 'S':
-		switch {
-		case p.messages == 0:
-			p.complain("signature record before message record")
-		case len(fields) != 6:
-			p.complain("unexpected signature field count (%d)", len(fields))
-		default:
-			p.signature(fields)
-		}
-	case 'X': // of a StatisticsPolicyScript; Debian's opendkim-stats knows none
-		if len(fields) != 2 || p.messages == 0 {
-			p.complain("unexpected extension record")
-			return
-		}
-		fmt.Fprintf(p.out, "\t%s = '%s'\n", fields[0], fields[1])
-	default:
-		p.complain("unknown record type %q", line[:1])
-	}
 }
 
 // message prints an M record: job, reporter, author's domain, client, time,
@@ -173,23 +137,13 @@ func (p *statsPrinter) signature(f []string) {
 		future = "t=future"
 	}
 	syntax, absent := "", ""
-	if isSyntaxNumber(failure) {
+	if statistics.IsSyntax(failure) {
 		syntax = "syntax"
 	}
 	if failure == 22 {
 		absent = "NXDOMAIN"
 	}
 	fmt.Fprintf(p.out, "\t\tSignature properties: %s\n\t\tKey properties: %s %s\n\t\tDNSSEC status: %s\n", future, syntax, absent, dnssecWord(number(f[5])))
-}
-
-// isSyntaxNumber tells the errors that opendkim-stats 2.11 was seen to call
-// syntax.
-func isSyntaxNumber(n int) bool {
-	switch n {
-	case 1, 2, 5, 25, 26, 27:
-		return true
-	}
-	return 7 <= n && n <= 21 || 31 <= n && n <= 34
 }
 
 func dnssecWord(state int) string {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"dojang/internal/policy"
+	"dojang/internal/statistics"
 )
 
 // Reporter does what messages leave to be done. Its methods are called from
@@ -9,7 +10,7 @@ import (
 type Reporter interface {
 	Report(*policy.FailureReport)
 	Diagnose(*policy.Diagnosis)
-	Record(*policy.Statistics)
+	Record(*statistics.Message)
 }
 
 // Leave hands over what an outcome leaves to be done, as far as the message may have

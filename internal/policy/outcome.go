@@ -12,6 +12,7 @@ import (
 	"dojang/header"
 	"dojang/internal/event"
 	"dojang/internal/reputation"
+	"dojang/internal/statistics"
 )
 
 // Verdict is what became of signing and verifying.
@@ -70,7 +71,7 @@ type Outcome struct {
 	Report    *FailureReport // to be sent; nil for none
 	Diagnosis *Diagnosis     // to be written; nil for none
 
-	Statistics *Statistics // to be recorded; nil for none
+	Statistics *statistics.Message // to be recorded; nil for none
 }
 
 func (o *Outcome) tell(e event.Event) { o.Notes = append(o.Notes, Note{Event: e}) }
@@ -251,7 +252,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 	judged := r.judge(v.Results)
 	atps := atpsMethod(p, v, judged)
 	if r.Reports.Count {
-		o.Statistics = statistics(f, p, v, judged, atps)
+		o.Statistics = statisticsOf(f, p, v, judged, atps)
 	}
 	if len(judged) == 0 {
 		r.unsigned(o, f, p.Scripted.Ends())

@@ -8,6 +8,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/event"
+	"dojang/internal/statistics"
 )
 
 // Scripts are the administrator's own, each run at the moment its option names
@@ -43,7 +44,7 @@ type Scripted struct {
 	// Edits are in the order asked for; Index of DeleteField counts the fields
 	// as they came.
 	Edits      []Edit
-	Statistics []Statistic
+	Statistics []statistics.Figure
 	Spam       bool // the message counts as spam, for those who keep statistics
 	Notes      []Note
 }
@@ -54,9 +55,6 @@ type ScriptedSignature struct {
 	Result  *dkim.Result // nil before the message's end
 	Ignored bool         // as if it were not there
 }
-
-// Statistic is a figure that a script adds to the statistics of a message.
-type Statistic struct{ Name, Value string }
 
 // Tell notes an event of a script's.
 func (s *Scripted) Tell(e event.Event) { s.Notes = append(s.Notes, Note{Event: e}) }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/dkim"
+	"dojang/internal/statistics"
 )
 
 // TestStatistics: the numbers are those in files of Debian's opendkim for such
@@ -27,20 +28,20 @@ func TestStatistics(t *testing.T) {
 		results []dkim.Result
 		size    int64
 		count   int
-		want    []SignatureStatistics
+		want    []statistics.Signature
 	}{
 		{"unsigned", nil, 0, 0, nil},
-		{"good", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1), secure)}, 30, 1, []SignatureStatistics{{"example.com", true, false, -1, 0, 2}}},
-		{"changed body", []dkim.Result{result(dkim.ReasonBodyHash, body(true, false, 30, -1))}, 30, 1, []SignatureStatistics{{"example.com", true, true, -1, 28, -1}}},
-		{"changed header", []dkim.Result{result(dkim.ReasonBadSignature, body(false, true, 30, 9))}, 9, 1, []SignatureStatistics{{"example.com", false, false, 9, 28, -1}}},
-		{"l= too large", []dkim.Result{result(dkim.ReasonLengthTooLarge, body(false, false, 30, 900))}, 30, 1, []SignatureStatistics{{"example.com", false, false, 900, 33, -1}}},
-		{"expired", []dkim.Result{result(dkim.ReasonExpired, body(true, true, 30, -1))}, 0, 1, []SignatureStatistics{{"example.com", false, false, 0, 3, -1}}},
-		{"without From", []dkim.Result{result(dkim.ReasonHeadersRequired)}, 0, 1, []SignatureStatistics{{"example.com", false, false, 0, 32, -1}}},
-		{"revoked", []dkim.Result{result(dkim.ReasonKeyRevoked, body(false, true, 30, -1))}, 30, 1, []SignatureStatistics{{"example.com", false, false, -1, 42, -1}}},
-		{"one ignored", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1)), result(dkim.ReasonTooManySignatures)}, 30, 2, []SignatureStatistics{{"example.com", true, false, -1, 0, -1}}},
+		{"good", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1), secure)}, 30, 1, []statistics.Signature{{Domain: "example.com", Passed: true, BodyChanged: false, Length: -1, Error: 0, DNSSEC: 2}}},
+		{"changed body", []dkim.Result{result(dkim.ReasonBodyHash, body(true, false, 30, -1))}, 30, 1, []statistics.Signature{{Domain: "example.com", Passed: true, BodyChanged: true, Length: -1, Error: 28, DNSSEC: -1}}},
+		{"changed header", []dkim.Result{result(dkim.ReasonBadSignature, body(false, true, 30, 9))}, 9, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: 9, Error: 28, DNSSEC: -1}}},
+		{"l= too large", []dkim.Result{result(dkim.ReasonLengthTooLarge, body(false, false, 30, 900))}, 30, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: 900, Error: 33, DNSSEC: -1}}},
+		{"expired", []dkim.Result{result(dkim.ReasonExpired, body(true, true, 30, -1))}, 0, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: 0, Error: 3, DNSSEC: -1}}},
+		{"without From", []dkim.Result{result(dkim.ReasonHeadersRequired)}, 0, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: 0, Error: 32, DNSSEC: -1}}},
+		{"revoked", []dkim.Result{result(dkim.ReasonKeyRevoked, body(false, true, 30, -1))}, 30, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: -1, Error: 42, DNSSEC: -1}}},
+		{"one ignored", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1)), result(dkim.ReasonTooManySignatures)}, 30, 2, []statistics.Signature{{Domain: "example.com", Passed: true, BodyChanged: false, Length: -1, Error: 0, DNSSEC: -1}}},
 	} {
 		o := r.Outcome(f, p, &Verdict{Now: time.Unix(1795453615, 0), Results: c.results})
-		want := &Statistics{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1", Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Spam: -1, Each: c.want}
+		want := &statistics.Message{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1", Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Spam: -1, Each: c.want}
 		if diff := cmp.Diff(want, o.Statistics); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", c.name, diff)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
+	"dojang/internal/statistics"
 	"dojang/internal/testutil/proctest"
 )
 
@@ -178,8 +179,8 @@ func TestMailHoldsNoFilesUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "statistics")
 	q := New(Options{Resolver: waiting{until: release}, StatisticsFile: path, StatisticsName: "here"})
 	q.Report(failing("example.com"))
-	q.Record(&policy.Statistics{JobID: "JOB", Domain: "a\tb", Received: time.Unix(1, 0), ATPS: -1, Spam: -1,
-		Each: []policy.SignatureStatistics{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}})
+	q.Record(&statistics.Message{JobID: "JOB", Domain: "a\tb", Received: time.Unix(1, 0), ATPS: -1, Spam: -1,
+		Each: []statistics.Signature{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}})
 	const want = "V3\nMJOB\there\ta?b\t\t1\t0\t0\t-1\t-1\nSexample.com\t1\t0\t-1\t0\t2\n"
 	got := ""
 	for end := time.Now().Add(5 * time.Second); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {

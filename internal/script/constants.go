@@ -6,7 +6,6 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"dojang/dkim"
 	"dojang/internal/policy"
 )
 
@@ -49,64 +48,6 @@ var constants = []struct {
 		"DKIM_SIGERROR_KEYHASHMISMATCH": 37, "DKIM_SIGERROR_NOTEMAILKEY": 38, "DKIM_SIGERROR_KEYTYPEMISSING": 40,
 		"DKIM_SIGERROR_KEYTYPEUNKNOWN": 41, "DKIM_SIGERROR_KEYREVOKED": 42, "DKIM_SIGERROR_KEYDECODE": 43,
 	}},
-}
-
-const unknownError = -1
-
-// errorNumbers are the DKIM_SIGERROR numbers of reasons; others are unknown.
-var errorNumbers = map[dkim.Reason]int{
-	dkim.ReasonNone:                   0,
-	dkim.ReasonVersion:                1,
-	dkim.ReasonDomain:                 2,
-	dkim.ReasonIdentityInvalid:        2,
-	dkim.ReasonExpired:                3,
-	dkim.ReasonFuture:                 4,
-	dkim.ReasonTimestampOrder:         5,
-	dkim.ReasonTimestamp:              5,
-	dkim.ReasonHeaderCanonicalization: 7,
-	dkim.ReasonBodyCanonicalization:   8,
-	dkim.ReasonAlgorithmMissing:       9,
-	dkim.ReasonAlgorithm:              10,
-	dkim.ReasonSHA1:                   10,
-	dkim.ReasonHeadersMissing:         11,
-	dkim.ReasonLength:                 12,
-	dkim.ReasonQueryMethod:            13,
-	dkim.ReasonQueryOption:            14,
-	dkim.ReasonDomainMissing:          15,
-	dkim.ReasonDomainEmpty:            16,
-	dkim.ReasonSelectorMissing:        17,
-	dkim.ReasonSelectorEmpty:          18,
-	dkim.ReasonSignatureMissing:       19,
-	dkim.ReasonSignatureEmpty:         20,
-	dkim.ReasonSignatureCorrupt:       21,
-	dkim.ReasonKeyNotFound:            22,
-	dkim.ReasonKeyReply:               23,
-	dkim.ReasonKeySyntax:              23,
-	dkim.ReasonKeyEmpty:               23,
-	dkim.ReasonKeyMissing:             23,
-	dkim.ReasonKeyQuery:               24,
-	dkim.ReasonBodyHashMissing:        25,
-	dkim.ReasonBodyHashEmpty:          26,
-	dkim.ReasonBodyHashCorrupt:        27,
-	dkim.ReasonBadSignature:           28,
-	dkim.ReasonBodyHash:               28,
-	dkim.ReasonSubdomain:              29,
-	dkim.ReasonMultipleKeys:           30,
-	dkim.ReasonHeadersEmpty:           31,
-	dkim.ReasonHeadersRequired:        32,
-	dkim.ReasonLengthTooLarge:         33,
-	dkim.ReasonUnprotectedHeader:      34,
-	dkim.ReasonKeyVersion:             35,
-	dkim.ReasonKeyHashUnknown:         36,
-	dkim.ReasonKeyHashMismatch:        37,
-	dkim.ReasonNotEmailKey:            38,
-	dkim.ReasonKeyTypeUnknown:         41,
-	dkim.ReasonKeyTypeMismatch:        41,
-	dkim.ReasonKeyRevoked:             42,
-	dkim.ReasonKeyUnusable:            43,
-	dkim.ReasonVersionMissing:         44,
-	dkim.ReasonVersionEmpty:           45,
-	dkim.ReasonKeyTooSmall:            46,
 }
 
 // What sig_bhresult says of the body.

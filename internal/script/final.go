@@ -9,6 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"dojang/internal/policy"
+	"dojang/internal/statistics"
 )
 
 // finalFunctions decide what becomes of the message.
@@ -161,6 +162,6 @@ func rblCheck(c *call) []lua.LValue {
 
 func stats(c *call) []lua.LValue {
 	c.meter.allocate(c.l, len(c.text(2))+len(c.text(3)))
-	c.message.Statistics = append(c.message.Statistics, policy.Statistic{Name: c.text(2), Value: c.text(3)})
+	c.message.Statistics = append(c.message.Statistics, statistics.Figure{Name: c.text(2), Value: c.text(3)})
 	return success(true)
 }

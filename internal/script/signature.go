@@ -5,6 +5,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/policy"
+	"dojang/internal/statistics"
 )
 
 const verified = Screen | Statistics | Final
@@ -89,12 +90,9 @@ func (s signature) checked() *dkim.Result {
 func sigResult(c *call) []lua.LValue {
 	result := c.signature().checked()
 	if result == nil {
-		return one(lua.LNumber(unknownError))
+		return one(lua.LNumber(statistics.UnknownError))
 	}
-	if n, ok := errorNumbers[result.Reason]; ok {
-		return one(lua.LNumber(n))
-	}
-	return one(lua.LNumber(unknownError))
+	return one(lua.LNumber(statistics.ErrorNumber(result.Reason)))
 }
 
 // sigBHResult: Compat(opendkim 2.11): a body is tested for a signature whose
