@@ -60,6 +60,7 @@ internal/rotate/settings/gen: internal/rotate/settings
 internal/rotate/publication: internal/keycheck internal/keyrecord internal/problem internal/publish internal/rotate/settings
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
+internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 `)
 
 // read reads lines "package: what it may import".
