@@ -26,6 +26,20 @@ const (
 // and AddField, Decide, Write, Finish, Leave, End. Its buffers are used again for the
 // next one; everything else is dropped by End.
 type Message struct {
+	state
+	// What follows is memory that the next message uses again, emptied by clear.
+	fields     header.List
+	bodies     dkim.BodyHashes
+	lookups    sync.WaitGroup
+	recipients []string
+	signers    []signing
+	answers    []keyAnswer
+	questions  []keyAnswer
+	events     []string // names of what was told, for the Recorder; empty without one
+}
+
+// state is all else that is known of one message; none of it outlives it.
+type state struct {
 	services *Services
 	snapshot *Snapshot
 	effects  Effects
@@ -35,25 +49,18 @@ type Message struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 	sender     string
-	recipients []string
-	rcptBytes  int // of recipients
-	fields     header.List
+	rcptBytes  int    // of recipients
 	overflow   string // the field for which there was no room, "" for none
-	bodies     dkim.BodyHashes
 	bodyBytes  int64
 	facts      policy.Facts
 	plan       *policy.Plan
+	signed     *header.List // what is signed: the header after ReplaceRules
 	verdict    policy.Verdict
 	quarantine string // decided before the message's end
-	signers    []signing
 	signError  error
 	verifier   *dkim.Verifier
-	lookups    sync.WaitGroup
-	answers    []keyAnswer
-	questions  []keyAnswer
 	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
 	bodyHash   *dkim.BodyHash                     // for reputation; nil when that is not asked
-	events     []string                           // names of what was told, for the Recorder; nil without one
 	working    bool                               // a step is under way; still set after a panic
 }
 
@@ -135,23 +142,22 @@ func (m *Message) stop() {
 	}
 }
 
-// clear forgets everything but the buffers.
+// clear forgets everything but the memory.
 func (m *Message) clear() {
-	m.services, m.snapshot, m.parent = nil, nil, nil
-	m.ctx, m.cancel, m.plan, m.verifier, m.signError = nil, nil, nil, nil, nil
-	m.facts, m.verdict = policy.Facts{}, policy.Verdict{}
-	m.sender, m.quarantine, m.overflow, m.bodyBytes = "", "", "", 0
-	clear(m.recipients)
-	m.recipients, m.rcptBytes = m.recipients[:0], 0
-	clear(m.signers)
-	m.signers = m.signers[:0]
-	clear(m.answers)
-	m.answers = m.answers[:0]
-	m.kept, m.bodyHash, m.events = nil, nil, m.events[:0]
-	clear(m.questions)
-	m.questions = m.questions[:0]
+	m.state = state{}
 	m.fields.Reset()
 	m.bodies.Reset()
+	m.recipients = emptied(m.recipients)
+	m.signers = emptied(m.signers)
+	m.answers = emptied(m.answers)
+	m.questions = emptied(m.questions)
+	m.events = emptied(m.events)
+}
+
+// emptied is the memory of s, nothing of its content left in it.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
 }
 
 const unknownJobID = "(unknown-jobid)"
@@ -221,9 +227,9 @@ func (m *Message) Decided() bool { return m.plan != nil }
 // end of the message.
 func (m *Message) prepareSigners() {
 	rules := m.snapshot.Rules
-	fields := rules.Signing.Replaced(m.plan.Header(&m.fields))
+	m.signed = rules.Signing.Replaced(m.plan.Header(&m.fields))
 	for _, request := range m.plan.Sign {
-		signer, err := dkim.NewSigner(rules.SignOptions(&m.facts, m.plan, request, m.services.now()), fields, &m.bodies)
+		signer, err := dkim.NewSigner(rules.SignOptions(&m.facts, m.plan, request, m.services.now()), m.signed, &m.bodies)
 		if err != nil {
 			m.signError = err
 			continue
@@ -268,7 +274,7 @@ func (m *Message) finish() *policy.Outcome {
 		}
 	}
 	v.Results = m.runFinal(v.Results)
-	if rules.SignsNow(&m.facts, m.plan, v.Results) {
+	if rules.SignsNow(&m.facts, m.plan, v) {
 		v.Signatures, v.SignError = m.sign()
 	}
 	if m.bodyHash != nil {

@@ -44,9 +44,8 @@ func (m *Message) writeFiles() {
 	for _, made := range m.verdict.Signatures {
 		fields := new(header.List)
 		fields.AddRaw([]byte(dkim.FieldName + ":" + strings.ReplaceAll(made.Value, "\r\n", "\n")))
-		signed := m.snapshot.Rules.Signing.Replaced(m.plan.Header(&m.fields))
-		for i := range signed.Len() {
-			fields.AddRaw(signed.At(i).Raw)
+		for i := range m.signed.Len() {
+			fields.AddRaw(m.signed.At(i).Raw)
 		}
 		if g, err := dkim.ParseSignature(fields.At(0).Value()); err == nil {
 			m.writeSignature(g, fields, 0)

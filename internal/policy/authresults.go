@@ -58,9 +58,8 @@ const maxResultFields = 4
 // order, then the further ones that are not nil.
 func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
 	var methods []authres.Method
-	short := shortB(judged)
 	for i := range judged {
-		methods = append(methods, a.method(&judged[i], short[i]))
+		methods = append(methods, a.method(&judged[i]))
 	}
 	for _, m := range further {
 		if m != nil {
@@ -79,7 +78,7 @@ func (o *Outcome) insertResults(id string, methods ...authres.Method) {
 	o.insert(fieldName, " "+authres.Results{AuthservID: id, Methods: methods}.Format())
 }
 
-func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
+func (a *AuthResults) method(j *Judged) authres.Method {
 	s := j.Signature
 	m := authres.Method{Name: "dkim", Result: j.Word, Reason: j.Detail, Comment: keyComment(j)}
 	property := func(name, value string) {
@@ -100,7 +99,7 @@ func (a *AuthResults) method(j *Judged, shortB string) authres.Method {
 	}
 	property("s", j.writtenName(s.Selector))
 	if !a.NoHeaderB {
-		property("b", strings.TrimRight(shortB, "="))
+		property("b", strings.TrimRight(j.Short, "="))
 	}
 	return m
 }

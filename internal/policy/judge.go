@@ -17,20 +17,27 @@ type Judged struct {
 	dkim.Result
 	Word   string // in Authentication-Results: pass, fail, policy, neutral, temperror, permerror
 	Detail string // reason= there; "" for none
+	Short  string // the beginning of b= that tells it from the others: header.b
 	// Treatment is what BogusKey or UnprotectedKey make of it.
 	Treatment KeyTreatment
 }
 
-// judge gives each result its words and applies the local rules about keys.
-func (r *Rules) judge(results []dkim.Result) []Judged {
-	judged := make([]Judged, len(results))
-	for i := range results {
-		j := Judged{Result: results[i]}
-		j.Word, j.Detail = words(j.Result)
-		r.applyKeyRules(&j)
-		judged[i] = j
+// judge gives each result its words and applies the local rules about keys, once a
+// verdict.
+func (r *Rules) judge(v *Verdict) []Judged {
+	if v.judged != nil || len(v.Results) == 0 {
+		return v.judged
 	}
-	return judged
+	const maxBytes = 64 // where the beginnings of signatures are the same for longer, nobody means well
+	v.judged = make([]Judged, len(v.Results))
+	short := dkim.ShortB(v.Results)
+	for i := range v.judged {
+		j := &v.judged[i]
+		j.Result, j.Short = v.Results[i], short[i][:min(len(short[i]), maxBytes)]
+		j.Word, j.Detail = words(j.Result)
+		r.applyKeyRules(j)
+	}
+	return v.judged
 }
 
 // applyKeyRules obeys BogusKey and UnprotectedKey for signatures that pass.
@@ -86,7 +93,6 @@ func classicText(reason dkim.Reason) string {
 // tellSignatures notes what was found before it is judged; unseen is how many more
 // signatures the message has.
 func (r *Rules) tellSignatures(o *Outcome, judged []Judged, unseen int) {
-	short := shortB(judged)
 	ignored, more := unseen, 0
 	var domains, results []string
 	for i := range judged {
@@ -104,7 +110,7 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged, unseen int) {
 			more++
 		default:
 			results = append(results, fmt.Sprintf("signature=%s domain=%s selector=%s result=\"%s\"",
-				event.Cut(short[i]), event.Cut(j.Signature.Domain), event.Cut(j.Signature.Selector), classicText(j.Reason)))
+				event.Cut(j.Short), event.Cut(j.Signature.Domain), event.Cut(j.Signature.Selector), classicText(j.Reason)))
 		}
 	}
 	if more > 0 {
@@ -130,20 +136,6 @@ func (r *Rules) tellSignatures(o *Outcome, judged []Judged, unseen int) {
 
 // maxTold bounds the signatures of one message that the log tells something of.
 const maxTold = 32
-
-// shortB is header.b of each signature.
-func shortB(judged []Judged) []string {
-	const maxBytes = 64 // where the beginnings of signatures are the same for longer, nobody means well
-	plain := make([]dkim.Result, len(judged))
-	for i := range judged {
-		plain[i] = judged[i].Result
-	}
-	short := dkim.ShortB(plain)
-	for i, b := range short {
-		short[i] = b[:min(len(b), maxBytes)]
-	}
-	return short
-}
 
 func orInvalid(domain string) string {
 	if domain == "" {

@@ -26,6 +26,7 @@ type Verdict struct {
 	Kept func(dkim.Canonicalization) []byte
 	// Answers are those to Questions, by their names.
 	Answers map[string]dkim.KeyAnswer
+	judged  []Judged // what Rules make of Results; nil before they were asked
 	// Reputation and Rate are the answers to AskReputation; nil when that was not
 	// asked.
 	Reputation, Rate *reputation.Answer
@@ -116,7 +117,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		defer o.deleteFirst()
 	}
 	switch {
-	case r.SignsNow(f, p, v.Results):
+	case r.SignsNow(f, p, v):
 		r.signed(o, f, v)
 	case p.Resigned && len(p.Sign) > 0 && !p.Scripted.Ends():
 		o.why(event.NotSignedAnew(p.Sign[0].Domain))
@@ -131,7 +132,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 // mail that is signed anew. That must have verified, unless ResignAll is set; and
 // where a reader may be shown an author of a domain that we sign for, it must have
 // verified as that domain's, with ResignAll too, unless it comes from inside.
-func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
+func (r *Rules) SignsNow(f *Facts, p *Plan, v *Verdict) bool {
 	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
 	}
@@ -146,7 +147,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, results []dkim.Result) bool {
 	if len(ours) == 0 && !p.SignOnlyIfVerified {
 		return true // ResignAll
 	}
-	for _, j := range r.judge(results) {
+	for _, j := range r.judge(v) {
 		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && speaksFor(ours, j.Signature) {
 			return true
 		}
@@ -249,7 +250,7 @@ func (r *Rules) answer(o *Outcome, reply Reply) {
 
 // verified notes the results and follows the On-* options.
 func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
-	judged := r.judge(v.Results)
+	judged := r.judge(v)
 	atps := atpsMethod(p, v, judged)
 	if r.Reports.Count {
 		o.Statistics = statisticsOf(f, p, v, judged, atps)

@@ -204,16 +204,16 @@ func TestSigningAnew(t *testing.T) {
 			t.Fatal(c.name)
 		}
 		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, Resigned: true, SignOnlyIfVerified: true}
-		if got := rules.SignsNow(f, plan, c.results); got != c.want {
+		if got := rules.SignsNow(f, plan, &Verdict{Results: c.results}); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 		// ResignAll lets all else pass, but nobody write in our name.
 		plan.SignOnlyIfVerified = false
 		all := c.want || c.name == "unsigned, of another"
-		if got := rules.SignsNow(f, plan, c.results); got != all {
+		if got := rules.SignsNow(f, plan, &Verdict{Results: c.results}); got != all {
 			t.Errorf("ResignAll: %s: %v", c.name, got)
 		}
-		if plan.Internal = true; !rules.SignsNow(f, plan, c.results) {
+		if plan.Internal = true; !rules.SignsNow(f, plan, &Verdict{Results: c.results}) {
 			t.Errorf("ResignAll: from inside: %s: false", c.name)
 		}
 	}
