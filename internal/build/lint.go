@@ -37,7 +37,7 @@ func (b *builder) lintContext() (context.Context, context.CancelFunc) {
 // such mail is deferred until the row is mended.
 func (b *builder) tableProblems(found problem.List) {
 	for _, p := range found {
-		p.Severity = problem.Warning
+		p.Severity, p.Serious = problem.Warning, p.Severity == problem.Error
 		b.problems = append(b.problems, p)
 	}
 }

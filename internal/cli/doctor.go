@@ -113,7 +113,7 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 func (o *doctorOptions) configuration(r *doctor.Report, problems problem.List) {
 	for _, p := range problems {
 		status := doctor.Warning
-		if p.Severity == problem.Error {
+		if p.Severity == problem.Error || p.Serious {
 			status = doctor.Bad
 		}
 		r.Add("configuration", status, p.Hint, "%s", p.String())

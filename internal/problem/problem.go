@@ -33,6 +33,9 @@ type Problem struct {
 	Text     string // what is wrong
 	Hint     string // what to type; may be ""
 	Severity Severity
+	// Serious marks a Warning that costs mail its signature or its way: the filter
+	// starts with it, and nobody should leave it so.
+	Serious bool
 }
 
 // String returns "file:line: option: text", leaving out what is not known.
