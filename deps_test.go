@@ -15,9 +15,10 @@ taglist:
 milter:
 authres:
 dkim: header taglist
+internal/plain:
 internal/problem:
 internal/privilege:
-internal/logging:
+internal/logging: internal/plain
 internal/atomicfile:
 internal/flight:
 internal/lru:
@@ -28,20 +29,20 @@ internal/words: internal/keyrecord
 internal/statistics: dkim
 internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:
-internal/event: internal/logging
+internal/event: internal/logging internal/plain
 internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
-internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation internal/statistics
+internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation internal/statistics internal/plain
 internal/kept: internal/atomicfile
 internal/reputation: internal/dataset internal/kept internal/lru
 internal/status: internal/kept
-internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics
+internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics internal/plain
 internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
-internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics
+internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
 internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord internal/words
 internal/metrics: dkim
 internal/testutil:

@@ -14,6 +14,7 @@ import (
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/privilege"
+	"dojang/internal/problem"
 	"dojang/internal/report"
 	"dojang/internal/resolver"
 )
@@ -99,7 +100,7 @@ func (b *builder) delivery(o *report.Options) {
 func (b *builder) smtpServer(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "smtp" || u.Hostname() == "" || u.Path != "" && u.Path != "/" {
-		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%.64q is no address of a mail server", uri)
+		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%s is no address of a mail server", problem.Quote(problem.Redact(uri)))
 		return ""
 	}
 	port := u.Port()

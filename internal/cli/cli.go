@@ -5,12 +5,22 @@ package cli
 import (
 	"encoding/json"
 	"io"
+
+	"dojang/internal/plain"
 )
 
 // Streams are what a command reads and writes.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+}
+
+// message returns where a message goes, octet by octet.
+func (s Streams) message() io.Writer {
+	if w, ok := s.Out.(*plain.Writer); ok {
+		return w.Unescaped()
+	}
+	return s.Out
 }
 
 func (s Streams) printJSON(v any) error {

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+
+	"dojang/internal/plain"
 
 	"github.com/spf13/cobra"
 )
@@ -25,6 +28,13 @@ var classic = map[string]func(ctx context.Context, s Streams, args []string) int
 // Main runs the command that args[0] names, "opendkim-genkey" or "dojang", and
 // returns its exit status (sysexits(3)).
 func Main(ctx context.Context, args []string, s Streams) int {
+	out, errs := plain.NewWriter(s.Out), plain.NewWriter(s.Err)
+	defer func() { _ = errors.Join(out.Flush(), errs.Flush()) }() // nobody is left to tell
+	return run(ctx, args, Streams{In: s.In, Out: out, Err: errs})
+}
+
+// run is Main with streams that may be shown on a terminal.
+func run(ctx context.Context, args []string, s Streams) int {
 	if run, ok := classic[filepath.Base(args[0])]; ok {
 		return run(ctx, s, args[1:])
 	}

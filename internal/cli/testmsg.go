@@ -98,7 +98,7 @@ func (o *testmsgOptions) classicSign(s Streams) error {
 	if err != nil {
 		return exitf(exSoftware, "dkim_eom(): %w", err)
 	}
-	if _, err := s.Out.Write(append([]byte(field), message...)); err != nil {
+	if _, err := s.message().Write(append([]byte(field), message...)); err != nil {
 		return exitf(exIOErr, "write(): %w", err)
 	}
 	return nil

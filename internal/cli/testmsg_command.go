@@ -89,7 +89,7 @@ func (o *testmsgOptions) modernSign(s Streams, files []string) error {
 	if err != nil {
 		return exitf(exSoftware, "%w", err)
 	}
-	if _, err := s.Out.Write(signedMessage(field, message)); err != nil {
+	if _, err := s.message().Write(signedMessage(field, message)); err != nil {
 		return exitf(exIOErr, "%w", err)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"text/tabwriter"
+
+	"dojang/internal/problem"
 )
 
 // Dump writes the options that were given, and then those at their defaults,
@@ -56,24 +58,20 @@ func (c *Config) Extract(name string) []string {
 	return lines
 }
 
-const redacted = "[redacted]"
-
-// Redact hides what is secret in a value: the whole of a password option, and
-// the passwords in the addresses of databases.
+// Redact hides what is secret in a value: the whole of a password option, the
+// passwords in the addresses of databases, and keys that stand in the value.
 func Redact(o *Option, text string) string {
 	if o.Secret {
-		return redacted
+		return problem.Redacted
 	}
-	if o.Type != DataSet && o.Type != String {
-		return text
+	if o.Name == "KeyTable" {
+		text = keyData().ReplaceAllString(text, problem.Redacted)
 	}
-	return userinfo().ReplaceAllString(text, "$1"+redacted+"@")
+	return problem.Redact(text)
 }
 
-// userinfo finds scheme://user:password@ and scheme://:password@.
-func userinfo() *regexp.Regexp {
-	return regexp.MustCompile(`(://[^:/@\s]*:)[^@/\s]*@`)
-}
+// keyData finds what may be a private key in a list.
+func keyData() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9+/]{42,}={0,2}`) }
 
 // Explain writes what one option is and does; without that option it says
 // which name is nearest. It reports whether the option exists.

@@ -110,39 +110,17 @@ func unknownKind(s string) string {
 	return kind
 }
 
-// String is the specification as it may be shown: passwords of URLs are left out.
+// String is the specification as it may be shown: without its secrets.
 func (s Spec) String() string {
 	switch s.Type {
 	case TypeDSN:
-		return "dsn:" + redactURL(s.Args)
+		return problem.Redact("dsn:" + s.Args)
 	case TypeLDAP, TypeRedis, TypeHTTP:
-		words := strings.Fields(s.Args)
-		for i, w := range words {
-			words[i] = redactURL(w)
-		}
-		return strings.Join(words, " ")
+		return problem.Redact(strings.Join(strings.Fields(s.Args), " "))
 	case TypeErlang:
 		return "erlang:..."
 	}
 	return s.Type + ":" + s.Args
-}
-
-// redactURL takes the password out of "scheme://user:password@rest".
-func redactURL(s string) string {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		return s
-	}
-	end := strings.IndexAny(rest, "/?")
-	if end < 0 {
-		end = len(rest)
-	}
-	at := strings.LastIndexByte(rest[:end], '@')
-	colon := strings.IndexByte(rest, ':')
-	if at < 0 || colon < 0 || colon > at {
-		return s
-	}
-	return scheme + "://" + rest[:colon] + ":xxxxx" + rest[at:]
 }
 
 // path places a relative path under the base directory.

@@ -3,12 +3,13 @@ package event
 import (
 	"fmt"
 	"log/slog"
-	"strings"
+
+	"dojang/internal/plain"
 )
 
 // ScriptFailed: a script of the administrator's broke off. why names the line.
 func ScriptFailed(hook string, why error) Event {
-	return failure("script_failed", fmt.Sprintf("dkimf_lua_%s_hook() failed: %s", hook, cut(oneLine(why.Error()))), slog.String("hook", hook), slog.String("error", cut(why.Error())))
+	return failure("script_failed", fmt.Sprintf("dkimf_lua_%s_hook() failed: %s", hook, cut(plain.Line(why.Error()))), slog.String("hook", hook), slog.String("error", cut(why.Error())))
 }
 
 // ScriptSays is a line that a script logs.
@@ -17,7 +18,7 @@ func ScriptSays(text string) Event {
 	if len(text) > maxBytes {
 		text = text[:maxBytes] + "..."
 	}
-	e := info("script", oneLine(text))
+	e := info("script", plain.Line(text))
 	e.NoJob = true // Compat(opendkim 2.11)
 	return e
 }
@@ -34,14 +35,4 @@ func ScriptNoDefaultKey() Event {
 	e := failure("no_default_key", "failed to load/apply default key")
 	e.NoJob = true
 	return e
-}
-
-// oneLine keeps a text from outside from looking like several lines.
-func oneLine(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return ' '
-		}
-		return c
-	}, s)
 }

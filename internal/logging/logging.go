@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+
+	"dojang/internal/plain"
 )
 
 // Levels beside slog's own, so that every syslog severity has one.
@@ -43,7 +45,7 @@ func NewStream(w io.Writer, prefix string, level slog.Leveler) *Classic {
 		if prefix != "" {
 			line = append(append(line, prefix...), ' ')
 		}
-		line = append(append(line, oneLine(message)...), '\n')
+		line = append(append(line, plain.Line(message)...), '\n')
 		mu.Lock()
 		defer mu.Unlock()
 		_, _ = w.Write(line) // nobody to tell when the log itself fails
@@ -134,38 +136,6 @@ func jsonOptions(level slog.Leveler) *slog.HandlerOptions {
 		}
 		return a
 	}}
-}
-
-// oneLine keeps one record one line: control characters that could forge a second
-// line, or speak to the terminal it is read at, become blanks. Beside those of
-// ASCII there are more (U+0080 to U+009F), and two more line ends (U+2028, U+2029).
-func oneLine(s string) string {
-	for i := 0; i < len(s); i++ {
-		if controlBytes(s[i:]) > 0 {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				for n := controlBytes(s[i:]); n > 0; n-- {
-					b[i+n-1] = ' '
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
-}
-
-// controlBytes is the number of octets of the control character that s begins
-// with, 0 for another. Octets that are no UTF-8 are others.
-func controlBytes(s string) int {
-	switch c := s[0]; {
-	case c < ' ' || c == 0x7f:
-		return 1
-	case c == 0xc2 && len(s) > 1 && 0x80 <= s[1] && s[1] <= 0x9f:
-		return 2
-	case c == 0xe2 && (strings.HasPrefix(s, "\u2028") || strings.HasPrefix(s, "\u2029")):
-		return 3
-	}
-	return 0
 }
 
 // LevelDetail is the level of events that the classic logs have no line for.

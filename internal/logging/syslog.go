@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"dojang/internal/plain"
 )
 
 // Syslog sends lines to the local syslog socket, as syslog(3) does, through a
@@ -108,7 +110,7 @@ func (s *Syslog) Send(level slog.Level, message string) {
 		message = message[:s.o.MaxLineSize] + "..."
 	}
 	select {
-	case s.queue <- line{severity(level), oneLine(message)}:
+	case s.queue <- line{severity(level), plain.Line(message)}:
 	default:
 		s.dropped.Add(1)
 	}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dojang/authres"
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/event"
+	"dojang/internal/plain"
 	"dojang/internal/reputation"
 	"dojang/internal/statistics"
 )
@@ -383,16 +383,7 @@ func (r *Rules) redirect(o *Outcome, f *Facts) {
 	for _, recipient := range slices.Backward(f.Recipients) {
 		o.Edits = append(o.Edits,
 			Edit{Op: DeleteRecipient, Value: recipient},
-			Edit{Op: AppendField, Name: "Original-Recipient", Value: " rfc822;" + oneLine(recipient)})
+			Edit{Op: AppendField, Name: "Original-Recipient", Value: " rfc822;" + plain.Line(recipient)})
 	}
 	o.Edits = append(o.Edits, Edit{Op: AddRecipient, Value: r.Verdicts.RedirectFailuresTo})
-}
-
-func oneLine(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, s)
 }

@@ -8,6 +8,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/event"
+	"dojang/internal/plain"
 )
 
 // Reports say what is told beside the result: to signers who ask for it (RFC
@@ -186,12 +187,12 @@ func diagnosis(f *Facts, copied []dkim.CopiedField, differences []dkim.Differenc
 			fmt.Fprintf(&b, "and %d more\n", len(differences)-i)
 			break
 		}
-		fmt.Fprintf(&b, "%s was %s after it was signed\n", oneLine(d.Name), d.Kind)
+		fmt.Fprintf(&b, "%s was %s after it was signed\n", plain.Line(d.Name), d.Kind)
 		if d.Kind != dkim.FieldAdded {
-			fmt.Fprintf(&b, "\tthen: %s\n", oneLine(strings.TrimSpace(d.Then)))
+			fmt.Fprintf(&b, "\tthen: %s\n", plain.Line(strings.TrimSpace(d.Then)))
 		}
 		if d.Kind != dkim.FieldRemoved {
-			fmt.Fprintf(&b, "\tnow:  %s\n", oneLine(strings.TrimSpace(d.Now)))
+			fmt.Fprintf(&b, "\tnow:  %s\n", plain.Line(strings.TrimSpace(d.Now)))
 		}
 	}
 	return b.Bytes()

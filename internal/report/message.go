@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dojang/internal/plain"
 	"dojang/internal/policy"
 )
 
@@ -47,7 +48,7 @@ func (q *Queue) message(r *policy.FailureReport, to string) []byte {
 
 // feedback is the part for machines (RFC 6591 §3).
 func (q *Queue) feedback(b *bytes.Buffer, r *policy.FailureReport) {
-	field := func(name, value string) { fmt.Fprintf(b, "%s: %s\n", name, oneLine(value)) }
+	field := func(name, value string) { fmt.Fprintf(b, "%s: %s\n", name, plain.Line(value)) }
 	field("User-Agent", q.o.Software)
 	field("Version", "1")
 	field("Original-Envelope-Id", r.JobID)
@@ -80,16 +81,6 @@ func (q *Queue) feedback(b *bytes.Buffer, r *policy.FailureReport) {
 	if r.CanonicalBody != nil {
 		encoded("DKIM-Canonicalized-Body", r.CanonicalBody)
 	}
-}
-
-// oneLine keeps text from outside from ending a field.
-func oneLine(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, s)
 }
 
 // atom keeps a name from outside to what a boundary may hold, and short.

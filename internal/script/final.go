@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"dojang/internal/plain"
 	"dojang/internal/policy"
 	"dojang/internal/statistics"
 )
@@ -83,20 +84,13 @@ func delRcpt(c *call) []lua.LValue {
 			continue
 		}
 		c.edit(policy.Edit{Op: policy.DeleteRecipient, Value: recipient})
-		return c.edit(policy.Edit{Op: policy.AppendField, Name: "Original-Recipient", Value: " rfc822;" + strings.Map(printable, recipient)})
+		return c.edit(policy.Edit{Op: policy.AppendField, Name: "Original-Recipient", Value: " rfc822;" + plain.Line(recipient)})
 	}
 	return none()
 }
 
-func printable(c rune) rune {
-	if c < ' ' || c == 0x7f {
-		return '?'
-	}
-	return c
-}
-
 func quarantine(c *call) []lua.LValue {
-	reason := strings.Map(printable, c.text(2))
+	reason := plain.Line(c.text(2))
 	if reason == "" {
 		reason = "opendkim"
 	}

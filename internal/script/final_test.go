@@ -48,7 +48,7 @@ func TestDeciding(t *testing.T) {
 			[]string{"op3 2 received:", "op3 1 Received:"}},
 		{`return odkim.add_rcpt(ctx, "n@x.y"), odkim.add_rcpt(ctx, ""), odkim.add_rcpt(ctx, "a\nb"), odkim.del_rcpt(ctx, "A@example.NET"), odkim.del_rcpt(ctx, "none@x.y"), odkim.delete_rcpt(ctx, "b@example.net")`, "1|nil|nil|1|nil|1",
 			[]string{"op4 0 :n@x.y", "op5 0 :a@example.net", "op1 0 Original-Recipient: rfc822;a@example.net", "op5 0 :b@example.net", "op1 0 Original-Recipient: rfc822;b@example.net"}},
-		{`return odkim.quarantine(ctx, "why\nnot")`, "1", []string{"quarantine why?not"}},
+		{`return odkim.quarantine(ctx, "why\nnot")`, "1", []string{"quarantine why not"}},
 		{`return odkim.set_reply(ctx, "550", "5.7.1", "no way"), odkim.set_result(ctx, SMFIS_REJECT)`, "1|1", []string{"reject 550 5.7.1 no way"}},
 		{`return odkim.set_reply(ctx, "250", "2.0.0", "x"), odkim.set_reply(ctx, "55", "", "x"), odkim.set_reply(ctx, "5500", "", "x"), odkim.set_reply(ctx, "550", "junk", "x"), odkim.set_reply(ctx, "550", "5.7.1", "a\nb"), odkim.set_reply(ctx, "550", "4.7.1", "x")`,
 			"nil|nil|nil|nil|nil|nil", nil},

@@ -95,11 +95,11 @@ func (d *DSN) server(s string) error {
 	if port, host, ok := strings.Cut(s, "+"); ok {
 		s = host
 		if strings.Trim(port, "0123456789") != "" || port == "" {
-			return fmt.Errorf("dsn: port %.64q is not a number", port)
+			return errors.New("dsn: the port before the host is not a number")
 		}
 		d.Port = port
-	} else if host, port, ok := strings.Cut(s, ":"); ok {
-		return fmt.Errorf("dsn: write the port before the host, %.64s+%.64s", port, host)
+	} else if strings.Contains(s, ":") { // not shown: it may be a password with a slash in it
+		return errors.New("dsn: write the port before the host, port+host, and / in a password as =2F")
 	}
 	var err error
 	d.Host, err = decode(s)
@@ -113,7 +113,7 @@ func (d *DSN) params(s string) error {
 		}
 		name, value, ok := strings.Cut(p, "=")
 		if !ok {
-			return fmt.Errorf("dsn: %.64q is not key=value", p)
+			return errors.New("dsn: a parameter is not name=value; write / in a password as =2F")
 		}
 		if strings.EqualFold(name, "datacol") {
 			for _, c := range strings.Split(value, ",") {

@@ -1,0 +1,113 @@
+// Package plain makes text from outside fit for where it is shown: one line of a log
+// or of a field, and a terminal.
+package plain
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Line keeps one record one line: control characters that could forge a second
+// line, or speak to the terminal it is read at, become blanks. Beside those of
+// ASCII there are more (U+0080 to U+009F), and two more line ends (U+2028, U+2029).
+func Line(s string) string {
+	for i := 0; i < len(s); i++ {
+		if controlBytes(s[i:]) > 0 {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				for n := controlBytes(s[i:]); n > 0; n-- {
+					b[i+n-1] = ' '
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// controlBytes is the number of octets of the control character that s begins
+// with, 0 for another. Octets that are no UTF-8 are others.
+func controlBytes(s string) int {
+	switch c := s[0]; {
+	case c < ' ' || c == 0x7f:
+		return 1
+	case c == 0xc2 && len(s) > 1 && 0x80 <= s[1] && s[1] <= 0x9f:
+		return 2
+	case c == 0xe2 && (strings.HasPrefix(s, "\u2028") || strings.HasPrefix(s, "\u2029")):
+		return 3
+	}
+	return 0
+}
+
+// Writer escapes, in what is written through it, all that a terminal would obey:
+// control characters but tabs and ends of lines, characters that turn the direction
+// of text, and octets that are no UTF-8. The escapes are those of JSON, \u001b, so
+// that JSON stays what it is, and \x9b for octets.
+type Writer struct {
+	w    io.Writer
+	rest []byte // the beginning of a character or of CRLF
+}
+
+// NewWriter returns a Writer to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+
+// Write implements io.Writer. The count is that of p, whatever became of it.
+func (w *Writer) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	w.rest = nil
+	out := make([]byte, 0, len(text)+len(text)/8)
+	for len(text) > 0 {
+		if text[0] == '\r' && len(text) == 1 || text[0] >= utf8.RuneSelf && !utf8.FullRune(text) {
+			w.rest = append([]byte(nil), text...)
+			break
+		}
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = fmt.Appendf(out, `\x%02x`, text[0])
+		case r == '\r' && text[1] == '\n', r == '\n', r == '\t':
+			out = append(out, text[0])
+		case speaks(r):
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = append(out, text[:n]...)
+		}
+		text = text[n:]
+	}
+	if _, err := w.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes what was held back because it might have been the beginning of a
+// character.
+func (w *Writer) Flush() error {
+	var out []byte
+	for _, c := range w.rest {
+		out = fmt.Appendf(out, `\x%02x`, c)
+	}
+	w.rest = nil
+	if out == nil {
+		return nil
+	}
+	_, err := w.w.Write(out)
+	return err
+}
+
+// Unescaped is where it writes to: for messages, which are wanted octet by octet.
+func (w *Writer) Unescaped() io.Writer { return w.w }
+
+// speaks reports whether a terminal or a reader's eye obeys a character instead of
+// showing it.
+func speaks(r rune) bool {
+	switch {
+	case r < ' ', 0x7f <= r && r <= 0x9f, r == 0x2028, r == 0x2029:
+		return true
+	case r == 0x200e, r == 0x200f, 0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069: // Unicode TR 9
+		return true
+	}
+	return false
+}
