@@ -60,18 +60,18 @@ func (g *Guard) claims(value []byte) bool {
 	if id, ok := plainID(value); ok {
 		return g.bears(id)
 	}
-	for _, text := range readings(value) {
+	texts := readings(value)
+	for _, text := range texts {
 		if id, ok := plainID(text); ok && g.bears(id) {
 			return true
 		}
-		runes := lenientText(text)
 		for _, form := range g.forms {
-			if form.begins(runes) {
+			if form.begins(text) {
 				return true
 			}
 		}
 	}
-	return hidesName(value)
+	return hidesName(texts[0])
 }
 
 // bears reports whether a name is one of the guarded.
@@ -92,9 +92,8 @@ func (g *Guard) bears(id string) bool {
 // quotes and comments too.
 func (g *Guard) tells(value []byte) bool {
 	for _, text := range readings(value) {
-		runes := lenientText(text)
 		for _, method := range g.methods {
-			if method.assigned(runes) {
+			if method.assigned(text) {
 				return true
 			}
 		}

@@ -3,7 +3,6 @@ package authres
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -56,7 +55,7 @@ func formsOf(canonical string) []string {
 	return forms
 }
 
-func isASCII(s string) bool {
+func isASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -66,11 +65,12 @@ func isASCII(s string) bool {
 }
 
 // readings are the texts that readers may look at: the value, without its own name that
-// somebody wrote in front, and with encoded words (RFC 2047) decoded.
+// somebody wrote in front, and with encoded words (RFC 2047) decoded; names in them are
+// mapped as look-ups do.
 func readings(value []byte) [][]byte {
-	texts := [][]byte{value}
-	if bytes.Contains(value, []byte("=?")) {
-		texts = append(texts, decodeWords(value))
+	texts := [][]byte{mapped(value)}
+	if decoded, ok := decodeWords(value); ok {
+		texts = append(texts, mapped(decoded))
 	}
 	for _, text := range texts {
 		if rest := withoutFieldName(text); len(rest) < len(text) {
@@ -85,35 +85,62 @@ func readings(value []byte) [][]byte {
 func withoutFieldName(text []byte) []byte {
 	const name = "Authentication-Results:"
 	for {
-		trimmed := bytes.TrimLeftFunc(text, func(r rune) bool { return !isWordRune(r) })
-		if len(trimmed) < len(name) || !bytes.EqualFold(trimmed[:len(name)], []byte(name)) {
+		begin := 0
+		for begin < len(text) && !isWordByte[text[begin]] {
+			begin++
+		}
+		if len(text)-begin < len(name) || !bytes.EqualFold(text[begin:begin+len(name)], []byte(name)) {
 			return text
 		}
-		text = trimmed[len(name):]
+		text = text[begin+len(name):]
 	}
 }
 
-// encodedWord is RFC 2047's, as leniently as it is decoded anywhere.
-var encodedWord = regexp.MustCompile(`(?s)=\?[^?]*\?([QqBb])\?(.*?)\?=`)
-
-// decodeWords decodes encoded words. Octets of any character set are taken as they are:
-// nearly all have ASCII in them.
-func decodeWords(value []byte) []byte {
-	return encodedWord.ReplaceAllFunc(value, func(word []byte) []byte {
-		parts := encodedWord.FindSubmatch(word)
-		if parts[1][0]|0x20 == 'q' {
-			return decodeQ(parts[2])
+// decodeWords decodes encoded words, as leniently as it is done anywhere. Octets of any
+// character set are taken as they are: nearly all have ASCII in them. ok is false when
+// there are none.
+func decodeWords(value []byte) (decoded []byte, ok bool) {
+	rest := value
+	for {
+		begin := bytes.Index(rest, []byte("=?"))
+		if begin < 0 {
+			break
 		}
-		text := bytes.Map(func(r rune) rune {
-			if r == '+' || r == '/' || isWordRune(r) && r < utf8.RuneSelf && !strings.ContainsRune("-_.", r) {
-				return r
-			}
-			return -1
-		}, parts[2])
-		decoded := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
-		n, _ := base64.RawStdEncoding.Decode(decoded, text)
-		return decoded[:n]
-	})
+		decoded, rest = append(decoded, rest[:begin]...), rest[begin:]
+		set := bytes.IndexByte(rest[2:], '?') + 2
+		if set < 2 {
+			break
+		}
+		head := set + len("?q?")
+		if len(rest) < head || rest[head-1] != '?' || rest[set+1]|0x20 != 'q' && rest[set+1]|0x20 != 'b' {
+			decoded, rest = append(decoded, rest[:set]...), rest[set:]
+			continue
+		}
+		end := bytes.Index(rest[head:], []byte("?="))
+		if end < 0 {
+			break
+		}
+		text := rest[head : head+end]
+		if rest[set+1]|0x20 == 'q' {
+			decoded = append(decoded, decodeQ(text)...)
+		} else {
+			decoded = append(decoded, decodeB(text)...)
+		}
+		rest, ok = rest[head+end+2:], true
+	}
+	return append(decoded, rest...), ok
+}
+
+// decodeB decodes base64, whatever else stands in it.
+func decodeB(text []byte) []byte {
+	letters := make([]byte, 0, len(text))
+	for _, c := range text {
+		if isBase64Byte(c) {
+			letters = append(letters, c)
+		}
+	}
+	n, _ := base64.RawStdEncoding.Decode(letters, letters) // in place: it reads before it writes
+	return letters[:n]
 }
 
 func decodeQ(text []byte) []byte {
@@ -132,48 +159,67 @@ func decodeQ(text []byte) []byte {
 	return out
 }
 
-// hidesName reports whether a value begins with an encoded word in a character set in
+// hidesName reports whether a mapped value begins with an encoded word in a character set in
 // which ASCII looks otherwise. No name is written so, but some readers decode it.
 func hidesName(value []byte) bool {
-	trimmed := bytes.TrimLeftFunc(value, func(r rune) bool { return r != '=' && !isWordRune(r) })
-	set, isWord := bytes.CutPrefix(trimmed, []byte("=?"))
+	begin := 0
+	for begin < len(value) && value[begin] != '=' && !isWordByte[value[begin]] {
+		begin++
+	}
+	set, isWord := bytes.CutPrefix(value[begin:], []byte("=?"))
 	set, _, _ = bytes.Cut(bytes.ToLower(set), []byte("?"))
 	return isWord && (bytes.Contains(set, []byte("utf-7")) || bytes.Contains(set, []byte("utf7")))
 }
 
-// lenientText is a text in lower case, its names mapped as look-ups do.
-func lenientText(text []byte) []rune {
-	runes := make([]rune, 0, len(text))
+// mapped is a text in which each name is mapped as look-ups do, and every rune of no
+// word is one octet of ASCII. What is ASCII stays.
+func mapped(text []byte) []byte {
+	if isASCII(text) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
-		n := bytes.IndexFunc(text, func(r rune) bool { return r < utf8.RuneSelf && !isWordRune(r) })
-		if n < 0 {
-			n = len(text)
+		if text[0] < utf8.RuneSelf && !isWordByte[text[0]] {
+			out, text = append(out, text[0]), text[1:]
+			continue
 		}
-		for _, r := range mapped(string(text[:n])) {
-			runes = append(runes, lowered(r))
-		}
-		if n < len(text) {
-			runes = append(runes, rune(text[n]))
-			n++
-		}
+		n := run(text)
+		out = appendMapped(out, text[:n])
 		text = text[n:]
 	}
-	return runes
+	return out
 }
 
-// mapped is a piece of text without ASCII's punctuation.
-func mapped(piece string) string {
-	if isASCII(piece) || len(piece) > maxNameBytes {
-		return piece
+// appendMapped maps a piece of text without ASCII's punctuation.
+func appendMapped(out, piece []byte) []byte {
+	if len(piece) <= maxNameBytes && !isSimple(piece) && utf8.Valid(piece) && !bytes.Contains(bytes.ToLower(piece), []byte("xn--")) {
+		s, _ := names.ToUnicode(string(piece))
+		piece = []byte(s)
+	} // of a piece with A-labels, decoding would hide the form in which we write it
+	for len(piece) > 0 {
+		r, n := utf8.DecodeRune(piece)
+		if r = lowered(r); isWordRune(r) {
+			out = utf8.AppendRune(out, r)
+		} else {
+			out = append(out, ' ')
+		}
+		piece = piece[n:]
 	}
-	if !utf8.ValidString(piece) {
-		return strings.ToValidUTF8(piece, "\x00")
+	return out
+}
+
+// isSimple reports whether a look-up would map a text to its lower case, for the most
+// usual scripts: the table of all others takes its time.
+func isSimple(piece []byte) bool {
+	for len(piece) > 0 {
+		r, n := utf8.DecodeRune(piece)
+		latin := 0xc0 <= r && r <= 0xff || 0x100 <= r && r <= 0x12f
+		if r >= utf8.RuneSelf && !latin && !(0x391 <= r && r <= 0x3c1) && !(0x400 <= r && r <= 0x45f) {
+			return false
+		}
+		piece = piece[n:]
 	}
-	if strings.Contains(strings.ToLower(piece), "xn--") {
-		return piece // decoding would hide the form in which we write it
-	}
-	s, _ := names.ToUnicode(piece)
-	return s
+	return true
 }
 
 // lowered is a rune in lower case. Some readers' upper case is the same for i with a dot
@@ -186,10 +232,18 @@ func lowered(r rune) rune {
 	return unicode.ToLower(r)
 }
 
-// isWordRune holds for what names and methods are made of. All else some reader drops.
+// isWordByte holds for what names and methods are made of, and the octets of letters in
+// UTF-8. All else some reader drops.
+var isWordByte = func() (is [256]bool) {
+	for c := range is {
+		is[c] = 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c >= utf8.RuneSelf
+	}
+	return is
+}()
+
 func isWordRune(r rune) bool {
 	if r < utf8.RuneSelf {
-		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.'
+		return isWordByte[r]
 	}
 	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsNumber(r))
 }

@@ -99,9 +99,13 @@ func (p Property) value() (text string, ok bool) {
 // Compat(opendkim 2.11): header.b stands without quotes.
 func isBase64(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c != '+' && c != '/' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') {
+		if !isBase64Byte(s[i]) {
 			return false
 		}
 	}
 	return s != ""
+}
+
+func isBase64Byte(c byte) bool {
+	return c == '+' || c == '/' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
