@@ -160,7 +160,6 @@ type Server struct {
 	TookSeconds      float64    `json:"took_seconds"`
 
 	aliasType string
-	negative  bool
 }
 
 // Signature is how the RRSIG of a server's answer stands, "" when the zone is not signed.

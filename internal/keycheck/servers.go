@@ -261,7 +261,7 @@ func cut(texts []Text) []Text {
 	kept := slices.Clone(texts[:min(len(texts), maxTexts)])
 	for i := range kept {
 		if t := &kept[i]; len(t.Text) > maxTextBytes {
-			t.Text, t.Strings, t.Cut = t.Text[:maxTextBytes], t.Strings[:maxTextBytes/256], true
+			t.Text, t.Strings, t.Cut = t.Text[:maxTextBytes], t.Strings[:min(len(t.Strings), maxTextBytes/256)], true
 		}
 	}
 	return kept

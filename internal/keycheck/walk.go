@@ -76,21 +76,34 @@ func (t *topZones) put(zone string, p *place, now time.Time) {
 // no name longer than the one that somebody registered. nil: nobody knows.
 func (r *run) locate(ctx context.Context, name string) *place {
 	owner := registered(ownerOf(name))
+	for n := labels(owner) - 1; n > 0; n-- {
+		if known, ok := r.tops.get(lastLabels(owner, n), r.options.Now()); ok && known.place != nil {
+			if p, answered := r.descend(ctx, known.place, name); answered && labels(p.zone) >= labels(owner) {
+				return p
+			}
+			break
+		}
+	}
 	var last *place
 	for n := 0; n <= labels(owner); n++ {
-		top := r.top(ctx, lastLabels(owner, n))
-		if top == nil {
+		top, silent := r.top(ctx, lastLabels(owner, n))
+		if top == nil && !silent {
 			continue
 		}
-		p, answered := r.descend(ctx, top, name)
-		if answered && labels(p.zone) >= labels(owner) {
-			return p
+		answered := false
+		if top != nil {
+			var p *place
+			if p, answered = r.descend(ctx, top, name); answered && labels(p.zone) >= labels(owner) {
+				return p
+			} else if answered || p != top || n == labels(owner) {
+				last = p
+			} else {
+				r.tops.put(top.zone, nil, r.options.Now())
+			}
 		}
-		if !answered && p == top && labels(p.zone) < labels(owner) {
-			r.tops.put(p.zone, nil, r.options.Now())
-			continue
+		if !answered && n < labels(owner) {
+			n = labels(owner) - 1 // who is let to no server of the root's is let to none of com's
 		}
-		last = p
 	}
 	return last
 }
@@ -107,23 +120,24 @@ func ownerOf(name string) string {
 	return owner
 }
 
-// top is a zone as the resolver knows it, nil when it knows none.
-func (r *run) top(ctx context.Context, zone string) *place {
+// top is a zone as the resolver knows it, nil when it knows none or, which silent says,
+// its servers have not answered lately.
+func (r *run) top(ctx context.Context, zone string) (p *place, silent bool) {
 	if known, ok := r.tops.get(zone, r.options.Now()); ok {
-		return known.place
+		return known.place, known.place == nil
 	}
 	if !r.budget.take() {
-		return nil
+		return nil, false
 	}
 	names, err := r.dns.LookupNS(ctx, zone)
 	if err != nil || len(names) == 0 {
-		return nil
+		return nil, false
 	}
-	p := &place{zone: zone}
+	p = &place{zone: zone}
 	for _, n := range names[:min(len(names), maxHosts)] {
 		p.hosts = append(p.hosts, host{name: fromWire(n)})
 	}
-	return p
+	return p, false
 }
 
 // descend goes down from a zone to that of name. It reports whether the last one's
@@ -138,7 +152,7 @@ func (r *run) descend(ctx context.Context, at *place, name string) (p *place, an
 		if next == nil {
 			return at, true
 		}
-		if registered(next.zone) != next.zone && labels(next.zone) < labels(registered(ownerOf(name))) {
+		if labels(next.zone) < labels(registered(ownerOf(name))) {
 			r.tops.put(next.zone, next, r.options.Now())
 		}
 		at = next
