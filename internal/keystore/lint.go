@@ -156,7 +156,7 @@ func (s *Store) lintUnsafe(name string, line int, row Row) *problem.Problem {
 func (s *Store) lintReach(name string, line int, row Row) *problem.Problem {
 	at := s.o.Locate(row.Key)
 	path := at.Path
-	if path == "" || at.Credential || s.o.UID == os.Geteuid() || s.o.ReadFile != nil {
+	if path == "" || at.Credential || s.o.UID == os.Getuid() || s.o.ReadFile != nil {
 		return nil
 	}
 	hint := s.checker.reachHint(path)

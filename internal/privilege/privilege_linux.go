@@ -143,6 +143,27 @@ func Open(path string) (*os.File, error) {
 	return byRoot, nil
 }
 
+// Reader is whom a program is to be run as that reads a file by its path: root
+// under the conditions of Open but the last, since a program follows names anew;
+// nil, as this process is.
+func Reader(path string) *syscall.Credential {
+	if os.Geteuid() == 0 || os.Getuid() != 0 {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err == nil {
+		f.Close()
+	}
+	alone := false
+	if errors.Is(err, fs.ErrPermission) {
+		AsRoot(func() { alone = RootsAlone(path) })
+	}
+	if !alone {
+		return nil
+	}
+	return &syscall.Credential{NoSetGroups: true} // user and group 0; the groups are not ours to set now
+}
+
 // openRoots opens a plain file of root's in an open folder of the user's, nil for
 // any other.
 func openRoots(folder int, path string) *os.File {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dojang/internal/testutil"
@@ -114,6 +116,13 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := os.ReadFile(private + "/key"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Lower left root's rights: %v", err)
+	}
+	for path, want := range map[string]string{private + "/key": "root's key", theirs + "/own": "own", theirs + "/symlink": "", theirs + "/put": "", theirs + "/folder/key": ""} {
+		cmd := exec.Command("cat", path)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: Reader(path)}
+		if text, _ := cmd.Output(); string(text) != want {
+			t.Errorf("a program that reads %s: %q, want %q", path, text, want)
+		}
 	}
 	if info, err := Stat(private + "/key"); err != nil || info.Size() == 0 {
 		t.Errorf("Stat: %v", err)

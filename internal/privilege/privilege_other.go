@@ -2,7 +2,10 @@
 
 package privilege
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
 // Lower does nothing: see the package.
 func Lower(User) (raise func() error, err error) { return func() error { return nil }, nil }
@@ -18,3 +21,6 @@ func Open(path string) (*os.File, error) { return os.Open(path) }
 
 // NoNew reports false: there is no such thing.
 func NoNew() bool { return false }
+
+// Reader is nil.
+func Reader(string) *syscall.Credential { return nil }

@@ -15,9 +15,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"dojang/internal/dataset"
+	"dojang/internal/privilege"
 )
 
 // Options say how files are read. The zero value is usable.
@@ -81,8 +83,8 @@ func open(ctx context.Context, spec dataset.Spec, o Options, d dataset.Options) 
 	}
 	s := &Set{o: o, limits: d, kind: spec.Type, path: path}
 	// Compat(opendkim 2.11): db:NAME finds NAME.db too.
-	if _, err := os.Stat(path); os.IsNotExist(err) && s.kind == dataset.TypeDB {
-		if _, err := os.Stat(path + ".db"); err == nil {
+	if _, err := privilege.Stat(path); os.IsNotExist(err) && s.kind == dataset.TypeDB {
+		if _, err := privilege.Stat(path + ".db"); err == nil {
 			s.path += ".db"
 		}
 	}
@@ -117,9 +119,9 @@ func (s *Set) find() (string, error) {
 
 // look tells the state of the data file.
 func (s *Set) look() (stamp, error) {
-	info, err := os.Stat(s.path)
+	info, err := privilege.Stat(s.path)
 	if err == nil && info.IsDir() && s.kind == dataset.TypeMDB {
-		info, err = os.Stat(filepath.Join(s.path, "data.mdb"))
+		info, err = privilege.Stat(filepath.Join(s.path, "data.mdb"))
 	}
 	if err != nil {
 		return stamp{}, err
@@ -133,10 +135,11 @@ func (s *Set) read(ctx context.Context) (dataset.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	args := []string{s.path}
-	if info, err := os.Stat(s.path); err == nil && !info.IsDir() && s.kind == dataset.TypeMDB {
+	if info, err := privilege.Stat(s.path); err == nil && !info.IsDir() && s.kind == dataset.TypeMDB {
 		args = []string{"-n", s.path}
 	}
 	cmd := exec.CommandContext(ctx, s.program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: privilege.Reader(s.path)}
 	var complaint bytes.Buffer
 	cmd.Stderr = &limited{&complaint, 512}
 	out, err := cmd.StdoutPipe()

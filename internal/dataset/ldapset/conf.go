@@ -36,7 +36,7 @@ func TLSFromConf(path string, getenv func(string) string) (*tls.Config, error) {
 		config.InsecureSkipVerify = true
 	}
 	if cert, key := set["TLS_CERT"], set["TLS_KEY"]; cert != "" && key != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		pair, err := keyPair(cert, key)
 		if err != nil {
 			return nil, err
 		}
@@ -66,4 +66,16 @@ func readConf(path string) (map[string]string, error) {
 		delete(set, "TLS_CACERT")
 	}
 	return set, s.Err()
+}
+
+func keyPair(cert, key string) (tls.Certificate, error) {
+	chain, err := privilege.ReadFile(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := privilege.ReadFile(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(chain, private)
 }
