@@ -199,26 +199,23 @@ func (m *messageStory) decide(rules *policy.Rules, run *message.Run) {
 	for _, n := range plan.Notes {
 		m.Why = append(m.Why, n.Event.Text)
 	}
-	switch {
-	case plan.Reply.Action != policy.Continue:
+	switch mode := plan.Mode(); mode {
+	case policy.Ends:
 		m.Decision, m.Reply = "skip", plan.Reply.Action.String()
 		if len(plan.Notes) == 0 {
 			m.Why = append(m.Why, "Mode asks neither for signing nor for verifying it")
 		}
 		return
-	case plan.Exempt:
+	case policy.Exempts, policy.LeavesBe:
 		m.Decision, m.Reply = "skip", policy.Accept.String()
 		return
-	case plan.Malformed:
-		m.Decision = "malformed"
-	case len(plan.Sign) > 0:
-		m.Decision = "sign"
-		if plan.Verify {
-			m.Decision = "sign and verify"
-		}
+	case policy.Malforms:
+		m.Decision = mode.String()
+	case policy.Signs, policy.Resigns:
+		m.Decision = mode.String()
 		m.explainKeys(rules, run)
-	default:
-		m.Decision = "verify"
+	case policy.Verifies:
+		m.Decision = mode.String()
 		if len(plan.Notes) == 0 {
 			m.Why = append(m.Why, "no key is chosen for its author, or Mode leaves signing out")
 		}

@@ -69,7 +69,7 @@ func (t *filterTester) printVerdict(name string, run *message.Run) {
 		}
 	case run.Verdict.SignError != nil:
 		fmt.Fprintf(w, "%s: %s: not signed: %v\n", t.program, name, run.Verdict.SignError)
-	case run.Plan.Malformed:
+	case run.Plan.Mode() == policy.Malforms:
 	case len(run.Plan.Sign) > 0 && run.Plan.Scripted.Ends():
 		fmt.Fprintf(w, "%s: %s: no signature added: unknown error\n", t.program, name)
 	case deciding < 0:

@@ -85,7 +85,8 @@ func (o *Outcome) insert(name, value string) {
 // Outcome decides what is done with a message whose plan has been carried out.
 func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	o := &Outcome{Reply: Reply{Action: Accept}}
-	if p.Exempt {
+	mode := p.Mode()
+	if mode == Exempts {
 		r.Results.removeForged(o, f, p.results)
 		o.Summary = "exempted"
 		return o
@@ -93,7 +94,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	if f.macro("i") == "" {
 		o.Notes = append(o.Notes, Note{Event: event.NoJobID(), Once: true})
 	}
-	if p.Malformed || r.StrictHeaders && strictFault(f.Fields) {
+	if mode == Malforms || r.StrictHeaders && strictFault(f.Fields) {
 		r.malformed(o, f)
 		o.Summary = "malformed, passed on"
 		if p.Scripted != nil {
