@@ -80,7 +80,7 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 	if o.json {
 		told.Out = s.Err // what people are told is no JSON
 	}
-	p := newPublishers(told, cfg)
+	p := newPublishers(told, cfg, set)
 	defer p.close()
 	w := &publication.Work{Settings: set, Checker: checker, Open: p.open}
 	if o.try != "" {

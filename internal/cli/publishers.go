@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ type publishers struct {
 }
 
 // newPublishers prepares them; nothing is started yet.
-func newPublishers(s Streams, cfg *config.Config) *publishers {
+func newPublishers(s Streams, cfg *config.Config, set *settings.Settings) *publishers {
 	p := &publishers{manual: manualOptions(s, cfg)}
 	program, err := os.Executable()
 	if err != nil {
@@ -34,6 +35,9 @@ func newPublishers(s Streams, cfg *config.Config) *publishers {
 		return p
 	}
 	p.child = &publish.Child{Program: program, Args: []string{publisherName}, Log: func(line string) { fmt.Fprintln(s.Err, line) }}
+	if len(set.Nameservers) > 0 {
+		p.child.Env = append(p.child.Env, nameserversVariable+"="+strings.Join(set.Nameservers, ","))
+	}
 	if os.Geteuid() != 0 {
 		return p
 	}
@@ -87,6 +91,9 @@ func hostName() string {
 	}
 	return host
 }
+
+// nameserversVariable tells a hook whom to ask for name servers.
+const nameserversVariable = "DOJANG_NAMESERVERS"
 
 // publisherName is the command that a child runs.
 const publisherName = "publisher"

@@ -80,6 +80,7 @@ type Child struct {
 	Program string            // and the arguments that make it call Serve
 	Args    []string          //
 	Account *Account          // nil: the same user
+	Env     []string          // beside PATH, LANG and HOME
 	Log     func(line string) // what it says on its standard error, escaped; may be nil
 
 	mu      sync.Mutex
@@ -153,6 +154,7 @@ func (c *Child) start() error {
 	cmd := exec.Command(c.Program, c.Args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	cmd.Env = append(cmd.Env, c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if a := c.Account; a != nil {
 		groups := make([]uint32, len(a.Groups))

@@ -33,6 +33,7 @@ type Zone struct {
 	Records string // lines of a zone file below the name, beside SOA and NS
 	Minimum int    // of the SOA, and every TTL that is not written, in seconds; 0 means 60
 	Signed  bool   // the server signs it
+	Static  bool   // BIND alone: it changes with its file, when the server is told to read it
 }
 
 // Server is a running name server.
@@ -117,7 +118,7 @@ func (z Zone) text(address string) string {
 	if minimum == 0 {
 		minimum = 60
 	}
-	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. 1 3600 600 86400 %[2]d\n@ NS ns.%[1]s.\nns A %[4]s\n%[3]s\n", z.Name, minimum, z.Records, address)
+	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. (\n\t1 ; serial\n\t3600 600 86400 %[2]d )\n@ NS ns.%[1]s.\nns A %[4]s\n%[3]s\n", z.Name, minimum, z.Records, address)
 }
 
 // serves reports whether every zone is served, and signed.
@@ -190,6 +191,10 @@ controls { };
 		signing := ""
 		if z.Signed {
 			signing = "dnssec-policy default; "
+		}
+		if z.Static {
+			conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; };\n", z.Name)
+			continue
 		}
 		conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; %[2]supdate-policy { grant %[3]s wildcard *._domainkey.%[1]s. TXT; }; };\n", z.Name, signing, KeyName)
 	}
