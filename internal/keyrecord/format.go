@@ -85,7 +85,12 @@ var errNeedsDomain = errors.New("this format needs the domain's name: give it wi
 // writers make the text of each Format; the map is never written to.
 var writers = map[Format]func([]Record) (string, error){
 	Bind: func(records []Record) (string, error) {
-		return eachRecord(records, func(r Record) string { return r.OpenDKIM(r.Domain != "") })
+		return eachRecord(records, func(r Record) string {
+			if r.owner != "" { // genkey's layout is for its own records
+				return r.Line() + "\n"
+			}
+			return r.OpenDKIM(r.Domain != "")
+		})
 	},
 	ZoneLine: func(records []Record) (string, error) {
 		return eachRecord(records, func(r Record) string { return r.Line() + "\n" })

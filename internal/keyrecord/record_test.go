@@ -252,3 +252,21 @@ func TestEveryFormatHasAWriter(t *testing.T) {
 		t.Errorf("%d formats, %d writers", len(Formats()), len(writers))
 	}
 }
+
+// A record that is known as it stands in DNS is written as it is, in every format.
+func TestPublished(t *testing.T) {
+	const text = "v=DKIM1; k=rsa; n=of somebody's own; p="
+	r := Published("K1._domainkey.customer.example.host.example.", "host.example", text, 60)
+	if r.Name() != "k1._domainkey.customer.example.host.example." || r.Relative() != "k1._domainkey.customer.example" || r.Text() != text {
+		t.Errorf("%s %s %s", r.Name(), r.Relative(), r.Text())
+	}
+	for _, f := range Formats() {
+		var b strings.Builder
+		if err := Write(&b, f, r); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "n=of somebody's own; p=") && !strings.Contains(b.String(), `n=of somebody'\''s own; p=`) {
+			t.Errorf("%s:\n%s", f, &b)
+		}
+	}
+}
