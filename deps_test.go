@@ -34,7 +34,8 @@ internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
-internal/policy: dkim header authres taglist internal/dataset internal/keystore internal/event internal/reputation internal/statistics internal/plain
+internal/bre:
+internal/policy: dkim header authres taglist internal/bre internal/dataset internal/keystore internal/event internal/reputation internal/statistics internal/plain
 internal/kept: internal/atomicfile
 internal/reputation: internal/dataset internal/kept internal/lru
 internal/status: internal/kept

@@ -1,12 +1,14 @@
 package build
 
 import (
+	"errors"
 	"os"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"dojang/dkim"
+	"dojang/internal/bre"
 	"dojang/internal/config"
 	"dojang/internal/policy"
 	"dojang/internal/privilege"
@@ -110,8 +112,18 @@ func (b *builder) authResults() policy.AuthResults {
 	return a
 }
 
-// replaceRules reads ReplaceRules: a POSIX expression, a tab, and the text that
+// replaceHint says what to type where an expression is refused.
+func replaceHint(err error) string {
+	if errors.Is(err, bre.ErrUnsupported) {
+		return "write it without: a rule for each text that may stand there"
+	}
+	return `expressions are basic ones, as OpenDKIM has them: \(a\), a\{2\}, a\|b, and a bare ( { | means itself`
+}
+
+// replaceRules reads ReplaceRules: a basic POSIX expression, a tab, and the text that
 // takes its place, one rule a line; "#" starts a comment.
+//
+// Compat(opendkim 2.11): the last tab divides, and the last rule comes first.
 func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	const maxFileBytes = 1 << 20
 	info, err := privilege.Stat(path)
@@ -135,17 +147,18 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		expression, with, ok := strings.Cut(line, "\t")
-		if !ok {
+		tab := strings.LastIndexByte(line, '\t')
+		if tab < 0 {
 			b.problems.Addf(problem.Error, path, i+1, "ReplaceRules", "write: expression<TAB>replacement", "no tab between expression and replacement")
 			continue
 		}
-		match, err := regexp.CompilePOSIX(expression)
+		match, err := bre.Compile(line[:tab])
 		if err != nil {
-			b.problems.Addf(problem.Error, path, i+1, "ReplaceRules", "", "%s", err)
+			b.problems.Addf(problem.Error, path, i+1, "ReplaceRules", replaceHint(err), "%s", err)
 			continue
 		}
-		rules = append(rules, policy.ReplaceRule{Match: match, With: with})
+		rules = append(rules, policy.ReplaceRule{Match: match, With: line[tab+1:]})
 	}
+	slices.Reverse(rules)
 	return rules
 }

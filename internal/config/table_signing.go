@@ -39,7 +39,7 @@ func signingOptions() []Option {
 		{Name: "RequestReports", Type: Boolean, Default: "no",
 			Doc: "Adds r=y to signatures: the other side may report failures to the address that the domain publishes (RFC 6651)."},
 		{Name: "ReplaceRules", Type: Path,
-			Doc: "A file of rewriting rules applied to header fields before they are signed, for a mail server that will rewrite them after the filter. One rule a line: a POSIX extended regular expression, a tab, and the text that replaces what matched. # starts a comment."},
+			Doc: "A file of rewriting rules applied to header fields before they are signed, for a mail server that will rewrite them after the filter. One rule a line: a POSIX basic regular expression, a tab (the last of the line), and the text that replaces what matched; the last rule comes first. Basic means: \\( \\) \\{ \\} \\| \\+ \\? have a meaning, and ( ) { } | + ? mean themselves. # starts a comment."},
 		{Name: "ReplaceHeaders", Type: DataSet, Elements: dataset.FieldNames,
 			Doc: "The header fields to which ReplaceRules apply. All of them when not set."},
 		{Name: "ConditionalSignatures", Type: DataSet, Elements: dataset.DomainPairs,

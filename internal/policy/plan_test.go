@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/bre"
 	"dojang/internal/dataset"
 	"dojang/internal/keystore"
 )
@@ -217,7 +217,7 @@ func TestPlan(t *testing.T) {
 		{name: "sender must match, as ReplaceRules have it", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "joe@example.com"},
 			header: "From: joe@inner.example.com", change: func(r *Rules, _ *Facts) {
 				r.RequireSenderMatch.Required = true
-				r.Signing.ReplaceRules = []ReplaceRule{{regexp.MustCompile(`inner\.example\.com`), "example.com"}}
+				r.Signing.ReplaceRules = []ReplaceRule{{expression(t, `inner\.example\.com`), "example.com"}}
 			}, want: "sign k1 d=example.com"},
 		{name: "sender must match, second author does not", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "joe@example.com"},
 			header: "From: joe@example.com, Boss <boss@other.example>", change: func(r *Rules, _ *Facts) { r.RequireSenderMatch.Required = true }, want: "verify",
@@ -281,4 +281,13 @@ func TestSignOptions(t *testing.T) {
 	if diff := cmp.Diff([][2]string{{"r", "y"}}, o.ExtraTags); diff != "" {
 		t.Errorf("RequestReports: %s", diff)
 	}
+}
+
+func expression(t *testing.T, text string) *bre.Expression {
+	t.Helper()
+	e, err := bre.Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }

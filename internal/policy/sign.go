@@ -1,19 +1,19 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/bre"
 )
 
 // ReplaceRule rewrites header text before it is signed, for MTAs that will
 // rewrite it after us.
 type ReplaceRule struct {
-	Match *regexp.Regexp
+	Match *bre.Expression
 	With  string
 }
 
@@ -124,7 +124,7 @@ func (s *Signing) replacedValue(field header.Field) []byte {
 	}
 	value := string(field.Value())
 	for _, rule := range s.ReplaceRules {
-		value = rule.Match.ReplaceAllLiteralString(value, rule.With)
+		value = rule.Match.Replace(value, rule.With)
 	}
 	return []byte(value)
 }
