@@ -130,7 +130,7 @@ func (t *keyTable) rows(ctx context.Context, names []string, bad func(place, tex
 	if names = t.signingNames(ctx); len(names) > 0 {
 		return t.named(ctx, names, bad, f)
 	}
-	return fmt.Errorf("%s: %w: name the keys that it has, behind the table", specName(t.spec), err)
+	return fmt.Errorf("%s: %w: give the names of its rows behind it, or a configuration whose SigningTable has them", specName(t.spec), err)
 }
 
 func (t *keyTable) named(ctx context.Context, names []string, bad func(place, text string), f func(keyRow)) error {

@@ -52,6 +52,9 @@ func ParseDSN(s string) (DSN, error) {
 	if d.Backend = backends[strings.ToLower(scheme)]; d.Backend == "" {
 		return d, fmt.Errorf("dsn: unknown backend %.64q: use mysql, pgsql or sqlite3", scheme)
 	}
+	if d.Backend == "sqlite3" {
+		rest = sqlitePath(rest)
+	}
 	server, rest, ok := strings.Cut(rest, "/")
 	if !ok {
 		return d, errors.New("dsn: no database after the host")
@@ -78,6 +81,23 @@ func ParseDSN(s string) (DSN, error) {
 		return d, errors.New("dsn: no datacol=")
 	}
 	return d, nil
+}
+
+// sqlitePath hides the slashes of a file's path, which stands where others have host and
+// database: sqlite3:///var/lib/keys.db/table=T, or behind localhost.
+func sqlitePath(s string) string {
+	path, params := s, ""
+	if i := strings.Index(strings.ToLower(s), "/table="); i >= 0 {
+		path, params = s[:i], s[i:]
+	}
+	host, file, _ := strings.Cut(path, "/")
+	if !strings.Contains(file, "/") && host != "" {
+		return s // a folder and a file
+	}
+	if host == "" || host == "localhost" {
+		file = "/" + strings.TrimLeft(file, "/")
+	}
+	return host + "/" + strings.ReplaceAll(file, "/", "=2F") + params
 }
 
 // server reads "[user[:pwd]@][port+]host".

@@ -21,6 +21,14 @@ func TestParseDSN(t *testing.T) {
 			Backend: "pgsql", User: "u", Password: "p@:/+?=", Host: "h", Database: "d", Table: "t", KeyColumn: "lower(k)", Columns: []string{"concat(a,b)", "c"}, TLS: "require"},
 		"sqlite3://=2Fvar=2Flib/keys.db/table=t?keycol=k?datacol=v": {
 			Backend: "sqlite3", Host: "/var/lib", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"sqlite3:///var/lib/keys.db/table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Database: "/var/lib/keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"sqlite3://localhost/var/lib/a=20b.db/Table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Host: "localhost", Database: "/var/lib/a b.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"sqlite3://localhost//keys.db/table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Host: "localhost", Database: "/keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"sqlite://tables/keys.db/table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Host: "tables", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 		"pgsql://h/d/table=t?keycol=k?datacol=v?ca=/etc/ca.pem": {Backend: "pgsql", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}, TLS: "verify", CA: "/etc/ca.pem"},
 		"mysql://u@h/d/table=t?keycol=k?datacol=v":              {Backend: "mysql", User: "u", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 	} {
