@@ -104,6 +104,7 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 	}
 	r.Postfix(ctx, o.mta, sockets)
 	r.Clock()
+	r.Hardened(c, account)
 	if answers {
 		o.testMessage(ctx, &r, c, sockets[0], targets)
 	}

@@ -46,8 +46,12 @@ func (s Socket) DialAddress() string {
 	return s.Address
 }
 
-// ForPostfix is how Postfix on this host names the socket in main.cf.
+// ForPostfix is how Postfix on this host names the socket in main.cf: in its queue
+// folder from there, which holds for services in its chroot and for others.
 func (s Socket) ForPostfix() string {
+	if inQueue, ok := strings.CutPrefix(s.Address, "/var/spool/postfix/"); s.Network == "unix" && ok {
+		return "unix:" + inQueue
+	}
 	if s.Network == "unix" {
 		return "unix:" + s.Address
 	}
