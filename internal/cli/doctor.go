@@ -103,6 +103,7 @@ func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
 		r.Add("socket", doctor.Bad, "write Socket inet:8891@localhost", "no Socket is set, so Postfix cannot reach the filter")
 	}
 	r.Postfix(ctx, o.mta, sockets)
+	r.ForgedResults(ctx, o.mta, c, sockets)
 	r.Clock()
 	r.Hardened(c, account)
 	if answers {
