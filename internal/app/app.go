@@ -22,6 +22,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
+	"dojang/internal/keystore"
 	"dojang/internal/logging"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
@@ -126,6 +127,7 @@ func (a *App) open(ctx context.Context) (problems problem.List) {
 	}
 	a.engine = engine.Name()
 	a.metrics.SigningEngine(a.engine, func() uint64 { return engine.Stats().Faults })
+	a.metrics.SigningKeys(a.status.keyCache)
 	a.parts = build.Parts{
 		Engine: engineFor(engine), FastRSA: fastRSA(engine),
 		Resolvers: new(build.Resolvers), Caches: new(remote.Caches), Counter: new(reputation.Counter), Flow: new(reputation.Counter),
@@ -403,12 +405,9 @@ func fastRSA(e *rsaengine.Engine) func(*rsa.PublicKey) func(crypto.Hash, []byte,
 	}
 }
 
-// engineFor hands RSA keys to the engine; other keys sign by themselves.
-func engineFor(e *rsaengine.Engine) func(crypto.Signer) (crypto.Signer, error) {
-	return func(key crypto.Signer) (crypto.Signer, error) {
-		if private, ok := key.(*rsa.PrivateKey); ok {
-			return e.Wrap(private)
-		}
-		return key, nil
+// engineFor hands RSA keys to the engine.
+func engineFor(e *rsaengine.Engine) func(keystore.RSAKey) crypto.Signer {
+	return func(k keystore.RSAKey) crypto.Signer {
+		return e.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P, Q: k.Q, QInv: k.QInv, Key: k.PrivateKey})
 	}
 }

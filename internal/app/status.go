@@ -31,6 +31,14 @@ func (s *statusSource) loaded(keys *build.Keys, c *config.Config) {
 	s.server.Loaded, s.server.Mode = time.Now().UTC(), c.Mode.Text()
 }
 
+// keyCache is what Metrics.SigningKeys asks for.
+func (s *statusSource) keyCache() (keys int, bytes int64, forgotten uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.keys.CacheStats()
+	return st.Keys, st.Bytes, st.Forgotten
+}
+
 // reloaded takes note of how a reload ended.
 func (s *statusSource) reloaded(ok bool, problems problem.List) {
 	s.mu.Lock()

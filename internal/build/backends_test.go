@@ -2,15 +2,21 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/remote"
 )
@@ -133,6 +139,44 @@ func TestDataSetCacheSize(t *testing.T) {
 		}
 		if n, err := s.asks(set, "no0"); n != again || err != nil {
 			t.Errorf("%q: the oldest of 5,300 answers was asked for %d times more, %v", options, n, err)
+		}
+	}
+}
+
+// TestKeyCacheSize loads more keys than the smallest room holds.
+func TestKeyCacheSize(t *testing.T) {
+	dir := t.TempDir()
+	var table strings.Builder
+	for i := range 2000 {
+		seed := sha256.Sum256([]byte(fmt.Sprint(i)))
+		fmt.Fprintf(&table, "k%d example.com:s:%s\n", i, base64.StdEncoding.EncodeToString(seed[:]))
+	}
+	for name, text := range map[string]string{"KeyTable": table.String(), "SigningTable": "example.com k0\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := "Socket inet:1@127.0.0.1\nMode s\nKeyTable file:" + dir + "/KeyTable\nSigningTable file:" + dir + "/SigningTable\n"
+	for options, all := range map[string]bool{"KeyCacheSize 1\n": false, "": true} {
+		if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(conf+options), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems := config.Load(filepath.Join(dir, "conf"))
+		if problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
+		if built == nil {
+			t.Fatal(problems)
+		}
+		for i := range 2000 {
+			if _, err := built.Keys.store.Key(t.Context(), fmt.Sprint("k", i), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st := built.Keys.CacheStats()
+		if all != (st.Keys == 2000 && st.Forgotten == 0) || !all && st.Bytes > 1<<20 {
+			t.Errorf("%q: %+v", options, st)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type Parts struct {
 	// Flow lets a reload keep what RateLimits counted; nil starts anew.
 	Flow *reputation.Counter
 	// Engine makes what signs with an RSA key; nil is the standard library.
-	Engine func(crypto.Signer) (crypto.Signer, error)
+	Engine func(keystore.RSAKey) crypto.Signer
 	// FastRSA is message.Snapshot's; nil is the standard library.
 	FastRSA func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.
@@ -195,6 +195,7 @@ func (b *builder) signingKeys(r *policy.Rules) {
 		b.files = append(b.files, path)
 	}
 	options.Engine, options.UID, options.RequireSafeKeys = b.parts.Engine, b.parts.Account.UID, c.RequireSafeKeys.Value
+	options.CacheBytes = int64(c.KeyCacheSize.Value) << 20
 	options.Warn = func(name string, u *keystore.Unsafe) {
 		b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
 	}

@@ -29,6 +29,14 @@ type Keys struct {
 
 var errEnough = errors.New("enough rows")
 
+// CacheStats tells of the keys in memory.
+func (k *Keys) CacheStats() keystore.CacheStats {
+	if k == nil || k.store == nil {
+		return keystore.CacheStats{}
+	}
+	return k.store.Stats()
+}
+
 // List tells the public side of the keys: those that were used, and of tables in
 // memory the first rows; of a domain, or of all for "". A key that cannot be had has
 // its Problem.

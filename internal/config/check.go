@@ -229,6 +229,9 @@ func (k *checker) limits() {
 	if c.DataSetCacheSize.Value < 1 {
 		k.fail(&c.DataSetCacheSize, "write 1 or more; DataSetCacheTTL 0 asks the server each time", "the answers for a message must have room")
 	}
+	if c.KeyCacheSize.Value < 1 {
+		k.fail(&c.KeyCacheSize, "write 1 or more", "the keys of a message must have room")
+	}
 	if budget := c.MessageTimeBudget.Value; set(&c.DNSTimeout) && c.DNSTimeout.Value > budget {
 		k.warn(&c.DNSTimeout, "make it smaller, or MessageTimeBudget larger", "longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
 	}

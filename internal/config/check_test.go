@@ -43,6 +43,7 @@ func TestCheck(t *testing.T) {
 		{socket + "ChangeRootDirectory /jail\n", []string{"f:2: ChangeRootDirectory: without UserID the process stays root, and root gets out of a chroot"}},
 		{socket + "MinimumKeyBits 4096\nMaximumKeyBits 2048\n", []string{"f:3: MaximumKeyBits: no key can be at least 4096 and at most 2048 bits long!"}},
 		{socket + "MinimumKeyBits 4096\nMaximumKeyBits 0\n", nil},
+		{socket + "KeyCacheSize 0\n", []string{"f:2: KeyCacheSize: the keys of a message must have room!"}},
 		{socket + "DataSetCacheSize 0\n", []string{"f:2: DataSetCacheSize: the answers for a message must have room!"}},
 		{socket + "DNSTimeout 60\n", []string{"f:2: DNSTimeout: longer than the 25s that a message's look-ups may take together (MessageTimeBudget)"}},
 		{socket + "DNSTimeout 60\nMessageTimeBudget 2m\n", nil},

@@ -59,6 +59,7 @@ type Settings struct {
 	InternalHosts                Setting[string]
 	KeepAuthResults              Setting[bool]
 	KeepTemporaryFiles           Setting[bool]
+	KeyCacheSize                 Setting[int]
 	KeyFile                      Setting[string]
 	KeyIdentities                Setting[string]
 	KeyTable                     Setting[string]
@@ -291,6 +292,8 @@ func (s *Settings) field(name string) Field {
 		return &s.KeepAuthResults
 	case "KeepTemporaryFiles":
 		return &s.KeepTemporaryFiles
+	case "KeyCacheSize":
+		return &s.KeyCacheSize
 	case "KeyFile":
 		return &s.KeyFile
 	case "KeyIdentities":

@@ -1,8 +1,10 @@
 package keystore
 
 import (
+	"errors"
 	"strings"
 
+	"dojang/dkim"
 	"dojang/internal/problem"
 )
 
@@ -35,6 +37,21 @@ type Error struct {
 	Undecodable bool
 	// NotFound is set when the table has no such name.
 	NotFound bool
+	// words makes Text for another name; nil where it has no name in it.
+	words func(name string) string
+}
+
+// named is the error about the same key under another name.
+func (e *Error) named(name string) *Error {
+	if e.Name == name {
+		return e
+	}
+	other := *e
+	other.Name = name
+	if e.words != nil {
+		other.Text = e.words(name)
+	}
+	return &other
 }
 
 func (e *Error) Error() string { return e.Text }
@@ -45,6 +62,24 @@ func (e *Error) Temporary() bool { return e.Class == Temporary }
 
 func cantLoad(name, path, why string, err error) *Error {
 	return &Error{Name: name, Text: "can't load key from " + shown(path) + ": " + why, Err: err}
+}
+
+// undecodable is about key data that is no key to sign with.
+func undecodable(name, source string, why error) *Error {
+	e := cantLoad(name, source, why.Error(), why)
+	if source == inline {
+		e.words = func(name string) string {
+			return "can't load key " + problem.Quote(name) + " from its KeyTable row: " + why.Error()
+		}
+		e.Text = e.words(name)
+	}
+	e.Undecodable = true
+	return e
+}
+
+func mismatch(name string, says, is dkim.Algorithm) *Error {
+	text := "key " + problem.Quote(name) + ": the row says " + says.String() + " but the key is of type " + is.KeyType()
+	return &Error{Name: name, Text: text, Err: errors.New(text), Hint: "write " + is.String() + " in the fourth column, or leave it out"}
 }
 
 // shown is a name or path as OpenDKIM prints it, unless it is one that could

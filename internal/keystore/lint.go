@@ -93,7 +93,7 @@ func (s *Store) lintKey(e dataset.Pair, line int, row Row) *problem.Problem {
 		p.Line = line
 		return p
 	}
-	_, _, err := s.read(e.Key, row)
+	err := s.lintLoad(e.Key, row)
 	if err == nil {
 		if p := s.lintUnsafe(e.Key, line, row); p != nil {
 			return p
@@ -103,15 +103,28 @@ func (s *Store) lintKey(e dataset.Pair, line int, row Row) *problem.Problem {
 		}
 		return lintDot(e, line, row)
 	}
-	p := &problem.Problem{Line: line, Severity: problem.Error, Text: err.Error()}
-	var failure *Error
-	if errors.As(err, &failure) {
-		p.Hint = failure.Hint
-	}
+	p := &problem.Problem{Line: line, Severity: problem.Error, Text: err.Text, Hint: err.Hint}
 	if p.Hint == "" && strings.HasSuffix(p.Text, "Permission denied") {
 		p.Hint = s.checker.reachHint(s.o.Locate(row.Key).Path)
 	}
 	return p
+}
+
+// lintLoad reads a key, and keeps it for the messages to come if it was read by the
+// rights that they will have.
+func (s *Store) lintLoad(name string, row Row) *Error {
+	m := s.read(name, row)
+	if m.failed != nil {
+		return m.failed
+	}
+	if s.o.UID == os.Geteuid() {
+		m.checked = s.o.Now()
+		s.cache.put(idOf(row.Key), m)
+	}
+	if err := m.fits(name, row); err != nil {
+		return err
+	}
+	return nil
 }
 
 // lintDot tells of a domain that is written as in a zone file.

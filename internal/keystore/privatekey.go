@@ -18,12 +18,14 @@ import (
 // maxKeyBytes bounds what is taken for a private key.
 const maxKeyBytes = 64 << 10 // a PEM file of 16,384 bits has 13 kB
 
+var errTooLong = fmt.Errorf("private key is larger than %d bytes", maxKeyBytes)
+
 // LoadPrivateKey reads a private key: PEM (PKCS#1, PKCS#8), DER, or base64 of
 // DER as tables hold it. A bare base64 of 32 bytes is an Ed25519 seed, as dkimpy
 // writes it. RSA keys under 1024 or over 16,384 bits are refused.
 func LoadPrivateKey(data []byte) (crypto.Signer, error) {
 	if len(data) > maxKeyBytes {
-		return nil, fmt.Errorf("private key is larger than %d bytes", maxKeyBytes)
+		return nil, errTooLong
 	}
 	der, err := keyDER(data)
 	if err != nil {

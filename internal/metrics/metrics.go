@@ -103,6 +103,19 @@ func (m *Metrics) SigningEngine(name string, faults func() uint64) {
 		Help: "RSA signatures that came out wrong and were made again; when they grow the hardware fails."}, func() float64 { return float64(faults()) }))
 }
 
+// SigningKeys tells of the private keys in memory: how many, the bytes they take, and
+// how many had to make room since the configuration was loaded.
+func (m *Metrics) SigningKeys(now func() (keys int, bytes int64, forgotten uint64)) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
+	}
+	gauge("signing_keys", "Private keys of the KeyTable in memory.", func() float64 { n, _, _ := now(); return float64(n) })
+	gauge("signing_keys_bytes", "What these keys take, about: KeyCacheSize bounds it.", func() float64 { _, n, _ := now(); return float64(n) })
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "signing_keys_forgotten_total",
+		Help: "Private keys that had to make room for others, since the configuration was loaded; when it grows, KeyCacheSize is too small."},
+		func() float64 { _, _, n := now(); return float64(n) }))
+}
+
 // UnsignedByReason tells how many messages of our signing domains left unsigned, by
 // reason: those of a closed list.
 func (m *Metrics) UnsignedByReason(count func() map[string]uint64) {

@@ -13,6 +13,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"math/big"
 	"runtime"
 	"strings"
 	"sync"
@@ -166,10 +167,49 @@ func (e *Engine) Wrap(key *rsa.PrivateKey) (crypto.Signer, error) {
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
-	s := &signer{engine: e, key: key}
+	s := &signer{
+		engine: e,
+		key:    func() (*rsa.PrivateKey, error) { return key, nil },
+		public: func() *rsa.PublicKey { return &key.PublicKey },
+	}
 	if c := acceleratable(e.classes, key); c != nil {
-		s.constants = newConstants(key, c)
-		runtime.AddCleanup(s, (*constants).wipe, s.constants)
+		s.use(newConstants(key, c))
 	}
 	return s, nil
+}
+
+// Parts is a key of two primes of half its size and with the public exponent 65537,
+// all numbers big-endian.
+type Parts struct {
+	Bits int
+	// P, Q and 1/Q modulo P
+	P, Q, QInv []byte
+	// Key makes the whole key, for what crypto/rsa has to sign.
+	Key func() (*rsa.PrivateKey, error)
+}
+
+// Signer returns a signer with a key, which takes a twentieth of the time of a
+// signature, and nil where crypto/rsa would sign anyway. Whether the parts belong
+// together is for the caller to know: a signature that does not fit P·Q is not let
+// out.
+func (e *Engine) Signer(k Parts) crypto.Signer {
+	c := classOf(e.classes, k.Bits)
+	if c == nil || e.closed.Load() {
+		return nil
+	}
+	p, q, inverse := new(big.Int).SetBytes(k.P), new(big.Int).SetBytes(k.Q), new(big.Int).SetBytes(k.QInv)
+	defer forget(p, q, inverse)
+	if p.BitLen() != c.bits/2 || q.BitLen() != c.bits/2 || new(big.Int).Mul(p, q).BitLen() != c.bits {
+		return nil
+	}
+	constants := constantsOf(p, q, inverse, c)
+	s := &signer{engine: e, key: sync.OnceValues(k.Key), public: sync.OnceValue(constants.publicKey)}
+	s.use(constants)
+	return s
+}
+
+// use has the kernels sign.
+func (s *signer) use(k *constants) {
+	s.constants = k
+	runtime.AddCleanup(s, (*constants).wipe, k)
 }

@@ -4,16 +4,25 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"io"
+	"math/big"
 )
 
 // signer is a crypto.Signer that signs with the engine's kernels.
 type signer struct {
 	engine    *Engine
-	key       *rsa.PrivateKey
+	key       func() (*rsa.PrivateKey, error)
+	public    func() *rsa.PublicKey
 	constants *constants // nil: crypto/rsa signs
 }
 
-func (s *signer) Public() crypto.PublicKey { return &s.key.PublicKey }
+func (s *signer) Public() crypto.PublicKey { return s.public() }
+
+// publicKey is the public key of constants.
+func (k *constants) publicKey() *rsa.PublicKey {
+	b := make([]byte, k.class.bits/8)
+	putBytes(b, k.n.m, k.class.digit)
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(b), E: publicExponent}
+}
 
 // Sign signs digest as crypto/rsa's PrivateKey.Sign does, byte for byte. PKCS #1
 // v1.5 signatures of SHA-256 and SHA-1 are accelerated; the rest, PSS included,
@@ -48,7 +57,11 @@ func (s *signer) compute(message []byte) bool {
 
 func (s *signer) standard(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	s.engine.fallbacks.Add(1)
-	return s.key.Sign(random, digest, opts)
+	key, err := s.key()
+	if err != nil {
+		return nil, err
+	}
+	return key.Sign(random, digest, opts)
 }
 
 // digestInfo is the DER that precedes a digest of h in the encoded message,

@@ -43,6 +43,7 @@ var shown = map[string]string{
 	"SoftStart":             "internal/build/options_test.go:TestSoftStart",
 	"DataSetCacheTTL":       "internal/build/backends_test.go:TestDataSetTimes",
 	"DataSetNegativeTTL":    "internal/build/backends_test.go:TestDataSetTimes",
+	"KeyCacheSize":          "internal/build/backends_test.go:TestKeyCacheSize",
 	"DataSetCacheSize":      "internal/build/backends_test.go:TestDataSetCacheSize",
 	"LDAPTimeout":           "internal/build/options_test.go:TestLDAPTimeout",
 	"LDAPDisableCache":      "internal/build/options_test.go:TestLDAPDisableCache",

@@ -22,6 +22,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/filter"
+	"dojang/internal/keystore"
 	"dojang/internal/logging"
 	"dojang/internal/rsaengine"
 	"dojang/milter"
@@ -117,11 +118,8 @@ func serve(t testing.TB) (socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrap := func(key crypto.Signer) (crypto.Signer, error) {
-		if private, ok := key.(*rsa.PrivateKey); ok {
-			return engine.Wrap(private)
-		}
-		return key, nil
+	sign := func(k keystore.RSAKey) crypto.Signer {
+		return engine.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P, Q: k.Q, QInv: k.QInv, Key: k.PrivateKey})
 	}
 	check := func(key *rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
 		if p := engine.Public(key); p != nil {
@@ -131,7 +129,7 @@ func serve(t testing.TB) (socket string) {
 	}
 	// Log lines are made, and thrown away.
 	log := slog.New(logging.NewStream(io.Discard, "", slog.LevelDebug))
-	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: log, Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers), Engine: wrap, FastRSA: check})
+	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: log, Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers), Engine: sign, FastRSA: check})
 	if built == nil {
 		t.Fatal(problems)
 	}
