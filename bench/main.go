@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench runs Debian's opendkim, dkimpy-milter, rspamd (with nothing but
 // DKIM) and dojang in turn, each on one core and the load on another, and prints
 // one table of what they bear and how that compares. docs/performance.md

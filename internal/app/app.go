@@ -267,10 +267,10 @@ func (a *App) becomeUser() error {
 		if err := become(a.account); err != nil {
 			return err
 		}
-		outliveNoSupervisor() // the kernel forgets it when the user changes
+		dieWithSupervisor() // once more: the kernel forgets it when the user changes
 	}
 	if a.config.EnableCoredumps.Value {
-		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		if err := enableCoredumps(); err != nil {
 			a.log.Warn("can't enable coredumps; continuing", "error", err)
 		}
 	}

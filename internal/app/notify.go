@@ -6,8 +6,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // manager is systemd, told about our state (sd_notify(3)). Nil is none.
@@ -35,9 +33,8 @@ func (m *manager) tell(state string) {
 
 // reloading announces a reload as Type=notify-reload wants it.
 func (m *manager) reloading() {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil {
-		m.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+	if now, ok := monotonic(); ok {
+		m.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now/1000))
 	}
 }
 

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"dojang/internal/logging"
 )
 
@@ -128,7 +126,7 @@ func Ready() {
 func tellReady(f *os.File) {
 	if os.Getenv(detachedVariable) != "" {
 		for fd := 0; fd <= 2; fd++ {
-			_ = syscall.Dup3(nullOf(f), fd, 0) // fails when we were started by hand
+			_ = duplicate(nullOf(f), fd) // fails when we were started by hand
 		}
 	}
 	syscall.Close(nullOf(f))
@@ -233,14 +231,6 @@ func KeepName() {
 	}
 }
 
-// outliveNoSupervisor has a worker stop when its supervisor is killed: a second
-// filter could not listen beside it.
-func outliveNoSupervisor() {
-	if CurrentRole() == Worker {
-		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) // cannot fail with a valid signal
-	}
-}
-
 // serves tells the world of a worker that listens.
 func serves(pid *PidFile, starter *os.File) {
 	pid.Write()
@@ -259,7 +249,7 @@ func superviseOne(serves func(), signals <-chan os.Signal) (end ending, err erro
 	defer reader.Close()
 	cmd, err := again(Worker, writer)
 	if err == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		supervised(cmd)
 		err = cmd.Start()
 		closeAll(cmd.ExtraFiles)
 	}
