@@ -28,7 +28,7 @@ const (
 )
 
 // hook publishes by a program of the administrator's: one JSON object on its standard
-// input, one on its standard output (docs/rotation.md, "Hooks").
+// input, one on its standard output (docs/publishing.md, "A hook of your own").
 type hook struct {
 	program string
 	args    []string
