@@ -248,7 +248,7 @@ func caught(path string, err *error) {
 	case *lua.ApiError:
 		*err = &Error{File: path, Text: v.Object.String()}
 	default:
-		*err = &Error{File: path, Text: fmt.Sprintf("the Lua machine gave up: %v", v)}
+		*err = &Error{File: path, Text: fmt.Sprintf("calls too deep, or too many values (the Lua machine: %v)", v)}
 	}
 }
 
