@@ -11,10 +11,6 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxNameBytes bounds what is converted as a name: 253 octets in ASCII are at most
-// four times as many in UTF-8.
-const maxNameBytes = 1024
-
 // names maps as look-ups do, so that all forms of a name become one.
 var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 
@@ -23,7 +19,7 @@ var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictD
 func canonicalName(s string) string {
 	s, _, _ = strings.Cut(s, "/")
 	s = strings.ToLower(strings.TrimRight(s, "."))
-	if len(s) <= maxNameBytes && (!isASCII(s) || strings.Contains(s, "xn--")) {
+	if len(s) <= maxWord && (!isASCII(s) || strings.Contains(s, "xn--")) {
 		s, _ = names.ToUnicode(s) // with an error too, as much as could be mapped
 	}
 	return s
@@ -192,7 +188,7 @@ func mapped(text []byte) []byte {
 
 // appendMapped maps a piece of text without ASCII's punctuation.
 func appendMapped(out, piece []byte) []byte {
-	if len(piece) <= maxNameBytes && !isSimple(piece) && utf8.Valid(piece) && !bytes.Contains(bytes.ToLower(piece), []byte("xn--")) {
+	if len(piece) <= maxWord && !isSimple(piece) && utf8.Valid(piece) && !bytes.Contains(bytes.ToLower(piece), []byte("xn--")) {
 		s, _ := names.ToUnicode(string(piece))
 		piece = []byte(s)
 	} // of a piece with A-labels, decoding would hide the form in which we write it
@@ -222,12 +218,16 @@ func isSimple(piece []byte) bool {
 	return true
 }
 
-// lowered is a rune in lower case. Some readers' upper case is the same for i with a dot
-// and without.
+// lowered is a rune in lower case, and in half width. Some readers' upper case is the
+// same for i with a dot and without.
 func lowered(r rune) rune {
-	switch r {
-	case 'ı', 'İ':
+	switch {
+	case r == 'ı' || r == 'İ':
 		return 'i'
+	case r == '。' || r == '｡':
+		return '.'
+	case '！' <= r && r <= '～':
+		r -= '！' - '!'
 	}
 	return unicode.ToLower(r)
 }

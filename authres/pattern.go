@@ -16,8 +16,8 @@ type pattern struct {
 	masks  []bits
 }
 
-// maxWord is as long as a word can be; a name in ASCII has at most 253 octets
-// (RFC 1035 §2.3.4).
+// maxWord is as long as a word can be, in octets; a name in ASCII has at most 253
+// (RFC 1035 §2.3.4). No longer one is converted.
 const maxWord = 255
 
 type bits [maxWord/64 + 1]uint64

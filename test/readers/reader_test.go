@@ -2,7 +2,7 @@
 // readers of Authentication-Results that people run behind it: the tokenizers of
 // OpenDMARC (which is OpenARC's too) and opendkim, compiled from Debian's source, and
 // Perl's Mail::AuthenticationResults and Python's authres, each with the ways in which
-// octets become text before. Mutants of a grammar go to all of them, for FUZZTIME
+// octets become text before, and rspamd's for results that ARC sealed. Mutants of a grammar go to all of them, for FUZZTIME
 // (seconds, when it is not set); FUZZSEED repeats a run.
 package readers
 
@@ -65,7 +65,7 @@ type reader struct {
 func readers(t *testing.T) []*reader {
 	t.Helper()
 	const python = "/usr/bin/python3" // for which Debian's packages are
-	testutil.Need(t, "perl", "gcc")
+	testutil.Need(t, "perl", "gcc", "rspamadm")
 	for _, check := range [][]string{
 		{"perl", "-MMail::AuthenticationResults::Parser", "-e1"},
 		{python, "-c", "import authres.core"},
@@ -82,6 +82,7 @@ func readers(t *testing.T) []*reader {
 		start(t, "Mail::AuthenticationResults, decoded", "perl", "testdata/reader.pl", "decoded"),
 		start(t, "authres", python, "testdata/reader.py", "plain"),
 		start(t, "authres, decoded", python, "testdata/reader.py", "header"),
+		start(t, "rspamd", testutil.Need(t, "rspamadm"), "lua", "-b", "testdata/reader.lua"),
 	}
 }
 

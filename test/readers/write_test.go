@@ -39,7 +39,7 @@ func differs(found []*reading, signatures []dkim.Result) string {
 		if r == nil {
 			return "" // a reader that gives up one field knows no order
 		}
-		if r.id != host {
+		if r.id != host && r.id != "" { // rspamd knows none
 			return fmt.Sprintf("the name %q", r.id)
 		}
 		results = append(results, r.results...)
@@ -175,7 +175,14 @@ func testEveryReaderFindsWhatIsUsual(t *testing.T, all []*reader) {
 		s := &dkim.Signature{Domain: "example.com", Identity: identity, Selector: "s1", Algorithm: dkim.RSASHA256, Encoded: "ab/d+f12xxxx"}
 		want := []property{{"header.d", "example.com"}, {"header.i", identity}, {"header.a", "rsa-sha256"}, {"header.s", "s1"}, {"header.b", "ab/d+f12"}}
 		for r, found := range askAll(t, all, written(t, signature(dkim.ReasonNone, s))) {
-			if len(found) != 1 || found[0] == nil || len(found[0].results) != 1 || !slices.Equal(found[0].results[0].properties, want) {
+			if len(found) != 1 || found[0] == nil || len(found[0].results) != 1 {
+				t.Fatalf("%s finds %+v", all[r].name, found[0])
+			}
+			properties := found[0].results[0].properties
+			byName := func(a, b property) int { return strings.Compare(a.name, b.name) } // rspamd has no order
+			slices.SortFunc(properties, byName)
+			slices.SortFunc(want, byName)
+			if !slices.Equal(properties, want) {
 				t.Errorf("%s finds %+v", all[r].name, found[0])
 			}
 		}
