@@ -6,9 +6,16 @@ import (
 	"strings"
 )
 
-// encodedWord is RFC 2047's as the most lenient reader has it: anywhere, with
-// anything for its text.
-var encodedWord = regexp.MustCompile(`(?s)=\?([^?]{1,64})\?([bBqQ])\?(.*?)\?=`)
+// Encoded words (RFC 2047) as lenient readers have them: anywhere, with anything for
+// their text, or with anything but a question mark, which finds the innermost.
+var (
+	outerWord = regexp.MustCompile(`(?s)=\?([^?]{1,64})\?([bBqQ])\?(.*?)\?=`)
+	innerWord = regexp.MustCompile(`(?s)=\?([^?]{1,64})\?([bBqQ])\?([^?]*)\?=`)
+)
+
+// wordMarks are what an encoded word begins and ends with, for readers that find such
+// words where others do not.
+var wordMarks = regexp.MustCompile(`=\?[^?]{1,64}\?[bBqQ]\?|\?=`)
 
 // asciiCharset are character sets in which an octet below 128 is the letter of ASCII,
 // or part of a larger character: every address in them is seen in the octets. UTF-16
@@ -19,10 +26,10 @@ var asciiCharset = regexp.MustCompile(`(?i)^(utf-?8|(us-)?ascii|ansi_x3.*|(x-)?i
 // decodeWords decodes the encoded words of a text, with the blanks between two of
 // them gone when joined (RFC 2047 §6.2). ok is false for one in a character set in
 // which nobody can see in the octets whether it holds an address, such as UTF-7.
-func decodeWords(text string, joined bool) (plain string, ok bool) {
+func decodeWords(text string, words *regexp.Regexp, joined bool) (plain string, ok bool) {
 	var b strings.Builder
 	end := 0
-	for _, m := range encodedWord.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range words.FindAllStringSubmatchIndex(text, -1) {
 		if between := text[end:m[0]]; !joined || end == 0 || strings.Trim(between, " \t\r\n") != "" {
 			b.WriteString(between)
 		}

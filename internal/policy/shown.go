@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 const (
 	maxShownBytes  = 16 << 10
 	maxShownFields = 16
+	maxHostText    = 1024 // looked at for a domain
 	maxShown       = 100
 )
 
@@ -70,27 +72,31 @@ func (r *Rules) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 //
 // A domain without a dot counts only where a strict address has it too: "Sales @ Example"
 // is a name.
-func lookalikes(text string, strict []header.Mailbox) (found []header.Mailbox, ok bool) {
-	texts := []string{text}
-	for _, joined := range []bool{true, false} {
-		once, ok1 := decodeWords(text, joined)
-		twice, ok2 := decodeWords(once, joined)
-		if !ok1 || !ok2 {
-			return nil, false
+func lookalikes(written string, strict []header.Mailbox) (found []header.Mailbox, ok bool) {
+	texts := []string{written, wordMarks.ReplaceAllString(written, "")}
+	for _, words := range [...]*regexp.Regexp{outerWord, innerWord} {
+		for _, joined := range []bool{true, false} {
+			once, ok1 := decodeWords(written, words, joined)
+			twice, ok2 := decodeWords(once, words, joined)
+			if !ok1 || !ok2 {
+				return nil, false
+			}
+			texts = append(texts, once, twice, wordMarks.ReplaceAllString(once, ""))
 		}
-		texts = append(texts, once, twice)
 	}
 	slices.Sort(texts)
 	for _, text := range slices.Compact(texts) {
+		raw := text == written
 		text = marks.Replace(text)
 		for _, c := range [...]comments{kept, cutAsWritten, cutBlindly} {
 			for _, joined := range []bool{false, true} {
-				found = appendTokens(found, flat(text, c, joined), strict)
+				found = appendTokens(found, flat(text, c, joined, raw), strict, true)
 			}
 			if len(found) > maxShown {
 				return found, true
 			}
 		}
+		found = appendTokens(found, flat(wrappings.Replace(text), kept, true, raw), strict, false)
 	}
 	return found, true
 }
@@ -101,6 +107,9 @@ var marks = strings.NewReplacer("\uff20", "@", "\ufe6b", "@", "\u3002", ".", "\u
 	"\u00ad", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "", "\u00a0", " ", "\r\n", "",
 	"\u2018", " ", "\u2019", " ", "\u201c", " ", "\u201d", " ", "\u00ab", " ", "\u00bb", " ")
 
+// wrappings are marks that some readers pass over.
+var wrappings = strings.NewReplacer("(", "", ")", "")
+
 // comments is what a reader does with comments.
 type comments uint8
 
@@ -110,10 +119,10 @@ const (
 	cutBlindly                   // they do not
 )
 
-// flat is a text as blanks and words. Quotes and backslashes become blanks or, when
-// joined, nothing; whatever else divides becomes a blank. A comment without an end is
-// kept.
-func flat(text string, c comments, joined bool) string {
+// flat is a text as blanks, words and ends of lines. Quotes and backslashes become
+// blanks or, when joined, nothing; whatever else divides becomes the end of a line, and
+// so does a blank within quotes of a raw text. A comment without an end is kept.
+func flat(text string, c comments, joined, raw bool) string {
 	out := make([]byte, 0, len(text))
 	depth, opened, inQuotes := 0, 0, false
 	for i := 0; i < len(text); i++ {
@@ -135,6 +144,8 @@ func flat(text string, c comments, joined bool) string {
 		case b == ')' && depth > 0:
 			depth--
 			continue
+		case b == ' ' && raw && inQuotes && depth == 0:
+			b = '\n'
 		}
 		if depth == 0 {
 			out = appendFlat(out, b, joined)
@@ -150,25 +161,27 @@ func flat(text string, c comments, joined bool) string {
 
 func appendFlat(out []byte, b byte, joined bool) []byte {
 	switch b {
-	case '"', '\\':
+	case '"', '\\', '>':
 		if joined {
 			return out
 		}
 		return append(out, ' ')
-	case '(', ')', '<', '>', '[', ']', ':', ';', ',', '\t', '\r', '\n':
+	case '(', ')', '<', '[', ']', ':', ';', ',', '\n':
+		return append(out, '\n')
+	case '\t', '\r':
 		return append(out, ' ')
 	}
 	return append(out, b)
 }
 
 // appendTokens appends what stands around each "@" of a flat text, blanks beside it
-// passed over.
-func appendTokens(found []header.Mailbox, text string, strict []header.Mailbox) []header.Mailbox {
+// passed over, and when blanks are none, with the words behind it as one.
+func appendTokens(found []header.Mailbox, text string, strict []header.Mailbox, joined bool) []header.Mailbox {
 	add := func(local, domain string) {
 		domain = strings.Trim(domain, ".-")
 		m := header.Mailbox{Local: strings.TrimLeft(local, "'`"), Domain: domain}
 		dotless := func(s header.Mailbox) bool { return strings.EqualFold(s.Domain, domain) }
-		if domain == "" || local == "" || !strings.Contains(domain, ".") && !slices.ContainsFunc(strict, dotless) || slices.Contains(found, m) {
+		if domain == "" || !strings.Contains(domain, ".") && !slices.ContainsFunc(strict, dotless) || slices.Contains(found, m) {
 			return
 		}
 		found = append(found, m)
@@ -178,19 +191,19 @@ func appendTokens(found []header.Mailbox, text string, strict []header.Mailbox) 
 		if at < 0 {
 			break
 		}
-		before, behind := text[from:from+at], text[from+at+1:]
+		before, behind := text[max(0, from+at-maxHostText):from+at], text[from+at+1:]
 		from += at + 1
-		before = strings.TrimRight(before, " ")
-		local := before[strings.LastIndexByte(before, ' ')+1:]
-		behind = strings.TrimLeft(behind, " ")
-		domain := behind[:hostEnd(behind)]
-		add(local, domain)
-		// "ours . example" is a domain too (RFC 5322 §4.4).
-		rest := strings.TrimLeft(behind[len(domain):], " ")
-		if strings.HasSuffix(domain, ".") || strings.HasPrefix(rest, ".") {
-			rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), " ")
-			add(local, strings.TrimSuffix(domain, ".")+"."+rest[:hostEnd(rest)])
+		before = strings.TrimRight(before, " \n")
+		local := before[strings.LastIndexAny(before, " \n")+1:]
+		behind = strings.TrimLeft(behind, " \n@")
+		add(local, behind[:hostEnd(behind)])
+		if !joined {
+			continue
 		}
+		// "ours . example" is a domain too (RFC 5322 §4.4), to some readers "our s.example".
+		line, _, _ := strings.Cut(behind[:min(len(behind), maxHostText)], "\n")
+		line = strings.ReplaceAll(line, " ", "")
+		add(local, line[:hostEnd(line)])
 	}
 	return found
 }

@@ -54,7 +54,7 @@ func TestRequireSenderMatchJudgesWhatIsShown(t *testing.T) {
 		{"=?utf-16le?b?YwBlAG8AQABiAGEAbgBrAC4AZQB4AGEAbQBwAGwAZQA=?= <joe@example.com>", false},
 		{"=?utf-7?q?ceo+AEA-bank.example?= <joe@example.com>", false},
 		{"=?iso-2022-jp?B?GyRCO3NFRBsoQmNlb0BiYW5rLmV4YW1wbGU=?= <joe@example.com>", false},
-		{"<@bank.example:joe@example.com>", true},
+		{"<@bank.example:joe@example.com>", false},
 		{"team: joe@example.com, ceo@bank.example;", false},
 		{"joe@example.com, \"x", false},
 		{"joe@example.com\nFrom: <", false},
