@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -221,7 +220,7 @@ func (m *messageStory) decide(rules *policy.Rules, run *message.Run) {
 		}
 	}
 	if o := run.Outcome; o != nil && o.Reply.Action != policy.Accept {
-		m.Reply = strings.TrimSpace(strings.Join([]string{o.Reply.Action.String(), o.Reply.Code, o.Reply.Status, o.Reply.Text}, " "))
+		m.Reply = o.Reply.String()
 	}
 }
 

@@ -51,8 +51,8 @@ func printEdits(w io.Writer, o *policy.Outcome) {
 }
 
 func printReply(w io.Writer, r policy.Reply) {
-	if r.Code != "" {
-		fmt.Fprintf(w, "### SETREPLY: rcode='%s' xcode='%s' replytxt='%s'\n", r.Code, r.Status, r.Text)
+	if r.Code != 0 {
+		fmt.Fprintf(w, "### SETREPLY: rcode='%d' xcode='%s' replytxt='%s'\n", r.Code, r.Status, r.Text)
 	}
 }
 
@@ -106,7 +106,7 @@ type testedMessage struct {
 
 type testedReply struct {
 	Action string `json:"action"`
-	Code   string `json:"code,omitempty"`
+	Code   int    `json:"code,omitempty"`
 	Status string `json:"status,omitempty"`
 	Text   string `json:"text,omitempty"`
 }

@@ -1,8 +1,6 @@
 package filter
 
 import (
-	"strconv"
-
 	"dojang/internal/event"
 	"dojang/internal/policy"
 	"dojang/milter"
@@ -48,10 +46,8 @@ func (s *session) editsFailed(err error) policy.Reply {
 
 // response turns a reply into the protocol's. A quarantine is an edit.
 func response(r policy.Reply) milter.Response {
-	if r.Code != "" {
-		if code, err := strconv.Atoi(r.Code); err == nil {
-			return milter.Reply(code, r.Status, r.Text)
-		}
+	if r.Code != 0 {
+		return milter.Reply(r.Code, r.Status, r.Text)
 	}
 	switch r.Action {
 	case policy.Accept, policy.Quarantine:

@@ -176,7 +176,7 @@ func (m *Message) Decide(o Origin) policy.Reply {
 	m.working = true
 	m.decide(o)
 	m.working = false
-	if r := m.plan.Reply; r.Action == policy.Quarantine && r.Code == "" && r.Text != "" {
+	if r := m.plan.Reply; r.Action == policy.Quarantine && r.Code == 0 && r.Text != "" {
 		m.quarantine = r.Text // the MTA takes it at the end of a message only
 		return policy.Reply{}
 	}

@@ -8,6 +8,7 @@ package policy
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"dojang/header"
@@ -70,13 +71,27 @@ func ParseAction(s string) (Action, bool) {
 	return 0, false
 }
 
-// Reply is an answer to the MTA. Code and Status are empty when the MTA's own
+// Reply is an answer to the MTA. Code is 0 and Status empty when the MTA's own
 // words do.
 type Reply struct {
 	Action Action
-	Code   string // "550"
+	Code   int    // 550
 	Status string // "5.7.0" (RFC 3463)
 	Text   string
+}
+
+// String is the reply in a line: "reject 550 5.7.0 no".
+func (r Reply) String() string {
+	line := r.Action.String()
+	if r.Code != 0 {
+		line += " " + strconv.Itoa(r.Code)
+	}
+	for _, word := range []string{r.Status, r.Text} {
+		if word != "" {
+			line += " " + word
+		}
+	}
+	return line
 }
 
 // Note is a log event and the option without which it is not told.

@@ -334,7 +334,7 @@ func (r *Rules) follow(o *Outcome, f *Facts, v *Verdict, j *Judged) {
 		r.redirect(o, f)
 	case isSyntaxError(j.Reason):
 		reply := r.Verdicts.reply(BadSignature)
-		if reply.Code != "" {
+		if reply.Code != 0 {
 			reply.Text = "DKIM signature syntax error"
 		}
 		r.answer(o, reply)

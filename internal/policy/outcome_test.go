@@ -29,7 +29,7 @@ func testing1(r *dkim.Result) { r.Testing = true }
 // describeOutcome is an outcome in lines: the reply, a quarantine, each edit.
 func describeOutcome(o *Outcome) []string {
 	r := o.Reply
-	lines := []string{strings.TrimSpace(fmt.Sprintf("%s %s %s %s", r.Action, r.Code, r.Status, r.Text))}
+	lines := []string{r.String()}
 	lines[0] = strings.Join(strings.Fields(lines[0]), " ")
 	if o.Quarantine != "" {
 		lines = append(lines, "quarantine "+o.Quarantine)

@@ -140,7 +140,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 				p.Malformed, p.Sign, p.Verify = true, nil, false
 				return p
 			}
-			return p.end(Reply{Action: Reject, Code: "550", Status: "5.0.0", Text: fault})
+			return p.end(Reply{Action: Reject, Code: 550, Status: "5.0.0", Text: fault})
 		}
 	}
 	return p

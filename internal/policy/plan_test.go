@@ -111,7 +111,9 @@ func told(notes []Note) []string {
 func describePlan(p *Plan) string {
 	switch {
 	case p.Reply.Action != Continue:
-		return strings.TrimSpace(p.Reply.Action.String() + " " + p.Reply.Code + " " + p.Reply.Text)
+		r := p.Reply
+		r.Status = ""
+		return r.String()
 	case p.Malformed:
 		return "malformed"
 	}

@@ -92,7 +92,7 @@ func (r *Rules) limit(o *Outcome, a *reputation.Answer) {
 		o.tell(event.OverLimits(a.Domain, r.Reputation.Test, traffic(a)))
 		if !r.Reputation.Test && o.Reply.Action == Accept {
 			o.summarize("over the limits of %s", a.Domain)
-			o.Reply = Reply{Action: TempFail, Code: "450", Status: "4.7.1", Text: "too much mail from this signing domain, try again later"}
+			o.Reply = Reply{Action: TempFail, Code: 450, Status: "4.7.1", Text: "too much mail from this signing domain, try again later"}
 		}
 	case !r.Reputation.Verbose:
 	case a.Known:

@@ -76,7 +76,7 @@ func (s *Scripted) Ends() bool {
 // other class does not count.
 func (s *Scripted) reply() Reply {
 	r := s.Reply
-	if r.Code != "" && !(r.Action == Reject && r.Code[0] == '5' || r.Action == TempFail && r.Code[0] == '4') {
+	if r.Code != 0 && !(r.Action == Reject && r.Code/100 == 5 || r.Action == TempFail && r.Code/100 == 4) {
 		return Reply{Action: r.Action}
 	}
 	return r
@@ -92,7 +92,7 @@ func (s *Scripted) run(ctx context.Context, name string, script Script) bool {
 	if err := script.Run(ctx, s); err != nil {
 		s.Tell(event.ScriptFailed(name, err))
 		s.Reply = s.Rules.Verdicts.InternalError()
-		s.Reply.Code, s.Reply.Status = "", ""
+		s.Reply.Code, s.Reply.Status = 0, ""
 		return false
 	}
 	return true

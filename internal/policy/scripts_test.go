@@ -78,8 +78,8 @@ func TestFinalScriptHasItsSayInTheOutcome(t *testing.T) {
 		reply Reply
 		want  string
 	}{
-		{Reply{Action: Reject, Code: "550", Status: "5.7.1", Text: "no"}, "reject 550 5.7.1 no"},
-		{Reply{Action: TempFail, Code: "550", Status: "5.7.1", Text: "no"}, "tempfail"},
+		{Reply{Action: Reject, Code: 550, Status: "5.7.1", Text: "no"}, "reject 550 5.7.1 no"},
+		{Reply{Action: TempFail, Code: 550, Status: "5.7.1", Text: "no"}, "tempfail"},
 		{Reply{Action: Discard}, "discard"},
 		{Reply{Action: Accept}, "tempfail 451 4.7.0 no DKIM signature data"},
 	} {

@@ -109,17 +109,17 @@ func (v *Verdicts) reply(c Condition) Reply {
 		r.Action = Accept
 	case Reject:
 		if words.text != "" {
-			r.Code, r.Status, r.Text = "550", words.rejectStatus, words.text
+			r.Code, r.Status, r.Text = 550, words.rejectStatus, words.text
 		}
 		if c == Security {
-			r.Code = "552" // RFC 5321 §4.2.3: exceeded storage allocation
+			r.Code = 552 // RFC 5321 §4.2.3: exceeded storage allocation
 		}
 	case TempFail:
 		if words.text != "" {
-			r.Code, r.Status, r.Text = "451", words.tempStatus, words.text
+			r.Code, r.Status, r.Text = 451, words.tempStatus, words.text
 		}
 		if c == Security {
-			r.Code = "452"
+			r.Code = 452
 		}
 	case Quarantine:
 		r.Text = quarantineReason

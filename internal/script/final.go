@@ -106,7 +106,8 @@ func setReply(c *call) []lua.LValue {
 		return none()
 	}
 	r := &c.message.Reply
-	r.Code, r.Status, r.Text = code, status, text
+	r.Code = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+	r.Status, r.Text = status, text
 	return success(true)
 }
 

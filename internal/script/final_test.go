@@ -17,8 +17,8 @@ import (
 
 func describeDecision(s *policy.Scripted) []string {
 	var list []string
-	if s.Reply.Action != policy.Continue || s.Reply.Code != "" {
-		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", s.Reply.Action, s.Reply.Code, s.Reply.Status, s.Reply.Text)))
+	if s.Reply.Action != policy.Continue || s.Reply.Code != 0 {
+		list = append(list, s.Reply.String())
 	}
 	if s.Quarantine != "" {
 		list = append(list, "quarantine "+s.Quarantine)

@@ -249,7 +249,10 @@ func (in *instance) asFilter(t *testing.T, program, path string) string {
 		t.Fatal(err)
 	}
 	var tested []struct {
-		Reply      struct{ Action, Code, Status, Text string }
+		Reply struct {
+			Action, Status, Text string
+			Code                 int
+		}
 		Quarantine string
 		Edits      []struct {
 			Edit, Name, Value string
@@ -267,8 +270,8 @@ func (in *instance) asFilter(t *testing.T, program, path string) string {
 	for _, e := range m.Edits {
 		told.WriteString(classicEdit(milter.Edit{Kind: kinds[e.Edit], Name: e.Name, Value: e.Value, Index: e.Index}))
 	}
-	if r := m.Reply; r.Code != "" {
-		told.WriteString(setReply(r.Code + " " + r.Status + " " + r.Text))
+	if r := m.Reply; r.Code != 0 {
+		told.WriteString(setReply(fmt.Sprint(r.Code, " ", r.Status, " ", r.Text)))
 	}
 	if m.Quarantine != "" {
 		told.WriteString("### QUARANTINE: reason='" + m.Quarantine + "'\n")
