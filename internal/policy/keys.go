@@ -96,11 +96,17 @@ func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool
 		r.keyFailed(p, name, err)
 		return false
 	}
-	if slices.ContainsFunc(p.Sign, func(s SignRequest) bool { return s.Key == key && s.Identity == identity }) {
+	if slices.ContainsFunc(p.Sign, func(s SignRequest) bool { return sameKey(s.Key, key) && s.Identity == identity }) {
 		return true
 	}
 	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: suitable(key.Domain, p.Author), Identity: suitableIdentity(agreeing(identity, key.Domain), p.Author)})
 	return true
+}
+
+// sameKey reports whether two keys make the same signature. KeyTable gives a value of its
+// own at each look-up.
+func sameKey(a, b *keystore.SigningKey) bool {
+	return a == b || a.Domain == b.Domain && a.Selector == b.Selector && a.Algorithm == b.Algorithm && a.Source == b.Source
 }
 
 // maxIdentityBytes is the longest i= that verifiers take (opendkim 2.11).

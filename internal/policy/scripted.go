@@ -68,7 +68,7 @@ func (s *Scripted) signByDefault(ctx context.Context, identity string, bodyLengt
 func (s *Scripted) request(key *keystore.SigningKey, domain, identity string, bodyLength *int64) {
 	wanted := SignRequest{Key: key, Domain: domain, Identity: identity, BodyLength: bodyLength}
 	for i, have := range s.Plan.Sign {
-		if have.Key == key && have.Domain == domain && (have.Identity == identity || identity == "") {
+		if sameKey(have.Key, key) && have.Domain == domain && (have.Identity == identity || identity == "") {
 			if bodyLength != nil {
 				s.Plan.Sign[i].BodyLength = bodyLength
 			}
