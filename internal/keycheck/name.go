@@ -62,10 +62,15 @@ func lastLabels(name string, n int) string {
 	return name
 }
 
-// registered is the name one label below the public suffix: what somebody owns.
+// registered is the name that somebody registered at a registry: one label below a
+// public suffix of ICANN's. What lies below the suffix of a hoster's need not be there.
 func registered(name string) string {
-	if r, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return r
+	for n := 1; n <= labels(name); n++ {
+		own := lastLabels(name, n)
+		suffix, icann := publicsuffix.PublicSuffix(own)
+		if labels(suffix) < n || !icann && n > 1 {
+			return own
+		}
 	}
 	return name
 }
