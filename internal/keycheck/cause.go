@@ -32,8 +32,12 @@ func (r *run) findWildcard(ctx context.Context) {
 	if len(rep.Texts) == 0 || len(rep.Aliases) > 0 || r.expecting() && rep.Publication == Published {
 		return
 	}
+	best := r.last().most(func(*answer) bool { return true })
 	beside := fmt.Sprintf("wildcard-%08x._domainkey.%s", rand.Uint32(), r.domain)
-	if len(beside) <= maxNameOctets && r.anyAnswer(r.steps[0]) && slices.Equal(r.peek(ctx, beside), sortedTexts(r.last().most(func(*answer) bool { return true }).texts)) {
+	if best == nil || len(beside) > maxNameOctets || !r.anyAnswer(r.steps[0]) {
+		return
+	}
+	if slices.Equal(r.peek(ctx, beside), sortedTexts(best.texts)) {
 		r.fault(keyrecord.FaultWildcard, false)
 	}
 }

@@ -129,6 +129,23 @@ func TestIgnoredServer(t *testing.T) {
 	}
 }
 
+// The only server that answers does not count.
+func TestOnlyIgnoredServerAnswers(t *testing.T) {
+	for _, key := range []bool{true, false} {
+		w := newWorld(t)
+		w.everywhere(w.mailRecord, w.right)
+		w.ns1.SetDefaultFault(dnstest.Fault{Silent: true})
+		c := w.checker(t, func(o *Options) { o.AskAnyway = true })
+		check := Check{Domain: "example.com", Selector: "mail", IgnoreServers: []string{"ns2.example.com"}, Diagnose: true}
+		if key {
+			check.Key = w.key
+		}
+		if r := c.Check(t.Context(), check); r.Publication != ServerSilent || !r.OK {
+			t.Errorf("%s %s", r.Publication, codes(r))
+		}
+	}
+}
+
 // A server that only the parent, or only the zone itself, names is asked as well.
 func TestParentAndChildDisagree(t *testing.T) {
 	for name, prepare := range map[string]func(w *world, add string){

@@ -33,7 +33,7 @@ func (r *run) judgeServers() {
 		best = s.most(func(*answer) bool { return true })
 	}
 	for _, a := range s.answers {
-		if a.State == Same && (a.Alias != "" || r.expecting() && !r.expected(a) || !r.expecting() && !sameAnswer(a, best)) {
+		if a.State == Same && (a.Alias != "" || r.expecting() && !r.expected(a) || !r.expecting() && best != nil && !sameAnswer(a, best)) {
 			a.State = Differs
 		}
 		rep.Servers = append(rep.Servers, a.Server)
