@@ -86,7 +86,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
-		publishCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
+		publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
 	)
 	return root
 }

@@ -19,8 +19,7 @@ func (r *Report) Message(ctx context.Context, s config.Socket, author string, ve
 	const check = "message"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	raw := []byte(strings.ReplaceAll(fmt.Sprintf("From: <%s>\nTo: <%[1]s>\nSubject: a test message of dojang doctor\nDate: %s\nMessage-ID: <doctor.%d@localhost>\n\nIt is delivered nowhere.\n",
-		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
+	raw := testMessage(author)
 	signed, err := sendAs(ctx, s, author, raw)
 	if err != nil {
 		r.Add(check, Bad, "systemctl status opendkim", "the filter does not take a message: %s", err)
@@ -53,6 +52,11 @@ func (r *Report) Message(ctx context.Context, s config.Socket, author string, ve
 	}
 }
 
+func testMessage(author string) []byte {
+	return []byte(strings.ReplaceAll(fmt.Sprintf("From: <%s>\nTo: <%[1]s>\nSubject: a test message of dojang doctor\nDate: %s\nMessage-ID: <doctor.%d@localhost>\n\nIt is delivered nowhere.\n",
+		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
+}
+
 func sendAs(ctx context.Context, s config.Socket, author string, raw []byte) (milter.Outcome, error) {
 	client, err := milter.Dial(s.Network, s.DialAddress(), milter.ClientOptions{})
 	if err != nil {
@@ -64,4 +68,29 @@ func sendAs(ctx context.Context, s config.Socket, author string, raw []byte) (mi
 		Macros:   map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"},
 		Raw:      raw,
 	})
+}
+
+// Signers sends a message of author through the running filter as a client on this
+// host would, and returns the names of the records of the signatures that it gets.
+func Signers(ctx context.Context, s config.Socket, author string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	raw := testMessage(author)
+	signed, err := sendAs(ctx, s, author, raw)
+	if err != nil {
+		return nil, err
+	}
+	fields, _, err := header.Parse(milter.Apply(raw, signed.Edits))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range fields.Len() {
+		if f := fields.At(i); f.Is(dkim.FieldName) {
+			if g, err := dkim.ParseSignature(f.Value()); err == nil {
+				names = append(names, g.Selector+"._domainkey."+g.Domain)
+			}
+		}
+	}
+	return names, nil
 }

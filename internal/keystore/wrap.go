@@ -120,3 +120,22 @@ func Column(data []byte) string {
 	}
 	return string(bytes.TrimSpace(data))
 }
+
+// Recipients are for whom keys are wrapped that the identities of a file open.
+func Recipients(identityFile string) (list []string, err error) {
+	f, err := privilege.Open(identityFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	identities, err := age.ParseIdentities(f)
+	for _, i := range identities {
+		switch i := i.(type) {
+		case *age.X25519Identity:
+			list = append(list, i.Recipient().String())
+		case *age.HybridIdentity:
+			list = append(list, i.Recipient().String())
+		}
+	}
+	return list, err
+}

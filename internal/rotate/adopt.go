@@ -1,0 +1,199 @@
+package rotate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
+	"dojang/internal/keystore"
+	"dojang/internal/rotate/settings"
+)
+
+// Adopted is what came of the adoption of one unit.
+type Adopted struct {
+	Name   string
+	OK     bool
+	Before bool // it was adopted before
+	Reason Reason
+	Detail string
+	Keys   []Key
+	Since  time.Time // when the present keys were made
+	Due    time.Time
+}
+
+// Adopt takes the keys of domains into rotation, or of all rows for none: those whose
+// record every name server has, and equals the key in the table. It changes nothing
+// but the state. created, when it is set, is when the keys were made; else the times
+// of their files say so.
+func (r *Rotator) Adopt(ctx context.Context, created time.Time, domains ...string) ([]Adopted, error) {
+	tables, err := r.readTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	candidates := r.candidates(tables, domains)
+	results := make([]Adopted, len(candidates))
+	units := make([]*Unit, len(candidates))
+	for i, c := range candidates {
+		units[i] = &Unit{Name: c.name, Domains: c.domains}
+	}
+	index := map[*Unit]int{}
+	for i, u := range units {
+		index[u] = i
+	}
+	inParallel(units, func(u *Unit) struct{} {
+		i := index[u]
+		results[i] = r.adopt(ctx, tables, candidates[i], created)
+		return struct{}{}
+	})
+	return results, nil
+}
+
+// candidate is what could become a unit.
+type candidate struct {
+	name    string
+	domains []string
+	rows    []string
+	reason  Reason
+	detail  string
+}
+
+// candidates are the domains of rows, and the groups of rows that several share.
+func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
+	wanted := func(c candidate) bool {
+		if len(only) == 0 {
+			return true
+		}
+		return slices.ContainsFunc(only, func(d string) bool {
+			return strings.EqualFold(d, c.name) || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(d, o) })
+		})
+	}
+	grouped := map[string]settings.Group{}
+	for _, g := range r.Settings.Groups {
+		grouped[g.Name] = g
+	}
+	for domain, rows := range t.byDomain {
+		c := candidate{name: domain, domains: []string{domain}, rows: rows}
+		if domain != "%" {
+			if wanted(c) {
+				list = append(list, c)
+			}
+			continue
+		}
+		for _, row := range rows {
+			c := candidate{name: row, rows: []string{row}}
+			if g, ok := grouped[row]; ok {
+				c.domains = g.Domains
+			} else {
+				c.domains, c.reason = only, SharedRow
+				c.detail = fmt.Sprintf("the row %q signs for every domain: name them: Group %s DOMAIN...", row, row)
+			}
+			if wanted(c) {
+				list = append(list, c)
+			}
+		}
+	}
+	for _, domain := range only {
+		if !slices.ContainsFunc(list, func(c candidate) bool {
+			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
+		}) {
+			list = append(list, candidate{name: strings.ToLower(domain), domains: []string{strings.ToLower(domain)}, reason: NotPublished, detail: "no row of the KeyTable signs for it"})
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created time.Time) Adopted {
+	a := Adopted{Name: c.name, Reason: c.reason, Detail: c.detail}
+	if a.Reason != "" {
+		return a
+	}
+	before, err := r.Store.Unit(c.name)
+	if err != nil {
+		a.Reason, a.Detail = EditedByHand, err.Error()
+		return a
+	}
+	if before != nil {
+		a.OK, a.Before, a.Due = true, true, r.dueAt(before)
+		if g := before.signing(); g != nil {
+			a.Keys, a.Since = g.Keys, g.Created
+		}
+		return a
+	}
+	now := r.Now()
+	g := &Generation{State: Signing, Since: now, Created: created}
+	for _, name := range c.rows {
+		k, made, reason, detail := r.adoptKey(ctx, t.rows[name], c.domains)
+		if reason != "" {
+			a.Reason, a.Detail = reason, detail
+			return a
+		}
+		if created.IsZero() && (g.Created.IsZero() || made.Before(g.Created)) {
+			g.Created = made
+		}
+		g.Keys = append(g.Keys, k)
+	}
+	u := &Unit{Name: c.name, Domains: c.domains, Generations: []*Generation{g}, Adopted: now}
+	a.OK, a.Keys, a.Since, a.Due = true, g.Keys, g.Created, r.dueAt(u)
+	if r.DryRun {
+		return a
+	}
+	if err := r.Store.Save(u); err != nil {
+		return Adopted{Name: c.name, Reason: CannotWriteTable, Detail: err.Error()}
+	}
+	r.Durable("adopted")
+	_ = r.Store.Journal(Entry{Time: now, Unit: u.Name, Act: "adopted", To: Signing})
+	return a
+}
+
+// adoptKey proves the record of one row's key for each domain.
+func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains []string) (k Key, made time.Time, reason Reason, detail string) {
+	if row.Err != nil {
+		return k, made, EditedByHand, fmt.Sprintf("the row %q: %s", row.Name, row.Err)
+	}
+	k = Key{Row: row.Name, Domain: row.Domain, Selector: row.Selector}
+	made = r.Now()
+	for _, domain := range domains {
+		of, err := row.ForSender(domain)
+		if err != nil {
+			return k, made, EditedByHand, err.Error()
+		}
+		key, err := r.Keys.Load(ctx, row.Name, of)
+		if err != nil {
+			return k, made, EditedByHand, err.Error()
+		}
+		k.Type, k.Public, err = keyrecord.PublicKey(key.Signer.Public())
+		if err != nil {
+			return k, made, EditedByHand, err.Error()
+		}
+		k.Bits = key.Bits
+		if path := r.KeyOf.Locate(of.Key).Path; path != "" {
+			k.Path = path
+			if info, err := os.Stat(path); err == nil && info.ModTime().Before(made) {
+				made = info.ModTime()
+			}
+		}
+		report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector, Key: key.Signer.Public(), IgnoreServers: r.Settings.IgnoreServers})
+		if report.Publication != keycheck.Published || !usable(report) || len(report.Texts) != 1 {
+			reason := Reason(report.Publication)
+			if report.Publication == keycheck.Published || report.Publication == keycheck.Unknown {
+				reason = Conflict
+			}
+			name := recordName(keyrecord.ASCII(row.Selector), keyrecord.ASCII(domain))
+			return k, made, reason, name + ": " + faultsSay(report)
+		}
+		zone, _ := r.Settings.ZoneOf(domain)
+		rec := Record{Domain: domain, Name: recordName(keyrecord.ASCII(row.Selector), keyrecord.ASCII(domain)), Zone: report.Zone.Name,
+			Publisher: zone.Publisher, Text: report.Texts[0].Text, Strings: stringsOf(report.Texts[0]), Done: true}
+		if n := len(report.Aliases); n > 0 {
+			rec.At = report.Aliases[n-1].Target
+		}
+		k.Records = append(k.Records, rec)
+	}
+	return k, made, "", ""
+}

@@ -1,0 +1,232 @@
+package rotate
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"dojang/internal/atomicfile"
+	"dojang/internal/dataset"
+	"dojang/internal/keyrecord"
+	"dojang/internal/keystore"
+)
+
+// Item is a key as `dojang keys` lists it.
+type Item struct {
+	Domain     string                `json:"domain"`
+	Selector   string                `json:"selector"`
+	Algorithm  string                `json:"algorithm"` // rsa or ed25519
+	Bits       int                   `json:"bits"`
+	Path       string                `json:"path"` // "" for a key that stands in its row
+	State      State                 `json:"state"`
+	Step       State                 `json:"step,omitempty"` // the state that a blocked key is in
+	Since      *time.Time            `json:"since"`
+	Reason     Reason                `json:"reason"`
+	Detail     string                `json:"detail"`
+	Next       string                `json:"next"`
+	NextAt     *time.Time            `json:"next_at"`
+	LastSigned map[string]*time.Time `json:"last_signed"` // by host; null: never
+	Created    *time.Time            `json:"created,omitempty"`
+	Stopped    bool                  `json:"stopped,omitempty"`
+}
+
+// List tells every key: those in rotation, and those of rows that nobody adopted, of
+// one domain unless that is "". Hosts that do not answer are left out of LastSigned.
+func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
+	units, broken, err := r.Store.Load()
+	if err != nil {
+		return nil, err
+	}
+	p := r.pass(ctx, units)
+	items := []Item{}
+	known := map[string]bool{}
+	for _, u := range units {
+		for _, g := range u.Generations {
+			for i := range g.Keys {
+				for _, d := range u.Domains {
+					known[recordName(g.Keys[i].Selector, d)] = true
+					if domain == "" || strings.EqualFold(d, domain) {
+						items = append(items, p.item(u, g, &g.Keys[i], d))
+					}
+				}
+			}
+		}
+	}
+	for _, b := range broken {
+		items = append(items, Item{State: BlockedState, Reason: EditedByHand, Detail: b.Path + ": " + b.Err.Error()})
+	}
+	items = append(items, r.unmanaged(ctx, domain, known)...)
+	p.lastSigned(items)
+	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Domain, b.Domain) })
+	return items, nil
+}
+
+func (p *pass) item(u *Unit, g *Generation, k *Key, domain string) Item {
+	since := g.Since
+	it := Item{Domain: domain, Selector: k.Selector, Algorithm: k.Type, Bits: k.Bits, Path: k.Path, State: g.State, Since: &since, Stopped: u.Stopped}
+	created := g.Created
+	it.Created = &created
+	next, at := p.nextOf(u, g)
+	it.Next = next
+	if !at.IsZero() {
+		it.NextAt = &at
+	}
+	if b := u.Blocked; b != nil && g == blockedOne(u) {
+		it.State, it.Step, it.Since, it.Reason, it.Detail = BlockedState, g.State, &b.Since, b.Reason, b.Detail
+	}
+	return it
+}
+
+// blockedOne is the generation that keeps a unit: the one that shall sign, else one
+// that shall go, else the one that signs.
+func blockedOne(u *Unit) *Generation {
+	resting := u.Blocked.Reason == HostSilent || u.Blocked.Reason == HostLags
+	if g := u.find(Resting); g != nil && resting {
+		return g
+	}
+	if g := u.next(); g != nil {
+		return g
+	}
+	if g := u.find(Aborted, Removing, Revoking, Revoked, Resting); g != nil {
+		return g
+	}
+	return u.signing()
+}
+
+// unmanaged are the keys of rows that are in no unit. A table that cannot be listed
+// has none.
+func (r *Rotator) unmanaged(ctx context.Context, domain string, known map[string]bool) (items []Item) {
+	_ = keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.Spec, func(row keystore.TableRow) error {
+		if row.Err != nil || known[recordName(row.Selector, row.Domain)] || domain != "" && !strings.EqualFold(row.Domain, domain) {
+			return nil
+		}
+		it := Item{Domain: row.Domain, Selector: row.Selector, State: Unmanaged, Next: "adopt", LastSigned: map[string]*time.Time{}}
+		if path := r.KeyOf.Locate(row.Key).Path; path != "" && row.Domain != "%" {
+			it.Path = path
+		}
+		if key, err := r.Keys.Load(ctx, row.Name, row.Row); err == nil {
+			it.Algorithm, _, _ = keyrecord.PublicKey(key.Signer.Public())
+			it.Bits = key.Bits
+		} else {
+			it.Detail = err.Error()
+		}
+		items = append(items, it)
+		return nil
+	})
+	return items
+}
+
+// lastSigned fills in what the hosts say.
+func (p *pass) lastSigned(items []Item) {
+	byDomain := len(items) < manyUnits
+	for _, h := range p.Hosts {
+		hk := &hostKeys{keys: map[string]*time.Time{}}
+		if hk.server, hk.err = h.Server(p.ctx); hk.err != nil {
+			continue
+		}
+		if !byDomain {
+			hk.take(h.Keys(p.ctx, "", "", 0))
+		}
+		asked := map[string]bool{}
+		for i := range items {
+			it := &items[i]
+			if byDomain && !asked[it.Domain] {
+				asked[it.Domain] = true
+				hk.take(h.Keys(p.ctx, it.Domain, "", 0))
+			}
+			if hk.err != nil {
+				break
+			}
+			if it.LastSigned == nil {
+				it.LastSigned = map[string]*time.Time{}
+			}
+			var at *time.Time
+			if used := hk.lastUse(it.Selector, it.Domain); !used.IsZero() {
+				at = &used
+			}
+			it.LastSigned[h.Address()] = at
+		}
+	}
+	for i := range items {
+		if items[i].LastSigned == nil {
+			items[i].LastSigned = map[string]*time.Time{}
+		}
+	}
+}
+
+// Summary is what a run leaves for the pages: no secret, and nothing but what
+// `dojang keys` tells.
+type Summary struct {
+	Time    time.Time      `json:"time"`
+	Units   int            `json:"units"`
+	States  map[State]int  `json:"states"`
+	Reasons map[Reason]int `json:"reasons"`
+	Keys    []Item         `json:"keys"` // at most maxSummaryKeys
+	Cut     bool           `json:"cut,omitempty"`
+}
+
+const (
+	// SummaryFile is in State, for everybody to read.
+	SummaryFile    = "summary.json"
+	maxSummaryKeys = 2000
+)
+
+// summary writes the summary of all units, and metrics for a textfile collector.
+func (p *pass) summary() error {
+	if p.DryRun {
+		return nil
+	}
+	units, _, err := p.Store.Load()
+	if err != nil {
+		return err
+	}
+	s := Summary{Time: p.Now().UTC(), Units: len(units), States: map[State]int{}, Reasons: map[Reason]int{}, Keys: []Item{}}
+	oldest := s.Time
+	for _, u := range units {
+		if u.Blocked != nil {
+			s.Reasons[u.Blocked.Reason]++
+		}
+		if g := u.signing(); g != nil && g.Created.Before(oldest) {
+			oldest = g.Created
+		}
+		for _, g := range u.Generations {
+			s.States[g.State]++
+			for i := range g.Keys {
+				for _, d := range u.Domains {
+					if s.Cut = len(s.Keys) >= maxSummaryKeys; !s.Cut {
+						s.Keys = append(s.Keys, p.item(u, g, &g.Keys[i], d))
+					}
+				}
+			}
+		}
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(p.Store.path(SummaryFile), append(data, '\n'), atomicfile.Options{Mode: 0o644}); err != nil {
+		return err
+	}
+	return p.writeMetrics(s, s.Time.Sub(oldest))
+}
+
+// SyncList are the files that other hosts need, in the order in which to copy them:
+// key files, then the KeyTable, then the SigningTable.
+func (r *Rotator) SyncList(ctx context.Context) (paths []string, err error) {
+	t, err := r.readTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for path := range t.paths {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	for _, table := range []Table{r.KeyTable, r.Signing} {
+		if local, ok := table.Set.(dataset.Local); ok && local.Source() != "" {
+			paths = append(paths, local.Source())
+		}
+	}
+	return paths, nil
+}

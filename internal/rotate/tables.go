@@ -1,0 +1,106 @@
+package rotate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"dojang/internal/dataset"
+	"dojang/internal/keystore"
+)
+
+// tables are the rows of the KeyTable as they are at the beginning of a run.
+type tables struct {
+	rows      map[string]keystore.TableRow // by name
+	byDomain  map[string][]string          // names by d=, lower case
+	selectors map[string]bool              // s._domainkey.d
+	paths     map[string]int               // how many rows use a key file
+}
+
+func (r *Rotator) readTables(ctx context.Context) (*tables, error) {
+	t := &tables{rows: map[string]keystore.TableRow{}, byDomain: map[string][]string{}, selectors: map[string]bool{}, paths: map[string]int{}}
+	err := keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.Spec, func(row keystore.TableRow) error {
+		t.add(row, r.KeyOf)
+		return nil
+	})
+	return t, err
+}
+
+func (t *tables) add(row keystore.TableRow, o keystore.Options) {
+	if _, twice := t.rows[row.Name]; twice && row.Err == nil {
+		t.paths[o.Locate(row.Key).Path]++
+		return
+	}
+	t.rows[row.Name] = row
+	if row.Err != nil {
+		return
+	}
+	domain := strings.ToLower(row.Domain)
+	t.byDomain[domain] = append(t.byDomain[domain], row.Name)
+	t.selectors[recordName(row.Selector, domain)] = true
+	if path := o.Locate(row.Key).Path; path != "" {
+		t.paths[path]++
+	}
+}
+
+func recordName(selector, domain string) string {
+	return strings.ToLower(selector + "._domainkey." + domain)
+}
+
+// rowHash tells whether a row is still the one it was, without its key.
+func rowHash(row keystore.Row) string {
+	sum := sha256.Sum256([]byte(strings.Join(rowValues(row), "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// rowValues are the columns of a row.
+func rowValues(row keystore.Row) []string {
+	values := []string{row.Domain, row.Selector, row.Key}
+	if row.Algorithm != 0 {
+		values = append(values, row.Algorithm.String())
+	}
+	return values
+}
+
+// current reads a row as it stands now, past every cache; false when there is none.
+func (r *Rotator) current(ctx context.Context, name string) (keystore.Row, bool, error) {
+	set := r.KeyTable.Set
+	if text, ok := dataset.TextTableOf(r.KeyTable.Spec); ok {
+		rows, err := text.Rows(name, 4)
+		if err != nil || len(rows) == 0 {
+			return keystore.Row{}, false, err
+		}
+		row, err := keystore.ParseRow(rows[0])
+		return row, err == nil, err
+	}
+	for {
+		u, ok := set.(interface{ Unwrap() dataset.Set })
+		if !ok {
+			break
+		}
+		set = u.Unwrap()
+	}
+	values, err := set.Lookup(ctx, name, 4)
+	if notFound(err) {
+		return keystore.Row{}, false, nil
+	}
+	if err != nil {
+		return keystore.Row{}, false, err
+	}
+	if len(values) == 1 {
+		values = dataset.Split(values[0], 4)
+	}
+	row, err := keystore.ParseRow(values)
+	return row, err == nil, err
+}
+
+// quoteAll shows names in words.
+func quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = strconv.Quote(n)
+	}
+	return strings.Join(quoted, ", ")
+}

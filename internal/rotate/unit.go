@@ -1,0 +1,204 @@
+// Package rotate gives keys a life: made, published, proven at every name server,
+// signing, resting, revoked, gone. It decides from what is (DNS, tables, files) and
+// remembers only what was begun and when; whatever fails, mail goes on being signed
+// by the old key.
+package rotate
+
+import (
+	"slices"
+	"time"
+
+	"dojang/internal/keycheck"
+)
+
+// State is where a key is in its life.
+type State string
+
+// The states, in their order.
+const (
+	Made      State = "made"      // the key file is there
+	Asked     State = "asked"     // the publisher was asked, or is about to be
+	Proven    State = "proven"    // every name server has the record; caches may not
+	Ready     State = "ready"     // no cache can have another answer
+	Switching State = "switching" // the row is being written, or the filters read it
+	Signing   State = "signing"
+	Resting   State = "resting"  // a successor signs; mail signed by this one is on its way
+	Revoking  State = "revoking" // the record is about to say p=
+	Revoked   State = "revoked"
+	Removing  State = "removing" // the record is about to go
+	Gone      State = "gone"
+	Aborted   State = "aborted" // never signed; its record is about to go
+	// BlockedState is told in place of the others where a unit is Blocked.
+	BlockedState State = "blocked"
+	// Unmanaged is told of rows that nobody adopted.
+	Unmanaged State = "unmanaged"
+)
+
+// Reason says why a unit does not go on.
+type Reason string
+
+// The reasons. Those about records are keycheck's words.
+const (
+	NotPublished     = Reason(keycheck.NotPublished)
+	ServerDiffers    = Reason(keycheck.ServerDiffers)
+	ServerSilent     = Reason(keycheck.ServerSilent)
+	ServerUnsigned   = Reason(keycheck.ServerUnsigned)
+	Conflict         = Reason(keycheck.Conflict)
+	AliasMissing     = Reason(keycheck.AliasMissing)
+	EditedByHand     = Reason("edited-by-hand")
+	ReloadRefused    = Reason("reload-refused")
+	HostSilent       = Reason("host-silent")
+	HostLags         = Reason("host-lags")
+	Refused          = Reason("refused")
+	RateLimited      = Reason("rate-limited")
+	SharedRow        = Reason("shared-row")
+	CannotWriteTable = Reason("cannot-write-table")
+	WaitsForHand     = Reason("manual") // a person was told what to do
+)
+
+// Blocked is why a unit does not go on, and since when.
+type Blocked struct {
+	Reason Reason    `json:"reason"`
+	Detail string    `json:"detail"`
+	Since  time.Time `json:"since"`
+}
+
+// Wait is a time that must pass, as far as runs have seen it pass: a clock that jumps
+// ends none.
+type Wait struct {
+	NeedSeconds float64   `json:"need_seconds"`
+	HaveSeconds float64   `json:"have_seconds"`
+	Last        time.Time `json:"last,omitzero"` // when it was credited last
+	Why         string    `json:"why,omitempty"`
+}
+
+// credit adds the time since the last credit, at most most.
+func (w *Wait) credit(now time.Time, most time.Duration) {
+	if d := now.Sub(w.Last); !w.Last.IsZero() && d > 0 {
+		w.HaveSeconds += min(d, most).Seconds()
+	}
+	w.Last = now
+}
+
+// begin starts the wait anew.
+func (w *Wait) begin(now time.Time, need time.Duration, why string) {
+	*w = Wait{NeedSeconds: need.Seconds(), Last: now, Why: why}
+}
+
+// again loses what was waited for.
+func (w *Wait) again(now time.Time) { w.HaveSeconds, w.Last = 0, now }
+
+func (w *Wait) over() bool { return w.HaveSeconds >= w.NeedSeconds }
+
+func (w *Wait) left() time.Duration {
+	return time.Duration(max(0, w.NeedSeconds-w.HaveSeconds) * float64(time.Second))
+}
+
+// Record is a published record, or one that shall be.
+type Record struct {
+	Domain    string   `json:"domain"`          // whose mail it verifies
+	Name      string   `json:"name"`            // SELECTOR._domainkey.DOMAIN
+	At        string   `json:"at,omitempty"`    // where it stands, when Name is an alias of that
+	Zone      string   `json:"zone,omitempty"`  // that it stands in, by its SOA
+	Publisher string   `json:"publisher"`       // "" is by hand
+	Text      string   `json:"text"`            // what stands there, or shall
+	Done      bool     `json:"done"`            // the publisher says so
+	PriorTTL  int64    `json:"prior,omitempty"` // seconds that caches may keep what was there before
+	Told      string   `json:"told,omitempty"`  // to a person: which change
+	Strings   []string `json:"strings,omitempty"`
+}
+
+// place is where the record itself stands.
+func (r *Record) place() string {
+	if r.At != "" {
+		return r.At
+	}
+	return r.Name
+}
+
+// Key is one key of a generation: it takes the place of one row.
+type Key struct {
+	Row      string   `json:"row"`      // in the KeyTable; "" is opendkim.conf's
+	Domain   string   `json:"domain"`   // as the row has it
+	Selector string   `json:"selector"` // s=
+	Type     string   `json:"type"`     // rsa or ed25519
+	Bits     int      `json:"bits"`
+	Path     string   `json:"path"`             // "" for a key that stands in its row
+	Pending  string   `json:"pending"`          // where such a key waits for its row
+	OldHash  string   `json:"old_hash"`         // of the row that it replaces; see rowHash
+	Records  []Record `json:"records"`          // one for each domain
+	Public   string   `json:"public,omitempty"` // p= of the record
+}
+
+// Generation is the keys that sign together, and then no more.
+type Generation struct {
+	State     State                `json:"state"`
+	Since     time.Time            `json:"since"`
+	Created   time.Time            `json:"created"`
+	Keys      []Key                `json:"keys"`
+	Proofs    int                  `json:"proofs"` // in a row
+	LastProof time.Time            `json:"last_proof,omitzero"`
+	Wait      Wait                 `json:"wait"`
+	LastUse   map[string]time.Time `json:"last_use,omitempty"` // by host
+	KeyGone   bool                 `json:"key_gone,omitempty"` // the private key was deleted
+	// Emergency: proven once, no wait; KeepOld is for its predecessor then.
+	Emergency bool          `json:"emergency,omitempty"`
+	KeepOld   time.Duration `json:"keep_old,omitempty"`
+	// Fresh has no predecessor: rows are added.
+	Fresh bool `json:"fresh,omitempty"`
+}
+
+// Unit is what changes as one: the keys of one domain, or a row that signs for
+// several.
+type Unit struct {
+	Name        string        `json:"name"` // the domain, or the Group's row
+	Domains     []string      `json:"domains"`
+	Generations []*Generation `json:"generations"` // the oldest first
+	Stopped     bool          `json:"stopped,omitempty"`
+	Leaving     bool          `json:"leaving,omitempty"` // its rows are being taken out
+	Blocked     *Blocked      `json:"blocked,omitempty"`
+	Used        []string      `json:"used,omitempty"` // selectors that must not come again
+	// Slots are ring selectors that were in use, and the wait until they may be again.
+	Slots   map[string]*Wait `json:"slots,omitempty"`
+	Adopted time.Time        `json:"adopted"`
+
+	changed bool // since it was read
+}
+
+// find returns the generation in one of the states, the newest first; nil for none.
+func (u *Unit) find(states ...State) *Generation {
+	for _, g := range slices.Backward(u.Generations) {
+		if slices.Contains(states, g.State) {
+			return g
+		}
+	}
+	return nil
+}
+
+// signing is the generation that signs.
+func (u *Unit) signing() *Generation { return u.find(Signing) }
+
+// next is the generation that shall sign.
+func (u *Unit) next() *Generation { return u.find(Made, Asked, Proven, Ready, Switching) }
+
+// idle reports whether nothing of the unit waits for anything but its next key.
+func (u *Unit) idle() bool {
+	return len(u.Generations) == 1 && u.Generations[0].State == Signing && u.Blocked == nil && len(u.Slots) == 0
+}
+
+// block sets why the unit does not go on; the same reason keeps its time.
+func (u *Unit) block(now time.Time, reason Reason, detail string) {
+	if b := u.Blocked; b != nil && b.Reason == reason {
+		u.changed = u.changed || b.Detail != detail
+		b.Detail = detail
+		return
+	}
+	u.Blocked, u.changed = &Blocked{reason, detail, now}, true
+}
+
+// goOn forgets a reason that is no more; without reasons, any.
+func (u *Unit) goOn(reasons ...Reason) {
+	if u.Blocked != nil && (len(reasons) == 0 || slices.Contains(reasons, u.Blocked.Reason)) {
+		u.Blocked, u.changed = nil, true
+	}
+}
