@@ -51,12 +51,14 @@ type Change struct {
 // Present is the Change that puts a record where none is. The name is written as DNS
 // has it: lower case, A-labels, no final dot. TTL is cut to whole seconds.
 func Present(name, text string, ttl time.Duration) Change {
-	return Change{Do: DoPresent, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second), Text: text, Strings: split(text), If: IfAbsent}
+	return Change{Do: DoPresent, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
+		Text: text, Strings: split(text), If: IfAbsent}
 }
 
 // Replace is the Change that puts a record in the place of one whose strings are was.
 func Replace(name, text string, ttl time.Duration, was []string) Change {
-	return Change{Do: DoReplace, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second), Text: text, Strings: split(text), IfStrings: was}
+	return Change{Do: DoReplace, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
+		Text: text, Strings: split(text), IfStrings: was}
 }
 
 // Absent is the Change that takes away a record whose strings are was.

@@ -110,13 +110,13 @@ func TestPowerDNSAPIThatFails(t *testing.T) {
 		"429 with a time": {func(n int, _ string, w http.ResponseWriter, _ func() (int, []byte)) bool {
 			if n == 1 {
 				w.Header().Set("Retry-After", "1")
-				http.Error(w, "slower", 429)
+				http.Error(w, "slower", http.StatusTooManyRequests)
 			}
 			return n == 1
 		}, publish.Done},
 		"500 always": {func(_ int, _ string, w http.ResponseWriter, _ func() (int, []byte)) bool {
 			w.Header().Set("Retry-After", "77")
-			http.Error(w, "no \x1b[31m luck", 503)
+			http.Error(w, "no \x1b[31m luck", http.StatusServiceUnavailable)
 			return true
 		}, publish.Retry},
 		"answer lost after the change": {func(_ int, method string, _ http.ResponseWriter, forward func() (int, []byte)) bool {

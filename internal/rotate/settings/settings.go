@@ -160,19 +160,23 @@ func (s *Settings) check(problems *problem.List) {
 	seen := map[string]config.Value{}
 	for _, p := range s.Publishers {
 		if old, is := seen[p.Name]; is {
-			problems.Addf(problem.Error, p.At.File, p.At.Line, "Publisher", "give it another name", "%s is defined before, at %s", p.Name, old.Place())
+			problems.Addf(problem.Error, p.At.File, p.At.Line, "Publisher", "give it another name",
+				"%s is defined before, at %s", p.Name, old.Place())
 		}
 		seen[p.Name] = p.At
 	}
 	patterns := map[string]config.Value{}
 	for _, z := range s.Zones {
 		if _, is := seen[z.Publisher]; !is {
-			problems.Addf(problem.Error, z.At.File, z.At.Line, "Zone", "define it: Publisher "+z.Publisher+" rfc2136 server=127.0.0.1 key=FILE", "there is no publisher %s", problem.Quote(z.Publisher))
+			problems.Addf(problem.Error, z.At.File, z.At.Line, "Zone", "define it: Publisher "+z.Publisher+" rfc2136 server=127.0.0.1 key=FILE",
+				"there is no publisher %s", problem.Quote(z.Publisher))
 		}
 		if old, is := patterns[z.Pattern]; is {
-			problems.Addf(problem.Warning, z.At.File, z.At.Line, "Zone", "take one of the lines out", "%s stands before, at %s; the first one counts", z.Pattern, old.Place())
+			problems.Addf(problem.Warning, z.At.File, z.At.Line, "Zone", "take one of the lines out",
+				"%s stands before, at %s; the first one counts", z.Pattern, old.Place())
 		} else if old, is := patterns["*"]; is {
-			problems.Addf(problem.Warning, z.At.File, z.At.Line, "Zone", "put it before that line", "it has no effect: the first pattern that fits counts, and * stands before, at %s", old.Place())
+			problems.Addf(problem.Warning, z.At.File, z.At.Line, "Zone", "put it before that line",
+				"it has no effect: the first pattern that fits counts, and * stands before, at %s", old.Place())
 		} else {
 			patterns[z.Pattern] = z.At
 		}
