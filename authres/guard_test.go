@@ -162,7 +162,10 @@ func TestForeignResultsStay(t *testing.T) {
 		"ours, SPF of a domain of DKIM": " mx.example.com; spf=pass (mx.example.com: domain of dkim@dkim.example) smtp.mailfrom=dkim@dkim.example",
 		"ours, a longer method":         " mx.example.com; x-dkim=pass; dkim-adsp=pass; dkim_diff=pass; xdkim=pass",
 		"ours, a property":              " mx.example.com; spf=pass policy.dkim=x",
-		"ours, none":                    " mx.example.com; none",
+		"ours, by a policy server": " mx.example.com; spf=pass (sender SPF authorized) smtp.mailfrom=example.net" +
+			" (client-ip=192.0.2.1; helo=dkim.example.net; envelope-from=joe@dkim.example.net; receiver=<UNKNOWN>)",
+		"ours, by OpenDMARC": " mx.example.com; dmarc=pass (p=reject dis=none) header.from=example.net",
+		"ours, none":         " mx.example.com; none",
 	} {
 		if forged, _ := guard(ours).Forged([]byte(value)); forged {
 			t.Errorf("%s goes: %q", name, value[:min(len(value), 80)])

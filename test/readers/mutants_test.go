@@ -163,7 +163,7 @@ func (m mutator) field(names ...string) []byte {
 	if m.spoils() {
 		s = m.encoded(s)
 	}
-	for m.spoils() || m.spoils() { // anywhere
+	for m.Float64() < 2*m.rate { // anywhere
 		i := m.IntN(len(s) + 1)
 		switch m.IntN(3) {
 		case 0:
