@@ -86,3 +86,61 @@ func TestSigningLookupStopsWhenTold(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthorsAreBounded: an author of any length costs a bounded number of questions.
+func TestAuthorsAreBounded(t *testing.T) {
+	set := open(t, "csl:example.com=d,.example.com=s,joe@example.com=j,*=all", Options{})
+	long := strings.Repeat("a", MaxUserBytes)
+	for _, c := range []struct {
+		user, host string
+		want       []string
+	}{
+		{"joe", "example.com", []string{"j", "d", "all"}},
+		{long, "example.com", []string{"d", "all"}},
+		{long + "a", "example.com", []string{"d", "all"}},
+		{"x", strings.Repeat("a.", 120) + "example.com", []string{"s", "all"}},
+		{"x", strings.Repeat("a.", 200) + "example.com", nil},
+		{"x", strings.Repeat("a", MaxHostBytes) + ".example.com", nil},
+	} {
+		if diff := cmp.Diff(c.want, signingKeys(t, set, c.user, c.host, true)); diff != "" {
+			t.Errorf("%.20s@%.20s: %s", c.user, c.host, diff)
+		}
+	}
+	if n := len(SigningKeys("", "a.b.c")); n != 4 {
+		t.Errorf("%d keys without a user", n)
+	}
+}
+
+// batches counts the questions of a set that takes several keys in one.
+type batches struct {
+	Set
+	asked int
+}
+
+func (b *batches) LookupBatch(ctx context.Context, keys []string, columns int) ([][]string, error) {
+	b.asked++
+	rows := make([][]string, len(keys))
+	for i, k := range keys {
+		if values, err := b.Lookup(ctx, k, columns); err == nil {
+			rows[i] = append([]string{}, values...)
+		}
+	}
+	return rows, nil
+}
+
+func TestLookupFirst(t *testing.T) {
+	set := &batches{Set: open(t, "csl:b=1,c=2", Options{})}
+	for _, s := range []Set{set, set.Set} {
+		if i, values, err := LookupFirst(t.Context(), s, []string{"a", "c", "b"}, 1); i != 1 || err != nil || len(values) != 1 || values[0] != "2" {
+			t.Errorf("%d %q %v", i, values, err)
+		}
+		for _, keys := range [][]string{nil, {"x", "y"}} {
+			if _, _, err := LookupFirst(t.Context(), s, keys, 1); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%q: %v", keys, err)
+			}
+		}
+	}
+	if set.asked != 2 {
+		t.Errorf("%d questions", set.asked)
+	}
+}
