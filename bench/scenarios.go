@@ -104,5 +104,6 @@ func scenarios() []scenario {
 		}
 		list = append(list, s)
 	}
+	list = append(list, scenario{name: "start-up, file 1000000 rows", kind: startUp, set: setting{rsa: true, table: "file", rows: 1_000_000}, only: tables, long: true, goal: "<= 0.8x opendkim's CPU"})
 	return append(list, scenario{name: "start-up, one key", kind: startUp, set: rsa})
 }

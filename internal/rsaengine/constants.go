@@ -3,6 +3,7 @@ package rsaengine
 import (
 	"crypto/rsa"
 	"math/big"
+	"slices"
 )
 
 // class is a size of key that the kernels know.
@@ -135,21 +136,17 @@ func privateExponent(p *big.Int) *big.Int {
 
 // windowsOf cuts x, of half the bits of the class, into windows.
 func windowsOf(x *big.Int, c *class) []byte {
-	b := make([]byte, c.bits/16)
+	// Lowest byte first, with room for the two that a window may lie in.
+	b := make([]byte, c.bits/16+2)
 	defer clear(b)
-	x.FillBytes(b)
-	bit := func(i int) byte { // 0 the lowest
-		if i >= 8*len(b) {
-			return 0
-		}
-		return b[len(b)-1-i/8] >> (i % 8) & 1
-	}
-	count := (8*len(b) + c.window - 1) / c.window
+	x.FillBytes(b[:c.bits/16])
+	slices.Reverse(b[:c.bits/16])
+	count := (c.bits/2 + c.window - 1) / c.window
 	windows := make([]byte, count)
 	for w := range windows {
-		for i := range c.window {
-			windows[w] |= bit((count-1-w)*c.window+i) << i
-		}
+		at := (count - 1 - w) * c.window
+		two := uint(b[at/8]) | uint(b[at/8+1])<<8
+		windows[w] = byte(two >> (at % 8) & (1<<c.window - 1))
 	}
 	return windows
 }
