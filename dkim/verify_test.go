@@ -256,16 +256,6 @@ func TestResetForgetsTheMessage(t *testing.T) {
 	}
 }
 
-func TestShortB(t *testing.T) {
-	var results []Result
-	for _, b := range []string{"abcdefghijkl", "abcdefghijxx", "zzzzzzzzzzzz", "ab", "", "same45678same", "same45678same"} {
-		results = append(results, Result{Signature: &Signature{Encoded: b}})
-	}
-	if got := fmt.Sprint(ShortB(results)); got != "[abcdefghijk abcdefghijx zzzzzzzz ab  same4567 same4567]" {
-		t.Error(got)
-	}
-}
-
 func TestReasonsAreComplete(t *testing.T) {
 	for r := range reasonCount {
 		if r.String() == "" || r.Explain() == "" || !strings.HasSuffix(r.Explain(), ".") {

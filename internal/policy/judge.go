@@ -30,7 +30,7 @@ func (r *Rules) judge(v *Verdict) []Judged {
 	}
 	const maxBytes = 64 // where the beginnings of signatures are the same for longer, nobody means well
 	v.judged = make([]Judged, len(v.Results))
-	short := dkim.ShortB(v.Results)
+	short := shortB(v.Results)
 	for i := range v.judged {
 		j := &v.judged[i]
 		j.Result, j.Short = v.Results[i], short[i][:min(len(short[i]), maxBytes)]

@@ -1,11 +1,13 @@
-package dkim
+package policy
 
-// ShortB gives for each result what header.b in Authentication-Results shows
+import "dojang/dkim"
+
+// shortB returns for each result what header.b in Authentication-Results shows
 // (RFC 6008): the first eight characters of b=, more where two signatures
 // share them, "" where there is no b=. Signatures that were not looked at
-// (ReasonTooManySignatures) get eight and are not compared with: there may be
+// (dkim.ReasonTooManySignatures) get eight and are not compared with: there may be
 // very many.
-func ShortB(results []Result) []string {
+func shortB(results []dkim.Result) []string {
 	const shortest, maxCompared = 8, 100 // more signatures than anybody reads
 	out := make([]string, len(results))
 	for i := range results {
