@@ -1,3 +1,7 @@
+// Package build turns a configuration into what serves: the snapshot that the filter
+// and the tools work with, or all of its problems at once. It judges tables, lists and
+// keys as their users will, and alone knows both the options and the packages that
+// obey them.
 package build
 
 import (

@@ -29,15 +29,6 @@ func (c Condition) String() string {
 	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature", "ReputationError", "Security", "SignatureError"}[c]
 }
 
-// Conditions lists every condition, for whoever reads the options.
-func Conditions() []Condition {
-	all := make([]Condition, conditions)
-	for i := range all {
-		all[i] = Condition(i)
-	}
-	return all
-}
-
 // replies holds the texts that go with reject and tempfail.
 // Compat(opendkim 2.11): a condition without a text gets the MTA's own words.
 var replies = [conditions]struct{ text, rejectStatus, tempStatus string }{
