@@ -169,14 +169,17 @@ func (r *run) askAddress(ctx context.Context, s *step, a *answer) (ns []string) 
 	a.TookSeconds = took.Seconds()
 	a.read(m, err, s.name)
 	if a.Error != "" {
-		if r.options.Guard != nil { // strangers learn nothing of what lies inside
-			if a.Detail = ""; a.Error == ErrForbidden {
-				a.Error = ErrSilent
-			}
-		}
+		r.hide(a)
 		return nil
 	}
-	if m, _, err := r.ask(ctx, a.addr, resolver.Question{Name: s.place.zone, Type: dns.TypeSOA}); err == nil && m.Authoritative {
+	m, _, err = r.ask(ctx, a.addr, resolver.Question{Name: s.place.zone, Type: dns.TypeSOA})
+	if err != nil { // how long absences are kept is part of the answer
+		a.State, a.msg = NoAnswer, nil
+		a.Error, a.Detail = classOf(err)
+		r.hide(a)
+		return nil
+	}
+	if m.Authoritative {
 		for _, rr := range m.Answer {
 			if soa, ok := rr.(*dns.SOA); ok && fromWire(soa.Hdr.Name) == s.place.zone {
 				minimum := int64(soa.Minttl)
@@ -189,6 +192,16 @@ func (r *run) askAddress(ctx context.Context, s *step, a *answer) (ns []string) 
 		ns = child.addHosts(m.Answer, nil)
 	}
 	return ns
+}
+
+// hide tells strangers nothing of what lies inside.
+func (r *run) hide(a *answer) {
+	if r.options.Guard == nil {
+		return
+	}
+	if a.Detail = ""; a.Error != ErrLimit {
+		a.Error = ErrSilent
+	}
 }
 
 // read takes what an answer says about name, and no more: what else it holds, behind

@@ -246,7 +246,7 @@ func hasSOA(m *dns.Msg) bool {
 func (n *internet) checker(t *testing.T) *keycheck.Checker {
 	t.Helper()
 	c, err := keycheck.New(keycheck.Options{
-		Resolver: resolver.Options{Nameservers: []string{addr(unbound)}}, TryTime: 400 * time.Millisecond, Time: 20 * time.Second,
+		Resolver: resolver.Options{Nameservers: []string{addr(unbound)}}, TryTime: 5 * time.Second, Time: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
