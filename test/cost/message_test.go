@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,8 @@ var configurations = []struct{ name, text string }{
 	{"signing by file", "Mode sv\nSigningTable file:DIR/signing\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\n"},
 	{"signing by patterns", "Mode sv\nSigningTable refile:DIR/patterns\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\nMultipleSignatures yes\n"},
 	{"signing by domain", "Mode sv\nDomain csl:example.com\nSubDomains yes\nSelector sel\nKeyFile DIR/k.pem\nTestPublicKeys DIR/keys\n"},
+	{"signing by SQL", "Mode sv\nSigningTable dsn:sqlite3://DIR/t.db/table=signing?keycol=author?datacol=key\nKeyTable file:DIR/keytable\n" +
+		"ResignMailTo dsn:sqlite3://DIR/t.db/table=signing?keycol=author?datacol=key\nTestPublicKeys DIR/keys\n"},
 	{"everything", `Mode sv
 SigningTable file:DIR/signing
 KeyTable file:DIR/keytable
@@ -71,6 +74,7 @@ func newPlace(t *testing.T, configuration string) *place {
 			t.Fatal(err)
 		}
 	}
+	makeTable(t, filepath.Join(dir, "t.db"))
 	c, problems := config.Load(filepath.Join(dir, "conf"))
 	if problems.HasErrors() {
 		t.Fatal(problems)
@@ -84,8 +88,21 @@ func newPlace(t *testing.T, configuration string) *place {
 	return &place{message.NewServices(nil, nil), s}
 }
 
+// makeTable is a SigningTable in a SQLite file.
+func makeTable(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("create table signing (author text primary key, key text); insert into signing values ('example.com', 'k1'), ('.example.com', 'k1')"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run takes a message its way, from outside or from a client that has logged in.
-func (p *place) run(t *testing.T, fields *header.List, body []byte, inside bool) {
+func (p *place) run(t *testing.T, fields *header.List, body []byte, inside bool) *message.Run {
 	e := message.Envelope{Sender: "joe@example.com", Recipients: []string{"rcpt@example.net"}, Origin: message.Origin{
 		ClientName: "mail.example.net", ClientAddr: netip.MustParseAddr("192.0.2.1"),
 		Macro: func(name string) string {
@@ -99,7 +116,7 @@ func (p *place) run(t *testing.T, fields *header.List, body []byte, inside bool)
 			}
 			return ""
 		}}}
-	p.services.Whole(t.Context(), p.snapshot, message.Effects{}, e, fields, body)
+	return p.services.Whole(t.Context(), p.snapshot, message.Effects{}, e, fields, body)
 }
 
 const (
@@ -112,6 +129,24 @@ func signed(t *testing.T) string {
 	t.Helper()
 	text := honestHeader + "\r\n" + honestBody
 	return filtertest.Signature(t, text, dkim.SignOptions{Domain: "example.com", Selector: "sel", Key: testutil.RSAKey(), Time: time.Now().Add(-time.Minute)}) + text
+}
+
+// TestConfigurationsWork: the honest message is signed from inside and verified from
+// outside, so that what is measured is all there is to do.
+func TestConfigurationsWork(t *testing.T) {
+	fields, body, err := header.Parse([]byte(signed(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range configurations {
+		p := newPlace(t, c.text)
+		if run := p.run(t, fields, body, true); len(run.Plan.Sign) == 0 != (c.name == "verifying") {
+			t.Errorf("%s: %d signatures", c.name, len(run.Plan.Sign))
+		}
+		if run := p.run(t, fields, body, false); len(run.Verdict.Results) != 1 || run.Verdict.Results[0].Status != dkim.StatusPass {
+			t.Errorf("%s: %+v", c.name, run.Verdict.Results)
+		}
+	}
 }
 
 // standardBytes is the size of header at which a stranger's message is measured: what
