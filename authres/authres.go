@@ -1,4 +1,5 @@
-// Package authres writes and reads Authentication-Results header fields (RFC 8601).
+// Package authres writes and reads Authentication-Results header fields (RFC 8601), and
+// finds those that some reader may take for ours.
 package authres
 
 // Results is the content of one field.

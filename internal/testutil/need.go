@@ -1,7 +1,8 @@
 // Package testutil holds what the tests of several packages share: checks for real
 // programs, the program itself, folders and keys. Below it are dnstest, a name server;
 // proctest, which runs programs; filtertest, filters and their messages; smtptest, both
-// ends of an MTA, and Postfix; and maildkim, another verifier and signer.
+// ends of an MTA, and Postfix; maildkim, another verifier and signer; and dmarctest, OpenDMARC
+// behind the filter.
 package testutil
 
 import (
