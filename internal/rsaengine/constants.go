@@ -83,55 +83,96 @@ func newConstants(key *rsa.PrivateKey, c *class) *constants {
 	p, q := key.Primes[0], key.Primes[1]
 	inverse := new(big.Int).ModInverse(q, p)
 	defer forget(inverse)
-	return constantsOf(p, q, inverse, c)
+	return new(maker).constants(p, q, inverse, c)
 }
 
-// constantsOf computes them from the primes and 1/q modulo p. It uses math/big, as
+// constants computes them from the primes and 1/q modulo p. It uses math/big, as
 // parsing a key does, and takes a twentieth of the time of a signature: who has
 // very many keys keeps the primes and makes the rest when a message needs it.
-func constantsOf(p, q, inverse *big.Int, c *class) *constants {
-	n := new(big.Int).Mul(p, q)
-	k := &constants{class: c, p: newPrime(p, c), q: newPrime(q, c), n: newModulus(n, c.full, c.digit)}
-	scaled := new(big.Int).Lsh(inverse, uint(c.digit*c.half))
-	scaled.Mod(scaled, p)
-	k.inverse = digitsOf(scaled, c.half, c.digit)
-	forget(scaled)
+func (m *maker) constants(p, q, inverse *big.Int, c *class) *constants {
+	defer m.forget()
+	m.digits = make([]uint64, 5*c.half+2*c.full)
+	m.n.Mul(p, q)
+	k := &constants{class: c, p: m.prime(p, c), q: m.prime(q, c), n: m.modulus(&m.n, c.full, c.digit)}
+	m.t.Lsh(inverse, uint(c.digit*c.half))
+	m.t.Mod(&m.t, p)
+	k.inverse = m.digitsOf(&m.t, c.half, c.digit)
 	return k
 }
 
-// newModulus takes m in digits of so many bits.
-func newModulus(m *big.Int, digits, bits int) modulus {
-	square := new(big.Int).Lsh(big.NewInt(1), uint(2*bits*digits))
-	square.Mod(square, m)
-	defer forget(square)
-	d := digitsOf(m, digits, bits)
+// maker is the memory that constants are made in: with very many keys they are made
+// for nearly every message. It is wiped after use.
+type maker struct {
+	n, s, t, quotient big.Int
+	bytes             []byte
+	digits            []uint64 // what the constants themselves are laid in
+}
+
+func (m *maker) forget() {
+	for _, x := range []*big.Int{&m.n, &m.s, &m.t, &m.quotient} {
+		words := x.Bits()
+		clear(words[:cap(words)]) // longer numbers may have been in it
+	}
+	clear(m.bytes)
+	m.digits = nil
+}
+
+// digitsOf takes x in n digits of so many bits.
+func (m *maker) digitsOf(x *big.Int, n, digit int) []uint64 {
+	if size := (n*digit + 63) / 64 * 8; len(m.bytes) < size {
+		m.bytes = make([]byte, size)
+	}
+	d := m.digits[:n:n]
+	m.digits = m.digits[n:]
+	setBytes(d, x.FillBytes(m.bytes[:(n*digit+63)/64*8]), digit)
+	return d
+}
+
+// modulus takes x in digits of so many bits.
+func (m *maker) modulus(x *big.Int, digits, bits int) modulus {
+	m.t.SetUint64(1)
+	m.t.Lsh(&m.t, uint(2*bits*digits))
+	m.quotient.QuoRem(&m.t, x, &m.s)
+	d := m.digitsOf(x, digits, bits)
 	// Newton's iteration doubles the bits that are right: an odd number is its own
 	// inverse modulo 8.
 	inverse := d[0]
 	for range 5 {
 		inverse *= 2 - d[0]*inverse
 	}
-	return modulus{d, digitsOf(square, digits, bits), -inverse & (1<<bits - 1)}
+	return modulus{d, m.digitsOf(&m.s, digits, bits), -inverse & (1<<bits - 1)}
 }
 
-func newPrime(p *big.Int, c *class) prime {
-	exponent := privateExponent(p)
-	defer forget(exponent)
-	return prime{newModulus(p, c.half, c.digit), windowsOf(exponent, c)}
+func (m *maker) prime(p *big.Int, c *class) prime {
+	of := m.modulus(p, c.half, c.digit)
+	return prime{of, windowsOf(m.privateExponent(p), c)}
 }
 
 // privateExponent is 1/e modulo p-1. With k = -1/(p-1) modulo e it is
 // (1 + k·(p-1))/e, and e is small and prime: k is a power, by Fermat.
-func privateExponent(p *big.Int) *big.Int {
-	e := big.NewInt(publicExponent)
-	less := new(big.Int).Sub(p, big.NewInt(1))
-	base := new(big.Int).Mod(less, e).Uint64()
+func (m *maker) privateExponent(p *big.Int) *big.Int {
+	m.t.SetUint64(1)
+	m.s.Sub(p, &m.t)
+	m.t.SetUint64(publicExponent)
+	m.quotient.Mod(&m.s, &m.t)
+	base := m.quotient.Uint64()
 	inverse := base // base^(2^(i+1)-1) after i rounds
 	for range 15 {
 		inverse = inverse * inverse % publicExponent * base % publicExponent
 	}
-	less.Mul(less, new(big.Int).SetUint64(publicExponent-inverse))
-	return less.Div(less.Add(less, big.NewInt(1)), e)
+	m.t.SetUint64(publicExponent - inverse)
+	m.quotient.Mul(&m.s, &m.t)
+	m.t.SetUint64(1)
+	m.s.Add(&m.quotient, &m.t)
+	m.t.SetUint64(publicExponent)
+	m.quotient.Quo(&m.s, &m.t)
+	return &m.quotient
+}
+
+// newModulus takes m in digits of so many bits.
+func newModulus(x *big.Int, digits, bits int) modulus {
+	m := maker{digits: make([]uint64, 2*digits)}
+	return m.modulus(x, digits, bits)
 }
 
 // windowsOf cuts x, of half the bits of the class, into windows.

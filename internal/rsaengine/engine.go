@@ -47,6 +47,7 @@ type Engine struct {
 
 	queue  queue                 // of IFMA
 	memory map[*class]*sync.Pool // of ADX: *scalar, wiped
+	makers sync.Pool             // of *maker, wiped
 
 	inject       func(vector)          // see work
 	injectScalar func(sp, sq []uint64) // see scalar
@@ -202,7 +203,12 @@ func (e *Engine) Signer(k Parts) crypto.Signer {
 	if p.BitLen() != c.bits/2 || q.BitLen() != c.bits/2 || new(big.Int).Mul(p, q).BitLen() != c.bits {
 		return nil
 	}
-	constants := constantsOf(p, q, inverse, c)
+	m, _ := e.makers.Get().(*maker)
+	if m == nil {
+		m = new(maker)
+	}
+	constants := m.constants(p, q, inverse, c)
+	e.makers.Put(m)
 	s := &signer{engine: e, key: sync.OnceValues(k.Key), public: sync.OnceValue(constants.publicKey)}
 	s.use(constants)
 	return s
