@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"dojang/internal/testutil"
 )
 
 // mutator writes fields by a grammar and spoils them, by the rate more or less.
@@ -18,10 +20,14 @@ type mutator struct {
 	rate float64
 }
 
-// campaign calls a round with one mutator until FUZZTIME has passed.
+// campaign calls a round with one mutator until FUZZTIME has passed; when that is not
+// set, for seconds, or a minute under SCALE=long.
 func campaign(t *testing.T, round func(m mutator)) {
 	t.Helper()
 	limit := 4 * time.Second
+	if testutil.Long() {
+		limit = time.Minute
+	}
 	if text := os.Getenv("FUZZTIME"); text != "" {
 		var err error
 		if limit, err = time.ParseDuration(text); err != nil {
