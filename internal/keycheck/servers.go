@@ -194,12 +194,13 @@ func (r *run) askAddress(ctx context.Context, s *step, a *answer) (ns []string) 
 	return ns
 }
 
-// hide tells strangers nothing of what lies inside.
+// hide tells strangers nothing of what lies inside: an address that must not be asked
+// looks like one that does not answer.
 func (r *run) hide(a *answer) {
 	if r.options.Guard == nil {
 		return
 	}
-	if a.Detail = ""; a.Error != ErrLimit {
+	if a.Detail = ""; a.Error == ErrForbidden || a.Error == ErrUnreachable {
 		a.Error = ErrSilent
 	}
 }
