@@ -17,7 +17,9 @@ func (r *run) mayAskCache() bool {
 	}
 	lacking := len(r.steps) == 0 || r.last().place == nil
 	for _, s := range r.steps {
-		for _, a := range s.counted() {
+		counted := s.counted()
+		lacking = lacking || len(counted) == 0
+		for _, a := range counted {
 			if a.State == Missing {
 				return false
 			}

@@ -146,6 +146,16 @@ func TestOnlyIgnoredServerAnswers(t *testing.T) {
 	}
 }
 
+// Where no server counts, none has said that the record is there.
+func TestEveryServerIgnored(t *testing.T) {
+	w := newWorld(t)
+	w.everywhere(w.mailRecord, w.right)
+	r := w.mail(t, func(c *Check) { c.IgnoreServers = []string{"ns1.example.com", "ns2.example.com"} })
+	if r.Publication != Unknown || r.Cache != nil || r.OK {
+		t.Errorf("%s %+v", r.Publication, r.Cache)
+	}
+}
+
 // A server that only the parent, or only the zone itself, names is asked as well.
 func TestParentAndChildDisagree(t *testing.T) {
 	for name, prepare := range map[string]func(w *world, add string){
