@@ -82,7 +82,8 @@ func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer,
 	if n := o.BodyLength; n != nil && *n != BodyLengthAll {
 		limit = max(0, *n)
 	}
-	return &Signer{o: o, fields: fields, bodies: bodies, length: length, body: bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)}, nil
+	body := bodies.Want(o.BodyCanonicalization, o.Algorithm.Hash(), limit)
+	return &Signer{o: o, fields: fields, bodies: bodies, length: length, body: body}, nil
 }
 
 // complete checks the options and fills in defaults. It gives the length of the

@@ -44,7 +44,8 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				if err != nil {
 					return err
 				}
-				if code := testMessages(c.Context(), s, cfg, filterTest{program: "dojang", files: args, verbose: 2, log: true, json: asJSON, now: o.now}); code != 0 {
+				test := filterTest{program: "dojang", files: args, verbose: 2, log: true, json: asJSON, now: o.now}
+				if code := testMessages(c.Context(), s, cfg, test); code != 0 {
 					return &exitError{code: code}
 				}
 				return nil

@@ -65,7 +65,9 @@ func withCRLF(body []byte) []byte {
 }
 
 // singleFields are those a message has at most once (RFC 5322 §3.6).
-var singleFields = [...]string{"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References", "Subject"}
+var singleFields = [...]string{
+	"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References", "Subject",
+}
 
 // wellFormed reports whether the header has what RFC 5322 demands of every
 // message, which OpenDKIM's library checks before anything else.

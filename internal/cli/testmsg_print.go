@@ -125,7 +125,10 @@ var editWords = map[policy.EditOp]string{
 }
 
 func testedOf(file string, run *message.Run, log []json.RawMessage) testedMessage {
-	m := testedMessage{File: file, Stage: "end of header", Reply: replyOf(run.Plan.Reply), Edits: []testedEdit{}, Signatures: []verifiedSignature{}, Log: log}
+	m := testedMessage{
+		File: file, Stage: "end of header", Reply: replyOf(run.Plan.Reply),
+		Edits: []testedEdit{}, Signatures: []verifiedSignature{}, Log: log,
+	}
 	for i := range run.Verdict.Results {
 		m.Signatures = append(m.Signatures, verifiedOf(&run.Verdict.Results[i]))
 	}

@@ -65,7 +65,10 @@ func (s *Snapshot) macroStages() map[milter.Stage][]string {
 		}
 		connect, mail, data = append(connect, name), append(mail, name), append(data, name)
 	}
-	return map[milter.Stage][]string{milter.StageConnect: connect, milter.StageMail: mail, milter.StageEndOfHeader: data, milter.StageEndOfMessage: data}
+	return map[milter.Stage][]string{
+		milter.StageConnect: connect, milter.StageMail: mail,
+		milter.StageEndOfHeader: data, milter.StageEndOfMessage: data,
+	}
 }
 
 func (s *session) Negotiated(n milter.Negotiation) {
