@@ -11,7 +11,15 @@ import (
 )
 
 // explainConfig tells what options of opendkim.conf or rotate.conf do.
+// Without a name it lists those of opendkim.conf.
 func explainConfig(s Streams, names []string) error {
+	if len(names) == 0 {
+		for _, o := range config.Options() {
+			if o.Status != config.Historic {
+				fmt.Fprintln(s.Out, o.Name)
+			}
+		}
+	}
 	for _, name := range names {
 		other := settings.Find(name)
 		if config.Find(name) != nil || other == nil {
@@ -20,7 +28,7 @@ func explainConfig(s Streams, names []string) error {
 				return exitf(exIOErr, "%s", err)
 			}
 			if !known {
-				return exitf(exUsage, "%s: no such option; did you mean %s?", name, config.Nearest(name))
+				return exitf(exUsage, "%s: no such option", name) // which one is near was printed
 			}
 		}
 		if other != nil {

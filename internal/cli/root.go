@@ -9,6 +9,7 @@ import (
 	"dojang/internal/plain"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Version is dojang's own; the build sets it.
@@ -88,5 +89,21 @@ First steps:  dojang up       a working filter in one command, to try it
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
 		publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
 	)
+	bothLetters(root)
 	return root
+}
+
+// bothLetters lets every --config be written -c and -x: people know both.
+func bothLetters(c *cobra.Command) {
+	flags := c.Flags()
+	if f := flags.Lookup("config"); f != nil {
+		for _, letter := range []string{"c", "x"} {
+			if flags.ShorthandLookup(letter) == nil {
+				flags.AddFlag(&pflag.Flag{Name: "config-" + letter, Shorthand: letter, Value: f.Value, DefValue: f.DefValue, Usage: f.Usage, Hidden: true})
+			}
+		}
+	}
+	for _, below := range c.Commands() {
+		bothLetters(below)
+	}
 }

@@ -64,7 +64,8 @@ func isTerminal(w io.Writer) bool {
 func configCommand(s Streams) *cobra.Command {
 	f := &opendkimFlags{}
 	rotation := ""
-	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
+	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration", Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	show := &cobra.Command{
 		Use: "show", Short: "Print every option in force, with the file and line it comes from",
 		Example: "  dojang config show --config /etc/opendkim.conf",
@@ -92,9 +93,8 @@ func configCommand(s Streams) *cobra.Command {
 		},
 	}
 	explain := &cobra.Command{
-		Use: "explain OPTION...", Short: "Tell what an option does",
+		Use: "explain [OPTION...]", Short: "Tell what an option does, or list them all",
 		Example: "  dojang config explain OversignHeaders",
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return explainConfig(s, names)
 		},

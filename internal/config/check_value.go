@@ -140,7 +140,12 @@ func (o *Option) warnings(text string, warn tell) {
 		switch {
 		case o.Type == Octal && n != 0 && text[0] != '0':
 			// Compat(opendkim 2.11): only a leading 0 makes it octal.
-			warn(fmt.Sprintf("write %s 0%s, or 0%o if that is meant", o.Name, strings.TrimLeft(text, "+"), n),
+			octal, same := "0"+strings.TrimLeft(text, "+"), fmt.Sprintf("0%o", n)
+			hint := "write " + o.Name + " " + octal
+			if octal != same {
+				hint += ", or " + same + " if that is meant"
+			}
+			warn(hint,
 				"%s has no leading 0 and is read as decimal, which is 0%o", problem.Quote(text), n)
 		case strings.HasPrefix(text, "-") && !o.Negative:
 			warn("", "%s is below zero; 0 is used", problem.Quote(text))

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// Each command that takes --config takes it by both letters that people know.
+func TestConfigHasBothLetters(t *testing.T) {
+	seen := 0
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		if f := c.Flags().Lookup("config"); f != nil {
+			seen++
+			for _, letter := range []string{"c", "x"} {
+				if g := c.Flags().ShorthandLookup(letter); g == nil || g.Value != f.Value && c.Name() != "testmsg" { // whose -c is opendkim-testmsg's
+					t.Errorf("%s: -%s is another flag", c.CommandPath(), letter)
+				}
+			}
+		}
+		for _, below := range c.Commands() {
+			look(below)
+		}
+	}
+	look(rootCommand(Streams{In: strings.NewReader(""), Out: new(bytes.Buffer), Err: new(bytes.Buffer)}))
+	if seen < 8 {
+		t.Errorf("only %d commands take --config", seen)
+	}
+}
+
+func TestConfigCommand(t *testing.T) {
+	for args, want := range map[string]struct {
+		status       int
+		shown, error string
+	}{
+		"explain": {0, "\nKeyTable\n", ""}, "explain KeyTabel": {exUsage, "Did you mean KeyTable?", "no such option\n"}, "explain qqqqqqqqqqqqq": {exUsage, "There is no option", "no such option\n"},
+		"nonsense": {exUsage, "", `unknown command "nonsense"`}, "": {0, "explain", ""},
+	} {
+		var out, errs bytes.Buffer
+		status := Main(t.Context(), append([]string{"dojang", "config"}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+		if status != want.status || !strings.Contains(out.String(), want.shown) || !strings.Contains(errs.String(), want.error) || strings.Contains(errs.String(), "did you mean ?") {
+			t.Errorf("config %s: %d, %.200s, %s", args, status, &out, &errs)
+		}
+	}
+}
