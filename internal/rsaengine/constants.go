@@ -14,6 +14,7 @@ type class struct {
 	full   int  // digits of the modulus
 	window int  // bits of the exponent for one look-up in the table
 	solo   bool // has kernels that compute one message alone sooner
+	lone   bool // ADX computes one message alone sooner, where the CPU has both
 }
 
 // The classes of each kind of kernels. The windows are the faster ones as
@@ -22,8 +23,8 @@ var (
 	ifmaClasses = []class{
 		{bits: 1024, digit: digitBits, half: 10, full: 20, window: 5},
 		{bits: 2048, digit: digitBits, half: 20, full: 40, window: 5, solo: true},
-		{bits: 3072, digit: digitBits, half: 30, full: 60, window: 4},
-		{bits: 4096, digit: digitBits, half: 40, full: 80, window: 4},
+		{bits: 3072, digit: digitBits, half: 30, full: 60, window: 4, lone: true},
+		{bits: 4096, digit: digitBits, half: 40, full: 80, window: 4, lone: true},
 	}
 	adxClasses = []class{
 		{bits: 1024, digit: limbBits, half: 8, full: 16, window: 5},
@@ -50,6 +51,8 @@ type constants struct {
 	// inverse is 1/q modulo p, times 2^(digit·half).
 	inverse []uint64
 	n       modulus
+	// lone are those of the kernels for a message alone; nil for the same.
+	lone *constants
 }
 
 // modulus is a number to compute modulo of, in d digits.
@@ -208,4 +211,7 @@ func (k *constants) wipe() {
 		p.negative = 0
 	}
 	clear(k.inverse)
+	if k.lone != nil {
+		k.lone.wipe()
+	}
 }

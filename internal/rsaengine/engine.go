@@ -126,9 +126,21 @@ func (e *Engine) use(name string) error {
 	}
 	e.memory = map[*class]*sync.Pool{}
 	for i := range e.classes {
-		e.memory[&e.classes[i]] = new(sync.Pool)
+		c := &e.classes[i]
+		e.memory[c] = new(sync.Pool)
+		if lone := e.loneClass(c); lone != nil {
+			e.memory[lone] = new(sync.Pool)
+		}
 	}
 	return nil
+}
+
+// loneClass is the class by which a message alone is signed, nil for the same.
+func (e *Engine) loneClass(c *class) *class {
+	if !c.lone || missingForADX() != "" {
+		return nil
+	}
+	return classOf(adxClasses, c.bits)
 }
 
 // Name is "ifma", "adx" or "go": what signs the keys that can be accelerated.
@@ -174,7 +186,11 @@ func (e *Engine) Wrap(key *rsa.PrivateKey) (crypto.Signer, error) {
 		public: func() *rsa.PublicKey { return &key.PublicKey },
 	}
 	if c := acceleratable(e.classes, key); c != nil {
-		s.use(newConstants(key, c))
+		k := newConstants(key, c)
+		if lone := e.loneClass(c); lone != nil {
+			k.lone = newConstants(key, lone)
+		}
+		s.use(k)
 	}
 	return s, nil
 }
@@ -208,6 +224,9 @@ func (e *Engine) Signer(k Parts) crypto.Signer {
 		m = new(maker)
 	}
 	constants := m.constants(p, q, inverse, c)
+	if lone := e.loneClass(c); lone != nil {
+		constants.lone = m.constants(p, q, inverse, lone)
+	}
 	e.makers.Put(m)
 	s := &signer{engine: e, key: sync.OnceValues(k.Key), public: sync.OnceValue(constants.publicKey)}
 	s.use(constants)

@@ -86,3 +86,35 @@ func TestPartsSignAsTheKey(t *testing.T) {
 		t.Error("a signer of no engine")
 	}
 }
+
+// TestLoneMessages has an engine with both kinds of kernels sign messages alone and
+// together, with and without a fault in the kernels for lone ones.
+func TestLoneMessages(t *testing.T) {
+	needIFMA(t)
+	if missing := missingForADX(); missing != "" {
+		t.Skip(missing)
+	}
+	e, err := New(Options{Mode: ModeIFMA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := 0
+	e.injectScalar = func(sp, _ []uint64) { broken++; sp[0] ^= 1 }
+	for _, c := range ifmaClasses {
+		key := testKey(t, fmt.Sprintf("%d-b", c.bits))
+		digest := sum(crypto.SHA256, "lone")
+		want, err := key.Sign(nil, digest, crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := e.Stats().Faults
+		got, err := e.Signer(partsOf(key, c.bits/16)).Sign(nil, digest, crypto.SHA256)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bits: another signature, %v", c.bits, err)
+		}
+		if faults := e.Stats().Faults - before; (faults == 1) != c.lone || (broken > 0) != c.lone {
+			t.Errorf("%d bits: %d faults, %d signatures by the kernels for lone messages", c.bits, faults, broken)
+		}
+		broken = 0
+	}
+}

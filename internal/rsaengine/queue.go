@@ -88,7 +88,11 @@ func (e *Engine) lead(r *request) bool {
 	w.inject = e.inject
 	// Deferred, so that a panic leaves nobody waiting.
 	defer e.finish(w)
-	w.sign()
+	if lone := r.key.lone; lone != nil && len(w.batch) == 1 && w.inject == nil {
+		r.ok = e.signScalar(lone, r.message)
+	} else {
+		w.sign()
+	}
 	return true
 }
 

@@ -41,6 +41,16 @@ func newScalar(c *class) *scalar {
 // computeScalar replaces message, which is encoded, by its signature with key, and
 // reports whether it could.
 func (e *Engine) computeScalar(key *constants, message []byte) bool {
+	ok := e.signScalar(key, message)
+	e.signatures.Add(1)
+	if !ok {
+		e.faults.Add(1)
+	}
+	return ok
+}
+
+// signScalar is computeScalar without the counting.
+func (e *Engine) signScalar(key *constants, message []byte) bool {
 	pool := e.memory[key.class]
 	w, _ := pool.Get().(*scalar)
 	if w == nil {
@@ -49,10 +59,6 @@ func (e *Engine) computeScalar(key *constants, message []byte) bool {
 	w.inject = e.injectScalar
 	ok := w.sign(key, message)
 	pool.Put(w)
-	e.signatures.Add(1)
-	if !ok {
-		e.faults.Add(1)
-	}
 	return ok
 }
 

@@ -48,6 +48,11 @@ func (e *Engine) selfTest() error {
 		if err := selfTestBatch(newWork(c, false), k, maxBatch, digest[:], want); err != nil {
 			return err
 		}
+		if lone := e.loneClass(c); lone != nil {
+			if err := selfTestScalar(lone, newConstants(private, lone), digest[:], want); err != nil {
+				return err
+			}
+		}
 		if !c.solo {
 			continue
 		}
