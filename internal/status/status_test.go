@@ -22,6 +22,7 @@ func signed(c *clock, domain, selector, id string) Message {
 		Signatures: []Signature{{Domain: domain, Selector: selector, Algorithm: "rsa-sha256"}}, Author: "u@" + domain, Client: "192.0.2.1", Recipients: 2}
 }
 
+// With StatusAddresses or without: nobody outside is counted by name.
 func TestStrangersAreNotCountedByName(t *testing.T) {
 	c := &clock{noon}
 	r := New(Options{}, c.now)
@@ -47,6 +48,7 @@ func TestStrangersAreNotCountedByName(t *testing.T) {
 	}
 }
 
+// What StatusMessages bounds.
 func TestRingKeepsTheLatest(t *testing.T) {
 	c := &clock{noon}
 	r := New(Options{Messages: 3}, c.now)
@@ -79,6 +81,7 @@ func TestRingKeepsTheLatest(t *testing.T) {
 	}
 }
 
+// What StatusDomains bounds.
 func TestDomainsBeyondTheBoundAreOthers(t *testing.T) {
 	c := &clock{noon}
 	r := New(Options{Domains: 2}, c.now)

@@ -29,6 +29,7 @@ var shown = map[string]string{
 	"FlowData":              "internal/app/reputation_test.go:TestCountsOutliveARestart",
 	"FlowDataFactor":        "internal/filter/reputation_test.go:TestRateLimits",
 	"FlowDataTTL":           "internal/filter/reputation_test.go:TestReputationTimes",
+	"RemoveARMethods":       "test/attackdmarc/attackdmarc_test.go:TestResultsOfOthersInOurName",
 	"StatusSocket":          "internal/app/status_test.go:TestStatusTellsWhyWithoutLogWhy",
 	"StatusFile":            "internal/app/status_test.go:TestStatusOutlivesARestart",
 	"StatusMessages":        "internal/status/status_test.go:TestRingKeepsTheLatest",
