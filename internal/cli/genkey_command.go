@@ -231,7 +231,8 @@ func (o *genkeyOptions) checkFree(ctx context.Context, plan []plannedKey) error 
 			another := len(domains) > 0 && !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, o.domain) })
 			switch {
 			case another:
-				return exitf(exCantCreate, "%s exists already and is the key of %s, whose mail would fail with another one: keep the keys of %s in a folder of their own (--directory), or choose another --selector", path, strings.Join(domains, ", "), o.domain)
+				return exitf(exCantCreate, "%s exists already and is the key of %s, whose mail would fail with another one: "+
+					"keep the keys of %s in a folder of their own (--directory), or choose another --selector", path, strings.Join(domains, ", "), o.domain)
 			case !o.force:
 				return exitf(exCantCreate, "%s exists already: choose another --selector (receivers remember a selector's old key for its time to live), or --force to replace it", path)
 			}

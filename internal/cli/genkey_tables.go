@@ -127,12 +127,14 @@ func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 		}
 		if r.option == "KeyTable" {
 			if values, lines, _ := r.table.Find(r.Key); len(lines) > 0 {
-				return exitf(exConfig, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row", r.table.Path, lines[0], r.Key, values[0])
+				return exitf(exConfig, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row",
+					r.table.Path, lines[0], r.Key, values[0])
 			}
 			continue
 		}
 		if strings.Contains(r.Value, ",") && !t.multiple {
-			return exitf(exConfig, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has `MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
+			return exitf(exConfig, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has "+
+				"`MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
 		}
 		lint := dataset.Lint{Option: r.option, AllMatches: t.multiple}
 		found, err := r.table.Preview(ctx, r.Pair, dataset.Options{FoldCase: true}, lint.SigningTable)
@@ -140,7 +142,9 @@ func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 			return exitf(exNoInput, "%s: %w", r.option, err)
 		}
 		if len(found) > 0 {
-			return exitf(exConfig, "%s: SigningTable: the row for the new key would never be used: %s\nno key was made; give the domain's row there the new name once its record is published, or set `MultipleSignatures yes` to sign with both keys (in a refile: table)", r.table.Path, found[0].Text)
+			return exitf(exConfig, "%s: SigningTable: the row for the new key would never be used: %s\n"+
+				"no key was made; give the domain's row there the new name once its record is published, "+
+				"or set `MultipleSignatures yes` to sign with both keys (in a refile: table)", r.table.Path, found[0].Text)
 		}
 	}
 	return nil

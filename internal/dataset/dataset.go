@@ -128,9 +128,6 @@ type Options struct {
 	MaxFileBytes int64
 	MaxLineBytes int
 	MaxRows      int
-	// OnRow is told each row of a file as it is read, in order; nil for nobody. What
-	// it is given is a view into the whole file: to keep a part, clone it.
-	OnRow func(path string, line int, row Pair)
 	// Openers are the back-ends, by type: "dsn", "ldap", "redis", ...
 	Openers map[string]Opener
 }

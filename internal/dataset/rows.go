@@ -183,10 +183,6 @@ func parseRows(path, text string, o Options) (*rows, error) {
 				return nil, &Error{Set: path, Err: fmt.Errorf("more than %d rows", o.MaxRows)}
 			}
 			r.starts, r.lines = append(r.starts, uint32(at+start)), append(r.lines, number)
-			if o.OnRow != nil {
-				p, _ := r.Row(len(r.starts) - 1)
-				o.OnRow(path, int(number), p)
-			}
 		}
 		at += end + 1
 	}
