@@ -2,8 +2,6 @@ package rotate
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"dojang/internal/keycheck"
@@ -270,8 +268,4 @@ func inParallel[T any](units []*Unit, f func(*Unit) T) []T {
 	}
 	wait.Wait()
 	return results
-}
-
-func hasSelector(g *Generation, selector string) bool {
-	return slices.ContainsFunc(g.Keys, func(k Key) bool { return strings.EqualFold(k.Selector, selector) })
 }
