@@ -69,6 +69,7 @@ type Store struct {
 	table   dataset.Set
 	o       Options
 	checker *Checker
+	folders folders
 	cache   cache
 }
 
@@ -218,7 +219,13 @@ func (s *Store) checkSafety(name string, at Location) *Error {
 		return nil // the service manager sees to it
 	}
 	path := at.Path
+	if s.folders.safe(path, s.o.Now(), s.o.Recheck, s.checker) {
+		return nil
+	}
 	unsafe, err := s.checker.Check(path)
+	if err == nil && unsafe == nil {
+		s.folders.note(path, s.o.Now())
+	}
 	if err != nil {
 		return cantLoad(name, path, problem.Strerror(err), err)
 	}
