@@ -9,12 +9,12 @@ import (
 )
 
 // Messages leave little garbage, so collecting it more often than Go would costs
-// about a hundredth of the time and keeps the process a quarter smaller. With
-// large tables, which each collection looks through, it would cost a tenth: then
+// about a hundredth of the time and keeps the process a quarter smaller. With very
+// many keys, which each collection looks through, it would cost a tenth: then nearly
 // Go's own pace is better.
 const (
 	gcPercent      = 50
-	gcPercentLarge = 100
+	gcPercentLarge = 80
 	largeHeapBytes = 16 << 20
 )
 
