@@ -88,7 +88,7 @@ func (a trustAnchors) add(rr dns.RR, comment string) {
 			a.of(zone).ds = append(a.of(zone).ds, rr)
 		}
 	case *dns.DNSKEY:
-		if usableKey(rr) {
+		if isZoneKey(rr) && usableKey(rr) {
 			a.of(zone).keys = append(a.of(zone).keys, rr)
 		}
 	}

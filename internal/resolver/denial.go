@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/miekg/dns"
 )
@@ -14,7 +13,7 @@ type denial struct {
 	zone  *zone
 	nsec  []*nsec
 	nsec3 *hashed // nil when there are none
-	ttl   time.Duration
+	life  life
 }
 
 var errNoDenial = errors.New("no signed NSEC or NSEC3 record came with the answer")
@@ -22,7 +21,7 @@ var errNoDenial = errors.New("no signed NSEC or NSEC3 record came with the answe
 // denialOf verifies what an answer's authority section holds of a zone's NSEC and
 // NSEC3 records. Records that do not verify are left out; without any there is an error.
 func (v *validator) denialOf(ctx context.Context, m *dns.Msg, z *zone) (*denial, error) {
-	records := &denial{zone: z, ttl: v.d.options.MaxTTL}
+	records := &denial{zone: z, life: unbounded}
 	problem := errNoDenial
 	seen := make(map[string]bool)
 	for _, rr := range m.Ns {
@@ -47,7 +46,7 @@ func (v *validator) denialOf(ctx context.Context, m *dns.Msg, z *zone) (*denial,
 			continue
 		}
 		records.add(set)
-		records.ttl = min(records.ttl, proof.ttl)
+		records.life = records.life.and(proof.life)
 	}
 	if records.nsec == nil && records.nsec3 == nil {
 		return nil, problem
@@ -83,7 +82,8 @@ func (d *denial) noName(ctx context.Context, name string) (Security, bool, error
 		return Bogus, false, nil
 	}
 	wildcard := wildcardOf(covering.encloser(name))
-	return Secure, d.covering(wildcard) != nil, nil
+	covering = d.covering(wildcard)
+	return Secure, covering != nil && !dns.IsSubDomain(wildcard, covering.next), nil
 }
 
 // noType: the name has no records of the type, nor an alias: RFC 4035 §5.4.
@@ -101,8 +101,13 @@ func (d *denial) noType(ctx context.Context, name string, qtype uint16) (Securit
 	if dns.IsSubDomain(name, covering.next) { // an empty non-terminal
 		return Secure, true, nil
 	}
-	wildcard := d.matching(wildcardOf(covering.encloser(name)))
-	return Secure, wildcard != nil && lacks(wildcard.types, wildcard.owner, qtype), nil
+	wildcard := wildcardOf(covering.encloser(name))
+	if n := d.matching(wildcard); n != nil {
+		return Secure, lacks(n.types, n.owner, qtype), nil
+	}
+	// RFC 4592 §2.2.2: a wildcard, too, may exist for the sake of what lies below it.
+	covering = d.covering(wildcard)
+	return Secure, covering != nil && dns.IsSubDomain(wildcard, covering.next), nil
 }
 
 // noCloserMatch: an answer made from "*.encloser" is the right one for name.

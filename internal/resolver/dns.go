@@ -194,8 +194,9 @@ func (d *DNS) workLimit() time.Duration {
 	return min(most, max(set.timeout*time.Duration(tries), time.Second))
 }
 
-// resolve asks servers and follows aliases. What one server's answers make bogus, the
-// next may have right: not all pass signatures on.
+// resolve asks servers and follows aliases. What one server's answers make bogus, it
+// may have right when it checks them itself, and so may the next: not all pass
+// signatures on.
 func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 	if d.dnssec == nil {
 		r, _ := d.follow(ctx, name, qtype)
@@ -204,7 +205,15 @@ func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 	ctx = withBudget(ctx)
 	for try := 1; ; try++ {
 		r, s := d.follow(ctx, name, qtype)
-		if s == nil || r.err == nil || r.err.Kind != KindBogus || try >= len(d.servers().servers) || ctx.Err() != nil {
+		if s == nil || r.err == nil || !r.err.Temporary() || r.err.Timeout() || ctx.Err() != nil {
+			return r
+		}
+		if r.err.Kind == KindBogus {
+			if checked, _ := d.follow(withChecking(ctx), name, qtype); checked.err == nil || !checked.err.Temporary() {
+				return checked
+			}
+		}
+		if try >= len(d.servers().servers) {
 			return r
 		}
 		s.setDown(d.now())
@@ -213,9 +222,9 @@ func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 
 // follow is one way along aliases to the end; s is the server that had the last word.
 func (d *DNS) follow(ctx context.Context, name string, qtype uint16) (r *result, s *server) {
-	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, seen: map[string]bool{name: true}}
+	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, left: noLimit, seen: map[string]bool{name: true}}
 	for {
-		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil})
+		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil, checked: isChecking(ctx)})
 		if fail != nil {
 			return c.failed(fail), s
 		}
@@ -234,6 +243,7 @@ type chain struct {
 	cnames   int
 	security Security
 	ttl      uint32
+	left     time.Duration // until a signature that vouches for it ends
 	seen     map[string]bool
 }
 
@@ -322,8 +332,9 @@ func adSecurity(m *dns.Msg, s *server) Security {
 }
 
 // bound shortens the chain's life to that of a proof.
-func (c *chain) bound(life time.Duration) {
-	c.ttl = uint32(min(time.Duration(c.ttl), life/time.Second))
+func (c *chain) bound(l life) {
+	c.ttl = uint32(min(time.Duration(c.ttl), l.ttl/time.Second))
+	c.left = min(c.left, l.left)
 }
 
 // weaken keeps the weakest security met: nobody's word, then insecure, then secure.
@@ -336,7 +347,7 @@ func (c *chain) weaken(s Security) {
 func (c *chain) found(records []dns.RR) *result {
 	o := c.d.options
 	r := &result{records: records, security: c.security, cnames: c.cnames}
-	r.ttl = min(max(time.Duration(c.ttl)*time.Second, o.MinTTL), o.MaxTTL)
+	r.ttl = min(max(time.Duration(c.ttl)*time.Second, o.MinTTL), o.MaxTTL, c.left)
 	if c.qtype == dns.TypeTXT {
 		r.texts = texts(records)
 		r.records = nil // the cache keeps what is asked for again
@@ -367,7 +378,7 @@ func (c *chain) absent(ctx context.Context, m *dns.Msg, s *server, soa *dns.SOA)
 		seconds := min(soa.Minttl, minTTL([]dns.RR{soa}), c.ttl)
 		r.ttl = max(time.Duration(seconds)*time.Second, o.MinTTL)
 	}
-	r.ttl = min(r.ttl, o.NegativeTTL)
+	r.ttl = min(r.ttl, o.NegativeTTL, c.left)
 	return r
 }
 
@@ -383,12 +394,4 @@ func (c *chain) failed(e *Error) *result {
 		r.ttl = min(o.NegativeTTL, max(o.MinTTL, o.FailureTTL))
 	}
 	return r
-}
-
-// displayName is a name as people write it: without the final dot.
-func displayName(name string) string {
-	if len(name) > 1 && name[len(name)-1] == '.' {
-		return name[:len(name)-1]
-	}
-	return name
 }

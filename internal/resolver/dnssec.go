@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -30,12 +31,18 @@ func newValidator(d *DNS, anchors trustAnchors) *validator {
 	return &validator{d: d, anchors: anchors, cuts: newCache[cut](maxCuts)}
 }
 
-// noLimit is the life of what no signature bounds.
-const noLimit = time.Duration(1<<63 - 1)
+type checkingKey struct{}
 
-// positive judges one hop of an answer for name: its records or its alias. life bounds
-// how long they may be kept.
-func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype uint16, h hop) (security Security, life time.Duration, err error) {
+// withChecking has the name servers check what they answer: see query.checked.
+func withChecking(ctx context.Context) context.Context {
+	return context.WithValue(ctx, checkingKey{}, true)
+}
+
+func isChecking(ctx context.Context) bool { return ctx.Value(checkingKey{}) != nil }
+
+// positive judges one hop of an answer for name: its records or its alias. The life
+// bounds how long they may be kept.
+func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype uint16, h hop) (Security, life, error) {
 	owner, rrtype := name, qtype
 	if h.records == nil {
 		owner, rrtype = dns.CanonicalName(h.alias.Header().Name), h.alias.Header().Rrtype
@@ -51,16 +58,16 @@ func (v *validator) positive(ctx context.Context, m *dns.Msg, name string, qtype
 	}
 	z, proof, err := v.checkSet(ctx, set)
 	if err != nil {
-		return Bogus, 0, err
+		return Bogus, life{}, err
 	}
 	if security, open := z.open(); open {
-		return security, noLimit, nil
+		return security, unbounded, nil
 	}
-	security = Secure
+	security := Secure
 	if proof.wildcard != "" {
 		security, err = v.wildcardAnswer(ctx, m, z, name, proof.wildcard)
 	}
-	return security, proof.ttl, err
+	return security, proof.life, err
 }
 
 // dnameFor finds the DNAME in an answer that makes name an alias of target.
@@ -97,11 +104,13 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 		if z.name != signer {
 			continue
 		}
-		proof, err := z.check(ctx, v.d.now(), set)
-		if err != nil && v.stale(z) {
-			if z, err = v.refreshed(ctx, z); err == nil {
-				proof, err = z.check(ctx, v.d.now(), set)
-			}
+		var proof verified
+		z, err = v.withFreshKeys(ctx, z, func(z *zone) (err error) {
+			proof, err = z.check(ctx, v.d.now(), set)
+			return err
+		})
+		if err == nil {
+			z, err = v.holder(ctx, z, set)
 		}
 		if err == nil {
 			return z, proof, nil
@@ -117,16 +126,56 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 		return z, verified{}, nil
 	}
 	if problem == nil {
-		problem = fmt.Errorf("%s %s is not signed, though the zone %s is", quote(displayName(set.owner)), dns.TypeToString[set.rrtype], quote(displayName(z.name)))
+		problem = fmt.Errorf("%s is not signed, though the zone %s is", set, quote(displayName(z.name)))
 	}
 	return nil, verified{}, problem
+}
+
+// holder gives the zone that holds a set which z signed: RFC 4035 §5.3.1 has that be
+// the signer, and a parent's old signature may still be good when a child has taken the
+// name over. Where it cannot be found out, z's word counts: z could make the child's keys.
+func (v *validator) holder(ctx context.Context, z *zone, set rrset) (*zone, error) {
+	name := set.owner
+	if set.rrtype == dns.TypeCNAME { // RFC 1034 §3.6.2: an alias begins no zone
+		name = parentOf(name)
+	}
+	if !dns.IsSubDomain(z.name, name) {
+		return z, nil
+	}
+	holder, _ := v.zoneOf(ctx, name)
+	if holder == nil {
+		return z, nil
+	}
+	if _, open := holder.open(); open {
+		return holder, nil
+	}
+	if dns.IsSubDomain(holder.name, z.name) { // z, or not found out
+		return z, nil
+	}
+	return nil, fmt.Errorf("%s is signed by %s, but belongs to the zone %s", set, quote(displayName(z.name)), quote(displayName(holder.name)))
 }
 
 // staleAge is how old keys must be to be fetched again when a signature does not fit:
 // a zone that lost its key cannot wait for the old ones to run out.
 const staleAge = time.Minute
 
-func (v *validator) stale(z *zone) bool { return v.d.now().Sub(z.fetched) >= staleAge }
+func (v *validator) stale(ctx context.Context, z *zone) bool {
+	return v.d.now().Sub(z.fetched) >= staleAge || isChecking(ctx) && !z.checked
+}
+
+// withFreshKeys does work with a zone's keys, and once more with new ones when the old
+// do not fit. It gives the zone that was worked with last.
+func (v *validator) withFreshKeys(ctx context.Context, z *zone, work func(*zone) error) (*zone, error) {
+	err := work(z)
+	var failed *Error
+	if err == nil || errors.Is(err, errBudget) || errors.As(err, &failed) || !v.stale(ctx, z) {
+		return z, err
+	}
+	if z, err = v.refreshed(ctx, z); err != nil {
+		return z, err
+	}
+	return z, work(z)
+}
 
 // refreshed gives a zone with keys fetched anew. When it is no longer the same zone,
 // there is nothing to check by.
@@ -151,7 +200,7 @@ func (v *validator) signers(sigs []*dns.RRSIG, owner string) []string {
 	}
 	const maxSigners = 2
 	var list []string
-	for _, sig := range sigs[:min(len(sigs), maxSignaturesPerSet)] {
+	for _, sig := range sigs {
 		signer := dns.CanonicalName(sig.SignerName)
 		if !dns.IsSubDomain(signer, owner) || !dns.IsSubDomain(top, signer) || slices.Contains(list, signer) {
 			continue
@@ -179,9 +228,9 @@ func (v *validator) wildcardAnswer(ctx context.Context, m *dns.Msg, z *zone, nam
 	return security, nil
 }
 
-// negative judges that name has no records of a type, or does not exist. life bounds how
-// long that may be believed.
-func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype uint16) (security Security, life time.Duration, err error) {
+// negative judges that name has no records of a type, or does not exist. The life
+// bounds how long that may be believed.
+func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype uint16) (Security, life, error) {
 	var sigs []*dns.RRSIG
 	for _, rr := range m.Ns {
 		if sig, ok := rr.(*dns.RRSIG); ok && (sig.TypeCovered == dns.TypeNSEC || sig.TypeCovered == dns.TypeNSEC3) {
@@ -196,35 +245,41 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 			continue
 		}
 		if security, open := z.open(); open {
-			return security, noLimit, nil
+			return security, unbounded, nil
 		}
 		if z.name != signer {
 			continue
 		}
-		security, life, err := v.denied(ctx, m, z, name, qtype)
+		var security Security
+		var lasting life
+		_, err = v.withFreshKeys(ctx, z, func(z *zone) (err error) {
+			security, lasting, err = v.denied(ctx, m, z, name, qtype)
+			return err
+		})
 		if err == nil {
-			return security, life, nil
+			return security, lasting, nil
 		}
 		problem = err
 	}
 	z, err := v.zoneOf(ctx, name)
 	if err != nil {
-		return Bogus, 0, err
+		return Bogus, life{}, err
 	}
 	if security, open := z.open(); open {
-		return security, noLimit, nil
+		return security, unbounded, nil
 	}
 	if problem == nil {
-		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed", quote(displayName(name)), quote(displayName(z.name)))
+		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed",
+			quote(displayName(name)), quote(displayName(z.name)))
 	}
-	return Bogus, 0, problem
+	return Bogus, life{}, problem
 }
 
 // denied checks the proof of a negative answer from a zone.
-func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string, qtype uint16) (Security, time.Duration, error) {
+func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string, qtype uint16) (Security, life, error) {
 	records, err := v.denialOf(ctx, m, z)
 	if err != nil {
-		return Bogus, 0, err
+		return Bogus, life{}, err
 	}
 	var security Security
 	var ok bool
@@ -240,25 +295,20 @@ func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string
 		security, ok, err = records.noType(ctx, name, qtype)
 	}
 	if err != nil {
-		return Bogus, 0, err
+		return Bogus, life{}, err
 	}
 	if !ok {
-		return Bogus, 0, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
+		return Bogus, life{}, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
 	}
-	return security, records.ttl, nil
+	return security, records.life, nil
 }
 
 // ask is a query for the validator's own needs.
-func (v *validator) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, *server, error) {
-	m, s, fail := v.d.exchange(ctx, query{name: name, qtype: qtype, dnssec: true})
+func (v *validator) ask(ctx context.Context, name string, qtype uint16, refuse func(*dns.Msg, *server) error) (*dns.Msg, *server, error) {
+	m, s, fail := v.d.exchange(ctx, query{name: name, qtype: qtype, dnssec: true, checked: isChecking(ctx), refuse: refuse})
 	if fail != nil {
 		fail.Name = displayName(name) + " " + dns.TypeToString[qtype]
 		return nil, nil, fail
 	}
 	return m, s, nil
-}
-
-// life bounds how long a finding about a zone is kept.
-func (v *validator) life(ttl time.Duration) time.Duration {
-	return min(max(ttl, v.d.options.MinTTL, time.Second), v.d.options.MaxTTL)
 }

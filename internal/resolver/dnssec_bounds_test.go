@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,5 +100,66 @@ func TestDeepUnsignedNameIsBounded(t *testing.T) {
 	l.want(name, Bogus, KindBogus)
 	if total, _ := l.Total(); total > 2*maxCutsPerLookup+10 {
 		t.Errorf("%d queries", total)
+	}
+}
+
+// Signatures by keys that are gone cost nothing, however many; the good one is found.
+func TestForeignSignaturesAreFree(t *testing.T) {
+	l := newLab(t, ".", "test.")
+	record := l.rr(`k.test. 300 TXT "key"`)
+	set := rrset{owner: "k.test.", rrtype: dns.TypeTXT, records: []dns.RR{record}}
+	for i := range 500 {
+		sig := l.signature("test.", record)
+		sig.KeyTag = l.keys["test."].record.KeyTag() + 1 + uint16(i)
+		set.sigs = append(set.sigs, sig)
+	}
+	set.sigs = append(set.sigs, l.signature("test.", record))
+	ctx := withBudget(context.Background())
+	z := &zone{name: "test.", keys: []*dns.DNSKEY{l.keys["test."].record}}
+	if _, err := z.check(ctx, l.clock.Now(), set); err != nil || budgetOf(ctx).signatures != maxSignatureChecks-1 {
+		t.Errorf("%v, %d checks left", err, budgetOf(ctx).signatures)
+	}
+}
+
+// Keys that cannot be used are held to digests only as often as usable ones.
+func TestUnusableKeysAreBounded(t *testing.T) {
+	key, _ := rsaKey("test.", 512, 65537)
+	var digests []*dns.DS
+	for range 1000 {
+		digests = append(digests, key.ToDS(dns.SHA256))
+	}
+	keys := slices.Repeat([]*dns.DNSKEY{key}, 1000)
+	if allNamed(digests, keys) || !allNamed(digests[:maxDSPerZone], keys) || allNamed(nil, keys) {
+		t.Errorf("the bound is not %d digests", maxDSPerZone)
+	}
+}
+
+// Every name bogus, each answer wrong twice: with the servers' own checks and without.
+func TestBogusAnswersCostABoundedNumberOfQueries(t *testing.T) {
+	l := newLab(t, ".", "test.")
+	l.SetHandler(dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		q := r.Question[0]
+		if q.Qtype == dns.TypeDNSKEY || q.Name == "test." {
+			l.serve(w, r)
+			return
+		}
+		m := new(dns.Msg)
+		m.SetReply(r)
+		m.RecursionAvailable = true
+		if q.Qtype == dns.TypeTXT {
+			m.Answer = []dns.RR{l.rr(q.Name + ` 300 TXT "forged"`)}
+		} else {
+			m.Ns = l.text("test.", q.Name+` 300 NSEC zz.test. TXT RRSIG NSEC`)
+		}
+		w.WriteMsg(m)
+	}))
+	d := l.resolver(".")
+	for range 5 {
+		l.clock.Advance(2 * staleAge)
+		before, _ := l.Total()
+		l.wantFrom(d, strings.Repeat("a.", 100)+"test", Bogus, KindBogus)
+		if total, _ := l.Total(); total-before > 2*maxCutsPerLookup+10 {
+			t.Errorf("%d queries", total-before)
+		}
 	}
 }

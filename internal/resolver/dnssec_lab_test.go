@@ -61,7 +61,8 @@ func (l *lab) enclosing(name string) string {
 
 func (l *lab) newKey(zone string) {
 	l.t.Helper()
-	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600}, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
+	header := dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600}
+	key := &dns.DNSKEY{Hdr: header, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 	private, err := key.Generate(256)
 	if err != nil {
 		l.t.Fatal(err)
@@ -87,19 +88,32 @@ func (l *lab) sign(zone string, rrs ...dns.RR) []dns.RR {
 
 func (l *lab) signature(zone string, rrs ...dns.RR) *dns.RRSIG {
 	l.t.Helper()
-	now := l.clock.Now()
+	return l.sig(zone, -time.Hour, 24*time.Hour, rrs...)
+}
+
+// sig is a signature with times relative to the lab's clock.
+func (l *lab) sig(zone string, inception, expiration time.Duration, rrs ...dns.RR) *dns.RRSIG {
+	l.t.Helper()
+	now, key := l.clock.Now(), l.keys[zone]
 	sig := &dns.RRSIG{
 		Hdr:        dns.RR_Header{Ttl: rrs[0].Header().Ttl},
-		Algorithm:  dns.ECDSAP256SHA256,
-		Inception:  uint32(now.Add(-time.Hour).Unix()),
-		Expiration: uint32(now.Add(24 * time.Hour).Unix()),
-		KeyTag:     l.keys[zone].record.KeyTag(),
+		Algorithm:  key.record.Algorithm,
+		Inception:  uint32(now.Add(inception).Unix()),
+		Expiration: uint32(now.Add(expiration).Unix()),
+		KeyTag:     key.record.KeyTag(),
 		SignerName: zone,
 	}
-	if err := sig.Sign(l.keys[zone].signer, rrs); err != nil {
+	if err := sig.Sign(key.signer, rrs); err != nil {
 		l.t.Fatal(err)
 	}
 	return sig
+}
+
+// exists has the names hold something, and no zone begin there.
+func (l *lab) exists(names ...string) {
+	for _, name := range names {
+		l.answer(name, dns.TypeDS, nil, l.text("test.", name+` 300 NSEC zz.test. TXT RRSIG NSEC`))
+	}
 }
 
 // text signs one record in master file syntax.
@@ -165,7 +179,8 @@ func (l *lab) anchorFile(zones ...string) string {
 
 func (l *lab) resolver(zones ...string) *DNS {
 	l.t.Helper()
-	return newTestDNS(l.t, Options{TrustAnchorFile: l.anchorFile(zones...), Now: l.clock.Now, Timeout: time.Second, Attempts: 1, FailureTTL: -1}, l.Server)
+	o := Options{TrustAnchorFile: l.anchorFile(zones...), Now: l.clock.Now, Timeout: time.Second, Attempts: 1, FailureTTL: -1}
+	return newTestDNS(l.t, o, l.Server)
 }
 
 // want looks a name up with the anchors of the lab's root.

@@ -33,7 +33,12 @@ type query struct {
 	name   string // canonical
 	qtype  uint16
 	dnssec bool // DO and CD: we validate
-	noRD   bool // for authoritative servers
+	// checked leaves CD away: a validating server passes over those of a zone's servers
+	// whose signatures are not good, as it may not with CD (RFC 6840 §5.9).
+	checked bool
+	noRD    bool // for authoritative servers
+	// refuse says why an answer is not enough and the next server is to be asked; may be nil.
+	refuse func(*dns.Msg, *server) error
 }
 
 // failure is a try that gave no usable answer.
@@ -56,7 +61,7 @@ func (q query) wire(edns bool) ([]byte, uint16, error) {
 	m := dns.Msg{Question: []dns.Question{{Name: q.name, Qtype: q.qtype, Qclass: dns.ClassINET}}}
 	m.Id = uint16(rand.Uint32())
 	m.RecursionDesired = !q.noRD
-	m.CheckingDisabled = q.dnssec
+	m.CheckingDisabled = q.dnssec && !q.checked
 	// RFC 6840 §5.7: AD in a query asks for AD in the answer without DO's bulk.
 	m.AuthenticatedData = !q.dnssec
 	if edns {

@@ -90,3 +90,11 @@ func parentOf(name string) string {
 	}
 	return name[i:]
 }
+
+// displayName is a name as people write it: without the final dot.
+func displayName(name string) string {
+	if len(name) > 1 && name[len(name)-1] == '.' {
+		return name[:len(name)-1]
+	}
+	return name
+}

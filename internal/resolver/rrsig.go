@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"time"
 
@@ -61,11 +62,12 @@ func take(left *int) error {
 	return nil
 }
 
-// supportedAlgorithm tells the signature algorithms we can check: RFC 8624 §3.1's
-// without Ed448.
+// supportedAlgorithm tells the signature algorithms we check: RFC 9904's without Ed448.
+// Those with SHA-1 are left out: RFC 9905 §2 has validators treat zones that are signed
+// with nothing better as insecure.
 func supportedAlgorithm(algorithm uint8) bool {
 	switch algorithm {
-	case dns.RSASHA1, dns.RSASHA1NSEC3SHA1, dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519:
+	case dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519:
 		return true
 	}
 	return false
@@ -79,20 +81,21 @@ func supportedDS(ds *dns.DS) bool {
 	return false
 }
 
-// usableKey tells whether a key may sign a zone's records and we can check it.
-func usableKey(k *dns.DNSKEY) bool {
-	if k.Flags&dns.ZONE == 0 || k.Flags&dns.REVOKE != 0 || k.Protocol != 3 {
-		return false
-	}
-	switch k.Algorithm {
-	case dns.RSASHA1, dns.RSASHA1NSEC3SHA1, dns.RSASHA256, dns.RSASHA512:
-		return usableRSA(k.PublicKey)
-	}
-	return supportedAlgorithm(k.Algorithm)
+// isZoneKey tells whether a key may sign a zone's records, by an algorithm we know.
+func isZoneKey(k *dns.DNSKEY) bool {
+	return k.Flags&dns.ZONE != 0 && k.Flags&dns.REVOKE == 0 && k.Protocol == 3 && supportedAlgorithm(k.Algorithm)
 }
 
-// usableRSA holds a key of RFC 3110 to what crypto/rsa and miekg/dns work with:
-// 1,024 to 4,096 bits.
+// usableKey tells whether we can check a zone key's signatures, and would believe them.
+func usableKey(k *dns.DNSKEY) bool {
+	if k.Algorithm == dns.RSASHA256 || k.Algorithm == dns.RSASHA512 {
+		return usableRSA(k.PublicKey)
+	}
+	return true
+}
+
+// usableRSA holds a key of RFC 3110 to what crypto/rsa and miekg/dns work with: 1,024
+// to 4,096 bits, an exponent below 2^31. Less than 1,024 bits can be forged.
 func usableRSA(encoded string) bool {
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(key) < 3 {
@@ -102,11 +105,12 @@ func usableRSA(encoded string) bool {
 	if exponent == 0 {
 		exponent, rest = int(key[1])<<8|int(key[2]), key[3:]
 	}
-	if exponent == 0 || exponent > 4 || len(rest) <= exponent {
+	if exponent == 0 || len(rest) <= exponent {
 		return false
 	}
-	modulus := len(rest) - exponent
-	return modulus >= 1024/8 && modulus <= 4096/8
+	e, modulus := new(big.Int).SetBytes(rest[:exponent]), new(big.Int).SetBytes(rest[exponent:])
+	// RFC 3110 §2 forbids zeros in front; miekg/dns refuses them.
+	return exponent <= 4 && rest[0] != 0 && e.BitLen() <= 31 && modulus.BitLen() >= 1024 && modulus.BitLen() <= 4096
 }
 
 // rrset is records of one name and type with the signatures over them.
@@ -115,6 +119,11 @@ type rrset struct {
 	rrtype  uint16
 	records []dns.RR
 	sigs    []*dns.RRSIG
+}
+
+// String names the set for people.
+func (set rrset) String() string {
+	return quote(displayName(set.owner)) + " " + dns.TypeToString[set.rrtype]
 }
 
 // setOf collects a set from a section.
@@ -132,14 +141,33 @@ func setOf(section []dns.RR, owner string, rrtype uint16) rrset {
 			}
 			continue
 		}
+		if header.Name != owner { // RFC 4343: case does not tell names apart
+			rr = dns.Copy(rr)
+			rr.Header().Name = owner
+		}
 		set.records = append(set.records, rr)
 	}
 	return set
 }
 
+// life is how long something verified holds.
+type life struct {
+	ttl  time.Duration // by its TTLs: the options may stretch it
+	left time.Duration // until the signature ends: nothing may stretch that
+}
+
+// noLimit is the life of what no signature bounds.
+const noLimit = time.Duration(1<<63 - 1)
+
+var unbounded = life{noLimit, noLimit}
+
+func (l life) and(other life) life {
+	return life{min(l.ttl, other.ttl), min(l.left, other.left)}
+}
+
 // verified is what a good signature says about a set.
 type verified struct {
-	ttl time.Duration
+	life life
 	// wildcard is the closest encloser below which "*" made the set, "" when the
 	// owner itself is signed.
 	wildcard string
@@ -151,58 +179,92 @@ func (z *zone) check(ctx context.Context, now time.Time, set rrset) (verified, e
 		return verified{}, errors.New("no such records in the zone")
 	}
 	if len(set.sigs) == 0 {
-		return verified{}, fmt.Errorf("%s %s is not signed", quote(displayName(set.owner)), dns.TypeToString[set.rrtype])
+		return verified{}, fmt.Errorf("%s is not signed", set)
 	}
-	problem := fmt.Errorf("no signature over %s %s is by a key of %s", quote(displayName(set.owner)), dns.TypeToString[set.rrtype], quote(displayName(z.name)))
-	b := budgetOf(ctx)
-	for _, sig := range set.sigs[:min(len(set.sigs), maxSignaturesPerSet)] {
-		if dns.CanonicalName(sig.SignerName) != z.name || int(sig.Labels) > labelsSigned(set.owner) {
+	problem := fmt.Errorf("no signature over %s is by a key of %s", set, quote(displayName(z.name)))
+	keys, tried := z.byTag(), 0
+	for _, sig := range set.sigs {
+		candidates := keys[keyTag{sig.Algorithm, sig.KeyTag}]
+		if len(candidates) == 0 || dns.CanonicalName(sig.SignerName) != z.name || int(sig.Labels) > labelsSigned(set.owner) {
 			continue
 		}
-		if !sig.ValidityPeriod(now) {
+		if !current(sig, now) {
 			problem = periodError(set, sig, now)
 			continue
 		}
-		tried := 0
-		for _, key := range z.keys {
-			if key.Algorithm != sig.Algorithm || key.KeyTag() != sig.KeyTag {
-				continue
-			}
-			if tried++; tried > maxKeysPerSignature {
-				break
-			}
-			if err := take(&b.signatures); err != nil {
-				return verified{}, err
-			}
-			if err := sig.Verify(key, set.records); err != nil {
-				problem = fmt.Errorf("the signature over %s %s by key %d of %s is wrong", quote(displayName(set.owner)), dns.TypeToString[set.rrtype], sig.KeyTag, quote(displayName(z.name)))
-				continue
-			}
-			return set.verifiedBy(sig, now), nil
+		if tried++; tried > maxSignaturesPerSet {
+			break
 		}
+		ok, err := verifyWith(ctx, candidates, sig, set.records)
+		if err != nil {
+			return verified{}, err
+		}
+		if ok {
+			return set.verifiedBy(sig, now)
+		}
+		problem = fmt.Errorf("the signature over %s by key %d of %s is wrong", set, sig.KeyTag, quote(displayName(z.name)))
 	}
 	return verified{}, problem
 }
 
-func (set rrset) verifiedBy(sig *dns.RRSIG, now time.Time) verified {
+// keyTag is what a signature says of its key; several keys may share it.
+type keyTag struct {
+	algorithm uint8
+	tag       uint16
+}
+
+// byTag sorts a zone's keys, so that signatures by keys that are gone cost nothing.
+func (z *zone) byTag() map[keyTag][]*dns.DNSKEY {
+	keys := make(map[keyTag][]*dns.DNSKEY, len(z.keys))
+	for _, key := range z.keys {
+		tag := keyTag{key.Algorithm, key.KeyTag()}
+		if len(keys[tag]) < maxKeysPerSignature {
+			keys[tag] = append(keys[tag], key)
+		}
+	}
+	return keys
+}
+
+// verifyWith tells whether one of the keys made the signature; an error ends the look-up.
+func verifyWith(ctx context.Context, keys []*dns.DNSKEY, sig *dns.RRSIG, records []dns.RR) (bool, error) {
+	b := budgetOf(ctx)
+	for _, key := range keys {
+		if err := take(&b.signatures); err != nil {
+			return false, err
+		}
+		if sig.Verify(key, records) == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// current tells whether now lies within a signature's times: RFC 4034 §3.1.5. What ends
+// more than 68 years ahead has ended.
+func current(sig *dns.RRSIG, now time.Time) bool {
+	return !now.Before(serialTime(sig.Inception, now)) && !now.After(serialTime(sig.Expiration, now))
+}
+
+func (set rrset) verifiedBy(sig *dns.RRSIG, now time.Time) (verified, error) {
 	// RFC 4035 §5.3.3: no longer than the signature, nor than it says.
 	seconds := min(minTTL(set.records), sig.OrigTtl, sig.Hdr.Ttl)
-	left := time.Duration(int32(sig.Expiration-uint32(now.Unix()))) * time.Second
-	v := verified{ttl: min(time.Duration(seconds)*time.Second, max(left, 0))}
+	v := verified{life: life{time.Duration(seconds) * time.Second, serialTime(sig.Expiration, now).Sub(now)}}
 	if signed := labelsSigned(set.owner); int(sig.Labels) < signed {
 		v.wildcard = lastLabels(set.owner, int(sig.Labels))
 	}
-	return v
+	if v.wildcard != "" && set.rrtype == dns.TypeDNAME { // RFC 4592 §4.4: it has no meaning that all agree on
+		return verified{}, fmt.Errorf("%s is made from a wildcard", set)
+	}
+	return v, nil
 }
 
 func periodError(set rrset, sig *dns.RRSIG, now time.Time) error {
 	const layout = "2006-01-02 15:04:05 MST"
 	inception, expiration := serialTime(sig.Inception, now), serialTime(sig.Expiration, now)
-	what := quote(displayName(set.owner)) + " " + dns.TypeToString[set.rrtype]
 	if now.Before(inception) {
-		return fmt.Errorf("the signature over %s is not valid before %s: is this machine's clock right?", what, inception.Format(layout))
+		return fmt.Errorf("the signature over %s is not valid before %s: is this machine's clock right?", set, inception.Format(layout))
 	}
-	return fmt.Errorf("the signature over %s expired on %s", what, expiration.Format(layout))
+	return fmt.Errorf("the signature over %s expired on %s", set, expiration.Format(layout))
 }
 
 // serialTime reads a signature's time as RFC 4034 §3.1.5 has it: the one nearest to now.

@@ -14,6 +14,9 @@ const (
 	downTime = 10 * time.Second
 	// noEDNSTime is how long a server that refused EDNS is asked without.
 	noEDNSTime = 15 * time.Minute
+	// signsTime is how long a server that passed a zone's signed keys on is known to
+	// do so: without them it is forging, or someone on the way is.
+	signsTime = 24 * time.Hour
 	// minTryTime is the least time given to a try when the context is short of it.
 	minTryTime = 100 * time.Millisecond
 )
@@ -25,11 +28,15 @@ type server struct {
 	trusted    bool         // its AD bit counts
 	downUntil  atomic.Int64 // UNIX nanoseconds
 	plainUntil atomic.Int64 // no EDNS until then
+	// signsUntil is how long the server is held to passing signatures on.
+	signsUntil atomic.Int64
 }
 
 func (s *server) noEDNS(now time.Time) bool { return now.UnixNano() < s.plainUntil.Load() }
 func (s *server) setNoEDNS(now time.Time)   { s.plainUntil.Store(now.Add(noEDNSTime).UnixNano()) }
 func (s *server) setDown(now time.Time)     { s.downUntil.Store(now.Add(downTime).UnixNano()) }
+func (s *server) setSigns(now time.Time)    { s.signsUntil.Store(now.Add(signsTime).UnixNano()) }
+func (s *server) signs(now time.Time) bool  { return now.UnixNano() < s.signsUntil.Load() }
 func (s *server) down(now time.Time) bool   { return now.UnixNano() < s.downUntil.Load() }
 
 // serverSet is the servers of one configuration; immutable but for what each server
@@ -112,6 +119,11 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 			d.stats.queries.Add(1)
 			if fail == nil {
 				fail = failureOf(m, s.trusted)
+			}
+			if fail == nil && q.refuse != nil {
+				if err := q.refuse(m, s); err != nil {
+					fail = &failure{KindServFail, err}
+				}
 			}
 			if fail == nil {
 				s.downUntil.Store(0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -18,6 +17,7 @@ type zone struct {
 	// oblivious is the anchor's zone as seen through servers that know no DNSSEC.
 	oblivious bool
 	fetched   time.Time
+	checked   bool // fetched with query.checked
 }
 
 // open tells whether the zone has no say about what lies in and below it, and what
@@ -48,13 +48,13 @@ type cutResult struct {
 var insecureZone = &zone{insecure: true}
 
 // zoneOf gives the zone name lies in, going down from the closest trust anchor. Names
-// below no anchor are insecure.
+// below no anchor are insecure. With an error comes the last zone found, or nil.
 func (v *validator) zoneOf(ctx context.Context, name string) (*zone, error) {
 	top, found := v.anchors.above(name)
 	if !found {
 		return insecureZone, nil
 	}
-	c, err := v.cached(ctx, top, func(ctx context.Context) (cut, time.Duration, error) {
+	c, err := v.cached(ctx, top, func(ctx context.Context) (cut, life, error) {
 		return v.anchored(ctx, top)
 	})
 	if err != nil {
@@ -66,13 +66,16 @@ func (v *validator) zoneOf(ctx context.Context, name string) (*zone, error) {
 			return z, nil
 		}
 		child := lastLabels(name, labels)
-		parent := z
-		c, err := v.cached(ctx, child, func(ctx context.Context) (cut, time.Duration, error) {
-			return v.delegated(ctx, parent, child)
+		var c cut
+		z, err = v.withFreshKeys(ctx, z, func(parent *zone) (err error) {
+			c, err = v.cached(ctx, child, func(ctx context.Context) (cut, life, error) {
+				return v.delegated(ctx, parent, child)
+			})
+			return err
 		})
 		switch {
 		case err != nil:
-			return nil, err
+			return z, err
 		case c.nothing:
 			return z, nil
 		case c.zone != nil:
@@ -83,7 +86,7 @@ func (v *validator) zoneOf(ctx context.Context, name string) (*zone, error) {
 }
 
 // cached finds a cut in the cache or works it out, once for all who ask.
-func (v *validator) cached(ctx context.Context, name string, work func(context.Context) (cut, time.Duration, error)) (cut, error) {
+func (v *validator) cached(ctx context.Context, name string, work func(context.Context) (cut, life, error)) (cut, error) {
 	key := cacheKey{name: name}
 	if c, _, ok := v.cuts.get(key, v.d.now()); ok {
 		return c, nil
@@ -91,11 +94,15 @@ func (v *validator) cached(ctx context.Context, name string, work func(context.C
 	if err := take(&budgetOf(ctx).cuts); err != nil {
 		return cut{}, err
 	}
-	r, err := v.flight.Do(ctx, name, v.d.workLimit(), func(ctx context.Context) cutResult {
+	shared := name
+	if isChecking(ctx) { // it should not join what has been found wrong
+		shared = "checked " + name
+	}
+	r, err := v.flight.Do(ctx, shared, v.d.workLimit(), func(ctx context.Context) cutResult {
 		// Its own budget: who joins should not depend on what another has left.
-		c, ttl, err := work(withCutBudget(ctx))
+		c, lasting, err := work(withCutBudget(ctx))
 		if err == nil {
-			v.cuts.put(key, c, c.cost(), v.life(ttl), v.d.now())
+			v.cuts.put(key, c, c.cost(), v.keep(c, lasting), v.d.now())
 		}
 		return cutResult{c, err}
 	}, func(err error) cutResult { return cutResult{err: err} })
@@ -103,6 +110,17 @@ func (v *validator) cached(ctx context.Context, name string, work func(context.C
 		return cut{}, &Error{Name: displayName(name), Kind: contextKind(ctx)}
 	}
 	return r.cut, r.err
+}
+
+// keep is how long a finding about a zone is kept. That none begins at a name is an
+// absence: who delegates it should not wait for the record before it to run out.
+func (v *validator) keep(c cut, lasting life) time.Duration {
+	o := v.d.options
+	most := o.MaxTTL
+	if c.zone == nil {
+		most = min(most, o.NegativeTTL)
+	}
+	return min(max(lasting.ttl, o.MinTTL, time.Second), most, lasting.left)
 }
 
 func (c cut) cost() int {
@@ -119,18 +137,21 @@ func (c cut) cost() int {
 const obliviousTime = 5 * time.Minute
 
 // anchored is the zone of a trust anchor.
-func (v *validator) anchored(ctx context.Context, name string) (cut, time.Duration, error) {
+func (v *validator) anchored(ctx context.Context, name string) (cut, life, error) {
 	a := v.anchors[name]
-	z, ttl, err := v.keyed(ctx, name, a.ds, a.keys)
+	z, lasting, err := v.keyed(ctx, name, a.ds, a.keys)
 	var unsigned *unsignedError
 	if errors.As(err, &unsigned) {
-		v.warn(true, unsigned.server)
-		return cut{zone: &zone{name: name, oblivious: true}}, obliviousTime, nil
+		if err := v.strips(ctx, name, unsigned); err != nil {
+			return cut{}, life{}, err
+		}
+		v.warn(true, unsigned.servers[0].name)
+		return cut{zone: &zone{name: name, oblivious: true}}, life{obliviousTime, noLimit}, nil
 	}
 	if err == nil {
 		v.warn(false, "")
 	}
-	return cut{zone: z}, ttl, err
+	return cut{zone: z}, lasting, err
 }
 
 // warn tells of a change in what the servers can do.
@@ -145,46 +166,53 @@ func (v *validator) warn(oblivious bool, server string) {
 	v.d.options.Warn("the name servers pass DNSSEC signatures on again: keys are validated")
 }
 
-// unsignedError is keys without any signature where there must be some.
-type unsignedError struct{ zone, server string }
-
-func (e *unsignedError) Error() string {
-	return fmt.Sprintf("no signed DNSKEY records of %s came, though it should be signed", quote(displayName(e.zone)))
-}
-
 // delegated finds what lies at a name one label below a zone or within it: RFC 4035 §5.2.
-func (v *validator) delegated(ctx context.Context, parent *zone, name string) (cut, time.Duration, error) {
-	m, _, err := v.ask(ctx, name, dns.TypeDS)
+func (v *validator) delegated(ctx context.Context, parent *zone, name string) (cut, life, error) {
+	m, _, err := v.ask(ctx, name, dns.TypeDS, nil)
 	if err != nil {
-		return cut{}, 0, err
+		return cut{}, life{}, err
 	}
-	now := v.d.now()
 	if set := setOf(m.Answer, name, dns.TypeDS); len(set.records) > 0 {
-		proof, err := parent.check(ctx, now, set)
+		proof, err := parent.check(ctx, v.d.now(), set)
 		if err != nil {
-			return cut{}, 0, err
+			return cut{}, life{}, err
 		}
 		if proof.wildcard != "" {
-			return cut{}, 0, fmt.Errorf("%s DS is made from a wildcard", quote(displayName(name)))
+			return cut{}, life{}, fmt.Errorf("%s DS is made from a wildcard", quote(displayName(name)))
 		}
-		return v.signedChild(ctx, name, set.records, proof.ttl)
+		return v.signedChild(ctx, name, set.records, proof.life)
 	}
-	// An alias can begin no zone.
-	if set := setOf(m.Answer, name, dns.TypeCNAME); len(set.records) > 0 {
-		proof, err := parent.check(ctx, now, set)
-		return cut{}, proof.ttl, err
+	// The alias of a DNAME is not signed, the DNAME is.
+	alias := setOf(m.Answer, name, dns.TypeCNAME)
+	if dname := dnameFor(m, name, aliasTarget(m, name)); dname != "" && len(alias.sigs) == 0 {
+		alias = setOf(m.Answer, dname, dns.TypeDNAME)
 	}
-	if dname := dnameFor(m, name, aliasTarget(m, name)); dname != "" {
-		set := setOf(m.Answer, dname, dns.TypeDNAME)
-		proof, err := parent.check(ctx, now, set)
-		return cut{}, proof.ttl, err
+	if len(alias.records) > 0 {
+		return v.aliased(ctx, m, parent, name, alias)
 	}
 	records, err := v.denialOf(ctx, m, parent)
 	if err != nil {
-		return cut{}, 0, err
+		return cut{}, life{}, err
 	}
 	c, err := records.noDS(ctx, name)
-	return c, records.ttl, err
+	return c, records.life, err
+}
+
+// aliased is what lies at a name that is an alias: no zone, once it is proved that the
+// name has no more than a wildcard makes of it.
+func (v *validator) aliased(ctx context.Context, m *dns.Msg, parent *zone, name string, alias rrset) (cut, life, error) {
+	proof, err := parent.check(ctx, v.d.now(), alias)
+	if err != nil || proof.wildcard == "" {
+		return cut{}, proof.life, err
+	}
+	security, err := v.wildcardAnswer(ctx, m, parent, name, proof.wildcard)
+	if err != nil {
+		return cut{}, life{}, err
+	}
+	if security != Secure { // an unsigned delegation may lie there: RFC 5155 §6
+		return cut{zone: insecureZone}, proof.life, nil
+	}
+	return cut{}, proof.life, nil
 }
 
 func aliasTarget(m *dns.Msg, name string) string {
@@ -196,7 +224,7 @@ func aliasTarget(m *dns.Msg, name string) string {
 }
 
 // signedChild is a zone whose DS records are proved.
-func (v *validator) signedChild(ctx context.Context, name string, records []dns.RR, ttl time.Duration) (cut, time.Duration, error) {
+func (v *validator) signedChild(ctx context.Context, name string, records []dns.RR, lasting life) (cut, life, error) {
 	var list []*dns.DS
 	strong := false
 	for _, rr := range records {
@@ -207,7 +235,7 @@ func (v *validator) signedChild(ctx context.Context, name string, records []dns.
 	}
 	if len(list) == 0 {
 		// RFC 4035 §5.2: none we can follow means as good as unsigned.
-		return cut{zone: insecureZone}, ttl, nil
+		return cut{zone: insecureZone}, lasting, nil
 	}
 	if strong { // RFC 4509 §3: a SHA-1 digest does not count beside a better one
 		kept := list[:0]
@@ -218,58 +246,6 @@ func (v *validator) signedChild(ctx context.Context, name string, records []dns.
 		}
 		list = kept
 	}
-	z, keyTTL, err := v.keyed(ctx, name, list, nil)
-	return cut{zone: z}, min(ttl, keyTTL), err
-}
-
-// keyed asks for a zone's keys and verifies them by digests or keys that are trusted.
-func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, trusted []*dns.DNSKEY) (*zone, time.Duration, error) {
-	m, s, err := v.ask(ctx, name, dns.TypeDNSKEY)
-	if err != nil {
-		return nil, 0, err
-	}
-	set := setOf(m.Answer, name, dns.TypeDNSKEY)
-	if len(set.records) == 0 || len(set.sigs) == 0 {
-		return nil, 0, &unsignedError{name, s.name}
-	}
-	z := &zone{name: name, fetched: v.d.now()}
-	for _, rr := range set.records {
-		if key, ok := rr.(*dns.DNSKEY); ok && usableKey(key) {
-			z.keys = append(z.keys, key)
-		}
-	}
-	// Only keys that are trusted already may vouch for the set.
-	entry := &zone{name: name}
-	for _, key := range z.keys {
-		if isTrusted(key, digests, trusted) {
-			entry.keys = append(entry.keys, key)
-		}
-	}
-	if len(entry.keys) == 0 {
-		return nil, 0, fmt.Errorf("none of the keys of %s is the one its parent zone or the trust anchor names", quote(displayName(name)))
-	}
-	proof, err := entry.check(ctx, v.d.now(), set)
-	if err != nil {
-		return nil, 0, err
-	}
-	return z, proof.ttl, nil
-}
-
-// isTrusted tells whether a key is one of those trusted, or has one of the digests.
-func isTrusted(key *dns.DNSKEY, digests []*dns.DS, trusted []*dns.DNSKEY) bool {
-	for _, known := range trusted {
-		if known.Algorithm == key.Algorithm && known.PublicKey == key.PublicKey {
-			return true
-		}
-	}
-	tag := key.KeyTag()
-	for _, ds := range digests[:min(len(digests), maxDSPerZone)] {
-		if ds.KeyTag != tag || ds.Algorithm != key.Algorithm {
-			continue
-		}
-		if made := key.ToDS(ds.DigestType); made != nil && strings.EqualFold(made.Digest, ds.Digest) {
-			return true
-		}
-	}
-	return false
+	z, keyLife, err := v.keyed(ctx, name, list, nil)
+	return cut{zone: z}, lasting.and(keyLife), err
 }
