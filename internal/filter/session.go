@@ -30,9 +30,12 @@ func (s *session) Wish(o *milter.Options) {
 	o.Actions = s.snapshot.Actions
 	o.Required = milter.ActionAddHeaders | milter.ActionChangeHeaders
 	o.Skip = milter.StepHelo | milter.StepUnknown | milter.StepData
-	// What is decided when the header ends is told with the next answer, which is
-	// the message's last: waiting for it would cost two more exchanges a message.
-	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader | milter.StepEndOfHeader
+	// The end of the header is answered, since a message that we have nothing to do
+	// with ends there: nobody sends its body then.
+	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader
+	if !s.snapshot.endsEarly() {
+		o.NoReply |= milter.StepEndOfHeader
+	}
 	if s.snapshot.PeerList == nil {
 		o.NoReply |= milter.StepConnect
 	}
@@ -42,6 +45,14 @@ func (s *session) Wish(o *milter.Options) {
 		o.NoReply |= milter.StepBody
 	}
 	o.Macros = s.snapshot.macroStages()
+}
+
+// endsEarly reports whether a message may end with its header. Where scripts or
+// statistics see every message, or results are added to every one, none does: what is
+// decided at the header's end is then told with the last answer, an exchange less.
+func (s *Snapshot) endsEarly() bool {
+	r := s.Rules
+	return r.Scripts == nil && !r.Reports.Count && !(r.Verify && r.Results.AlwaysAddARHeader)
 }
 
 // skipsBodies reports whether declining the rest of bodies is worth an answer to
@@ -136,10 +147,24 @@ func (s *session) EndOfHeader() milter.Response {
 		VerifyOnly: s.role == VerifyOnly,
 	})
 	if reply.Action == policy.Continue {
-		return milter.Continue
+		return s.headerDone()
 	}
 	s.answered(reply)
 	return response(reply)
+}
+
+// headerDone ends a message that we have nothing to do with.
+func (s *session) headerDone() milter.Response {
+	if !s.snapshot.endsEarly() {
+		return milter.Continue
+	}
+	outcome := s.message.FinishEarly()
+	if outcome == nil {
+		return milter.Continue
+	}
+	s.message.Leave(outcome)
+	s.answered(policy.Reply{Action: policy.Accept})
+	return milter.Accept
 }
 
 func (s *session) Body(chunk []byte) milter.Response {

@@ -252,6 +252,24 @@ func (m *Message) Skip(n int) { m.bodyBytes += int64(n) }
 // Satisfied reports whether no more of the body is needed.
 func (m *Message) Satisfied() bool { return m.bodies.Satisfied() }
 
+// FinishEarly ends the message with its header, when nothing of ours needs its body and
+// nothing is owed to it but to let it pass: else it returns nil, and the message goes
+// on to Finish.
+func (m *Message) FinishEarly() *policy.Outcome {
+	if m.quarantine != "" || len(m.signers) > 0 || m.signError != nil || m.bodyHash != nil || m.kept != nil || len(m.questions) > 0 ||
+		m.verifier != nil && m.verifier.Len() > 0 || m.snapshot.Rules.Scripts != nil || !m.bodies.Satisfied() || m.plan.SignOnlyIfVerified {
+		return nil
+	}
+	m.verdict.Now = m.services.now()
+	o := m.snapshot.Rules.Outcome(&m.facts, m.plan, &m.verdict)
+	if o.Reply.Code != 0 || o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue || len(o.Edits) > 0 || o.Quarantine != "" ||
+		o.Statistics != nil || o.Report != nil || o.Diagnosis != nil {
+		return nil
+	}
+	m.tellOutcome(o)
+	return o
+}
+
 // Finish decides at the message's end what is done with it.
 func (m *Message) Finish() *policy.Outcome {
 	m.working = true
@@ -285,9 +303,13 @@ func (m *Message) finish() *policy.Outcome {
 	if m.quarantine != "" && outcome.Quarantine == "" {
 		outcome.Quarantine = m.quarantine
 	}
-	m.Tell(outcome.Notes...)
-	m.Tell(policy.Note{Event: event.Summary(m.facts.ClientName + ", <" + m.sender + ">: " + outcome.Summary)})
+	m.tellOutcome(outcome)
 	return outcome
+}
+
+func (m *Message) tellOutcome(o *policy.Outcome) {
+	m.Tell(o.Notes...)
+	m.Tell(policy.Note{Event: event.Summary(m.facts.ClientName + ", <" + m.sender + ">: " + o.Summary)})
 }
 
 // sign makes the signatures. The first error ends it: mail leaves with all its
