@@ -35,9 +35,9 @@ internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
 internal/bre:
-internal/policy: dkim header authres taglist internal/bre internal/dataset internal/keystore internal/event internal/reputation internal/statistics internal/plain
+internal/policy: dkim header authres taglist internal/bre internal/dataset internal/keystore internal/event internal/statistics internal/plain
 internal/kept: internal/atomicfile
-internal/reputation: internal/dataset internal/kept internal/lru
+internal/reputation: header internal/dataset internal/event internal/kept internal/lru internal/policy
 internal/status: internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics internal/plain
 internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics

@@ -11,8 +11,20 @@ import (
 	"dojang/internal/reputation"
 )
 
-// reputation reads the options that limit signing domains.
-func (b *builder) reputation() policy.Reputation {
+// limits reads the options that limit signing domains.
+func (b *builder) limits() []policy.Limiter {
+	var limits []policy.Limiter
+	if l := b.reputation(); l != nil {
+		limits = append(limits, l)
+	}
+	if rates := b.rates(); rates != nil {
+		limits = append(limits, &reputation.Rates{Checker: rates})
+	}
+	return limits
+}
+
+// reputation reads those whose name begins with Reputation; nil when none limits.
+func (b *builder) reputation() *reputation.Limits {
 	c := b.config
 	checker := &reputation.Checker{
 		Limits:         b.set(&b.config.ReputationLimits, true),
@@ -28,10 +40,7 @@ func (b *builder) reputation() policy.Reputation {
 	if checker.Counter == nil {
 		checker.Counter = new(reputation.Counter)
 	}
-	r := policy.Reputation{Rates: b.rates(), Test: c.ReputationTest.Value, Verbose: c.ReputationVerbose.Value}
-	if checker.Limits != nil || checker.Ratios != nil {
-		r.Checker = checker
-	}
+	l := &reputation.Limits{Checker: checker, Test: c.ReputationTest.Value, Verbose: c.ReputationVerbose.Value}
 	if path := c.ReputationCache.Value; path != "" {
 		b.wantFolder(&b.config.ReputationCache, filepath.Dir(path))
 	}
@@ -40,9 +49,12 @@ func (b *builder) reputation() policy.Reputation {
 		if err != nil {
 			b.refuse(&b.config.ReputationSpamCheck, "write a regular expression: ^X-Spam-Flag: YES", "%s", err)
 		}
-		r.SpamCheck = match
+		l.SpamCheck = match
 	}
-	return r
+	if checker.Limits == nil && checker.Ratios == nil {
+		return nil
+	}
+	return l
 }
 
 // rates reads the options that limit how fast signing domains send.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"dojang/header"
+	"dojang/internal/policy"
 	"dojang/internal/reputation"
 )
 
@@ -18,9 +20,10 @@ func TestReputationOutlivesReload(t *testing.T) {
 		if built == nil {
 			t.Fatal(problems)
 		}
-		a := built.Snapshot.Rules.Reputation.Checker.Check(t.Context(), now, reputation.Message{Domains: []string{"example.com"}, Body: reputation.Hash{byte(i)}})
-		if a.Over != over || a.Err != nil {
-			t.Errorf("after %d reloads: %+v", i, a)
+		sent := policy.Sent{Time: now, Domains: []string{"example.com"}, Fields: new(header.List), Body: []byte{byte(i)}}
+		found := built.Snapshot.Rules.Limits[0].Judge(t.Context(), sent, true)
+		if over != (found.Reply.Action == policy.TempFail) || found.Failed {
+			t.Errorf("after %d reloads: %+v", i, found)
 		}
 		built.Snapshot.Discard()
 	}

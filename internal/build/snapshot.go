@@ -148,27 +148,31 @@ func (b *builder) temporaryDirectory() string {
 func (b *builder) rules() *policy.Rules {
 	c := b.config
 	r := &policy.Rules{
-		Sign:                  c.Mode.Value.Sign,
-		Verify:                c.Mode.Value.Verify,
-		SenderHeaders:         b.names(&b.config.SenderHeaders),
-		SenderMacro:           c.SenderMacro.Value,
-		DefaultSender:         c.DefaultSender.Value,
-		InternalHosts:         b.hosts(&b.config.InternalHosts),
-		ExternalIgnoreList:    b.hosts(&b.config.ExternalIgnoreList),
-		MTA:                   b.set(&b.config.MTA, false),
-		MacroList:             b.macros(),
-		POPDBFile:             b.set(&b.config.POPDBFile, false),
+		Sign:   c.Mode.Value.Sign,
+		Verify: c.Mode.Value.Verify,
+		Authors: policy.Authors{
+			SenderHeaders: b.names(&b.config.SenderHeaders),
+			SenderMacro:   c.SenderMacro.Value,
+			DefaultSender: c.DefaultSender.Value,
+		},
+		Origin: policy.Origin{
+			InternalHosts:      b.hosts(&b.config.InternalHosts),
+			ExternalIgnoreList: b.hosts(&b.config.ExternalIgnoreList),
+			MTA:                b.set(&b.config.MTA, false),
+			MacroList:          b.macros(),
+			POPDBFile:          b.set(&b.config.POPDBFile, false),
+		},
+		Keys: policy.Keys{MultipleSignatures: c.MultipleSignatures.Value, SubDomains: c.SubDomains.Value},
+		Malformed: policy.Malformed{
+			RequiredHeaders:     c.RequiredHeaders.Value,
+			StrictHeaders:       c.StrictHeaders.Value,
+			IgnoreMalformedMail: c.IgnoreMalformedMail.Value,
+			WeakSyntaxChecks:    c.WeakSyntaxChecks.Value,
+		},
 		ExemptDomains:         b.set(&b.config.ExemptDomains, true),
 		DontSignMailTo:        b.set(&b.config.DontSignMailTo, true),
 		RequireSenderMatch:    b.senderMatch(),
-		MultipleSignatures:    c.MultipleSignatures.Value,
-		SubDomains:            c.SubDomains.Value,
-		ResignMailTo:          b.set(&b.config.ResignMailTo, true),
-		ResignAll:             c.ResignAll.Value,
-		RequiredHeaders:       c.RequiredHeaders.Value,
-		StrictHeaders:         c.StrictHeaders.Value,
-		IgnoreMalformedMail:   c.IgnoreMalformedMail.Value,
-		WeakSyntaxChecks:      c.WeakSyntaxChecks.Value,
+		Resign:                policy.Resign{MailTo: b.set(&b.config.ResignMailTo, true), All: c.ResignAll.Value},
 		Signing:               b.signing(),
 		Verdicts:              b.verdicts(),
 		Results:               b.authResults(),
@@ -177,7 +181,7 @@ func (b *builder) rules() *policy.Rules {
 		ATPS:                  policy.ATPS{Domains: b.set(&b.config.ATPSDomains, true), Hash: c.ATPSHashAlgorithm.Value},
 		VBR:                   b.vbr(),
 		Scripts:               b.scripts(),
-		Reputation:            b.reputation(),
+		Limits:                b.limits(),
 	}
 	b.signingKeys(r)
 	return r

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dojang/internal/filter"
+	"dojang/internal/reputation"
 	"dojang/milter"
 )
 
@@ -90,10 +91,10 @@ func TestRateLimitsWithAWrongRow(t *testing.T) {
 // What they do is shown in internal/reputation.
 func TestReputationTimes(t *testing.T) {
 	newRig(t, "Mode v\nReputationLimits csl:a=1\nReputationCacheTTL 60\nReputationTimeout 7\nRateLimits csl:a=1\nFlowDataTTL 30\n", nil, milter.Options{}, func(s *filter.Snapshot) {
-		if c := s.Rules.Reputation.Checker; c.Period != time.Minute || c.Timeout != 7*time.Second {
+		if c := s.Rules.Limits[0].(*reputation.Limits).Checker; c.Period != time.Minute || c.Timeout != 7*time.Second {
 			t.Errorf("period %v, timeout %v", c.Period, c.Timeout)
 		}
-		if got := s.Rules.Reputation.Rates.Period; got != 30*time.Second {
+		if got := s.Rules.Limits[1].(*reputation.Rates).Checker.Period; got != 30*time.Second {
 			t.Errorf("FlowDataTTL: %v", got)
 		}
 	})

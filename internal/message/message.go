@@ -60,7 +60,7 @@ type state struct {
 	signError  error
 	verifier   *dkim.Verifier
 	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
-	bodyHash   *dkim.BodyHash                     // for reputation; nil when that is not asked
+	bodyHash   *dkim.BodyHash                     // for Limiters; nil when none asks
 	working    bool                               // a step is under way; still set after a panic
 }
 
@@ -205,10 +205,10 @@ func (m *Message) decide(o Origin) {
 		return
 	}
 	m.prepareSigners()
-	if m.plan.Verify {
+	if m.plan.Mode().Verifies() {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.plan, m.services.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies()
-		if rules.AsksReputation(m.plan) {
+		if rules.Limited(m.plan) {
 			m.bodyHash = m.bodies.Want(dkim.Simple, crypto.SHA256, -1)
 		}
 	}
@@ -296,7 +296,7 @@ func (m *Message) finish() *policy.Outcome {
 		v.Signatures, v.SignError = m.sign()
 	}
 	if m.bodyHash != nil {
-		rules.AskReputation(m.ctx, &m.facts, m.plan, v, m.bodyHash.Sum(), m.effects.Counters)
+		rules.AskLimits(m.ctx, &m.facts, m.plan, v, m.bodyHash.Sum(), m.effects.Counters)
 	}
 	m.writeFiles()
 	outcome := rules.Outcome(&m.facts, m.plan, v)

@@ -35,7 +35,7 @@ func (m *Message) Leave(o *policy.Outcome) {
 // have to be told of.
 func (m *Message) keepBodies() {
 	for i := range m.verifier.Len() {
-		if g := m.verifier.Signature(i); m.snapshot.Rules.KeepsBody(g) {
+		if g := m.verifier.Signature(i); m.snapshot.Rules.Reports.KeepsBody(g) {
 			m.bodies.Keep(g.BodyCanonicalization, policy.MaxKeptBodyBytes)
 			m.kept = m.bodies.Kept
 		}

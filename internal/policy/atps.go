@@ -19,25 +19,25 @@ type ATPS struct {
 	Hash    string      // sha256, sha1 or none
 }
 
-// claimATPS notes whether our signatures claim the consent of the author's
+// claim notes whether our signatures claim the consent of the author's
 // domain.
-func (r *Rules) claimATPS(ctx context.Context, p *Plan) error {
-	if len(p.Sign) == 0 || r.ATPS.Domains == nil {
+func (a *ATPS) claim(ctx context.Context, p *Plan) error {
+	if len(p.Sign) == 0 || a.Domains == nil {
 		return nil
 	}
-	claimed, err := containsDomain(ctx, r.ATPS.Domains, p.Author.domain())
+	claimed, err := containsDomain(ctx, a.Domains, p.Author.domain())
 	if claimed {
 		p.ATPS = p.Author.domain()
 	}
 	return err
 }
 
-// atpsTags are the tags of RFC 6541 §4.1. Compat(opendkim 2.11): their order.
-func (r *Rules) atpsTags(p *Plan) [][2]string {
+// tags are the tags of RFC 6541 §4.1. Compat(opendkim 2.11): their order.
+func (a *ATPS) tags(p *Plan) [][2]string {
 	if p.ATPS == "" {
 		return nil
 	}
-	return [][2]string{{"atpsh", r.ATPS.Hash}, {"atps", p.ATPS}}
+	return [][2]string{{"atpsh", a.Hash}, {"atps", p.ATPS}}
 }
 
 // atpsNames are the names at which the author's domain would publish its consent

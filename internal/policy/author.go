@@ -17,21 +17,28 @@ type Author struct {
 // domain is the author's domain as tables want it.
 func (a Author) domain() string { return strings.ToLower(a.Domain) }
 
+// Authors are the options about who a message's author is.
+type Authors struct {
+	SenderHeaders []string // default From
+	SenderMacro   string   // as configured, with braces or without
+	DefaultSender string   // address taken when none is found
+}
+
 // author finds the sender by SenderMacro or in the first of SenderHeaders that
 // is there. Compat(opendkim 2.11): of several fields with that name the topmost
 // counts, of several mailboxes in it the first, and ReplaceRules come before.
-func (r *Rules) author(f *Facts) (Author, *event.Event) {
-	if r.SenderMacro != "" {
-		if value := f.macro(strings.Trim(r.SenderMacro, "{}")); value != "" {
+func (a *Authors) author(f *Facts, s *Signing) (Author, *event.Event) {
+	if a.SenderMacro != "" {
+		if value := f.macro(strings.Trim(a.SenderMacro, "{}")); value != "" {
 			user, domain, err := header.Address([]byte(value))
 			if err != nil || user == "" || domain == "" {
-				e := event.UnparsableSenderMacro(r.SenderMacro, value)
+				e := event.UnparsableSenderMacro(a.SenderMacro, value)
 				return Author{}, &e
 			}
-			return Author{user, domain, r.SenderMacro}, nil
+			return Author{user, domain, a.SenderMacro}, nil
 		}
 	}
-	names := r.SenderHeaders
+	names := a.SenderHeaders
 	if len(names) == 0 {
 		names = []string{"From"}
 	}
@@ -40,7 +47,7 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 		if !ok {
 			continue
 		}
-		value := r.Signing.replacedValue(field)
+		value := s.replacedValue(field)
 		user, domain, err := mailboxOf(name, value)
 		switch {
 		case err == nil && user != "" && domain != "":
@@ -51,7 +58,7 @@ func (r *Rules) author(f *Facts) (Author, *event.Event) {
 		e := event.UnparsableSender(name, string(value))
 		return Author{}, &e
 	}
-	if user, domain, err := header.Address([]byte(r.DefaultSender)); err == nil {
+	if user, domain, err := header.Address([]byte(a.DefaultSender)); err == nil {
 		return Author{user, domain, "DefaultSender"}, nil
 	}
 	e := event.NoSender()

@@ -40,16 +40,16 @@ func TestResultsInOurNameGoOnEveryPath(t *testing.T) {
 		{"verified, ours", standardHeader, nil, Plan{Verify: true, Internal: true}, forgeries},
 		{"verified and signed", standardHeader, nil, Plan{Verify: true, Sign: []SignRequest{{}}}, forgeries},
 		{"signed", standardHeader, nil, Plan{Sign: []SignRequest{{}}}, nil},
-		{"exempt", standardHeader, nil, Plan{Exempt: true}, forgeries},
-		{"malformed", "From: x", nil, Plan{Malformed: true}, forgeries},
-		{"malformed, ignored", "From: x", func(r *Rules, _ *Facts) { r.IgnoreMalformedMail = true }, Plan{Malformed: true}, forgeries},
+		{"exempt", standardHeader, nil, Plan{exempt: true}, forgeries},
+		{"malformed", "From: x", nil, Plan{malformed: true}, forgeries},
+		{"malformed, ignored", "From: x", func(r *Rules, _ *Facts) { r.IgnoreMalformedMail = true }, Plan{malformed: true}, forgeries},
 		{"strict", standardHeader + "\nFrom: x@y.example", func(r *Rules, _ *Facts) { r.StrictHeaders = true }, Plan{Verify: true}, forgeries},
 		{"kept", standardHeader, func(r *Rules, _ *Facts) { r.Results.KeepAuthResults = true }, Plan{Verify: true}, nil},
 		{"all", standardHeader, func(r *Rules, _ *Facts) { r.Results.RemoveARAll = true }, Plan{Verify: true}, []int{5, 3, 2, 1}},
 		{"methods", standardHeader, func(r *Rules, _ *Facts) { r.Results.RemoveARMethods = []string{"spf"} }, Plan{Verify: true}, []int{5, 2, 1}},
 		{"other methods", standardHeader, func(r *Rules, _ *Facts) { r.Results.RemoveARMethods = []string{"ARC"} }, Plan{Verify: true}, []int{5, 3, 1}},
-		{"Mode s, malformed", "From: x", func(r *Rules, _ *Facts) { r.Verify = false }, Plan{Malformed: true}, nil},
-		{"a socket that signs, malformed", "From: x", func(_ *Rules, f *Facts) { f.SignOnly = true }, Plan{Malformed: true}, nil},
+		{"Mode s, malformed", "From: x", func(r *Rules, _ *Facts) { r.Verify = false }, Plan{malformed: true}, nil},
+		{"a socket that signs, malformed", "From: x", func(_ *Rules, f *Facts) { f.SignOnly = true }, Plan{malformed: true}, nil},
 	} {
 		r := &Rules{Sign: true, Verify: true, Results: AuthResults{AuthservID: "mx.example"}}
 		f := &Facts{JobID: "JOB", Fields: fieldsOf(t, claims+c.more)}
@@ -61,7 +61,7 @@ func TestResultsInOurNameGoOnEveryPath(t *testing.T) {
 			t.Errorf("%s: deleted %v, want %v", c.name, got, c.want)
 		}
 		written := slices.ContainsFunc(o.Edits, func(e Edit) bool { return e.Op == InsertField && e.Name == fieldName })
-		if want := c.plan.Malformed && r.verifies(f) && !r.IgnoreMalformedMail || r.StrictHeaders; written != want {
+		if want := c.plan.malformed && r.verifies(f) && !r.IgnoreMalformedMail || r.StrictHeaders; written != want {
 			t.Errorf("%s: results are written: %v", c.name, written)
 		}
 	}

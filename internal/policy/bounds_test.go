@@ -75,10 +75,10 @@ func TestAuthorsCostFewQuestions(t *testing.T) {
 		for name, change := range map[string]func(*Rules, *counted){
 			"SigningTable": func(r *Rules, c *counted) { r.SigningTable = c },
 			"SubDomains":   func(r *Rules, c *counted) { r.Domain, r.SubDomains, r.Verify = c, true, true },
-			"ResignMailTo": func(r *Rules, c *counted) { r.ResignMailTo = c },
+			"ResignMailTo": func(r *Rules, c *counted) { r.Resign.MailTo = c },
 		} {
 			set := &counted{Set: csl(t, "nobody.example")}
-			r := &Rules{Sign: true, InternalHosts: clients{"192.0.2.1"}}
+			r := &Rules{Sign: true, Origin: Origin{InternalHosts: clients{"192.0.2.1"}}}
 			change(r, set)
 			f := &Facts{Fields: fieldsOf(t, "From: "+from), Recipients: []string{from}}
 			f.ClientAddr = netip.MustParseAddr("192.0.2.1")

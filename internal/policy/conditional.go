@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dojang/dkim"
+	"dojang/internal/dataset"
 )
 
 // maxConditions bounds how many conditional signatures one message gets.
@@ -15,8 +16,8 @@ const maxConditions = 4
 // set a weak signature by the first key is added, which counts only when that
 // domain signs the message too. The set may also hold AUTHOR:RECIPIENT, the one
 // form that upstream looks for.
-func (r *Rules) addConditional(ctx context.Context, p *Plan, f *Facts) error {
-	if len(p.Sign) == 0 || r.ConditionalSignatures == nil {
+func addConditional(ctx context.Context, set dataset.Set, p *Plan, f *Facts) error {
+	if len(p.Sign) == 0 || set == nil {
 		return nil
 	}
 	strong := p.Sign[0]
@@ -27,9 +28,9 @@ func (r *Rules) addConditional(ctx context.Context, p *Plan, f *Facts) error {
 		if !ok || domain == "" || domain == strong.Domain || slices.Contains(done, domain) {
 			continue
 		}
-		found, err := containsDomain(ctx, r.ConditionalSignatures, domain)
+		found, err := containsDomain(ctx, set, domain)
 		if err == nil && !found {
-			found, err = contains(ctx, r.ConditionalSignatures, p.Author.domain()+":"+domain)
+			found, err = contains(ctx, set, p.Author.domain()+":"+domain)
 		}
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ type Judged struct {
 
 // judge gives each result its words and applies the local rules about keys, once a
 // verdict.
-func (r *Rules) judge(v *Verdict) []Judged {
+func (r *Verdicts) judge(v *Verdict) []Judged {
 	if v.judged != nil || len(v.Results) == 0 {
 		return v.judged
 	}
@@ -42,15 +42,15 @@ func (r *Rules) judge(v *Verdict) []Judged {
 
 // applyKeyRules obeys BogusKey and UnprotectedKey for signatures that pass.
 // Compat(opendkim 2.11): the word for a failure by them is policy.
-func (r *Rules) applyKeyRules(j *Judged) {
+func (r *Verdicts) applyKeyRules(j *Judged) {
 	if j.Status != dkim.StatusPass {
 		return
 	}
 	switch j.Security {
 	case dkim.Bogus:
-		j.Treatment = r.Verdicts.BogusKey
+		j.Treatment = r.BogusKey
 	case dkim.Insecure, dkim.SecurityUnknown:
-		j.Treatment = r.Verdicts.UnprotectedKey
+		j.Treatment = r.UnprotectedKey
 	}
 	switch j.Treatment {
 	case TreatFail:
@@ -92,7 +92,7 @@ func classicText(reason dkim.Reason) string {
 
 // tellSignatures notes what was found before it is judged; unseen is how many more
 // signatures the message has.
-func (r *Rules) tellSignatures(o *Outcome, judged []Judged, unseen int) {
+func (o *Outcome) tellSignatures(judged []Judged, unseen int) {
 	ignored, more := unseen, 0
 	var domains, results []string
 	for i := range judged {
@@ -146,7 +146,7 @@ func orInvalid(domain string) string {
 
 // tellDecision notes the deciding signature as OpenDKIM does. Compat(opendkim 2.11):
 // where a script has decided what becomes of the message, that it is good and no more.
-func (r *Rules) tellDecision(o *Outcome, j *Judged, scripted bool) {
+func (o *Outcome) tellDecision(j *Judged, scripted bool) {
 	s := j.Signature
 	fields := []slog.Attr{slog.String("domain", event.Cut(s.Domain)), slog.String("selector", event.Cut(s.Selector)), slog.String("algorithm", s.Algorithm.String()),
 		slog.String("result", j.Word), slog.String("reason", j.Reason.String()), slog.Int("bits", j.KeyBits)}

@@ -12,6 +12,23 @@ import (
 	"dojang/internal/keystore"
 )
 
+// Keys are the options about which keys sign a message: the tables, or else one key
+// for Domain.
+type Keys struct {
+	KeyTable           KeySource
+	SigningTable       dataset.Set
+	MultipleSignatures bool
+	Domain             dataset.Set
+	SubDomains         bool
+	DefaultKey         *keystore.SigningKey // of KeyFile; its Domain is replaced by the one found in Domain
+}
+
+// KeySource gives signing keys by their KeyTable name. senderDomain replaces
+// "%" in the row.
+type KeySource interface {
+	Key(ctx context.Context, name, senderDomain string) (*keystore.SigningKey, error)
+}
+
 // chooseKeys fills p.Sign: from SigningTable and KeyTable, or from Domain and
 // the one key. It returns false when the plan has ended.
 func (r *Rules) chooseKeys(ctx context.Context, p *Plan, f *Facts, ours bool) bool {
@@ -26,7 +43,7 @@ func (r *Rules) chooseKeys(ctx context.Context, p *Plan, f *Facts, ours bool) bo
 	rows, err := signingLookup(ctx, r.SigningTable, p.Author.User, p.Author.Domain, 2, r.MultipleSignatures)
 	if err != nil {
 		p.tell(event.SigningTableError(err))
-		r.tableFailed(p, "SigningTable", err)
+		p.tableFailed("SigningTable", err)
 		return false
 	}
 	if len(rows) == 0 {
@@ -42,9 +59,9 @@ func (r *Rules) chooseKeys(ctx context.Context, p *Plan, f *Facts, ours bool) bo
 }
 
 func (r *Rules) checkSender(ctx context.Context, p *Plan, f *Facts) bool {
-	ok, err := r.sendersOwn(ctx, p, f)
+	ok, err := r.RequireSenderMatch.sendersOwn(ctx, p, f, &r.Signing)
 	if err != nil {
-		r.tableFailed(p, "RequireSenderMatch", err)
+		p.tableFailed("RequireSenderMatch", err)
 	}
 	return ok
 }
@@ -64,7 +81,7 @@ type rowKey struct{ name, identity string }
 
 // rowKeys reads a SigningTable row. It may name several keys, separated by
 // commas, when MultipleSignatures is set.
-func (r *Rules) rowKeys(row dataset.Entry, author Author) []rowKey {
+func (k *Keys) rowKeys(row dataset.Entry, author Author) []rowKey {
 	name, identity := "", ""
 	if len(row.Values) > 0 {
 		name = row.Values[0]
@@ -73,7 +90,7 @@ func (r *Rules) rowKeys(row dataset.Entry, author Author) []rowKey {
 		identity = strings.ReplaceAll(row.Values[1], "%", author.Domain)
 	}
 	names := []string{name}
-	if r.MultipleSignatures && strings.Contains(name, ",") {
+	if k.MultipleSignatures && strings.Contains(name, ",") {
 		names = strings.Split(name, ",")
 	}
 	keys := make([]rowKey, len(names))
@@ -158,7 +175,7 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 	}
 	domain, err := r.signingDomain(ctx, p)
 	if err != nil {
-		r.tableFailed(p, "Domain", err)
+		p.tableFailed("Domain", err)
 		return false
 	}
 	if domain == "" {
@@ -167,7 +184,7 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 	if !ours {
 		ignored, err := matches(ctx, r.ExternalIgnoreList, f)
 		if err != nil {
-			r.tableFailed(p, "ExternalIgnoreList", err)
+			p.tableFailed("ExternalIgnoreList", err)
 			return false
 		}
 		if !ignored {
@@ -188,20 +205,20 @@ func (r *Rules) chooseDefaultKey(ctx context.Context, p *Plan, f *Facts, ours bo
 
 // signingDomain returns the domain to sign for: the author's when Domain has it
 // or "*", or with SubDomains one above it; "" for none.
-func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
+func (k *Keys) signingDomain(ctx context.Context, p *Plan) (string, error) {
 	author := strings.TrimSuffix(p.Author.domain(), ".")
 	if !dkim.ValidDomain(author) {
 		p.why(event.NoSigningDomain(author))
 		return "", nil // an address literal, for one: nobody can sign for it
 	}
 	for _, key := range []string{author, "*"} {
-		if ok, err := containsDomain(ctx, r.Domain, key); ok || err != nil {
+		if ok, err := containsDomain(ctx, k.Domain, key); ok || err != nil {
 			return author, err
 		}
 	}
 	p.why(event.NoSigningDomain(author))
-	if r.SubDomains {
-		if above, err := r.domainAbove(ctx, author); above != "" || err != nil {
+	if k.SubDomains {
+		if above, err := k.domainAbove(ctx, author); above != "" || err != nil {
 			return above, err
 		}
 	}
@@ -211,7 +228,7 @@ func (r *Rules) signingDomain(ctx context.Context, p *Plan) (string, error) {
 
 // domainAbove returns the lowest domain above another that Domain has, in either
 // form; "" for none.
-func (r *Rules) domainAbove(ctx context.Context, domain string) (string, error) {
+func (k *Keys) domainAbove(ctx context.Context, domain string) (string, error) {
 	if !isName(domain) {
 		return "", nil
 	}
@@ -227,7 +244,7 @@ func (r *Rules) domainAbove(ctx context.Context, domain string) (string, error) 
 			above, keys = append(above, rest), append(keys, other)
 		}
 	}
-	i, _, err := dataset.LookupFirst(ctx, r.Domain, keys, 0)
+	i, _, err := dataset.LookupFirst(ctx, k.Domain, keys, 0)
 	if errors.Is(err, dataset.ErrNotFound) {
 		return "", nil
 	}
@@ -239,16 +256,16 @@ func (r *Rules) domainAbove(ctx context.Context, domain string) (string, error) 
 
 // wantBodyLength sets p.BodyLength when a recipient is in BodyLengthDB, by the
 // forms in which SigningTable is asked.
-func (r *Rules) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
-	p.BodyLength = p.BodyLength || r.Signing.MaximumSignedBytes > 0
-	if r.Signing.BodyLengthDB == nil {
+func (s *Signing) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
+	p.BodyLength = p.BodyLength || s.MaximumSignedBytes > 0
+	if s.BodyLengthDB == nil {
 		return true
 	}
 	for _, recipient := range f.Recipients {
 		user, host, _ := strings.Cut(recipient, "@")
-		rows, err := signingLookup(ctx, r.Signing.BodyLengthDB, user, host, 0, false)
+		rows, err := signingLookup(ctx, s.BodyLengthDB, user, host, 0, false)
 		if err != nil {
-			r.tableFailed(p, "BodyLengthDB", err)
+			p.tableFailed("BodyLengthDB", err)
 			return false
 		}
 		if len(rows) == 0 {
@@ -259,62 +276,6 @@ func (r *Rules) wantBodyLength(ctx context.Context, p *Plan, f *Facts) bool {
 		return true
 	}
 	return true
-}
-
-// resign obeys ResignMailTo: mail that is verified for certain recipients is
-// signed anew, always with ResignAll, else when it verified.
-func (r *Rules) resign(ctx context.Context, p *Plan, f *Facts) error {
-	if r.ResignMailTo == nil || len(p.Sign) > 0 {
-		return nil
-	}
-	for _, recipient := range f.Recipients {
-		name, found, err := resignKey(ctx, r.ResignMailTo, recipient)
-		if err != nil {
-			return err
-		}
-		if !found {
-			continue
-		}
-		p.Verify, p.Resigned, p.SignOnlyIfVerified = true, true, !r.ResignAll
-		if r.KeyTable == nil || name == "" {
-			if r.DefaultKey != nil {
-				p.Sign = append(p.Sign, SignRequest{Key: r.DefaultKey, Domain: r.DefaultKey.Domain})
-			}
-			return nil
-		}
-		r.addKey(ctx, p, name, "")
-		return nil
-	}
-	return nil
-}
-
-// resignKey looks a recipient up: the address, the host, then each domain above
-// it after a dot.
-func resignKey(ctx context.Context, set dataset.Set, recipient string) (key string, found bool, err error) {
-	user, host, _ := strings.Cut(recipient, "@")
-	if !isName(host) || len(user) > dataset.MaxUserBytes {
-		return "", false, nil
-	}
-	forms := []string{recipient, host}
-	if other, ok := otherForm(host); ok {
-		forms = append(forms, user+"@"+other, other)
-	}
-	for i := strings.IndexByte(host, '.'); i >= 0; {
-		forms = append(forms, host[i:])
-		next := strings.IndexByte(host[i+1:], '.')
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-	}
-	_, values, err := dataset.LookupFirst(ctx, set, forms, 1)
-	if errors.Is(err, dataset.ErrNotFound) {
-		return "", false, nil
-	}
-	if err == nil && len(values) > 0 {
-		key = values[0]
-	}
-	return key, err == nil, err
 }
 
 var _ KeySource = (*keystore.Store)(nil)

@@ -18,15 +18,18 @@ func (m Mode) String() string {
 	return [...]string{"end", "exempt", "malformed", "sign", "verify", "sign and verify", "leave"}[m]
 }
 
+// Verifies reports whether signatures are looked at.
+func (m Mode) Verifies() bool { return m == Verifies || m == Resigns }
+
 // Mode is what the plan comes to.
 func (p *Plan) Mode() Mode {
 	signs := len(p.Sign) > 0
 	switch {
 	case p.Reply.Action != Continue:
 		return Ends
-	case p.Exempt:
+	case p.exempt:
 		return Exempts
-	case p.Malformed:
+	case p.malformed:
 		return Malforms
 	case signs && p.Verify:
 		return Resigns

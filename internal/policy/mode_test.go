@@ -7,9 +7,9 @@ import "testing"
 func TestModes(t *testing.T) {
 	sign := []SignRequest{{}}
 	for want, p := range map[string]*Plan{
-		"end":             {Reply: Reply{Action: TempFail}, Malformed: true, Sign: sign, Verify: true},
-		"exempt":          {Exempt: true, Verify: true},
-		"malformed":       {Malformed: true, Sign: sign, Verify: true},
+		"end":             {Reply: Reply{Action: TempFail}, malformed: true, Sign: sign, Verify: true},
+		"exempt":          {exempt: true, Verify: true},
+		"malformed":       {malformed: true, Sign: sign, Verify: true},
 		"sign":            {Sign: sign},
 		"verify":          {Verify: true},
 		"sign and verify": {Sign: sign, Verify: true},

@@ -30,37 +30,53 @@ func matches(ctx context.Context, hosts HostMatcher, f *Facts) (bool, error) {
 	return hosts.Match(ctx, f.ClientName, f.ClientAddr)
 }
 
+// Origin are the options about whose mail is signed (opendkim(8) OPERATION).
+type Origin struct {
+	InternalHosts      HostMatcher
+	ExternalIgnoreList HostMatcher
+	MTA                dataset.Set
+	MacroList          []MacroRule
+	POPDBFile          dataset.Set
+}
+
+// MacroRule is one row of MacroList: the macro must be set, and to one of
+// Values when there are any.
+type MacroRule struct {
+	Name   string // without braces
+	Values []string
+}
+
 // maySign reports whether the message comes from where our mail comes from: a
 // daemon named in MTA, a macro of MacroList, an authenticated client, or one in
-// InternalHosts (opendkim(8) OPERATION).
-func (r *Rules) maySign(ctx context.Context, p *Plan, f *Facts) (bool, error) {
-	if r.MTA != nil {
+// InternalHosts. An error comes with the option whose table could not be asked.
+func (o *Origin) maySign(ctx context.Context, p *Plan, f *Facts) (ours bool, option string, err error) {
+	if o.MTA != nil {
 		name := f.macro("daemon_name")
-		ok, err := contains(ctx, r.MTA, name)
+		ok, err := contains(ctx, o.MTA, name)
 		if ok || err != nil {
-			return ok, err
+			return ok, "MTA", err
 		}
 		p.why(event.NoMTAMatch(orUnknown(f.macro("j")), orUnknown(name)))
 	}
-	if len(r.MacroList) > 0 {
-		if slices.ContainsFunc(r.MacroList, func(m MacroRule) bool { return m.holds(f) }) {
-			return true, nil
+	if len(o.MacroList) > 0 {
+		if slices.ContainsFunc(o.MacroList, func(m MacroRule) bool { return m.holds(f) }) {
+			return true, "", nil
 		}
 		p.why(event.NoMacrosMatch())
 	}
 	if f.macro("auth_type") != "" {
-		return true, nil
+		return true, "", nil
 	}
-	internal, err := matches(ctx, r.InternalHosts, f)
+	internal, err := matches(ctx, o.InternalHosts, f)
 	if internal || err != nil {
-		return internal, err
+		return internal, "InternalHosts", err
 	}
-	if ok, err := contains(ctx, r.POPDBFile, f.ClientAddr.String()); ok || err != nil {
-		return ok, err
+	if ok, err := contains(ctx, o.POPDBFile, f.ClientAddr.String()); ok || err != nil {
+		return ok, "POPDBFile", err
 	}
 	p.why(event.NotInternal(f.ClientName, f.ClientAddr.String()))
 	p.why(event.NotAuthenticated())
-	return false, nil
+	return false, "", nil
 }
 
 func orUnknown(s string) string {
@@ -87,8 +103,7 @@ type SenderMatch struct {
 // sendersOwn reports whether all authors that a reader may be shown belong to who
 // sent the message: the authenticated login when there is one, else the envelope
 // sender.
-func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error) {
-	m := r.RequireSenderMatch
+func (m *SenderMatch) sendersOwn(ctx context.Context, p *Plan, f *Facts, s *Signing) (bool, error) {
 	if !m.Required {
 		return true, nil
 	}
@@ -100,7 +115,7 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	authors, problem := r.shown(p, f)
+	authors, problem := s.shown(p, f)
 	if problem != nil {
 		p.tell(*problem)
 		return false, nil
@@ -115,7 +130,7 @@ func (r *Rules) sendersOwn(ctx context.Context, p *Plan, f *Facts) (bool, error)
 }
 
 // of returns what tells whom a login may send as.
-func (m SenderMatch) of(ctx context.Context, login string) (func(header.Mailbox) bool, error) {
+func (m *SenderMatch) of(ctx context.Context, login string) (func(header.Mailbox) bool, error) {
 	if m.Allowed == nil {
 		_, domain, isAddress := strings.Cut(login, "@")
 		return func(author header.Mailbox) bool {

@@ -10,8 +10,6 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/event"
-	"dojang/internal/plain"
-	"dojang/internal/reputation"
 	"dojang/internal/statistics"
 )
 
@@ -27,9 +25,7 @@ type Verdict struct {
 	// Answers are those to Questions, by their names.
 	Answers map[string]dkim.KeyAnswer
 	judged  []Judged // what Rules make of Results; nil before they were asked
-	// Reputation and Rate are the answers to AskReputation; nil when that was not
-	// asked.
-	Reputation, Rate *reputation.Answer
+	Limits  []Limit  // the answers to AskLimits
 }
 
 // Signature is one that we made.
@@ -98,23 +94,24 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 		r.malformed(o, f)
 		o.Summary = "malformed, passed on"
 		if p.Scripted != nil {
-			r.scripted(o, p.Scripted)
+			o.scripted(p.Scripted)
 			o.deleteFirst()
 		}
 		return o
 	}
-	if p.Verify {
+	if mode.Verifies() {
 		r.Results.removeForged(o, f, nil)
 		if r.Reports.AddCanonicalizedData {
 			o.deleteAll(f, canonicalizedHeader)
 			o.deleteAll(f, canonicalizedBody)
 		}
 		r.verified(o, f, p, v)
-		r.limit(o, v.Reputation)
-		r.limitRate(o, v.Rate)
+		for _, l := range v.Limits {
+			o.limit(l, r.Verdicts.reply(ReputationError))
+		}
 	}
 	if p.Scripted != nil {
-		r.scripted(o, p.Scripted)
+		o.scripted(p.Scripted)
 		defer o.deleteFirst()
 	}
 	switch {
@@ -140,7 +137,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, v *Verdict) bool {
 	if !p.Resigned || !p.SignOnlyIfVerified && p.Internal {
 		return true
 	}
-	authors, problem := r.shown(p, f)
+	authors, problem := r.Signing.shown(p, f)
 	if problem != nil {
 		return false
 	}
@@ -148,7 +145,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, v *Verdict) bool {
 	if len(ours) == 0 && !p.SignOnlyIfVerified {
 		return true // ResignAll
 	}
-	for _, j := range r.judge(v) {
+	for _, j := range r.Verdicts.judge(v) {
 		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && speaksFor(ours, j.Signature) {
 			return true
 		}
@@ -198,10 +195,10 @@ func (r *Rules) signed(o *Outcome, f *Facts, v *Verdict) {
 		o.summarize("not signed: %s", v.SignError)
 		if errors.Is(v.SignError, dkim.ErrName) {
 			// A wrong line of the configuration: mail can wait until it is mended.
-			r.answer(o, Reply{Action: TempFail})
+			o.answer(Reply{Action: TempFail})
 			return
 		}
-		r.answer(o, r.Verdicts.reply(SignatureError))
+		o.answer(r.Verdicts.reply(SignatureError))
 		return
 	}
 	if r.Signing.RemoveOldSignatures {
@@ -217,7 +214,7 @@ func (r *Rules) signed(o *Outcome, f *Facts, v *Verdict) {
 		o.success(event.Signed(dkim.FieldName, key.Selector, s.Request.Domain, key.Algorithm.String(), s.Took))
 	}
 	if len(v.Signatures) > 0 {
-		r.addVBRInfo(o, f, v.Signatures[0].Request.Domain)
+		r.VBR.addInfo(o, f, v.Signatures[0].Request.Domain)
 	}
 }
 
@@ -241,7 +238,7 @@ func (o *Outcome) deleteAll(f *Facts, name string) {
 
 // answer sets the reply and turns a quarantine into what it is: an accepted
 // message on hold.
-func (r *Rules) answer(o *Outcome, reply Reply) {
+func (o *Outcome) answer(reply Reply) {
 	if reply.Action == Quarantine {
 		o.Quarantine = reply.Text
 		reply = Reply{Action: Accept}
@@ -251,7 +248,7 @@ func (r *Rules) answer(o *Outcome, reply Reply) {
 
 // verified notes the results and follows the On-* options.
 func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
-	judged := r.judge(v)
+	judged := r.Verdicts.judge(v)
 	atps := atpsMethod(p, v, judged)
 	if r.Reports.Count {
 		o.Statistics = statisticsOf(f, p, v, judged, atps)
@@ -260,24 +257,24 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		r.unsigned(o, f, p.Scripted.Ends())
 		return
 	}
-	r.tellSignatures(o, judged, max(0, p.Header(f.Fields).Count(dkim.FieldName)-len(judged)))
+	o.tellSignatures(judged, max(0, p.Header(f.Fields).Count(dkim.FieldName)-len(judged)))
 	if r.Reports.AddCanonicalizedData {
-		r.addCanonicalized(o, f, v, judged)
+		r.Reports.addCanonicalized(o, f, v, judged)
 	}
-	r.Results.add(o, f, judged, atps, r.vbrMethod(f, v, judged))
+	r.Results.add(o, f, judged, atps, r.VBR.method(f, v, judged))
 	i := p.Deciding(v.Results)
 	if i < 0 {
 		return
 	}
 	decider := &judged[i]
 	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
-	r.tellDecision(o, decider, p.Scripted.Ends())
+	o.tellDecision(decider, p.Scripted.Ends())
 	if p.Scripted.Ends() {
 		return
 	}
-	r.diagnose(o, f, decider)
-	r.report(o, f, v, decider)
-	r.follow(o, f, v, decider)
+	r.Reports.diagnose(o, f, decider)
+	r.Reports.report(o, f, v, decider, r.Results.hostName(f))
+	r.Verdicts.follow(o, f, v, decider)
 }
 
 // unsigned handles mail without signatures. Compat(opendkim 2.11): where a script has
@@ -296,7 +293,7 @@ func (r *Rules) unsigned(o *Outcome, f *Facts, scripted bool) {
 		return
 	}
 	o.tell(event.NoSignatureRefused())
-	r.answer(o, reply)
+	o.answer(reply)
 }
 
 // Deciding is the index of the signature that the message's fate follows: the first that
@@ -314,77 +311,4 @@ func (p *Plan) Deciding(results []dkim.Result) int {
 		first = i
 	}
 	return first
-}
-
-// follow turns the deciding signature into an answer.
-// Compat(opendkim 2.11): only a wrong signature, a revoked or absent key and, as
-// in its later versions, a failed look-up have an option; whatever else is
-// wrong is told in the result, and the message goes on.
-func (r *Rules) follow(o *Outcome, f *Facts, v *Verdict, j *Judged) {
-	switch {
-	case j.Treatment == TreatFail && j.Status == dkim.StatusPass:
-		r.answer(o, r.Verdicts.reply(BadSignature))
-	case j.Status == dkim.StatusPass:
-		return
-	case isBadSignature(j.Reason):
-		if j.Result.Testing {
-			return // RFC 6376 §3.6.1 t=y: treated as if unsigned
-		}
-		r.answer(o, v.asRequested(r.Verdicts.reply(BadSignature), j.Signature))
-		r.redirect(o, f)
-	case isSyntaxError(j.Reason):
-		reply := r.Verdicts.reply(BadSignature)
-		if reply.Code != 0 {
-			reply.Text = "DKIM signature syntax error"
-		}
-		r.answer(o, reply)
-	case j.Reason == dkim.ReasonKeyRevoked:
-		reply := r.Verdicts.reply(BadSignature)
-		if reply.Action != Quarantine {
-			reply = Reply{Action: reply.Action} // Compat(opendkim 2.11): the MTA's own words
-		}
-		r.answer(o, reply)
-		r.redirect(o, f)
-	case j.Reason == dkim.ReasonKeyNotFound:
-		r.answer(o, r.Verdicts.reply(KeyNotFound))
-	case j.Reason == dkim.ReasonKeyQuery:
-		r.answer(o, r.Verdicts.reply(DNSError))
-	case j.Reason == dkim.ReasonInternal:
-		r.answer(o, r.Verdicts.reply(InternalError))
-		if r.Verdicts.CaptureUnknownErrors && o.Quarantine == "" {
-			o.Quarantine = quarantineReason
-		}
-	}
-	if r.Verdicts.Quarantine && o.Reply.Action == Accept && isBadSignature(j.Reason) && !j.Result.Testing && o.Quarantine == "" {
-		o.Quarantine = quarantineReason
-	}
-}
-
-func isBadSignature(reason dkim.Reason) bool {
-	return reason == dkim.ReasonBadSignature || reason == dkim.ReasonBodyHash
-}
-
-// isSyntaxError reports whether a signature is not one at all: it follows
-// On-BadSignature under another text. Compat(opendkim 2.11).
-func isSyntaxError(reason dkim.Reason) bool {
-	switch reason {
-	case dkim.ReasonSyntax, dkim.ReasonDuplicateTag, dkim.ReasonTimestamp, dkim.ReasonVersionMissing, dkim.ReasonAlgorithmMissing,
-		dkim.ReasonHeadersMissing, dkim.ReasonDomainMissing, dkim.ReasonSelectorMissing, dkim.ReasonSignatureMissing:
-		return true
-	}
-	return false
-}
-
-// redirect obeys RedirectFailuresTo: the first recipients are recorded in the
-// header and replaced. Compat(opendkim 2.11): the last one first.
-func (r *Rules) redirect(o *Outcome, f *Facts) {
-	if r.Verdicts.RedirectFailuresTo == "" || o.Reply.Action != Accept {
-		return
-	}
-	for _, recipient := range slices.Backward(f.Recipients) {
-		o.Edits = append(o.Edits,
-			Edit{Op: DeleteRecipient, Value: recipient},
-			Edit{Op: AppendField, Name: "Original-Recipient", Value: " rfc822;" + plain.Line(recipient)})
-	}
-	o.Edits = append(o.Edits, Edit{Op: AddRecipient, Value: r.Verdicts.RedirectFailuresTo})
 }

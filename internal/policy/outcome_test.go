@@ -199,7 +199,7 @@ func TestSigningAnew(t *testing.T) {
 	} {
 		f := &Facts{Fields: fieldsOf(t, "From: "+c.from)}
 		rules := &Rules{Verdicts: Verdicts{BogusKey: TreatFail}}
-		author, problem := rules.author(f)
+		author, problem := rules.author(f, &rules.Signing)
 		if problem != nil {
 			t.Fatal(c.name)
 		}

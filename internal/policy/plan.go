@@ -8,7 +8,8 @@ import (
 	"dojang/internal/keystore"
 )
 
-// Plan is what will be done with a message, decided when its header is complete.
+// Plan is what will be done with a message, decided when its header is complete. What
+// its parts come to together, Mode says.
 type Plan struct {
 	// Reply other than Continue ends the message here.
 	Reply Reply
@@ -16,12 +17,6 @@ type Plan struct {
 	// default one excludes the other; a re-signed message has both.
 	Sign   []SignRequest
 	Verify bool
-	// Malformed: neither is possible; the result is permerror, unless
-	// IgnoreMalformedMail.
-	Malformed bool
-	// Exempt: nothing is done but to remove the results that it claims to have
-	// from us. One without goes on at once.
-	Exempt bool
 	// Internal: the message comes from where our mail comes from.
 	Internal bool
 	// BodyLength asks for l=.
@@ -43,7 +38,9 @@ type Plan struct {
 	Scripted *Scripted
 	Notes    []Note
 
-	results *claimed // of an exempt message
+	malformed bool     // neither is possible; the result is permerror, unless IgnoreMalformedMail
+	exempt    bool     // nothing is done but to remove the results that it claims to have from us
+	results   *claimed // of an exempt message
 }
 
 // SignRequest is one signature to make.
@@ -78,7 +75,7 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 		p.tell(event.TooMuchHeader(f.HeaderOverflow, f.HeaderLimit))
 		return p.end(r.Verdicts.reply(Security))
 	}
-	author, problem := r.author(f)
+	author, problem := r.author(f, &r.Signing)
 	if problem != nil {
 		goesOn := r.withoutAuthor(p, *problem)
 		if !goesOn {
@@ -87,25 +84,15 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	}
 	p.Author = author
 
-	if exempt, err := containsDomain(ctx, r.ExemptDomains, author.domain()); err != nil {
-		return r.tableFailed(p, "ExemptDomains", err)
-	} else if exempt {
-		p.why(event.Exempted(author.domain()))
-		// Anybody can write an exempted domain into From.
-		if r.verifies(f) && !r.Results.KeepAuthResults {
-			p.results = r.Results.examine(f)
-			if p.Exempt = len(p.results.forged) > 0; p.Exempt {
-				return p
-			}
-		}
-		return p.end(Reply{Action: Accept})
+	if r.exempts(ctx, p, f) {
+		return p
 	}
-	ours, err := r.maySign(ctx, p, f)
+	ours, option, err := r.maySign(ctx, p, f)
 	if err != nil {
-		return r.tableFailed(p, "origin", err)
+		return p.tableFailed(option, err)
 	}
 	p.Internal = ours
-	if !f.VerifyOnly && !p.Malformed && !r.chooseKeys(ctx, p, f, ours) {
+	if !f.VerifyOnly && !p.malformed && !r.chooseKeys(ctx, p, f, ours) {
 		return p
 	}
 	if !r.setup(ctx, p, f) {
@@ -114,36 +101,76 @@ func (r *Rules) Plan(ctx context.Context, f *Facts) *Plan {
 	if len(p.Sign) > 0 && !r.recipientsAllow(ctx, p, f) {
 		return p
 	}
-	if err := r.addConditional(ctx, p, f); err != nil {
-		return r.tableFailed(p, "ConditionalSignatures", err)
-	}
-	if err := r.claimATPS(ctx, p); err != nil {
-		return r.tableFailed(p, "ATPSDomains", err)
-	}
-	if err := r.resign(ctx, p, f); err != nil {
-		return r.tableFailed(p, "ResignMailTo", err)
-	}
-	if p.Malformed {
+	if !r.complete(ctx, p, f) || p.malformed {
 		return p
 	}
 	p.Verify = p.Verify || len(p.Sign) == 0
 	if !r.modeAllows(p, f) {
 		return p.end(Reply{Action: Accept})
 	}
-	if err := r.findTrusted(ctx, p, f); err != nil {
-		return r.tableFailed(p, "TrustSignaturesFrom", err)
+	if err := r.Verdicts.findTrusted(ctx, p, f); err != nil {
+		return p.tableFailed("TrustSignaturesFrom", err)
 	}
 	if r.RequiredHeaders {
-		if fault := headerFault(f.Fields); fault != "" {
-			p.tell(event.RequiredHeaders(fault))
-			if r.IgnoreMalformedMail {
-				p.Malformed, p.Sign, p.Verify = true, nil, false
-				return p
-			}
-			return p.end(Reply{Action: Reject, Code: 550, Status: "5.0.0", Text: fault})
-		}
+		r.requireHeaders(p, f)
 	}
 	return p
+}
+
+// exempts obeys ExemptDomains and reports whether nothing more is to be decided.
+func (r *Rules) exempts(ctx context.Context, p *Plan, f *Facts) bool {
+	domain := p.Author.domain()
+	exempt, err := containsDomain(ctx, r.ExemptDomains, domain)
+	if err != nil {
+		p.tableFailed("ExemptDomains", err)
+		return true
+	}
+	if !exempt {
+		return false
+	}
+	p.why(event.Exempted(domain))
+	// Anybody can write an exempted domain into From.
+	if r.verifies(f) && !r.Results.KeepAuthResults {
+		p.results = r.Results.examine(f)
+		if p.exempt = len(p.results.forged) > 0; p.exempt {
+			return true
+		}
+	}
+	p.end(Reply{Action: Accept})
+	return true
+}
+
+// complete adds to the signatures what goes with them, and those of mail that is
+// signed anew. It returns false when the plan has ended.
+func (r *Rules) complete(ctx context.Context, p *Plan, f *Facts) bool {
+	for _, step := range [...]struct {
+		option string
+		do     func() error
+	}{
+		{"ConditionalSignatures", func() error { return addConditional(ctx, r.ConditionalSignatures, p, f) }},
+		{"ATPSDomains", func() error { return r.ATPS.claim(ctx, p) }},
+		{"ResignMailTo", func() error { return r.resign(ctx, p, f) }},
+	} {
+		if err := step.do(); err != nil {
+			p.tableFailed(step.option, err)
+			return false
+		}
+	}
+	return true
+}
+
+// requireHeaders obeys RequiredHeaders.
+func (r *Rules) requireHeaders(p *Plan, f *Facts) {
+	fault := headerFault(f.Fields)
+	if fault == "" {
+		return
+	}
+	p.tell(event.RequiredHeaders(fault))
+	if r.IgnoreMalformedMail {
+		p.malformed, p.Sign, p.Verify = true, nil, false
+		return
+	}
+	p.end(Reply{Action: Reject, Code: 550, Status: "5.0.0", Text: fault})
 }
 
 // withoutAuthor handles a message without a usable author, and reports whether
@@ -156,7 +183,7 @@ func (r *Rules) withoutAuthor(p *Plan, problem event.Event) bool {
 		p.tell(problem)
 		return true
 	}
-	p.Malformed = true
+	p.malformed = true
 	if unparsable && !r.Sign {
 		return true
 	}
@@ -182,7 +209,7 @@ func (r *Rules) recipientsAllow(ctx context.Context, p *Plan, f *Facts) bool {
 	for _, recipient := range f.Recipients {
 		skip, err := containsAddress(ctx, r.DontSignMailTo, recipient)
 		if err != nil {
-			r.tableFailed(p, "DontSignMailTo", err)
+			p.tableFailed("DontSignMailTo", err)
 			return false
 		}
 		if skip {
@@ -191,12 +218,12 @@ func (r *Rules) recipientsAllow(ctx context.Context, p *Plan, f *Facts) bool {
 			return false
 		}
 	}
-	return r.wantBodyLength(ctx, p, f)
+	return r.Signing.wantBodyLength(ctx, p, f)
 }
 
 // tableFailed ends the plan when a table could not be asked: nothing is known,
 // so nothing is decided, and the sender's server tries again later.
-func (r *Rules) tableFailed(p *Plan, option string, err error) *Plan {
+func (p *Plan) tableFailed(option string, err error) *Plan {
 	p.tell(event.DatasetError(option, err))
 	return p.end(Reply{Action: TempFail})
 }

@@ -75,9 +75,12 @@ const standardHeader = "From: Joe <joe@Example.com>\nTo: ann@example.org\nSubjec
 func tableRules(t *testing.T) *Rules {
 	return &Rules{
 		Sign: true, Verify: true,
-		InternalHosts: clients{"10.0.0.1"},
-		KeyTable:      keys{"k1": {Name: "k1", Domain: "example.com", Selector: "s1"}, "k2": {Name: "k2", Domain: "example.com", Selector: "s2"}},
-		SigningTable:  csl(t, "joe@example.com=k1,example.com=k2:boss@example.com,other.example=k1:x@example.com,lost@example.com=nokey,.broken.example=broken"),
+		Origin: Origin{InternalHosts: clients{"10.0.0.1"}},
+		Keys: Keys{
+			KeyTable: keys{"k1": {Name: "k1", Domain: "example.com", Selector: "s1"}, "k2": {Name: "k2", Domain: "example.com", Selector: "s2"}},
+			SigningTable: csl(t, "joe@example.com=k1,example.com=k2:boss@example.com,other.example=k1:x@example.com,"+
+				"lost@example.com=nokey,.broken.example=broken"),
+		},
 	}
 }
 
@@ -85,9 +88,8 @@ func tableRules(t *testing.T) *Rules {
 func domainRules(t *testing.T) *Rules {
 	return &Rules{
 		Sign: true, Verify: true,
-		InternalHosts: clients{"10.0.0.1"},
-		Domain:        csl(t, "example.com"),
-		DefaultKey:    &keystore.SigningKey{Name: "default", Selector: "sel"},
+		Origin: Origin{InternalHosts: clients{"10.0.0.1"}},
+		Keys:   Keys{Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Name: "default", Selector: "sel"}},
 	}
 }
 
@@ -114,7 +116,7 @@ func describePlan(p *Plan) string {
 		r := p.Reply
 		r.Status = ""
 		return r.String()
-	case p.Malformed:
+	case p.malformed:
 		return "malformed"
 	}
 	var words []string
@@ -235,7 +237,7 @@ func TestPlan(t *testing.T) {
 		{name: "sender must match, table says so", client: outside, macros: map[string]string{"auth_type": "PLAIN", "auth_authen": "u42"},
 			change: func(r *Rules, _ *Facts) { r.RequireSenderMatch = SenderMatch{true, csl(t, "u42=example.com")} }, want: "sign k1 d=example.com"},
 
-		{name: "re-sign for a list", client: outside, change: func(r *Rules, _ *Facts) { r.ResignMailTo = csl(t, ".org=k2") }, want: "sign k2 d=example.com, verify",
+		{name: "re-sign for a list", client: outside, change: func(r *Rules, _ *Facts) { r.Resign.MailTo = csl(t, ".org=k2") }, want: "sign k2 d=example.com, verify",
 			told: []string{"?host.example [192.0.2.7] not internal", "?not authenticated"}},
 	}
 	for _, c := range cases {

@@ -12,8 +12,9 @@ const maxQuestions = 16
 
 // Questions are the names of TXT records, beside those of keys, that what
 // becomes of a message to be verified depends on: consents of ATPS, vouchers of
-// VBR, and what signers want to be said of failures. They are asked at once with the keys, before it is known whether a
-// signature passes, so that nothing waits for them in turn.
+// VBR, and what signers want to be said of failures. They are asked at once with the
+// keys, before it is known whether a signature passes, so that nothing waits for them
+// in turn.
 func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature]) []string {
 	var names []string
 	ask := func(name string) {
@@ -26,7 +27,7 @@ func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature
 			ask(name)
 		}
 	}
-	for _, info := range r.vbrInfos(f) {
+	for _, info := range r.VBR.infos(f) {
 		if !signedBy(signatures, info.domain) {
 			continue
 		}
@@ -36,7 +37,7 @@ func (r *Rules) Questions(f *Facts, p *Plan, signatures iter.Seq[*dkim.Signature
 			}
 		}
 	}
-	if !r.repliesToFailure() {
+	if !r.Verdicts.repliesToFailure() {
 		return names
 	}
 	for s := range signatures {

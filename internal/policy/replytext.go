@@ -22,7 +22,7 @@ func reportName(s *dkim.Signature) string {
 
 // repliesToFailure reports whether a reply about a signature that fails can bear
 // a text of its signer's.
-func (r *Rules) repliesToFailure() bool { return r.Verdicts.reply(BadSignature).Code != 0 }
+func (v *Verdicts) repliesToFailure() bool { return v.reply(BadSignature).Code != 0 }
 
 // asRequested puts the text that a signer wishes (rs=) before our own.
 // Compat(opendkim 2.11): whoever sets r=y gets it, with SendReports or without.

@@ -55,17 +55,17 @@ type Diagnosis struct {
 
 // KeepsBody reports whether what is told of a signature needs the canonical
 // body.
-func (r *Rules) KeepsBody(s *dkim.Signature) bool {
-	return r.Reports.AddCanonicalizedData || r.Reports.Send && wantsReport(s)
+func (r *Reports) KeepsBody(s *dkim.Signature) bool {
+	return r.AddCanonicalizedData || r.Send && wantsReport(s)
 }
 
 // wantsReport reports whether a signer asks for reports (RFC 6651 §3.1).
 func wantsReport(s *dkim.Signature) bool { return string(s.Tags.Value("r")) == "y" }
 
-// report asks for a report about the deciding signature. Compat(opendkim 2.11):
+// report asks for a report about the deciding signature; host is the MTA. Compat(opendkim 2.11):
 // when another one passes, nobody is told.
-func (r *Rules) report(o *Outcome, f *Facts, v *Verdict, j *Judged) {
-	if !r.Reports.Send || !wantsReport(j.Signature) {
+func (r *Reports) report(o *Outcome, f *Facts, v *Verdict, j *Judged, host string) {
+	if !r.Send || !wantsReport(j.Signature) {
 		return
 	}
 	condition := reportCondition(j)
@@ -74,7 +74,7 @@ func (r *Rules) report(o *Outcome, f *Facts, v *Verdict, j *Judged) {
 	}
 	s := j.Signature
 	report := &FailureReport{
-		JobID: f.JobID, Host: r.Results.hostName(f), Sender: f.Sender, Client: f.ClientAddr.String(), Arrived: v.Now,
+		JobID: f.JobID, Host: host, Sender: f.Sender, Client: f.ClientAddr.String(), Arrived: v.Now,
 		Domain: s.Domain, Selector: s.Selector, Identity: s.Identity,
 		Failure: "signature", Reason: classicText(j.Reason), Condition: condition,
 		Header: receivedHeader(f),
@@ -146,7 +146,7 @@ func reportCondition(j *Judged) string {
 const maxDifferences = 20
 
 // diagnose compares the header with the copy in the deciding signature (z=).
-func (r *Rules) diagnose(o *Outcome, f *Facts, j *Judged) {
+func (r *Reports) diagnose(o *Outcome, f *Facts, j *Judged) {
 	s := j.Signature
 	if !isBadSignature(j.Reason) || s.CopiedHeaders == "" {
 		return
@@ -162,7 +162,7 @@ func (r *Rules) diagnose(o *Outcome, f *Facts, j *Judged) {
 		}
 		o.why(event.FieldDiffers(d.Kind.String(), d.Name, d.Then, d.Now))
 	}
-	if r.Reports.Diagnose {
+	if r.Diagnose {
 		o.Diagnosis = &Diagnosis{JobID: f.JobID, Text: diagnosis(f, copied, differences)}
 	}
 }
@@ -207,7 +207,7 @@ const (
 // addCanonicalized obeys AddCanonicalizedData (RFC 9991): the very octets that
 // each signature was checked against, for a DMARC filter behind us. Those that
 // came with the message are somebody else's and go.
-func (r *Rules) addCanonicalized(o *Outcome, f *Facts, v *Verdict, judged []Judged) {
+func (r *Reports) addCanonicalized(o *Outcome, f *Facts, v *Verdict, judged []Judged) {
 	for i := range judged {
 		j := &judged[i]
 		s := j.Signature

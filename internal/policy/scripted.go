@@ -117,7 +117,7 @@ func (s *Scripted) Resign() bool {
 	if len(p.Sign) == 0 {
 		return false
 	}
-	p.Verify, p.Resigned, p.SignOnlyIfVerified = true, true, !r.ResignAll
+	r.Resign.plan(p)
 	return true
 }
 

@@ -144,12 +144,12 @@ func (r *Rules) setup(ctx context.Context, p *Plan, f *Facts) bool {
 
 // scripted applies what scripts have decided at the message's end, but for its
 // signatures.
-func (r *Rules) scripted(o *Outcome, s *Scripted) {
+func (o *Outcome) scripted(s *Scripted) {
 	o.Notes = append(o.Notes, s.TakeNotes()...)
 	o.Edits = append(o.Edits, s.Edits...)
 	if s.Ends() {
 		o.summarize("a script decided: %s", s.Reply.Action)
-		r.answer(o, s.reply())
+		o.answer(s.reply())
 	}
 	if s.Quarantine != "" {
 		o.Quarantine = s.Quarantine

@@ -26,16 +26,16 @@ const (
 //
 // It is the one judge of this for whatever depends on who sent a message, wherever
 // the author was found.
-func (r *Rules) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
+func (s *Signing) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
 	bytes, count := 0, 0
 	for i := range f.Fields.Len() {
 		field := f.Fields.At(i)
-		author, identity := p.Author.Field != "" && field.Is(p.Author.Field), r.Signing.IdentityHeader != "" && field.Is(r.Signing.IdentityHeader)
+		author, identity := p.Author.Field != "" && field.Is(p.Author.Field), s.IdentityHeader != "" && field.Is(s.IdentityHeader)
 		if !field.Is("From") && !author && !identity {
 			continue
 		}
-		value := r.Signing.replacedValue(field)
+		value := s.replacedValue(field)
 		name := string(field.Name())
 		unknown := func() ([]header.Mailbox, *event.Event) {
 			e := event.UnparsableSender(name, string(value))

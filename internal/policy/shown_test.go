@@ -80,7 +80,7 @@ func signsAs(t *testing.T, login, found, from string) bool {
 	for line := range strings.SplitSeq(text, "\n") {
 		fields.AddRaw([]byte(strings.ReplaceAll(line, "\x00", "\r\n ")))
 	}
-	r := &Rules{Sign: true, Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Selector: "s"}, RequireSenderMatch: SenderMatch{Required: true}}
+	r := &Rules{Sign: true, Keys: Keys{Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Selector: "s"}}, RequireSenderMatch: SenderMatch{Required: true}}
 	r.Signing.IdentityHeader = "X-Identity"
 	macros := map[string]string{"auth_type": "PLAIN", "auth_authen": login}
 	switch found {
@@ -101,8 +101,8 @@ func TestAuthorInAFieldOfURLs(t *testing.T) {
 		{"List-Post: <https://example.com/>\nFrom: a@example.net", "a@example.net"},
 		{"From: a@example.net", "a@example.net"},
 	} {
-		r := &Rules{SenderHeaders: []string{"List-Post", "Sender", "From"}}
-		author, problem := r.author(&Facts{Fields: fieldsOf(t, c.headers)})
+		r := &Rules{Authors: Authors{SenderHeaders: []string{"List-Post", "Sender", "From"}}}
+		author, problem := r.author(&Facts{Fields: fieldsOf(t, c.headers)}, &r.Signing)
 		if got := author.User + "@" + author.Domain; problem != nil || got != c.want {
 			t.Errorf("%q: %q, %v", c.headers, got, problem)
 		}

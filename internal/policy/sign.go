@@ -8,6 +8,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/bre"
+	"dojang/internal/dataset"
 )
 
 // ReplaceRule rewrites header text before it is signed, for MTAs that will
@@ -15,6 +16,26 @@ import (
 type ReplaceRule struct {
 	Match *bre.Expression
 	With  string
+}
+
+// Signing holds the form of our signatures.
+type Signing struct {
+	HeaderCanonicalization       dkim.Canonicalization
+	BodyCanonicalization         dkim.Canonicalization
+	SelectCanonicalizationHeader string
+	SignatureAlgorithm           dkim.Algorithm // 0: the key's; one that does not fit the key is ignored
+	SignHeaders, OversignHeaders *dkim.HeaderSet
+	OmitHeaders                  *dkim.HeaderSet
+	SignatureTTL                 time.Duration
+	MaximumSignedBytes           int64 // 0: no limit
+	BodyLengthDB                 dataset.Set
+	Diagnostics                  bool
+	RequestReports               bool
+	RemoveOldSignatures          bool
+	IdentityHeader               string
+	IdentityHeaderRemove         bool
+	ReplaceRules                 []ReplaceRule
+	ReplaceHeaders               []string // fields that ReplaceRules touch; none: all
 }
 
 // bodyLength is how much of the body is signed by l=; nil when there is none. wanted
@@ -56,7 +77,7 @@ func (r *Rules) SignOptions(f *Facts, p *Plan, request SignRequest, now time.Tim
 	}
 	o.BodyLength = s.bodyLength(p.BodyLength, request.BodyLength)
 	o.ExtraTags = append(o.ExtraTags, p.ExtraTags...)
-	o.ExtraTags = append(o.ExtraTags, r.atpsTags(p)...)
+	o.ExtraTags = append(o.ExtraTags, r.ATPS.tags(p)...)
 	if s.RequestReports {
 		o.ExtraTags = append(o.ExtraTags, [2]string{"r", "y"})
 	}

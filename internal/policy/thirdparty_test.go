@@ -114,7 +114,7 @@ func TestATPSIsClaimed(t *testing.T) {
 	for domain, want := range map[string]string{"Author.example": "[[atpsh sha256] [atps author.example] [r y]]", "example.com": "[[r y]]"} {
 		request := SignRequest{Key: &keystore.SigningKey{Domain: "example.com", Selector: "sel", Algorithm: dkim.RSASHA256}, Domain: "example.com"}
 		p := &Plan{Author: Author{User: "ann", Domain: domain}, Sign: []SignRequest{request}}
-		if err := r.claimATPS(context.Background(), p); err != nil {
+		if err := r.ATPS.claim(context.Background(), p); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.ReplaceAll(strings.ReplaceAll(fmt.Sprint(r.SignOptions(&Facts{Fields: fieldsOf(t, standardHeader)}, p, request, time.Unix(1, 0)).ExtraTags), "{", "["), "}", "]"); got != want {

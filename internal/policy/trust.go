@@ -13,8 +13,8 @@ import (
 const maxTrustLookups = 64
 
 // findTrusted looks the signing domains of a message up in TrustSignaturesFrom.
-func (r *Rules) findTrusted(ctx context.Context, p *Plan, f *Facts) error {
-	set := r.Verdicts.TrustSignaturesFrom
+func (v *Verdicts) findTrusted(ctx context.Context, p *Plan, f *Facts) error {
+	set := v.TrustSignaturesFrom
 	if set == nil || !p.Verify {
 		return nil
 	}

@@ -32,9 +32,9 @@ const (
 	maxNamedCertifiers = 32
 )
 
-// addVBRInfo claims vouching for a message that we sign. The header's own wish
+// addInfo claims vouching for a message that we sign. The header's own wish
 // outranks the options.
-func (r *Rules) addVBRInfo(o *Outcome, f *Facts, domain string) {
+func (b *VBR) addInfo(o *Outcome, f *Facts, domain string) {
 	wish := func(field, standard string) string {
 		if x, _, ok := f.Fields.First(field); ok {
 			if text := strings.TrimSpace(string(x.Value())); isVBRText(text) {
@@ -43,8 +43,8 @@ func (r *Rules) addVBRInfo(o *Outcome, f *Facts, domain string) {
 		}
 		return standard
 	}
-	kind, certifiers := wish(vbrTypeField, r.VBR.Type), wish(vbrCertifiersField, r.VBR.Certifiers)
-	if r.VBR.PurgeFields {
+	kind, certifiers := wish(vbrTypeField, b.Type), wish(vbrCertifiersField, b.Certifiers)
+	if b.PurgeFields {
 		o.deleteAll(f, vbrTypeField)
 		o.deleteAll(f, vbrCertifiersField)
 	}
@@ -68,16 +68,16 @@ type vbrInfo struct {
 	certifiers   []string // to be asked, in their order
 }
 
-// vbrInfos reads the first fields of a message that can be read.
-func (r *Rules) vbrInfos(f *Facts) []vbrInfo {
-	if len(r.VBR.TrustedCertifiers) == 0 {
+// infos reads the first fields of a message that can be read.
+func (b *VBR) infos(f *Facts) []vbrInfo {
+	if len(b.TrustedCertifiers) == 0 {
 		return nil
 	}
 	const maxFields = 4
 	var infos []vbrInfo
 	for i := 0; i < f.Fields.Len() && len(infos) < maxFields; i++ {
 		if field := f.Fields.At(i); field.Is(vbrInfoField) {
-			if info, ok := r.vbrInfo(field.Value()); ok {
+			if info, ok := b.info(field.Value()); ok {
 				infos = append(infos, info)
 			}
 		}
@@ -85,7 +85,7 @@ func (r *Rules) vbrInfos(f *Facts) []vbrInfo {
 	return infos
 }
 
-func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
+func (b *VBR) info(value []byte) (info vbrInfo, ok bool) {
 	tags, err := taglist.Parse(value)
 	if err != nil {
 		return vbrInfo{}, false
@@ -94,8 +94,8 @@ func (r *Rules) vbrInfo(value []byte) (info vbrInfo, ok bool) {
 	if info.domain == "" || info.kind == "" {
 		return vbrInfo{}, false
 	}
-	trusted := r.VBR.TrustedCertifiers
-	if r.VBR.TrustedCertifiersOnly {
+	trusted := b.TrustedCertifiers
+	if b.TrustedCertifiersOnly {
 		info.certifiers = trusted
 	} else {
 		// Each is compared with each of ours, so not all that stand there are.
@@ -127,10 +127,10 @@ func (i vbrInfo) name(certifier string) (string, bool) {
 	return domain + "._vouch." + host, ok1 && ok2
 }
 
-// vbrMethod is the result of RFC 5518 §7, nil when the message names nothing or
+// method is the result of RFC 5518 §7, nil when the message names nothing or
 // nobody is believed. Of several fields that of a domain that signed counts.
-func (r *Rules) vbrMethod(f *Facts, v *Verdict, judged []Judged) *authres.Method {
-	infos := r.vbrInfos(f)
+func (b *VBR) method(f *Facts, v *Verdict, judged []Judged) *authres.Method {
+	infos := b.infos(f)
 	if len(infos) == 0 {
 		return nil
 	}

@@ -55,11 +55,11 @@ func message(t testing.TB, signatures ...policy.ScriptedSignature) *policy.Scrip
 	}
 	return &policy.Scripted{
 		Rules: &policy.Rules{
-			KeyTable:      keys{"k1": "example.com", "k2": "other.example", "any": "%"},
-			SigningTable:  set(t, "csl:x@other.example=k2,example.com=k1"),
-			InternalHosts: hosts,
-			MTA:           set(t, "MSA"),
-			MacroList:     []policy.MacroRule{{Name: "auth"}},
+			Keys: policy.Keys{
+				KeyTable:     keys{"k1": "example.com", "k2": "other.example", "any": "%"},
+				SigningTable: set(t, "csl:x@other.example=k2,example.com=k1"),
+			},
+			Origin: policy.Origin{InternalHosts: hosts, MTA: set(t, "MSA"), MacroList: []policy.MacroRule{{Name: "auth"}}},
 		},
 		Facts: &policy.Facts{
 			JobID: "JOB", ClientName: "mx.example.net", ClientAddr: netip.MustParseAddr("10.1.2.3"), Sender: "bounce@example.com",
