@@ -5,10 +5,12 @@
 # make check   everything, in less than 40 minutes; a missing real program is a failure
 # make long    the same with every case of the suites that are sampled otherwise
 # make bench   dojang beside OpenDKIM and others, as ratios (docs/performance.md)
-# make package .deb and .rpm for amd64 and arm64, in dist/
+# make package .deb and .rpm for amd64 and arm64, what they are made of and sums, in dist/
+# make dist    a tarball of the sources that builds without a network, in dist/
+# make install DESTDIR= PREFIX=/usr/local, after make
 
 GO ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell packaging/version version 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X dojang/internal/cli.Version=$(VERSION)
 TOOLS = opendkim opendkim-genkey opendkim-testkey opendkim-testmsg opendkim-genzone opendkim-atpszone opendkim-stats
 FUZZTIME ?= 3s
@@ -19,13 +21,17 @@ PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9
 	dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl util-linux procps man-db m4 \
-	systemd init-system-helpers iproute2 rpm qemu-user-static buildah chromium-headless-shell fonts-nanum
+	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum
 
-.PHONY: build run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus bench package docs clean
+.PHONY: build arm64 run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus bench package package-of sums dist install docs clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dojang ./cmd/dojang
 	@for tool in $(TOOLS); do ln -sf dojang bin/$$tool; done
+
+# What is run in an emulator by the tests of packages.
+arm64:
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/arm64/dojang ./cmd/dojang
 
 run: build
 	bin/dojang up
@@ -63,7 +69,7 @@ need:
 	echo "what needs none of them: make quick, make test"; exit 1
 
 check: export DOJANG_PEERS = required
-check: need format vet staticcheck tidy deadcode vulnerabilities build
+check: need format vet staticcheck tidy deadcode vulnerabilities build arm64
 	$(GO) test -timeout $(TIMEOUT) ./...
 	$(MAKE) race fuzz
 
@@ -110,29 +116,107 @@ corpus:
 bench: build
 	$(GO) run ./bench
 
-# nfpm is run as a tool of its own: its dependencies are not ours.
+# nfpm and cyclonedx-gomod are run as tools of their own: their dependencies are not ours.
 NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
+CYCLONEDX = CGO_ENABLED=0 $(GO) run -trimpath -buildvcs=false github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 ARCHES ?= amd64 arm64
 KINDS ?= deb rpm
-PACKAGE_VERSION ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.1)
+# What the packages say of themselves comes from CHANGELOG.md and the commit.
+PACKAGE_VERSION ?= $(VERSION)
+MAINTAINER ?= $(shell packaging/version maintainer)
+SOURCE_DATE_EPOCH ?= $(shell packaging/version date)
 
+docs: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 docs: build
 	rm -rf dist/man dist/completion && mkdir -p dist/man dist/completion
-	bin/dojang man dist/man
+	TZ=UTC bin/dojang man dist/man
 	cp packaging/man/* dist/man/
 	gzip -9n dist/man/*
 	bin/dojang completion bash > dist/completion/dojang.bash
 	bin/dojang completion zsh > dist/completion/_dojang
 	bin/dojang completion fish > dist/completion/dojang.fish
 
+# As distributions want it: `make`, then `make install DESTDIR=... PREFIX=/usr`.
+# Modes are said, whatever the umask.
+DESTDIR ?=
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+DOCDIR ?= $(DATADIR)/doc/dojang
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BINARY ?= bin/dojang
+FOLDERS = $(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/docs $(DATADIR)/dojang/hooks \
+	$(UNITDIR) $(TMPFILESDIR) $(DATADIR)/bash-completion/completions $(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d
+# Texts that name our places: $(call put,MODE,FILE,PLACE)
+put = sed 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/share/dojang,$(DATADIR)/dojang,g' $(2) > '$(DESTDIR)$(3)' && chmod $(1) '$(DESTDIR)$(3)'
+
+install:
+	@[ -x $(BINARY) ] && [ -d dist/man ] || $(MAKE) docs
+	for folder in $(FOLDERS); do install -d -m 0755 "$(DESTDIR)$$folder" || exit 1; done
+	install -m 0755 $(BINARY) '$(DESTDIR)$(BINDIR)/dojang'
+	for tool in $(TOOLS); do ln -sfr '$(DESTDIR)$(BINDIR)/dojang' "$(DESTDIR)$(SBINDIR)/$$tool" || exit 1; done
+	for section in 1 5 8; do install -m 0644 dist/man/*.$$section.gz "$(DESTDIR)$(MANDIR)/man$$section/" || exit 1; done
+	install -m 0644 dist/completion/dojang.bash '$(DESTDIR)$(DATADIR)/bash-completion/completions/dojang'
+	install -m 0644 dist/completion/_dojang '$(DESTDIR)$(DATADIR)/zsh/site-functions/_dojang'
+	install -m 0644 dist/completion/dojang.fish '$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/dojang.fish'
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE '$(DESTDIR)$(DOCDIR)/'
+	install -m 0644 docs/*.md '$(DESTDIR)$(DOCDIR)/docs/'
+	install -m 0644 packaging/opendkim.conf packaging/monitoring/alerts.yml packaging/monitoring/grafana.json '$(DESTDIR)$(DATADIR)/dojang/'
+	install -m 0755 packaging/hooks/* '$(DESTDIR)$(DATADIR)/dojang/hooks/'
+	$(call put,0755,packaging/first-configuration,$(DATADIR)/dojang/first-configuration)
+	$(call put,0644,packaging/systemd/hardened.conf,$(DATADIR)/dojang/hardened.conf)
+	$(call put,0644,packaging/systemd/opendkim.service,$(UNITDIR)/opendkim.service)
+	$(call put,0644,packaging/systemd/opendkim.tmpfiles,$(TMPFILESDIR)/opendkim.conf)
+
+# Packages made twice of one commit are equal, byte for byte, wherever and by whomever
+# they are made: nothing here asks the clock, the zone, the umask or the host's name.
+# What lies in dist is named with its sums in SHA256SUMS, which SIGNING_KEY (of gpg) signs.
+package: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+package: export GOAMD64 = v1
+package: export GOARM64 = v8.0
 package: docs
-	for arch in $(ARCHES); do \
-		mkdir -p dist/$$arch && \
-		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/$$arch/dojang ./cmd/dojang && \
-		for kind in $(KINDS); do \
-			sed "s/@ARCH@/$$arch/g; s/@VERSION@/$(PACKAGE_VERSION)/g" packaging/nfpm.yaml > dist/nfpm.yaml && $(NFPM) package --config dist/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
-		done || exit 1; \
+	packaging/changelog '$(PACKAGE_VERSION)' $(SOURCE_DATE_EPOCH) '$(MAINTAINER)' > dist/changelog.yaml
+	for arch in $(ARCHES); do $(MAKE) package-of ARCH=$$arch || exit 1; done
+	$(MAKE) sums
+
+STAGE = dist/stage/$(ARCH)
+SBOM = dist/dojang-$(PACKAGE_VERSION)-$(ARCH).cdx.json
+package-of:
+	rm -rf $(STAGE) && mkdir -p $(STAGE) dist/$(ARCH)
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/$(ARCH)/dojang ./cmd/dojang
+	$(MAKE) install DESTDIR=$(STAGE) PREFIX=/usr BINARY=dist/$(ARCH)/dojang
+	packaging/copyright '$(STAGE)/usr/share/doc/dojang'
+	$(CYCLONEDX) bin -json -licenses -assert-licenses -std -noserial -version '$(PACKAGE_VERSION)' -output $(SBOM) dist/$(ARCH)/dojang 2>/dev/null
+	sed -i 's/"timestamp": "[^"]*"/"timestamp": "$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)"/' $(SBOM)
+	install -m 0644 $(SBOM) $(STAGE)/usr/share/doc/dojang/sbom.cdx.json
+	for kind in $(KINDS); do \
+		document=file; other=rpm; [ $$kind != rpm ] || { document=doc; other=deb; }; \
+		find $(STAGE)/usr/share/man $(STAGE)/usr/share/doc -type f | LC_ALL=C sort | \
+			sed "s|^$(STAGE)\(.*\)|  - {src: $(STAGE)\1, dst: \1, type: $$document}|" > dist/documents.yaml && \
+		sed "/# $$other only$$/d; s/@ARCH@/$(ARCH)/g; s/@VERSION@/$(PACKAGE_VERSION)/g; s/@MAINTAINER@/$(MAINTAINER)/" packaging/nfpm.yaml | \
+			sed -e '/@DOCUMENTS@/r dist/documents.yaml' -e '/@DOCUMENTS@/d' > dist/nfpm.yaml && \
+		$(NFPM) package --config dist/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
 	done
+
+sums:
+	cd dist && LC_ALL=C && sha256sum $$(ls *.deb *.rpm *.cdx.json *.tar.gz 2>/dev/null) > SHA256SUMS && rm -f SHA256SUMS.asc
+	@[ -z "$(SIGNING_KEY)" ] || gpg --batch --yes --armor --local-user '$(SIGNING_KEY)' --detach-sign dist/SHA256SUMS
+
+# The sources of the commit with the modules that they are built of: needs no network.
+TARBALL = dojang-$(VERSION)
+dist:
+	@git diff --quiet HEAD || echo "what is not committed is left out" >&2
+	rm -rf dist/source && mkdir -p dist/source
+	git archive --prefix=$(TARBALL)/ HEAD | tar -x -C dist/source
+	cd dist/source/$(TARBALL) && $(GO) mod vendor
+	printf 'version=%s\ndate=%s\nmaintainer=%s\n' '$(VERSION)' '$(SOURCE_DATE_EPOCH)' '$(MAINTAINER)' > dist/source/$(TARBALL)/packaging/release
+	LC_ALL=C tar -C dist/source --use-compress-program='gzip -9n' -cf dist/$(TARBALL).tar.gz --format=gnu --sort=name \
+		--mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX $(TARBALL)
+	rm -rf dist/source
+	$(MAKE) sums
 
 clean:
 	rm -rf bin dist

@@ -37,7 +37,7 @@ func TestDebianPackage(t *testing.T) {
 	m.signs("old")
 
 	// In Debian's place.
-	m.run("dpkg -i /root/dojang_0.0.1_*.deb; md5sum --check --quiet /root/sums; opendkim -n")
+	m.run("dpkg -i /root/dojang_0.0.1-1_*.deb; md5sum --check --quiet /root/sums; opendkim -n")
 	if v := m.run("opendkim -V"); !strings.Contains(v, "dojang") {
 		t.Errorf("/usr/sbin/opendkim is not ours: %s", v)
 	}
@@ -52,9 +52,9 @@ func TestDebianPackage(t *testing.T) {
 	m.want("enabled", "systemctl is-enabled opendkim")
 
 	// A new version; the service is as its administrator wants it.
-	m.run("systemctl disable opendkim; dpkg -i /root/dojang_0.0.2_*.deb; md5sum --check --quiet /root/sums")
+	m.run("systemctl disable opendkim; dpkg -i /root/dojang_0.0.2-1_*.deb; md5sum --check --quiet /root/sums")
 	m.want("disabled", "systemctl is-enabled opendkim || true")
-	m.want("0.0.2", "dpkg-query -W -f '${Version}' dojang")
+	m.want("0.0.2-1", "dpkg-query -W -f '${Version}' dojang")
 	m.run("systemctl restart opendkim")
 	m.signs("old")
 
@@ -66,7 +66,7 @@ func TestDebianPackage(t *testing.T) {
 	// Where there is no configuration, Postfix reaches the socket, and nobody else.
 	const reach = `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => "/%s") or die $!'`
 	for _, chroot := range []string{"y", "n"} {
-		m.run("dpkg -P dojang; rm -rf /etc/opendkim.conf /run/opendkim; postconf -F 'smtp/inet/chroot=" + chroot + "'; dpkg -i /root/dojang_0.0.2_*.deb")
+		m.run("dpkg -P dojang; rm -rf /etc/opendkim.conf /run/opendkim; postconf -F 'smtp/inet/chroot=" + chroot + "'; dpkg -i /root/dojang_0.0.2-1_*.deb")
 		folder, milter := "/run/opendkim", "unix:/run/opendkim/opendkim.sock"
 		if chroot == "y" {
 			folder, milter = "/var/spool/postfix/opendkim", "unix:opendkim/opendkim.sock"

@@ -145,7 +145,7 @@ func TestOptionsUnderTheUnits(t *testing.T) {
 	testutil.Need(t, "opendkim", "dpkg", "make", "deb-systemd-helper", "perl")
 	m := boot(t, packages(t, "deb", "0.0.1")...)
 	m.run(debian)
-	m.run("dpkg -i /root/dojang_0.0.1_*.deb")
+	m.run("dpkg -i /root/dojang_0.0.1-1_*.deb")
 	m.run(`install -d -m 0755 /etc/opendkim; install -d -m 0750 -o opendkim -g opendkim /etc/opendkim/keys
 opendkim-genkey -D /etc/opendkim/keys -d example.com -s sel; chown opendkim:opendkim /etc/opendkim/keys/*
 cp /etc/opendkim/keys/sel.private /etc/opendkim/roots.private; chown root:root /etc/opendkim/roots.private; chmod 600 /etc/opendkim/roots.private
