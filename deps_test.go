@@ -44,7 +44,7 @@ internal/message: dkim header internal/policy internal/event internal/resolver i
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
 internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
-internal/explain: dkim header authres taglist internal/policy internal/resolver internal/keyrecord internal/words
+internal/explain: dkim header internal/keyrecord internal/resolver internal/words
 internal/metrics: dkim
 internal/testutil:
 internal/testutil/dnstest: internal/testutil

@@ -40,12 +40,24 @@ which rule decides that; then, for each signature, its key, its state and, when
 it fails, whether the header or the body no longer fits, which field, and what
 most likely changed it.
 
-Causes are searched for, not guessed: known edits (subject tags, footers and
-banners, the From of mailing lists, white space, line ends, changes of the
-transfer encoding, removed, added, repeated or reordered fields) are undone one
-by one and together. A cause is "proved" when undoing it reproduces the hash
-that was signed. When the signature carries a copy of its header (z=), the copy
-is compared.
+Everything is checked that can be: expired signatures, rsa-sha1, those beyond
+MaximumSignaturesToVerify and those that the filter leaves out. What cannot be
+checked, for want of a key, is said to be not known. A message is judged by the
+time at which it arrived, which its topmost Received field tells, and a signature
+that has expired since is told. Key files are judged as the filter's user.
+
+Causes are searched for, not guessed: what Postfix, Sendmail, Exchange, Mailman,
+Google Groups and others do to messages (subject tags, footers and banners, Cc
+and other lists of addresses written anew, the From of mailing lists, white
+space, long lines, line ends, changes of the transfer encoding, removed, added,
+repeated or reordered fields, a header cut in two) is undone one by one and
+together. A cause is "proved" when undoing it reproduces the hash that was
+signed; "likely" is what something in the message points to. When the signature
+carries a copy of its header (z=), the copy is compared. The search ends after
+20 seconds.
+
+Whether d= aligns with From is said as DMARC asks: strict when it is the same
+domain, relaxed when it is one of the same organizational domain.
 
 The message should be as it was received: a mail program's "save as" may change
 it itself. "-" is standard input.`,
@@ -70,6 +82,7 @@ it itself. "-" is standard input.`,
 type messageStory struct {
 	File       string              `json:"file"`
 	Author     string              `json:"author,omitempty"`
+	Arrived    string              `json:"arrived,omitempty"`  // the time by which it is judged, where its Received tells it
 	Decision   string              `json:"decision"`           // sign, verify, skip, malformed, unknown
 	Why        []string            `json:"why"`                // which rules decided it
 	Problems   []string            `json:"problems,omitempty"` // of the configuration
@@ -166,10 +179,14 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 // tell tells one message's story in two runs: what the filter decides, and what there is
 // to be seen of every signature, whatever the filter leaves out.
 func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *header.List, body []byte, now time.Time) messageStory {
+	at := explain.Arrival(fields, now)
 	story := messageStory{Decision: "unknown", Why: []string{}, Problems: w.problems}
-	results := w.byRules(ctx, now, fields, body)
+	if !at.Equal(now) {
+		story.Arrived = at.UTC().Format(time.RFC3339)
+	}
+	results := w.byRules(ctx, at, fields, body)
 	if w.filter != nil {
-		services := message.NewServices(nil, func() time.Time { return now })
+		services := message.NewServices(nil, func() time.Time { return at })
 		run := services.Whole(ctx, &w.filter.Snapshot, message.Effects{}, e, fields, body)
 		story.decide(w.filter.Rules, run)
 		for _, judged := range run.Verdict.Results {
@@ -182,10 +199,10 @@ func (w *explainWorld) tell(ctx context.Context, e message.Envelope, fields *hea
 	} else {
 		story.Why = append(story.Why, "the configuration cannot be used, so nothing is known of what the filter would do")
 	}
-	evidence := w.verify(ctx, explain.Evidence(now), fields, body)
+	evidence := w.verify(ctx, explain.Evidence(at), fields, body)
 	search, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
-	story.Signatures = explain.Signatures(search, fields, body, explain.Judged(evidence, results))
+	story.Signatures = explain.Signatures(search, fields, body, explain.Judged(evidence, results), now)
 	return story
 }
 
@@ -251,6 +268,9 @@ func (m *messageStory) print(w io.Writer) {
 	if m.Author != "" {
 		fmt.Fprintf(w, "  author: %s\n", m.Author)
 	}
+	if m.Arrived != "" {
+		fmt.Fprintf(w, "  judged as of its arrival: %s\n", m.Arrived)
+	}
 	fmt.Fprintf(w, "  the filter would: %s\n", m.Decision)
 	for _, why := range m.Why {
 		fmt.Fprintf(w, "    because: %s\n", why)
@@ -285,6 +305,7 @@ func printSignature(w io.Writer, g explain.Signature) {
 	if g.Result != "pass" {
 		fmt.Fprintf(w, "    header: %s, body: %s\n", fits(g.HeaderOK, g.HeaderChecked), fits(g.BodyOK, g.BodyChecked))
 	}
+	fmt.Fprintf(w, "    d= %s\n", aligns(g.Alignment))
 	for _, c := range g.Causes {
 		mark := "likely"
 		if c.Proved {
@@ -293,8 +314,21 @@ func printSignature(w io.Writer, g explain.Signature) {
 		fmt.Fprintf(w, "    %s (%s): %s\n", c.Part, mark, c.Text)
 	}
 	for _, n := range g.Notes {
-		fmt.Fprintf(w, "    note: %s\n", n)
+		fmt.Fprintf(w, "    note: %s\n", n.Text)
 	}
+}
+
+// aligns says whether a signature's domain is the author's, in DMARC's words.
+func aligns(a explain.Alignment) string {
+	switch {
+	case a.Author == "":
+		return "aligns with no author: From has no single domain"
+	case a.Strict:
+		return "aligns with From (strict): it is " + a.Author
+	case a.Relaxed:
+		return fmt.Sprintf("aligns with From (relaxed): %s is of %s too", a.Author, a.Organizational)
+	}
+	return fmt.Sprintf("does not align with From: %s is of %s", a.Author, a.Organizational)
 }
 
 func fits(ok, checked bool) string {

@@ -5,45 +5,75 @@ import (
 	"encoding/base64"
 	"io"
 	"mime/quotedprintable"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// bodyEdit is an edit that programs on the way make, and how to undo it. undo
-// returns nil when it cannot apply.
+// bodyEdit is an edit that programs on the way make. undo gives the bodies that may have
+// been there before it, none where it cannot have been made.
 type bodyEdit struct {
-	code, text string
-	undo       func(body []byte) []byte
+	code string
+	args map[string]string
+	undo func(body []byte) [][]byte
+}
+
+// one makes an edit of a function that gives one body, nil where it does not apply.
+func one(code, how string, undo func([]byte) []byte) bodyEdit {
+	return bodyEdit{code, args("how", how), func(body []byte) [][]byte {
+		if was := undo(body); was != nil {
+			return [][]byte{was}
+		}
+		return nil
+	}}
 }
 
 // edits are the known edits of whole bodies, the likely ones first.
-func (b *bodySearch) edits() []bodyEdit {
+func (b *bodySearch) edits(body []byte) []bodyEdit {
 	edits := []bodyEdit{
-		{"transfer-encoding", "the body was converted to quoted-printable on the way", b.decodeQuoted},
-		{"transfer-encoding", "the body was converted to base64 on the way", b.decodeBase64},
-		{"transfer-encoding", "parts of the body were converted to quoted-printable or base64 on the way", b.decodeParts},
-		{"transfer-encoding", "the body was quoted-printable when signed and was decoded on the way", encodeQuoted},
-		{"transfer-encoding", "the body was base64 when signed and was decoded on the way", encodeBase64},
-		{"signature-blank", `the blank behind the "--" of a mail signature was cut off`, replaceLines("--\r\n", "-- \r\n")},
-		{"white-space", "blanks at line ends were cut off or added", trimLines},
-		{"from-quoting", `">" was put before lines that begin with "From "`, replaceLines(">From ", "From ")},
-		{"dot-stuffing", "dots at the beginning of lines were doubled", replaceLines("..", ".")},
-		{"dot-stuffing", "doubled dots at the beginning of lines were made one", replaceLines(".", "..")},
-		{"line-ends", "line ends were doubled", func(x []byte) []byte { return replace(x, "\r\n\r\n", "\r\n") }},
-		{"line-ends", "the body had CR CR LF as line ends when signed", func(x []byte) []byte { return replace(x, "\r\n", "\r\r\n") }},
-		{"line-ends", "CR was put before line ends that had none when signed", func(x []byte) []byte { return replace(x, "\r\n", "\n") }},
-		{"line-ends", "a bare CR became a line end", func(x []byte) []byte { return replace(x, "\r\r\n", "\r\n") }},
-		{"long-lines", "long lines were broken", joinLong},
-		{"long-lines", `long lines were broken with "!"`, func(x []byte) []byte { return replace(x, "!\r\n ", "") }},
-		{"tabs", "tabs became blanks", func(x []byte) []byte { return replace(x, "        ", "\t") }},
-		{"charset", "the text was converted from ISO 8859-1 to UTF-8", toLatin1},
-		{"charset", "the text was converted from UTF-8 to ISO 8859-1", fromLatin1},
+		one(CodeTransferEncoding, "to-quoted-printable", b.decodeQuoted),
+		{CodeTransferEncoding, args("how", "to-base64"), b.decodeBase64},
+		{CodeTransferEncoding, args("how", "parts"), b.decodeParts},
+		one(CodeTransferEncoding, "from-quoted-printable", encodeQuoted),
+		one(CodeTransferEncoding, "from-base64", encodeBase64),
+		one(CodeSignatureBlank, "", replaceLines("--\r\n", "-- \r\n")),
+		one(CodeWhiteSpace, "", trimLines),
+		one(CodeFromQuoting, "", replaceLines(">From ", "From ")),
+		one(CodeDotStuffing, "doubled", replaceLines("..", ".")),
+		one(CodeDotStuffing, "single", replaceLines(".", "..")),
+		one(CodeLineEnds, "doubled", func(x []byte) []byte { return replace(x, "\r\n\r\n", "\r\n") }),
+		one(CodeLineEnds, "crcrlf", func(x []byte) []byte { return replace(x, "\r\n", "\r\r\n") }),
+		one(CodeLineEnds, "lf", func(x []byte) []byte { return replace(x, "\r\n", "\n") }),
+		one(CodeLineEnds, "cr", func(x []byte) []byte { return replace(x, "\r\r\n", "\r\n") }),
+		one(CodeLongLines, "", func(x []byte) []byte { return joinLong(x, " ") }),
+		one(CodeLongLines, "", func(x []byte) []byte { return joinLong(x, "") }),
+		one(CodeLongLines, "!", func(x []byte) []byte { return replace(x, "!\r\n ", "") }),
+		one(CodeLongLines, "!", func(x []byte) []byte { return replace(x, "!\r\n", "") }),
+		one(CodeTabs, "", func(x []byte) []byte { return replace(x, "        ", "\t") }),
+		one(CodeCharset, "to-utf-8", toLatin1),
+		one(CodeCharset, "to-latin-1", fromLatin1),
+		{CodeInserted, args("what", "meta"), withoutMeta},
 	}
-	for _, part := range b.wrapped {
-		edits = append(edits, bodyEdit{"list-wrapping", "the message was wrapped as a part of another one, as mailing lists do that add a footer",
-			func([]byte) []byte { return part }})
+	wrapped := b.wrapped(body)
+	return append(edits, bodyEdit{CodeListWrapping, nil, func(now []byte) [][]byte {
+		if !bytes.Equal(now, body) {
+			return nil
+		}
+		return wrapped
+	}})
+}
+
+// metaTag is what Exchange puts into HTML.
+var metaTag = regexp.MustCompile(`(?i)<meta http-equiv="Content-Type"[^>]{0,80}>(\r\n)?`)
+
+func withoutMeta(body []byte) [][]byte {
+	at := metaTag.FindIndex(body)
+	if at == nil {
+		return nil
 	}
-	return edits
+	short := bytes.TrimSuffix(body[at[0]:at[1]], []byte("\r\n"))
+	return [][]byte{slices.Concat(body[:at[0]], body[at[1]:]), slices.Concat(body[:at[0]], body[at[0]+len(short):])}
 }
 
 func replace(body []byte, old, with string) []byte {
@@ -77,21 +107,28 @@ func trimLines(body []byte) []byte {
 	return out
 }
 
-// joinLong undoes the breaking of lines at the limit of SMTP (RFC 5321
-// §4.5.3.1.6) or a little below.
-func joinLong(body []byte) []byte {
+// joinLong undoes the breaking of lines at the limit of SMTP (RFC 5321 §4.5.3.1.6) or a
+// little below, where lines that go on begin with indent: Postfix's with a blank.
+func joinLong(body []byte, indent string) []byte {
 	var out []byte
-	changed := false
+	changed, broken := false, false
 	for _, line := range bytes.SplitAfter(body, []byte("\r\n")) {
 		text, ended := bytes.CutSuffix(line, []byte("\r\n"))
-		out = append(out, text...)
-		if ended && len(text) >= 980 && len(text) <= 1000 {
-			changed = true
-			continue
+		if rest, ok := bytes.CutPrefix(text, []byte(indent)); broken && ok {
+			out, changed = append(out, rest...), true
+		} else {
+			if broken {
+				out = append(out, "\r\n"...)
+			}
+			out = append(out, text...)
 		}
-		if ended {
+		broken = ended && len(text) >= 980 && len(text) <= 1000
+		if ended && !broken {
 			out = append(out, "\r\n"...)
 		}
+	}
+	if broken {
+		out = append(out, "\r\n"...)
 	}
 	if !changed {
 		return nil
@@ -114,11 +151,15 @@ func (b *bodySearch) decodeQuoted(body []byte) []byte {
 	return unquote(body)
 }
 
-func (b *bodySearch) decodeBase64(body []byte) []byte {
+func (b *bodySearch) decodeBase64(body []byte) [][]byte {
 	if b.encoding() != "base64" {
 		return nil
 	}
-	return unbase64(body)
+	text := unbase64(body)
+	if text == nil {
+		return nil
+	}
+	return [][]byte{text, append(bytes.Clone(text), "\r\n"...)}
 }
 
 func unquote(body []byte) []byte {
@@ -194,18 +235,20 @@ func fromLatin1(body []byte) []byte {
 	return out
 }
 
-// rewriter recognizes what rewrites bodies for good: no search undoes it.
+// rewriters are marks of services that rewrite links for good: no search undoes that.
+var rewriters = [...]struct{ mark, who string }{
+	{"safelinks.protection.outlook.com", "Microsoft's Safe Links"},
+	{"urldefense.proofpoint.com", "Proofpoint's URL Defense"},
+	{"urldefense.com/v", "Proofpoint's URL Defense"},
+	{"protect-us.mimecast.com", "Mimecast's URL protection"},
+	{"linkprotect.cudasvc.com", "Barracuda's link protection"},
+	{"secure-web.cisco.com", "Cisco's secure web proxy"},
+}
+
 func rewriter(body []byte) (Cause, bool) {
-	for mark, who := range map[string]string{
-		"safelinks.protection.outlook.com": "Microsoft's Safe Links",
-		"urldefense.proofpoint.com":        "Proofpoint's URL Defense",
-		"urldefense.com/v":                 "Proofpoint's URL Defense",
-		"protect-us.mimecast.com":          "Mimecast's URL protection",
-		"linkprotect.cudasvc.com":          "Barracuda's link protection",
-		"secure-web.cisco.com":             "Cisco's secure web proxy",
-	} {
-		if bytes.Contains(body, []byte(mark)) {
-			return Cause{Part: PartBody, Code: "links-rewritten", Text: "links in the body were rewritten by " + who + ": that changes every body it touches; verify before it"}, true
+	for _, r := range rewriters {
+		if bytes.Contains(body, []byte(r.mark)) {
+			return Cause{Part: PartBody, Code: CodeLinksRewritten, Args: args("who", r.who)}, true
 		}
 	}
 	return Cause{}, false

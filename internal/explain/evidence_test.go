@@ -82,7 +82,7 @@ func TestEverythingIsLookedAt(t *testing.T) {
 			t.Errorf("%s: no signature", name)
 			continue
 		}
-		s := Signatures(t.Context(), fields, body, results)[0]
+		s := Signatures(t.Context(), fields, body, results, time.Now())[0]
 		if got := [2]string{state(s.HeaderOK, s.HeaderChecked), state(s.BodyOK, s.BodyChecked)}; got != want {
 			t.Errorf("%s: header %s, body %s; want %v", name, got[0], got[1], want)
 		}
@@ -120,7 +120,7 @@ func TestUnknownWordsStandAsWritten(t *testing.T) {
 	keys := publicKeys(t)
 	for name, want := range map[string]string{"algorithm-unknown": `"foo"`, "no-algorithm": "no a=", "garbage": "no a=", "pass": "rsa-sha256"} {
 		fields, body, results := evidence(t, keys, name)
-		if got := Signatures(t.Context(), fields, body, results)[0].Algorithm; got != want {
+		if got := Signatures(t.Context(), fields, body, results, time.Now())[0].Algorithm; got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}

@@ -7,36 +7,25 @@ package explain
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/mail"
+	"strconv"
+	"strings"
 	"time"
 
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/keyrecord"
+	"dojang/internal/resolver"
 	"dojang/internal/words"
 )
-
-// Parts of a message that a Cause may be about.
-const (
-	PartHeader    = "header"
-	PartBody      = "body"
-	PartKey       = "key"
-	PartSignature = "signature"
-)
-
-// Cause is something that makes a signature fail.
-type Cause struct {
-	Part   string `json:"part"`
-	Code   string `json:"code"`            // a word for scripts: subject-tag, footer, ...
-	Field  string `json:"field,omitempty"` // the header field it is about
-	Text   string `json:"text"`            // in plain words
-	Proved bool   `json:"proved"`          // undoing it reproduces what was signed
-}
 
 // Key is the public key a signature asks for.
 type Key struct {
 	Record string            `json:"record"` // DNS name
 	Found  bool              `json:"found"`
+	Absent bool              `json:"absent"` // DNS says that there is none
 	Type   string            `json:"type,omitempty"`
 	Bits   int               `json:"bits,omitempty"`
 	Flags  []string          `json:"flags,omitempty"` // t=
@@ -47,25 +36,26 @@ type Key struct {
 
 // Signature is the story of one signature.
 type Signature struct {
-	Number           int      `json:"number"` // from 1, top down
-	Domain           string   `json:"domain"`
-	Selector         string   `json:"selector"`
-	Identity         string   `json:"identity,omitempty"`
-	Algorithm        string   `json:"algorithm"`
-	Canonicalization string   `json:"canonicalization"` // header/body
-	Signed           string   `json:"signed,omitempty"` // t=
-	Expires          string   `json:"expires,omitempty"`
-	Headers          []string `json:"headers"` // h=
-	Result           string   `json:"result"`  // RFC 8601's word
-	Reason           string   `json:"reason,omitempty"`
-	Text             string   `json:"text"` // the reason in plain words
-	HeaderOK         bool     `json:"header_ok"`
-	BodyOK           bool     `json:"body_ok"`
-	HeaderChecked    bool     `json:"header_checked"` // else nothing is known of the header
-	BodyChecked      bool     `json:"body_checked"`
-	Key              Key      `json:"key"`
-	Causes           []Cause  `json:"causes,omitempty"`
-	Notes            []string `json:"notes,omitempty"` // worth knowing, no fault
+	Number           int       `json:"number"` // from 1, top down
+	Domain           string    `json:"domain"`
+	Selector         string    `json:"selector"`
+	Identity         string    `json:"identity,omitempty"`
+	Algorithm        string    `json:"algorithm"`
+	Canonicalization string    `json:"canonicalization"` // header/body
+	Signed           string    `json:"signed,omitempty"` // t=
+	Expires          string    `json:"expires,omitempty"`
+	Headers          []string  `json:"headers"` // h=
+	Result           string    `json:"result"`  // RFC 8601's word
+	Reason           string    `json:"reason,omitempty"`
+	Text             string    `json:"text"` // the reason in plain words
+	HeaderOK         bool      `json:"header_ok"`
+	BodyOK           bool      `json:"body_ok"`
+	HeaderChecked    bool      `json:"header_checked"` // else nothing is known of the header
+	BodyChecked      bool      `json:"body_checked"`
+	Key              Key       `json:"key"`
+	Alignment        Alignment `json:"alignment"`
+	Causes           []Cause   `json:"causes,omitempty"`
+	Notes            []Note    `json:"notes,omitempty"` // worth knowing, no fault
 }
 
 // maxEvidence is how many signatures of a message are looked at, however many there are.
@@ -76,6 +66,21 @@ const maxEvidence = 100
 // say against it. What a signature is worth is another's judgement: see Judged.
 func Evidence(now time.Time) dkim.VerifyOptions {
 	return dkim.VerifyOptions{Now: now, Thorough: true, AllowSHA1: true, MaximumSignatures: maxEvidence, MinimumKeyBits: -1, Conditional: true}
+}
+
+// Arrival is when a message arrived, by the topmost Received field, which its own mail
+// server wrote; now, when there is none or its time lies ahead.
+func Arrival(fields *header.List, now time.Time) time.Time {
+	f, _, ok := fields.First("Received")
+	if !ok || len(f.Raw) > maxField {
+		return now
+	}
+	value := unfold(string(f.Value()))
+	at, err := mail.ParseDate(strings.TrimSpace(value[strings.LastIndexByte(value, ';')+1:]))
+	if err != nil || at.After(now) {
+		return now
+	}
+	return at
 }
 
 // Judged is the evidence with the judgement of another run over the same header.
@@ -90,18 +95,30 @@ func Judged(evidence, judged []dkim.Result) []dkim.Result {
 	return evidence
 }
 
-// Signatures explains every result of a verifier. Body has CRLF line ends. The
-// search for causes is bounded in work and ends early with ctx.
-func Signatures(ctx context.Context, fields *header.List, body []byte, results []dkim.Result) []Signature {
+// Signatures explains every result of a verifier. Body has CRLF line ends. The search for
+// causes is bounded in work and ends with ctx; a deadline's time is shared out among the
+// signatures. now is for what has changed since the results' time.
+func Signatures(ctx context.Context, fields *header.List, body []byte, results []dkim.Result, now time.Time) []Signature {
 	stories := make([]Signature, len(results))
 	for i := range results {
-		stories[i] = explain(ctx, fields, body, &results[i])
+		share, cancel := shareOf(ctx, len(results)-i)
+		stories[i] = explain(share, fields, body, &results[i], now)
 		stories[i].Number = i + 1
+		cancel()
 	}
 	return stories
 }
 
-func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Result) Signature {
+// shareOf is one of n equal parts of what is left of ctx's time.
+func shareOf(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
+}
+
+func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Result, now time.Time) Signature {
 	s := r.Signature
 	story := Signature{
 		Domain: s.Domain, Selector: s.Selector, Identity: s.Identity, Algorithm: algorithm(s),
@@ -109,7 +126,7 @@ func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Resu
 		Headers:          s.Headers,
 		Result:           r.Status.String(), Text: "the signature fits header, body and key",
 		HeaderOK: r.HeaderOK, BodyOK: r.BodyOK, HeaderChecked: r.HeaderChecked, BodyChecked: r.BodyChecked,
-		Key: explainKey(r),
+		Key: explainKey(r), Alignment: alignment(fields, s.Domain), Notes: notes(fields, r, now),
 	}
 	if !s.Time.IsZero() {
 		story.Signed = s.Time.UTC().Format(time.RFC3339)
@@ -117,12 +134,10 @@ func explain(ctx context.Context, fields *header.List, body []byte, r *dkim.Resu
 	if !s.Expire.IsZero() {
 		story.Expires = s.Expire.UTC().Format(time.RFC3339)
 	}
-	story.Notes = notes(fields, r)
-	if r.Status == dkim.StatusPass {
-		return story
+	if r.Status != dkim.StatusPass {
+		story.Reason, story.Text = r.Reason.String(), r.Reason.Explain()
 	}
-	story.Reason, story.Text = r.Reason.String(), r.Reason.Explain()
-	story.Causes = causes(ctx, fields, body, r, story.Key)
+	story.Causes = said(causes(ctx, fields, body, r, story.Key))
 	return story
 }
 
@@ -159,6 +174,8 @@ func explainKey(r *dkim.Result) Key {
 	if r.KeyErr != nil {
 		k.Error = r.KeyErr.Error()
 	}
+	var failure *resolver.Error
+	k.Absent = r.Reason == dkim.ReasonKeyNotFound || errors.As(r.KeyErr, &failure) && failure.NotFound()
 	if r.Key == nil {
 		return k
 	}
@@ -173,13 +190,19 @@ func explainKey(r *dkim.Result) Key {
 func causes(ctx context.Context, fields *header.List, body []byte, r *dkim.Result, key Key) []Cause {
 	var found []Cause
 	if r.Key == nil || r.Key.Key == nil {
-		found = append(found, keyCauses(r, key)...)
+		found = append(found, keyCauses(key)...)
 	}
 	if broken(r) {
 		return found
 	}
+	if cut, joined, rest := rejoined(fields, body, r); cut != nil {
+		found = append(found, *cut)
+		return append(found, headerCauses(ctx, joined, rest, r)...)
+	}
 	if r.HeaderChecked && !r.HeaderOK {
-		found = append(found, headerCauses(ctx, fields, r)...)
+		share, cancel := shareOf(ctx, 2)
+		found = append(found, headerCauses(share, fields, body, r)...)
+		cancel()
 	} else if !r.HeaderOK {
 		found = append(found, copiedCauses(fields, r.Signature)...)
 	}
@@ -196,36 +219,29 @@ func broken(r *dkim.Result) bool {
 	return len(s.BodyHash) == 0 || len(s.Value) == 0 || len(s.Headers) == 0 || s.Algorithm == 0
 }
 
-func keyCauses(r *dkim.Result, key Key) []Cause {
-	var found []Cause
-	for _, f := range key.Faults {
-		if f.Fatal {
-			found = append(found, Cause{Part: PartKey, Code: f.Code, Text: f.Text, Proved: true})
-		}
-	}
-	if len(found) == 0 && r.Reason == dkim.ReasonKeyNotFound {
-		found = append(found, Cause{Part: PartKey, Code: keyrecord.FaultAbsent, Proved: true,
-			Text: fmt.Sprintf("there is no key record at %s: it was withdrawn, or never published", key.Record)})
-	}
-	return found
-}
-
 // notes tells what is worth knowing of any signature.
-func notes(fields *header.List, r *dkim.Result) []string {
+func notes(fields *header.List, r *dkim.Result, now time.Time) []Note {
 	s := r.Signature
-	var out []string
+	var out []Note
+	if s.HasExpire && r.Reason != dkim.ReasonExpired && now.After(s.Expire) {
+		out = append(out, note(NoteExpiredSince, "time", s.Expire.UTC().Format(time.RFC3339)))
+	}
 	if s.Length >= 0 {
-		out = append(out, fmt.Sprintf("l=%d: only that many octets of the body are signed, of %d; anything may have been added behind", s.Length, r.CanonicalBodyLength))
+		n := args("length", strconv.FormatInt(s.Length, 10))
+		if r.BodyChecked {
+			n["body"] = strconv.FormatInt(r.CanonicalBodyLength, 10)
+		}
+		out = append(out, Note{Code: NoteLength, Args: n, Text: words.Cause("note", NoteLength, n)})
 	}
 	if r.Testing {
-		out = append(out, "the key says t=y: the domain only tests DKIM")
+		out = append(out, note(NoteTesting))
 	}
 	if r.MultipleKeys {
-		out = append(out, "several TXT records stand at the key's name; the first usable one was taken")
+		out = append(out, note(NoteSeveralKeys))
 	}
 	for _, name := range []string{"From", "Subject", "Date", "To"} {
 		if fields.Count(name) > 0 && s.Covers(name) == 0 && len(s.Headers) > 0 {
-			out = append(out, name+" is not signed: it may have been changed unseen")
+			out = append(out, note(NoteFieldUnsigned, "field", name))
 		}
 	}
 	return out

@@ -2,26 +2,32 @@ package explain
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 
 	"dojang/dkim"
 	"dojang/header"
 )
 
-// change is one change to undo: field index gets another text, goes, or, with
-// index -1, comes back at the bottom of the header.
-type change struct {
-	index int
-	raw   string // the whole field; "" with remove
+// fieldEdit is an edit that programs on the way make to the fields of one name.
+type fieldEdit struct {
+	code, field string
+	args        map[string]string
+	cost        int      // how unlikely it is, from 1
+	was         []string // all fields of the name as they were, top down, whole
+	index       int      // which of those that are there now it is about, -1 for all
 }
 
-// fieldEdit is an edit that programs on the way make to a header, and the
-// changes that undo it.
-type fieldEdit struct {
-	code, field, text string
-	changes           []change
-	onList            bool // mailing lists make it: worth trying together with others
+// namedFields are the fields of one signed name, and the edits that may have been made to them.
+type namedFields struct {
+	name   string   // as h= has it first
+	now    []string // top down, whole
+	slots  int      // how often h= names it
+	edits  []fieldEdit
+	forms  [][][]byte      // of each edit: what is hashed at each slot
+	plain  [][]byte        // the same of now
+	known  map[string]bool // forms that are there, and that of now
+	byCost [maxCost + 1][]int
 }
 
 // headerSearch looks for the header that was signed.
@@ -29,33 +35,52 @@ type headerSearch struct {
 	ctx     context.Context
 	check   *headerCheck
 	fields  *header.List
+	body    []byte
 	own     int
-	scratch header.List
-	left    int // work that may still be done, in bytes hashed
-	cost    int // of one candidate
+	names   []*namedFields
+	order   []slot // h=, in its order
+	text    []byte
+	chosen  []int // of each name the edit that is undone, -1 for none
+	left    int   // work that may still be done, in bytes hashed
 	tried   int
+	made    int       // bytes of candidates made
+	persons []mailbox // see people
 }
 
-// maxHeaderWork bounds the work for one signature, about a second: 60,000
-// candidates for a header of usual size.
-const maxHeaderWork = 384 << 20
+// slot is a place in h=: the nth field from the bottom of a name.
+type slot struct{ name, nth int }
+
+const (
+	// maxHeaderWork bounds the work for one signature: some two million candidates for a
+	// header of usual size, in about three seconds.
+	maxHeaderWork = 3 << 30
+	// maxMade bounds the memory for candidates of one signature.
+	maxMade = 24 << 20
+	// maxCost is the most unlikely set of edits that is tried.
+	maxCost = 9
+	// maxSame is how many fields of one name are looked at, maxField how long they may be,
+	// and maxNames how many names.
+	maxSame, maxField, maxNames = 12, 16 << 10, 48
+)
 
 // What a candidate costs beside its bytes, in bytes hashed.
 const (
-	tryCost    = 2 << 10
-	verifyCost = 24 << 10 // of an Ed25519 signature
+	tryCost    = 512
+	verifyCost = 48 << 10 // of an Ed25519 signature
 )
 
 // headerCauses finds why b= does not fit the header.
-func headerCauses(ctx context.Context, fields *header.List, r *dkim.Result) []Cause {
-	check, wrongKey := newHeaderCheck(r.Signature, r.Key)
-	if wrongKey {
-		return []Cause{{Part: PartKey, Code: "wrong-key", Proved: true,
-			Text: "b= was not made with the private key that belongs to the published record: key and record do not match, or the signature was garbled"}}
+func headerCauses(ctx context.Context, fields *header.List, body []byte, r *dkim.Result) []Cause {
+	if !r.HeaderChecked || r.Key == nil || r.Key.Key == nil {
+		return nil
 	}
-	h := &headerSearch{ctx: ctx, check: check, fields: fields, own: r.FieldIndex, left: maxHeaderWork, cost: fields.Size() + tryCost}
-	if check.want == nil {
-		h.cost += verifyCost
+	check, wrongKey := newHeaderCheck(r, fields)
+	if wrongKey {
+		return []Cause{{Part: PartKey, Code: CodeWrongKey, Proved: true}}
+	}
+	h := newHeaderSearch(ctx, check, fields, body, r.FieldIndex)
+	if h.try() {
+		return nil // nothing was changed: the caller has joined a header that was cut
 	}
 	if found := h.copied(); found != nil {
 		return found
@@ -63,241 +88,259 @@ func headerCauses(ctx context.Context, fields *header.List, r *dkim.Result) []Ca
 	if c, ok := h.ownField(); ok {
 		return []Cause{c}
 	}
-	if edits := h.search(); edits != nil {
-		var found []Cause
-		for _, e := range edits {
-			found = append(found, Cause{Part: PartHeader, Code: e.code, Field: e.field, Text: e.text, Proved: true})
-		}
+	if found := h.refolded(); found != nil {
 		return found
 	}
-	return h.unknown()
+	h.collect()
+	if found := h.search(); found != nil {
+		return found
+	}
+	return h.unproved()
 }
 
-// copied compares with z=, and proves the differences it finds.
-func (h *headerSearch) copied() []Cause {
-	found := copiedCauses(h.fields, h.check.signature)
-	if found == nil {
-		return nil
-	}
-	differences, err := dkim.CompareCopied(h.check.signature, h.fields)
-	if err != nil {
-		return nil
-	}
-	var restore fieldEdit
-	for _, d := range differences {
-		switch d.Kind {
-		case dkim.FieldAdded:
-			restore.changes = append(restore.changes, change{d.Index, ""})
-		case dkim.FieldRemoved:
-			restore.changes = append(restore.changes, change{-1, d.Name + ":" + d.Then})
-		case dkim.FieldChanged:
-			restore.changes = append(restore.changes, change{d.Index, d.Name + ":" + d.Then})
+func newHeaderSearch(ctx context.Context, check *headerCheck, fields *header.List, body []byte, own int) *headerSearch {
+	h := &headerSearch{ctx: ctx, check: check, fields: fields, body: body, own: own, left: maxHeaderWork}
+	byName := map[string]int{}
+	for _, name := range check.signature.Headers {
+		lower := strings.ToLower(name)
+		n, known := byName[lower]
+		if !known {
+			n = len(h.names)
+			byName[lower] = n
+			h.names = append(h.names, &namedFields{name: name, now: h.all(name), known: map[string]bool{}})
 		}
+		h.order = append(h.order, slot{n, h.names[n].slots})
+		h.names[n].slots++
 	}
-	if h.try(restore) {
-		for i := range found {
-			found[i].Proved = true
-		}
+	for _, n := range h.names {
+		n.plain = n.picked(n.now, check.signature.HeaderCanonicalization)
+		n.known[formKey(n.plain)] = true
+		h.chosen = append(h.chosen, -1)
+	}
+	return h
+}
+
+// all are the fields of a name, top down, the signature's own left out.
+func (h *headerSearch) all(name string) []string {
+	var found []string
+	for _, i := range h.indexes(name) {
+		found = append(found, string(h.fields.At(i).Raw))
 	}
 	return found
 }
 
-// copiedCauses tells how the header differs from the signer's copy of it (z=).
-func copiedCauses(fields *header.List, s *dkim.Signature) []Cause {
-	differences, err := dkim.CompareCopied(s, fields)
-	if err != nil {
-		return []Cause{{Part: PartSignature, Code: "copied-headers", Text: "z=, the signer's copy of the header, cannot be read: " + err.Error()}}
+// picked is what is hashed of all fields of the name, from the bottom up, slot by slot.
+func (n *namedFields) picked(all []string, c dkim.Canonicalization) [][]byte {
+	forms := make([][]byte, n.slots)
+	for k := range min(n.slots, len(all)) {
+		forms[k] = dkim.AppendHeader(nil, []byte(all[len(all)-1-k]), c)
 	}
-	var found []Cause
-	for _, d := range differences {
-		c := Cause{Part: PartHeader, Code: "field-" + d.Kind.String(), Field: d.Name}
-		switch d.Kind {
-		case dkim.FieldAdded:
-			c.Text = fmt.Sprintf("%s was added: %s", d.Name, quote(d.Now))
-		case dkim.FieldRemoved:
-			c.Text = fmt.Sprintf("%s was removed; it was %s (z=)", d.Name, quote(d.Then))
-		case dkim.FieldChanged:
-			c.Text = fmt.Sprintf("%s was changed from %s (z=) to %s", d.Name, quote(d.Then), quote(d.Now))
+	return forms
+}
+
+func formKey(forms [][]byte) string {
+	var key []byte
+	for _, f := range forms {
+		key = append(append(key, f...), 0)
+	}
+	return string(key)
+}
+
+// add takes an edit in, unless canonicalization forgives it or another gives the same.
+func (h *headerSearch) add(n *namedFields, e fieldEdit) {
+	if e.cost > maxCost || h.made > maxMade {
+		return
+	}
+	forms := n.picked(e.was, h.check.signature.HeaderCanonicalization)
+	key := formKey(forms)
+	h.made += 2*len(key) + 200
+	if n.known[key] {
+		return
+	}
+	n.known[key] = true
+	e.field = n.name
+	if e.index >= 0 && e.index < len(n.now) {
+		e.field, _, _ = strings.Cut(n.now[e.index], ":")
+	}
+	if e.index >= 0 && e.index < len(n.now) && len(e.was) == len(n.now) && sameButBlanks(e.was[e.index], n.now[e.index]) {
+		e.code, e.args = CodeWhiteSpace, args("canonicalization", h.check.signature.HeaderCanonicalization.String())
+	}
+	n.byCost[e.cost] = append(n.byCost[e.cost], len(n.edits))
+	n.edits, n.forms = append(n.edits, e), append(n.forms, forms)
+}
+
+// sameButBlanks reports whether two fields differ in white space and in the case of their
+// names alone.
+func sameButBlanks(a, b string) bool {
+	blanks := strings.NewReplacer(" ", "", "\t", "", "\r\n", "")
+	nameA, valueA, _ := strings.Cut(a, ":")
+	nameB, valueB, _ := strings.Cut(b, ":")
+	return strings.EqualFold(nameA, nameB) && blanks.Replace(valueA) == blanks.Replace(valueB)
+}
+
+// replace takes in that field i of a name had another value.
+func (h *headerSearch) replace(n *namedFields, i int, value string, e fieldEdit) {
+	name, _, _ := strings.Cut(n.now[i], ":")
+	e.was = slices.Clone(n.now)
+	e.was[i], e.index = name+":"+value, i
+	h.add(n, e)
+}
+
+// try reports whether the header with the chosen edits undone is the one that was signed.
+func (h *headerSearch) try() bool {
+	h.text = h.text[:0]
+	for _, s := range h.order {
+		n := h.names[s.name]
+		forms := n.plain
+		if e := h.chosen[s.name]; e >= 0 {
+			forms = n.forms[e]
 		}
-		found = append(found, c)
+		h.text = append(h.text, forms[s.nth]...)
 	}
-	return found
+	h.spend(len(h.text) + len(h.check.own))
+	return h.left > 0 && h.check.signed(h.text)
 }
 
-// quote makes a field's value fit for a line.
-func quote(value string) string {
-	const most = 120
-	value = strings.TrimSpace(strings.ReplaceAll(value, "\r\n", ""))
-	if len(value) > most {
-		value = strings.ToValidUTF8(value[:most], "") + "..."
+func (h *headerSearch) spend(n int) {
+	h.left -= n + tryCost
+	if h.check.want == nil {
+		h.left -= verifyCost
 	}
-	return fmt.Sprintf("%q", value)
-}
-
-// try undoes the edits and tells whether that gives the header that was signed.
-func (h *headerSearch) try(edits ...fieldEdit) bool {
-	h.left -= h.cost
-	if h.tried++; h.tried%64 == 0 && h.ctx.Err() != nil {
+	if h.tried++; h.tried%256 == 0 && h.ctx.Err() != nil {
 		h.left = 0
 	}
-	if h.left <= 0 {
-		return false
-	}
-	h.scratch.Reset()
-	own := -1
-	for i := range h.fields.Len() {
-		raw, changed := changedTo(edits, i)
-		switch {
-		case i == h.own:
-			own = h.scratch.Len()
-			h.scratch.AddRaw(h.fields.At(i).Raw)
-		case !changed:
-			h.scratch.AddRaw(h.fields.At(i).Raw)
-		case raw != "":
-			h.scratch.AddRaw([]byte(raw))
-		}
-	}
-	for _, e := range edits {
-		for _, c := range e.changes {
-			if c.index < 0 {
-				h.scratch.AddRaw([]byte(c.raw))
-			}
-		}
-	}
-	return own >= 0 && h.check.signed(&h.scratch, own)
 }
 
-func changedTo(edits []fieldEdit, index int) (raw string, changed bool) {
-	for _, e := range edits {
-		for _, c := range e.changes {
-			if c.index == index {
-				return c.raw, true
-			}
-		}
-	}
-	return "", false
-}
-
-// search tries each known edit alone, then pairs, then three of those that
-// mailing lists make together. It returns those that reproduce the signed hash.
-func (h *headerSearch) search() []fieldEdit {
-	edits := h.edits()
-	for _, e := range edits {
-		if h.try(e) {
-			return []fieldEdit{e}
-		}
-	}
-	var list []fieldEdit
-	for _, e := range edits {
-		if e.onList {
-			list = append(list, e)
-		}
-	}
-	if found := h.pairs(list, nil); found != nil {
-		return found
-	}
-	for i := range list {
-		if found := h.pairs(list[i+1:], &list[i]); found != nil {
-			return found
-		}
-		if h.left <= maxHeaderWork/8 { // keep some for other pairs
-			break
-		}
-	}
-	return h.pairs(edits, nil)
-}
-
-// pairs tries all pairs of edits, with a third one if given.
-func (h *headerSearch) pairs(edits []fieldEdit, third *fieldEdit) []fieldEdit {
-	for i := range edits {
-		for j := i + 1; j < len(edits); j++ {
-			if h.left <= 0 {
-				return nil
-			}
-			set := []fieldEdit{edits[i], edits[j]}
-			if third != nil {
-				set = append(set, *third)
-			}
-			if !collide(set) && h.try(set...) {
-				return set
-			}
+// search tries the sets of edits, one to a name, the likely ones first.
+func (h *headerSearch) search() []Cause {
+	for cost := 1; cost <= maxCost && h.left > 0; cost++ {
+		if h.choose(0, cost) {
+			return h.proved()
 		}
 	}
 	return nil
 }
 
-// collide reports whether two edits are about the same field.
-func collide(edits []fieldEdit) bool {
-	for i := range edits {
-		for j := range i {
-			for _, a := range edits[i].changes {
-				for _, b := range edits[j].changes {
-					if a.index == b.index && (a.index >= 0 || edits[i].field == edits[j].field) {
-						return true
-					}
+// choose tries all sets of edits of the names from first on that cost exactly so much.
+func (h *headerSearch) choose(first, cost int) bool {
+	for i := first; i < len(h.names) && h.left > 0; i++ {
+		for c := 1; c <= cost; c++ {
+			for _, e := range h.names[i].byCost[c] {
+				h.chosen[i] = e
+				if c == cost && h.try() || c < cost && h.choose(i+1, cost-c) {
+					return true
+				}
+				if h.left <= 0 {
+					break
 				}
 			}
+		}
+		h.chosen[i] = -1
+	}
+	return false
+}
+
+// proved are the causes of the chosen edits, once the verifier says so too.
+func (h *headerSearch) proved() []Cause {
+	var causes []Cause
+	fields, own := h.fields, string(h.fields.At(h.own).Raw)
+	for i, e := range h.chosen {
+		if e >= 0 {
+			c := h.names[i].cause(e)
+			fields = undone(fields, own, c)
+			causes = append(causes, c)
+		}
+	}
+	if !h.confirmed(fields) {
+		return nil
+	}
+	for i := range causes {
+		if c := &causes[i]; len(c.Was)+len(c.Is) > maxKept {
+			c.Was, c.Is = "", ""
+		}
+	}
+	return causes
+}
+
+// confirmed reports whether an edited header is the one that was signed, by the verifier.
+func (h *headerSearch) confirmed(fields *header.List) bool {
+	own := string(h.fields.At(h.own).Raw)
+	for i := range fields.Len() {
+		if string(fields.At(i).Raw) == own {
+			return h.check.signature.CheckHeader(fields, i, h.check.key)
 		}
 	}
 	return false
 }
 
-// ownField looks for a change in the white space of the signature's own field,
-// which simple canonicalization does not forgive.
-func (h *headerSearch) ownField() (Cause, bool) {
-	s := h.check.signature
-	if s.HeaderCanonicalization != dkim.Simple {
-		return Cause{}, false
+// cause tells an edit, with the fields that differ.
+func (n *namedFields) cause(edit int) Cause {
+	e := n.edits[edit]
+	c := Cause{Part: PartHeader, Code: e.code, Field: e.field, Args: e.args, Proved: true}
+	was, is := e.was, n.now
+	switch {
+	case len(was) > len(is): // the first or the last one was removed
+		if k := len(was) - len(is); slices.Equal(was[k:], is) && len(is) > 0 {
+			c.Was, c.Is = strings.Join(was[:k+1], "\r\n"), is[0]
+		} else {
+			c.Was = strings.Join(was[len(is):], "\r\n")
+		}
+	case len(was) < len(is) && e.index >= 0:
+		c.Is = is[e.index]
+	case len(was) == len(is) && e.index >= 0:
+		c.Was, c.Is = was[e.index], is[e.index]
+	default:
+		c.Was, c.Is = strings.Join(was, "\r\n"), strings.Join(is, "\r\n")
 	}
-	raw := string(h.fields.At(h.own).Raw)
-	for _, variant := range whiteSpaceVariants(raw) {
-		again, err := dkim.ParseSignature([]byte(variant[strings.IndexByte(variant, ':')+1:]))
-		if err != nil {
-			continue
-		}
-		var edited header.List
-		for i := range h.fields.Len() {
-			if i == h.own {
-				edited.AddRaw([]byte(variant))
-			} else {
-				edited.AddRaw(h.fields.At(i).Raw)
-			}
-		}
-		check := &headerCheck{signature: again, key: h.check.key, want: h.check.want}
-		if check.signed(&edited, h.own) {
-			return Cause{Part: PartSignature, Code: "white-space", Field: "DKIM-Signature", Proved: true,
-				Text: "white space in the DKIM-Signature field itself was changed, which c=simple does not forgive"}, true
-		}
-	}
-	return Cause{}, false
+	return c
 }
 
-// unknown says what can be said when no known edit accounts for the failure.
-func (h *headerSearch) unknown() []Cause {
-	s := h.check.signature
-	var present, absent []string
-	seen := map[string]bool{}
-	for _, name := range s.Headers {
-		if lower := strings.ToLower(name); !seen[lower] {
-			seen[lower] = true
-			if h.fields.Count(name) > 0 {
-				present = append(present, name)
-			} else {
-				absent = append(absent, name)
+// undone is the header with a cause's fields as they were.
+func undone(fields *header.List, own string, c Cause) *header.List {
+	out := new(header.List)
+	is := splitFields(c.Is)
+	gone := make([]bool, fields.Len())
+	at := -1
+	for k := len(is) - 1; k >= 0; k-- {
+		for i := fields.Len() - 1; i >= 0; i-- {
+			if raw := string(fields.At(i).Raw); raw != own && !gone[i] && raw == is[k] {
+				gone[i], at = true, i
+				break
 			}
 		}
 	}
-	text := "one of the signed fields was changed in a way none of the known edits explains: " + strings.Join(present, ", ")
-	if len(absent) > 0 {
-		text += "; or removed: " + strings.Join(absent, ", ")
+	for i := range fields.Len() {
+		if i == at {
+			for _, raw := range splitFields(c.Was) {
+				out.AddRaw([]byte(raw))
+			}
+		}
+		if !gone[i] {
+			out.AddRaw(fields.At(i).Raw)
+		}
 	}
-	if h.check.want == nil {
-		text += "; or it was not signed with the private key of this record, which an Ed25519 signature does not tell"
+	if len(is) == 0 {
+		for _, raw := range splitFields(c.Was) {
+			out.AddRaw([]byte(raw))
+		}
 	}
-	found := []Cause{{Part: PartHeader, Code: "unknown", Text: text}}
-	if f, _, ok := h.fields.First("List-Id"); ok && !seen["list-id"] {
-		found = append(found, Cause{Part: PartHeader, Code: "mailing-list", Field: "List-Id",
-			Text: "the message came through a mailing list (" + quote(string(f.Value())) + "), and lists change what they forward"})
+	return out
+}
+
+// splitFields takes whole fields that stand one below the other apart.
+func splitFields(text string) []string {
+	var fields []string
+	for line := range strings.SplitAfterSeq(text, "\r\n") {
+		switch {
+		case line == "":
+		case (line[0] == ' ' || line[0] == '\t') && len(fields) > 0:
+			fields[len(fields)-1] += line
+		default:
+			fields = append(fields, line)
+		}
 	}
-	return found
+	for i := range fields {
+		fields[i] = strings.TrimSuffix(fields[i], "\r\n")
+	}
+	return fields
 }

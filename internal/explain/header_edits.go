@@ -1,77 +1,39 @@
 package explain
 
 import (
-	"bytes"
-	"fmt"
 	"mime"
 	"net/mail"
-	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"dojang/dkim"
+	"dojang/header"
 )
 
-// edits are the known edits of header fields, for this header.
-func (h *headerSearch) edits() []fieldEdit {
-	var edits []fieldEdit
-	seen := map[string]bool{}
-	names := h.check.signature.Headers
-	for _, name := range names {
-		lower := strings.ToLower(name)
-		if seen[lower] {
-			continue
+// collect takes in the known edits of all signed fields.
+func (h *headerSearch) collect() {
+	for i, n := range h.names {
+		if i >= maxNames {
+			return
 		}
-		seen[lower] = true
-		at := h.indexes(name)
-		edits = append(edits, h.added(name, at)...)
-		edits = append(edits, h.reordered(name, at)...)
-		edits = append(edits, h.original(name, at)...)
-		for _, i := range at {
-			edits = append(edits, h.rewritten(name, i)...)
+		if len(n.now) <= maxSame {
+			h.counts(n)
+			h.kept(n)
 		}
-		edits = append(edits, h.removed(name, at)...)
-	}
-	var signed []int
-	for i := range h.fields.Len() {
-		if i != h.own && seen[strings.ToLower(h.name(i))] {
-			signed = append(signed, i)
-		}
-	}
-	edits = append(edits, h.refolded(signed))
-	for _, i := range signed {
-		edits = append(edits, h.respaced(i)...)
-	}
-	return h.distinct(edits)
-}
-
-// distinct drops edits that canonicalization forgives anyway, and those that
-// say what one before them says.
-func (h *headerSearch) distinct(edits []fieldEdit) []fieldEdit {
-	c := h.check.signature.HeaderCanonicalization
-	seen := map[string]bool{}
-	kept := edits[:0]
-	for _, e := range edits {
-		var key []byte
-		differs := false
-		for _, change := range e.changes {
-			key = append(key, fmt.Sprintf("%d:", change.index)...)
-			start := len(key)
-			if change.raw != "" {
-				key = dkim.AppendHeader(key, []byte(change.raw), c)
-			}
-			if change.index < 0 || !bytes.Equal(key[start:], dkim.AppendHeader(nil, h.fields.At(change.index).Raw, c)) {
-				differs = true
+		for at := range n.now {
+			if at < maxSame && len(n.now[at]) <= maxField {
+				h.rewritten(n, at)
 			}
 		}
-		if differs && !seen[string(key)] {
-			seen[string(key)] = true
-			kept = append(kept, e)
+		if len(n.now) < n.slots {
+			h.removed(n)
 		}
 	}
-	return kept
 }
 
-// indexes are the fields of a name, top down, without the signature itself.
+// indexes are the places of the fields of a name, top down, without the signature itself.
 func (h *headerSearch) indexes(name string) []int {
 	var at []int
 	for i := range h.fields.Len() {
@@ -82,284 +44,250 @@ func (h *headerSearch) indexes(name string) []int {
 	return at
 }
 
-func (h *headerSearch) name(i int) string  { return string(h.fields.At(i).Name()) }
-func (h *headerSearch) value(i int) string { return string(h.fields.At(i).Value()) }
-
-func (h *headerSearch) replace(code, text string, i int, value string) fieldEdit {
-	return fieldEdit{code: code, field: h.name(i), text: text, changes: []change{{i, h.name(i) + ":" + value}}}
+// first is the value of the topmost field of a name, unfolded.
+func (h *headerSearch) first(name string) string {
+	f, _, ok := h.fields.First(name)
+	if !ok || len(f.Raw) > maxField {
+		return ""
+	}
+	return unfold(string(f.Value()))
 }
 
-// added: the field was not there, or not so often.
-func (h *headerSearch) added(name string, at []int) []fieldEdit {
-	const most = 6
-	var edits []fieldEdit
-	for n, i := range at[:min(len(at), most)] {
-		text := fmt.Sprintf("%s was added after signing: %s", h.name(i), quote(h.value(i)))
-		code := "field-added"
-		if len(at) > 1 {
-			code = "field-repeated"
-			text = fmt.Sprintf("%s was repeated; the added one is number %d of %d: %s", h.name(i), n+1, len(at), quote(h.value(i)))
-		}
-		edits = append(edits, fieldEdit{code: code, field: h.name(i), text: text, changes: []change{{i, ""}}, onList: true})
-	}
-	if len(at) > 1 && len(at) <= most {
-		var all []change
-		for _, i := range at {
-			all = append(all, change{i, ""})
-		}
-		edits = append(edits, fieldEdit{code: "field-added", field: name, text: fmt.Sprintf("all %d %s fields were added after signing", len(at), name), changes: all})
-	}
-	return edits
+// valueOf is what stands behind a field's colon.
+func valueOf(raw string) string {
+	_, value, _ := strings.Cut(raw, ":")
+	return value
 }
 
-// reordered: several fields of one name changed places, which matters since
-// they are signed from the bottom up.
-func (h *headerSearch) reordered(name string, at []int) []fieldEdit {
-	if len(at) < 2 || len(at) > 8 {
-		return nil
-	}
-	order := func(from func(n int) int) fieldEdit {
-		e := fieldEdit{code: "order", field: name, text: fmt.Sprintf("the %d %s fields changed their order", len(at), name)}
-		for n, i := range at {
-			e.changes = append(e.changes, change{i, string(h.fields.At(at[from(n)]).Raw)})
-		}
-		return e
-	}
-	k := len(at)
-	edits := []fieldEdit{order(func(n int) int { return k - 1 - n })}
-	if k > 2 {
-		edits = append(edits, order(func(n int) int { return (n + 1) % k }), order(func(n int) int { return (n + k - 1) % k }))
-	}
-	return edits
+func (n *namedFields) is(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(n.name, name) })
 }
 
-// original: the former value was kept in another field, as polite rewriters do.
-func (h *headerSearch) original(name string, at []int) []fieldEdit {
-	var edits []fieldEdit
-	for _, kept := range []string{"X-Original-" + name, "Original-" + name, "X-Original-" + name + "-Header", "X-Google-Original-" + name, "Old-" + name, "X-Old-" + name} {
-		f, _, ok := h.fields.First(kept)
-		if !ok {
+// simple reports whether white space and the case of names count.
+func (h *headerSearch) simple() bool {
+	return h.check.signature.HeaderCanonicalization == dkim.Simple
+}
+
+// counts: fields were added, or changed places, which matters since they are signed from
+// the bottom up.
+func (h *headerSearch) counts(n *namedFields) {
+	k := len(n.now)
+	for i := range n.now {
+		e := fieldEdit{code: CodeFieldAdded, args: args("is", clip(valueOf(n.now[i]), maxShown)), cost: 1, index: i}
+		switch {
+		case k > 1:
+			e.code = CodeFieldRepeated
+			e.args["number"], e.args["count"] = strconv.Itoa(i+1), strconv.Itoa(k)
+		case n.is("To", "Cc") && isPlaceholder(valueOf(n.now[i])):
+			e.code = CodePlaceholder
+		}
+		e.was = slices.Delete(slices.Clone(n.now), i, i+1)
+		h.add(n, e)
+	}
+	if k < 2 {
+		return
+	}
+	count := strconv.Itoa(k)
+	h.add(n, fieldEdit{code: CodeFieldAdded, args: args("count", count), cost: 2, index: -1})
+	order := func(cost int, from func(int) int) {
+		was := make([]string, k)
+		for i := range was {
+			was[i] = n.now[from(i)]
+		}
+		h.add(n, fieldEdit{code: CodeOrder, args: args("count", count), cost: cost, index: -1, was: was})
+	}
+	order(2, func(i int) int { return k - 1 - i })
+	for by := 1; by < k; by++ {
+		order(2, func(i int) int { return (i + by) % k })
+	}
+	for i := range k {
+		for j := range i {
+			order(3, func(at int) int {
+				switch at {
+				case i:
+					return j
+				case j:
+					return i
+				}
+				return at
+			})
+		}
+	}
+}
+
+// isPlaceholder reports whether a list or a mail server put To in because there was none.
+func isPlaceholder(value string) bool {
+	value = strings.ToLower(strings.TrimSpace(value))
+	for _, begin := range []string{"unlisted-recipients", "undisclosed-recipients", "undisclosed recipients", "recipient list not shown", "(no to-header on input)"} {
+		if strings.HasPrefix(strings.Trim(value, `"<`), begin) {
+			return true
+		}
+	}
+	return false
+}
+
+// kept: the former value stands in another field, as polite rewriters leave it.
+func (h *headerSearch) kept(n *namedFields) {
+	for _, name := range []string{"X-Original-" + n.name, "Original-" + n.name, "X-Original-" + n.name + "-Header", "X-Google-Original-" + n.name, "Old-" + n.name, "X-Old-" + n.name, "X-MailFrom-" + n.name} {
+		f, _, ok := h.fields.First(name)
+		if !ok || len(f.Raw) > maxField {
 			continue
 		}
 		value := string(f.Value())
-		if len(at) > 0 {
-			e := h.replace("rewritten", fmt.Sprintf("%s was rewritten to %s; %s keeps what it was", h.name(at[0]), quote(h.value(at[0])), kept), at[0], value)
-			e.onList = true
-			edits = append(edits, e)
-		} else {
-			edits = append(edits, fieldEdit{code: "field-removed", field: name, text: fmt.Sprintf("%s was renamed to %s", name, kept), changes: []change{{-1, name + ":" + value}}})
+		if len(n.now) == 0 {
+			h.add(n, fieldEdit{code: CodeFieldRemoved, args: args("was", clip(value, maxShown), "kept", name), cost: 1, index: -1, was: []string{n.name + ":" + value}})
+			continue
 		}
-	}
-	return edits
-}
-
-// rewritten are the edits made to fields of this name.
-func (h *headerSearch) rewritten(name string, i int) []fieldEdit {
-	var edits []fieldEdit
-	switch strings.ToLower(name) {
-	case "subject":
-		edits = h.subject(i)
-	case "from", "sender":
-		edits = h.author(i)
-	case "content-transfer-encoding":
-		for _, was := range []string{"8bit", "7bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT"} {
-			edits = append(edits, h.replace("transfer-encoding", fmt.Sprintf("the transfer encoding was changed from %s to %s", was, strings.TrimSpace(h.value(i))), i, " "+was))
-		}
-	case "content-type":
-		edits = h.mimeType(i)
-	case "mime-version":
-		edits = append(edits, h.replace("rewritten", "MIME-Version was rewritten", i, " 1.0"))
-	case "date":
-		edits = h.date(i)
-	}
-	for k := range edits {
-		edits[k].onList = true
-	}
-	return append(edits, h.encoded(i)...)
-}
-
-var (
-	bracketTag = regexp.MustCompile(`[\[({][^\])}]{1,60}[\])}]:?[ \t]*`)
-	starTag    = regexp.MustCompile(`\*{2,}[^*]{1,40}\*{2,}:?[ \t]*`)
-	wordTag    = regexp.MustCompile(`(?i)\b(external|spam|caution|warning|ext|suspect|junk|virus)\b[ \t]*[:!-]+[ \t]*`)
-)
-
-// subject: tags of lists, virus scanners and "external" warnings.
-func (h *headerSearch) subject(i int) []fieldEdit {
-	value := h.value(i)
-	flat := strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(value)
-	var edits []fieldEdit
-	for _, form := range []string{value, flat} {
-		for _, tag := range []*regexp.Regexp{bracketTag, starTag, wordTag} {
-			for _, at := range tag.FindAllStringIndex(form, 8) {
-				text := fmt.Sprintf("the tag %s was put into the Subject", quote(form[at[0]:at[1]]))
-				for _, was := range []string{form[:at[0]] + form[at[1]:], strings.TrimRight(form[:at[0]], " ") + form[at[1]:]} {
-					edits = append(edits, h.replace("subject-tag", text, i, was))
-				}
-				// "Re: [tag] Re: x" was "Re: x".
-				if rest := strings.TrimSpace(form[at[1]:]); len(rest) > 3 && strings.EqualFold(rest[:3], "re:") {
-					edits = append(edits, h.replace("subject-tag", text, i, " "+rest))
-				}
+		e := fieldEdit{code: CodeRewritten, cost: 1, args: args("was", clip(value, maxShown), "is", clip(valueOf(n.now[0]), maxShown), "kept", name)}
+		h.replace(n, 0, value, e)
+		for _, address := range addressesIn(value) { // Google Groups keeps the address alone
+			for _, was := range []string{address, "<" + address + ">"} {
+				e.cost = 2
+				h.replace(n, 0, " "+was, e)
 			}
 		}
 	}
-	for _, prefix := range []string{"Re: ", "RE: ", "Fwd: ", "FW: ", "Fw: "} {
-		if rest, ok := strings.CutPrefix(strings.TrimLeft(flat, " "), prefix); ok {
-			edits = append(edits, h.replace("subject-tag", fmt.Sprintf("%q was put before the Subject", prefix), i, " "+rest))
-		}
-	}
-	return edits
 }
 
-// author: From of somebody else, as lists write it for DMARC's sake. The real
-// one is often in another field.
-func (h *headerSearch) author(i int) []fieldEdit {
-	now := quote(h.value(i))
-	text := fmt.Sprintf("%s was rewritten to %s, as mailing lists do against DMARC", h.name(i), now)
-	var edits []fieldEdit
-	add := func(value string) {
-		if value = strings.TrimSpace(value); value != "" {
-			edits = append(edits, h.replace("from-rewritten", text, i, " "+value))
+// rewritten are the edits made to one field.
+func (h *headerSearch) rewritten(n *namedFields, at int) {
+	value := valueOf(n.now[at])
+	switch {
+	case n.is("Subject"):
+		h.subject(n, at)
+	case n.is("From", "Sender"):
+		h.author(n, at)
+		h.addresses(n, at)
+	case n.is("To", "Cc", "Bcc", "Reply-To", "Resent-To", "Resent-Cc", "Resent-From", "Mail-Followup-To"):
+		h.addresses(n, at)
+	case n.is("Content-Transfer-Encoding"):
+		for _, was := range []string{"8bit", "7bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT", "Quoted-Printable", "QUOTED-PRINTABLE", "BASE64"} {
+			h.replace(n, at, " "+was, fieldEdit{code: CodeTransferEncoding, cost: 1, args: args("was", was, "is", clip(value, maxShown))})
+		}
+	case n.is("Content-Type"):
+		h.mimeType(n, at)
+	case n.is("MIME-Version"):
+		for _, was := range []string{"1.0", "1.0 (1.0)"} {
+			h.replace(n, at, " "+was, fieldEdit{code: CodeRewritten, cost: 2, args: args("was", was, "is", clip(value, maxShown))})
+		}
+	case n.is("Date"):
+		h.date(n, at)
+	case n.is("Message-ID", "In-Reply-To", "References"):
+		if bare := strings.TrimSpace(unfold(value)); strings.HasPrefix(bare, "<") {
+			h.replace(n, at, " "+strings.Trim(bare, "<>"), fieldEdit{code: CodeRewritten, cost: 3, args: args("is", clip(value, maxShown))})
 		}
 	}
-	display := displayName(h.value(i))
-	for _, cut := range []string{" via ", " (via ", "' via ", "\" via "} {
-		if before, _, ok := strings.Cut(display, cut); ok {
-			display = strings.Trim(before, `'"`)
-			break
-		}
+	if joined := joinBroken(n.now[at]); joined != "" {
+		h.replace(n, at, valueOf(joined), fieldEdit{code: CodeLongLines, cost: 1})
 	}
-	for _, source := range []string{"Reply-To", "Cc", "Sender", "Return-Path", "X-Envelope-From", "Mail-Followup-To", "From"} {
-		for _, at := range h.indexes(source) {
-			if at == i {
-				continue
-			}
-			add(h.value(at))
-			for _, address := range addressesIn(h.value(at)) {
-				add(address)
-				add("<" + address + ">")
-				if display != "" {
-					add(display + " <" + address + ">")
-					add(`"` + display + `" <` + address + ">")
-				}
-			}
-		}
-	}
-	return edits
+	h.encoded(n, at)
+	h.respaced(n, at)
 }
 
-// displayName is what stands before the address, without quotes.
-func displayName(value string) string {
-	before, _, ok := strings.Cut(value, "<")
-	if !ok {
+// joinBroken undoes the breaking of a field's lines at the limit of SMTP: CRLF and a blank.
+func joinBroken(raw string) string {
+	lines := strings.Split(raw, "\r\n")
+	var out strings.Builder
+	changed := false
+	for i, line := range lines {
+		switch {
+		case i > 0 && len(lines[i-1]) >= 980 && strings.HasPrefix(line, " "):
+			out.WriteString(line[1:])
+			changed = true
+		case i > 0:
+			out.WriteString("\r\n" + line)
+		default:
+			out.WriteString(line)
+		}
+	}
+	if !changed {
 		return ""
 	}
-	return strings.Trim(strings.TrimSpace(unfold(before)), `"`)
+	return out.String()
 }
 
-var addressPattern = regexp.MustCompile(`[^\s<>,;:"()]+@[^\s<>,;:"()]+`)
-
-func addressesIn(value string) []string {
-	const most = 4
-	return addressPattern.FindAllString(value, most)
-}
-
-// mimeType: quotes around parameters, their case, blanks between them.
-func (h *headerSearch) mimeType(i int) []fieldEdit {
-	value := unfold(h.value(i))
+// mimeType: quotes around parameters, their case, blanks between them; a type that a list
+// or a gateway wrote anew.
+func (h *headerSearch) mimeType(n *namedFields, at int) {
+	value := unfold(valueOf(n.now[at]))
+	add := func(cost int, was string) {
+		e := fieldEdit{code: CodeRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))}
+		for i, layout := range h.layouts(was) {
+			e.cost = cost + min(i, 1)
+			h.replace(n, at, layout, e)
+		}
+	}
+	for _, inner := range h.innerFields(n.name) {
+		add(1, inner)
+	}
 	kind, params, err := mime.ParseMediaType(value)
 	if err != nil {
-		return nil
-	}
-	var edits []fieldEdit
-	add := func(was string) {
-		edits = append(edits, h.replace("rewritten", fmt.Sprintf("Content-Type was rewritten to %s", quote(value)), i, " "+was))
+		return
 	}
 	unquoted := strings.ReplaceAll(value, `"`, "")
-	for _, form := range []string{value, unquoted, quoteParams(value)} {
-		add(form)
-		add(strings.ReplaceAll(form, "; ", ";"))
-		add(strings.ReplaceAll(form, ";", "; "))
-		for _, charset := range []string{"utf-8", "UTF-8", "us-ascii", "US-ASCII", "iso-8859-1", "ISO-8859-1"} {
+	for i, form := range []string{value, unquoted, bareParam.ReplaceAllString(unquoted, `="$1"`)} {
+		add(1, form)
+		add(2, strings.ReplaceAll(form, "; ", ";"))
+		add(2, strings.ReplaceAll(strings.ReplaceAll(form, "; ", ";"), ";", "; "))
+		for _, charset := range []string{"utf-8", "UTF-8", "us-ascii", "US-ASCII", "iso-8859-1", "ISO-8859-1", "windows-1252"} {
 			if has := params["charset"]; has != "" && strings.HasPrefix(kind, "text/") {
-				add(strings.Replace(form, has, charset, 1))
+				add(2+min(i, 1), strings.Replace(form, has, charset, 1))
 			}
 		}
 	}
 	if strings.HasPrefix(kind, "text/") {
-		add(kind)
-		add(kind + "; charset=utf-8")
-		add(kind + "; charset=us-ascii")
-	}
-	return edits
-}
-
-var bareParam = regexp.MustCompile(`=([^";\s]+)`)
-
-func quoteParams(value string) string { return bareParam.ReplaceAllString(value, `="$1"`) }
-
-// date: another way to write the same time.
-func (h *headerSearch) date(i int) []fieldEdit {
-	t, err := mail.ParseDate(unfold(h.value(i)))
-	if err != nil {
-		return nil
-	}
-	var edits []fieldEdit
-	for _, layout := range []string{
-		"Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 GMT",
-		"Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 06 15:04:05 -0700",
-	} {
-		edits = append(edits, h.replace("rewritten", "Date was written anew", i, " "+t.Format(layout)), h.replace("rewritten", "Date was written anew", i, " "+t.UTC().Format(layout)))
-	}
-	return edits
-}
-
-// encoded: encoded words (RFC 2047) were made or taken apart.
-func (h *headerSearch) encoded(i int) []fieldEdit {
-	value := unfold(h.value(i))
-	var edits []fieldEdit
-	add := func(was string) {
-		edits = append(edits, h.replace("encoding", fmt.Sprintf("%s was encoded anew (RFC 2047)", h.name(i)), i, " "+was))
-	}
-	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
-	if err != nil {
-		return nil
-	}
-	if decoded != value {
-		add(decoded)
-	}
-	if decoded != value || !isASCII(value) {
-		add(mime.QEncoding.Encode("utf-8", decoded))
-		add(mime.BEncoding.Encode("utf-8", decoded))
-		add(mime.QEncoding.Encode("UTF-8", decoded))
-		add(mime.BEncoding.Encode("UTF-8", decoded))
-	}
-	return edits
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
+		for _, was := range []string{kind, kind + "; charset=utf-8", kind + `; charset="utf-8"`, kind + "; charset=UTF-8", kind + `; charset="UTF-8"`, kind + "; charset=us-ascii",
+			kind + `; charset="us-ascii"`, kind + "; charset=utf-8; format=flowed", kind + "; charset=UTF-8; format=flowed", kind + "; charset=us-ascii; format=flowed"} {
+			add(2, was)
 		}
 	}
-	return true
+}
+
+// innerFields are the values of a MIME field in the headers of the message's parts: a list
+// that wraps a message moves its type there.
+func (h *headerSearch) innerFields(name string) []string {
+	var found []string
+	for _, e := range entities(h.fields, h.body, 2) {
+		if value := fieldOf(h.body, e.part, name); value != "" && len(found) < 4 {
+			found = append(found, value)
+		}
+	}
+	return found
+}
+
+// date: another way to write the same time.
+func (h *headerSearch) date(n *namedFields, at int) {
+	t, err := mail.ParseDate(unfold(valueOf(n.now[at])))
+	if err != nil {
+		return
+	}
+	add := func(cost int, layout string, t time.Time) {
+		was := t.Format(layout)
+		h.replace(n, at, " "+was, fieldEdit{code: CodeDate, cost: cost, args: args("was", was)})
+	}
+	for _, layout := range []string{
+		"Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 GMT",
+		"Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 06 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 -0700 (GMT)",
+	} {
+		add(2, layout, t)
+		add(2, layout, t.UTC())
+		for quarters := -48; quarters <= 56; quarters += 2 { // of an hour: Exchange writes UTC
+			add(4, layout, t.In(time.FixedZone("", quarters*900)))
+		}
+	}
 }
 
 // removed: the field was there (once more) when the message was signed. What it
 // said can be guessed of few fields.
-func (h *headerSearch) removed(name string, at []int) []fieldEdit {
-	if h.check.signature.Covers(name) <= len(at) {
-		return nil
-	}
+func (h *headerSearch) removed(n *namedFields) {
 	var values []string
-	switch strings.ToLower(name) {
+	switch strings.ToLower(n.name) {
 	case "mime-version":
 		values = []string{"1.0", "1.0 (1.0)"}
 	case "content-transfer-encoding":
-		values = []string{"7bit", "8bit", "quoted-printable", "base64", "binary"}
+		values = append(h.innerFields(n.name), "7bit", "8bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT")
 	case "content-type":
-		values = []string{"text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=UTF-8", "text/plain; charset=us-ascii", "text/plain", "text/plain; charset=utf-8; format=flowed"}
+		values = append(h.innerFields(n.name), "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=UTF-8", `text/plain; charset="UTF-8"`, "text/plain; charset=us-ascii", "text/plain", "text/plain; charset=utf-8; format=flowed")
 	case "content-disposition":
 		values = []string{"inline"}
 	case "content-language":
@@ -367,23 +295,73 @@ func (h *headerSearch) removed(name string, at []int) []fieldEdit {
 	case "precedence":
 		values = []string{"bulk", "list", "junk"}
 	case "x-priority":
-		values = []string{"3", "1"}
+		values = []string{"3", "1", "3 (Normal)"}
+	case "importance":
+		values = []string{"normal", "high", "Normal"}
 	case "to":
-		values = []string{"undisclosed-recipients:;", "undisclosed-recipients: ;"}
-	case "reply-to", "sender", "return-path":
-		if f, _, ok := h.fields.Last("From"); ok {
-			values = append(values, strings.TrimSpace(string(f.Value())))
-			for _, address := range addressesIn(string(f.Value())) {
-				values = append(values, address, "<"+address+">")
-			}
-		}
+		values = []string{"undisclosed-recipients:;", "undisclosed-recipients: ;", "undisclosed recipients:;"}
+		fallthrough
+	case "cc", "reply-to", "sender", "return-path":
+		values = append(values, h.readers(n)...)
 	default:
 		values = []string{""}
 	}
-	var edits []fieldEdit
-	for _, v := range values {
-		edits = append(edits, fieldEdit{code: "field-removed", field: name, onList: true,
-			text: fmt.Sprintf("%s was removed; it was %s", name, quote(v)), changes: []change{{-1, strings.TrimRight(name+": "+v, " ")}}})
+	for i, v := range values {
+		raw := strings.TrimRight(n.name+": "+v, " ")
+		e := fieldEdit{code: CodeFieldRemoved, args: args("was", clip(v, maxShown)), cost: 1 + min(i/4, 2), index: -1}
+		e.was = append(slices.Clone(n.now), raw)
+		h.add(n, e)
+		if len(n.now) > 0 {
+			e.was = append([]string{raw}, n.now...)
+			h.add(n, e)
+		}
 	}
-	return edits
+}
+
+// copied compares with z=, and proves the differences it finds.
+func (h *headerSearch) copied() []Cause {
+	found := copiedCauses(h.fields, h.check.signature)
+	fields, own := h.fields, string(h.fields.At(h.own).Raw)
+	for i := range found {
+		c := &found[i]
+		if c.Was+c.Is == "" {
+			return nil
+		}
+		fields = undone(fields, own, *c)
+	}
+	if found == nil || !h.confirmed(fields) {
+		return nil
+	}
+	for i := range found {
+		found[i].Proved = true
+	}
+	return found
+}
+
+// copiedCauses tells how the header differs from the signer's copy of it (z=).
+func copiedCauses(fields *header.List, s *dkim.Signature) []Cause {
+	differences, err := dkim.CompareCopied(s, fields)
+	if err != nil {
+		return []Cause{{Part: PartSignature, Code: CodeCopiedHeaders, Args: args("detail", err.Error())}}
+	}
+	var found []Cause
+	for _, d := range differences {
+		c := Cause{Part: PartHeader, Field: d.Name, Args: args("is", clip(d.Now, maxShown), "was", clip(d.Then, maxShown), "from", "z")}
+		switch d.Kind {
+		case dkim.FieldAdded:
+			c.Code = CodeFieldAdded
+		case dkim.FieldRemoved:
+			c.Code = CodeFieldRemoved
+		case dkim.FieldChanged:
+			c.Code = CodeFieldChanged
+		}
+		if d.Index >= 0 {
+			c.Is = string(fields.At(d.Index).Raw)
+		}
+		if d.Kind != dkim.FieldAdded {
+			c.Was = d.Name + ":" + d.Then
+		}
+		found = append(found, c)
+	}
+	return found
 }

@@ -1,0 +1,328 @@
+package explain
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// mailbox is one member of a list of addresses, as it is written.
+type mailbox struct{ raw, name, address string }
+
+// maxPermuted is how many addresses are tried in all orders, and maxMailboxes how many a
+// list may have of which one is taken out or put in.
+const maxPermuted, maxMailboxes = 6, 40
+
+// mailboxes takes a list of addresses apart at commas outside quotes, comments and angles.
+func mailboxes(value string) []mailbox {
+	var list []mailbox
+	quoted, depth, start := false, 0, 0
+	flush := func(end int) {
+		if raw := strings.TrimSpace(value[start:end]); raw != "" {
+			list = append(list, newMailbox(raw))
+		}
+		start = end + 1
+	}
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '(' || c == '<':
+			depth++
+		case c == ')' || c == '>':
+			depth = max(0, depth-1)
+		case c == ',' && depth == 0:
+			flush(i)
+		}
+	}
+	flush(len(value))
+	return list
+}
+
+func newMailbox(raw string) mailbox {
+	m := mailbox{raw: raw, address: raw}
+	if name, rest, ok := strings.Cut(raw, "<"); ok {
+		m.name = strings.TrimSpace(name)
+		m.address, _, _ = strings.Cut(rest, ">")
+	} else if address, comment, ok := strings.Cut(raw, "("); ok {
+		m.address, m.name = strings.TrimSpace(address), strings.TrimSuffix(strings.TrimSpace(comment), ")")
+	}
+	return m
+}
+
+// bare is the name without quotes.
+func (m mailbox) bare() string {
+	if len(m.name) > 1 && m.name[0] == '"' && m.name[len(m.name)-1] == '"' {
+		return strings.ReplaceAll(strings.ReplaceAll(m.name[1:len(m.name)-1], `\"`, `"`), `\\`, `\`)
+	}
+	return m.name
+}
+
+// styles are the ways to write a mailbox, the first as it is.
+var styles = [...]func(mailbox) string{
+	func(m mailbox) string { return m.raw },
+	func(m mailbox) string { // Sendmail, Python and Exchange quote names
+		if m.name == "" {
+			return m.raw
+		}
+		return m.bare() + " <" + m.address + ">"
+	},
+	func(m mailbox) string { // Python's and Exchange's take quotes off
+		if m.name == "" || strings.HasPrefix(m.name, "=?") {
+			return m.raw
+		}
+		return `"` + m.bare() + `" <` + m.address + ">"
+	},
+	func(m mailbox) string { // Python writes <a@b> as a@b
+		if m.name == "" {
+			return "<" + m.address + ">"
+		}
+		return m.raw
+	},
+	func(m mailbox) string {
+		if m.name == "" {
+			return m.address
+		}
+		return m.raw
+	},
+	func(m mailbox) string { // Exchange names a bare address by itself
+		if strings.EqualFold(strings.Trim(m.bare(), "'"), m.address) {
+			return m.address
+		}
+		return m.raw
+	},
+	func(m mailbox) string { // Python writes a@b (Name) as Name <a@b>
+		if m.name == "" {
+			return m.raw
+		}
+		return m.address + " (" + m.bare() + ")"
+	},
+	func(m mailbox) string { return m.address },
+	func(m mailbox) string { return "<" + m.address + ">" },
+}
+
+func joined(list []mailbox, style int, separator string) string {
+	texts := make([]string, len(list))
+	for i, m := range list {
+		texts[i] = styles[style](m)
+	}
+	return strings.Join(texts, separator)
+}
+
+// addresses: a list of addresses was written anew, as Mailman, Sendmail and Exchange do.
+func (h *headerSearch) addresses(n *namedFields, at int) {
+	value := unfold(valueOf(n.now[at]))
+	list := mailboxes(value)
+	if len(list) == 0 || len(list) > maxMailboxes {
+		return
+	}
+	add := func(cost int, how string, list []mailbox, style int, about string) {
+		for i, separator := range []string{", ", ",", " , "} {
+			if i > 0 && (len(list) < 2 || cost > 2) {
+				break
+			}
+			was := joined(list, style, separator)
+			e := fieldEdit{code: CodeAddresses, args: args("how", how, "about", about, "was", clip(was, maxShown), "is", clip(value, maxShown))}
+			for j, layout := range h.layouts(was) {
+				e.cost = cost + min(i, 1) + min(j, 1)
+				h.replace(n, at, layout, e)
+			}
+		}
+	}
+	for style := range styles {
+		add(1+min(style/3, 1), "written", list, style, "")
+	}
+	for i, m := range list { // one name only
+		for style := 1; style < 3 && len(list) > 1; style++ {
+			add(2, "written", slices.Concat(list[:i], []mailbox{newMailbox(styles[style](m))}, list[i+1:]), 0, m.address)
+		}
+		if len(list) > 1 {
+			add(2, "added", slices.Concat(list[:i], list[i+1:]), 0, m.address)
+		}
+	}
+	h.dropped(list, add)
+	if len(list) > 1 && len(list) <= maxPermuted {
+		permuted(list, func(order []mailbox) {
+			add(3, "order", order, 0, "")
+			if len(list) <= 4 {
+				for style := 1; style < 5; style++ {
+					add(4, "order", order, style, "")
+				}
+			}
+		})
+	}
+}
+
+// dropped: a duplicate, or the address of somebody who had a copy, was left out of a list.
+func (h *headerSearch) dropped(list []mailbox, add func(cost int, how string, list []mailbox, style int, about string)) {
+	insert := func(cost int, how string, m mailbox) {
+		for i := 0; i <= len(list); i++ {
+			longer := slices.Concat(list[:i], []mailbox{m}, list[i:])
+			for style := range 3 {
+				add(cost+min(style, 1), how, longer, style, m.address)
+			}
+			if len(list) <= 3 {
+				permuted(longer, func(order []mailbox) { add(cost+2, how, order, 0, m.address) })
+			}
+		}
+	}
+	for _, m := range list {
+		insert(2, "repeated", m)
+		if m.name != "" { // the last of the names wins
+			insert(3, "repeated", newMailbox(m.address))
+			insert(3, "repeated", newMailbox("<"+m.address+">"))
+		}
+	}
+	for i, m := range h.people() {
+		if !slices.ContainsFunc(list, func(o mailbox) bool { return strings.EqualFold(o.address, m.address) }) {
+			insert(2+min(i/4, 2), "dropped", m)
+		}
+	}
+}
+
+// permuted calls f with all orders of a list but its own.
+func permuted(list []mailbox, f func([]mailbox)) {
+	order := slices.Clone(list)
+	var permute func(k int)
+	permute = func(k int) {
+		if k == len(order) {
+			if !slices.Equal(order, list) {
+				f(order)
+			}
+			return
+		}
+		for i := k; i < len(order); i++ {
+			order[k], order[i] = order[i], order[k]
+			permute(k + 1)
+			order[k], order[i] = order[i], order[k]
+		}
+	}
+	permute(0)
+}
+
+var (
+	addressPattern = regexp.MustCompile(`[^\s<>,;:"()=]+@[^\s<>,;:"()]+`)
+	receivedFor    = regexp.MustCompile(`(?i)\bfor\s+<?([^\s<>;]+@[^\s<>;]+)`)
+)
+
+func addressesIn(value string) []string {
+	const most = 4
+	return addressPattern.FindAllString(value, most)
+}
+
+// people are those that a list may have left out, the reader first, with each of their
+// names that the message knows, and without.
+func (h *headerSearch) people() []mailbox {
+	if h.persons != nil {
+		return h.persons
+	}
+	const most = 24
+	known := map[string]bool{}
+	add := func(m mailbox) {
+		if key := strings.ToLower(m.raw); m.address != "" && strings.Contains(m.address, "@") && !known[key] && len(known) < most {
+			known[key] = true
+			h.persons = append(h.persons, m)
+		}
+	}
+	var named []mailbox
+	for _, name := range []string{"To", "Cc", "From", "Reply-To", "X-Original-From", "Mail-Followup-To"} {
+		named = append(named, mailboxes(h.first(name))...)
+	}
+	reader := func(address string) {
+		for _, m := range named {
+			if strings.EqualFold(m.address, address) {
+				add(m)
+			}
+		}
+		add(newMailbox(address))
+		add(newMailbox("<" + address + ">"))
+	}
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RcptTo", "X-Forwarded-To", "Original-Recipient"} {
+		for _, address := range addressesIn(h.first(name)) {
+			reader(address)
+		}
+	}
+	for i := range min(h.fields.Len(), 60) {
+		if f := h.fields.At(i); f.Is("Received") && len(f.Raw) < maxField {
+			if found := receivedFor.FindStringSubmatch(string(f.Value())); found != nil {
+				reader(found[1])
+			}
+		}
+	}
+	for _, name := range []string{"Return-Path", "Sender"} { // VERP: list-bounces+joe=example.com@lists...
+		if _, rest, ok := strings.Cut(h.first(name), "+"); ok {
+			if local, domain, ok := strings.Cut(strings.SplitN(rest, "@", 2)[0], "="); ok {
+				reader(local + "@" + domain)
+			}
+		}
+	}
+	for _, m := range named {
+		add(m)
+	}
+	for _, line := range strings.SplitN(string(h.body[:min(len(h.body), 4<<10)]), "\n", 60) { // "Joe <joe@example.com> wrote:"
+		if strings.Contains(line, "wrote:") || strings.HasPrefix(line, "From:") {
+			for _, address := range addressesIn(line) {
+				reader(address)
+			}
+		}
+	}
+	return h.persons
+}
+
+// author: From or Sender of somebody else, as lists write it for DMARC's sake. The real
+// one is often in another field.
+func (h *headerSearch) author(n *namedFields, at int) {
+	value := unfold(valueOf(n.now[at]))
+	add := func(cost int, was string) {
+		if was = strings.TrimSpace(was); was != "" {
+			e := fieldEdit{code: CodeFromRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))}
+			for i, layout := range h.layouts(was) {
+				e.cost = cost + min(i, 1)
+				h.replace(n, at, layout, e)
+			}
+		}
+	}
+	display := newMailbox(value).bare()
+	for _, cut := range []string{" via ", " (via ", "' via "} {
+		if before, _, ok := strings.Cut(display, cut); ok {
+			display = strings.Trim(before, `'" `)
+			break
+		}
+	}
+	for i, source := range []string{"X-Original-From", "Reply-To", "Cc", "From", "X-Original-Sender", "Sender", "Return-Path", "X-Envelope-From", "Mail-Followup-To", "X-MailFrom"} {
+		if strings.EqualFold(source, n.name) {
+			continue
+		}
+		for _, m := range mailboxes(h.first(source)) {
+			cost := 1 + min(i/4, 1)
+			add(cost, m.raw)
+			for style := 1; style < len(styles); style++ {
+				add(cost+min(style/3, 1), styles[style](m))
+			}
+			if display != "" {
+				add(cost, fmt.Sprintf("%s <%s>", display, m.address))
+				add(cost, fmt.Sprintf(`"%s" <%s>`, display, m.address))
+			}
+		}
+	}
+}
+
+// readers are what a field that was removed may have said.
+func (h *headerSearch) readers(n *namedFields) []string {
+	var values []string
+	if n.is("Sender", "Reply-To", "Return-Path") {
+		for _, m := range mailboxes(h.first("From")) {
+			for _, style := range styles {
+				values = append(values, style(m))
+			}
+		}
+	}
+	for _, m := range h.people() {
+		values = append(values, m.raw)
+	}
+	return slices.Compact(values)
+}
