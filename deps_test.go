@@ -56,6 +56,7 @@ internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest inte
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header milter internal/config internal/keystore
 internal/load: milter
+internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain
 internal/publish: header internal/keyrecord internal/problem
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
 internal/rotate/settings/gen: internal/rotate/settings

@@ -47,8 +47,10 @@ type Edit struct {
 	Args  string // ESMTP parameters of ReplyAddRcptArgs and ReplyChangeFrom
 }
 
-// decodeEdit reads an edit, if it is one.
-func (c *Client) decodeEdit(kind byte, data []byte) (e Edit, is bool, err error) {
+// DecodeEdit reads what a frame of a filter asks to change; is tells whether it is a
+// change at all. leadingSpace is Negotiation.LeadingSpace. A malformed one is an error
+// that wraps ErrProtocol.
+func DecodeEdit(kind byte, data []byte, leadingSpace bool) (e Edit, is bool, err error) {
 	e.Kind = kind
 	switch kind {
 	case ReplyReplaceBody:
@@ -73,7 +75,7 @@ func (c *Client) decodeEdit(kind byte, data []byte) (e Edit, is bool, err error)
 		if first, _, err = cString(CommandEndOfMessage, rest); err != nil {
 			return e, true, err
 		}
-		if !c.negotiation.LeadingSpace && (len(first) > 0 || kind != ReplyChangeHeader) {
+		if !leadingSpace && (len(first) > 0 || kind != ReplyChangeHeader) {
 			e.Value = " "
 		}
 		e.Value += string(first)

@@ -150,7 +150,7 @@ func (c *Client) endOfMessage(edits []Edit) ([]Edit, *Answer, error) {
 		if kind == ReplyProgress {
 			continue
 		}
-		edit, isEdit, err := c.decodeEdit(kind, data)
+		edit, isEdit, err := DecodeEdit(kind, data, c.negotiation.LeadingSpace)
 		if err != nil {
 			return edits, nil, err
 		}

@@ -304,7 +304,7 @@ func (a *App) listen() (listeners []listener, err error) {
 			if early && s.Owner == "" && a.config.UserID.Value != "" {
 				s.Owner = a.account.Name // as it is for those made later
 			}
-			l, err := listen(s, a.account)
+			l, err := Listen(s, a.account)
 			if err != nil {
 				return err
 			}

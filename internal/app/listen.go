@@ -17,10 +17,10 @@ import (
 	"dojang/internal/privilege"
 )
 
-// listen opens one Socket line for the filter of an account. A UNIX socket left
+// Listen opens one Socket line for the filter of an account. A UNIX socket left
 // behind by a filter that is gone is removed; one that somebody answers on, or a
 // file that is no socket, is not touched.
-func listen(s config.Socket, a build.Account) (l net.Listener, err error) {
+func Listen(s config.Socket, a build.Account) (l net.Listener, err error) {
 	if s.Network != "unix" {
 		return bind(s, a)
 	}

@@ -32,18 +32,18 @@ func TestListenRemovesStaleSocketsOnly(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	if l, err = listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err != nil {
+	if l, err = Listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err != nil {
 		t.Fatalf("a stale socket was not replaced: %v", err)
 	}
 	defer l.Close()
-	if _, err := listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err == nil || !strings.Contains(err.Error(), "another process answers") {
+	if _, err := Listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err == nil || !strings.Contains(err.Error(), "another process answers") {
 		t.Errorf("a socket in use: %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listen(config.Socket{Network: "unix", Address: file}, build.Account{Name: "opendkim"}); err == nil {
+	if _, err := Listen(config.Socket{Network: "unix", Address: file}, build.Account{Name: "opendkim"}); err == nil {
 		t.Error("a plain file was taken for a socket")
 	}
 	if text, _ := os.ReadFile(file); string(text) != "precious" {
@@ -66,7 +66,7 @@ func TestListenSaysWhatToDo(t *testing.T) {
 		{config.Socket{Network: "tcp4", Address: "192.0.2.1:0"}, "no interface of this machine has that address"},
 		{config.Socket{Network: "unix", Address: folder + "/s"}, "no such file or directory; make its folder: install -d -o milter " + folder},
 	} {
-		l, err := listen(test.socket, build.Account{Name: "milter"})
+		l, err := Listen(test.socket, build.Account{Name: "milter"})
 		if err == nil {
 			l.Close()
 		}

@@ -39,7 +39,7 @@ func (a *App) listenLocally(option string, socket config.Socket) (net.Listener, 
 	if err := onlyLocal(option, socket); err != nil {
 		return nil, &StartError{exConfig, err.Error()}
 	}
-	l, err := listen(socket, a.account)
+	l, err := Listen(socket, a.account)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", option, err)
 	}

@@ -113,7 +113,7 @@ func TestSocketsAreMadeWithoutRaces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if l, err := listen(s, v.account); err == nil {
+			if l, err := Listen(s, v.account); err == nil {
 				made++
 				l.Close()
 			}
@@ -137,7 +137,7 @@ func TestFoldersAreNotSwapped(t *testing.T) {
 	defer stop()
 	for range 400 {
 		s := config.Socket{Network: "unix", Address: way + "/made.sock", Owner: "nobody", HasMode: true, Mode: 0o666}
-		if l, err := listen(s, v.account); err == nil {
+		if l, err := Listen(s, v.account); err == nil {
 			l.Close()
 		}
 		pid := OpenPidFile(PidFileOptions{Path: way + "/made.pid", Account: v.account}, slog.New(slog.DiscardHandler))
@@ -189,7 +189,7 @@ func TestSocketAccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, left := range []bool{false, true} { // a socket of an earlier run may be there
-			l, err := listen(s, v.account)
+			l, err := Listen(s, v.account)
 			if err != nil {
 				t.Fatalf("%s %s: %v", test.folder, test.more, err)
 			}

@@ -85,7 +85,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	// every method of every type: nine megabytes.
 	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
 	root.AddCommand(
-		upCommand(s), serveCommand(s), reloadCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
+		upCommand(s), serveCommand(s), reloadCommand(s), rehearseCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
 		publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
 	)

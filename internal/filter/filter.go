@@ -38,8 +38,13 @@ type Filter struct {
 	current  atomic.Pointer[Snapshot]
 	observer Observer
 	services *message.Services
+	effects  message.Effects
 	activity atomic.Uint64
 }
+
+// LeaveNothing has messages leave nothing behind but their answers. It is called before
+// the first connection.
+func (f *Filter) LeaveNothing() { f.effects = message.Effects{} }
 
 // Activity grows with every connection and message.
 func (f *Filter) Activity() uint64 { return f.activity.Load() }
@@ -47,7 +52,7 @@ func (f *Filter) Activity() uint64 { return f.activity.Load() }
 // New returns a Filter that starts with s. observer may be nil for none, now for the
 // system's clock.
 func New(s *Snapshot, observer Observer, now func() time.Time) *Filter {
-	f := &Filter{observer: observer, services: message.NewServices(observer, now)}
+	f := &Filter{observer: observer, services: message.NewServices(observer, now), effects: message.All}
 	if observer == nil {
 		f.observer = noObserver{}
 	}

@@ -120,7 +120,7 @@ func (s *session) Unknown(string) milter.Response { return milter.Continue }
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.endMessage()
 	s.filter.activity.Add(1)
-	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, message.All, withoutBrackets(addr))
+	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, s.filter.effects, withoutBrackets(addr))
 	return milter.Continue
 }
 
