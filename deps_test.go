@@ -25,7 +25,9 @@ internal/lru:
 internal/keyrecord: dkim header taglist
 internal/resolver: internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
-internal/words: internal/keyrecord
+internal/words: dkim internal/keyrecord
+internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/web/html internal/words
+internal/web/html:
 internal/statistics: dkim
 internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:

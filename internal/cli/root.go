@@ -87,7 +87,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), rehearseCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
-		publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
+		webCommand(s), publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
 	)
 	bothLetters(root)
 	return root

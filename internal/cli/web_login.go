@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	loginSocket = "login.sock"
+	webFolder   = "/run/dojang-web"
+)
+
+// webLoginCommand is `dojang web login`.
+func webLoginCommand(s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "login", Short: "Print a fresh address that logs in to the running dojang-web.service",
+		Long: `Ask the running dojang-web.service for a fresh address, and print it. It logs in
+once, within an hour. Only root and the service's own user may ask.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			path := filepath.Join(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), webFolder), loginSocket)
+			c, err := net.DialTimeout("unix", path, 5*time.Second)
+			if err != nil {
+				return exitf(exUnavailable, "the pages do not answer: %w: is dojang-web.service running?", err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // a socket that is open takes it
+			line, err := io.ReadAll(io.LimitReader(c, 4096))
+			if err != nil || len(line) == 0 {
+				return exitf(exNoPerm, "%s gives no address: only root may ask", path)
+			}
+			fmt.Fprintf(s.Out, "%s", line)
+			return nil
+		},
+	}
+}
+
+// serveLogins gives a fresh address to whoever connects and may.
+func serveLogins(path string, address func() string) (stop func(), err error) {
+	l, err := listenUnix(path, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // a socket that is open takes it
+			if isRootOrOurs(c) {
+				fmt.Fprintln(c, address())
+			}
+			c.Close()
+		}
+	}()
+	return func() { l.Close() }, nil
+}

@@ -1,0 +1,249 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/explain"
+	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
+	"dojang/internal/web/html"
+)
+
+// searchTime bounds the search for causes in one message.
+const searchTime = 5 * time.Second
+
+// story is what is told of a message.
+type story struct {
+	Author     string               `json:"author,omitempty"` // the domain in From
+	HeaderOnly bool                 `json:"header_only,omitempty"`
+	Signatures []explainedSignature `json:"signatures"`
+}
+
+// explainedSignature is a signature's story, and whether it counts for DMARC.
+type explainedSignature struct {
+	explain.Signature
+	Aligned bool `json:"aligned"` // d= is of the author's organization (DMARC, relaxed)
+
+	reason dkim.Reason
+}
+
+func (s *Server) explainForm(q *request) {
+	if q.api {
+		q.methodNotAllowed(http.MethodPost)
+		return
+	}
+	q.page(http.StatusOK, q.explainTitle(), q.explainLead(), html.Group{q.explainBox()})
+}
+
+func (q *request) explainTitle() string {
+	return q.lang.Say("Why did this message fail?", "이 메일은 왜 검증에 실패했나요?")
+}
+
+func (q *request) explainLead() string {
+	return q.lang.Say("The message is checked in memory and forgotten: nothing is kept, logged or sent on.", "메일은 메모리에서만 확인하고 잊습니다. 보관하거나 기록하거나 다른 곳에 보내지 않습니다.")
+}
+
+func (s *Server) explainAPI(q *request) {
+	leave, ok := q.mayExplain()
+	if !ok {
+		return
+	}
+	defer leave()
+	if message, ok := q.readMessage(); ok {
+		story, err := s.tell(q.r.Context(), message)
+		if err != nil {
+			q.fail(http.StatusBadRequest, q.noMessage())
+			return
+		}
+		q.json(story)
+	}
+}
+
+func (s *Server) explainPage(q *request) {
+	if q.api {
+		s.explainAPI(q)
+		return
+	}
+	leave, ok := q.mayExplain()
+	if !ok {
+		return
+	}
+	defer leave()
+	message, ok := q.readMessage()
+	if !ok {
+		return
+	}
+	if _, _, err := header.Parse(message); err != nil {
+		q.page(http.StatusBadRequest, q.explainTitle(), q.explainLead(), html.Group{answer(bad, q.noMessage()), q.explainBox()})
+		return
+	}
+	wait := q.lang.Say("Asking for the keys and looking for the edit …", "키를 묻고 바뀐 곳을 찾는 중…")
+	q.slowly(q.explainTitle(), q.explainLead(), html.Group{q.explainBox()}, wait, func() html.Group {
+		story, err := s.tell(q.r.Context(), message)
+		if err != nil {
+			return html.Group{answer(bad, q.noMessage())}
+		}
+		return q.storied(story)
+	})
+}
+
+func (q *request) noMessage() string {
+	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.", "메일이 아닙니다. 머리말 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
+}
+
+// mayExplain takes an explanation from the limits, or answers that they are reached.
+func (q *request) mayExplain() (leave func(), ok bool) {
+	if q.s.o.Public {
+		if wait, ok := q.s.limits.take("e "+neighbourhood(q.client), explainMinute); !ok {
+			q.tooMany(wait)
+			return nil, false
+		}
+	}
+	if leave, ok = enter(q.s.limits.explains); !ok {
+		q.tooMany(searchTime)
+	}
+	return leave, ok
+}
+
+// readMessage reads the message of a form or of the API into memory, or answers that it
+// cannot be had.
+func (q *request) readMessage() (message []byte, ok bool) {
+	most := q.s.o.MaxMessage
+	if q.r.ContentLength > most+maxForm {
+		q.tooLarge()
+		return nil, false
+	}
+	q.r.Body = http.MaxBytesReader(q.w, q.r.Body, most+maxForm)
+	kind, parameters, _ := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	var err error
+	if kind == "multipart/form-data" {
+		message, err = fromForm(multipart.NewReader(q.r.Body, parameters["boundary"]), most)
+	} else {
+		message, err = readAll(q.r.Body, most)
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), errors.Is(err, errTooLarge):
+		q.tooLarge()
+	case err != nil:
+		q.fail(http.StatusBadRequest, q.lang.Say("The form cannot be read.", "양식을 읽을 수 없습니다."))
+	case len(bytes.TrimSpace(message)) == 0:
+		q.fail(http.StatusBadRequest, q.lang.Say("Nothing was sent: choose a file, or paste the message's source.", "보낸 것이 없습니다. 파일을 고르거나 메일 원문을 붙여 넣으세요."))
+	case holdsKeyAlone(message):
+		q.fail(http.StatusBadRequest, refusal(q.lang, errPrivateKey))
+	default:
+		return message, true
+	}
+	return nil, false
+}
+
+// maxForm is what a form may have besides the message.
+const maxForm = 64 << 10
+
+var errTooLarge = errors.New("too large")
+
+func (q *request) tooLarge() {
+	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // a browser shows no answer before it has sent all; its error is that of the request
+	q.w.Header().Set("Connection", "close")
+	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 봅니다. 더 큰 메일은 dojang explain으로 보세요.", max(1, q.s.o.MaxMessage>>20)))
+}
+
+// readAll reads all there is, unless it is more than most.
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = errTooLarge
+	}
+	return data, err
+}
+
+// fromForm is the file of a form, or else its text. Nothing goes to a disk.
+func fromForm(form *multipart.Reader, most int64) (message []byte, err error) {
+	for range 8 {
+		part, err := form.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return message, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		name := part.FormName()
+		if name != "file" && name != "message" {
+			continue
+		}
+		data, err := readAll(part, most)
+		if err != nil {
+			return nil, err
+		}
+		if len(data) > 0 && (message == nil || name == "file") {
+			message = data
+		}
+	}
+	return nil, errors.New("too many parts")
+}
+
+// holdsKeyAlone reports whether what was sent is a private key and no message.
+func holdsKeyAlone(message []byte) bool {
+	if len(message) > maxPaste {
+		return false
+	}
+	fields, _, err := header.Parse(message)
+	return (err != nil || fields.Count("From") == 0) && keycheck.HoldsPrivateKey(string(message))
+}
+
+// tell finds out what there is to tell of a message.
+func (s *Server) tell(ctx context.Context, message []byte) (story, error) {
+	fields, body, err := header.Parse(message)
+	if err != nil {
+		return story{}, err
+	}
+	body = withCRLF(body)
+	out := story{Signatures: []explainedSignature{}, HeaderOnly: !bytes.Contains(message, []byte("\n\n")) && !bytes.Contains(message, []byte("\n\r\n"))}
+	if from, _, ok := fields.First("From"); ok {
+		if _, domain, err := header.Address(from.Value()); err == nil {
+			out.Author = strings.ToLower(keyrecord.ASCII(domain))
+		}
+	}
+	evidence, judged := s.o.Verify(ctx, s.o.Now(), fields, body)
+	results := explain.Judged(evidence, judged)
+	search, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	for i, g := range explain.Signatures(search, fields, body, results) {
+		out.Signatures = append(out.Signatures, explainedSignature{Signature: g, Aligned: aligned(g.Domain, out.Author), reason: results[i].Reason})
+	}
+	return out, nil
+}
+
+// aligned reports whether two domains are of one organization, as DMARC's relaxed mode
+// wants it.
+func aligned(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	if keycheck.SameDomain(a, b) {
+		return true
+	}
+	x, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(a, "."))))
+	if err != nil {
+		return false
+	}
+	y, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(b, "."))))
+	return err == nil && x == y
+}
+
+// withCRLF is body with every line end as an MTA hands it on.
+func withCRLF(body []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
+}

@@ -1,0 +1,231 @@
+package web
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"dojang/internal/web/html"
+	"dojang/internal/words"
+)
+
+// request is one request on its way.
+type request struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	s       *Server
+	lang    words.Language
+	session bool // it is of somebody who is logged in
+	api     bool // it wants JSON
+	client  netip.Addr
+}
+
+const cookieName = "dojang"
+
+// policy is the Content-Security-Policy: nothing but our own style, script and pictures.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; " +
+	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+func setHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{w: w, r: r, s: s}
+	defer func() {
+		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // a value, not an error
+			s.o.Log.Error("internal error in a page", "path", r.URL.Path, "error", v, "stack", string(debug.Stack()))
+			panic(http.ErrAbortHandler) // half a page may be there: the connection ends
+		}
+	}()
+	setHeaders(w.Header())
+	q.api = strings.HasPrefix(r.URL.Path, "/api/") || wantsJSON(r.Header.Get("Accept"))
+	q.lang = language(r)
+	q.client = s.clientOf(r)
+	switch {
+	case !s.isHost(r.Host):
+		q.fail(http.StatusMisdirectedRequest, q.lang.Sayf("This server is not %q. Add the name with --name.", "이 서버의 이름은 %q이(가) 아닙니다. --name으로 이름을 더하세요.", cut(r.Host, 100)))
+		return
+	case s.csrf.Check(r) != nil:
+		q.fail(http.StatusForbidden, q.lang.Say("Another site sent this form.", "다른 사이트가 보낸 양식입니다."))
+		return
+	}
+	q.session = s.isIn(r)
+	q.route()
+}
+
+func (q *request) route() {
+	path := q.r.URL.Path
+	if strings.HasPrefix(path, "/static/") {
+		q.only(http.MethodGet, q.static)
+		return
+	}
+	route, known := q.s.routes[path]
+	switch {
+	case !known:
+		q.fail(http.StatusNotFound, q.lang.Say("There is no such page.", "그런 페이지가 없습니다."))
+	case q.r.Method == http.MethodGet && route.get != nil, q.r.Method == http.MethodPost && route.post != nil:
+		if route.session && !q.session {
+			q.wantLogin()
+			return
+		}
+		if q.r.Method == http.MethodPost {
+			route.post(q)
+		} else {
+			route.get(q)
+		}
+	default:
+		allow := http.MethodGet
+		if route.post != nil {
+			allow = http.MethodPost
+			if route.get != nil {
+				allow = "GET, POST"
+			}
+		}
+		q.methodNotAllowed(allow)
+	}
+}
+
+func (q *request) only(method string, f func()) {
+	if q.r.Method != method {
+		q.methodNotAllowed(method)
+		return
+	}
+	f()
+}
+
+func (q *request) methodNotAllowed(allow string) {
+	q.w.Header().Set("Allow", allow)
+	q.fail(http.StatusMethodNotAllowed, q.lang.Say("This page cannot be asked that way.", "이 페이지는 그렇게 부를 수 없습니다."))
+}
+
+func (q *request) wantLogin() {
+	if q.api {
+		q.fail(http.StatusUnauthorized, q.lang.Say("Log in first.", "먼저 로그인하세요."))
+		return
+	}
+	http.Redirect(q.w, q.r, "/login", http.StatusSeeOther)
+}
+
+// language is of ?lang=, else of the browser.
+func language(r *http.Request) words.Language {
+	if l := words.Language(r.URL.Query().Get("lang")); l == words.English || l == words.Korean {
+		return l
+	}
+	return words.ParseLanguage(r.Header.Get("Accept-Language"))
+}
+
+// wantsJSON reports whether an Accept header names JSON and not a page.
+func wantsJSON(accept string) bool {
+	return (strings.Contains(accept, "application/json") || strings.Contains(accept, "application/problem+json")) && !strings.Contains(accept, "text/html")
+}
+
+// isHost reports whether a Host header is of this server: a name of loopback, or one that
+// was told, with any port. It is read as an address, and never by its beginning.
+func (s *Server) isHost(host string) bool {
+	name := host
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+		name = h
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		name = host[1 : len(host)-1]
+		if !strings.Contains(name, ":") {
+			return false
+		}
+	}
+	if s.hosts[strings.ToLower(name)] {
+		return true
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Zone() == "" && (a.Unmap().IsLoopback() || s.hosts[a.Unmap().String()])
+}
+
+// clientOf is who asks: on a UNIX socket the last address that the proxy names.
+func (s *Server) clientOf(r *http.Request) netip.Addr {
+	if s.o.Socket {
+		list := r.Header.Values("X-Forwarded-For")
+		if len(list) == 0 {
+			return netip.Addr{}
+		}
+		last := list[len(list)-1]
+		last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+		a, _ := netip.ParseAddr(last)
+		return a
+	}
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr()
+}
+
+// isIn reports whether a request is of somebody who is logged in.
+func (s *Server) isIn(r *http.Request) bool {
+	if s.o.Public {
+		return false
+	}
+	if s.o.Socket && s.o.UserHeader != "" && r.Header.Get(s.o.UserHeader) != "" {
+		return true
+	}
+	c, err := r.Cookie(cookieName)
+	return err == nil && s.sessions.has(c.Value)
+}
+
+func cut(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return s
+}
+
+// problem is an error as the API tells it (RFC 9457).
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// fail answers that it cannot be done; detail says why, in words.
+func (q *request) fail(code int, detail string) {
+	if q.api {
+		q.writeJSON("application/problem+json", code, problem{http.StatusText(code), code, detail})
+		return
+	}
+	q.page(code, q.lang.Say("This cannot be done", "할 수 없습니다"), "", html.Group{
+		answer(bad, detail),
+		html.El("p", html.Class("dim"), strconv.Itoa(code)+" "+http.StatusText(code)),
+	})
+}
+
+// tooMany answers that a limit is reached, and when it is not any more.
+func (q *request) tooMany(wait time.Duration) {
+	seconds := max(1, int((wait+time.Second-1)/time.Second))
+	q.w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	q.fail(http.StatusTooManyRequests, q.lang.Sayf("Too many requests: ask again in %d seconds.", "요청이 너무 많습니다. %d초 뒤에 다시 물으세요.", seconds))
+}
+
+// json answers with a value.
+func (q *request) json(value any) { q.writeJSON("application/json", http.StatusOK, value) }
+
+func (q *request) writeJSON(kind string, code int, value any) {
+	q.w.Header().Set("Content-Type", kind+"; charset=utf-8")
+	q.w.WriteHeader(code)
+	e := json.NewEncoder(q.w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(value) // a client that left does not matter
+}

@@ -1,0 +1,77 @@
+package words
+
+import "dojang/dkim"
+
+// Reason says in plain words why a signature does not count.
+func (l Language) Reason(r dkim.Reason) string {
+	if text := reasonsKorean[r]; text != "" && l == Korean {
+		return text
+	}
+	return r.Explain()
+}
+
+var reasonsKorean = map[dkim.Reason]string{
+	dkim.ReasonNone:                   "서명이 올바릅니다.",
+	dkim.ReasonVersion:                "서명의 v=가 하나뿐인 버전 1이 아닙니다.",
+	dkim.ReasonVersionMissing:         "서명에 v= 태그가 없습니다.",
+	dkim.ReasonVersionEmpty:           "서명의 v= 태그가 비어 있습니다.",
+	dkim.ReasonDomain:                 "i=의 신원이 서명 도메인 d= 안에 있지 않습니다.",
+	dkim.ReasonExpired:                "서명의 만료 시각 x=가 지났습니다.",
+	dkim.ReasonFuture:                 "서명의 시각 t=가 미래입니다. 두 시계 가운데 하나가 틀렸습니다.",
+	dkim.ReasonTimestampOrder:         "서명이 만들어지기(t=) 전에 만료됩니다(x=).",
+	dkim.ReasonTimestamp:              "서명의 t=나 x=가 1970년부터 센 초가 아닙니다.",
+	dkim.ReasonHeaderCanonicalization: "서명의 c=에 모르는 머리말 정규화가 적혀 있습니다.",
+	dkim.ReasonBodyCanonicalization:   "서명의 c=에 모르는 본문 정규화가 적혀 있습니다.",
+	dkim.ReasonAlgorithmMissing:       "서명에 a= 태그가 없습니다.",
+	dkim.ReasonAlgorithm:              "서명의 a=에 없는 알고리즘이 적혀 있습니다.",
+	dkim.ReasonHeadersMissing:         "서명에 h= 태그가 없어 어떤 머리말 필드를 덮는지 알 수 없습니다.",
+	dkim.ReasonHeadersEmpty:           "서명의 h= 태그가 비어 있습니다.",
+	dkim.ReasonHeadersRequired:        "서명이 From 필드를 덮지 않습니다. 모든 서명은 From을 덮어야 합니다.",
+	dkim.ReasonLength:                 "서명의 l=이 숫자가 아닙니다.",
+	dkim.ReasonLengthTooLarge:         "서명이 덮는 길이(l=)가 본문보다 깁니다. 본문이 짧아졌습니다.",
+	dkim.ReasonQueryMethod:            "서명의 q=에 알려진 키 조회 방법이 없습니다. dns/txt뿐입니다.",
+	dkim.ReasonQueryOption:            "서명의 q=에 dns의 txt 아닌 옵션이 있습니다.",
+	dkim.ReasonDomainMissing:          "서명에 d= 태그가 없어 서명한 도메인을 알 수 없습니다.",
+	dkim.ReasonDomainEmpty:            "서명의 d= 태그가 비어 있습니다.",
+	dkim.ReasonDomainInvalid:          "서명의 d=가 도메인 이름이 아닙니다.",
+	dkim.ReasonSelectorMissing:        "서명에 s= 태그가 없어 키를 알 수 없습니다.",
+	dkim.ReasonSelectorEmpty:          "서명의 s= 태그가 비어 있습니다.",
+	dkim.ReasonSelectorInvalid:        "서명의 s=가 selector(영문자, 숫자, 붙임표로 된 라벨)가 아닙니다.",
+	dkim.ReasonIdentityInvalid:        "서명의 i=에 @이 없거나 부호화가 잘못되었습니다.",
+	dkim.ReasonSignatureMissing:       "서명에 b= 태그가 없습니다.",
+	dkim.ReasonSignatureEmpty:         "서명의 b= 태그가 비어 있습니다.",
+	dkim.ReasonSignatureCorrupt:       "서명의 b=가 base64가 아닙니다.",
+	dkim.ReasonBodyHashMissing:        "서명에 bh= 태그가 없습니다.",
+	dkim.ReasonBodyHashEmpty:          "서명의 bh= 태그가 비어 있습니다.",
+	dkim.ReasonBodyHashCorrupt:        "서명의 bh=가 올바른 크기의 해시를 base64로 쓴 것이 아닙니다.",
+	dkim.ReasonSyntax:                 "서명이 태그의 목록이 아닙니다.",
+	dkim.ReasonDuplicateTag:           "서명에 같은 태그가 두 번 있습니다.",
+	dkim.ReasonKeyNotFound:            "이 selector와 도메인에 키 레코드가 없습니다. 게시한 적이 없거나 거두었습니다.",
+	dkim.ReasonKeyReply:               "네임 서버의 답이 쓸 수 있는 TXT 레코드가 아닙니다.",
+	dkim.ReasonKeyQuery:               "키를 물을 수 없었습니다. 네임 서버가 답하지 않거나 오류를 알립니다. 나중에는 될 수도 있습니다.",
+	dkim.ReasonMultipleKeys:           "이 이름에 키 레코드가 여러 개입니다. 어느 것인지 정해져 있지 않습니다.",
+	dkim.ReasonKeySyntax:              "키 레코드가 태그의 목록이 아닙니다.",
+	dkim.ReasonKeyEmpty:               "키 레코드가 비어 있습니다.",
+	dkim.ReasonKeyVersion:             "키 레코드의 v=가 DKIM1이 아니거나 맨 앞에 있지 않습니다.",
+	dkim.ReasonKeyHashUnknown:         "키 레코드의 h=에 있는 해시 함수가 없습니다(sha256이어야 하며, rsa-sha256이라고 쓰는 실수가 흔합니다).",
+	dkim.ReasonKeyHashMismatch:        "키 레코드의 h=가 서명의 해시 함수를 허용하지 않습니다.",
+	dkim.ReasonNotEmailKey:            "키 레코드의 s=에 따르면 메일에 쓰는 키가 아닙니다.",
+	dkim.ReasonKeyTypeUnknown:         "키 레코드의 k=가 비어 있거나 모르는 종류입니다.",
+	dkim.ReasonKeyTypeMismatch:        "키의 종류가 서명의 알고리즘과 다릅니다.",
+	dkim.ReasonKeyMissing:             "키 레코드에 p= 태그가 없습니다.",
+	dkim.ReasonKeyRevoked:             "키 레코드의 p=가 비어 있습니다. 도메인이 이 키를 거두었습니다.",
+	dkim.ReasonKeyUnusable:            "키 레코드의 p=에 공개 키가 없습니다. 잘렸거나 글자가 더해지거나 바뀌었습니다.",
+	dkim.ReasonKeyTooSmall:            "키가 여기서 받는 것보다 짧습니다(달리 정하지 않으면 RFC 8301의 1024비트).",
+	dkim.ReasonKeyTooLarge:            "키가 여기서 받는 것보다 깁니다. 검증에 너무 많은 힘이 듭니다.",
+	dkim.ReasonKeyWeak:                "키의 수(지수나 법)가 누구나 이 키로 서명할 수 있는 것입니다.",
+	dkim.ReasonSubdomain:              "키 레코드(t=s)가 d=의 하위 도메인에 있는 i=를 금합니다.",
+	dkim.ReasonBadSignature:           "서명한 뒤에 머리말이 바뀌었거나, 다른 키로 서명했습니다.",
+	dkim.ReasonBodyHash:               "서명한 뒤에 본문이 바뀌었습니다.",
+	dkim.ReasonUnprotectedHeader:      "여기서 서명을 요구하는 머리말 필드를 서명이 덮지 않습니다.",
+	dkim.ReasonSHA1:                   "서명이 RFC 8301이 금한 SHA-1을 씁니다.",
+	dkim.ReasonBodyCoverage:           "서명의 l=이 덮지 않는 본문이 여기서 받는 것보다 많습니다.",
+	dkim.ReasonRepeatedField:          "한 번만 있어야 할 머리말 필드가 서명이 덮는 것보다 많습니다.",
+	dkim.ReasonCondition:              "이 서명은 다른 도메인의 서명(!cd=)과 함께일 때만 유효한데, 그것이 없거나 틀렸습니다.",
+	dkim.ReasonTooManySignatures:      "메일에 서명이 여기서 보는 것보다 많습니다.",
+	dkim.ReasonInternal:               "내부 오류로 서명을 확인하지 못했습니다.",
+}
