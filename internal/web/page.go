@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"dojang/internal/keycheck"
 	"dojang/internal/web/html"
 )
 
@@ -131,7 +132,11 @@ func (q *request) link(path string, nameValues ...string) string {
 func (q *request) languages() html.Node {
 	one := func(tag, name string) html.Node {
 		v := q.r.URL.Query()
-		v.Del("token")
+		for name := range v {
+			if name == "token" || keycheck.HoldsPrivateKey(v.Get(name)) {
+				v.Del(name)
+			}
+		}
 		v.Set("lang", tag)
 		current := html.Attr{}
 		if tag == string(q.lang) {

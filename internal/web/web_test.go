@@ -236,7 +236,7 @@ func TestPrivateKeyIsRefused(t *testing.T) {
 			c.do("POST", "/explain", text, nil), c.do("POST", "/api/v1/explain", text, nil), c.get(query("/check", "d", text, "s", "x"), nil), c.get(query("/check", "d", "example.com", "s", text), nil),
 		} {
 			if r.code != http.StatusBadRequest || strings.Contains(r.body, secret) || !strings.Contains(r.body, "private key") {
-				t.Errorf("%d %.300s", r.code, r.body)
+				t.Errorf("%.30q: %d, echoed: %v\n%s", text, r.code, strings.Contains(r.body, secret), r.body)
 			}
 		}
 	}
