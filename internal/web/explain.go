@@ -220,7 +220,7 @@ func (s *Server) tell(ctx context.Context, message []byte) (story, error) {
 	results := explain.Judged(evidence, judged)
 	search, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
-	for i, g := range explain.Signatures(search, fields, body, results) {
+	for i, g := range explain.Signatures(search, fields, body, results, s.o.Now()) {
 		out.Signatures = append(out.Signatures, explainedSignature{Signature: g, Aligned: aligned(g.Domain, out.Author), reason: results[i].Reason})
 	}
 	return out, nil
