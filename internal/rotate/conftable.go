@@ -54,7 +54,7 @@ func (t *ConfTable) Close() error { return nil }
 // Swap implements dataset.Swapper: both lines at once, in one file.
 func (t *ConfTable) Swap(_ context.Context, changes []dataset.Change) error {
 	if t.Selector.File != t.KeyFile.File || t.Selector.Line == 0 || t.KeyFile.Line == 0 {
-		return errors.New("Selector and KeyFile must stand in one file, each on a line of its own")
+		return errors.New("the options Selector and KeyFile must stand in one file, each on a line of its own")
 	}
 	return atomicfile.Replace(t.Selector.File, atomicfile.Options{KeepOld: true}, func(old []byte) ([]byte, error) {
 		lines := strings.SplitAfter(string(old), "\n")
