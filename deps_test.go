@@ -31,13 +31,14 @@ internal/web/html:
 internal/statistics: dkim
 internal/zone: internal/keyrecord internal/policy
 internal/rsaengine:
+internal/copied: dkim header
 internal/event: internal/logging internal/plain
 internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
 internal/bre:
-internal/policy: dkim header authres taglist internal/bre internal/dataset internal/keystore internal/event internal/statistics internal/plain
+internal/policy: dkim header authres taglist internal/bre internal/copied internal/dataset internal/keystore internal/event internal/statistics internal/plain
 internal/kept: internal/atomicfile
 internal/reputation: header internal/dataset internal/event internal/kept internal/lru internal/policy
 internal/status: internal/kept
@@ -46,7 +47,7 @@ internal/message: dkim header internal/policy internal/event internal/resolver i
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
 internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
-internal/explain: dkim header internal/keyrecord internal/resolver internal/words
+internal/explain: dkim header internal/copied internal/keyrecord internal/resolver internal/words
 internal/metrics: dkim
 internal/testutil:
 internal/testutil/dnstest: internal/testutil

@@ -203,7 +203,7 @@ func (b *BodyHashes) Close() {
 	}
 }
 
-// Satisfied tells that no further byte of the body can change any of the
+// Satisfied reports whether no further byte of the body can change any of the
 // hashes, since each has reached its limit: an MTA may be told to skip the
 // rest. It is true when no hash is wanted.
 func (b *BodyHashes) Satisfied() bool {

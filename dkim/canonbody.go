@@ -301,3 +301,16 @@ func (c *bodyCanon) closeRelaxed() {
 	}
 	c.flush()
 }
+
+// recorder keeps a canonical body.
+type recorder struct {
+	limit int64
+	text  []byte
+}
+
+func (r *recorder) write(p []byte) {
+	if r.limit >= 0 {
+		p = p[:min(int64(len(p)), r.limit-int64(len(r.text)))]
+	}
+	r.text = append(r.text, p...)
+}

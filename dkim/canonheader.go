@@ -75,12 +75,12 @@ func leadingSpace(v []byte) int {
 	return n
 }
 
-// isBareCR tells a CR that is no part of a fold. RFC 6376 §3.4.2: it is no white
-// space. Some programs take it for the end of a line, so a blank that became one
+// isBareCR reports whether v begins with a CR that does not end a line. RFC 6376
+// §3.4.2: it is no white space. Some programs take it for the end of a line, so a blank that became one
 // changes what a reader sees.
 func isBareCR(v []byte) bool { return len(v) < 2 || v[1] != '\n' }
 
-// isHeaderSpace tells white space in a header, the CR and LF of folds included.
+// isHeaderSpace reports whether c is white space in a header, the CR and LF of folds included.
 func isHeaderSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // headerHasher hashes the header parts of one message. Its buffers serve all

@@ -29,7 +29,7 @@ func (s *Signature) readVersion2() Reason {
 
 var errMandatoryTag = errors.New("a tag that must be understood, unknown to version 1,")
 
-// hasMandatoryTags tells whether a tag must be understood, which is for version
+// hasMandatoryTags reports whether a tag must be understood, which is for version
 // 2 alone.
 func (s *Signature) hasMandatoryTags() bool {
 	for _, t := range s.Tags.Tags() {

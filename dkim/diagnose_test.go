@@ -3,62 +3,36 @@ package dkim
 import (
 	"crypto"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"dojang/header"
 )
 
-func TestCompareCopied(t *testing.T) {
-	base := []string{from, "To: one", "To: two", "Subject: x  y"}
-	l := signed(t, base, "", func(o *SignOptions) { o.CopyHeaders, o.Oversign = true, NewHeaderSet(nil, "Cc") })
-	for _, c := range []struct {
-		fields []string
-		want   string
-	}{
-		{base, ""},
-		{[]string{from, "To: one", "To: two", "SUBJECT:  x y "}, ""},
-		{[]string{from, "To: one", "To: two", "Subject: [list] x  y"}, "changed Subject 4 ' x  y'>' [list] x  y'"},
-		{[]string{from, "To: one", "Subject: x y"}, "removed To -1 ' two'>''"},
-		{[]string{from, "To: one", "To: three", "Subject: x y"}, "changed To 3 ' two'>' three'"},
-		{[]string{from, "To: one", "To: two", "Subject: x y", "Cc: z"}, "added Cc 5 ''>' z'"},
-		{[]string{from, "To: one", "To: two", "Subject: x y", "X-Other: z"}, ""},
-		{[]string{"To: one", "To: two", "Subject: x y"}, "removed From -1 ' a@example.com'>''"},
-	} {
-		m := new(header.List)
-		m.AddRaw(l.At(0).Raw)
-		for _, f := range c.fields {
-			m.AddRaw([]byte(f))
-		}
-		s := check(t, m, "", VerifyOptions{}, nil)[0].Signature
-		differences, err := CompareCopied(s, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, d := range differences {
-			got = append(got, fmt.Sprintf("%v %s %d '%s'>'%s'", d.Kind, d.Name, d.Index, d.Then, d.Now))
-		}
-		if strings.Join(got, "; ") != c.want {
-			t.Errorf("%q: %q, want %q", c.fields, got, c.want)
-		}
-	}
-}
-
-// TestCopiedFieldsOfOpenDKIM reads z= as opendkim wrote it.
+// TestCopiedFieldsOfOpenDKIM reads z= as opendkim wrote it: every field that was signed.
 func TestCopiedFieldsOfOpenDKIM(t *testing.T) {
 	for _, v := range signVectors(t, "z-*") {
 		s, err := ParseSignature(v.Signature)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fields, _ := v.list(true)
-		differences, err := CompareCopied(s, fields)
 		if faultOf(v.name) != "" {
 			continue
 		}
-		if err != nil || len(differences) > 0 {
-			t.Errorf("%s: %v, %+v", v.name, err, differences)
+		fields, _ := v.list(true)
+		copied, err := s.CopiedHeaderFields()
+		var got, want []string
+		for _, f := range copied {
+			got = append(got, string(AppendHeader(nil, f.Raw(), Relaxed)))
+		}
+		for _, i := range s.SignedFields(fields, -1) {
+			want = append(want, string(AppendHeader(nil, fields.At(i).Raw, Relaxed)))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if err != nil || len(got) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %.500q, want %.500q", v.name, err, got, want)
 		}
 	}
 }
@@ -70,7 +44,7 @@ func TestWhatIf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.CheckHeader(l, 0, key) || !s.CheckBodyHash([]byte("text\r\n")) || s.CheckBodyHash([]byte("text2\r\n")) {
+	if !s.CheckHeader(l, 0, key) {
 		t.Error("the message as signed does not check")
 	}
 	m := new(header.List)
@@ -106,33 +80,24 @@ func TestCopiedHeaderFieldsErrors(t *testing.T) {
 }
 
 func TestHeaderSet(t *testing.T) {
-	base := []string{"From", "To", "X-*-Y"}
-	for _, c := range []struct{ spec, yes, no string }{
-		{"", "from TO x-a-y x--y", "Cc x-y xx-a-y"},
-		{"*", "from to x-1-Y", "cc"},
-		{"*,+Cc, -to ,Sender", "From cc SENDER x-a-y", "To"},
-		{"Cc,Subject", "cc subject", "from to"},
-		{"+Cc", "+cc", "cc"},
-		{".", ".", "from"},
-		{"*,list-*", "List-ID list- from", "lis"},
-	} {
-		s := NewHeaderSet(base, c.spec)
-		for n := range strings.FieldsSeq(c.yes) {
-			if !s.Contains([]byte(n)) {
-				t.Errorf("%q lacks %s", c.spec, n)
-			}
+	s := NewHeaderSet("From", "To", "X-*-Y", "list-*", "TO", "")
+	for n := range strings.FieldsSeq("from TO x-a-y x--y List-ID list-") {
+		if !s.Contains([]byte(n)) {
+			t.Errorf("%s is missing", n)
 		}
-		for n := range strings.FieldsSeq(c.no) {
-			if s.Contains([]byte(n)) {
-				t.Errorf("%q has %s", c.spec, n)
-			}
+	}
+	for n := range strings.FieldsSeq("Cc x-y xx-a-y lis") {
+		if s.Contains([]byte(n)) {
+			t.Errorf("%s is there", n)
 		}
+	}
+	if got := strings.Join(s.Names(), ","); got != "From,To,X-*-Y,list-*" {
+		t.Errorf("names %s", got)
 	}
 	var none *HeaderSet
 	if none.Contains([]byte("From")) || none.Names() != nil {
 		t.Error("nil set")
 	}
-	s := NewHeaderSet(base, "*")
 	name := []byte("X-Some-Header-Name")
 	if n := testing.AllocsPerRun(10, func() { s.Contains(name) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -1,9 +1,6 @@
 package dkim
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // HeaderSet is a compiled set of header field names, in which "*" in a name
 // stands for any text. A nil HeaderSet is empty. It is immutable and safe for
@@ -29,41 +26,8 @@ func DefaultOmitHeaders() []string {
 	return []string{"Return-Path", "Received", "Comments", "Keywords", "Bcc", "Resent-Bcc", "DKIM-Signature"}
 }
 
-// NewHeaderSet makes a set of spec, a comma-separated list of names. When one
-// of its entries is "*", the list changes base: "*,+x,-y" is base with x and
-// without y. An empty spec is base itself.
-func NewHeaderSet(base []string, spec string) *HeaderSet {
-	var entries []string
-	for e := range strings.SplitSeq(spec, ",") {
-		if e = strings.TrimSpace(e); e != "" {
-			entries = append(entries, e)
-		}
-	}
-	switch {
-	case len(entries) == 0:
-		return compileHeaderSet(base)
-	case !slices.Contains(entries, "*"):
-		return compileHeaderSet(entries)
-	}
-	names := slices.Clone(base)
-	for _, e := range entries {
-		switch e[0] {
-		case '*':
-			if e != "*" {
-				names = append(names, e)
-			}
-		case '-':
-			names = slices.DeleteFunc(names, func(n string) bool { return strings.EqualFold(n, strings.TrimSpace(e[1:])) })
-		case '+':
-			names = append(names, strings.TrimSpace(e[1:]))
-		default:
-			names = append(names, e)
-		}
-	}
-	return compileHeaderSet(names)
-}
-
-func compileHeaderSet(names []string) *HeaderSet {
+// NewHeaderSet returns the set of those names, each once.
+func NewHeaderSet(names ...string) *HeaderSet {
 	s := &HeaderSet{exact: make(map[string]struct{}, len(names))}
 	for _, n := range names {
 		folded := strings.ToLower(n)
@@ -90,7 +54,7 @@ func (s *HeaderSet) Names() []string {
 	return s.names
 }
 
-// Contains tells whether the set has the name, in any case of ASCII letters.
+// Contains reports whether the set has the name, in any case of ASCII letters.
 func (s *HeaderSet) Contains(name []byte) bool {
 	if s == nil {
 		return false

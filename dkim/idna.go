@@ -118,7 +118,7 @@ func ValidDomain(s string) bool {
 	return label > 0
 }
 
-// isWithin tells whether domain is parent or a subdomain of it.
+// isWithin reports whether domain is parent or a subdomain of it.
 func isWithin(domain, parent string) bool {
 	d, ok1 := ToASCII(domain)
 	p, ok2 := ToASCII(parent)

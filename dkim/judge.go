@@ -45,7 +45,7 @@ func (v *Verifier) judgeKey(s *Signature, k *KeyRecord) Reason {
 // judgeCoverage applies local policy on what a signature covers.
 func (v *Verifier) judgeCoverage(c *candidate) Reason {
 	s := c.Signature
-	if s.Length >= 0 && !v.o.MinimumBody.Allows(s.Length, c.CanonicalBodyLength) {
+	if s.Length >= 0 && v.o.Covered != nil && !v.o.Covered(s.Length, c.CanonicalBodyLength) {
 		return ReasonBodyCoverage
 	}
 	for _, name := range v.o.MustBeSigned {

@@ -32,8 +32,8 @@ type KeyRecord struct {
 	Bits int // 256 for Ed25519
 
 	// VerifyRSA, when not nil, is asked before crypto/rsa whether a PKCS #1 v1.5
-	// signature is right; false leaves the word to crypto/rsa. Who keeps records
-	// may set it before it shares them.
+	// signature is right; false leaves the word to crypto/rsa. A caller that
+	// caches records may set it before sharing them.
 	VerifyRSA func(h crypto.Hash, digest, signature []byte) bool
 }
 
@@ -172,7 +172,7 @@ func (k *KeyRecord) readKey(tags *taglist.List) Reason {
 	return ReasonNone
 }
 
-// AllowsHash tells whether h= lets the algorithm's hash function be used.
+// AllowsHash reports whether h= lets the algorithm's hash function be used.
 func (k *KeyRecord) AllowsHash(a Algorithm) bool {
 	if k.Hashes == nil {
 		return true

@@ -157,7 +157,7 @@ var reasons = [reasonCount]reasonInfo{
 	ReasonKeyReply: {"key DNS reply corrupt", StatusPermError,
 		"What the name server answered is no usable TXT record."},
 	ReasonKeyQuery: {"key DNS query failed", StatusTempError,
-		"The key could not be asked for: name servers do not answer or report an error. Later it may work."},
+		"The key could not be looked up: the name servers did not answer or reported an error. Trying later may work."},
 	ReasonMultipleKeys: {"multiple keys found", StatusPermError,
 		"There are several key records at this name; which is meant is undefined."},
 	ReasonKeySyntax: {"key syntax error", StatusPermError,

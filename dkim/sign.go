@@ -149,8 +149,10 @@ func (s *Signer) Algorithm() Algorithm { return s.o.Algorithm }
 func (s *Signer) FieldName() string { return s.o.FieldName }
 
 // Sign makes the value of the field to add, with the leading space, folded
-// with CRLF and tab. The body must have ended (BodyHashes.Close).
-func (s *Signer) Sign() (string, error) {
+// with CRLF and tab. The body must have ended (BodyHashes.Close). Tags are names and
+// values that stand before SignOptions.ExtraTags, for those who learn of them when the
+// body has passed.
+func (s *Signer) Sign(tags ...[2]string) (string, error) {
 	if s.body.sumLen == 0 {
 		return "", errors.New("dkim: Sign before the end of the body")
 	}
@@ -158,7 +160,7 @@ func (s *Signer) Sign() (string, error) {
 	x := &s.bodies.headers
 	w := taglist.Writer{Margin: margin}
 	w.Start(x.field[:0], s.o.FieldName+": ")
-	s.writeTags(&w, names, picked)
+	s.writeTags(&w, names, picked, tags)
 
 	raw := w.Bytes()
 	own := ownField{raw: raw, start: len(raw), end: len(raw)}
@@ -184,7 +186,7 @@ func (s *Signer) signSum(sum []byte) ([]byte, error) {
 	return value, nil
 }
 
-// selectFields gives the names for h= and the indexes of the fields they
+// selectFields returns the names for h= and the indexes of the fields they
 // stand for, in the order of h=.
 func (s *Signer) selectFields() (names []string, fields []int) {
 	sign, omit := s.o.Sign, s.o.Omit
@@ -213,7 +215,7 @@ func (s *Signer) selectFields() (names []string, fields []int) {
 	return names, fields
 }
 
-// isListable tells a name that can stand in h=, where a semicolon, though RFC 5322
+// isListable reports whether a name can stand in h=, where a semicolon, though RFC 5322
 // allows it in names, would let the field's author write tags of our signature.
 func isListable(name []byte) bool {
 	for _, c := range name {
@@ -249,12 +251,12 @@ func (s *Signer) oversign(names []string) []string {
 
 // The sets used when none is given. They are never changed.
 var (
-	defaultSign = compileHeaderSet(DefaultSignHeaders())
-	defaultOmit = compileHeaderSet(DefaultOmitHeaders())
+	defaultSign = NewHeaderSet(DefaultSignHeaders()...)
+	defaultOmit = NewHeaderSet(DefaultOmitHeaders()...)
 )
 
 // writeTags writes everything up to and including "b=".
-func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
+func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int, late [][2]string) {
 	o := &s.o
 	version := "1"
 	if o.Condition != "" {
@@ -277,8 +279,10 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int) {
 	if o.Identity != "" {
 		w.Tag("i", string(appendQuoted(nil, []byte(o.Identity), isIdentitySafe, true)), taglist.BreakNever)
 	}
-	for _, t := range o.ExtraTags {
-		w.Tag(t[0], t[1], taglist.BreakNever)
+	for _, tags := range [...][][2]string{late, o.ExtraTags} {
+		for _, t := range tags {
+			w.Tag(t[0], t[1], taglist.BreakNever)
+		}
 	}
 	if o.Condition != "" {
 		w.Tag("!cd", o.Condition, taglist.BreakNever)

@@ -367,7 +367,7 @@ func QueryName(selector, domain string) (name string, ok bool) {
 	return sel + "._domainkey." + dom, true
 }
 
-// Covers tells whether h= names the field, and how often.
+// Covers returns how often h= names the field, in any case of letters; 0 for never.
 func (s *Signature) Covers(name string) int {
 	n := 0
 	for _, h := range s.Headers {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,13 +139,13 @@ func (v *signVector) options(t testing.TB, keys map[string]crypto.Signer) SignOp
 		s.BodyLength = new(int64(l))
 	}
 	if o.Sign != nil {
-		s.Sign = NewHeaderSet(DefaultSignHeaders(), *o.Sign)
+		s.Sign = NewHeaderSet(namesOf(DefaultSignHeaders(), *o.Sign)...)
 	}
 	if o.Omit != nil {
-		s.Omit = NewHeaderSet(DefaultOmitHeaders(), *o.Omit)
+		s.Omit = NewHeaderSet(namesOf(DefaultOmitHeaders(), *o.Omit)...)
 	}
 	if o.Oversign != nil {
-		s.Oversign = NewHeaderSet(nil, *o.Oversign)
+		s.Oversign = NewHeaderSet(namesOf(nil, *o.Oversign)...)
 	}
 	return s
 }
@@ -378,4 +379,20 @@ func testRecords(t testing.TB) map[string]string {
 		}
 	}
 	return records
+}
+
+// namesOf reads a list as OpenDKIM's options do: "*,+x,-y" is base with x and without y.
+func namesOf(base []string, list string) []string {
+	rest, changes := strings.CutPrefix(list, "*,")
+	if !changes {
+		return strings.Split(list, ",")
+	}
+	for entry := range strings.SplitSeq(rest, ",") {
+		if name, more := strings.CutPrefix(entry, "+"); more {
+			base = append(base, name)
+		} else {
+			base = slices.DeleteFunc(base, func(n string) bool { return strings.EqualFold(n, entry[1:]) })
+		}
+	}
+	return base
 }

@@ -128,6 +128,17 @@ func TestVerdictsOfOpenDKIM(t *testing.T) {
 	}
 }
 
+// bodyFits reports whether bh= is the hash of a body in pieces.
+func bodyFits(s *Signature, body ...[]byte) bool {
+	var b BodyHashes
+	h := b.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)
+	for _, piece := range body {
+		b.Write(piece)
+	}
+	b.Close()
+	return s.Length <= h.CanonicalLength() && bytes.Equal(h.Sum(), s.BodyHash)
+}
+
 // TestVerdictsSurviveSplitting gives the bodies in pieces.
 func TestVerdictsSurviveSplitting(t *testing.T) {
 	for _, v := range verdicts(t) {
@@ -135,14 +146,9 @@ func TestVerdictsSurviveSplitting(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		want := s.CheckBodyHash(v.Body)
+		want := bodyFits(s, v.Body)
 		for at := 0; at <= len(v.Body); at++ {
-			var b BodyHashes
-			h := b.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)
-			b.Write(v.Body[:at])
-			b.Write(v.Body[at:])
-			b.Close()
-			if got := s.Length <= h.CanonicalLength() && bytes.Equal(h.Sum(), s.BodyHash); got != want {
+			if got := bodyFits(s, v.Body[:at], v.Body[at:]); got != want {
 				t.Fatalf("%s split at %d: %v", v.name, at, got)
 			}
 		}

@@ -38,8 +38,9 @@ type VerifyOptions struct {
 	// read.
 	MaximumSignatures int
 	TrustFirst        func(domain string) bool
-	// MinimumBody is how much of the body l= must cover.
-	MinimumBody BodyMinimum
+	// Covered reports whether l= of length octets is enough for a canonical body of
+	// total octets; nil, whatever it leaves unsigned. Length may be above total.
+	Covered func(length, total int64) bool
 	// MustBeSigned names fields that must be covered when present.
 	MustBeSigned []string
 	// SingletonsSigned asks that fields which may occur once (From, Subject,
@@ -168,7 +169,7 @@ const maxRead = 128
 func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Verifier {
 	o.complete()
 	v := &Verifier{o: o, fields: fields, bodies: bodies}
-	if o.MinimumBody != (BodyMinimum{}) {
+	if o.Covered != nil {
 		bodies.NeedTotal = true
 	}
 	for i := 0; i < fields.Len() && len(v.sigs) < maxRead; i++ {
@@ -266,8 +267,8 @@ func (v *Verifier) Signatures() iter.Seq[*Signature] {
 // Queries are the key records needed, each once.
 func (v *Verifier) Queries() []Query { return v.queries }
 
-// SetKey gives the answer to a query. It may be called from the goroutine
-// that Finish is called from only.
+// SetKey returns the answer to a query. It must be called by the goroutine that calls
+// Finish.
 func (v *Verifier) SetKey(q Query, a KeyAnswer) {
 	if a.Record == nil && a.RecordReason == ReasonNone && a.Err == nil && !a.NotFound && !a.Temporary {
 		a.Record, a.RecordReason = ParseKeyTexts(a.Texts)
@@ -277,7 +278,7 @@ func (v *Verifier) SetKey(q Query, a KeyAnswer) {
 	}
 }
 
-// Finish gives a Result for each signature, top down. The body must have
+// Finish returns a Result for each signature, top down. The body must have
 // ended (BodyHashes.Close). A query without an answer counts as failed for
 // now.
 func (v *Verifier) Finish() []Result {

@@ -36,7 +36,7 @@ func (f Field) Value() []byte {
 // ValueOffset is where Value begins in Raw.
 func (f Field) ValueOffset() int { return min(f.colon+1, len(f.Raw)) }
 
-// Is tells whether the field has that name, in any case of ASCII letters.
+// Is reports whether the field has that name, in any case of ASCII letters.
 func (f Field) Is(name string) bool {
 	if f.colon < len(name) || !equalFold(f.Raw[:len(name)], name) {
 		return false
@@ -96,14 +96,13 @@ func (l *List) Reset() {
 	l.edition++
 }
 
-// Add appends a field as a milter is told of it. A LF that is not part of a
-// CRLF becomes one, since MTAs end folded lines with LF alone there; a line
-// end behind the last line is dropped. Unless leadingSpaceKept, the MTA has
-// cut a blank behind the colon, if there was one, and one is put there. No blank
-// is put before a TAB or a line end: Sendmail and Postfix cut neither, and
-// fields that begin so hardly ever have one.
+// Add appends a field as a milter is told of it. An LF that is not part of a CRLF
+// becomes one, since MTAs end folded lines with LF alone there; a line end after the
+// last line is dropped. Unless leadingSpaceKept, the MTA stripped one space after the
+// colon, and Add restores it, though not before a TAB or a line end: Sendmail and
+// Postfix strip neither.
 //
-// Both slices are copied.
+// Add copies both slices.
 func (l *List) Add(name, value []byte, leadingSpaceKept bool) {
 	start := len(l.buf)
 	l.buf = append(l.buf, name...)
@@ -249,7 +248,7 @@ func lineEnd(b []byte) int {
 	return len(b)
 }
 
-// startsField tells whether a line begins with a name and a colon. Blanks
+// startsField reports whether a line begins with a name and a colon. Blanks
 // before the colon are obsolete syntax that must be read (RFC 5322 §4.5).
 func startsField(line []byte) bool {
 	name, _, found := bytes.Cut(line, []byte(":"))

@@ -93,7 +93,7 @@ func (p *Picker) Release() {
 // the very same bytes.
 func (p *Picker) Exclude(i int) { p.exclude = i }
 
-// Pick gives the index of the next field of that name. Trailing white space in
+// Pick returns the index of the next field of that name. Trailing white space in
 // name counts: callers trim it.
 func (p *Picker) Pick(name string) (i int, ok bool) { return pick(p, name) }
 

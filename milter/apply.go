@@ -55,7 +55,7 @@ func bodyOf(raw []byte) []byte {
 	return raw
 }
 
-// Apply gives the message as Postfix makes it from the edits, in their order:
+// Apply returns the message as Postfix makes it from the edits, in their order:
 // an inserted field goes before the index-th there is at that moment, or after
 // the last, where Postfix counts the Received field it makes itself as the first
 // (so 0 is above it and 1 below); message is without that one. Changing or deleting counts the fields of that name there are at

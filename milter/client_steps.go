@@ -66,7 +66,7 @@ func (c *Client) Mail(addr string, args ...string) (*Answer, error) {
 	return c.strings(CommandMail, addr, args)
 }
 
-// Rcpt tells a recipient.
+// Rcpt sends a recipient.
 func (c *Client) Rcpt(addr string, args ...string) (*Answer, error) {
 	return c.strings(CommandRcpt, addr, args)
 }
@@ -89,7 +89,7 @@ func (c *Client) strings(command byte, first string, rest []string) (*Answer, er
 	return c.step(stepOf(command))
 }
 
-// Data tells that the message's text comes next.
+// Data sends DATA: the message's text comes next.
 func (c *Client) Data() (*Answer, error) { return c.plain(CommandData) }
 
 // EndOfHeader ends the header.
@@ -163,7 +163,7 @@ func (c *Client) endOfMessage(edits []Edit) ([]Edit, *Answer, error) {
 	}
 }
 
-// Abort gives the message up.
+// Abort returns the message up.
 func (c *Client) Abort() error {
 	c.Queue(CommandAbort)
 	return c.Flush()

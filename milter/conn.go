@@ -289,7 +289,7 @@ func (c *Conn) write(b []byte) error {
 	return c.writer.write(b, c.server.options.WriteTimeout)
 }
 
-// lendOut gives out a longer buffer, for edits.
+// lendOut returns out a longer buffer, for edits.
 func (c *Conn) lendOut() {
 	if c.lentOut == nil {
 		c.lentOut = c.server.outs.get()

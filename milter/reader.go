@@ -105,7 +105,7 @@ func (r *reader) giveBack() {
 	r.buf = nil
 }
 
-// release gives the buffer back before a wait.
+// release returns the buffer back before a wait.
 func (r *reader) release() {
 	if r.buf == nil {
 		return
@@ -179,7 +179,7 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-// close gives everything back.
+// close returns everything back.
 func (r *reader) close() {
 	r.giveBack()
 	r.stash, r.from, r.to = nil, 0, 0

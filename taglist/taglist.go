@@ -198,7 +198,7 @@ func (l *List) Value(name string) []byte {
 	return nil
 }
 
-// Has tells whether there is a tag of that name.
+// Has reports whether there is a tag of that name.
 func (l *List) Has(name string) bool { return l.index(name) >= 0 }
 
 func (l *List) index(name string) int {
@@ -210,7 +210,7 @@ func (l *List) index(name string) int {
 	return -1
 }
 
-// intern gives the usual names without an allocation.
+// intern returns the usual names without an allocation.
 func intern(b []byte) string {
 	switch string(b) {
 	case "v":

@@ -76,7 +76,7 @@ func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
 	return dns, nil
 }
 
-// fileVersion tells whether a file has changed since it was last looked at.
+// fileVersion reports whether a file has changed since it was last looked at.
 func fileVersion(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -282,7 +282,7 @@ func (b *builder) signing() policy.Signing {
 
 // headerSet reads an option that names header fields; "*,+x,-y" changes base.
 func (b *builder) headerSet(option *config.Setting[string], base []string) *dkim.HeaderSet {
-	return dkim.NewHeaderSet(base, strings.Join(b.names(option), ","))
+	return dkim.NewHeaderSet(policy.HeaderNames(base, strings.Join(b.names(option), ","))...)
 }
 
 // resolver looks up keys and whatever else a message asks for. The name servers are

@@ -76,7 +76,7 @@ func (b *builder) preset(v *policy.Verdicts) {
 	switch b.config.VerifyPreset.Value {
 	case "strict":
 		v.SingletonsSigned, v.RequireBaseFields = true, true
-		v.Minimum = dkim.BodyMinimum{LimitUnsigned: true}
+		v.Minimum = policy.Minimum{LimitUnsigned: true}
 		fallthrough
 	case "rfc8301":
 		v.AllowSHA1 = false

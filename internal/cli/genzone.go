@@ -288,7 +288,7 @@ func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(
 	return found.Keys, nil
 }
 
-// take tells whether a row's domain is asked for; a row for any domain ("%")
+// take reports whether a row's domain is asked for; a row for any domain ("%")
 // becomes one of the domain named with -d.
 func (o *zoneOptions) take(row keyRow) (keyRow, bool) {
 	if row.Domain == "%" {

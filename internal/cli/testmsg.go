@@ -134,8 +134,8 @@ func (o *testmsgOptions) sign(key crypto.Signer, fields *header.List, body []byt
 	signer, err := dkim.NewSigner(dkim.SignOptions{
 		Domain: o.domain, Selector: o.selector, Key: key,
 		HeaderCanonicalization: o.head, BodyCanonicalization: o.body,
-		Sign: dkim.NewHeaderSet(names, ""),
-		Omit: dkim.NewHeaderSet([]string{dkim.FieldName}, ""),
+		Sign: dkim.NewHeaderSet(names...),
+		Omit: dkim.NewHeaderSet(dkim.FieldName),
 		Time: o.now,
 	}, fields, &bodies)
 	if err != nil {

@@ -86,7 +86,7 @@ type Settings struct {
 	MessageTimeBudget            Setting[time.Duration]
 	MetricsSocket                Setting[Socket]
 	MilterDebug                  Setting[int]
-	Minimum                      Setting[dkim.BodyMinimum]
+	Minimum                      Setting[policy.Minimum]
 	MinimumKeyBits               Setting[int]
 	Mode                         Setting[Modes]
 	MTA                          Setting[string]

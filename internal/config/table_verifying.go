@@ -1,7 +1,6 @@
 package config
 
 import (
-	"dojang/dkim"
 	"dojang/internal/dataset"
 	"dojang/internal/policy"
 )
@@ -13,7 +12,7 @@ func verifyingOptions() []Option {
 			Doc: "RSA keys with fewer bits do not count, whatever they verify. 0 accepts all. RFC 8301 demands 1024."},
 		{Name: "MaximumKeyBits", Since: "dojang", Type: Integer, Default: "8192",
 			Doc: "RSA keys with more bits are not tried, since checking a giant one takes a processor long. 0 is no limit."},
-		{Name: "Minimum", Type: String, Examples: []string{"100%"}, read: as(dkim.ParseBodyMinimum, "write bytes, a percentage or bytes with +: 1024, 75% or 512+"),
+		{Name: "Minimum", Type: String, Examples: []string{"100%"}, read: as(policy.ParseMinimum, "write bytes, a percentage or bytes with +: 1024, 75% or 512+"),
 			Doc: "How much of a body a signature with a length (l=) must cover to count: 1024 means so many bytes, or all of a shorter body; 75% that part of it; 512+ that no more than so many bytes follow the signed part. 100% allows no unsigned tail."},
 		{Name: "MustBeSigned", Type: DataSet, Elements: dataset.FieldNames,
 			Doc: "Header fields that a signature must cover when the message has them; otherwise it does not count. Example: From,Subject,Date"},

@@ -136,7 +136,7 @@ func More(name string, n int) Event {
 
 // Table and key trouble.
 
-// UnknownKey: SigningTable names a key that KeyTable has not.
+// UnknownKey: SigningTable names a key that KeyTable does not have.
 func UnknownKey(name string) Event {
 	return failure("unknown_key", fmt.Sprintf("signing table references unknown key '%s'", cut(name)), slog.String("key", cut(name)))
 }
@@ -328,7 +328,7 @@ func ReputationFailed(domain string, err error) Event {
 	return failure("reputation_failed", fmt.Sprintf("reputation query for %s failed: %s", cut(domain), cut(err.Error())), slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
 }
 
-// RateExceeded: more is sent than RateLimits lets. Compat(opendkim 2.11): whose
+// RateExceeded: more is sent than RateLimits allow. Compat(opendkim 2.11): whose
 // limit it is, is "'DOMAIN'" or "unsigned mail".
 func RateExceeded(whose string, limit int64) Event {
 	return failure("rate_exceeded", fmt.Sprintf("rate limit for %s (%d) exceeded", cut(whose), limit), slog.String("whose", cut(whose)), slog.Int64("limit", limit))

@@ -51,7 +51,7 @@ func bodyCauses(ctx context.Context, fields *header.List, body []byte, r *dkim.R
 		return []Cause{{Part: PartBody, Code: CodeTooLarge}}
 	}
 	b := &bodySearch{ctx: ctx, signature: s, fields: fields, left: maxBodyWork}
-	if steps := b.find(body); steps != nil && b.signature.CheckBodyHash(steps[len(steps)-1].was) {
+	if steps := b.find(body); steps != nil && fits(b.signature, steps[len(steps)-1].was) {
 		return told(steps)
 	}
 	found := []Cause{{Part: PartBody, Code: CodeUnknown}}
@@ -189,7 +189,7 @@ func (b *bodySearch) inOrder(first step, added []step, edits []bodyEdit) []step 
 }
 
 func (b *bodySearch) matches(body []byte) bool {
-	return !b.spent(len(body)) && b.signature.CheckBodyHash(body)
+	return !b.spent(len(body)) && fits(b.signature, body)
 }
 
 // spent takes n bytes off the budget and reports whether it is used up.
@@ -205,7 +205,7 @@ func rejoined(fields *header.List, body []byte, r *dkim.Result) (cut *Cause, joi
 		return nil, nil, nil
 	}
 	below, rest, err := header.Parse(body)
-	if err != nil || len(rest) == len(body) || !looksLikeHeader(below) || !r.Signature.CheckBodyHash(rest) {
+	if err != nil || len(rest) == len(body) || !looksLikeHeader(below) || !fits(r.Signature, rest) {
 		return nil, nil, nil
 	}
 	joined = new(header.List)

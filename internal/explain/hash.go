@@ -11,7 +11,7 @@ import (
 	"dojang/header"
 )
 
-// headerCheck tells whether a header, edited, is the one that was signed.
+// headerCheck reports whether a header, edited, is the one that was signed.
 type headerCheck struct {
 	signature *dkim.Signature
 	key       *dkim.KeyRecord
@@ -72,4 +72,13 @@ func (c *headerCheck) signed(text []byte) bool {
 	}
 	key, ok := c.key.Key.(ed25519.PublicKey)
 	return ok && ed25519.Verify(key, sum, c.signature.Value) // RFC 8463 §3: over the hash
+}
+
+// fits reports whether bh= is the hash of a body with CRLF line ends.
+func fits(s *dkim.Signature, body []byte) bool {
+	var bodies dkim.BodyHashes
+	h := bodies.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)
+	bodies.Write(body)
+	bodies.Close()
+	return s.Length <= h.CanonicalLength() && bytes.Equal(h.Sum(), s.BodyHash)
 }

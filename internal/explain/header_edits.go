@@ -10,6 +10,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/copied"
 )
 
 // collect takes in the known edits of all signed fields.
@@ -340,7 +341,7 @@ func (h *headerSearch) copied() []Cause {
 
 // copiedCauses tells how the header differs from the signer's copy of it (z=).
 func copiedCauses(fields *header.List, s *dkim.Signature) []Cause {
-	differences, err := dkim.CompareCopied(s, fields)
+	differences, err := copied.Compare(s, fields)
 	if err != nil {
 		return []Cause{{Part: PartSignature, Code: CodeCopiedHeaders, Args: args("detail", err.Error())}}
 	}
@@ -348,17 +349,17 @@ func copiedCauses(fields *header.List, s *dkim.Signature) []Cause {
 	for _, d := range differences {
 		c := Cause{Part: PartHeader, Field: d.Name, Args: args("is", clip(d.Now, maxShown), "was", clip(d.Then, maxShown), "from", "z")}
 		switch d.Kind {
-		case dkim.FieldAdded:
+		case copied.Added:
 			c.Code = CodeFieldAdded
-		case dkim.FieldRemoved:
+		case copied.Removed:
 			c.Code = CodeFieldRemoved
-		case dkim.FieldChanged:
+		case copied.Changed:
 			c.Code = CodeFieldChanged
 		}
 		if d.Index >= 0 {
 			c.Is = string(fields.At(d.Index).Raw)
 		}
-		if d.Kind != dkim.FieldAdded {
+		if d.Kind != copied.Added {
 			c.Was = d.Name + ":" + d.Then
 		}
 		found = append(found, c)

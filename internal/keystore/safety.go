@@ -10,7 +10,7 @@ import (
 	"dojang/internal/privilege"
 )
 
-// Checker tells whether others than the filter may read or change a key, as
+// Checker reports whether others than the filter may read or change a key, as
 // OpenDKIM's RequireSafeKeys does.
 type Checker struct {
 	UID      int       // whom the filter runs as

@@ -76,7 +76,7 @@ type Store struct {
 // inline is the Source of a key that stands in its row.
 const inline = "inline"
 
-// stamp tells whether a file changed.
+// stamp reports whether a file changed.
 type stamp struct {
 	size  int64
 	mtime time.Time

@@ -58,6 +58,7 @@ type state struct {
 	verdict    policy.Verdict
 	quarantine string // decided before the message's end
 	signError  error
+	lateTags   [][2]string // of signatures, by scripts of the message's end
 	verifier   *dkim.Verifier
 	kept       func(dkim.Canonicalization) []byte // canonical bodies that are kept; nil when none is
 	bodyHash   *dkim.BodyHash                     // for Limiters; nil when none asks
@@ -323,7 +324,7 @@ func (m *Message) sign() ([]policy.Signature, error) {
 	made := make([]policy.Signature, 0, len(m.signers))
 	for _, x := range m.signers {
 		start := now()
-		value, err := x.signer.Sign()
+		value, err := x.signer.Sign(m.lateTags...)
 		if err != nil {
 			observer.SigningFailed()
 			return nil, err

@@ -54,11 +54,6 @@ func (m *Message) runFinal(results []dkim.Result) []dkim.Result {
 	defer cancel()
 	before := len(m.plan.ExtraTags)
 	x.Final(ctx)
-	added := m.plan.ExtraTags[:len(m.plan.ExtraTags)-before]
-	for i := len(added) - 1; i >= 0; i-- {
-		for _, signing := range m.signers {
-			signing.signer.InsertTag(added[i][0], added[i][1])
-		}
-	}
+	m.lateTags = m.plan.ExtraTags[:len(m.plan.ExtraTags)-before]
 	return x.Kept(results)
 }

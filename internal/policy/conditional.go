@@ -51,6 +51,6 @@ func addConditional(ctx context.Context, set dataset.Set, p *Plan, f *Facts) err
 // leaves alone, and nothing of the body.
 func weaken(o *dkim.SignOptions, condition string) {
 	o.Condition, o.BodyLength = condition, new(int64)
-	o.Sign, o.Oversign, o.ExtraTags, o.CopyHeaders = dkim.NewHeaderSet([]string{"From", "Date", "Message-ID"}, ""), nil, nil, false
+	o.Sign, o.Oversign, o.ExtraTags, o.CopyHeaders = dkim.NewHeaderSet("From", "Date", "Message-ID"), nil, nil, false
 	o.HeaderCanonicalization = dkim.Relaxed
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dojang/dkim"
+	"dojang/internal/copied"
 	"dojang/internal/event"
 	"dojang/internal/plain"
 )
@@ -151,11 +152,11 @@ func (r *Reports) diagnose(o *Outcome, f *Facts, j *Judged) {
 	if !isBadSignature(j.Reason) || s.CopiedHeaders == "" {
 		return
 	}
-	copied, err := s.CopiedHeaderFields()
+	then, err := s.CopiedHeaderFields()
 	if err != nil {
 		return // Compat(opendkim 2.11)
 	}
-	differences, _ := dkim.CompareCopied(s, f.Fields)
+	differences, _ := copied.Compare(s, f.Fields)
 	for i, d := range differences {
 		if i == maxDifferences {
 			break
@@ -163,16 +164,16 @@ func (r *Reports) diagnose(o *Outcome, f *Facts, j *Judged) {
 		o.why(event.FieldDiffers(d.Kind.String(), d.Name, d.Then, d.Now))
 	}
 	if r.Diagnose {
-		o.Diagnosis = &Diagnosis{JobID: f.JobID, Text: diagnosis(f, copied, differences)}
+		o.Diagnosis = &Diagnosis{JobID: f.JobID, Text: diagnosis(f, then, differences)}
 	}
 }
 
 // diagnosis is OpenDKIM's text, with the differences behind it.
-func diagnosis(f *Facts, copied []dkim.CopiedField, differences []dkim.Difference) []byte {
+func diagnosis(f *Facts, then []dkim.CopiedField, differences []copied.Difference) []byte {
 	const rule = "--------------------\n\n"
 	var b bytes.Buffer
 	b.WriteString("z tag headers:\n\n")
-	for _, c := range copied {
+	for _, c := range then {
 		b.Write(bytes.ReplaceAll(c.Raw(), []byte("\r"), nil))
 		b.WriteByte('\n')
 	}
@@ -188,10 +189,10 @@ func diagnosis(f *Facts, copied []dkim.CopiedField, differences []dkim.Differenc
 			break
 		}
 		fmt.Fprintf(&b, "%s was %s after it was signed\n", plain.Line(d.Name), d.Kind)
-		if d.Kind != dkim.FieldAdded {
+		if d.Kind != copied.Added {
 			fmt.Fprintf(&b, "\tthen: %s\n", plain.Line(strings.TrimSpace(d.Then)))
 		}
-		if d.Kind != dkim.FieldRemoved {
+		if d.Kind != copied.Removed {
 			fmt.Fprintf(&b, "\tnow:  %s\n", plain.Line(strings.TrimSpace(d.Now)))
 		}
 	}

@@ -54,7 +54,7 @@ type Verdicts struct {
 	MaximumKeyBits      int
 	AllowSHA1           bool
 	MaximumSignatures   int
-	Minimum             dkim.BodyMinimum
+	Minimum             Minimum
 	MustBeSigned        []string
 	TrustSignaturesFrom dataset.Set // nil: every signature counts
 	Conditional         bool        // ConditionalSignatures is set: those of others count too
@@ -148,7 +148,7 @@ func (v *Verdicts) VerifyOptions(p *Plan, now time.Time) dkim.VerifyOptions {
 		MaximumKeyBits:    v.MaximumKeyBits,
 		AllowSHA1:         v.AllowSHA1,
 		MaximumSignatures: v.MaximumSignatures,
-		MinimumBody:       v.Minimum,
+		Covered:           v.Minimum.covered(),
 		MustBeSigned:      v.MustBeSigned,
 		SingletonsSigned:  v.SingletonsSigned,
 		Conditional:       v.Conditional,

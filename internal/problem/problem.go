@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Severity tells whether a problem stops the filter from starting.
+// Severity reports whether a problem stops the filter from starting.
 type Severity uint8
 
 // A Warning is told and lived with; an Error stops a start or a reload.

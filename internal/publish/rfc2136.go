@@ -273,7 +273,7 @@ func (u *updater) ask(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	return nil, unsure(err)
 }
 
-// refusalOf tells whether a server rejects the key, which it says unsigned (RFC 8945
+// refusalOf reports whether a server rejects the key, which it says unsigned (RFC 8945
 // §5.2), or what else comes unsigned by nature. Somebody on the way could say so too:
 // that only delays, and he is believed in nothing else.
 func (u *updater) refusalOf(r *dns.Msg) *refusal {

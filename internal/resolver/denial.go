@@ -153,7 +153,7 @@ func cutFromTypes(types []uint16) (cut, error) {
 	return cut{}, nil
 }
 
-// lacks tells whether a name's record denies a type. A delegation's record speaks for
+// lacks reports whether a name's record denies a type. A delegation's record speaks for
 // DS alone, and only a delegation's or the root's may: RFC 6840 §4.1, §4.4.
 func lacks(types []uint16, owner string, qtype uint16) bool {
 	if hasType(types, qtype) || hasType(types, dns.TypeCNAME) {
@@ -226,7 +226,7 @@ func (n *nsec) covers(order []byte) bool {
 	return last || bytes.Compare(order, n.nextOrd) < 0
 }
 
-// above tells whether the record is of a delegation or DNAME above name, which knows
+// above reports whether the record is of a delegation or DNAME above name, which knows
 // nothing of what lies below: RFC 6840 §4.1.
 func (n *nsec) above(name string) bool {
 	return dns.IsSubDomain(n.owner, name) && (isDelegation(n.types) || hasType(n.types, dns.TypeDNAME))

@@ -67,7 +67,7 @@ var _ Resolver = (*DNS)(nil)
 
 func (d *DNS) now() time.Time { return d.options.Now() }
 
-// Validating tells whether answers are validated in this process.
+// Validating reports whether answers are validated in this process.
 func (d *DNS) Validating() bool { return d.dnssec != nil }
 
 // Servers names the name servers that would be asked now.

@@ -89,7 +89,7 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 	return z, proof.life, nil
 }
 
-// allNamed tells whether each digest is of one of the keys: a zone whose every way in is
+// allNamed reports whether each digest is of one of the keys: a zone whose every way in is
 // a key we cannot use is as good as one with an algorithm we do not know, RFC 4035 §5.2.
 func allNamed(digests []*dns.DS, keys []*dns.DNSKEY) bool {
 	if len(digests) == 0 || len(digests) > maxDSPerZone {
@@ -104,7 +104,7 @@ func allNamed(digests []*dns.DS, keys []*dns.DNSKEY) bool {
 	return true
 }
 
-// isTrusted tells whether a key is one of those trusted, or has one of the digests.
+// isTrusted reports whether a key is one of those trusted, or has one of the digests.
 func isTrusted(key *dns.DNSKEY, digests []*dns.DS, trusted []*dns.DNSKEY) bool {
 	for _, known := range trusted {
 		if known.Algorithm == key.Algorithm && known.PublicKey == key.PublicKey {

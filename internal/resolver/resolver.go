@@ -152,7 +152,7 @@ func (e *Error) Error() string {
 // Unwrap gives the cause, for errors.Is.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same look-up may succeed later. An alias loop, an
+// Temporary reports whether the same look-up may succeed later. An alias loop, an
 // oversized answer and a malformed name stay what they are.
 func (e *Error) Temporary() bool {
 	switch e.Kind {
@@ -164,10 +164,10 @@ func (e *Error) Temporary() bool {
 	return true
 }
 
-// Timeout tells whether time was what lacked.
+// Timeout reports whether time was what lacked.
 func (e *Error) Timeout() bool { return e.Kind == KindTimeout }
 
-// NotFound tells whether the record is known not to exist.
+// NotFound reports whether the record is known not to exist.
 func (e *Error) NotFound() bool { return e.Kind == KindNotFound || e.Kind == KindNoData }
 
 // maxQuotedBytes bounds outside text in errors and logs.

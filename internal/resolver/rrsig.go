@@ -81,12 +81,12 @@ func supportedDS(ds *dns.DS) bool {
 	return false
 }
 
-// isZoneKey tells whether a key may sign a zone's records, by an algorithm we know.
+// isZoneKey reports whether a key may sign a zone's records, by an algorithm we know.
 func isZoneKey(k *dns.DNSKEY) bool {
 	return k.Flags&dns.ZONE != 0 && k.Flags&dns.REVOKE == 0 && k.Protocol == 3 && supportedAlgorithm(k.Algorithm)
 }
 
-// usableKey tells whether we can check a zone key's signatures, and would believe them.
+// usableKey reports whether we can check a zone key's signatures, and would believe them.
 func usableKey(k *dns.DNSKEY) bool {
 	if k.Algorithm == dns.RSASHA256 || k.Algorithm == dns.RSASHA512 {
 		return usableRSA(k.PublicKey)
@@ -225,7 +225,7 @@ func (z *zone) byTag() map[keyTag][]*dns.DNSKEY {
 	return keys
 }
 
-// verifyWith tells whether one of the keys made the signature; an error ends the look-up.
+// verifyWith reports whether one of the keys made the signature; an error ends the look-up.
 func verifyWith(ctx context.Context, keys []*dns.DNSKEY, sig *dns.RRSIG, records []dns.RR) (bool, error) {
 	b := budgetOf(ctx)
 	for _, key := range keys {
@@ -239,7 +239,7 @@ func verifyWith(ctx context.Context, keys []*dns.DNSKEY, sig *dns.RRSIG, records
 	return false, nil
 }
 
-// current tells whether now lies within a signature's times: RFC 4034 §3.1.5. What ends
+// current reports whether now lies within a signature's times: RFC 4034 §3.1.5. What ends
 // more than 68 years ahead has ended.
 func current(sig *dns.RRSIG, now time.Time) bool {
 	return !now.Before(serialTime(sig.Inception, now)) && !now.After(serialTime(sig.Expiration, now))

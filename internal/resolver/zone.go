@@ -20,7 +20,7 @@ type zone struct {
 	checked   bool // fetched with query.checked
 }
 
-// open tells whether the zone has no say about what lies in and below it, and what
+// open reports whether the zone has no say about what lies in and below it, and what
 // that makes of it.
 func (z *zone) open() (Security, bool) {
 	switch {

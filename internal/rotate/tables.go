@@ -49,7 +49,7 @@ func recordName(selector, domain string) string {
 	return strings.ToLower(selector + "._domainkey." + domain)
 }
 
-// rowHash tells whether a row is still the one it was, without its key.
+// rowHash reports whether a row is still the one it was, without its key.
 func rowHash(row keystore.Row) string {
 	sum := sha256.Sum256([]byte(strings.Join(rowValues(row), "\x00")))
 	return hex.EncodeToString(sum[:16])

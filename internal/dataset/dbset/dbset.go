@@ -50,7 +50,7 @@ type Set struct {
 	reading bool
 }
 
-// stamp tells whether a file changed.
+// stamp reports whether a file changed.
 type stamp struct {
 	size  int64
 	mtime time.Time

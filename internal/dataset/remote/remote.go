@@ -47,7 +47,7 @@ type Options struct {
 	// from one to the other; 0 means 200 ms and 10 s.
 	MinBackoff, MaxBackoff time.Duration
 	Now                    func() time.Time // nil means time.Now
-	// OnDown is called when the server stops to answer, OnUp when it answers
+	// OnDown is called when the server stops answering, OnUp when it answers
 	// again, once each; OnLookup for each look-up with how it ended.
 	OnDown   func(name string, err error)
 	OnUp     func(name string)

@@ -210,7 +210,7 @@ func (s *Server) dname(m *dns.Msg, name string) *dns.CNAME {
 	return nil
 }
 
-// exists tells whether there is anything at or below name.
+// exists reports whether there is anything at or below name.
 func (s *Server) exists(name string) bool {
 	for owner := range s.records {
 		if owner == name || strings.HasSuffix(owner, "."+name) {

@@ -231,7 +231,7 @@ func (s *Server) SetNegativeTTL(seconds uint32) {
 	s.negative = seconds
 }
 
-// SetChase tells whether an answer holds what an alias leads to (the default, as
+// SetChase reports whether an answer holds what an alias leads to (the default, as
 // recursive servers do) or the alias alone.
 func (s *Server) SetChase(chase bool) {
 	s.mu.Lock()
@@ -239,7 +239,7 @@ func (s *Server) SetChase(chase bool) {
 	s.noChase = !chase
 }
 
-// SetAuthenticatedData tells whether answers have the AD bit, as a validating server's.
+// SetAuthenticatedData reports whether answers have the AD bit, as a validating server's.
 func (s *Server) SetAuthenticatedData(ad bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,7 +274,7 @@ func (s *Server) Total() (total, tcp int) {
 	return s.total, s.tcp
 }
 
-// LastHadEDNS tells whether the last query had an OPT record.
+// LastHadEDNS reports whether the last query had an OPT record.
 func (s *Server) LastHadEDNS() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

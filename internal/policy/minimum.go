@@ -1,4 +1,4 @@
-package dkim
+package policy
 
 import (
 	"fmt"
@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// BodyMinimum says how much of the body a signature with l= must cover
-// (OpenDKIM's Minimum). The zero value accepts everything.
-type BodyMinimum struct {
+// Minimum says how much of the body a signature with l= must cover. The zero value accepts everything.
+type Minimum struct {
 	Bytes    int64 // at least so many octets, or all of a shorter body
 	Percent  int   // at least this part of the body
 	Unsigned int64 // with LimitUnsigned: at most so many octets behind l=
@@ -17,28 +16,36 @@ type BodyMinimum struct {
 	LimitUnsigned bool
 }
 
-// ParseBodyMinimum reads "N", "N%" or "N+".
-func ParseBodyMinimum(s string) (BodyMinimum, error) {
+// ParseMinimum reads "N", "N%" or "N+".
+func ParseMinimum(s string) (Minimum, error) {
 	number, kind := s, byte(0)
 	if n := len(s); n > 0 && (s[n-1] == '%' || s[n-1] == '+') {
 		number, kind = s[:n-1], s[n-1]
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 0 || kind == '%' && n > 100 {
-		return BodyMinimum{}, fmt.Errorf("%.256q is not a number of bytes, a number with %% up to 100, or a number with +", s)
+		return Minimum{}, fmt.Errorf("%.256q is not a number of bytes, a number with %% up to 100, or a number with +", s)
 	}
 	switch kind {
 	case '%':
-		return BodyMinimum{Percent: int(n)}, nil
+		return Minimum{Percent: int(n)}, nil
 	case '+':
-		return BodyMinimum{Unsigned: n, LimitUnsigned: true}, nil
+		return Minimum{Unsigned: n, LimitUnsigned: true}, nil
 	}
-	return BodyMinimum{Bytes: n}, nil
+	return Minimum{Bytes: n}, nil
 }
 
-// Allows tells whether l= of length octets is enough for a canonical body of
+// covered is how dkim is told of a minimum: nil for none.
+func (m Minimum) covered() func(length, total int64) bool {
+	if m == (Minimum{}) {
+		return nil
+	}
+	return m.Allows
+}
+
+// Allows reports whether l= of length octets is enough for a canonical body of
 // total octets. A body without octets is covered by any signature.
-func (m BodyMinimum) Allows(length, total int64) bool {
+func (m Minimum) Allows(length, total int64) bool {
 	length = min(length, total)
 	switch {
 	case length < m.Bytes && length < total:
@@ -51,7 +58,7 @@ func (m BodyMinimum) Allows(length, total int64) bool {
 	return true
 }
 
-// lessPart tells whether length is less than percent of total, for lengths of
+// lessPart reports whether length is less than percent of total, for lengths of
 // any size.
 func lessPart(length, total int64, percent int) bool {
 	h1, l1 := bits.Mul64(uint64(length), 100)
