@@ -1,0 +1,123 @@
+package dnssec
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/proctest"
+)
+
+// servers serve a world.
+type servers struct {
+	fresh, stale string // authoritative for all zones: addresses
+	unbound      string // validates, and asks the fresh ones alone
+	beset        string // an unbound that asks both
+	anchor       string // file
+}
+
+func serve(t testing.TB, w *world) servers {
+	t.Helper()
+	dir := t.TempDir()
+	s := servers{anchor: write(t, dir, "anchor", w.anchor+"\n")}
+	s.fresh = startNamed(t, filepath.Join(dir, "fresh"), w, func(z *zone) []dns.RR { return z.records })
+	s.stale = startNamed(t, filepath.Join(dir, "stale"), w, func(z *zone) []dns.RR {
+		if z.stale {
+			return z.old
+		}
+		return z.records
+	})
+	s.unbound = s.startUnbound(t, dir, w, false)
+	s.beset = s.startUnbound(t, dir, w, true)
+	return s
+}
+
+func write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func start(t testing.TB, addr, program string, args ...string) string {
+	t.Helper()
+	m := new(dns.Msg)
+	m.SetQuestion(".", dns.TypeSOA)
+	client := dns.Client{Timeout: time.Second}
+	cmd := exec.Command(testutil.Need(t, program), args...)
+	if err := proctest.Start(t, cmd).Await(30*time.Second, func() bool {
+		r, _, err := client.Exchange(m, addr)
+		return err == nil && r.Rcode == dns.RcodeSuccess
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+func startNamed(t testing.TB, dir string, w *world, records func(*zone) []dns.RR) string {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	addr := proctest.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(addr)
+	var conf strings.Builder
+	fmt.Fprintf(&conf, `options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
+ session-keyfile none; lock-file none; managed-keys-directory %q; notify no; check-names primary ignore; check-integrity no;
+ recursion no; dnssec-validation no; };
+controls { };
+`, dir, port, dir)
+	for i, z := range w.zones {
+		var text strings.Builder
+		for _, rr := range records(z) {
+			text.WriteString(rr.String() + "\n")
+		}
+		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, write(t, dir, fmt.Sprint(i), text.String()))
+	}
+	return start(t, addr, "named", "-g", "-n", "1", "-c", write(t, dir, "named.conf", conf.String()))
+}
+
+// startUnbound starts a validating unbound. It is told of each zone's servers: NS records
+// could only lead it to port 53.
+func (s servers) startUnbound(t testing.TB, dir string, w *world, beset bool) string {
+	addr := proctest.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(addr)
+	at := func(addr string) string { return strings.Replace(addr, ":", "@", 1) }
+	var conf strings.Builder
+	fmt.Fprintf(&conf, `server:
+ interface: 127.0.0.1
+ port: %s
+ directory: %q
+ chroot: ""
+ username: ""
+ pidfile: ""
+ use-syslog: no
+ do-ip6: no
+ do-not-query-localhost: no
+ trust-anchor-file: %q
+ val-log-level: 2
+ val-sig-skew-min: 0
+ val-sig-skew-max: 0
+ qname-minimisation: no
+ aggressive-nsec: no
+remote-control:
+ control-enable: no
+`, port, dir, s.anchor)
+	for _, z := range w.zones {
+		fmt.Fprintf(&conf, "stub-zone:\n name: %q\n stub-addr: %s\n", z.name, at(s.fresh))
+		if z.stale && beset {
+			fmt.Fprintf(&conf, " stub-addr: %s\n", at(s.stale))
+		}
+	}
+	return start(t, addr, "unbound", "-d", "-c", write(t, dir, "unbound."+port, conf.String()))
+}
