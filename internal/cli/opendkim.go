@@ -218,6 +218,10 @@ func checkConfig(ctx context.Context, s Streams, c *config.Config, problems prob
 }
 
 func printAbilities(w io.Writer) {
+	without := ""
+	if left := build.LeftOut(); len(left) > 0 {
+		without = "\tLeft out of this build: " + strings.Join(left, " ") + "\n"
+	}
 	fmt.Fprintf(w, `opendkim: OpenDKIM Filter v%s
 	dojang %s
 	RSA signing engine: %s
@@ -241,7 +245,7 @@ func printAbilities(w io.Writer) {
 		_FFR_SENDER_MACRO
 		_FFR_STATS
 		_FFR_VBR
-`, app.CompatibleVersion, Version, signingEngine())
+%s`, app.CompatibleVersion, Version, signingEngine(), without)
 }
 
 // signingEngine is what SigningEngine auto takes on this machine, and why it is

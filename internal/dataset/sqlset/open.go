@@ -1,12 +1,6 @@
 package sqlset
 
-import (
-	"database/sql"
-	"errors"
-
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
-)
+import "database/sql"
 
 // OpenDB opens the database of a DSN, for tools that fill tables, and names its
 // back-end: mysql, pgsql or sqlite3.
@@ -25,7 +19,18 @@ func OpenDB(dsn string) (*sql.DB, string, error) {
 // IsMissingTable reports whether a server refused a statement because there is no such
 // table.
 func IsMissingTable(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	return errors.As(err, &pg) && pg.Code == "42P01" || errors.As(err, &my) && my.Number == 1146
+	return pgsqlCode(err) == "42P01" || mysqlNumber(err) == 1146
+}
+
+// LeftOut names the DSNs whose drivers this build does not have.
+func LeftOut() (names []string) {
+	for _, driver := range []struct {
+		name string
+		has  bool
+	}{{"dsn:mysql:", hasMySQL}, {"dsn:pgsql:", hasPostgreSQL}, {"dsn:sqlite3:", hasSQLite}} {
+		if !driver.has {
+			names = append(names, driver.name)
+		}
+	}
+	return names
 }

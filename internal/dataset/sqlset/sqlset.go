@@ -3,14 +3,10 @@ package sqlset
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/remote"
@@ -231,13 +227,11 @@ func valuesOf(texts []sql.NullString, columns int) []string {
 // wrongType reports whether a server refused a key because its column holds
 // another type than text.
 func wrongType(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "22P02" || pg.Code == "22003" // invalid_text_representation, numeric_value_out_of_range
+	if code := pgsqlCode(err); code != "" {
+		return code == "22P02" || code == "22003" // invalid_text_representation, numeric_value_out_of_range
 	}
-	var my *mysql.MySQLError
-	if errors.As(err, &my) {
-		return my.Number == 1267 // illegal mix of collations: text that the column's character set does not have
+	if number := mysqlNumber(err); number != 0 {
+		return number == 1267 // illegal mix of collations: text that the column's character set does not have
 	}
 	// The driver itself refuses text for a number's parameter.
 	return strings.Contains(err.Error(), "unable to encode")

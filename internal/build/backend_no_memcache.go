@@ -1,0 +1,18 @@
+//go:build nomemcache
+
+package build
+
+import (
+	"context"
+
+	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
+)
+
+const hasMemcache = false
+
+func memcacheOpener(remote.Options) dataset.Opener {
+	return func(_ context.Context, spec dataset.Spec, _ dataset.Options) (dataset.Set, error) {
+		return nil, &dataset.Error{Set: spec.String(), Err: dataset.LeftOut("memcache:", "nomemcache")}
+	}
+}

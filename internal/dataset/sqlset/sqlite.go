@@ -1,0 +1,34 @@
+//go:build !nosqlite
+
+package sqlset
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // database/sql knows it as "sqlite"
+)
+
+const hasSQLite = true
+
+// sqlite opens the file read-only. OpenDBX takes the host for its folder.
+func (d DSN) sqlite(o Options) (*sql.DB, error) { return d.sqliteMode("ro", o) }
+
+// sqliteMode opens the file for reading (ro) or writing (rw); it makes none.
+func (d DSN) sqliteMode(mode string, o Options) (*sql.DB, error) {
+	path := d.Database
+	if !filepath.IsAbs(path) && d.Host != "" && d.Host != "localhost" {
+		path = filepath.Join(d.Host, path)
+	}
+	if !filepath.IsAbs(path) && o.BaseDir != "" {
+		path = filepath.Join(o.BaseDir, path)
+	}
+	if path == ":memory:" {
+		return nil, errors.New("dsn: a database in memory is empty")
+	}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{"mode": {mode}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", o.Timeout.Milliseconds())}}.Encode()}
+	return sql.Open("sqlite", u.String())
+}
