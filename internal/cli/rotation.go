@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
@@ -48,7 +49,8 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 	if err != nil {
 		return nil, nil, exitf(exConfig, "Nameservers: %w", err)
 	}
-	ro := rotate.Options{Settings: set, Checker: checker, Out: s.Out, DryRun: o.dryRun, SignatureTTL: cfg.SignatureTTL.Value}
+	ro := rotate.Options{Settings: set, Checker: checker, Out: s.Out, DryRun: o.dryRun, SignatureTTL: cfg.SignatureTTL.Value,
+		MultipleSignatures: cfg.MultipleSignatures.Value, KeyOwner: filterOwner(cfg)}
 	if o.json {
 		ro.Out = s.Err
 	}
@@ -63,7 +65,7 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 		if errors.Is(err, rotate.ErrLocked) {
 			return fail(exitf(exTempFail, "%s: %w", set.State, err))
 		}
-		return fail(exitf(exCantCreate, "State: %s", problem.Reason(err)))
+		return fail(exitf(exUnavailable, "State: %s", problem.Reason(err)))
 	}
 	closers = append(closers, ro.Store.Close)
 	if err := o.tables(ctx, cfg, set, &ro, &closers); err != nil {
@@ -93,7 +95,7 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 		}
 		return opened[name], nil
 	}
-	ro.Filter = rotatedFilter{cfg, ro.KeyTable.Spec}
+	ro.Filter = rotatedFilter{cfg}
 	if ro.Hosts, err = hostsOf(set, cfg); err != nil {
 		return fail(exitf(exConfig, "Hosts: %w", err))
 	}
@@ -150,7 +152,7 @@ func (o rotation) confTable(ctx context.Context, cfg *config.Config, set *settin
 	if cfg.KeyFile.Value == "" || cfg.Selector.Value == "" || cfg.Domain.Value == "" {
 		return exitf(exConfig, "%s: no KeyTable, and no Domain, Selector and KeyFile: there is no key to change", set.Config)
 	}
-	t := &rotate.ConfTable{Selector: cfg.Selector.Source(), KeyFile: cfg.KeyFile.Source()}
+	t := &rotate.ConfTable{Path: set.Config, Selector: cfg.Selector.Source(), KeyFile: cfg.KeyFile.Source()}
 	var domains []string
 	err := walkTable(ctx, cfg.Domain.Value, cfg, func(e dataset.Entry, _ string) error {
 		domains = append(domains, strings.ToLower(e.Key))
@@ -167,6 +169,20 @@ func (o rotation) confTable(ctx context.Context, cfg *config.Config, set *settin
 	ro.KeyTable = rotate.Table{Spec: set.Config, Set: t, Swap: t}
 	ro.Keys = keystore.New(t, ro.KeyOf)
 	return nil
+}
+
+// filterOwner is who must be able to read key files, nil when it is not known.
+func filterOwner(cfg *config.Config) *atomicfile.Owner {
+	accounts, err := keystore.ReadAccounts("/etc/passwd", "/etc/group")
+	if err != nil {
+		return nil
+	}
+	name, _, _ := strings.Cut(cfg.UserID.Value, ":")
+	uid, gid, ok := accounts.Lookup(name)
+	if !ok {
+		return nil
+	}
+	return &atomicfile.Owner{UID: uid, GID: gid}
 }
 
 // hostsOf are the filters to ask: those of Hosts, else the one of Config.
@@ -186,15 +202,14 @@ func hostsOf(set *settings.Settings, cfg *config.Config) (hosts []rotate.Host, e
 }
 
 // rotatedFilter is the filter of this host.
-type rotatedFilter struct {
-	cfg  *config.Config
-	spec string // of its KeyTable
-}
+type rotatedFilter struct{ cfg *config.Config }
 
 // Reload implements rotate.Filter. A filter whose tables are on a server looks there
 // by itself.
 func (f rotatedFilter) Reload(ctx context.Context) error {
-	if _, text := dataset.TextTableOf(f.spec); !text && f.cfg.KeyTable.Value != "" {
+	_, keys := dataset.TextTableOf(f.cfg.KeyTable.Value)
+	_, authors := dataset.TextTableOf(f.cfg.SigningTable.Value)
+	if !keys && !authors && f.cfg.KeyTable.Value != "" {
 		return nil
 	}
 	var said bytes.Buffer

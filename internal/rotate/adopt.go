@@ -118,7 +118,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		a.Reason, a.Detail = EditedByHand, err.Error()
 		return a
 	}
-	if before != nil {
+	if before != nil && len(before.Generations) > 0 {
 		a.OK, a.Before, a.Due = true, true, r.dueAt(before)
 		if g := before.signing(); g != nil {
 			a.Keys, a.Since = g.Keys, g.Created
@@ -139,6 +139,9 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		g.Keys = append(g.Keys, k)
 	}
 	u := &Unit{Name: c.name, Domains: c.domains, Generations: []*Generation{g}, Adopted: now}
+	if before != nil {
+		u.Used = before.Used
+	}
 	a.OK, a.Keys, a.Since, a.Due = true, g.Keys, g.Created, r.dueAt(u)
 	if r.DryRun {
 		return a
@@ -147,7 +150,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		return Adopted{Name: c.name, Reason: CannotWriteTable, Detail: err.Error()}
 	}
 	r.Durable("adopted")
-	_ = r.Store.Journal(Entry{Time: now, Unit: u.Name, Act: "adopted", To: Signing})
+	r.journal(Entry{Unit: u.Name, Act: "adopted", To: Signing})
 	return a
 }
 
@@ -187,13 +190,18 @@ func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains [
 			name := recordName(keyrecord.ASCII(row.Selector), keyrecord.ASCII(domain))
 			return k, made, reason, name + ": " + faultsSay(report)
 		}
-		zone, _ := r.Settings.ZoneOf(domain)
-		rec := Record{Domain: domain, Name: recordName(keyrecord.ASCII(row.Selector), keyrecord.ASCII(domain)), Zone: report.Zone.Name,
-			Publisher: zone.Publisher, Text: report.Texts[0].Text, Strings: stringsOf(report.Texts[0]), Done: true}
-		if n := len(report.Aliases); n > 0 {
-			rec.At = report.Aliases[n-1].Target
-		}
-		k.Records = append(k.Records, rec)
+		k.Records = append(k.Records, r.recordOf(domain, row.Selector, report, report.Texts[0]))
 	}
 	return k, made, "", ""
+}
+
+// recordOf is a record that stands where a row's key has it.
+func (r *Rotator) recordOf(domain, selector string, report *keycheck.Report, text keycheck.Text) Record {
+	zone, _ := r.Settings.ZoneOf(domain)
+	rec := Record{Domain: domain, Name: recordName(keyrecord.ASCII(selector), keyrecord.ASCII(domain)), Zone: report.Zone.Name,
+		Publisher: zone.Publisher, Text: text.Text, Strings: stringsOf(text), TTL: greatestTTL(report), Done: true}
+	if n := len(report.Aliases); n > 0 {
+		rec.At = report.Aliases[n-1].Target
+	}
+	return rec
 }

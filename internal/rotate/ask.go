@@ -3,15 +3,18 @@ package rotate
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/publish"
 )
 
-// A want is a change of one record that a unit waits for.
+// A want is a change of one record that a unit waits for. record is told what came of
+// it, and others that stand at the same name.
 type want struct {
 	u      *Unit
+	g      *Generation
 	record *Record
 	change publish.Change
 }
@@ -32,37 +35,64 @@ func (p *pass) publishAll(units []*Unit) {
 		groups[at] = append(groups[at], w)
 	}
 	for _, at := range order {
-		p.ask(at[0], at[1], groups[at])
+		p.askInTime(at[0], at[1], groups[at])
 	}
 }
 
-// ask hands the wants of one zone to its publisher, as far as the limits let.
-func (p *pass) ask(name, zone string, wants []want) {
-	n := p.limits.allow(p.Settings, p.Now(), len(wants))
-	for _, w := range wants[n:] {
-		w.u.block(p.now, RateLimited, "the changes of Rate or Day are used up: the next run goes on")
-	}
-	if wants = wants[:n]; n == 0 {
-		return
-	}
+// askInTime hands the wants of one zone to its publisher, as far as the limits let, and
+// waits for Rate as long as the run may last.
+func (p *pass) askInTime(name, zone string, wants []want) {
 	publisher, err := p.Publisher(name)
 	if err != nil {
 		for _, w := range wants {
-			w.u.block(p.now, Refused, err.Error())
+			w.u.block(w.g, p.now, Refused, err.Error())
 		}
 		return
 	}
-	for start := 0; start < len(wants); start += maxBatch {
-		part := wants[start:min(start+maxBatch, len(wants))]
-		b := publish.Batch{Zone: zone}
-		for _, w := range part {
-			b.Changes = append(b.Changes, w.change)
+	for len(wants) > 0 {
+		if !p.inTime() {
+			for _, w := range wants {
+				w.u.retry = true
+			}
+			return
 		}
-		p.limits.took(p.Settings, p.Now(), len(part))
-		results, err := publisher.Apply(p.ctx, b)
-		p.Durable("published")
-		p.answered(part, results, err)
+		n, again := p.limits.allow(p.Settings, p.Now(), min(len(wants), maxBatch))
+		if n == 0 && again > 0 && p.Now().Add(again).Before(p.deadline) {
+			p.Sleep(again)
+			continue
+		}
+		if n == 0 {
+			for _, w := range wants {
+				w.u.block(w.g, p.now, RateLimited, "the changes of Rate or Day are used up: a later run goes on")
+			}
+			return
+		}
+		p.ask(publisher, zone, wants[:n])
+		wants = wants[n:]
 	}
+}
+
+// ask hands a batch to a publisher. A name stands once in it.
+func (p *pass) ask(publisher publish.Publisher, zone string, wants []want) {
+	b := publish.Batch{Zone: zone}
+	asked := map[string]publish.Change{}
+	var part []want
+	for _, w := range wants {
+		other, is := asked[w.change.Name]
+		switch {
+		case !is:
+			asked[w.change.Name] = w.change
+			b.Changes = append(b.Changes, w.change)
+		case other.Do != w.change.Do || other.Text != w.change.Text:
+			w.u.retry = true // after the other
+			continue
+		}
+		part = append(part, w)
+	}
+	p.limits.took(p.Settings, p.Now(), len(b.Changes))
+	results, err := publisher.Apply(p.ctx, b)
+	p.Durable("published")
+	p.answered(part, results, err)
 }
 
 // maxBatch is how many changes are asked for at once.
@@ -79,26 +109,24 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 		r, known := said[w.change.Name]
 		w.u.changed = true
 		if !known {
-			p.retry[w.u] = true
+			w.u.retry = true
 			continue
 		}
 		switch r.State {
 		case publish.Done:
 			w.record.Done = true
-			w.u.goOn(Refused, RateLimited, Conflict)
+			w.u.goOn(w.g, Refused, RateLimited, Conflict)
 		case publish.Pending:
 			w.record.Done, w.record.Told = true, string(w.change.Do)
-			w.u.goOn(Refused, RateLimited)
+			w.u.goOn(w.g, Refused, RateLimited)
 		case publish.Retry:
-			p.retry[w.u] = true
-			w.u.goOn(RateLimited)
-			if w.u.Blocked == nil {
-				fmt.Fprintf(p.Out, "%s: %s: %s\n", w.u.Name, w.change.Name, r.Detail)
-			}
+			w.u.retry = true
+			w.u.goOn(w.g, RateLimited)
+			fmt.Fprintf(p.Out, "%s: %s: %s\n", w.u.Name, w.change.Name, r.Detail)
 		case publish.Refused:
-			w.u.block(p.now, Refused, r.Detail)
+			w.u.block(w.g, p.now, Refused, r.Detail)
 		case publish.Conflict:
-			w.u.block(p.now, Conflict, w.change.Name+": "+r.Detail)
+			w.u.block(w.g, p.now, Conflict, w.change.Name+": "+r.Detail)
 		}
 	}
 	if err != nil {
@@ -108,7 +136,26 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 
 // wants are the changes that a unit waits for now.
 func (p *pass) wants(u *Unit) (list []want) {
+	if !p.inTime() {
+		u.retry = true
+		return nil
+	}
 	for _, g := range u.Generations {
+		switch g.State {
+		case Asked, Aborted:
+		case Revoking, Removing:
+			a := actRevoke
+			if g.State == Removing {
+				a = actRemove
+			}
+			if err := p.may(u, g, a); err != nil {
+				u.block(g, p.now, EditedByHand, err.Error())
+				continue
+			}
+			u.goOn(g, EditedByHand)
+		case Made, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
+			continue
+		}
 		for i := range g.Keys {
 			for j := range g.Keys[i].Records {
 				r := &g.Keys[i].Records[j]
@@ -116,7 +163,7 @@ func (p *pass) wants(u *Unit) (list []want) {
 					continue
 				}
 				if c, ok := p.change(u, g, &g.Keys[i], r); ok {
-					list = append(list, want{u, r, c})
+					list = append(list, want{u, g, r, c})
 				}
 			}
 		}
@@ -126,40 +173,48 @@ func (p *pass) wants(u *Unit) (list []want) {
 
 // change is what is to be asked of a record's publisher, by what the servers have.
 func (p *pass) change(u *Unit, g *Generation, k *Key, r *Record) (c publish.Change, ok bool) {
-	switch g.State {
-	case Asked, Revoking, Removing, Aborted:
-	case Made, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
-		return c, false
-	}
-	report := p.look(k, r, "")
-	if r.Zone == "" && report.Zone.Name != "" {
-		r.Zone = report.Zone.Name
-		u.changed = true
+	report := p.lookThere(k, r)
+	if report.Zone.Name != "" && r.Zone != report.Zone.Name {
+		r.Zone, u.changed = report.Zone.Name, true
 	}
 	there := r.stands(report)
+	done := func() (publish.Change, bool) { r.Done, u.changed = true, true; return c, false }
 	switch {
-	case report.Publication == keycheck.Unknown || r.Zone == "":
-		p.retry[u] = true
-		u.block(p.now, ServerSilent, r.Name+": no name server of its zone could be asked")
+	case report.Publication == keycheck.Unknown || r.Zone == "" || !answers(report):
+		u.retry = true
+		u.block(g, p.now, ServerSilent, r.Name+": no name server of its zone could be asked")
 		return c, false
-	case g.State == Asked && there == standsNothing:
-		r.PriorTTL = max(r.PriorTTL, priorTTL(report))
-		return publish.Present(r.place(), r.Text, p.Settings.TTL), true
-	case g.State == Asked && there == standsOurs, g.State != Asked && there == standsNothing:
-		r.Done, u.changed = true, true
-		return c, false
-	case g.State == Revoking && there == standsOurs:
-		return publish.Replace(r.place(), revokedText(k), p.Settings.TTL, r.Strings), true
-	case g.State == Revoking && there == standsRevoked:
-		r.Done, u.changed = true, true
-		return c, false
-	case (g.State == Removing || g.State == Aborted) && there != standsOther:
-		return publish.Absent(r.place(), r.Strings), true
 	case there == standsMixed:
 		return c, false // name servers are still being told
+	case g.State == Asked:
+		switch there {
+		case standsNothing:
+			r.PriorTTL = max(r.PriorTTL, greatestTTL(report))
+			return publish.Present(r.place(), r.Text, p.Settings.TTL), true
+		case standsOurs:
+			return done()
+		case standsRevoked, standsMixed, standsOther:
+		}
+	case g.State == Revoking:
+		switch there {
+		case standsOurs:
+			return publish.Replace(r.place(), revokedText(k), p.Settings.TTL, r.Strings), true
+		case standsNothing, standsRevoked:
+			return done()
+		case standsMixed, standsOther:
+		}
+	case there == standsOurs, there == standsRevoked && g.State == Removing:
+		return publish.Absent(r.place(), r.Strings), true
+	default: // what is ours has gone
+		return done()
 	}
-	u.block(p.now, Conflict, r.Name+": another record stands there: "+shown(report))
+	u.block(g, p.now, Conflict, r.Name+": another record stands there: "+shown(report))
 	return c, false
+}
+
+// answers reports whether any server that counts said what it has.
+func answers(report *keycheck.Report) bool {
+	return slices.ContainsFunc(report.Servers, func(s keycheck.Server) bool { return !s.Ignored && s.State != keycheck.NoAnswer })
 }
 
 // look asks every name server for a record; with text, whether all of them have that.
@@ -167,6 +222,16 @@ func (p *pass) look(k *Key, r *Record, text string) *keycheck.Report {
 	c := keycheck.Check{Domain: r.Domain, Selector: k.Selector, Text: text, IgnoreServers: p.Settings.IgnoreServers}
 	if text != "" {
 		c.Alias = r.At
+	}
+	return p.Checker.Check(p.ctx, c)
+}
+
+// lookThere asks for what stands where the record itself stands, or shall: an alias that
+// leads there need not be made yet.
+func (p *pass) lookThere(k *Key, r *Record) *keycheck.Report {
+	c := keycheck.Check{Domain: r.Domain, Selector: k.Selector, IgnoreServers: p.Settings.IgnoreServers}
+	if _, below, ok := strings.Cut(r.At, "._domainkey."); ok {
+		c.Selector, c.Domain = strings.TrimSuffix(r.At, "._domainkey."+below), below
 	}
 	return p.Checker.Check(p.ctx, c)
 }
@@ -182,27 +247,27 @@ const (
 	standsOther
 )
 
-// stands judges what the servers have, and remembers the strings of what is ours.
+// stands judges what the servers have, and remembers the strings and the TTL of what is
+// ours. What a wildcard answers stands at no name of its own.
 func (r *Record) stands(report *keycheck.Report) stand {
-	if wildcard(report) {
-		return standsNothing
-	}
 	found := map[stand]bool{}
 	for _, s := range report.Servers {
 		if s.Ignored || s.State == keycheck.NoAnswer {
 			continue
 		}
-		switch {
-		case len(s.Texts) == 0:
+		switch is := r.standsAt(s); {
+		case is == standsOther && wildcard(report):
 			found[standsNothing] = true
-		case len(s.Texts) == 1 && s.Texts[0].Text == r.Text:
-			found[standsOurs] = true
-			r.Strings = stringsOf(s.Texts[0])
-		case len(s.Texts) == 1 && isRevoked(s.Texts[0].Text):
-			found[standsRevoked] = true
-			r.Strings = stringsOf(s.Texts[0])
-		default:
+		case is == standsOther:
 			return standsOther
+		default:
+			found[is] = true
+			if is != standsNothing {
+				r.Strings = stringsOf(s.Texts[0])
+			}
+			if is == standsOurs && s.TTLSeconds != nil {
+				r.TTL = max(r.TTL, *s.TTLSeconds)
+			}
 		}
 	}
 	switch len(found) {
@@ -214,6 +279,21 @@ func (r *Record) stands(report *keycheck.Report) stand {
 		}
 	}
 	return standsMixed
+}
+
+// standsAt judges what one server has.
+func (r *Record) standsAt(s keycheck.Server) stand {
+	switch {
+	case s.Alias != "":
+		return standsOther
+	case len(s.Texts) == 0:
+		return standsNothing
+	case len(s.Texts) == 1 && s.Texts[0].Text == r.Text:
+		return standsOurs
+	case len(s.Texts) == 1 && isRevoked(s.Texts[0].Text):
+		return standsRevoked
+	}
+	return standsOther
 }
 
 func stringsOf(t keycheck.Text) []string {
@@ -230,8 +310,8 @@ func isRevoked(text string) bool {
 	return text == "v=DKIM1; k=rsa; p=" || text == "v=DKIM1; k=ed25519; p="
 }
 
-// priorTTL is how long caches may keep what stood at a name: a wildcard's record.
-func priorTTL(report *keycheck.Report) (seconds int64) {
+// greatestTTL is how long caches may keep what stands at a name, whatever that is.
+func greatestTTL(report *keycheck.Report) (seconds int64) {
 	for _, s := range report.Servers {
 		if len(s.Texts) > 0 && s.TTLSeconds != nil {
 			seconds = max(seconds, *s.TTLSeconds)
@@ -254,18 +334,27 @@ func shown(report *keycheck.Report) string {
 const parallel = 16
 
 // inParallel calls f with each unit and returns what it says, in order. f touches
-// its unit alone.
+// its unit alone. A panic of f is one of the caller.
 func inParallel[T any](units []*Unit, f func(*Unit) T) []T {
 	results := make([]T, len(units))
 	slots := make(chan struct{}, parallel)
 	var wait sync.WaitGroup
+	var panicked atomic.Value
 	for i, u := range units {
 		slots <- struct{}{}
 		wait.Go(func() {
-			defer func() { <-slots }()
+			defer func() {
+				if v := recover(); v != nil {
+					panicked.CompareAndSwap(nil, v)
+				}
+				<-slots
+			}()
 			results[i] = f(u)
 		})
 	}
 	wait.Wait()
+	if v := panicked.Load(); v != nil {
+		panic(v)
+	}
 	return results
 }

@@ -1,7 +1,6 @@
 package rotate
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,48 +20,93 @@ import (
 // prepare makes the next keys of units that are due.
 func (p *pass) prepare(units []*Unit) {
 	for _, u := range units {
-		if u.next() == nil && !u.Leaving && u.signing() != nil && !p.now.Before(p.dueAt(u)) {
+		g := u.signing()
+		switch {
+		case g == nil || u.next() != nil || u.Leaving:
+		case !p.now.Before(p.dueAt(u)):
 			p.begin(u, false, 0)
+		default: // what kept it from beginning is no matter now
+			u.goOn(g)
 		}
-		if g := u.find(Made); g != nil {
-			p.makeKeys(u, g)
+	}
+	made := slices.DeleteFunc(slices.Clone(units), func(u *Unit) bool { return u.find(Made) == nil })
+	inParallel(made, func(u *Unit) struct{} {
+		if p.inTime() {
+			p.makeKeys(u, u.find(Made))
+		} else {
+			u.retry = true
+		}
+		return struct{}{}
+	})
+	for _, u := range made {
+		if g := u.find(Made); g != nil && g.Blocked == nil && g.whole() {
+			p.planRecords(u, g)
+			_ = p.move(u, g, Asked, "")
 		}
 	}
 }
 
-// begin reserves selectors for the next keys of a unit: one key for each row.
+// whole reports whether every key of a generation was made.
+func (g *Generation) whole() bool {
+	return !slices.ContainsFunc(g.Keys, func(k Key) bool { return k.Public == "" })
+}
+
+// begin reserves selectors for the next keys of a unit: one key for each row, and the
+// same for rows that are alike.
 func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 	old := u.signing()
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Emergency: emergency, KeepOld: keepOld}
-	rows := p.rowsOf(u, old)
-	for _, row := range rows {
-		types := p.Settings.KeyTypes
-		kind := settings.KeyType{Type: row.kind, Bits: row.bits}
-		if i := slices.IndexFunc(types, func(t settings.KeyType) bool { return t.Type == row.kind }); i >= 0 {
-			kind = types[i]
-		}
-		if kind.Type == "rsa" && kind.Bits < 2048 {
-			kind.Bits = 2048
-		}
-		k := Key{Row: row.name, Domain: row.Domain, Type: kind.Type, Bits: kind.Bits, OldHash: rowHash(row.Row)}
-		if err := p.reserve(u, g, &k, len(rows) > 1); err != nil {
-			u.block(p.now, Conflict, err.Error())
-			return
-		}
-		p.place(&k, row.Row)
-		g.Keys = append(g.Keys, k)
-	}
-	if len(g.Keys) == 0 {
-		u.block(p.now, EditedByHand, "none of its rows is in the KeyTable any more")
+	rows, err := p.rowsOf(old)
+	if err != nil {
+		u.block(old, p.now, EditedByHand, err.Error())
 		return
+	}
+	for _, row := range rows {
+		kind := p.kindFor(row, len(rows))
+		k := Key{Row: row.name, Domain: row.Domain, Type: kind.Type, Bits: kind.Bits, OldHash: rowHash(row.Row)}
+		if p.KeyOf.Locate(row.Key).Path != "" {
+			k.Old = rowValues(row.Row)
+		}
+		if i := slices.IndexFunc(g.Keys, func(o Key) bool { return o.OldHash == k.OldHash }); i >= 0 {
+			k.Selector, k.Path, k.Pending = g.Keys[i].Selector, g.Keys[i].Path, g.Keys[i].Pending
+		} else {
+			if err := p.reserve(u, g, &k, hasRSA(rows)); err != nil {
+				u.block(old, p.now, Conflict, err.Error())
+				return
+			}
+			p.place(&k)
+		}
+		g.Keys = append(g.Keys, k)
 	}
 	u.Generations = append(u.Generations, g)
 	if err := p.save(u, "reserved"); err != nil {
-		u.Generations = u.Generations[:len(u.Generations)-1]
+		u.remove(g)
 		return
 	}
-	p.acted[u] = true
-	u.goOn()
+	u.acted = true
+	u.goOn(old)
+}
+
+// hasRSA reports whether one of the rows has an RSA key, beside which the selector of
+// another kind says so.
+func hasRSA(rows []unitRow) bool {
+	return slices.ContainsFunc(rows, func(r unitRow) bool { return r.kind == "rsa" })
+}
+
+// kindFor is which kind of key follows that of a row: of the same type, unless the unit
+// has one row and KeyTypes another one.
+func (p *pass) kindFor(row unitRow, rows int) settings.KeyType {
+	types := p.Settings.KeyTypes
+	kind := settings.KeyType{Type: row.kind, Bits: row.bits}
+	if i := slices.IndexFunc(types, func(t settings.KeyType) bool { return t.Type == row.kind }); i >= 0 {
+		kind = types[i]
+	} else if len(types) > 0 && rows == 1 {
+		kind = types[0]
+	}
+	if kind.Type == "rsa" {
+		kind.Bits = max(kind.Bits, 2048)
+	}
+	return kind
 }
 
 // unitRow is a row of a unit, and what kind of key it has.
@@ -74,26 +118,27 @@ type unitRow struct {
 }
 
 // rowsOf are the rows in which a generation's keys stand now.
-func (p *pass) rowsOf(u *Unit, g *Generation) (rows []unitRow) {
+func (p *pass) rowsOf(g *Generation) (rows []unitRow, err error) {
 	for _, k := range g.Keys {
 		row, ok := p.tables.rows[k.Row]
 		if !ok || row.Err != nil || row.Selector != k.Selector {
-			u.block(p.now, EditedByHand, fmt.Sprintf("the row %q is another one by now", k.Row))
-			continue
+			return nil, fmt.Errorf("the row %q is another one by now: dojang keys adopt takes it as it is", k.Row)
 		}
 		rows = append(rows, unitRow{k.Row, row.Row, k.Type, k.Bits})
 	}
-	return rows
+	return rows, nil
 }
 
 // reserve finds a selector that stands nowhere: not in tables, files, state or DNS.
-func (p *pass) reserve(u *Unit, g *Generation, k *Key, pair bool) error {
-	if zone, ok := p.Settings.ZoneOf(u.Domains[0]); ok && zone.CNAME != "" {
-		return p.reserveSlot(u, k, zone)
+func (p *pass) reserve(u *Unit, g *Generation, k *Key, besideRSA bool) error {
+	for _, domain := range u.Domains {
+		if zone, ok := p.Settings.ZoneOf(domain); ok && zone.CNAME != "" {
+			return p.reserveSlot(u, g, k, zone)
+		}
 	}
 	base := settings.FormatSelector(p.Settings.SelectorFormat, p.now.UTC())
 	ending := ""
-	if k.Type == "ed25519" && pair {
+	if k.Type == "ed25519" && besideRSA {
 		ending = "-ed25519"
 	}
 	const suffixes = "bcdefghijklmnopqrstuvwxyz"
@@ -133,10 +178,8 @@ func (p *pass) free(u *Unit, g *Generation, k *Key, selector string) bool {
 			return false
 		}
 		report := p.Checker.Check(p.ctx, keycheck.Check{Domain: domain, Selector: selector, IgnoreServers: p.Settings.IgnoreServers})
-		if len(report.Texts) > 0 || len(report.Aliases) > 0 {
-			if !wildcard(report) {
-				return false
-			}
+		if (len(report.Texts) > 0 || len(report.Aliases) > 0) && !wildcard(report) {
+			return false
 		}
 	}
 	return true
@@ -148,19 +191,34 @@ func wildcard(r *keycheck.Report) bool {
 	return slices.ContainsFunc(r.Faults, func(f keyrecord.Fault) bool { return f.Code == keyrecord.FaultWildcard })
 }
 
-// reserveSlot takes a ring selector that is not in use, nor was of late.
-func (p *pass) reserveSlot(u *Unit, k *Key, zone settings.Zone) error {
+// reserveSlot takes a ring selector that is not in use, nor was of late, and at which
+// nothing stands.
+func (p *pass) reserveSlot(u *Unit, g *Generation, k *Key, zone settings.Zone) error {
 	for _, selector := range zone.Ring {
-		used := u.Slots[selector] != nil
+		same := func(other Key) bool { return strings.EqualFold(other.Selector, selector) }
+		used := u.Slots[selector] != nil || slices.ContainsFunc(g.Keys, same)
 		for _, g := range u.Generations {
-			used = used || slices.ContainsFunc(g.Keys, func(k Key) bool { return strings.EqualFold(k.Selector, selector) })
+			used = used || slices.ContainsFunc(g.Keys, same)
 		}
-		if !used && !p.tables.selectors[recordName(selector, u.Domains[0])] {
+		for _, domain := range u.Domains {
+			used = used || p.tables.selectors[recordName(selector, domain)] || p.slotStands(domain, selector)
+		}
+		if !used {
 			k.Selector = selector
 			return nil
 		}
 	}
 	return fmt.Errorf("every selector of the ring %s is in use or was until now", strings.Join(zone.Ring, ","))
+}
+
+// slotStands reports whether a record stands where a ring selector's would.
+func (p *pass) slotStands(domain, selector string) bool {
+	r := Record{Domain: domain}
+	if zone, ok := p.Settings.ZoneOf(domain); ok && zone.CNAME != "" {
+		r.At = zone.RecordName(selector, domain)
+	}
+	report := p.lookThere(&Key{Selector: selector}, &r)
+	return (len(report.Texts) > 0 || len(report.Aliases) > 0) && !wildcard(report)
 }
 
 // folderOf is the folder of the key that a row has now, "" for one that stands in it.
@@ -184,7 +242,7 @@ func (p *pass) keyPath(k *Key, selector, folder string) string {
 	if k.Domain == "%" {
 		name = k.Row
 	}
-	name = strings.ToLower(strings.ReplaceAll(name, "/", "_")) + "." + selector + ".private"
+	name = shortName(strings.ToLower(strings.ReplaceAll(name, "/", "_"))) + "." + selector + ".private"
 	if folder == "" {
 		return p.Store.path(filepath.Join("pending", name))
 	}
@@ -192,7 +250,7 @@ func (p *pass) keyPath(k *Key, selector, folder string) string {
 }
 
 // place says where the key file shall be: beside the one that the row has now.
-func (p *pass) place(k *Key, row keystore.Row) {
+func (p *pass) place(k *Key) {
 	folder := p.folderOf(k)
 	path := p.keyPath(k, k.Selector, folder)
 	if folder == "" {
@@ -202,30 +260,35 @@ func (p *pass) place(k *Key, row keystore.Row) {
 	k.Path = path
 }
 
+// file is where the private key is.
+func (k *Key) file() string {
+	if k.Path != "" {
+		return k.Path
+	}
+	return k.Pending
+}
+
 // makeKeys makes the key files of a generation whose selectors are reserved. A file
 // that is there and whole was made before a crash.
 func (p *pass) makeKeys(u *Unit, g *Generation) {
 	for i := range g.Keys {
 		if err := p.makeKey(u, &g.Keys[i]); err != nil {
-			u.block(p.now, CannotWriteTable, err.Error())
+			u.block(g, p.now, CannotWriteTable, err.Error())
 			return
 		}
 	}
-	p.planRecords(u, g)
-	_ = p.move(u, g, Asked, "")
+	u.goOn(g)
 }
 
 func (p *pass) makeKey(u *Unit, k *Key) error {
-	path := k.Path
-	if path == "" {
-		path = k.Pending
+	path := k.file()
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+globQuote(filepath.Base(path))+".*.tmp")); err == nil {
+		for _, half := range left { // of a run that was killed
+			_ = os.Remove(half)
+		}
 	}
 	if data, err := os.ReadFile(path); err == nil {
-		key, err := keystore.LoadPrivateKey(data)
-		if err == nil {
-			k.Public, err = publicText(key.Public())
-		}
-		return err
+		return k.take(path, data)
 	}
 	var pair keystore.Pair
 	var err error
@@ -248,20 +311,46 @@ func (p *pass) makeKey(u *Unit, k *Key) error {
 		return err
 	}
 	p.Durable("key file")
-	p.acted[u] = true
+	u.acted = true
 	return nil
 }
 
-// likeOld is the mode and owner of the key file that a row has now.
-func (p *pass) likeOld(k *Key) (fs.FileMode, *atomicfile.Owner) {
-	row := p.tables.rows[k.Row]
-	of, err := row.ForSender(k.Domain)
+// take takes a key file that is there for the one that a killed run made.
+func (k *Key) take(path string, data []byte) error {
+	key, err := keystore.LoadPrivateKey(data)
 	if err != nil {
-		return 0o600, nil
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	info, err := os.Stat(p.KeyOf.Locate(of.Key).Path)
+	kind, public, err := keyrecord.PublicKey(key.Public())
+	if err == nil && kind != k.Type {
+		err = fmt.Errorf("%s is a key of the type %s", path, kind)
+	}
+	k.Public = public
+	return err
+}
+
+func globQuote(name string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+}
+
+// likeOld is the mode and owner of the key file that a row has now; of a row that is new,
+// those of a key file in the same folder.
+func (p *pass) likeOld(k *Key) (fs.FileMode, *atomicfile.Owner) {
+	path := ""
+	if row, ok := p.tables.rows[k.Row]; ok && row.Err == nil {
+		if of, err := row.ForSender(k.Domain); err == nil {
+			path = p.KeyOf.Locate(of.Key).Path
+		}
+	} else {
+		for other := range p.tables.paths {
+			if filepath.Dir(other) == filepath.Dir(k.Path) && (path == "" || other < path) {
+				path = other
+			}
+		}
+	}
+	info, err := os.Stat(path)
 	if err != nil {
-		return 0o600, nil
+		return 0o600, p.KeyOwner
 	}
 	uid, gid, ok := ownerOf(info)
 	if !ok {
@@ -271,9 +360,6 @@ func (p *pass) likeOld(k *Key) (fs.FileMode, *atomicfile.Owner) {
 }
 
 func publicText(public any) (string, error) {
-	if key, ok := public.(ed25519.PublicKey); ok {
-		public = key
-	}
 	_, text, err := keyrecord.PublicKey(public)
 	return text, err
 }
@@ -286,8 +372,8 @@ func (p *pass) planRecords(u *Unit, g *Generation) {
 		for _, domain := range u.Domains {
 			zone, _ := p.Settings.ZoneOf(domain)
 			r := Record{Domain: domain, Name: recordName(keyrecord.ASCII(k.Selector), keyrecord.ASCII(domain)), Publisher: zone.Publisher}
-			if zone.CNAME != "" {
-				r.At = zone.RecordName(k.Selector, domain)
+			if zone.CNAME != "" { // a ring selector: another key may have stood there
+				r.At, r.PriorTTL = zone.RecordName(k.Selector, domain), int64(p.Settings.TTL/time.Second)
 			}
 			r.Text = keyrecord.Record{Selector: k.Selector, Domain: domain, KeyType: k.Type, PublicKey: k.Public, Hashes: "sha256"}.Text()
 			k.Records = append(k.Records, r)

@@ -18,6 +18,7 @@ const ConfRow = "KeyFile"
 // ConfTable is the key of Domain, Selector and KeyFile as a table of one row, whose
 // selector and path stand in two lines of opendkim.conf.
 type ConfTable struct {
+	Path     string // of the configuration, which may include the file that has them
 	Domain   string // one domain, or "%" for several
 	Selector config.Value
 	KeyFile  config.Value
@@ -33,7 +34,7 @@ func (t *ConfTable) Lookup(_ context.Context, key string, columns int) ([]string
 	if key != ConfRow {
 		return nil, dataset.ErrNotFound
 	}
-	c, problems := config.Load(t.Selector.File)
+	c, problems := config.Load(t.Path)
 	if problems.HasErrors() {
 		return nil, problems
 	}

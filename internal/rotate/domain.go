@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"dojang/internal/dataset"
@@ -16,14 +15,18 @@ import (
 // none yet.
 func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, error) {
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	if u, err := r.Store.Unit(domain); err != nil || u != nil {
-		if err == nil {
-			return r.Run(ctx, domain) // begun before: go on
-		}
+	u, err := r.Store.Unit(domain)
+	if err != nil {
 		return Outcome{}, err
 	}
+	if u != nil && len(u.Generations) > 0 {
+		return r.Run(ctx, domain) // begun before: go on
+	}
+	if u == nil {
+		u = &Unit{Name: domain, Domains: []string{domain}}
+	}
+	u.Adopted, u.Leaving, u.Stopped = r.Now(), false, false
 	p := r.pass(ctx, nil)
-	var err error
 	if p.tables, err = p.readTables(ctx); err != nil && !errors.Is(err, dataset.ErrNoWalk) {
 		return Outcome{}, err
 	}
@@ -34,7 +37,13 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 	if len(types) == 0 {
 		types = []settings.KeyType{{Type: "rsa", Bits: 2048}}
 	}
-	u := &Unit{Name: domain, Domains: []string{domain}, Adopted: p.now}
+	if len(types) > 1 && !r.MultipleSignatures {
+		fmt.Fprintf(r.Out, "%s: one key, %s: MultipleSignatures is off in %s\n", domain, types[0], r.Settings.Config)
+		types = types[:1]
+	}
+	if _, text := dataset.TextTableOf(r.KeyTable.Spec); text && beside == "" && p.commonFolder() == "" {
+		return Outcome{}, fmt.Errorf("no row of %s names a key file: say with --folder where keys are to be", r.KeyTable.Spec)
+	}
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Fresh: true}
 	for _, t := range types {
 		k := Key{Domain: domain, Type: t.Type, Bits: t.Bits}
@@ -64,7 +73,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 	if err := p.save(u, "reserved"); err != nil {
 		return Outcome{}, err
 	}
-	_ = r.Store.Journal(Entry{Time: p.now, Unit: u.Name, Act: "added"})
+	r.journal(Entry{Unit: u.Name, Act: "added"})
 	return r.Run(ctx, domain)
 }
 
@@ -95,27 +104,53 @@ func (p *pass) addAuthors(u *Unit, g *Generation) bool {
 		names[i] = k.Row
 	}
 	values := []string{strings.Join(names, ",")}
-	rows, err := p.authorRows(u.Name)
+	there, err := p.authorsThere(key)
 	switch {
 	case err != nil:
-		p.notWritten(u, err)
+		p.notWritten(u, g, err)
 		return false
-	case slices.ContainsFunc(rows, func(c dataset.Change) bool { return c.Key == key && c.Old[0] == values[0] }):
+	case there == values[0]:
 		return true // written before
+	case there != "":
+		u.block(g, p.now, EditedByHand, fmt.Sprintf("%s has a row %s %s already", p.Signing.Spec, key, there))
+		return false
 	case p.Signing.Swap == nil:
-		u.block(p.now, WaitsForHand, fmt.Sprintf("%s cannot be written from here: add the row %s %s", p.Signing.Spec, key, values[0]))
+		u.block(g, p.now, WaitsForHand, fmt.Sprintf("%s cannot be written from here: add the row %s %s", p.Signing.Spec, key, values[0]))
 		return false
 	}
 	if err := p.Signing.Swap.Swap(p.ctx, []dataset.Change{{Key: key, New: values}}); err != nil {
-		p.notWritten(u, err)
+		p.notWritten(u, g, err)
 		return false
 	}
 	p.Durable("authors")
-	if err := p.Filter.Reload(p.ctx); err != nil {
-		p.retry[u] = true
-		return false
+	err = p.Filter.Reload(p.ctx)
+	if err == nil {
+		return true
 	}
-	return true
+	if u.retry = true; errors.Is(err, ErrReload) {
+		back := p.Signing.Swap.Swap(p.ctx, []dataset.Change{{Key: key, Old: values}})
+		u.block(g, p.now, ReloadRefused, errors.Join(err, back).Error())
+	}
+	return false
+}
+
+// authorsThere is what the SigningTable has for a key now, "" for no row.
+func (p *pass) authorsThere(key string) (string, error) {
+	if t, ok := dataset.TextTableOf(p.Signing.Spec); ok {
+		rows, err := t.Rows(key, 1)
+		if err != nil || len(rows) == 0 || len(rows[0]) == 0 {
+			return "", err
+		}
+		return rows[0][0], nil
+	}
+	values, err := uncached(p.Signing.Set).Lookup(p.ctx, key, 1)
+	if notFound(err) || err == nil && len(values) == 0 {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return values[0], nil
 }
 
 // authorsKey is the SigningTable's key for all authors of a domain.
@@ -126,39 +161,52 @@ func (p *pass) authorsKey(domain string) string {
 	return domain
 }
 
-// authorRows are the rows of the SigningTable that name keys of a domain alone, as
-// the changes that take them out.
-func (p *pass) authorRows(domain string) (rows []dataset.Change, err error) {
-	own := map[string]bool{}
-	for _, name := range p.tables.byDomain[domain] {
-		own[name] = true
+// authorRows are the rows of the SigningTable that name keys of a unit alone, as the
+// changes that take them out. A row that names another key as well is an error: it is for
+// a person to say what shall sign then.
+func (p *pass) authorRows(u *Unit) (rows []dataset.Change, err error) {
+	if p.Signing.Set == nil {
+		return nil, nil
 	}
-	u, err := p.Store.Unit(domain)
-	if err == nil && u != nil {
-		for _, g := range u.Generations {
-			for _, k := range g.Keys {
-				own[k.Row] = true
-			}
+	own := map[string]bool{}
+	for _, g := range u.Generations {
+		for _, k := range g.Keys {
+			own[k.Row] = true
 		}
 	}
 	err = dataset.Walk(p.ctx, p.Signing.Set, func(e dataset.Entry) error {
 		if len(e.Values) == 0 {
 			return nil
 		}
+		ours, others := 0, 0
 		for name := range strings.SplitSeq(e.Values[0], ",") {
-			if !own[strings.TrimSpace(name)] {
-				return nil
+			if name = strings.TrimSpace(name); own[name] {
+				ours++
+			} else {
+				others++
 			}
 		}
-		rows = append(rows, dataset.Change{Key: e.Key, Old: e.Values})
+		if ours > 0 && others > 0 {
+			return fmt.Errorf("%w: the row %s of %s names %s", errShared, e.Key, p.Signing.Spec, e.Values[0])
+		}
+		if ours > 0 {
+			rows = append(rows, dataset.Change{Key: e.Key, Old: e.Values})
+		}
 		return nil
 	})
 	return rows, err
 }
 
-// Retire takes a domain's rows out, and lets its keys rest, be revoked and go.
+// errShared says that a row is not of one unit alone.
+var errShared = errors.New("keys that stay are named beside those that go")
+
+// Retire takes a domain's rows out, and lets its keys rest, be revoked and go. A domain
+// that nobody adopted is, by what its rows say.
 func (r *Rotator) Retire(ctx context.Context, domain string) (Outcome, error) {
 	u, err := r.unit(domain)
+	if errors.Is(err, ErrUnknown) {
+		u, err = r.unadopted(ctx, domain)
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -166,9 +214,7 @@ func (r *Rotator) Retire(ctx context.Context, domain string) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("%s signs for %d domains: take %s out of its Group", u.Name, len(u.Domains), domain)
 	}
 	if g := u.find(Made, Asked, Proven, Ready); g != nil {
-		p := r.pass(ctx, nil)
-		p.undone(g)
-		if err := p.move(u, g, Aborted, "the domain leaves"); err != nil {
+		if err := r.pass(ctx, nil).abort(u, g, "the domain leaves"); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -176,8 +222,21 @@ func (r *Rotator) Retire(ctx context.Context, domain string) (Outcome, error) {
 	if err := r.Store.Save(u); err != nil {
 		return Outcome{}, err
 	}
-	_ = r.Store.Journal(Entry{Time: r.Now(), Unit: u.Name, Act: "retired"})
+	r.journal(Entry{Unit: u.Name, Act: "retired"})
 	return r.Run(ctx, u.Name)
+}
+
+// unadopted is the unit of a domain that has rows and was not adopted.
+func (r *Rotator) unadopted(ctx context.Context, domain string) (*Unit, error) {
+	tables, err := r.readTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := r.candidates(tables, []string{domain})
+	if len(list) != 1 || list[0].reason != "" {
+		return nil, fmt.Errorf("%s %w %s", domain, ErrUnknown, domain)
+	}
+	return r.unproven(ctx, tables, list[0]), nil
 }
 
 // leave takes the rows of a domain out: those of the SigningTable first.
@@ -186,45 +245,68 @@ func (p *pass) leave(u *Unit) {
 	if g == nil {
 		return
 	}
-	authors, err := p.authorRows(u.Name)
-	if err != nil {
-		p.notWritten(u, err)
+	authors, err := p.authorRows(u)
+	if errors.Is(err, errShared) {
+		u.block(g, p.now, SharedRow, err.Error())
 		return
 	}
-	if (p.Signing.Swap == nil && len(authors) > 0) || p.KeyTable.Swap == nil {
-		u.block(p.now, WaitsForHand, fmt.Sprintf("take the rows of %s out of %s and %s", u.Name, p.Signing.Spec, p.KeyTable.Spec))
+	keys, keysErr := p.rowsToLeave(u)
+	if err = errors.Join(err, keysErr); err != nil {
+		p.notWritten(u, g, err)
 		return
 	}
-	if len(authors) > 0 {
-		if err := p.Signing.Swap.Swap(p.ctx, authors); err != nil {
-			p.notWritten(u, err)
-			return
-		}
-		p.Durable("authors")
+	if len(authors) > 0 && p.Signing.Swap == nil || len(keys) > 0 && p.KeyTable.Swap == nil {
+		u.block(g, p.now, WaitsForHand, fmt.Sprintf("take the rows of %s out of %s and %s", u.Name, p.Signing.Spec, p.KeyTable.Spec))
+		return
 	}
-	var keys []dataset.Change
-	for _, k := range g.Keys {
-		row, there, err := p.current(p.ctx, k.Row)
-		if err != nil {
-			p.notWritten(u, err)
+	for _, step := range []struct {
+		of      dataset.Swapper
+		changes []dataset.Change
+		what    string
+	}{{p.Signing.Swap, authors, "authors"}, {p.KeyTable.Swap, keys, "rows"}} {
+		if len(step.changes) == 0 {
+			continue
+		}
+		if err := step.of.Swap(p.ctx, step.changes); err != nil {
+			p.notWritten(u, g, err)
 			return
 		}
-		if there && row.Selector == k.Selector {
-			keys = append(keys, dataset.Change{Key: k.Row, Old: rowValues(row)})
-		}
-	}
-	if len(keys) > 0 {
-		if err := p.KeyTable.Swap.Swap(p.ctx, keys); err != nil {
-			p.notWritten(u, err)
-			return
-		}
-		p.Durable("rows")
+		p.Durable(step.what)
 	}
 	if err := p.Filter.Reload(p.ctx); err != nil {
-		p.retry[u] = true
+		if u.retry = true; errors.Is(err, ErrReload) {
+			u.block(g, p.now, ReloadRefused, err.Error())
+		}
 		return
 	}
-	u.goOn()
-	p.rest(u, g, nil)
+	for _, g := range u.Generations {
+		if g.State == Signing || g.State == Switching {
+			u.goOn(g)
+			p.rest(u, g, nil)
+		}
+	}
+	u.acted = true
 	_ = p.save(u, string(Resting))
+}
+
+// rowsToLeave are the rows of a unit's keys that are still there, as the changes that
+// take them out.
+func (p *pass) rowsToLeave(u *Unit) (list []dataset.Change, err error) {
+	seen := map[string]bool{}
+	for _, g := range u.Generations {
+		for _, k := range g.Keys {
+			if seen[k.Row] {
+				continue
+			}
+			row, there, err := p.current(p.ctx, k.Row)
+			if err != nil {
+				return nil, err
+			}
+			if there && row.Selector == k.Selector {
+				seen[k.Row] = true
+				list = append(list, dataset.Change{Key: k.Row, Old: rowValues(row)})
+			}
+		}
+	}
+	return list, nil
 }

@@ -19,7 +19,8 @@ const adoptSpread = 0.5
 
 // dueAt is when the next key of a unit shall be made: Interval after the present one,
 // a tenth more or less. What is overdue when it is adopted comes within half an
-// Interval. The zero Interval makes none: a time that never comes.
+// Interval, and what was given up not within a tenth of one. The zero Interval makes
+// none: a time that never comes.
 func (r *Rotator) dueAt(u *Unit) time.Time {
 	g := u.signing()
 	interval := r.Settings.Interval
@@ -29,6 +30,9 @@ func (r *Rotator) dueAt(u *Unit) time.Time {
 	due := g.Created.Add(interval + time.Duration(spread(u.Name)*0.1*float64(interval)))
 	if due.Before(u.Adopted) {
 		due = u.Adopted.Add(time.Duration((spread(u.Name) + 1) / 2 * adoptSpread * float64(interval)))
+	}
+	if due.Before(u.NotBefore) {
+		return u.NotBefore
 	}
 	return due
 }

@@ -23,7 +23,7 @@ type limits struct {
 
 const limitsFile = "limits.json"
 
-func (l *limits) load(s *Store, now time.Time) {
+func (l *limits) load(s *Store) {
 	l.store = s
 	if s == nil {
 		return
@@ -31,23 +31,27 @@ func (l *limits) load(s *Store, now time.Time) {
 	if data, err := os.ReadFile(s.path(limitsFile)); err == nil {
 		_ = json.Unmarshal(data, l) // a broken one counts nothing
 	}
+}
+
+// allow says how many of n changes may be made now, and when more may be, if that is
+// soon: Rate is waited for, Day is not.
+func (l *limits) allow(s *settings.Settings, now time.Time, n int) (allowed int, again time.Duration) {
 	if day := now.UTC().Format(time.DateOnly); l.Day != day {
 		l.Day, l.Count = day, 0
 	}
-}
-
-// allow says how many of n changes may be made now.
-func (l *limits) allow(s *settings.Settings, now time.Time, n int) int {
 	if s.Day > 0 {
 		n = min(n, max(0, s.Day-l.Count))
 	}
-	if s.Rate.Count > 0 {
-		for len(l.Last) > 0 && now.Sub(l.Last[0]) >= s.Rate.Per {
-			l.Last = l.Last[1:]
-		}
-		n = min(n, max(0, s.Rate.Count-len(l.Last)))
+	if s.Rate.Count == 0 || n == 0 {
+		return n, 0
 	}
-	return n
+	for len(l.Last) > 0 && (now.Sub(l.Last[0]) >= s.Rate.Per || now.Before(l.Last[0])) {
+		l.Last = l.Last[1:]
+	}
+	if free := s.Rate.Count - len(l.Last); free > 0 {
+		return min(n, free), 0
+	}
+	return 0, max(time.Millisecond, s.Rate.Per-now.Sub(l.Last[0]))
 }
 
 // took counts changes that were asked for.

@@ -3,6 +3,7 @@ package rotate
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,21 +22,20 @@ type Item struct {
 	Bits       int                   `json:"bits"`
 	Path       string                `json:"path"` // "" for a key that stands in its row
 	State      State                 `json:"state"`
-	Step       State                 `json:"step,omitempty"` // the state that a blocked key is in
 	Since      *time.Time            `json:"since"`
 	Reason     Reason                `json:"reason"`
 	Detail     string                `json:"detail"`
 	Next       string                `json:"next"`
 	NextAt     *time.Time            `json:"next_at"`
 	LastSigned map[string]*time.Time `json:"last_signed"` // by host; null: never
-	Created    *time.Time            `json:"created,omitempty"`
-	Stopped    bool                  `json:"stopped,omitempty"`
+	Created    *time.Time            `json:"-"`
+	Stopped    bool                  `json:"-"`
 }
 
 // List tells every key: those in rotation, and those of rows that nobody adopted, of
 // one domain unless that is "". Hosts that do not answer are left out of LastSigned.
 func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
-	units, broken, err := r.Store.Load()
+	units, broken, err := r.Store.Load(func(*Unit) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -73,26 +73,35 @@ func (p *pass) item(u *Unit, g *Generation, k *Key, domain string) Item {
 	if !at.IsZero() {
 		it.NextAt = &at
 	}
-	if b := u.Blocked; b != nil && g == blockedOne(u) {
-		it.State, it.Step, it.Since, it.Reason, it.Detail = BlockedState, g.State, &b.Since, b.Reason, b.Detail
+	switch b := g.Blocked; {
+	case b != nil:
+		it.State, it.Since, it.Reason, it.Detail = BlockedState, &b.Since, b.Reason, fmt.Sprintf("%s: %s", g.State, b.Detail)
+	case g.State == Signing && u.Missing != nil:
+		it.Reason, it.Detail = u.Missing.Reason, u.Missing.Detail
+	case g.State == Asked || g.State == Revoking || g.State == Removing || g.State == Aborted:
+		it.Detail = told(g)
+	}
+	if u.Stopped {
+		it.NextAt = nil
+		it.Next = strings.TrimPrefix(it.Next+", when it is started again", ", ")
 	}
 	return it
 }
 
-// blockedOne is the generation that keeps a unit: the one that shall sign, else one
-// that shall go, else the one that signs.
-func blockedOne(u *Unit) *Generation {
-	resting := u.Blocked.Reason == HostSilent || u.Blocked.Reason == HostLags
-	if g := u.find(Resting); g != nil && resting {
-		return g
+// told names the records about which a person was told.
+func told(g *Generation) string {
+	var names []string
+	for _, k := range g.Keys {
+		for _, r := range k.Records {
+			if r.Told != "" {
+				names = append(names, r.place())
+			}
+		}
 	}
-	if g := u.next(); g != nil {
-		return g
+	if len(names) == 0 {
+		return ""
 	}
-	if g := u.find(Aborted, Removing, Revoking, Revoked, Resting); g != nil {
-		return g
-	}
-	return u.signing()
+	return "somebody was told what to do with " + strings.Join(names, ", ")
 }
 
 // unmanaged are the keys of rows that are in no unit. A table that cannot be listed
@@ -118,40 +127,33 @@ func (r *Rotator) unmanaged(ctx context.Context, domain string, known map[string
 	return items
 }
 
-// lastSigned fills in what the hosts say.
+// lastSigned fills in what the hosts say. One that does not answer is left out.
 func (p *pass) lastSigned(items []Item) {
-	byDomain := len(items) < manyUnits
+	for i := range items {
+		items[i].LastSigned = map[string]*time.Time{}
+	}
 	for _, h := range p.Hosts {
-		hk := &hostKeys{keys: map[string]*time.Time{}}
+		hk := &hostKeys{keys: map[string]hostKey{}}
 		if hk.server, hk.err = h.Server(p.ctx); hk.err != nil {
 			continue
 		}
-		if !byDomain {
+		if len(items) >= manyUnits {
 			hk.take(h.Keys(p.ctx, "", "", 0))
 		}
 		asked := map[string]bool{}
 		for i := range items {
 			it := &items[i]
-			if byDomain && !asked[it.Domain] {
+			if len(items) < manyUnits && !asked[it.Domain] {
 				asked[it.Domain] = true
 				hk.take(h.Keys(p.ctx, it.Domain, "", 0))
 			}
 			if hk.err != nil {
 				break
 			}
-			if it.LastSigned == nil {
-				it.LastSigned = map[string]*time.Time{}
+			it.LastSigned[h.Address()] = nil
+			if use := hk.of(it.Selector, it.Domain); !use.Last.IsZero() {
+				it.LastSigned[h.Address()] = &use.Last
 			}
-			var at *time.Time
-			if used := hk.lastUse(it.Selector, it.Domain); !used.IsZero() {
-				at = &used
-			}
-			it.LastSigned[h.Address()] = at
-		}
-	}
-	for i := range items {
-		if items[i].LastSigned == nil {
-			items[i].LastSigned = map[string]*time.Time{}
 		}
 	}
 }
@@ -163,8 +165,11 @@ type Summary struct {
 	Units   int            `json:"units"`
 	States  map[State]int  `json:"states"`
 	Reasons map[Reason]int `json:"reasons"`
-	Keys    []Item         `json:"keys"` // at most maxSummaryKeys
+	Missing int            `json:"missing"` // units whose present record is not as it should be
+	Keys    []Item         `json:"keys"`    // at most maxSummaryKeys
 	Cut     bool           `json:"cut,omitempty"`
+
+	oldest time.Time // when the oldest key that signs was made
 }
 
 const (
@@ -173,35 +178,59 @@ const (
 	maxSummaryKeys = 2000
 )
 
+func (r *Rotator) newSummary() *Summary {
+	now := r.Now().UTC()
+	return &Summary{Time: now, States: map[State]int{}, Reasons: map[Reason]int{}, Keys: []Item{}, oldest: now}
+}
+
+func (s *Summary) add(p *pass, u *Unit) {
+	s.Units++
+	if u.Missing != nil {
+		s.Missing++
+	}
+	if g := u.signing(); g != nil && g.Created.Before(s.oldest) {
+		s.oldest = g.Created
+	}
+	for _, g := range u.Generations {
+		s.States[g.State]++
+		if g.Blocked != nil {
+			s.Reasons[g.Blocked.Reason]++
+		}
+		for i := range g.Keys {
+			for _, d := range u.Domains {
+				if s.Cut = s.Cut || len(s.Keys) >= maxSummaryKeys; !s.Cut {
+					s.Keys = append(s.Keys, p.item(u, g, &g.Keys[i], d))
+				}
+			}
+		}
+	}
+}
+
 // summary writes the summary of all units, and metrics for a textfile collector.
 func (p *pass) summary() error {
 	if p.DryRun {
 		return nil
 	}
-	units, _, err := p.Store.Load()
-	if err != nil {
-		return err
-	}
-	s := Summary{Time: p.Now().UTC(), Units: len(units), States: map[State]int{}, Reasons: map[Reason]int{}, Keys: []Item{}}
-	oldest := s.Time
-	for _, u := range units {
-		if u.Blocked != nil {
-			s.Reasons[u.Blocked.Reason]++
+	s := p.sum
+	if s == nil {
+		s = p.newSummary()
+		mine := map[string]bool{}
+		for _, u := range p.units {
+			mine[u.Name] = true
 		}
-		if g := u.signing(); g != nil && g.Created.Before(oldest) {
-			oldest = g.Created
-		}
-		for _, g := range u.Generations {
-			s.States[g.State]++
-			for i := range g.Keys {
-				for _, d := range u.Domains {
-					if s.Cut = len(s.Keys) >= maxSummaryKeys; !s.Cut {
-						s.Keys = append(s.Keys, p.item(u, g, &g.Keys[i], d))
-					}
-				}
+		if _, _, err := p.Store.Load(func(u *Unit) bool {
+			if !mine[u.Name] {
+				s.add(p, u)
 			}
+			return false
+		}); err != nil {
+			return err
 		}
 	}
+	for _, u := range p.units {
+		s.add(p, u)
+	}
+	slices.SortStableFunc(s.Keys, func(a, b Item) int { return strings.Compare(a.Domain, b.Domain) })
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -209,7 +238,7 @@ func (p *pass) summary() error {
 	if err := atomicfile.Write(p.Store.path(SummaryFile), append(data, '\n'), atomicfile.Options{Mode: 0o644}); err != nil {
 		return err
 	}
-	return p.writeMetrics(s, s.Time.Sub(oldest))
+	return p.writeMetrics(s)
 }
 
 // SyncList are the files that other hosts need, in the order in which to copy them:

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"dojang/internal/atomicfile"
 )
@@ -14,7 +13,7 @@ import (
 // textfile collector.
 const MetricsFile = "rotation.prom"
 
-func (p *pass) writeMetrics(s Summary, oldest time.Duration) error {
+func (p *pass) writeMetrics(s *Summary) error {
 	var b strings.Builder
 	write := func(name, help, kind string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", name, help, kind)
@@ -30,6 +29,8 @@ func (p *pass) writeMetrics(s Summary, oldest time.Duration) error {
 	write("dojang_rotation_last_run_timestamp_seconds", "When the last run ended.", "gauge")
 	fmt.Fprintf(&b, "dojang_rotation_last_run_timestamp_seconds %d\n", s.Time.Unix())
 	write("dojang_key_oldest_age_seconds", "The age of the oldest key that signs.", "gauge")
-	fmt.Fprintf(&b, "dojang_key_oldest_age_seconds %d\n", int64(oldest.Seconds()))
+	fmt.Fprintf(&b, "dojang_key_oldest_age_seconds %d\n", int64(s.Time.Sub(s.oldest).Seconds()))
+	write("dojang_key_record_missing", "Domains whose present record name servers do not have.", "gauge")
+	fmt.Fprintf(&b, "dojang_key_record_missing %d\n", s.Missing)
 	return atomicfile.Write(p.Store.path(MetricsFile), []byte(b.String()), atomicfile.Options{Mode: 0o644})
 }

@@ -15,6 +15,10 @@ import (
 func (p *pass) proveAll(units []*Unit) {
 	proofs := inParallel(units, func(u *Unit) []proof {
 		var list []proof
+		if !p.inTime() {
+			u.retry = true
+			return nil
+		}
 		for _, g := range u.Generations {
 			if p.provesNow(g) {
 				list = append(list, p.prove(g))
@@ -29,20 +33,19 @@ func (p *pass) proveAll(units []*Unit) {
 	}
 }
 
-// provesNow reports whether a generation waits for a proof that is due.
+// provesNow reports whether a generation waits for a proof that is due. The last one is
+// made right before rows are written.
 func (p *pass) provesNow(g *Generation) bool {
-	now := p.Now()
-	if now.Before(g.LastProof) {
-		g.LastProof = now // the clock was set back: it takes longer
-	}
 	switch g.State {
 	case Asked:
-		return g.Proofs == 0 || now.Sub(g.LastProof) >= p.Settings.ProofInterval
+		return g.Proofs == 0 || g.Pause.over()
 	case Proven:
-		return g.Wait.over() || now.Sub(g.LastProof) >= p.Settings.ProofInterval
+		return g.Wait.over() || g.Pause.over()
+	case Ready, Switching:
+		return !g.provenNow
 	case Revoking, Removing, Aborted:
 		return true
-	case Made, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
+	case Made, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
 	}
 	return false
 }
@@ -60,37 +63,16 @@ type proof struct {
 // prove looks at all records of a generation.
 func (p *pass) prove(g *Generation) proof {
 	all := proof{g: g, word: keycheck.Published}
-	if g.State == Removing || g.State == Aborted {
-		all.word = keycheck.NotPublished
-	}
-	wanted := all.word
 	for i := range g.Keys {
 		k := &g.Keys[i]
 		for j := range k.Records {
 			r := &k.Records[j]
-			text := r.Text
-			if g.State == Revoking {
-				text = revokedText(k)
-			}
-			report := p.look(k, r, text)
-			word := report.Publication
-			if word == keycheck.Published && g.State != Revoking && !usable(report) {
-				word = keycheck.Conflict
-			}
-			if report.DNSSEC == "bogus" {
-				word = keycheck.ServerUnsigned
-			}
-			if wanted == keycheck.NotPublished && p.absent(report) {
-				word = wanted
-			}
-			if g.State == Revoking && p.absent(report) {
-				word = wanted // somebody took it away: it is revoked all the same
-			}
+			word, report := p.proveOne(g, k, r)
 			need, why := cached(report, r)
 			if need > all.need {
 				all.need, all.why = need, why
 			}
-			if word != wanted && all.record == nil {
+			if word != keycheck.Published && all.record == nil {
 				all.word, all.record, all.report = word, r, report
 			}
 		}
@@ -98,14 +80,84 @@ func (p *pass) prove(g *Generation) proof {
 	return all
 }
 
+// proveOne looks at one record. Published is the word for one that is as it shall be.
+func (p *pass) proveOne(g *Generation, k *Key, r *Record) (keycheck.Publication, *keycheck.Report) {
+	switch g.State {
+	case Removing, Aborted:
+		report := p.lookThere(k, r)
+		if r.isGone(report, g.State == Removing) {
+			return keycheck.Published, report
+		}
+		return still(report), report
+	case Revoking:
+		report := p.look(k, r, revokedText(k))
+		if report.Publication == keycheck.Published {
+			return keycheck.Published, report
+		}
+		if there := p.lookThere(k, r); r.isGone(there, false) {
+			return keycheck.Published, there // somebody took it away: nobody believes it any more
+		}
+		return still(report), report
+	case Made, Asked, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
+	}
+	report := p.look(k, r, r.Text)
+	word := report.Publication
+	if word == keycheck.Published && !usable(report) {
+		word = keycheck.Conflict
+	}
+	if report.DNSSEC == "bogus" {
+		word = keycheck.ServerUnsigned
+	}
+	if word != keycheck.Published {
+		r.PriorTTL = max(r.PriorTTL, otherTTL(report, r.Text))
+	}
+	return word, report
+}
+
+// otherTTL is how long caches may keep what a server has in the place of a record.
+func otherTTL(report *keycheck.Report, text string) (seconds int64) {
+	for _, s := range report.Servers {
+		if s.TTLSeconds != nil && len(s.Texts) > 0 && s.Texts[0].Text != text {
+			seconds = max(seconds, *s.TTLSeconds)
+		}
+	}
+	return seconds
+}
+
+// still is the word for a record that shall go and has not: Published itself would say
+// that it has.
+func still(report *keycheck.Report) keycheck.Publication {
+	if report.Publication == keycheck.Published || report.Publication == keycheck.NotPublished {
+		return keycheck.ServerDiffers
+	}
+	return report.Publication
+}
+
+// isGone reports whether every server was asked and none has a record of ours; revoked
+// counts one that says p= among them.
+func (r *Record) isGone(report *keycheck.Report, revoked bool) bool {
+	answered := false
+	for _, s := range report.Servers {
+		if s.Ignored {
+			continue
+		}
+		is := r.standsAt(s)
+		if s.State == keycheck.NoAnswer || is == standsOurs || revoked && is == standsRevoked {
+			return false
+		}
+		answered = true
+	}
+	return answered
+}
+
 // usable reports whether verifiers can use a record that all servers have. What a
 // cache has is no matter: waits are for that.
 func usable(report *keycheck.Report) bool {
-	return !slices.ContainsFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Fatal && !aboutCaches(f.Code) }) && !testing(report)
+	return !slices.ContainsFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Fatal && !aboutCaches(f.Code) }) && !inTesting(report)
 }
 
-// testing reports whether a record says that its signatures count for nothing (t=y).
-func testing(report *keycheck.Report) bool {
+// inTesting reports whether a record says that its signatures count for nothing (t=y).
+func inTesting(report *keycheck.Report) bool {
 	return slices.ContainsFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Code == keyrecord.FaultTesting })
 }
 
@@ -127,47 +179,32 @@ func faultsSay(report *keycheck.Report) string {
 	return serversSay(report)
 }
 
-// absent reports whether no server has a record of its own at a name: a wildcard's
-// is none.
-func (p *pass) absent(report *keycheck.Report) bool {
-	if wildcard(report) {
-		return true
-	}
-	answered := false
-	for _, s := range report.Servers {
-		switch {
-		case s.Ignored:
-		case s.State == keycheck.NoAnswer, len(s.Texts) > 0:
-			return false
-		default:
-			answered = true
-		}
-	}
-	return answered
-}
-
-// maxCache is the longest time for which resolvers keep an answer.
-const maxCache = 86400
+// Resolvers cut what they keep for longer: absences at a day or less, records at a week
+// or less (BIND's max-ncache-ttl and max-cache-ttl cannot be, or are not, set higher).
+const (
+	maxAbsence = 86400
+	maxRecord  = 7 * 86400
+)
 
 // cached is how long a cache may go on having another answer than a record that all
 // servers have: that there is none (SOA minimum, RFC 2308), what stood there before,
 // and aliases on the way.
 func cached(report *keycheck.Report, r *Record) (time.Duration, string) {
-	seconds, why := int64(0), ""
-	most := func(n int64, what string) {
+	seconds, why := int64(0), "no cache"
+	most := func(n, limit int64, what string) {
+		if n > limit {
+			n, what = limit, fmt.Sprintf("%s, of which resolvers keep %s", what, time.Duration(limit)*time.Second)
+		}
 		if n > seconds {
 			seconds, why = n, what
 		}
 	}
-	most(report.Zone.MinimumSeconds, "SOA minimum of "+report.Zone.Name)
+	most(report.Zone.MinimumSeconds, maxAbsence, "SOA minimum of "+report.Zone.Name)
 	for _, a := range report.Aliases {
-		most(a.Zone.MinimumSeconds, "SOA minimum of "+a.Zone.Name)
-		most(a.TTLSeconds, "TTL of the alias "+a.Name)
+		most(a.Zone.MinimumSeconds, maxAbsence, "SOA minimum of "+a.Zone.Name)
+		most(a.TTLSeconds, maxRecord, "TTL of the alias "+a.Name)
 	}
-	most(r.PriorTTL, "TTL of what stood there before")
-	if seconds > maxCache {
-		seconds, why = maxCache, why+", of which resolvers keep a day"
-	}
+	most(r.PriorTTL, maxRecord, "TTL of what stood there before")
 	return time.Duration(seconds) * time.Second, why
 }
 
@@ -175,60 +212,61 @@ func cached(report *keycheck.Report, r *Record) (time.Duration, string) {
 func (p *pass) proved(u *Unit, pr proof) {
 	g := pr.g
 	switch g.State {
-	case Asked, Proven:
+	case Asked, Proven, Ready, Switching:
 		p.provedNew(u, pr)
 	case Revoking:
 		if pr.record == nil {
-			p.goOnRecords(u)
-			g.Wait.begin(p.Now(), p.Settings.KeepRevoked, "KeepRevoked")
+			u.goOnRecords(g)
+			g.Wait.begin(p.instant(), p.Settings.KeepRevoked, "KeepRevoked")
 			_ = p.move(u, g, Revoked, "")
 			return
 		}
 		p.blockOn(u, pr)
 	case Removing, Aborted:
 		if pr.record == nil {
-			p.goOnRecords(u)
+			u.goOnRecords(g)
 			p.bury(u, g)
 			return
 		}
 		p.blockOn(u, pr)
-	case Made, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
+	case Made, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
 	}
 }
 
 func (p *pass) provedNew(u *Unit, pr proof) {
-	g, now := pr.g, p.Now()
+	g := pr.g
 	u.changed = true
 	if pr.record != nil {
 		p.failed(u, pr)
 		return
 	}
-	p.goOnRecords(u)
+	u.goOnRecords(g)
+	need, why := pr.need+p.Settings.Margin, pr.why+" and Margin"
 	if g.Proofs == 0 {
-		g.Wait.begin(now, pr.need+p.Settings.Margin, pr.why+" and Margin")
-	} else if need := (pr.need + p.Settings.Margin).Seconds(); need > g.Wait.NeedSeconds {
-		g.Wait.NeedSeconds, g.Wait.Why = need, pr.why+" and Margin"
+		g.Wait.begin(p.instant(), need, why)
+	} else {
+		g.Wait.atLeast(need, why)
 	}
-	g.Proofs, g.LastProof = g.Proofs+1, now
-	p.tellAsked(g)
-	switch {
-	case g.Emergency:
-		_ = p.move(u, g, Ready, "every name server has the record; caches may have another answer")
-	case g.State == Asked && g.Proofs >= p.Settings.Proofs:
-		if p.move(u, g, Proven, fmt.Sprintf("every name server has the record; it signs in %s (%s)", g.Wait.left().Round(time.Second), g.Wait.Why)) == nil && g.Wait.over() {
-			p.ready(u, g)
-		}
-	case g.State == Proven && g.Wait.over():
-		p.ready(u, g)
-	}
-}
-
-// tellAsked has records that were told to a person be told again, if they must.
-func (p *pass) tellAsked(g *Generation) {
+	g.Proofs++
+	g.Pause.begin(p.instant(), p.Settings.ProofInterval, "ProofInterval")
 	for i := range g.Keys {
 		for j := range g.Keys[i].Records {
 			g.Keys[i].Records[j].Done = true
 		}
+	}
+	switch {
+	case g.State == Ready || g.State == Switching:
+		g.provenNow = g.Emergency || g.Wait.over()
+	case g.Emergency:
+		g.provenNow = true
+		_ = p.move(u, g, Ready, "every name server has the record; caches may have another answer")
+	case g.State == Asked && g.Proofs >= p.Settings.Proofs:
+		detail := fmt.Sprintf("every name server has the record; it signs in %s (%s)", g.Wait.left().Round(time.Second), g.Wait.Why)
+		if p.move(u, g, Proven, detail) == nil && g.Wait.over() {
+			p.ready(u, g)
+		}
+	case g.State == Proven && g.Wait.over():
+		p.ready(u, g)
 	}
 }
 
@@ -240,74 +278,88 @@ func (p *pass) ready(u *Unit, g *Generation) {
 				r := &g.Keys[i].Records[j]
 				report := w.Check(p.ctx, keycheck.Check{Domain: r.Domain, Selector: g.Keys[i].Selector, Text: r.Text, ResolverOnly: true})
 				if !report.OK {
-					u.block(p.now, ServerDiffers, r.Name+": a witness does not see it")
+					u.block(g, p.now, ServerDiffers, r.Name+": a witness does not see it")
 					return
 				}
 			}
 		}
 	}
+	g.provenNow = true
 	_ = p.move(u, g, Ready, "")
 }
 
-// failed takes back what was proven: the wait begins anew with the next proof.
+// failed takes back what was proven: the wait begins anew with the next proof. Rows that
+// were written stay: the filter may have read them.
 func (p *pass) failed(u *Unit, pr proof) {
 	g := pr.g
 	again := g.Proofs > 0
-	g.Proofs = 0
-	g.Wait.again(p.Now())
-	if g.State == Proven {
-		_ = p.move(u, g, Asked, "not every name server has the record any more")
-	}
-	if pr.word == keycheck.NotPublished && !again {
-		p.waitsForServers(u, pr)
+	g.provenNow = false
+	if g.State == Switching && p.rowsWritten(u, g) {
+		p.blockOn(u, pr)
 		return
 	}
+	g.Proofs = 0
+	g.Wait.again(p.instant())
+	if g.State != Asked {
+		_ = p.move(u, g, Asked, "not every name server has the record any more")
+	}
 	if pr.word == keycheck.NotPublished {
-		pr.record.Done = false // ask the publisher anew
+		if !again {
+			p.waitsForServers(u, pr)
+			return
+		}
+		pr.record.Done, pr.record.Told = false, "" // ask the publisher anew
 	}
 	p.blockOn(u, pr)
 }
 
+// publishGrace is how long a publisher's word that a record is there is believed before
+// it is asked again.
+const publishGrace = time.Minute
+
 // waitsForServers is for a record that nobody has yet: the publisher was asked a
 // moment ago, or a person was told.
 func (p *pass) waitsForServers(u *Unit, pr proof) {
+	u.retry = true
 	if pr.record.Told != "" {
-		u.goOn(NotPublished)
+		u.goOnRecords(pr.g)
 		return // until somebody has done it
 	}
-	if u.Blocked != nil && u.Blocked.Reason != NotPublished {
+	if b := pr.g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == Conflict) {
 		return // which tells more
 	}
-	p.retry[u] = true
-	if p.Now().Sub(pr.g.Since) > time.Minute {
+	if since := p.Now().Sub(pr.g.Since); since > publishGrace || since < 0 {
 		pr.record.Done = false
 	}
-	u.block(p.now, NotPublished, pr.record.Name+": no name server has it yet")
+	u.block(pr.g, p.now, NotPublished, pr.record.Name+": no name server has it yet")
 }
 
-// blockOn says which server keeps a unit.
+// blockOn says which server keeps a generation.
 func (p *pass) blockOn(u *Unit, pr proof) {
-	if u.Blocked != nil && (u.Blocked.Reason == Refused || u.Blocked.Reason == RateLimited) && pr.word != keycheck.ServerSilent {
+	g := pr.g
+	if b := g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == EditedByHand) && pr.word != keycheck.ServerSilent {
 		return // the cause is told
 	}
 	reason := Reason(pr.word)
 	if pr.word == keycheck.Unknown {
 		reason = ServerSilent
 	}
-	if pr.word == keycheck.Published { // a record that shall go is still there
-		if pr.record.Told != "" {
-			return
+	switch g.State {
+	case Revoking, Removing, Aborted:
+		u.retry = true
+		if pr.record.Told != "" && reason != ServerSilent {
+			u.goOnRecords(g)
+			return // until somebody has done it
 		}
-		p.retry[u] = true
-		pr.record.Done = false
-		return
+		pr.record.Done = pr.record.Told != "" // publishers are asked again, by what stands there
+	case Made, Asked, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
 	}
-	u.block(p.now, reason, pr.record.Name+": "+serversSay(pr.report))
+	u.block(g, p.now, reason, pr.record.Name+": "+serversSay(pr.report))
 }
 
 // goOnRecords forgets what was wrong with records.
-func (p *pass) goOnRecords(u *Unit) {
-	u.goOn(NotPublished, ServerDiffers, ServerSilent, ServerUnsigned, Conflict, AliasMissing, Refused, RateLimited)
+func (u *Unit) goOnRecords(g *Generation) {
+	u.goOn(g, NotPublished, ServerDiffers, ServerSilent, ServerUnsigned, Conflict, AliasMissing, Refused, RateLimited)
 }
 
 // serversSay names the servers that do not have what is expected, and why.

@@ -15,8 +15,14 @@ import (
 // hostKeys is what one filter says of its keys, asked once a run.
 type hostKeys struct {
 	server status.Server
-	keys   map[string]*time.Time // last use, by record name
+	keys   map[string]hostKey // by record name
 	err    error
+}
+
+// hostKey is what a filter says of one key.
+type hostKey struct {
+	use    Use
+	listed bool // its tables have it
 }
 
 // manyUnits is from how many units on a filter is asked for all its keys at once.
@@ -25,18 +31,23 @@ const manyUnits = 50
 // askHosts asks every filter when it used the keys of units last.
 func (p *pass) askHosts(units []*Unit) {
 	for _, h := range p.Hosts {
-		if p.hosts[h.Address()] == nil {
-			p.hosts[h.Address()] = &hostKeys{keys: map[string]*time.Time{}}
-			hk := p.hosts[h.Address()]
+		hk := p.hosts[h.Address()]
+		if hk == nil {
+			hk = &hostKeys{keys: map[string]hostKey{}}
+			p.hosts[h.Address()] = hk
 			if hk.server, hk.err = h.Server(p.ctx); hk.err == nil && len(units) >= manyUnits {
 				hk.take(h.Keys(p.ctx, "", "", 0))
 			}
 		}
-		hk := p.hosts[h.Address()]
-		if hk.err != nil || len(units) >= manyUnits {
-			continue
-		}
 		for _, u := range units {
+			if hk.err != nil {
+				break
+			}
+			// Of many units, those alone whose record is about to go: of all keys, a filter
+			// may list a part of its tables.
+			if g := u.find(Resting); len(units) >= manyUnits && g != nil && g.Wait.left() > p.Settings.MaxCredit {
+				continue
+			}
 			for _, domain := range u.Domains {
 				hk.take(h.Keys(p.ctx, domain, "", 0))
 			}
@@ -50,51 +61,64 @@ func (h *hostKeys) take(keys []status.Key, err error) {
 		return
 	}
 	for _, k := range keys {
-		h.keys[recordName(k.Selector, k.Domain)] = k.LastSigned
+		key := hostKey{use: Use{Total: k.SignedTotal}, listed: k.Source != "" || k.Name != "" || k.Problem != ""}
+		if k.LastSigned != nil {
+			key.use.Last = *k.LastSigned
+		}
+		h.keys[recordName(k.Selector, k.Domain)] = key
 	}
 }
 
-// lastUse is the latest time at which a host may have used a key; zero: never.
-func (h *hostKeys) lastUse(selector, domain string) time.Time {
-	at, listed := h.keys[recordName(selector, keyrecord.ASCII(domain))]
-	if !listed {
-		at, listed = h.keys[recordName(selector, domain)]
+func (h *hostKeys) key(selector, domain string) (hostKey, bool) {
+	k, is := h.keys[recordName(selector, keyrecord.ASCII(domain))]
+	if !is {
+		k, is = h.keys[recordName(selector, domain)]
 	}
-	if !listed {
-		at = h.server.UnlistedLastSigned
+	return k, is
+}
+
+// of is how a host may have used a key: of one that it does not list, what it cannot
+// exclude.
+func (h *hostKeys) of(selector, domain string) Use {
+	if k, is := h.key(selector, domain); is {
+		return k.use
 	}
-	if at == nil {
-		return time.Time{}
+	if at := h.server.UnlistedLastSigned; at != nil {
+		return Use{Last: *at}
 	}
-	return *at
+	return Use{}
 }
 
 // lagTime is after what time a host that still signs with an old key is told of.
 const lagTime = 24 * time.Hour
 
-// restAll lets old keys rest until no mail can need them, and revokes and removes
-// their records then.
+// restAll lets old keys rest until no mail can need them. Of units that are stopped the
+// waits run, and nothing else.
 func (p *pass) restAll(units []*Unit) {
-	var resting []*Unit
+	var asked []*Unit
 	for _, u := range units {
-		if u.find(Resting) != nil {
-			resting = append(resting, u)
+		if u.find(Resting) != nil || u.find(Revoking, Revoked, Removing) != nil {
+			asked = append(asked, u)
 		}
 	}
-	if len(resting) > 0 {
-		p.askHosts(resting)
+	if len(asked) == 0 {
+		return
 	}
-	for _, u := range units {
+	p.askHosts(asked)
+	for _, u := range asked {
 		for _, g := range u.Generations {
 			switch g.State {
 			case Resting:
 				p.restOne(u, g)
 			case Revoked:
-				if g.Wait.over() {
+				p.deleteInTime(u, g)
+				if g.Wait.over() && !u.Stopped {
 					p.undone(g)
 					_ = p.move(u, g, Removing, "")
 				}
-			case Made, Asked, Proven, Ready, Switching, Signing, Revoking, Removing, Gone, Aborted, BlockedState, Unmanaged:
+			case Revoking, Removing:
+				p.deleteInTime(u, g)
+			case Made, Asked, Proven, Ready, Switching, Signing, Gone, Aborted, BlockedState, Unmanaged:
 			}
 		}
 	}
@@ -102,73 +126,102 @@ func (p *pass) restAll(units []*Unit) {
 
 // restOne credits a resting key, when every host tells that it does not use it.
 func (p *pass) restOne(u *Unit, g *Generation) {
-	now := p.Now()
-	silent, lags := p.uses(u, g)
+	h := p.uses(u, g)
+	if u.changed = true; h.used && !g.Emergency {
+		g.Wait.again(p.instant())
+	}
 	switch {
-	case g.Emergency && g.Wait.NeedSeconds == 0:
+	case g.Emergency:
 		// What is known to others must not be believed any longer, whoever still uses it.
-	case silent != "":
-		g.Wait.Last = now // what nobody saw does not count
-		u.changed = true
-		u.block(p.now, HostSilent, silent)
+		g.Wait.credit(p.instant(), p.Settings.MaxCredit)
+	case h.silent != "":
+		g.Wait.Last = p.instant() // what nobody saw does not count
+		u.block(g, p.now, HostSilent, h.silent)
 		return
-	case lags != "":
-		u.block(p.now, HostLags, lags)
-		g.Wait.again(now)
-		u.changed = true
+	case h.listed != "":
+		g.Wait.Last = p.instant() // it may sign with it the next moment
+		if h.late {
+			u.block(g, p.now, HostLags, h.listed)
+		}
+		return
+	case h.late:
+		u.block(g, p.now, HostLags, h.lags)
 		return
 	default:
-		u.goOn(HostSilent, HostLags)
-		g.Wait.credit(now, p.Settings.MaxCredit)
-		u.changed = true
+		u.goOn(g, HostSilent, HostLags)
+		g.Wait.credit(p.instant(), p.Settings.MaxCredit)
 	}
-	day := min(lagTime.Seconds(), g.Wait.NeedSeconds)
-	if !g.KeyGone && silent == "" && lags == "" && g.Wait.HaveSeconds >= day {
-		p.deleteKeys(u, g)
+	if u.Stopped {
+		return
 	}
-	if g.Wait.over() && (g.KeyGone || g.Emergency) {
-		p.undone(g)
-		_ = p.move(u, g, Revoking, "")
+	p.deleteInTime(u, g)
+	if !g.Wait.over() || !g.KeyGone && !g.Emergency {
+		return
 	}
+	if err := p.may(u, g, actRevoke); err != nil {
+		u.block(g, p.now, EditedByHand, err.Error())
+		return
+	}
+	u.goOn(g)
+	p.undone(g)
+	_ = p.move(u, g, Revoking, "")
 }
 
-// uses asks when hosts used a resting key last. A use that is news begins the wait
-// anew; silent is why a host could not be asked, lags names one that still signs
-// with it long after the switch.
-func (p *pass) uses(u *Unit, g *Generation) (silent, lags string) {
+// hostsSay is what all hosts together say of the use of an old key.
+type hostsSay struct {
+	silent string // why a host could not be asked
+	used   bool   // one used it since it was asked before
+	listed string // one that has it in its tables
+	late   bool   // and that long after the switch, or it signed with it then
+	lags   string
+}
+
+// uses asks when hosts used a resting key last.
+func (p *pass) uses(u *Unit, g *Generation) (s hostsSay) {
 	if len(p.Hosts) == 0 {
-		return "no filter can be asked when it used the key last: set StatusSocket in " + p.Settings.Config + ", or Hosts", ""
+		s.silent = "no filter can be asked when it used the key last: set StatusSocket in " + p.Settings.Config + ", or Hosts"
+		return s
 	}
-	if g.LastUse == nil {
-		g.LastUse = map[string]time.Time{}
+	if g.Uses == nil {
+		g.Uses = map[string]Use{}
 	}
+	limit := g.Since.Add(min(lagTime, time.Duration(g.Wait.NeedSeconds*float64(time.Second))))
 	for _, h := range p.Hosts {
 		hk := p.hosts[h.Address()]
 		if hk == nil || hk.err != nil {
-			silent = h.Address() + " does not answer"
+			s.silent = h.Address() + " does not answer"
 			if hk != nil {
-				silent = hk.err.Error()
+				s.silent = hk.err.Error()
 			}
 			continue
 		}
-		latest := time.Time{}
+		var use Use
+		listed := false
 		for _, k := range g.Keys {
-			for _, domain := range u.Domains {
-				if at := hk.lastUse(k.Selector, domain); at.After(latest) {
-					latest = at
+			for _, domain := range append([]string{k.Domain}, u.Domains...) {
+				one := hk.of(k.Selector, domain)
+				if use.Total += one.Total; one.Last.After(use.Last) {
+					use.Last = one.Last
 				}
+				key, _ := hk.key(k.Selector, domain)
+				listed = listed || key.listed
 			}
 		}
-		if latest.After(g.LastUse[h.Address()]) {
-			g.LastUse[h.Address()] = latest
-			g.Wait.again(p.Now())
-			u.changed = true
-			if limit := min(lagTime, time.Duration(g.Wait.NeedSeconds*float64(time.Second))); latest.After(g.Since.Add(limit)) {
-				lags = fmt.Sprintf("%s signed with %s at %s, after the switch at %s", h.Address(), g.Keys[0].Selector, latest.Format(time.RFC3339), g.Since.Format(time.RFC3339))
+		was, asked := g.Uses[h.Address()]
+		if !asked || use.Last.After(was.Last) || use.Total != was.Total {
+			g.Uses[h.Address()], u.changed = use, true
+			// Before it was asked first, it may have been used until now.
+			s.used = s.used || asked || !use.Last.IsZero()
+			if use.Last.After(limit) {
+				s.late, s.lags = true, fmt.Sprintf("%s signed with %s at %s, after the switch at %s", h.Address(), g.Keys[0].Selector, use.Last.Format(time.RFC3339), g.Since.Format(time.RFC3339))
 			}
+		}
+		if listed {
+			s.listed = fmt.Sprintf("%s still has %s in its tables", h.Address(), g.Keys[0].Selector)
+			s.late = s.late || p.Now().After(limit)
 		}
 	}
-	return silent, lags
+	return s
 }
 
 // undone has publishers be asked again: for the next change of the records.
@@ -181,33 +234,83 @@ func (p *pass) undone(g *Generation) {
 	}
 }
 
+// deleteInTime deletes the private keys of a generation that no host has used for a day,
+// or, in an emergency, that none has in its tables.
+func (p *pass) deleteInTime(u *Unit, g *Generation) {
+	if g.KeyGone || u.Stopped {
+		return
+	}
+	if h := p.uses(u, g); h.listed != "" || h.silent != "" && (len(p.Hosts) > 0 || !g.Emergency) {
+		return
+	}
+	if day := min(lagTime.Seconds(), g.Wait.NeedSeconds); !g.Emergency && g.State == Resting && g.Wait.HaveSeconds < day {
+		return
+	}
+	p.deleteKeys(u, g)
+}
+
 // deleteKeys deletes the private keys of a generation, unless another row has one of
 // them.
 func (p *pass) deleteKeys(u *Unit, g *Generation) {
+	if err := p.may(u, g, actDelete); err != nil {
+		u.block(g, p.now, EditedByHand, err.Error())
+		return
+	}
 	for _, k := range g.Keys {
 		for _, path := range []string{k.Path, k.Pending} {
-			if path == "" || p.tables != nil && p.pathInUse(path) {
+			if path == "" || p.pathInUse(path) {
 				continue
 			}
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				fmt.Fprintf(p.Out, "%s: %s\n", u.Name, err)
-				p.retry[u] = true
+				u.retry = true
 				return
 			}
 		}
 	}
-	g.KeyGone, u.changed = true, true
+	g.KeyGone = true
 	_ = p.save(u, "key deleted")
-	_ = p.Store.Journal(Entry{Time: p.Now(), Unit: u.Name, Act: "key deleted", From: g.State})
+	p.journal(Entry{Unit: u.Name, Act: "key deleted", From: g.State, Keys: paths(g)})
 }
 
-// pathInUse reports whether a row names a key file now.
-func (p *pass) pathInUse(path string) bool {
-	if p.tables.paths[path] == 0 {
-		return false
+func paths(g *Generation) (list []string) {
+	for _, k := range g.Keys {
+		list = append(list, k.file())
 	}
-	t, err := p.readTables(p.ctx)
-	return err != nil || t.paths[path] > 0
+	return list
+}
+
+// filesInUse are the key files that rows name, whatever their paths look like.
+type filesInUse struct {
+	tables *tables
+	infos  []fs.FileInfo
+}
+
+// pathInUse reports whether a row names a key file now, by any path. What cannot be
+// found out may be.
+func (p *pass) pathInUse(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	if p.files == nil {
+		t, err := p.readTables(p.ctx)
+		if err != nil {
+			return true
+		}
+		p.files = &filesInUse{tables: t}
+		for other := range t.paths {
+			if of, err := os.Stat(other); err == nil {
+				p.files.infos = append(p.files.infos, of)
+			}
+		}
+	}
+	for _, other := range p.files.infos {
+		if os.SameFile(info, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // bury ends the life of a generation whose records are gone.
@@ -218,11 +321,10 @@ func (p *pass) bury(u *Unit, g *Generation) {
 			return
 		}
 	}
-	zone, _ := p.Settings.ZoneOf(u.Domains[0])
 	for _, k := range g.Keys {
-		if zone.CNAME != "" {
+		if ttl, ring := p.slotTTL(u, &k); ring {
 			w := new(Wait)
-			w.begin(p.Now(), p.Settings.TTL, "TTL of its last record")
+			w.begin(p.instant(), ttl, "TTL of its last record")
 			if u.Slots == nil {
 				u.Slots = map[string]*Wait{}
 			}
@@ -233,20 +335,25 @@ func (p *pass) bury(u *Unit, g *Generation) {
 	}
 	from := g.State
 	g.State = Gone
-	kept := u.Generations[:0:0]
-	for _, other := range u.Generations {
-		if other != g {
-			kept = append(kept, other)
-		}
-	}
-	u.Generations, u.changed = kept, true
-	p.acted[u] = true
+	u.remove(g)
+	u.acted = true
 	p.tell(u, g, from, "")
-	if len(kept) == 0 {
-		if err := p.Store.Forget(u); err == nil {
-			u.changed = false
-		}
-		return
+	if len(u.Generations) == 0 {
+		u.Leaving = false
 	}
 	_ = p.save(u, string(Gone))
+}
+
+// slotTTL is how long caches may keep what last stood at a key's name, and whether its
+// selector is one of a ring, which will come again.
+func (p *pass) slotTTL(u *Unit, k *Key) (ttl time.Duration, ring bool) {
+	ttl = p.Settings.TTL
+	for _, domain := range u.Domains {
+		zone, _ := p.Settings.ZoneOf(domain)
+		ring = ring || zone.CNAME != ""
+	}
+	for _, r := range k.Records {
+		ttl = max(ttl, time.Duration(r.TTL)*time.Second)
+	}
+	return ttl, ring
 }

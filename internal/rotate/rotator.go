@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
 	"dojang/internal/keycheck"
 	"dojang/internal/keystore"
@@ -63,7 +64,7 @@ type Options struct {
 	Signing   Table
 	Keys      *keystore.Store
 	KeyOf     keystore.Options
-	// Identities are age recipients for keys that are wrapped.
+	// Recipients are whom keys that are wrapped are wrapped for.
 	Recipients []string
 	Filter     Filter
 	Hosts      []Host
@@ -71,9 +72,17 @@ type Options struct {
 	SignatureTTL time.Duration
 	// CacheTTL is how long filters may use a row of a table on a server.
 	CacheTTL time.Duration
-	Now      func() time.Time
-	Out      io.Writer // what is done is told there
-	DryRun   bool
+	// MultipleSignatures: a row of the SigningTable may name several keys.
+	MultipleSignatures bool
+	// KeyOwner is whose key files are of a table that has none yet.
+	KeyOwner *atomicfile.Owner
+	Now      func() time.Time // default time.Now
+	// Uptime is the clock that nobody sets, default Uptime where Now is the default too.
+	Uptime func() (boot string, up time.Duration)
+	// Sleep waits for Rate and between looks of an emergency, default time.Sleep.
+	Sleep  func(time.Duration)
+	Out    io.Writer // what is done is told there
+	DryRun bool
 	// Durable is called after each thing that must outlive a crash was written, for
 	// tests that kill there.
 	Durable func(what string)
@@ -88,8 +97,16 @@ type Rotator struct {
 
 // New returns a Rotator.
 func New(o Options) *Rotator {
+	if o.Uptime == nil {
+		if o.Uptime = Uptime; o.Now != nil {
+			o.Uptime = func() (string, time.Duration) { return "", 0 }
+		}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = time.Sleep
 	}
 	if o.Out == nil {
 		o.Out = io.Discard
@@ -98,7 +115,7 @@ func New(o Options) *Rotator {
 		o.Durable = func(string) {}
 	}
 	r := &Rotator{Options: o}
-	r.limits.load(o.Store, o.Now())
+	r.limits.load(o.Store)
 	return r
 }
 
@@ -108,7 +125,7 @@ type Outcome struct {
 	Acted   int // units of which something was done
 	Waiting int // units whose clocks run
 	Retry   int // a due step could not be done
-	Blocked int
+	Blocked int // and broken ones, and those whose present record is missing
 	Broken  []Broken
 }
 
@@ -117,76 +134,96 @@ type pass struct {
 	*Rotator
 	ctx    context.Context
 	now    time.Time
-	units  []*Unit
+	units  []*Unit // that are worked on
 	tables *tables
+	files  *filesInUse // of tables; see pathInUse
 	hosts  map[string]*hostKeys
 	out    Outcome
-	retry  map[*Unit]bool // a due step could not be done
-	acted  map[*Unit]bool
+	sum    *Summary // of units that are not worked on
 }
 
 // Run does all that is due, of the units named, or of all.
 func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
-	units, broken, err := r.Store.Load()
+	p := r.pass(ctx, nil)
+	p.sum = p.newSummary()
+	var look []lookAt
+	units, broken, err := r.Store.Load(func(u *Unit) bool {
+		if len(names) > 0 && !slices.Contains(names, u.Name) {
+			p.sum.add(p, u)
+			return false
+		}
+		p.out.Units++
+		look = append(look, lookAt{u.Name, u.lastLook()})
+		if due := !u.idle() || !p.now.Before(p.dueAt(u)); due {
+			return true
+		}
+		if u.Missing != nil {
+			return true // as long as it is, it is looked at
+		}
+		p.sum.add(p, u)
+		return false
+	})
 	if err != nil {
 		return Outcome{}, err
 	}
-	if len(names) > 0 {
-		units = slices.DeleteFunc(units, func(u *Unit) bool { return !slices.Contains(names, u.Name) })
+	p.units, p.out.Broken = units, broken
+	if err := p.run(); err != nil {
+		return p.out, err
 	}
-	p := r.pass(ctx, units)
-	p.out.Broken = broken
-	err = p.run()
+	if !p.DryRun {
+		p.lookAtRecords(look)
+	}
 	p.count()
-	return p.out, err
+	return p.out, p.summary()
 }
 
 func (r *Rotator) pass(ctx context.Context, units []*Unit) *pass {
 	r.deadline = r.Now().Add(r.Settings.MaxRun)
-	return &pass{Rotator: r, ctx: ctx, now: r.Now(), units: units, hosts: map[string]*hostKeys{}, retry: map[*Unit]bool{}, acted: map[*Unit]bool{}}
+	return &pass{Rotator: r, ctx: ctx, now: r.Now(), units: units, hosts: map[string]*hostKeys{}}
 }
+
+// inTime reports whether a run may begin something new.
+func (p *pass) inTime() bool { return p.ctx.Err() == nil && p.Now().Before(p.deadline) }
 
 // maxRounds bounds how often a run looks whether one more step is due.
 const maxRounds = 8
 
+// run does what is due of the units, in rounds, until a round changes nothing.
 func (p *pass) run() error {
-	due := slices.Clone(p.units)
-	due = slices.DeleteFunc(due, func(u *Unit) bool { return u.idle() && p.now.Before(p.dueAt(u)) })
-	if len(due) == 0 {
-		return p.summary()
-	}
-	for _, u := range due {
-		p.credit(u)
-	}
-	work := slices.DeleteFunc(slices.Clone(due), func(u *Unit) bool { return u.Stopped })
 	if p.DryRun {
-		p.dryRun(work)
+		p.dryRun(p.units)
 		return nil
 	}
+	for _, u := range p.units {
+		p.credit(u)
+	}
+	work := slices.DeleteFunc(slices.Clone(p.units), func(u *Unit) bool { return u.Stopped })
 	if len(work) > 0 {
 		var err error
 		if p.tables, err = p.readTables(p.ctx); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", p.KeyTable.Spec, err)
 		}
+		p.files = nil
 	}
-	for round := 0; round < maxRounds && len(work) > 0 && p.Now().Before(p.deadline) && p.ctx.Err() == nil; round++ {
-		before := p.marks(work)
+	for round := 0; round < maxRounds && len(work) > 0 && p.inTime(); round++ {
+		before := marks(work)
 		p.prepare(work)
 		p.publishAll(work)
 		p.proveAll(work)
 		p.switchAll(work)
-		p.restAll(work)
-		p.saveChanged(due)
-		if p.marks(work) == before {
+		p.restAll(p.units)
+		p.saveChanged(p.units)
+		if marks(work) == before {
 			break
 		}
 	}
-	p.saveChanged(due)
-	return p.summary()
+	p.restAll(p.units)
+	p.saveChanged(p.units)
+	return nil
 }
 
 // marks is where units stand, to see whether a round did anything.
-func (p *pass) marks(units []*Unit) string {
+func marks(units []*Unit) string {
 	var b strings.Builder
 	for _, u := range units {
 		fmt.Fprintf(&b, "%s", u.Name)
@@ -200,7 +237,8 @@ func (p *pass) marks(units []*Unit) string {
 // save writes a unit, now.
 func (p *pass) save(u *Unit, what string) error {
 	if err := p.Store.Save(u); err != nil {
-		p.retry[u] = true
+		u.retry = true
+		fmt.Fprintf(p.Out, "%s: %s\n", u.Name, err)
 		return err
 	}
 	p.Durable(what)
@@ -223,7 +261,7 @@ func (p *pass) move(u *Unit, g *Generation, to State, detail string) error {
 		g.State, g.Since = from, since
 		return err
 	}
-	p.acted[u] = true
+	u.acted = true
 	p.tell(u, g, from, detail)
 	return nil
 }
@@ -234,7 +272,7 @@ func (p *pass) tell(u *Unit, g *Generation, from State, detail string) {
 	for _, k := range g.Keys {
 		names = append(names, k.Selector+"._domainkey."+k.Domain)
 	}
-	_ = p.Store.Journal(Entry{Time: p.Now(), Unit: u.Name, Act: "state", From: from, To: g.State, Keys: names, Detail: detail})
+	p.journal(Entry{Unit: u.Name, Act: "state", From: from, To: g.State, Keys: names, Detail: detail})
 	text := ""
 	if detail != "" {
 		text = ": " + detail
@@ -242,19 +280,35 @@ func (p *pass) tell(u *Unit, g *Generation, from State, detail string) {
 	fmt.Fprintf(p.Out, "%s: %s is %s%s\n", u.Name, strings.Join(names, " and "), g.State, text)
 }
 
+// journal adds a line to the journal. What cannot be written there is no reason not to
+// go on.
+func (r *Rotator) journal(e Entry) {
+	e.Time = r.Now()
+	if err := r.Store.Journal(e); err != nil {
+		fmt.Fprintf(r.Out, "the journal: %s\n", err)
+	}
+}
+
 // credit gives every wait of a unit the time that was seen to pass.
 func (p *pass) credit(u *Unit) {
+	now := p.instant()
 	for _, g := range u.Generations {
 		switch g.State {
-		case Proven, Revoked:
-			g.Wait.credit(p.now, p.Settings.MaxCredit)
+		case Asked, Proven, Ready, Switching:
+			g.Pause.credit(now, p.Settings.MaxCredit)
+			if g.Proofs > 0 {
+				g.Wait.credit(now, p.Settings.MaxCredit)
+				u.changed = true
+			}
+		case Revoked:
+			g.Wait.credit(now, p.Settings.MaxCredit)
 			u.changed = true
-		case Resting, Made, Asked, Ready, Switching, Signing, Revoking, Removing, Gone, Aborted, BlockedState, Unmanaged:
+		case Resting, Made, Signing, Revoking, Removing, Gone, Aborted, BlockedState, Unmanaged:
 			// Resting is credited when all hosts have been asked.
 		}
 	}
 	for selector, w := range u.Slots {
-		w.credit(p.now, p.Settings.MaxCredit)
+		w.credit(now, p.Settings.MaxCredit)
 		if u.changed = true; w.over() {
 			delete(u.Slots, selector)
 		}
@@ -263,17 +317,17 @@ func (p *pass) credit(u *Unit) {
 
 // count adds up how the units ended.
 func (p *pass) count() {
-	p.out.Units = len(p.units)
 	for _, u := range p.units {
+		b := u.blocked()
 		switch {
-		case u.Blocked != nil:
+		case b != nil && b.Reason != RateLimited && b.Reason != WaitsForHand, u.Missing != nil:
 			p.out.Blocked++
-		case p.retry[u]:
+		case b != nil, u.retry:
 			p.out.Retry++
 		case !u.idle():
 			p.out.Waiting++
 		}
-		if p.acted[u] {
+		if u.acted {
 			p.out.Acted++
 		}
 	}

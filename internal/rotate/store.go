@@ -1,13 +1,18 @@
 package rotate
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -63,18 +68,31 @@ func (s *Store) Close() {
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
+// maxFileName is how long the name of a file may get before a part of it is hashed,
+// with room for what atomicfile adds.
+const maxFileName = 200
+
+// shortName cuts a file's name that is too long, so that it stays one of its own.
+func shortName(name string) string {
+	if len(name) <= maxFileName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:maxFileName-33] + "-" + hex.EncodeToString(sum[:16])
+}
+
 // unitFile is the file of a unit. Names are of domains and rows: what else stands in
 // one of a row is written in hex.
 func (s *Store) unitFile(name string) string {
 	var b strings.Builder
-	for _, c := range []byte(strings.ToLower(name)) {
+	for _, c := range []byte(name) {
 		if c == '-' || c == '_' || c == '.' && b.Len() > 0 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "%%%02x", c)
 		}
 	}
-	return filepath.Join(s.dir, "units", b.String()+".json")
+	return filepath.Join(s.dir, "units", shortName(b.String())+".json")
 }
 
 // Broken is a unit file that cannot be read. It stops that unit alone.
@@ -83,8 +101,9 @@ type Broken struct {
 	Err  error
 }
 
-// Load reads every unit.
-func (s *Store) Load() (units []*Unit, broken []Broken, err error) {
+// Load reads every unit and returns those that keep wants. keep is called by one
+// goroutine at a time, in no order.
+func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err error) {
 	dir := s.path("units")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,22 +112,36 @@ func (s *Store) Load() (units []*Unit, broken []Broken, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		path := filepath.Join(dir, e.Name())
-		u, err := readUnit(path)
-		if err != nil {
-			broken = append(broken, Broken{path, err})
-			continue
-		}
-		units = append(units, u)
+	names := make(chan string)
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for name := range names {
+				u, err := s.readUnit(filepath.Join(dir, name))
+				mu.Lock()
+				if err != nil {
+					broken = append(broken, Broken{filepath.Join(dir, name), err})
+				} else if keep(u) {
+					units = append(units, u)
+				}
+				mu.Unlock()
+			}
+		})
 	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".json") && !strings.HasPrefix(e.Name(), ".") {
+			names <- e.Name()
+		}
+	}
+	close(names)
+	wait.Wait()
+	slices.SortFunc(units, func(a, b *Unit) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(broken, func(a, b Broken) int { return strings.Compare(a.Path, b.Path) })
 	return units, broken, nil
 }
 
-func readUnit(path string) (*Unit, error) {
+func (s *Store) readUnit(path string) (*Unit, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -117,15 +150,20 @@ func readUnit(path string) (*Unit, error) {
 	if err := json.Unmarshal(data, u); err != nil {
 		return nil, err
 	}
-	if u.Name == "" || len(u.Domains) == 0 {
-		return nil, errors.New("it names no unit")
+	if u.Name == "" || len(u.Domains) == 0 || s.unitFile(u.Name) != path {
+		return nil, errors.New("it is not of the unit that its name says")
+	}
+	for _, g := range u.Generations {
+		if g == nil || len(g.Keys) == 0 {
+			return nil, errors.New("a generation has no keys")
+		}
 	}
 	return u, nil
 }
 
 // Unit reads one unit; nil when there is none.
 func (s *Store) Unit(name string) (*Unit, error) {
-	u, err := readUnit(s.unitFile(name))
+	u, err := s.readUnit(s.unitFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -144,9 +182,6 @@ func (s *Store) Save(u *Unit) error {
 	u.changed = false
 	return nil
 }
-
-// Forget takes a unit out.
-func (s *Store) Forget(u *Unit) error { return os.Remove(s.unitFile(u.Name)) }
 
 // Entry is a line of the journal.
 type Entry struct {

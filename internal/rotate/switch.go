@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -8,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
 	"dojang/internal/keystore"
+	"dojang/internal/status"
 )
 
 // switchAll puts proven keys into the tables, all of them with one write, and has
@@ -20,27 +23,85 @@ func (p *pass) switchAll(units []*Unit) {
 		switch g := u.find(Ready, Switching); {
 		case u.Leaving:
 			p.leave(u)
-		case g == nil:
-		case g.State == Switching:
-			ready = append(ready, u)
-		case p.move(u, g, Switching, "") == nil:
+		case g == nil || g.refused || !g.provenNow:
+			if g != nil && g.State == Switching && p.rowsWritten(u, g) {
+				ready = append(ready, u)
+			}
+		case g.State == Switching || p.toSwitching(u, g) == nil:
 			ready = append(ready, u)
 		}
 	}
-	if len(ready) == 0 {
-		return
+	if len(ready) > 0 {
+		p.switchThese(ready)
 	}
-	written := p.writeRows(ready)
+}
+
+// toSwitching keeps what a row has that holds its key itself, to put it back, and says
+// that the row is about to be written.
+func (p *pass) toSwitching(u *Unit, g *Generation) error {
+	for i := range g.Keys {
+		k := &g.Keys[i]
+		if k.Pending == "" || g.Fresh {
+			continue
+		}
+		row, there, err := p.current(p.ctx, k.Row)
+		if err != nil || !there || rowHash(row) != k.OldHash {
+			continue // which is found out when the row is written
+		}
+		data, err := json.Marshal(rowValues(row))
+		if err != nil {
+			return err
+		}
+		if err := atomicfile.Write(k.oldRow(), data, atomicfile.Options{}); err != nil {
+			u.block(g, p.now, CannotWriteTable, err.Error())
+			return err
+		}
+	}
+	return p.move(u, g, Switching, "")
+}
+
+// oldRow is the file that has the row which a key that stands in its row replaces.
+func (k *Key) oldRow() string { return strings.TrimSuffix(k.Pending, ".private") + ".old" }
+
+// switchThese writes the rows of units and has the filter read them. When it refuses
+// them, they are put back, and tried by halves to find which it does not want.
+func (p *pass) switchThese(units []*Unit) {
+	written := p.writeRows(units)
 	if len(written) == 0 {
 		return
 	}
-	if err := p.Filter.Reload(p.ctx); err != nil {
-		p.notReloaded(written, err)
+	err := p.Filter.Reload(p.ctx)
+	if err == nil {
+		for _, u := range written {
+			p.awaitSigning(u)
+		}
+		return
+	}
+	if !errors.Is(err, ErrReload) {
+		for _, u := range written {
+			u.retry = true
+		}
+		fmt.Fprintf(p.Out, "the filter was not told to read the tables: %s\n", err)
+		return
+	}
+	if len(written) == 1 {
+		p.putBack(written[0], err)
 		return
 	}
 	for _, u := range written {
-		p.awaitSigning(u)
+		if e := p.restoreRows(u); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
+	if again := p.Filter.Reload(p.ctx); again != nil { // it is not for these rows
+		for _, u := range written {
+			p.putBack(u, again)
+		}
+		return
+	}
+	half := len(written) / 2
+	p.switchThese(written[:half])
+	p.switchThese(written[half:])
 }
 
 // writeRows writes the rows of units, those together that can be, and returns the
@@ -49,10 +110,17 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 	var changing []*Unit
 	var changes []dataset.Change
 	for _, u := range units {
-		list, err := p.rowChanges(u, u.find(Switching))
+		g := u.find(Switching)
+		list, err := p.rowChanges(g)
+		if err == nil && len(list) > 0 {
+			if err := p.may(u, g, actSwitch); err != nil {
+				u.block(g, p.now, CannotWriteTable, err.Error())
+				continue
+			}
+		}
 		switch {
 		case err != nil:
-			p.notWritten(u, err)
+			p.notWritten(u, g, err)
 		case len(list) == 0:
 			written = append(written, u)
 		case p.KeyTable.Swap == nil:
@@ -70,7 +138,7 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 		return append(written, changing...)
 	}
 	if len(changing) == 1 {
-		p.notWritten(changing[0], err)
+		p.notWritten(changing[0], changing[0].find(Switching), err)
 		return written
 	}
 	for _, u := range changing { // one of them keeps the others: each by itself
@@ -79,31 +147,58 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 	return written
 }
 
+// rowsWritten reports whether all rows of a generation are as they shall be.
+func (p *pass) rowsWritten(_ *Unit, g *Generation) bool {
+	changes, err := p.rowChanges(g)
+	return err == nil && len(changes) == 0
+}
+
 // rowChanges are what is left to write of a generation's rows: none, when all are
 // written. ErrChanged says that one is neither as it was nor as it shall be.
-func (p *pass) rowChanges(u *Unit, g *Generation) (changes []dataset.Change, err error) {
+func (p *pass) rowChanges(g *Generation) (changes []dataset.Change, err error) {
 	for i := range g.Keys {
 		k := &g.Keys[i]
 		row, there, err := p.current(p.ctx, k.Row)
 		if err != nil {
 			return nil, err
 		}
+		if there && p.hasKey(row, k) {
+			continue // written before
+		}
+		if there && (g.Fresh || rowHash(row) != k.OldHash) || !there && !g.Fresh {
+			return nil, fmt.Errorf("the row %q: %w", k.Row, dataset.ErrChanged)
+		}
 		with, err := p.newRow(k, row)
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case there && row.Selector == k.Selector && strings.EqualFold(row.Domain, k.Domain):
-			continue // written before
-		case !there && g.Fresh:
-			changes = append(changes, dataset.Change{Key: k.Row, New: with})
-		case !there || g.Fresh || rowHash(row) != k.OldHash:
-			return nil, fmt.Errorf("the row %q: %w", k.Row, dataset.ErrChanged)
-		default:
-			changes = append(changes, dataset.Change{Key: k.Row, Old: rowValues(row), New: with})
+		c := dataset.Change{Key: k.Row, New: with}
+		if there {
+			c.Old = rowValues(row)
 		}
+		changes = append(changes, c)
 	}
 	return changes, nil
+}
+
+// hasKey reports whether a row has a key already.
+func (p *pass) hasKey(row keystore.Row, k *Key) bool {
+	if row.Selector != k.Selector || !strings.EqualFold(row.Domain, k.Domain) {
+		return false
+	}
+	if k.Path != "" {
+		return p.KeyOf.Locate(row.Key).Path == k.Path
+	}
+	of, err := row.ForSender(k.Records[0].Domain)
+	if err != nil {
+		return false
+	}
+	key, err := keystore.New(nil, p.KeyOf).Load(p.ctx, k.Row, of)
+	if err != nil {
+		return false
+	}
+	public, err := publicText(key.Signer.Public())
+	return err == nil && public == k.Public
 }
 
 // newRow are the values of a row with its new key.
@@ -120,7 +215,7 @@ func (p *pass) newRow(k *Key, row keystore.Row) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if keystore.IsWrapped([]byte(row.Key)) {
+	if keystore.IsWrapped([]byte(row.Key)) || row.Key == "" && len(p.Recipients) > 0 {
 		if len(p.Recipients) == 0 {
 			return nil, errors.New("the key is wrapped, and KeyIdentities names nobody to wrap the new one for")
 		}
@@ -131,62 +226,75 @@ func (p *pass) newRow(k *Key, row keystore.Row) ([]string, error) {
 	return rowValues(row), nil
 }
 
-func (p *pass) notWritten(u *Unit, err error) {
+func (p *pass) notWritten(u *Unit, g *Generation, err error) {
 	if errors.Is(err, dataset.ErrChanged) {
-		u.block(p.now, EditedByHand, err.Error())
+		u.block(g, p.now, EditedByHand, err.Error())
 		return
 	}
-	u.block(p.now, CannotWriteTable, err.Error())
+	u.block(g, p.now, CannotWriteTable, err.Error())
 }
 
 // writeByHand tells a person which row to write.
 func (p *pass) writeByHand(u *Unit) {
 	var lines []string
-	for _, k := range u.find(Switching).Keys {
+	g := u.find(Switching)
+	for _, k := range g.Keys {
 		where := k.Path
 		if where == "" {
 			where = "the key in " + k.Pending
 		}
 		lines = append(lines, fmt.Sprintf("row %q: selector %s, key %s", k.Row, k.Selector, where))
 	}
-	u.block(p.now, WaitsForHand, p.KeyTable.Spec+" cannot be written from here: "+strings.Join(lines, "; "))
+	u.block(g, p.now, WaitsForHand, p.KeyTable.Spec+" cannot be written from here: "+strings.Join(lines, "; "))
 }
 
-// notReloaded puts rows back that the filter refuses: the old key is still published.
-// A filter that does not answer reads them when it can.
-func (p *pass) notReloaded(units []*Unit, err error) {
-	for _, u := range units {
-		if !errors.Is(err, ErrReload) {
-			p.retry[u] = true
-			fmt.Fprintf(p.Out, "%s: the filter was not told to read the tables: %s\n", u.Name, err)
+// putBack puts the rows back that the filter refuses: the old key is still published.
+func (p *pass) putBack(u *Unit, err error) {
+	g := u.find(Switching)
+	if back := p.restoreRows(u); back != nil {
+		err = errors.Join(err, back)
+	}
+	g.refused, g.provenNow = true, false
+	u.block(g, p.now, ReloadRefused, err.Error())
+	_ = p.move(u, g, Ready, "the filter refuses the tables: the old row is back")
+}
+
+// restoreRows writes the rows that were before, where the new ones stand.
+func (p *pass) restoreRows(u *Unit) error {
+	g := u.find(Switching)
+	var back []dataset.Change
+	for i := range g.Keys {
+		k := &g.Keys[i]
+		row, there, err := p.current(p.ctx, k.Row)
+		if err != nil {
+			return err
+		}
+		if !there || !p.hasKey(row, k) {
 			continue
 		}
-		g := u.find(Switching)
-		var back []dataset.Change
-		for i := range g.Keys {
-			k := &g.Keys[i]
-			old, was := p.tables.rows[k.Row]
-			row, there, readErr := p.current(p.ctx, k.Row)
-			if readErr != nil || !there {
-				continue
+		old := k.Old
+		if k.Pending != "" && !g.Fresh {
+			data, err := os.ReadFile(k.oldRow())
+			if err == nil {
+				err = json.Unmarshal(data, &old)
 			}
-			c := dataset.Change{Key: k.Row, Old: rowValues(row)}
-			if was && rowHash(old.Row) == k.OldHash {
-				c.New = rowValues(old.Row)
-			} else if !g.Fresh {
-				continue
-			}
-			back = append(back, c)
-		}
-		if len(back) > 0 && p.KeyTable.Swap != nil {
-			if swapErr := p.KeyTable.Swap.Swap(p.ctx, back); swapErr != nil {
-				err = errors.Join(err, swapErr)
+			if err != nil {
+				return err
 			}
 		}
-		u.block(p.now, ReloadRefused, err.Error())
-		_ = p.move(u, g, Ready, "the filter refuses the tables: the old row is back")
+		back = append(back, dataset.Change{Key: k.Row, Old: rowValues(row), New: old})
 	}
+	if len(back) == 0 || p.KeyTable.Swap == nil {
+		return nil
+	}
+	err := p.KeyTable.Swap.Swap(p.ctx, back)
+	p.Durable("rows back")
+	return err
 }
+
+// signPatience is how long a filter may take to sign with a new key after it has read
+// the tables.
+const signPatience = time.Minute
 
 // awaitSigning ends the switch when the filter signs with the new keys.
 func (p *pass) awaitSigning(u *Unit) {
@@ -195,22 +303,25 @@ func (p *pass) awaitSigning(u *Unit) {
 		return
 	}
 	if !p.filterHas(u, g) {
-		if p.Now().Sub(g.Since) > p.CacheTTL+time.Minute {
-			p.retry[u] = true
+		if since := p.Now().Sub(g.Since); since > p.CacheTTL+signPatience || since < 0 {
+			u.retry = true
+			u.block(g, p.now, HostLags, "the filter has read its tables, and does not sign with the new key")
 		}
 		return
 	}
-	u.goOn(ReloadRefused, EditedByHand, CannotWriteTable, WaitsForHand)
-	old := u.signing()
-	if old != nil && old != g {
+	u.goOn(g)
+	if old := u.signing(); old != nil {
 		p.rest(u, old, g)
 	}
+	if p.move(u, g, Signing, "") != nil {
+		return
+	}
 	for i := range g.Keys {
-		if k := &g.Keys[i]; k.Pending != "" {
-			_ = os.Remove(k.Pending) // the row has it
+		if k := &g.Keys[i]; k.Pending != "" { // the row has it
+			_ = os.Remove(k.Pending)
+			_ = os.Remove(k.oldRow())
 		}
 	}
-	_ = p.move(u, g, Signing, "")
 }
 
 // rest sets what an old key waits for from now on; it is saved with its successor.
@@ -224,8 +335,9 @@ func (p *pass) rest(u *Unit, old, successor *Generation) {
 		old.Emergency = true
 	}
 	from := old.State
-	old.State, old.Since = Resting, p.Now()
-	old.Wait.begin(p.Now(), keep, why)
+	old.State, old.Since, old.Blocked = Resting, p.Now(), nil
+	old.Wait.begin(p.instant(), keep, why)
+	p.undone(old)
 	p.tell(u, old, from, fmt.Sprintf("its record stays for %s after its last signature on any host", keep))
 }
 
@@ -247,23 +359,17 @@ func (p *pass) filterHas(u *Unit, g *Generation) bool {
 	return true
 }
 
-// hostsHave reports whether the first host lists all keys of a generation.
+// hostsHave reports whether a host lists all keys of a generation.
 func (p *pass) hostsHave(g *Generation, domain string) bool {
-	if len(p.Hosts) == 0 {
-		return false
-	}
-	keys, err := p.Hosts[0].Keys(p.ctx, domain, "", 0)
-	if err != nil {
-		return false
-	}
-	for _, k := range g.Keys {
-		found := false
-		for _, key := range keys {
-			found = found || strings.EqualFold(key.Selector, k.Selector) && key.Problem == "" && strings.Contains(key.Record, "p="+k.Public)
-		}
-		if !found {
+	return slices.ContainsFunc(p.Hosts, func(h Host) bool {
+		keys, err := h.Keys(p.ctx, domain, "", 0)
+		if err != nil {
 			return false
 		}
-	}
-	return true
+		return !slices.ContainsFunc(g.Keys, func(k Key) bool {
+			return !slices.ContainsFunc(keys, func(key status.Key) bool {
+				return strings.EqualFold(key.Selector, k.Selector) && key.Problem == "" && strings.HasSuffix(key.Record, "p="+k.Public)
+			})
+		})
+	})
 }

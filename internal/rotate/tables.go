@@ -75,13 +75,7 @@ func (r *Rotator) current(ctx context.Context, name string) (keystore.Row, bool,
 		row, err := keystore.ParseRow(rows[0])
 		return row, err == nil, err
 	}
-	for {
-		u, ok := set.(interface{ Unwrap() dataset.Set })
-		if !ok {
-			break
-		}
-		set = u.Unwrap()
-	}
+	set = uncached(set)
 	values, err := set.Lookup(ctx, name, 4)
 	if notFound(err) {
 		return keystore.Row{}, false, nil
@@ -94,6 +88,17 @@ func (r *Rotator) current(ctx context.Context, name string) (keystore.Row, bool,
 	}
 	row, err := keystore.ParseRow(values)
 	return row, err == nil, err
+}
+
+// uncached is a set without what keeps its answers.
+func uncached(set dataset.Set) dataset.Set {
+	for {
+		u, ok := set.(interface{ Unwrap() dataset.Set })
+		if !ok {
+			return set
+		}
+		set = u.Unwrap()
+	}
 }
 
 // quoteAll shows names in words.

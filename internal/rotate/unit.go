@@ -63,37 +63,6 @@ type Blocked struct {
 	Since  time.Time `json:"since"`
 }
 
-// Wait is a time that must pass, as far as runs have seen it pass: a clock that jumps
-// ends none.
-type Wait struct {
-	NeedSeconds float64   `json:"need_seconds"`
-	HaveSeconds float64   `json:"have_seconds"`
-	Last        time.Time `json:"last,omitzero"` // when it was credited last
-	Why         string    `json:"why,omitempty"`
-}
-
-// credit adds the time since the last credit, at most most.
-func (w *Wait) credit(now time.Time, most time.Duration) {
-	if d := now.Sub(w.Last); !w.Last.IsZero() && d > 0 {
-		w.HaveSeconds += min(d, most).Seconds()
-	}
-	w.Last = now
-}
-
-// begin starts the wait anew.
-func (w *Wait) begin(now time.Time, need time.Duration, why string) {
-	*w = Wait{NeedSeconds: need.Seconds(), Last: now, Why: why}
-}
-
-// again loses what was waited for.
-func (w *Wait) again(now time.Time) { w.HaveSeconds, w.Last = 0, now }
-
-func (w *Wait) over() bool { return w.HaveSeconds >= w.NeedSeconds }
-
-func (w *Wait) left() time.Duration {
-	return time.Duration(max(0, w.NeedSeconds-w.HaveSeconds) * float64(time.Second))
-}
-
 // Record is a published record, or one that shall be.
 type Record struct {
 	Domain    string   `json:"domain"`          // whose mail it verifies
@@ -104,6 +73,7 @@ type Record struct {
 	Text      string   `json:"text"`            // what stands there, or shall
 	Done      bool     `json:"done"`            // the publisher says so
 	PriorTTL  int64    `json:"prior,omitempty"` // seconds that caches may keep what was there before
+	TTL       int64    `json:"ttl,omitempty"`   // seconds, the greatest that a server had for it
 	Told      string   `json:"told,omitempty"`  // to a person: which change
 	Strings   []string `json:"strings,omitempty"`
 }
@@ -126,43 +96,65 @@ type Key struct {
 	Path     string   `json:"path"`             // "" for a key that stands in its row
 	Pending  string   `json:"pending"`          // where such a key waits for its row
 	OldHash  string   `json:"old_hash"`         // of the row that it replaces; see rowHash
+	Old      []string `json:"old,omitempty"`    // the values of that row, unless a key stands in it
 	Records  []Record `json:"records"`          // one for each domain
 	Public   string   `json:"public,omitempty"` // p= of the record
 }
 
 // Generation is the keys that sign together, and then no more.
 type Generation struct {
-	State     State                `json:"state"`
-	Since     time.Time            `json:"since"`
-	Created   time.Time            `json:"created"`
-	Keys      []Key                `json:"keys"`
-	Proofs    int                  `json:"proofs"` // in a row
-	LastProof time.Time            `json:"last_proof,omitzero"`
-	Wait      Wait                 `json:"wait"`
-	LastUse   map[string]time.Time `json:"last_use,omitempty"` // by host
-	KeyGone   bool                 `json:"key_gone,omitempty"` // the private key was deleted
-	// Emergency: proven once, no wait; KeepOld is for its predecessor then.
+	State   State     `json:"state"`
+	Since   time.Time `json:"since"`
+	Created time.Time `json:"created"`
+	Keys    []Key     `json:"keys"`
+	Proofs  int       `json:"proofs"` // in a row
+	// Pause is the time from one proof to the next.
+	Pause Wait `json:"pause,omitzero"`
+	Wait  Wait `json:"wait"`
+	// Uses is what each host said last of its use of these keys.
+	Uses    map[string]Use `json:"uses,omitempty"`
+	KeyGone bool           `json:"key_gone,omitempty"` // the private key was deleted
+	// Emergency: proven once, no wait; KeepOld is for its predecessor then. Of a
+	// predecessor it says that it goes without regard to its last use.
 	Emergency bool          `json:"emergency,omitempty"`
 	KeepOld   time.Duration `json:"keep_old,omitempty"`
 	// Fresh has no predecessor: rows are added.
-	Fresh bool `json:"fresh,omitempty"`
+	Fresh   bool     `json:"fresh,omitempty"`
+	Blocked *Blocked `json:"blocked,omitempty"`
+
+	provenNow bool // in this run, since rows may have to be written
+	refused   bool // by the filter, in this run
+}
+
+// Use is a host's use of the keys of a generation.
+type Use struct {
+	Last  time.Time `json:"last,omitzero"`
+	Total uint64    `json:"total"` // signatures
 }
 
 // Unit is what changes as one: the keys of one domain, or a row that signs for
-// several.
+// several. One without generations is of a domain that left: it keeps its selectors
+// from being used again.
 type Unit struct {
 	Name        string        `json:"name"` // the domain, or the Group's row
 	Domains     []string      `json:"domains"`
 	Generations []*Generation `json:"generations"` // the oldest first
 	Stopped     bool          `json:"stopped,omitempty"`
 	Leaving     bool          `json:"leaving,omitempty"` // its rows are being taken out
-	Blocked     *Blocked      `json:"blocked,omitempty"`
-	Used        []string      `json:"used,omitempty"` // selectors that must not come again
+	Used        []string      `json:"used,omitempty"`    // selectors that must not come again
 	// Slots are ring selectors that were in use, and the wait until they may be again.
 	Slots   map[string]*Wait `json:"slots,omitempty"`
 	Adopted time.Time        `json:"adopted"`
+	// NotBefore is when keys are made by themselves again, after some were given up.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// Checked is when the records of the keys that sign were looked at last, Missing
+	// what was wrong with them then.
+	Checked time.Time `json:"checked,omitzero"`
+	Missing *Blocked  `json:"missing,omitempty"`
 
 	changed bool // since it was read
+	retry   bool // a due step could not be done
+	acted   bool // something was done
 }
 
 // find returns the generation in one of the states, the newest first; nil for none.
@@ -183,22 +175,41 @@ func (u *Unit) next() *Generation { return u.find(Made, Asked, Proven, Ready, Sw
 
 // idle reports whether nothing of the unit waits for anything but its next key.
 func (u *Unit) idle() bool {
-	return len(u.Generations) == 1 && u.Generations[0].State == Signing && u.Blocked == nil && len(u.Slots) == 0
+	if len(u.Slots) > 0 || len(u.Generations) > 1 {
+		return false
+	}
+	return len(u.Generations) == 0 || u.Generations[0].State == Signing && u.Generations[0].Blocked == nil && !u.Leaving
 }
 
-// block sets why the unit does not go on; the same reason keeps its time.
-func (u *Unit) block(now time.Time, reason Reason, detail string) {
-	if b := u.Blocked; b != nil && b.Reason == reason {
+// blocked is why the unit does not go on, nil when it does.
+func (u *Unit) blocked() *Blocked {
+	for _, g := range slices.Backward(u.Generations) {
+		if g.Blocked != nil {
+			return g.Blocked
+		}
+	}
+	return nil
+}
+
+// block sets why a generation does not go on; the same reason keeps its time.
+func (u *Unit) block(g *Generation, now time.Time, reason Reason, detail string) {
+	if b := g.Blocked; b != nil && b.Reason == reason {
 		u.changed = u.changed || b.Detail != detail
 		b.Detail = detail
 		return
 	}
-	u.Blocked, u.changed = &Blocked{reason, detail, now}, true
+	g.Blocked, u.changed = &Blocked{reason, detail, now}, true
 }
 
 // goOn forgets a reason that is no more; without reasons, any.
-func (u *Unit) goOn(reasons ...Reason) {
-	if u.Blocked != nil && (len(reasons) == 0 || slices.Contains(reasons, u.Blocked.Reason)) {
-		u.Blocked, u.changed = nil, true
+func (u *Unit) goOn(g *Generation, reasons ...Reason) {
+	if g.Blocked != nil && (len(reasons) == 0 || slices.Contains(reasons, g.Blocked.Reason)) {
+		g.Blocked, u.changed = nil, true
 	}
+}
+
+// remove takes a generation out.
+func (u *Unit) remove(g *Generation) {
+	u.Generations = slices.DeleteFunc(u.Generations, func(other *Generation) bool { return other == g })
+	u.changed = true
 }

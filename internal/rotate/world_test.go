@@ -1,0 +1,544 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dojang/internal/dataset"
+	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
+	"dojang/internal/keystore"
+	"dojang/internal/publish"
+	"dojang/internal/rotate/settings"
+	"dojang/internal/status"
+)
+
+// world is name servers, filters, a publisher and a clock, all of which can fail, and a
+// witness who sees every signature and every answer that a cache may hold.
+type world struct {
+	t      *testing.T
+	mu     sync.Mutex
+	dir    string
+	true_  time.Time // which no program sees
+	skew   time.Duration
+	boot   int
+	booted time.Time
+
+	minimum time.Duration
+	servers []*server
+	aliases map[string]string
+	lost    bool // the publisher's next answer is lost
+	says    publish.State
+	told    []publish.Change // to a person
+	asked   int
+
+	filters  []*filter
+	set      *settings.Settings
+	table    string
+	killAt   int
+	durables int
+	signed   map[string]time.Time // by record name: when a filter signed with it last, truly
+	exempt   map[string]bool      // records that an emergency may take away
+	problems []string
+	log      strings.Builder
+}
+
+// server is a name server: what it has, and had, at each name.
+type server struct {
+	name   string
+	silent bool
+	lags   bool // it does not follow the first
+	has    map[string][]answer
+}
+
+type answer struct {
+	from time.Time
+	text string
+	ttl  time.Duration
+}
+
+func (s *server) at(name string) (text string, ttl time.Duration) {
+	list := s.has[name]
+	if len(list) == 0 {
+		return "", 0
+	}
+	return list[len(list)-1].text, list[len(list)-1].ttl
+}
+
+// filter is a host: the rows that it has loaded, and how it used them.
+type filter struct {
+	w       *world
+	name    string
+	silent  bool // its StatusSocket
+	refuses bool // the tables
+	lags    bool // it is not told to read its tables
+	rows    []keystore.TableRow
+	last    map[string]time.Time // by its clock
+	total   map[string]uint64
+}
+
+const killed = "killed here"
+
+func newWorld(t *testing.T, rotate, table string) *world {
+	t.Helper()
+	w := &world{t: t, dir: memoryDir(t), true_: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), minimum: time.Minute,
+		aliases: map[string]string{}, signed: map[string]time.Time{}, exempt: map[string]bool{}}
+	w.booted = w.true_
+	w.servers = []*server{{name: "ns1", has: map[string][]answer{}}, {name: "ns2", has: map[string][]answer{}}}
+	conf := w.write("rotate.conf", "State "+w.dir+"/state\nPublisher p rfc2136 server=127.0.0.1 key=/k\nInterval 1000s\nKeepOld 300s\nKeepRevoked 100s\nMargin 5s\n"+
+		"Proofs 2\nProofInterval 10s\nMaxCredit 50s\nTTL 30s\n"+rotate)
+	set, problems := settings.Load(conf)
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	w.set = set
+	w.table = w.write("KeyTable", strings.ReplaceAll(table, "DIR", w.dir))
+	for line := range strings.Lines(table) {
+		if row := strings.Fields(line); len(row) > 1 && row[0] != "#" {
+			parts := strings.Split(row[1], ":")
+			w.key(parts[0], parts[1], strings.ReplaceAll(parts[2], "DIR", w.dir))
+		}
+	}
+	w.filters = []*filter{w.newFilter("one"), w.newFilter("two")}
+	return w
+}
+
+// memoryDir is a folder where fsync costs nothing, if there is one: a life takes hundreds.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "dojang-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func (w *world) newFilter(name string) *filter {
+	f := &filter{w: w, name: name, last: map[string]time.Time{}, total: map[string]uint64{}}
+	f.read()
+	return f
+}
+
+func (w *world) write(name, text string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+// key makes a key and publishes its record, long ago.
+func (w *world) key(domain, selector, path string) {
+	w.t.Helper()
+	pair, err := keystore.GenerateEd25519()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		data, _ := os.ReadFile(path)
+		key, _ := keystore.LoadPrivateKey(data)
+		pair.Public = key.Public()
+	} else if err := os.WriteFile(path, pair.PEM, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	_, public, _ := keyrecord.PublicKey(pair.Public)
+	text := keyrecord.Record{KeyType: "ed25519", PublicKey: public}.Text()
+	for _, s := range w.servers {
+		s.has[w.place(recordName(selector, domain))] = []answer{{w.true_.Add(-24 * time.Hour), text, 30 * time.Second}}
+	}
+}
+
+func (w *world) place(name string) string {
+	if to := w.aliases[name]; to != "" {
+		return to
+	}
+	return name
+}
+
+func (w *world) problem(format string, args ...any) {
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.true_.Add(w.skew)
+}
+
+// rotator is a new process.
+func (w *world) rotator() *Rotator {
+	w.t.Helper()
+	store, err := OpenStore(w.set.State, false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	table := dataset.TextTable{Path: w.table}
+	set, err := dataset.Open(w.t.Context(), w.table, dataset.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o := Options{Settings: w.set, Store: store, Checker: w, Publisher: func(string) (publish.Publisher, error) { return w, nil },
+		KeyTable: Table{Spec: w.table, Set: set, Swap: table}, Keys: keystore.New(set, keystore.Options{}), Filter: w.filters[0],
+		Now: w.now, Uptime: func() (string, time.Duration) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return fmt.Sprint(w.boot), w.true_.Sub(w.booted)
+		}, Sleep: func(d time.Duration) { w.pass(d) }, Durable: w.durable, Out: &w.log}
+	for _, f := range w.filters {
+		o.Hosts = append(o.Hosts, f)
+	}
+	return New(o)
+}
+
+// do runs f in a process of its own, which may be killed.
+func (w *world) do(f func(*Rotator) (Outcome, error)) (out Outcome, err error) {
+	r := w.rotator()
+	defer func() {
+		r.Store.Close()
+		r.KeyTable.Set.Close()
+		if v := recover(); v != nil {
+			if v != killed {
+				panic(v)
+			}
+			err = errors.New(killed)
+		}
+	}()
+	return f(r)
+}
+
+func (w *world) run() (Outcome, error) {
+	return w.do(func(r *Rotator) (Outcome, error) { return r.Run(context.Background()) })
+}
+
+// durable is told of each step that outlives a crash.
+func (w *world) durable(string) {
+	w.mu.Lock()
+	w.durables++
+	die := w.durables == w.killAt
+	w.mu.Unlock()
+	w.check()
+	if die {
+		panic(killed)
+	}
+}
+
+// pass lets time pass, in which filters sign.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	w.true_ = w.true_.Add(d)
+	w.mu.Unlock()
+	for _, f := range w.filters {
+		f.sign()
+	}
+	w.check()
+}
+
+// check holds the table: it names whole keys at every instant.
+func (w *world) check() {
+	set, err := dataset.Open(context.Background(), w.table, dataset.Options{})
+	if err != nil {
+		w.problem("the table cannot be read: %s", err)
+		return
+	}
+	defer set.Close()
+	_ = keystore.Rows(context.Background(), set, w.table, func(row keystore.TableRow) error {
+		if row.Err != nil {
+			w.problem("row %q: %s", row.Name, row.Err)
+			return nil
+		}
+		domain := row.Domain
+		if domain == "%" {
+			domain = "a.example"
+		}
+		of, _ := row.ForSender(domain)
+		if _, err := keystore.New(nil, keystore.Options{}).Load(context.Background(), row.Name, of); err != nil {
+			w.problem("row %q names no whole key: %s", row.Name, err)
+		}
+		return nil
+	})
+}
+
+// Check implements Checker: what keycheck says of such servers.
+func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := recordName(c.Selector, c.Domain)
+	r := &keycheck.Report{Domain: c.Domain, Selector: c.Selector, Record: name, OK: true, Texts: []keycheck.Text{},
+		Zone: keycheck.Zone{Name: zoneOf(name), MinimumSeconds: int64(w.minimum.Seconds())}}
+	if to := w.aliases[name]; to != "" {
+		r.Aliases = append(r.Aliases, keycheck.Alias{Name: name, Target: to, TTLSeconds: 20, Zone: r.Zone})
+		name = to
+		r.Zone.Name = zoneOf(name)
+	}
+	count := map[keycheck.State]int{}
+	for _, s := range w.servers {
+		text, ttl := s.at(name)
+		out := keycheck.Server{Name: s.name, State: keycheck.Same}
+		fits := c.Text == text
+		if c.Key != nil {
+			fits = text != "" && keycheck.Judge(text, c.Key).Key != nil && keycheck.SameKey(keycheck.Judge(text, nil).Key.Key, c.Key)
+		}
+		switch {
+		case s.silent:
+			out.State, out.Error = keycheck.NoAnswer, keycheck.ErrSilent
+		case text == "":
+			out.State = keycheck.Missing
+		default:
+			seconds := int64(ttl.Seconds())
+			out.Texts, out.TTLSeconds = []keycheck.Text{{Text: text}}, &seconds
+			if (c.Text != "" || c.Key != nil) && !fits {
+				out.State = keycheck.Differs
+			} else {
+				r.Texts = out.Texts
+			}
+		}
+		count[out.State]++
+		r.Servers = append(r.Servers, out)
+	}
+	switch {
+	case c.Alias != "" && (len(r.Aliases) == 0 || r.Aliases[0].Target != c.Alias):
+		r.Publication = keycheck.AliasMissing
+	case count[keycheck.Same]+count[keycheck.Differs] == 0 && count[keycheck.Missing] > 0:
+		r.Publication = keycheck.NotPublished
+	case count[keycheck.Same] == 0 && count[keycheck.Differs] > 0 && count[keycheck.Missing] == 0:
+		r.Publication = keycheck.Conflict
+	case count[keycheck.Differs] > 0 || count[keycheck.Same] > 0 && count[keycheck.Missing] > 0:
+		r.Publication = keycheck.ServerDiffers
+	case count[keycheck.NoAnswer] > 0:
+		r.Publication = keycheck.ServerSilent
+	default:
+		r.Publication = keycheck.Published
+	}
+	if len(r.Texts) == 0 {
+		for _, s := range r.Servers {
+			if len(s.Texts) > 0 {
+				r.Texts = s.Texts
+			}
+		}
+	}
+	return r
+}
+
+func zoneOf(name string) string {
+	labels := strings.Split(name, ".")
+	return strings.Join(labels[len(labels)-2:], ".")
+}
+
+// Apply implements publish.Publisher.
+func (w *world) Apply(_ context.Context, b publish.Batch) (results []publish.Result, err error) {
+	if err := b.Check(); err != nil {
+		w.problem("a batch that cannot be: %s", err)
+		return nil, err
+	}
+	w.asked++
+	for _, c := range b.Changes {
+		state := w.says
+		if state == publish.Pending {
+			w.told = append(w.told, c)
+		}
+		if state == "" {
+			state = w.apply(c)
+		}
+		results = append(results, publish.Result{Name: c.Name, State: state})
+	}
+	if w.lost {
+		w.lost = false
+		return nil, errors.New("the answer was lost")
+	}
+	return results, nil
+}
+
+func (w *world) apply(c publish.Change) publish.State {
+	have, _ := w.servers[0].at(c.Name)
+	switch {
+	case c.Do == publish.DoPresent && have == c.Text, c.Do == publish.DoAbsent && have == "", c.Do == publish.DoReplace && have == c.Text:
+		return publish.Done
+	case c.Do == publish.DoPresent && have != "", c.Do != publish.DoPresent && have != strings.Join(c.IfStrings, ""):
+		return publish.Conflict
+	}
+	for i, s := range w.servers {
+		if i == 0 || !s.lags {
+			w.setRecord(s, c.Name, c.Text, time.Duration(c.TTLSeconds)*time.Second)
+		}
+	}
+	return publish.Done
+}
+
+// setRecord changes what a server has. A record that mail may still need is not changed.
+func (w *world) setRecord(s *server, name, text string, ttl time.Duration) {
+	if have, _ := s.at(name); have == text {
+		return
+	}
+	if at, was := w.signed[name]; was && !w.exempt[name] && w.true_.Sub(at) < w.set.KeepOld {
+		if have, _ := s.at(name); !isRevoked(have) && have != "" {
+			w.problem("%s: %s changes the record to %q %s after a signature with it", w.true_.Format(time.TimeOnly), name, text, w.true_.Sub(at))
+		}
+	}
+	s.has[name] = append(s.has[name], answer{w.true_, text, ttl})
+}
+
+// catchUp has a server follow the first.
+func (w *world) catchUp() {
+	names := map[string]bool{}
+	for name := range w.servers[0].has {
+		names[name] = true
+	}
+	for name := range names {
+		text, ttl := w.servers[0].at(name)
+		for _, s := range w.servers[1:] {
+			w.setRecord(s, name, text, ttl)
+		}
+	}
+}
+
+// believed reports whether every cache that may be has the right record at a name now:
+// each holds an answer that some server gave within its time.
+func (w *world) believed(name, public string) string {
+	for _, s := range w.servers {
+		list := s.has[name]
+		if len(list) == 0 || list[0].from.After(w.true_.Add(-24*time.Hour)) {
+			list = append([]answer{{time.Time{}, "", 0}}, list...)
+		}
+		for i, a := range list {
+			until := w.true_
+			if i+1 < len(list) {
+				until = list[i+1].from
+			}
+			keeps := a.ttl
+			if a.text == "" {
+				keeps = w.minimum
+			}
+			if until.Add(keeps).Before(w.true_) || until.Add(keeps).Equal(w.true_) && i+1 < len(list) {
+				continue
+			}
+			if !strings.HasSuffix(a.text, "p="+public) {
+				return fmt.Sprintf("a cache may have %q of %s, which it had until %s", a.text, s.name, until.Format(time.TimeOnly))
+			}
+		}
+	}
+	return ""
+}
+
+func (f *filter) read() {
+	set, err := dataset.Open(context.Background(), f.w.table, dataset.Options{})
+	if err != nil {
+		f.w.t.Fatal(err)
+	}
+	defer set.Close()
+	f.rows = nil
+	_ = keystore.Rows(context.Background(), set, f.w.table, func(row keystore.TableRow) error {
+		f.rows = append(f.rows, row)
+		return nil
+	})
+}
+
+// sign signs a message with each row.
+func (f *filter) sign() {
+	for _, row := range f.rows {
+		for _, domain := range f.domains(row) {
+			name := recordName(row.Selector, domain)
+			place := f.w.place(name)
+			of, _ := row.ForSender(domain)
+			key, err := keystore.New(nil, keystore.Options{}).Load(context.Background(), row.Name, of)
+			if err != nil {
+				f.w.problem("%s cannot sign with %s: %s", f.name, row.Selector, err)
+				continue
+			}
+			_, public, _ := keyrecord.PublicKey(key.Signer.Public())
+			if why := f.w.believed(place, public); why != "" && !f.w.exempt[place] {
+				f.w.problem("%s: %s signs with %s: %s", f.w.true_.Format(time.TimeOnly), f.name, name, why)
+			}
+			f.w.signed[place] = f.w.true_
+			f.total[name]++
+			if at := f.w.now().Add(time.Second).Truncate(time.Second); at.After(f.last[name]) {
+				f.last[name] = at
+			}
+		}
+	}
+}
+
+func (f *filter) domains(row keystore.TableRow) []string {
+	if row.Domain != "%" {
+		return []string{row.Domain}
+	}
+	return f.w.set.Groups[0].Domains
+}
+
+// Reload implements Filter.
+func (f *filter) Reload(context.Context) error {
+	if f.refuses {
+		return fmt.Errorf("%w: a test", ErrReload)
+	}
+	f.read()
+	for _, other := range f.w.filters[1:] {
+		if !other.lags {
+			other.read()
+		}
+	}
+	return nil
+}
+
+// Signs implements Filter.
+func (f *filter) Signs(_ context.Context, author string) (names []string, err error) {
+	_, domain, _ := strings.Cut(author, "@")
+	for _, row := range f.rows {
+		if slices.Contains(f.domains(row), domain) {
+			names = append(names, recordName(row.Selector, domain))
+		}
+	}
+	return names, nil
+}
+
+// Address implements Host.
+func (f *filter) Address() string { return "unix:/" + f.name }
+
+// Server implements Host.
+func (f *filter) Server(context.Context) (s status.Server, err error) {
+	if f.silent {
+		return s, fmt.Errorf("%s: no answer", f.Address())
+	}
+	return s, nil
+}
+
+// Keys implements Host.
+func (f *filter) Keys(_ context.Context, domain, _ string, _ int) (list []status.Key, err error) {
+	if f.silent {
+		return nil, errors.New("no answer")
+	}
+	seen := map[string]bool{}
+	for _, row := range f.rows {
+		for _, d := range f.domains(row) {
+			if domain != "" && d != domain {
+				continue
+			}
+			name := recordName(row.Selector, d)
+			seen[name] = true
+			list = append(list, f.key(name, row.Name))
+		}
+	}
+	for name := range f.last {
+		if _, d, _ := strings.Cut(name, "._domainkey."); !seen[name] && (domain == "" || d == domain) {
+			list = append(list, f.key(name, ""))
+		}
+	}
+	return list, nil
+}
+
+func (f *filter) key(name, row string) status.Key {
+	selector, domain, _ := strings.Cut(name, "._domainkey.")
+	k := status.Key{Domain: domain, Selector: selector, Name: row, SignedTotal: f.total[name]}
+	if at, used := f.last[name]; used {
+		k.LastSigned = &at
+	}
+	return k
+}
