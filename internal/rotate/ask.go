@@ -2,6 +2,8 @@ package rotate
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
