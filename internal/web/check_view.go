@@ -247,7 +247,7 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 		case len(t.Value) > 60:
 			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details", html.El("summary", q.lang.Say("show", "보기")), html.El("pre", t.Value))}
 		}
-		set := q.lang.Say("set", "적혀 있음")
+		set := q.lang.Say("in the record", "적혀 있음")
 		if !t.Set {
 			set = q.lang.Say("left out: default", "생략됨: 기본값")
 		}
@@ -256,7 +256,7 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 	if len(rows) == 0 {
 		return html.Group{}
 	}
-	return table(q.lang.Say("The record, tag by tag", "레코드를 태그별로"), []string{q.lang.Say("tag", "태그"), q.lang.Say("value", "값"), q.lang.Say("meaning", "뜻"), ""}, rows)
+	return table(q.lang.Say("The record, tag by tag", "레코드를 태그별로"), []string{q.lang.Say("tag", "태그"), q.lang.Say("value", "값"), q.lang.Say("meaning", "뜻"), q.lang.Say("set", "설정")}, rows)
 }
 
 func (q *request) strings(texts []keycheck.Text) html.Node {

@@ -8,16 +8,12 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/explain"
 	"dojang/internal/keycheck"
-	"dojang/internal/keyrecord"
 	"dojang/internal/web/html"
 )
 
@@ -26,17 +22,11 @@ const searchTime = 5 * time.Second
 
 // story is what is told of a message.
 type story struct {
-	Author     string               `json:"author,omitempty"` // the domain in From
-	HeaderOnly bool                 `json:"header_only,omitempty"`
-	Signatures []explainedSignature `json:"signatures"`
-}
+	Arrived    *time.Time          `json:"arrived,omitempty"`     // by Received: signatures are judged by that time
+	HeaderOnly bool                `json:"header_only,omitempty"` // there is no body, so nothing is said of it
+	Signatures []explain.Signature `json:"signatures"`
 
-// explainedSignature is a signature's story, and whether it counts for DMARC.
-type explainedSignature struct {
-	explain.Signature
-	Aligned bool `json:"aligned"` // d= is of the author's organization (DMARC, relaxed)
-
-	reason dkim.Reason
+	reasons []dkim.Reason // of Signatures
 }
 
 func (s *Server) explainForm(q *request) {
@@ -210,37 +200,20 @@ func (s *Server) tell(ctx context.Context, message []byte) (story, error) {
 		return story{}, err
 	}
 	body = withCRLF(body)
-	out := story{Signatures: []explainedSignature{}, HeaderOnly: !bytes.Contains(message, []byte("\n\n")) && !bytes.Contains(message, []byte("\n\r\n"))}
-	if from, _, ok := fields.First("From"); ok {
-		if _, domain, err := header.Address(from.Value()); err == nil {
-			out.Author = strings.ToLower(keyrecord.ASCII(domain))
-		}
+	out := story{HeaderOnly: !bytes.Contains(message, []byte("\n\n")) && !bytes.Contains(message, []byte("\n\r\n"))}
+	now := s.o.Now()
+	at := explain.Arrival(fields, now)
+	if !at.Equal(now) {
+		out.Arrived = &at
 	}
-	evidence, judged := s.o.Verify(ctx, s.o.Now(), fields, body)
-	results := explain.Judged(evidence, judged)
+	results := explain.Judged(s.o.Verify(ctx, at, fields, body))
 	search, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
-	for i, g := range explain.Signatures(search, fields, body, results, s.o.Now()) {
-		out.Signatures = append(out.Signatures, explainedSignature{Signature: g, Aligned: aligned(g.Domain, out.Author), reason: results[i].Reason})
+	out.Signatures = explain.Signatures(search, fields, body, results, now)
+	for i := range results {
+		out.reasons = append(out.reasons, results[i].Reason)
 	}
 	return out, nil
-}
-
-// aligned reports whether two domains are of one organization, as DMARC's relaxed mode
-// wants it.
-func aligned(a, b string) bool {
-	if a == "" || b == "" {
-		return false
-	}
-	if keycheck.SameDomain(a, b) {
-		return true
-	}
-	x, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(a, "."))))
-	if err != nil {
-		return false
-	}
-	y, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(b, "."))))
-	return err == nil && x == y
 }
 
 // withCRLF is body with every line end as an MTA hands it on.

@@ -4,9 +4,9 @@ import (
 	"strconv"
 	"strings"
 
+	"dojang/dkim"
 	"dojang/internal/explain"
 	"dojang/internal/web/html"
-	"dojang/internal/words"
 )
 
 func (q *request) explainBox() html.Node {
@@ -31,8 +31,8 @@ func (q *request) storied(s story) html.Group {
 	if s.HeaderOnly {
 		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing is said of the body.", "머리말만 있습니다. 본문 해시는 확인할 수 없으므로 본문에 대해서는 아무것도 말하지 않습니다.")))
 	}
-	for _, g := range s.Signatures {
-		out = append(out, q.signature(g, s))
+	for i, g := range s.Signatures {
+		out = append(out, q.signature(g, s, s.reasons[i]))
 	}
 	return out
 }
@@ -43,7 +43,7 @@ func (q *request) summary(s story) html.Node {
 	for _, g := range s.Signatures {
 		if g.Result == "pass" {
 			pass++
-			if g.Aligned {
+			if g.Alignment.Relaxed {
 				alignedPass++
 			}
 		}
@@ -90,12 +90,12 @@ func (q *request) keyPart(k explain.Key) html.Node {
 	return html.El("span", sign(m), " "+q.lang.Say("key: ", "키: ")+word)
 }
 
-func (q *request) signature(g explainedSignature, s story) html.Node {
+func (q *request) signature(g explain.Signature, s story, reason dkim.Reason) html.Node {
 	m := bad
 	switch g.Result {
 	case "pass":
 		m = good
-		if !g.Aligned {
+		if !g.Alignment.Relaxed {
 			m = warning
 		}
 	case "temperror", "neutral", "policy":
@@ -107,27 +107,27 @@ func (q *request) signature(g explainedSignature, s story) html.Node {
 			html.El("small", "("+g.Selector+", "+g.Algorithm+") "), html.El("code", g.Result)),
 		html.El("p", html.Class("row"), q.keyPart(g.Key), q.part(q.lang.Say("header", "머리말"), g.HeaderOK, g.HeaderChecked), q.part(q.lang.Say("body", "본문"), g.BodyOK && !s.HeaderOnly, g.BodyChecked && !s.HeaderOnly))}
 	if g.Reason != "" {
-		parts = append(parts, html.El("p", q.lang.Reason(g.reason), " ", html.El("code", g.Reason)))
+		parts = append(parts, html.El("p", q.lang.Reason(reason), " ", html.El("code", g.Reason)))
 	}
-	parts = append(parts, q.causes(g, s), q.alignment(g, s), q.faults(g.Key.Faults))
+	parts = append(parts, q.causes(g, s), q.alignment(g.Alignment), q.faults(g.Key.Faults))
 	for _, n := range g.Notes {
-		parts = append(parts, html.El("p", html.Class("dim"), html.A("lang", "en"), n))
+		parts = append(parts, html.El("p", html.Class("dim"), q.lang.Cause("note", n.Code, n.Args)))
 	}
 	return html.El("section", append(parts, more(q.lang.Say("In the words of RFC 6376", "RFC 6376의 말로"), q.details(g)))...)
 }
 
-func (q *request) alignment(g explainedSignature, s story) html.Node {
+func (q *request) alignment(a explain.Alignment) html.Node {
 	switch {
-	case s.Author == "":
+	case a.Author == "":
 		return html.El("p", sign(warning), " ", q.lang.Say("The message has no readable From: no signature counts for DMARC.", "읽을 수 있는 From이 없습니다. DMARC에는 어떤 서명도 세지 않습니다."))
-	case g.Aligned:
-		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인입니다"), " (", html.El("bdi", s.Author), ")")
+	case a.Relaxed:
+		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인입니다"), " (", html.El("bdi", a.Author), ")")
 	}
-	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it", "d=가 작성자의 도메인이 아니어서 DMARC는 세지 않습니다"), " (", html.El("bdi", s.Author), ")")
+	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it", "d=가 작성자의 도메인이 아니어서 DMARC는 세지 않습니다"), " (", html.El("bdi", a.Author), ")")
 }
 
 // causes are the edits that account for a failure.
-func (q *request) causes(g explainedSignature, s story) html.Node {
+func (q *request) causes(g explain.Signature, s story) html.Node {
 	var items html.Group
 	for _, c := range g.Causes {
 		if s.HeaderOnly && c.Part == explain.PartBody {
@@ -141,7 +141,7 @@ func (q *request) causes(g explainedSignature, s story) html.Node {
 	return html.Group{html.El("h3", q.lang.Say("What was changed", "무엇이 바뀌었나")), html.El("ol", items)}
 }
 
-func (q *request) details(g explainedSignature) html.Node {
+func (q *request) details(g explain.Signature) html.Node {
 	var list html.Group
 	add := func(name, value string) {
 		if value != "" {
@@ -165,27 +165,41 @@ func (q *request) details(g explainedSignature) html.Node {
 	return html.El("dl", list)
 }
 
-// cause is one edit, with what helps.
+// cause is one edit, with what was there, what is there, and what helps.
 func (q *request) cause(c explain.Cause) html.Node {
-	what, helps, known := q.lang.Edit(c.Code)
 	mark := q.lang.Say("likely", "추정")
 	if c.Proved {
 		mark = q.lang.Say("proved", "증명됨")
 	}
-	parts := []any{html.El("strong", mark), " · ", html.El("code", c.Code), " "}
-	if c.Field != "" {
-		parts = append(parts, html.El("bdi", c.Field), ": ")
+	what, helps := q.lang.Cause(c.Part, c.Code, c.Args), q.lang.Helps(c.Code)
+	if c.Part == explain.PartKey && c.Code != explain.CodeWrongKey {
+		what, helps = q.lang.Fault(c.Code, c.Args)
 	}
-	switch fault, hint := q.lang.Fault(c.Code, nil); {
-	case q.lang == words.Korean && known:
-		parts = append(parts, what, ". ", html.El("small", html.A("lang", "en"), c.Text))
-	case q.lang == words.Korean && c.Part == explain.PartKey && fault != c.Code:
-		parts, helps = append(parts, fault, ". "), hint
-	default:
-		parts = append(parts, html.El("span", html.A("lang", "en"), c.Text))
+	parts := []any{html.El("p", html.El("strong", mark), " · ", html.El("code", c.Code), " ", what, ".")}
+	if c.Was != "" || c.Is != "" {
+		parts = append(parts, q.difference(c))
 	}
 	if helps != "" {
-		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "도움이 되는 것: ")), helps))
+		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "도움이 되는 것: ")), helps, "."))
 	}
 	return html.El("li", parts...)
+}
+
+// maxDifference is how much of an edit is shown.
+const maxDifference = 2000
+
+// difference shows what stood there when it was signed, and what stands there now.
+func (q *request) difference(c explain.Cause) html.Node {
+	out := []any{html.Class("difference")}
+	if c.Was != "" {
+		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)), "\n")
+	}
+	if c.Is != "" {
+		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "지금")), cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
+	}
+	pre := html.El("pre", out...)
+	if c.Line > 0 {
+		return html.Group{html.El("small", q.lang.Sayf("from line %d of the body", "본문 %d번째 줄부터", c.Line)), pre}
+	}
+	return pre
 }
