@@ -47,6 +47,8 @@ test:
 # Sendmail's package excludes Postfix's: it is unpacked into a folder of its own,
 # testutil.PeersDir. The libraries it needs come with Postfix and slapd.
 SENDMAIL = sendmail-bin sendmail-cf
+# What looks for barriers in pages, for tests alone (MPL-2.0).
+AXE = axe-core@4.14.1
 
 # Services that the packages would start are held back: the tests start their own. A
 # policy-rc.d that stands there is the administrator's, and stays as it is.
@@ -59,6 +61,8 @@ peers:
 	mkdir -p /opt/dojang-peers/sendmail
 	cd /opt/dojang-peers/sendmail && apt-get download -q $(SENDMAIL) && \
 		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
+	mkdir -p /opt/dojang-peers/axe
+	cd /opt/dojang-peers/axe && npm pack --silent $(AXE) && tar xzf axe-core-*.tgz && rm axe-core-*.tgz
 
 # What the suites need is looked for once, before any of them runs: it is installed
 # where that may be done, and else named with the command for it.

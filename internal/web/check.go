@@ -132,6 +132,7 @@ func (q *request) check(p place) *keycheck.Report {
 	c := keycheck.Check{Domain: p.domain, Selector: p.selector, Diagnose: true}
 	if q.session {
 		c.Key = s.filterKey(ctx, p)
+		q.expects = c.Key != nil
 		return s.open.Check(ctx, c)
 	}
 	if !s.o.Public {

@@ -44,6 +44,17 @@ func (q *request) verdict(r *keycheck.Report) html.Node {
 	return answer(good, q.lang.Say("Receivers can use this key. Nothing is wrong.", "받는 쪽이 이 키를 쓸 수 있습니다. 잘못된 것이 없습니다."))
 }
 
+// sentence is a text that begins with a capital letter and ends with a full stop.
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	if c := text[0]; c >= 'a' && c <= 'z' && (len(text) < 2 || text[1] != '=') { // p= is a tag
+		text = string(c-'a'+'A') + text[1:]
+	}
+	return text + "."
+}
+
 // faults are what is wrong, each with its code, cause and remedy.
 func (q *request) faults(list []keyrecord.Fault) html.Node {
 	if len(list) == 0 {
@@ -55,9 +66,9 @@ func (q *request) faults(list []keyrecord.Fault) html.Node {
 		if f.Fatal {
 			m, weight = bad, q.lang.Say("signatures fail", "서명이 실패합니다")
 		}
-		item := []any{html.Class(string(m)), html.El("p", sign(m), " ", html.El("strong", f.Text), " ", html.El("code", f.Code), " ", html.El("small", weight))}
+		item := []any{html.Class(string(m)), html.El("p", sign(m), " ", html.El("strong", sentence(f.Text)), " ", html.El("code", f.Code), " ", html.El("small", weight))}
 		if f.Hint != "" {
-			item = append(item, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "할 일: ")), f.Hint))
+			item = append(item, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "할 일: ")), sentence(f.Hint)))
 		}
 		items = append(items, html.El("li", item...))
 	}
@@ -138,7 +149,7 @@ func (q *request) servers(r *keycheck.Report) html.Node {
 		rows = append(rows, html.Group{html.Text(q.lang.Say("this server's resolver", "이 서버의 리졸버")), html.Text(q.said(c.Texts, "")), orDash(ttl), dash, html.Group{sign(m), html.Text(state)}})
 	}
 	for _, s := range r.Servers {
-		m, state := q.stateOf(s, q.session)
+		m, state := q.stateOf(s, q.expects)
 		ttl, serial := "", ""
 		if s.TTLSeconds != nil {
 			ttl = q.lasting(*s.TTLSeconds)

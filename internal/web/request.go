@@ -23,6 +23,7 @@ type request struct {
 	session bool // it is of somebody who is logged in
 	api     bool // it wants JSON
 	client  netip.Addr
+	expects bool // a check is held against a key of the filter
 }
 
 const cookieName = "dojang"
