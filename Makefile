@@ -69,6 +69,7 @@ peers:
 need:
 	@missing=$$(for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || printf ' %s' $$p; done); \
 	[ -d /opt/dojang-peers/sendmail/usr ] || missing="$$missing sendmail"; \
+	[ -d /opt/dojang-peers/axe/package ] || missing="$$missing axe-core"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then exec $(MAKE) peers; fi; \
 	echo "missing for the full suites:$$missing"; echo "install them, on Debian 12 or its like: sudo make peers"; \
@@ -175,6 +176,7 @@ install:
 	$(call put,0755,packaging/first-configuration,$(DATADIR)/dojang/first-configuration)
 	$(call put,0644,packaging/systemd/hardened.conf,$(DATADIR)/dojang/hardened.conf)
 	$(call put,0644,packaging/systemd/opendkim.service,$(UNITDIR)/opendkim.service)
+	$(call put,0644,packaging/systemd/dojang-web.service,$(UNITDIR)/dojang-web.service)
 	$(call put,0644,packaging/systemd/opendkim.tmpfiles,$(TMPFILESDIR)/opendkim.conf)
 
 # Packages made twice of one commit are equal, byte for byte, wherever and by whomever

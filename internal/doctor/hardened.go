@@ -3,7 +3,9 @@ package doctor
 import (
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,7 +47,7 @@ func needsRoot(c *config.Config, filter Person) string {
 		return "ChangeRootDirectory"
 	}
 	for _, s := range c.Sockets() {
-		if s.Owner != "" || s.Group != "" || s.Network == "unix" && !inFolders(s.Address) || s.Network != "unix" && lowPort(s.Address) {
+		if s.Owner != "" || s.Group != "" && !filter.isIn(s.Group) || s.Network == "unix" && !inFolders(s.Address) || s.Network != "unix" && lowPort(s.Address) {
 			return "Socket"
 		}
 	}
@@ -62,6 +64,17 @@ func needsRoot(c *config.Config, filter Person) string {
 		}
 	}
 	return ""
+}
+
+// isIn reports whether somebody is in a group, by its name or number: only then he can give
+// a file of his to it.
+func (p Person) isIn(group string) bool {
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		g = &user.Group{Gid: group}
+	}
+	id, err := strconv.Atoi(g.Gid)
+	return err == nil && slices.Contains(p.Groups, id)
 }
 
 func inFolders(path string) bool {
