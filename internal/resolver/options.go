@@ -30,7 +30,8 @@ type Options struct {
 	// TrustAnchorFile holds DS or DNSKEY records. When given, answers are validated in
 	// this process and no AD bit is believed. Name servers that pass no signatures on
 	// at all, not even the anchor zone's own, leave everything SecurityUnknown: nothing
-	// counts as secure then, but mail flows as it does without trust anchor.
+	// counts as secure then, but mail flows as it does without trust anchor. A server that
+	// passed them on within the last day is held to it.
 	TrustAnchorFile string
 	// Warn is told once when name servers begin to pass no signatures on, and once
 	// when they pass them on again; may be nil.

@@ -55,15 +55,20 @@ func splitPhases(list []phase) []phase {
 	return list
 }
 
-func (w *world) phaseKeys(zone string, p phase) map[rune]key {
+// phaseKeys makes the keys that a phase, or the phases of one change, name.
+func (w *world) phaseKeys(zone string, of ...phase) map[rune]key {
 	keys := make(map[rune]key)
+	names := ""
+	for _, p := range of {
+		names += p.published + p.ofKeys + p.ofRecords + p.ds
+	}
 	algorithm := w.algorithm()
 	another := w.algorithm()
 	for another == algorithm {
 		another = w.algorithm()
 	}
 	tags := make(map[uint16]bool)
-	for _, name := range p.published + p.ofKeys + p.ofRecords + p.ds {
+	for _, name := range names {
 		if _, made := keys[name]; made {
 			continue
 		}

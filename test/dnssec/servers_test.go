@@ -49,28 +49,50 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-func start(t testing.TB, addr, program string, args ...string) string {
+func start(t testing.TB, addr, program string, args ...string) *proctest.Process {
 	t.Helper()
 	m := new(dns.Msg)
 	m.SetQuestion(".", dns.TypeSOA)
 	client := dns.Client{Timeout: time.Second}
 	cmd := exec.Command(testutil.Need(t, program), args...)
-	if err := proctest.Start(t, cmd).Await(30*time.Second, func() bool {
+	p := proctest.Start(t, cmd)
+	if err := p.Await(30*time.Second, func() bool {
 		r, _, err := client.Exchange(m, addr)
 		return err == nil && r.Rcode == dns.RcodeSuccess
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return addr
+	return p
 }
 
 func startNamed(t testing.TB, dir string, w *world, records func(*zone) []dns.RR) string {
 	t.Helper()
+	return runNamed(t, dir, w, records).addr
+}
+
+// named is a BIND with a world's zones.
+type named struct {
+	addr, dir string
+	*proctest.Process
+}
+
+// zoneFile writes a zone for the server to read.
+func (n named) zoneFile(t testing.TB, i int, records []dns.RR) string {
+	t.Helper()
+	var text strings.Builder
+	for _, rr := range records {
+		text.WriteString(rr.String() + "\n")
+	}
+	return write(t, n.dir, fmt.Sprint(i), text.String())
+}
+
+func runNamed(t testing.TB, dir string, w *world, records func(*zone) []dns.RR) named {
+	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	addr := proctest.FreeAddress(t)
-	_, port, _ := net.SplitHostPort(addr)
+	n := named{addr: proctest.FreeAddress(t), dir: dir}
+	_, port, _ := net.SplitHostPort(n.addr)
 	var conf strings.Builder
 	fmt.Fprintf(&conf, `options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
  session-keyfile none; lock-file none; managed-keys-directory %q; notify no; check-names primary ignore; check-integrity no;
@@ -78,13 +100,10 @@ func startNamed(t testing.TB, dir string, w *world, records func(*zone) []dns.RR
 controls { };
 `, dir, port, dir)
 	for i, z := range w.zones {
-		var text strings.Builder
-		for _, rr := range records(z) {
-			text.WriteString(rr.String() + "\n")
-		}
-		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, write(t, dir, fmt.Sprint(i), text.String()))
+		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, n.zoneFile(t, i, records(z)))
 	}
-	return start(t, addr, "named", "-g", "-n", "1", "-c", write(t, dir, "named.conf", conf.String()))
+	n.Process = start(t, n.addr, "named", "-g", "-n", "1", "-c", write(t, dir, "named.conf", conf.String()))
+	return n
 }
 
 // startUnbound starts a validating unbound. It is told of each zone's servers: NS records
@@ -119,5 +138,6 @@ remote-control:
 			fmt.Fprintf(&conf, " stub-addr: %s\n", at(s.stale))
 		}
 	}
-	return start(t, addr, "unbound", "-d", "-c", write(t, dir, "unbound."+port, conf.String()))
+	start(t, addr, "unbound", "-d", "-c", write(t, dir, "unbound."+port, conf.String()))
+	return addr
 }
