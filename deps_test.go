@@ -57,7 +57,8 @@ internal/testutil/filtertest: dkim header milter internal/testutil internal/test
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
-internal/doctor: dkim header milter internal/config internal/keystore
+internal/doctor: dkim header milter internal/config internal/dataset internal/doctor/postfix internal/keystore internal/message internal/policy internal/status
+internal/doctor/postfix:
 internal/load: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain
 internal/publish: header internal/keyrecord internal/problem

@@ -2,15 +2,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"dojang/dkim"
 	"dojang/header"
@@ -18,110 +15,123 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
+	"dojang/internal/doctor/postfix"
+	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
+	"dojang/internal/resolver"
 )
 
-// doctorOptions are those of `dojang doctor`.
-type doctorOptions struct {
-	flags  opendkimFlags
-	json   bool
-	author string
-	keys   int
-	mta    doctor.Postfix
-}
-
-// doctorCommand is `dojang doctor`.
-func doctorCommand(s Streams) *cobra.Command {
-	o := &doctorOptions{}
-	c := &cobra.Command{
-		Use:   "doctor",
-		Short: "Find out what is wrong on this server, and what to type",
-		Long: `Look at this server as a whole: configuration, tables and keys; each key file and
-the folders above it, as the filter's user; keys against DNS; name servers; the
-socket, as Postfix sees it; Postfix's milter settings; the clock; and a message
-through the running filter, signed and verified.
-
-What this machine lacks is left out and named. Exit status 0 when all is well, 1
-when something deserves a look, 2 when something is broken. Run it as root: a
-user may not see all that is to be seen.`,
-		Example: `  dojang doctor
-  dojang doctor --config /etc/opendkim.conf --author joe@example.com
-  dojang doctor --json`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			report := o.examine(c.Context())
-			if err := o.print(s, report); err != nil {
-				return err
-			}
-			switch report.Worst() {
-			case doctor.Bad:
-				return &exitError{code: 2}
-			case doctor.Warning:
-				return &exitError{code: 1}
-			}
-			return nil
-		},
-	}
-	configFlag(c, &o.flags)
-	c.Flags().BoolVar(&o.json, "json", false, "print the findings as JSON")
-	c.Flags().StringVar(&o.author, "author", "", "author of the test message (default: somebody of the first domain that is signed)")
-	c.Flags().IntVar(&o.keys, "keys", 20, "how many keys of the KeyTable to compare with DNS")
-	return c
+// examination is one run of `dojang doctor`.
+type examination struct {
+	*doctorOptions
+	report  doctor.Report
+	host    *doctor.Host
+	targets []keyRow
+	built   *build.Built // nil where the configuration has errors
+	setups  []*postfix.Setup
 }
 
 // examine makes every check that this machine allows, each for itself.
-func (o *doctorOptions) examine(ctx context.Context) doctor.Report {
-	var r doctor.Report
+func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
+	e := &examination{doctorOptions: o}
+	r := &e.report
 	c, problems := o.flags.load()
 	if o.flags.configFile == "" {
-		r.Add("configuration", doctor.Bad, "dojang up makes one to begin with; or name yours: --config FILE", "there is no configuration: %s is missing", defaultConfigFile)
-		return r
+		r.Add(doctor.Finding{Check: "configuration", Code: "config-missing", Status: doctor.Bad, Advice: "dojang up makes one to begin with; or name yours: --config FILE"},
+			"there is no configuration: %s is missing", defaultConfigFile)
+		return e.report
 	}
-	if !problems.HasErrors() {
-		problems = append(problems, build.Check(ctx, c)...)
-	}
-	o.configuration(&r, problems)
-	account := o.account(c)
-	targets := signingKeys(ctx, c)
-	accounts, _ := keystore.ReadAccounts("", "")
-	keys, _ := keystore.ToolOptions("")
-	for _, t := range limit(targets, o.keys) {
-		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential {
-			r.KeyFile(at.Path, account, accounts)
+	e.host = &doctor.Host{Config: c, File: o.flags.configFile, Filter: o.account(c), MTA: postfixUser()}
+	e.targets = signingKeys(ctx, c)
+	for _, t := range e.targets {
+		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {
+			e.host.KeyFolder = folderOf(at.Path)
 		}
 	}
-	o.published(ctx, &r, c, targets)
-	sockets := c.Sockets()
-	answers := false
-	for i, s := range sockets {
-		if up := r.Socket(s, postfixUser()); i == 0 {
-			answers = up
-		}
+	client, server := doctor.Server(ctx, c)
+	r.Unsigned(ctx, client)
+	e.configuration(ctx, problems)
+	if e.built != nil {
+		defer e.built.Snapshot.Discard()
 	}
-	if len(sockets) == 0 {
-		r.Add("socket", doctor.Bad, "write Socket inet:8891@localhost", "no Socket is set, so Postfix cannot reach the filter")
+	r.Tables(e.host)
+	e.keyFiles()
+	answers := e.sockets()
+	if e.built != nil {
+		r.Loaded(e.host, server, append(e.built.Files, c.Files()...))
 	}
-	r.Postfix(ctx, o.mta, sockets)
-	r.ForgedResults(ctx, o.mta, c, sockets)
+	e.mta(ctx)
+	e.published(ctx, s)
+	r.Anchors(e.host)
+	e.messages(ctx, answers)
 	r.Clock()
-	r.Hardened(c, account)
-	if answers {
-		o.testMessage(ctx, &r, c, sockets[0], targets)
-	}
-	return r
+	r.Hardened(c, e.host.Filter)
+	return e.report
 }
 
-func (o *doctorOptions) configuration(r *doctor.Report, problems problem.List) {
+// configuration tells what a start would say.
+func (e *examination) configuration(ctx context.Context, problems problem.List) {
+	if !problems.HasErrors() {
+		parts := toolParts()
+		parts.Account, _ = build.AccountOf(e.host.Config) // Check below tells of it
+		var more problem.List
+		e.built, more = build.Snapshot(ctx, e.host.Config, parts)
+		problems = append(problems, more...)
+		_, more = build.AccountOf(e.host.Config)
+		problems = append(problems, more...)
+	}
 	for _, p := range problems {
 		status := doctor.Warning
 		if p.Severity == problem.Error || p.Serious {
 			status = doctor.Bad
 		}
-		r.Add("configuration", status, p.Hint, "%s", p.String())
+		e.report.Add(doctor.Finding{Check: "configuration", Code: "config", Status: status, Advice: p.Hint}, "%s", p.String())
 	}
 	if len(problems) == 0 {
-		r.Add("configuration", doctor.Good, "", "%s, its tables and its keys", o.flags.configFile)
+		e.report.Add(doctor.Finding{Check: "configuration", Status: doctor.Good}, "%s, its tables and its keys", e.flags.configFile)
+	}
+}
+
+func (e *examination) keyFiles() {
+	accounts, _ := keystore.ReadAccounts("", "")
+	keys, _ := keystore.ToolOptions(e.host.Config.KeyIdentities.Value)
+	seen := map[string]bool{}
+	for _, t := range limit(e.targets, e.keys) {
+		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential && !seen[at.Path] {
+			seen[at.Path] = true
+			e.report.KeyFile(e.host, at.Path, accounts)
+		}
+	}
+}
+
+// sockets returns the socket that answers messages, nil for none.
+func (e *examination) sockets() *config.Socket {
+	sockets := e.host.Config.Sockets()
+	all := doctor.Processes()
+	var answers *config.Socket
+	for i, s := range sockets {
+		if e.report.Socket(e.host, s, all) && answers == nil {
+			answers = &sockets[i]
+		}
+	}
+	if len(sockets) == 0 {
+		e.report.Add(doctor.Finding{Check: "socket", Code: "socket-unset", Status: doctor.Bad,
+			Remedy: "echo 'Socket inet:8891@localhost' >> " + e.host.File + " && " + e.host.Restart()}, "no Socket is set, so Postfix cannot reach the filter")
+	}
+	e.report.Instances(e.host, all)
+	return answers
+}
+
+func (e *examination) mta(ctx context.Context) {
+	if e.run == nil {
+		if _, err := os.Stat(doctor.SendmailFile); err == nil && !programExists("postconf") {
+			e.report.Sendmail(e.host, doctor.SendmailFile)
+			return
+		}
+	}
+	if e.setups = e.report.Postfix(ctx, e.host, e.run); len(e.setups) > 0 {
+		e.report.ForgedResults(e.host, e.setups[0])
 	}
 }
 
@@ -160,19 +170,27 @@ func signingKeys(ctx context.Context, c *config.Config) []keyRow {
 		_ = t.rows(ctx, nil, func(string, string) {}, func(row keyRow) { rows = append(rows, row) })
 		return rows
 	}
-	if domain := firstDomain(ctx, c); domain != "" && c.KeyFile.Value != "" {
-		return []keyRow{singleKey(domain, c.Selector.Value, c.KeyFile.Value)}
+	var rows []keyRow
+	if c.KeyFile.Value != "" && c.Domain.Value != "" {
+		_ = walkTable(ctx, c.Domain.Value, c, func(e dataset.Entry, _ string) error {
+			rows = append(rows, singleKey(e.Key, c.Selector.Value, c.KeyFile.Value))
+			return nil
+		})
 	}
-	return nil
+	return rows
 }
 
-func limit(rows []keyRow, n int) []keyRow { return rows[:min(len(rows), n)] }
+func limit[T any](rows []T, n int) []T { return rows[:min(len(rows), n)] }
 
 // published compares keys with DNS, after the name servers themselves.
-func (o *doctorOptions) published(ctx context.Context, r *doctor.Report, c *config.Config, targets []keyRow) {
+func (e *examination) published(ctx context.Context, s Streams) {
+	r, c := &e.report, e.host.Config
+	if !c.Mode.Value.Sign {
+		return
+	}
 	tester, err := newKeyTester(ctx, c.KeyTable.Value, c)
 	if err != nil {
-		r.Add("dns", doctor.Bad, "", "%s", err)
+		r.Add(doctor.Finding{Check: "dns", Code: "dns-options", Status: doctor.Bad}, "%s", err)
 		return
 	}
 	defer tester.close()
@@ -180,123 +198,178 @@ func (o *doctorOptions) published(ctx context.Context, r *doctor.Report, c *conf
 		r.DNS(ctx, dns)
 	}
 	tester.diagnose = true
-	tester.others = targets
-	tester.testAll(ctx, limit(targets, o.keys), func(t keyRow, k keyReport) {
-		if t.Domain == "%" {
-			r.Add("dns", doctor.Skipped, "dojang testkey --domain DOMAIN --selector "+t.Selector, "'%s' is a key for any domain", t.name)
-			return
-		}
-		if k.OK {
-			r.Add("dns", doctor.Good, "", "%s is published and fits the private key", k.Record)
-			return
-		}
-		text, remedy := k.Problem, "dojang testkey --domain "+t.Domain+" --selector "+t.Selector
-		for _, f := range k.Faults {
-			text += "; " + f.Text
-			if f.Hint != "" {
-				remedy = f.Hint
-			}
-		}
-		r.Add("dns", doctor.Bad, remedy, "%s: %s", k.Record, text)
+	tester.others = e.targets
+	targets := limit(e.targets, e.keys)
+	shown := s.progress("keys compared with DNS", len(targets))
+	tester.testAll(ctx, targets, func(t keyRow, k keyReport) {
+		shown.step()
+		e.record(ctx, tester, t, k)
 	})
-	if len(targets) > o.keys {
-		r.Add("dns", doctor.Skipped, fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(targets)), "%d more keys were not compared with DNS", len(targets)-o.keys)
+	shown.end()
+	if len(e.targets) > e.keys {
+		r.Add(doctor.Finding{Check: "dns", Code: "keys-left", Status: doctor.Skipped, Advice: fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(e.targets))},
+			"%d more keys were not compared with DNS", len(e.targets)-e.keys)
 	}
 }
 
-// testMessage sends a message of somebody whose mail is signed.
-func (o *doctorOptions) testMessage(ctx context.Context, r *doctor.Report, c *config.Config, socket config.Socket, targets []keyRow) {
-	author := o.author
-	if author == "" {
-		author = someAuthor(ctx, c, targets)
-	}
-	if author == "" {
-		r.Add("message", doctor.Skipped, "dojang doctor --author joe@example.com", "no author is known whose mail is signed")
+// mind are the faults that some verifier minds, though a signature may hold by ours.
+var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.FaultWeak, keyrecord.FaultBlanks, keyrecord.FaultVersionMissing, keyrecord.FaultWildcard}
+
+// record tells how the record of one key is published.
+func (e *examination) record(ctx context.Context, tester *keyTester, t keyRow, k keyReport) {
+	r := &e.report
+	if t.Domain == "%" {
+		r.Add(doctor.Finding{Check: "dns", Code: "key-any-domain", Status: doctor.Skipped, Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector}, "'%s' is a key for any domain", t.name)
 		return
 	}
-	v, done, err := toolVerifier(ctx, c)
+	text, code, hints, status := k.Problem, "record", []string(nil), doctor.Bad
+	if k.OK {
+		status = doctor.Warning
+	}
+	minded := !k.OK
+	for _, f := range k.Faults {
+		if k.OK && !slices.Contains(mind, f.Code) {
+			continue
+		}
+		minded = true
+		if f.Fatal || code == "record" {
+			code = "record-" + f.Code
+		}
+		if text != f.Text {
+			text = strings.TrimPrefix(text+"; "+f.Text, "; ")
+		}
+		if f.Hint != "" && !slices.Contains(hints, f.Hint) {
+			hints = append(hints, f.Hint)
+		}
+	}
+	if !minded {
+		r.Add(doctor.Finding{Check: "dns", Status: doctor.Good}, "%s is published and fits the private key", k.Record)
+		return
+	}
+	if line := recordLine(ctx, tester, t); line != "" {
+		hints = append(hints, "the record to publish: "+line)
+	}
+	r.Add(doctor.Finding{Check: "dns", Code: code, Status: status, Advice: strings.Join(hints, "; ")}, "%s: %s", k.Record, text)
+}
+
+// recordLine is the record of a key in one line of a zone file, "" where the key cannot
+// be read.
+func recordLine(ctx context.Context, tester *keyTester, t keyRow) string {
+	if t.Key == "" {
+		return ""
+	}
+	private, err := tester.load(ctx, t)
 	if err != nil {
-		r.Add("message", doctor.Skipped, "", "%s", err)
+		return ""
+	}
+	record, err := recordOf(private.Public())
+	if err != nil {
+		return ""
+	}
+	record.Selector, record.Domain, record.Hashes = t.Selector, t.Domain, "sha256"
+	var b strings.Builder
+	if keyrecord.Write(&b, keyrecord.ZoneLine, record) != nil {
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// messages sends messages of authors whose mail is signed, and looks at their domains.
+func (e *examination) messages(ctx context.Context, socket *config.Socket) {
+	r, c := &e.report, e.host.Config
+	if e.built == nil {
+		return
+	}
+	if !c.Mode.Value.Sign {
+		if socket != nil {
+			r.Verifies(ctx, e.host, *socket)
+		}
+		return
+	}
+	rehearsal := doctor.NewRehearsal(c, &e.built.Snapshot.Snapshot)
+	authors := e.authors(ctx)
+	if len(authors) == 0 {
+		r.Add(doctor.Finding{Check: "message", Code: "author-unknown", Status: doctor.Skipped, Advice: "dojang doctor --author joe@example.com"}, "no author is known whose mail is signed")
+	} else if socket != nil {
+		e.message(ctx, rehearsal, *socket, authors[0])
+	}
+	r.Domains(ctx, e.host, rehearsal, doctor.Own(ctx, e.setups))
+	if r := e.built.Snapshot.Snapshot.Resolver; r != nil {
+		for _, author := range limit(authors, e.keys) {
+			e.report.Alignment(ctx, rehearsal, textsOf(r), author)
+		}
+	}
+}
+
+func (e *examination) message(ctx context.Context, rehearsal *doctor.Rehearsal, socket config.Socket, author string) {
+	v, done, err := toolVerifier(ctx, e.host.Config)
+	if err != nil {
+		e.report.Add(doctor.Finding{Check: "message", Code: "verifier", Status: doctor.Skipped}, "%s", err)
 		return
 	}
 	defer done()
-	r.Message(ctx, socket, author, func(ctx context.Context, fields *header.List, body []byte) []dkim.Result {
+	e.report.Message(ctx, e.host, rehearsal, socket, author, func(ctx context.Context, fields *header.List, body []byte) []dkim.Result {
 		return v.verify(ctx, dkim.VerifyOptions{Now: time.Now()}, fields, body) // as others would
 	})
 }
 
-// someAuthor makes up an address that the SigningTable, or else Domain, holds.
-func someAuthor(ctx context.Context, c *config.Config, targets []keyRow) string {
+// textsOf looks TXT records up as the filter does.
+func textsOf(r resolver.Resolver) doctor.Texts {
+	return func(ctx context.Context, name string) ([]string, bool, error) {
+		answer, err := r.LookupTXT(ctx, name)
+		var failed *resolver.Error
+		if errors.As(err, &failed) && failed.Kind == resolver.KindNotFound {
+			return nil, false, nil
+		}
+		return answer.Texts, err == nil, err
+	}
+}
+
+// authors are somebody of each domain that the SigningTable, or else Domain, holds.
+func (e *examination) authors(ctx context.Context) (authors []string) {
+	if e.author != "" {
+		return []string{e.author}
+	}
+	c := e.host.Config
+	domains := map[string]bool{}
+	add := func(author string) {
+		_, domain, _ := strings.Cut(author, "@")
+		if author != "" && !domains[domain] {
+			domains[domain] = true
+			authors = append(authors, author)
+		}
+	}
+	enough := errors.New("enough")
 	if spec := c.SigningTable.Value; spec != "" {
-		set, err := openSet(ctx, c, spec)
-		if err != nil {
-			return ""
-		}
-		defer set.Close()
-		if local, ok := set.(dataset.Local); ok {
-			if author := firstAuthor(ctx, local); author != "" {
-				return author
+		_ = walkTable(ctx, spec, c, func(row dataset.Entry, _ string) error {
+			add(authorOf(row.Key))
+			if len(authors) > e.keys {
+				return enough
 			}
-		}
-	}
-	for _, t := range targets {
-		if t.Domain != "" && t.Domain != "%" {
-			return "postmaster@" + t.Domain
-		}
-	}
-	return ""
-}
-
-func firstAuthor(ctx context.Context, set dataset.Local) string {
-	author := ""
-	_ = set.Walk(ctx, func(e dataset.Entry) error {
-		user, host, ok := strings.Cut(e.Key, "@")
-		if !ok {
-			user, host = "*", e.Key
-		}
-		host = strings.TrimPrefix(strings.TrimPrefix(host, "*"), ".")
-		if host == "" || strings.ContainsAny(host, "*") || strings.ContainsAny(strings.Trim(user, "*"), "*") {
 			return nil
+		})
+		return authors
+	}
+	for _, t := range e.targets {
+		if t.Domain != "" && !strings.ContainsAny(t.Domain, "%*") {
+			add("postmaster@" + t.Domain)
 		}
-		if user = strings.Trim(user, "*"); user == "" {
-			user = "postmaster"
-		}
-		author = user + "@" + host
-		return errors.New("found") // ends the walk
-	})
-	return author
+	}
+	return authors
 }
 
-// print writes the findings: coloured words on a terminal, JSON when asked for.
-func (o *doctorOptions) print(s Streams, r doctor.Report) error {
-	if o.json {
-		e := json.NewEncoder(s.Out)
-		e.SetIndent("", "  ")
-		if err := e.Encode(map[string]any{"status": r.Worst(), "findings": r}); err != nil {
-			return exitf(exIOErr, "%s", err)
-		}
-		return nil
+// authorOf makes up an address that a row of the SigningTable holds, "" for none.
+func authorOf(key string) string {
+	user, host, ok := strings.Cut(key, "@")
+	if !ok {
+		user, host = "*", key
 	}
-	colour := colours(s.Out)
-	for _, f := range r {
-		fmt.Fprintf(s.Out, "%s %-13s %s\n", colour(f.Status), f.Check, f.Text)
-		if f.Remedy != "" {
-			fmt.Fprintf(s.Out, "%8s%-13s -> %s\n", "", "", f.Remedy)
-		}
+	host = strings.TrimPrefix(strings.TrimPrefix(host, "*"), ".")
+	if host == "" || strings.Contains(host, "*") || strings.Contains(strings.Trim(user, "*"), "*") {
+		return ""
 	}
-	return nil
-}
-
-// colours returns how a status is written: in colour on a terminal, unless
-// NO_COLOR is set.
-func colours(w io.Writer) func(doctor.Status) string {
-	codes := map[doctor.Status]string{doctor.Good: "32", doctor.Warning: "33", doctor.Bad: "31", doctor.Skipped: "90"}
-	plain := os.Getenv("NO_COLOR") != "" || !isTerminal(w)
-	return func(s doctor.Status) string {
-		word := fmt.Sprintf("%-7s", s)
-		if plain {
-			return word
-		}
-		return "\x1b[" + codes[s] + "m" + word + "\x1b[0m"
+	if user = strings.Trim(user, "*"); user == "" {
+		user = "postmaster"
 	}
+	return user + "@" + host
 }

@@ -6,10 +6,11 @@ func (r *Report) Clock() {
 	synchronised, err := clockState()
 	switch {
 	case err != nil:
-		r.Add(check, Skipped, "", "the clock's state cannot be read: %s", err)
+		r.skip(check, "clock-unknown", "the clock's state cannot be read: %s", err)
 	case !synchronised:
-		r.Add(check, Warning, "timedatectl set-ntp true   (or install chrony)", "nothing keeps the clock right; signatures from a clock that is minutes off are refused")
+		r.Add(Finding{Check: check, Code: "clock-free", Status: Warning, Remedy: "timedatectl set-ntp true", Advice: "or install chrony"},
+			"nothing keeps the clock right; signatures from a clock that is minutes off are refused")
 	default:
-		r.Add(check, Good, "", "the clock is synchronised")
+		r.good(check, "the clock is synchronised")
 	}
 }

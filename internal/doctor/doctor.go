@@ -1,6 +1,6 @@
-// Package doctor looks at a mail server the way an experienced colleague would:
-// the filter's sockets and keys, Postfix's settings, the clock, a message through
-// the running filter. Each check says what is wrong and what to type.
+// Package doctor looks at a mail server the way an experienced colleague would: the
+// filter's files, its process and sockets, Postfix's settings, the records that others
+// see, messages through the running filter. What it finds are values; it prints nothing.
 package doctor
 
 import "fmt"
@@ -18,18 +18,34 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Check  string `json:"check"` // configuration, key, socket, postfix, dns, clock, message
+	Check  string `json:"check"` // configuration, key, process, socket, postfix, sendmail, dns, domain, clock, message, ...
+	Code   string `json:"code"`  // one word a script can look for; of a good finding ""
 	Status Status `json:"status"`
 	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // what to type, or where to look
+	// Remedy is a command for a shell of root: typed as it stands it mends this one
+	// thing and leaves all else; "" where no command can.
+	Remedy string `json:"remedy,omitempty"`
+	// Advice is what to know or to do that cannot be typed, or not by us.
+	Advice string `json:"advice,omitempty"`
 }
 
 // Report is every finding, in the order of the checks.
 type Report []Finding
 
 // Add appends a finding; its text is formatted.
-func (r *Report) Add(check string, s Status, remedy, format string, args ...any) {
-	*r = append(*r, Finding{check, s, fmt.Sprintf(format, args...), remedy})
+func (r *Report) Add(f Finding, format string, args ...any) {
+	f.Text = fmt.Sprintf(format, args...)
+	*r = append(*r, f)
+}
+
+// good appends a finding that nothing is wrong.
+func (r *Report) good(check, format string, args ...any) {
+	r.Add(Finding{Check: check, Status: Good}, format, args...)
+}
+
+// skip appends what could not be looked at.
+func (r *Report) skip(check, code, format string, args ...any) {
+	r.Add(Finding{Check: check, Code: code, Status: Skipped}, format, args...)
 }
 
 // Worst is the gravest status of all: Bad, Warning or Good.
@@ -44,4 +60,14 @@ func (r Report) Worst() Status {
 		}
 	}
 	return worst
+}
+
+// Count is how many findings have a status.
+func (r Report) Count(s Status) (n int) {
+	for _, f := range r {
+		if f.Status == s {
+			n++
+		}
+	}
+	return n
 }

@@ -2,20 +2,15 @@ package doctor
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/base64"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
-	"dojang/dkim"
-	"dojang/header"
 	"dojang/internal/config"
 	"dojang/milter"
 )
@@ -25,7 +20,7 @@ func want(t *testing.T, r Report, s Status, words string) {
 	t.Helper()
 	found := 0
 	for _, f := range r {
-		if f.Status == s && strings.Contains(f.Text+" -> "+f.Remedy, words) {
+		if f.Status == s && strings.Contains(f.Text+" -> "+f.Remedy+f.Advice, words) {
 			found++
 		}
 	}
@@ -42,76 +37,6 @@ func show(r Report) string {
 	return b.String()
 }
 
-var socket8891 = config.Socket{Network: "tcp4", Address: "localhost:8891"}
-
-// good is a Postfix that uses the filter as it should.
-func good() map[string]string {
-	return map[string]string{
-		"smtpd_milters": "inet:127.0.0.1:8891, inet:127.0.0.1:8893", "non_smtpd_milters": "inet:127.0.0.1:8891", "milter_default_action": "accept",
-		"milter_protocol": "6", "milter_mail_macros": "i {mail_addr} {auth_type} {auth_authen}", "queue_directory": "/var/spool/postfix",
-		"-M": "smtp inet n - n - - smtpd", "-P": "submission/inet/syslog_name = postfix/submission\n",
-	}
-}
-
-func postconf(set map[string]string) Postfix {
-	return Postfix{Postconf: func(_ context.Context, args ...string) (string, error) {
-		if args[0] == "-M" || args[0] == "-P" {
-			return set[args[0]], nil
-		}
-		var b strings.Builder
-		for _, name := range args[1:] {
-			b.WriteString(name + " = " + set[name] + "\n")
-		}
-		return b.String(), nil
-	}}
-}
-
-// One fault each, each named.
-func TestPostfixFaults(t *testing.T) {
-	var r Report
-	r.Postfix(t.Context(), postconf(good()), []config.Socket{socket8891})
-	if r.Worst() != Good {
-		t.Fatalf("a good server is not called good:\n%s", show(r))
-	}
-	for _, c := range []struct {
-		name, parameter, value string
-		status                 Status
-		words                  string
-	}{
-		{"no milter", "smtpd_milters", "", Bad, "smtpd_milters is empty"},
-		{"another milter", "smtpd_milters", "inet:127.0.0.1:8893", Bad, "does not name the filter's socket"},
-		{"local mail", "non_smtpd_milters", "", Warning, "postconf -e 'non_smtpd_milters = $smtpd_milters'"},
-		{"order", "smtpd_milters", "inet:127.0.0.1:8893 inet:127.0.0.1:8891", Bad, "OpenDMARC comes before the filter"},
-		{"default action", "milter_default_action", "reject", Warning, "milter_default_action = reject"},
-		{"protocol", "milter_protocol", "2", Warning, "milter_protocol = 2"},
-		{"macros", "milter_mail_macros", "i {mail_addr}", Warning, "leaves out {auth_type}"},
-		{"submission without milters", "-P", "submission/inet/smtpd_milters = \n", Bad, "submission/inet has no milters"},
-		{"content filter's way back", "-P", "127.0.0.1:10025/inet/smtpd_milters =\n", Warning, "127.0.0.1:10025/inet has no milters"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			set := good()
-			set[c.parameter] = c.value
-			var r Report
-			r.Postfix(t.Context(), postconf(set), []config.Socket{socket8891})
-			want(t, r, c.status, c.words)
-		})
-	}
-	t.Run("chroot", func(t *testing.T) {
-		set := good()
-		set["smtpd_milters"], set["non_smtpd_milters"] = "unix:/run/opendkim/opendkim.sock", "unix:/run/opendkim/opendkim.sock"
-		set["queue_directory"] = t.TempDir()
-		set["-M"] = "smtp inet n - y - - smtpd"
-		var r Report
-		r.Postfix(t.Context(), postconf(set), []config.Socket{{Network: "unix", Address: "/run/opendkim/opendkim.sock"}})
-		want(t, r, Bad, "smtpd runs in the chroot")
-	})
-	t.Run("no Postfix", func(t *testing.T) {
-		var r Report
-		r.Postfix(t.Context(), Postfix{Postconf: func(context.Context, ...string) (string, error) { return "", errors.New("not found") }}, nil)
-		want(t, r, Skipped, "cannot be read")
-	})
-}
-
 func TestKeyFaults(t *testing.T) {
 	dir, err := os.MkdirTemp("/var/lib", "doctor-test-")
 	if err != nil {
@@ -126,7 +51,7 @@ func TestKeyFaults(t *testing.T) {
 	}
 	look := func(path string, p Person) Report {
 		var r Report
-		r.KeyFile(path, p, nil)
+		r.KeyFile(&Host{Config: config.New(), Filter: p}, path, nil)
 		return r
 	}
 	chmod := func(path string, mode os.FileMode) {
@@ -143,20 +68,30 @@ func TestKeyFaults(t *testing.T) {
 	want(t, look(key, me), Bad, "can be read or written by other users")
 }
 
+// quiet is a filter that nothing is sent to.
+type quiet struct{ milter.Session }
+
+func (quiet) Negotiated(milter.Negotiation) {}
+func (quiet) Abort()                        {}
+func (quiet) Close()                        {}
+
 func TestSocketFaults(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sock")
 	s := config.Socket{Network: "unix", Address: path}
 	look := func(p *Person) Report {
 		var r Report
-		r.Socket(s, p)
+		r.Socket(&Host{Config: config.New(), File: "/etc/opendkim.conf", MTA: p}, s, nil)
 		return r
 	}
-	want(t, look(nil), Bad, "the socket "+path+" is not there")
+	want(t, look(nil), Bad, "no such file or directory")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := milter.NewServer(func(*milter.Conn) milter.Session { return quiet{} }, milter.Options{})
+	go server.Serve(l) //nolint:errcheck // ends with the test
+	t.Cleanup(func() { server.Close() })
 	want(t, look(nil), Good, "the filter answers on "+path)
 	stranger := &Person{Name: "postfix", UID: 64999, Groups: []int{64999}}
 	for d := dir; d != "/tmp" && d != "/"; d = filepath.Dir(d) {
@@ -202,98 +137,61 @@ func TestDNSFaults(t *testing.T) {
 	want(t, look(fakeDNS{servers: []string{"192.0.2.1"}, rcode: dns.RcodeRefused}), Bad, "refuses to answer")
 }
 
-// signingSession is a filter that signs everything, or nothing, or refuses.
-type signingSession struct {
-	milter.Session
-	key    ed25519.PrivateKey
-	reply  milter.Response
-	fields header.List
-	bodies dkim.BodyHashes
-	signer *dkim.Signer
-}
-
-func (s *signingSession) Negotiated(milter.Negotiation)                   {}
-func (s *signingSession) Connect(string, milter.ConnAddr) milter.Response { return milter.Continue }
-func (s *signingSession) Helo(string) milter.Response                     { return milter.Continue }
-func (s *signingSession) MailFrom(string, []string) milter.Response       { return milter.Continue }
-func (s *signingSession) Rcpt(string, []string) milter.Response           { return milter.Continue }
-func (s *signingSession) Data() milter.Response                           { return milter.Continue }
-func (s *signingSession) Abort()                                          {}
-func (s *signingSession) Close()                                          {}
-func (s *signingSession) Header(name, value []byte) milter.Response {
-	s.fields.Add(name, value, false)
-	return milter.Continue
-}
-func (s *signingSession) EndOfHeader() milter.Response {
-	if s.key != nil {
-		var err error
-		if s.signer, err = dkim.NewSigner(dkim.SignOptions{Domain: "example.com", Selector: "s", Key: s.key, Time: time.Now()}, &s.fields, &s.bodies); err != nil {
-			return milter.TempFail
+// The root's keys, one of them missing each.
+func TestAnchorFaults(t *testing.T) {
+	look := func(text string) Report {
+		path := filepath.Join(t.TempDir(), "root.key")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
+		c := config.New()
+		if problems := c.Set("TrustAnchorFile", path, config.CommandLine); problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		var r Report
+		r.Anchors(&Host{Config: c, File: "/etc/opendkim.conf"})
+		return r
 	}
-	return milter.Continue
-}
-func (s *signingSession) Body(chunk []byte) milter.Response {
-	s.bodies.Write(chunk)
-	return milter.Continue
-}
-func (s *signingSession) EndOfMessage(e *milter.Edits) milter.Response {
-	s.bodies.Close()
-	if s.signer != nil {
-		value, err := s.signer.Sign()
-		if err != nil || e.InsertHeader(0, dkim.FieldName, value) != nil {
-			return milter.TempFail
-		}
+	// Debian's dns-root-data, 2024071801.
+	const key2017 = ". 172800 IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+	const key2024 = ". IN DNSKEY 257 3 8 AwEAAa96jeuknZlaeSrvyAJj6ZHv28hhOKkx3rLGXVaC6rXTsDc449/cidltpkyGwCJNnOAlFNKF2jBosZBU5eeHspaQWOmOElZsjICMQMC3aeHbGiShvZsx4wMYSjH8e7Vrhbu6irwCzVBApESjbUdpWWmEnhathWu1jo+siFUiRAAxm9qyJNg/wOZqqzL/dL/q8PkcRU5oUKEpUge71M3ej2/7CPqpdVwuMoTvoB+ZOT4YeGyxMvHmbrxlFzGOHOijtzN+u1TQNatX2XBuzZNQ1K+s2CXkPIZo7s6JgZyvaBevYtxPvYLw4z9mR7K2vaF18UYH9Z9GNUUeayffKC73PYc= ; keytag 38696\n"
+	if r := look(key2017 + key2024); len(r) > 0 {
+		t.Errorf("both keys: %s", show(r))
 	}
-	return s.reply
-}
-
-// verifier checks signatures against one answer to every look-up.
-func verifier(answer dkim.KeyAnswer) func(context.Context, *header.List, []byte) []dkim.Result {
-	return func(_ context.Context, fields *header.List, body []byte) []dkim.Result {
-		var bodies dkim.BodyHashes
-		v := dkim.NewVerifier(dkim.VerifyOptions{Now: time.Now()}, fields, &bodies)
-		bodies.Write(body)
-		bodies.Close()
-		for _, q := range v.Queries() {
-			v.SetKey(q, answer)
-		}
-		return v.Finish()
+	if r := look("example.com. IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"); len(r) > 0 {
+		t.Errorf("another zone's key: %s", show(r))
+	}
+	want(t, look(key2017), Bad, "IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16' >> ")
+	want(t, look(key2024), Bad, "does not know the root's key 20326")
+	if rr, _ := dns.NewRR(key2024); rr.(*dns.DNSKEY).ToDS(dns.SHA256).Digest != strings.ToLower(strings.Fields(rootKeys[1])[6]) {
+		t.Error("the digest of the root's key 38696 is another")
 	}
 }
 
-func TestMessageFaults(t *testing.T) {
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
+// Sendmail's way to the filter, as sendmail(8) writes it into sendmail.cf.
+func TestSendmailFaults(t *testing.T) {
+	c := config.New()
+	if problems := c.Set("Socket", "inet:8891@localhost", config.CommandLine); problems.HasErrors() {
+		t.Fatal(problems)
 	}
-	record := "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)
-	for _, c := range []struct {
-		name   string
-		key    ed25519.PrivateKey
-		reply  milter.Response
-		answer dkim.KeyAnswer
+	for _, test := range []struct {
+		text   string
 		status Status
 		words  string
 	}{
-		{"signed and published", private, milter.Accept, dkim.KeyAnswer{Texts: []string{record}}, Good, "the signature holds"},
-		{"not signed", nil, milter.Accept, dkim.KeyAnswer{}, Bad, "was not signed"},
-		{"not published", private, milter.Accept, dkim.KeyAnswer{NotFound: true}, Bad, "is not in DNS"},
-		{"another key published", private, milter.Accept, dkim.KeyAnswer{Texts: []string{"v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(make([]byte, 32))}}, Bad, "dojang testkey --domain example.com"},
-		{"refused", private, milter.TempFail, dkim.KeyAnswer{}, Bad, "is answered with tempfail"},
+		{"O InputMailFilters=opendkim\nXopendkim, S=inet:8891@localhost, F=T, T=S:30s;R:30s\n", Good, "hands mail to the filter"},
+		{"O InputMailFilters=greylist\nXopendkim, S=inet:8891@localhost\n", Bad, "InputMailFilters does not name it"},
+		{"O InputMailFilters=opendkim\nXopendkim, S=inet:8892@localhost\n", Bad, "names no filter"},
+		{"O Other=1\n", Bad, "names no filter"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "sock")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := milter.NewServer(func(*milter.Conn) milter.Session { return &signingSession{key: c.key, reply: c.reply} }, milter.Options{Actions: milter.ActionAddHeaders})
-			go server.Serve(l) //nolint:errcheck // ends with the test
-			t.Cleanup(func() { server.Close() })
-			var r Report
-			r.Message(t.Context(), config.Socket{Network: "unix", Address: path}, "joe@example.com", verifier(c.answer))
-			want(t, r, c.status, c.words)
-		})
+		path := filepath.Join(t.TempDir(), "sendmail.cf")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var r Report
+		if !r.Sendmail(&Host{Config: c}, path) {
+			t.Error("not read")
+		}
+		want(t, r, test.status, test.words)
 	}
 }

@@ -34,7 +34,7 @@ func (r *Report) Hardened(c *config.Config, filter Person) {
 	if _, err := os.Stat(hardenedInForce); err == nil || needsRoot(c, filter) != "" {
 		return
 	}
-	r.Add("service", Good, "", "this configuration needs neither root nor capabilities; the service can do without them: install -D -m 0644 %s %s && systemctl daemon-reload && systemctl restart opendkim", hardenedForm, hardenedInForce)
+	r.good("service", "this configuration needs neither root nor capabilities; the service can do without them: install -D -m 0644 %s %s && systemctl daemon-reload && systemctl restart opendkim", hardenedForm, hardenedInForce)
 }
 
 // needsRoot names an option for which the service must begin as root, or write

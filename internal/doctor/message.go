@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -13,43 +12,84 @@ import (
 	"dojang/milter"
 )
 
-// Message sends a message of author through the running filter as a client on
-// this host would, and has the signatures that it gets checked by verify.
-func (r *Report) Message(ctx context.Context, s config.Socket, author string, verify func(context.Context, *header.List, []byte) []dkim.Result) {
-	const check = "message"
+// Verifier checks the signatures of a message as others would.
+type Verifier func(context.Context, *header.List, []byte) []dkim.Result
+
+const messageName = "message"
+
+// Message sends a message of author through the running filter, by a way by which its
+// files have such mail signed, and looks whether it does what they say and whether the
+// signatures hold. It is the answer to "is my mail signed".
+func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s config.Socket, author string, verify Verifier) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	raw := testMessage(author)
-	signed, err := sendAs(ctx, s, author, raw)
+	way, want, ok := rehearsal.WayOf(ctx, author)
+	if !ok {
+		way = ways(h.Config, author)[0]
+	}
+	outcome, err := sendBy(ctx, s, author, way, raw)
 	if err != nil {
-		r.Add(check, Bad, "systemctl status opendkim", "the filter does not take a message: %s", err)
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()}, "the filter does not take a message: %s", err)
 		return
 	}
-	if kind := signed.Final.Kind; kind != milter.ReplyAccept && kind != milter.ReplyContinue {
-		r.Add(check, Bad, "the log names the cause: journalctl -u opendkim -n 20; dojang config check", "a message from %s is answered with %s", author, signed.Final.String())
+	if kind := outcome.Final.Kind; kind != milter.ReplyAccept && kind != milter.ReplyContinue {
+		r.Add(Finding{Check: messageName, Code: "message-answered", Status: Bad, Advice: "the log names the cause: journalctl -u opendkim -n 20; dojang config check"},
+			"a message from %s is answered with %s", author, outcome.Final.String())
 		return
 	}
-	fields, body, err := header.Parse(milter.Apply(raw, signed.Edits))
+	got := signaturesOf(outcome, raw)
+	switch {
+	case !sameSigned(got, want):
+		r.Add(Finding{Check: messageName, Code: "not-as-configured", Status: Bad, Remedy: h.Reload()},
+			"the running filter does not do what its files say: it signed a message from %s with %s, and they say %s%s", author, records(got), records(want), scopeWord(got, want))
+	case len(want) == 0:
+		r.Add(Finding{Check: messageName, Code: "unsigned", Status: Bad, Advice: "is the author's domain in the SigningTable, or Domain, and does anything make a client one of ours: InternalHosts, MTA, MacroList, a login?"},
+			"a message from %s is not signed, whoever sends it", author)
+	default:
+		r.verified(ctx, author, way, milter.Apply(raw, outcome.Edits), verify)
+	}
+}
+
+func scopeWord(a, b []signed) string {
+	if records(a) == records(b) {
+		return ", over other fields"
+	}
+	return ""
+}
+
+// verified checks the signatures that a message got.
+func (r *Report) verified(ctx context.Context, author string, way Way, raw []byte, verify Verifier) {
+	fields, body, err := header.Parse(raw)
 	if err != nil {
-		r.Add(check, Bad, "", "the message that came back cannot be read: %s", err)
-		return
+		return // what was parsed before
 	}
-	results := verify(ctx, fields, body)
-	if len(results) == 0 {
-		r.Add(check, Bad, "set LogWhy yes, reload, send mail, and read why: is the author's domain in the SigningTable, and 127.0.0.1 in InternalHosts?", "a message from %s was not signed", author)
-		return
-	}
-	for _, result := range results {
+	for _, result := range verify(ctx, fields, body) {
 		name := result.Signature.Selector + "._domainkey." + result.Signature.Domain
 		switch {
 		case result.Status == dkim.StatusPass:
-			r.Add(check, Good, "", "a message from %s was signed by %s, and the signature holds against the published key", author, name)
+			r.good(messageName, "a message from %s, sent by %s, was signed by %s, and the signature holds against the published key", author, way.Words, name)
 		case result.Reason == dkim.ReasonKeyNotFound:
-			r.Add(check, Bad, "publish the record that dojang genkey wrote beside the key; then: dojang testkey", "a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
+			r.Add(Finding{Check: messageName, Code: "key-unpublished", Status: Bad, Advice: "publish its record: see what is told of " + name + " here"},
+				"a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
 		default:
-			r.Add(check, Bad, "dojang testkey --domain "+result.Signature.Domain+" --selector "+result.Signature.Selector, "a message from %s was signed by %s, but: %s", author, name, result.Reason.Explain())
+			r.Add(Finding{Check: messageName, Code: "signature-fails", Status: Bad, Advice: "dojang testkey --domain " + result.Signature.Domain + " --selector " + result.Signature.Selector},
+				"a message from %s was signed by %s, but: %s", author, name, result.Reason.Explain())
 		}
 	}
+}
+
+// Verifies sends a stranger's message through a filter that only verifies.
+func (r *Report) Verifies(ctx context.Context, h *Host, s config.Socket) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	const author = "somebody@example.invalid"
+	way := Way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"}}
+	if _, err := sendBy(ctx, s, author, way, testMessage(author)); err != nil {
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()}, "the filter does not take a message: %s", err)
+		return
+	}
+	r.good(messageName, "the filter takes a stranger's message; by its Mode it signs none")
 }
 
 func testMessage(author string) []byte {
@@ -57,40 +97,37 @@ func testMessage(author string) []byte {
 		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
 }
 
-func sendAs(ctx context.Context, s config.Socket, author string, raw []byte) (milter.Outcome, error) {
+func sendBy(ctx context.Context, s config.Socket, author string, w Way, raw []byte) (milter.Outcome, error) {
 	client, err := milter.Dial(s.Network, s.DialAddress(), milter.ClientOptions{})
 	if err != nil {
 		return milter.Outcome{}, err
 	}
 	defer client.Close()
+	family := milter.FamilyInet
+	if w.Client.Is6() {
+		family = milter.FamilyInet6
+	}
 	return client.Send(ctx, milter.Message{
-		Envelope: milter.Envelope{Host: "localhost", Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}, From: author, Rcpts: []string{author}},
-		Macros:   map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"},
+		Envelope: milter.Envelope{Host: w.Name, Addr: milter.ConnAddr{Family: family, Addr: w.Client}, From: author, Rcpts: []string{author}},
+		Macros:   w.Macros,
 		Raw:      raw,
 	})
 }
 
-// Signers sends a message of author through the running filter as a client on this
-// host would, and returns the names of the records of the signatures that it gets.
+// Signers sends a message of author through the running filter, by the way by which the
+// files have it signed, and returns the names of the records of the signatures that it
+// gets.
 func Signers(ctx context.Context, s config.Socket, author string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	raw := testMessage(author)
-	signed, err := sendAs(ctx, s, author, raw)
-	if err != nil {
-		return nil, err
-	}
-	fields, _, err := header.Parse(milter.Apply(raw, signed.Edits))
+	outcome, err := sendBy(ctx, s, author, ways(config.New(), author)[0], raw)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for i := range fields.Len() {
-		if f := fields.At(i); f.Is(dkim.FieldName) {
-			if g, err := dkim.ParseSignature(f.Value()); err == nil {
-				names = append(names, g.Selector+"._domainkey."+g.Domain)
-			}
-		}
+	for _, g := range signaturesOf(outcome, raw) {
+		names = append(names, g.record)
 	}
 	return names, nil
 }

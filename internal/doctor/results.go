@@ -1,40 +1,41 @@
 package doctor
 
 import (
-	"context"
 	"slices"
 	"strings"
 
-	"dojang/internal/config"
+	"dojang/internal/doctor/postfix"
 )
 
 // ForgedResults advises RemoveARMethods where filters behind ours may believe results of
 // other methods in our name and nobody before us writes such: no policy server, and no
 // filter.
-func (r *Report) ForgedResults(ctx context.Context, p Postfix, c *config.Config, sockets []config.Socket) {
+func (r *Report) ForgedResults(h *Host, setup *postfix.Setup) {
+	c := h.Config
 	if !c.Mode.Value.Verify || c.RemoveARAll.Value || c.KeepAuthResults.Value || len(c.RemoveARMethods.Value) > 0 {
 		return
 	}
-	set, err := p.settings(ctx, "smtpd_milters", "smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
-		"smtpd_relay_restrictions", "smtpd_recipient_restrictions", "smtpd_data_restrictions", "smtpd_end_of_data_restrictions")
-	if err != nil {
-		return
-	}
-	milters := slices.DeleteFunc(splitMilters(set["smtpd_milters"]), func(entry string) bool { return strings.Contains(entry, "=") })
-	ours := slices.IndexFunc(milters, func(entry string) bool { return matchesAny(entry, sockets) })
+	p := postfixCheck{Report: r, h: h, setup: setup, sockets: c.Sockets()}
+	milters, _ := postfix.ParseMilters(setup.Main["smtpd_milters"])
+	ours := slices.IndexFunc(milters, func(m postfix.Milter) bool { return p.reaches(m.Socket, false) == here })
 	if ours != 0 || len(milters) < 2 {
 		return
 	}
-	services, err := p.run(ctx, "-P")
-	if err != nil {
-		return
+	for _, set := range append(sets(setup), setup.Main) {
+		for name, value := range set {
+			if strings.HasSuffix(name, "_restrictions") && strings.Contains(value, "check_policy_service") {
+				return
+			}
+		}
 	}
-	for _, value := range set {
-		services += value
-	}
-	if strings.Contains(services, "check_policy_service") {
-		return
-	}
-	r.Add("results", Warning, "RemoveARMethods spf,dmarc,arc,iprev   (in opendkim.conf, unless a policy server writes such results)",
+	r.Add(Finding{Check: "results", Code: "results-unremoved", Status: Warning, Remedy: h.setOption(&c.RemoveARMethods, "spf,dmarc,arc,iprev") + " && " + h.Reload(),
+		Advice: "unless a policy server writes such results"},
 		"filters behind ours may believe spf=pass in our name: no policy server writes it here, so only a stranger can have")
+}
+
+func sets(setup *postfix.Setup) (list []map[string]string) {
+	for _, s := range setup.Services {
+		list = append(list, s.Set)
+	}
+	return list
 }

@@ -2,58 +2,106 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"dojang/internal/config"
+	"dojang/milter"
 )
 
-// Socket looks whether the filter answers on its socket, and whether Postfix can
-// reach it. postfix is nil where there is no such user. It reports whether
-// the filter answers.
-func (r *Report) Socket(s config.Socket, postfix *Person) bool {
+// negotiationTime is how long a filter may take to say its first word.
+const negotiationTime = 5 * time.Second
+
+// Socket looks whether a filter answers on the socket, whether it is ours, and whether
+// Postfix can reach it. It reports whether messages can be sent there.
+func (r *Report) Socket(h *Host, s config.Socket, all []Process) bool {
 	const check = "socket"
 	conn, err := net.DialTimeout(s.Network, s.DialAddress(), 3*time.Second)
 	if err != nil {
-		r.Add(check, Bad, socketRemedy(s, err), "the filter does not answer on %s: %s", s.Address, rootCause(err))
+		r.Add(socketFinding(h, s, err), "the filter does not answer on %s: %s", s.Address, rootCause(err))
 		return false
 	}
-	conn.Close()
-	if s.Network != "unix" {
-		r.Add(check, Good, "", "the filter answers on %s", s.Address)
+	holders := Listeners(s, all)
+	foreign := len(holders) > 0 && !slices.ContainsFunc(holders, func(p Process) bool { return p.ours() || p.PID == 1 })
+	for _, p := range holders {
+		if p.ours() {
+			h.Process = p
+		}
+	}
+	if foreign {
+		conn.Close()
+		r.Add(Finding{Check: check, Code: "socket-foreign", Status: Bad,
+			Advice: "stop it (kill " + pids(holders) + ") and " + h.Restart() + ", or give one of the two another socket"},
+			"another program listens on %s: %s", s.Address, names(holders))
+		return false
+	}
+	client, err := milter.NewClient(conn, milter.ClientOptions{Timeout: negotiationTime})
+	if err != nil {
+		conn.Close()
+		r.Add(Finding{Check: check, Code: "socket-mute", Status: Bad, Remedy: h.Restart()}, "what listens on %s does not speak a filter's protocol: %s", s.Address, rootCause(err))
+		return false
+	}
+	client.Close()
+	if s.Network != "unix" || h.MTA == nil {
+		r.good(check, "the filter answers on %s", s.Address)
 		return true
 	}
-	if postfix == nil {
-		r.Add(check, Good, "", "the filter answers on %s", s.Address)
-		return true
-	}
-	component, err := postfix.obstacle(s.Address, write)
-	switch {
-	case err != nil:
-		r.Add(check, Bad, "namei -l "+s.Address, "%s: %s", component, lastError(err))
-	case component == s.Address:
-		r.Add(check, Bad, "Socket local:"+s.Address+" mode=0660 group=postfix   (in opendkim.conf; then restart the filter)",
-			"user postfix may not write to the socket %s", s.Address)
-	case component != "":
-		r.Add(check, Bad, "chmod o+x "+component, "user postfix may not search the folder %s, so it cannot reach the socket %s", component, s.Address)
-	default:
-		r.Add(check, Good, "", "the filter answers on %s, and user postfix may use it", s.Address)
-	}
+	r.reach(h, s)
 	return true
 }
 
-func socketRemedy(s config.Socket, err error) string {
+// reach looks whether Postfix's user may use a UNIX socket.
+func (r *Report) reach(h *Host, s config.Socket) {
+	const check = "socket"
+	component, err := h.MTA.obstacle(s.Address, write)
+	switch {
+	case err != nil:
+		r.Add(Finding{Check: check, Code: "socket-missing", Status: Bad, Advice: "namei -l " + s.Address + " shows the way to it"}, "%s: %s", component, lastError(err))
+	case component == s.Address:
+		value := "local:" + s.Address + " mode=0660 group=" + h.MTA.Name
+		r.Add(Finding{Check: check, Code: "socket-closed", Status: Bad, Remedy: h.setOption(h.Config.Field("Socket"), value) + " && " + h.Restart()},
+			"user %s may not write to the socket %s", h.MTA.Name, s.Address)
+	case component != "":
+		r.Add(Finding{Check: check, Code: "socket-folder", Status: Bad, Remedy: "chmod o+x " + shell(component)},
+			"user %s may not search the folder %s, so it cannot reach the socket %s", h.MTA.Name, component, s.Address)
+	default:
+		r.good(check, "the filter answers on %s, and user %s may use it", s.Address, h.MTA.Name)
+	}
+}
+
+func socketFinding(h *Host, s config.Socket, err error) Finding {
+	f := Finding{Check: "socket", Code: "socket-down", Status: Bad, Remedy: h.Restart(), Advice: "systemctl status opendkim says why, where it does not run"}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "systemctl start opendkim   (the socket " + s.Address + " is not there)"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "systemctl start opendkim; systemctl status opendkim says why it does not run"
+		f.Code = "socket-absent"
+	case errors.Is(err, syscall.ECONNREFUSED) && s.Network == "unix":
+		f.Code = "socket-stale" // the file is one that no process listens at any more
 	case errors.Is(err, os.ErrPermission):
-		return "run this as root, or namei -l " + s.Address
+		f.Code, f.Remedy, f.Advice = "socket-permission", "", "run this as root, or namei -l "+s.Address
 	}
-	return "systemctl status opendkim"
+	return f
+}
+
+func names(list []Process) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, fmt.Sprintf("%s (process %d)", p.Name, p.PID))
+	}
+	return strings.Join(words, ", ")
+}
+
+func pids(list []Process) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, strconv.Itoa(p.PID))
+	}
+	return strings.Join(words, " ")
 }
 
 func rootCause(err error) string {

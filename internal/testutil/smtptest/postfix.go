@@ -62,8 +62,24 @@ postlog unix-dgram n - n - 1 postlogd
 // failed. It needs root.
 func StartPostfix(t testing.TB, dir string, far *Sink, more string, smtpd ...string) {
 	t.Helper()
+	var masterCF strings.Builder
+	for _, s := range smtpd {
+		address, options, _ := strings.Cut(s, " ")
+		fmt.Fprintf(&masterCF, "%s inet n - n - - smtpd %s\n", address, options)
+	}
+	WritePostfix(t, dir, far, more, masterCF.String())
+	RunPostfix(t, dir)
+	for _, s := range smtpd {
+		address, _, _ := strings.Cut(s, " ")
+		proctest.Until(t, patience, "Postfix at "+address, proctest.Dials("tcp", address))
+	}
+}
+
+// WritePostfix writes the configuration of StartPostfix, with lines of master.cf for the
+// services that take mail.
+func WritePostfix(t testing.TB, dir string, far *Sink, more, master string) {
+	t.Helper()
 	testutil.NeedRoot(t)
-	postfix := testutil.Need(t, "postfix")
 	account, err := user.Lookup("postfix")
 	if err != nil {
 		t.Fatal(err)
@@ -81,12 +97,14 @@ func StartPostfix(t testing.TB, dir string, far *Sink, more string, smtpd ...str
 	must(os.Chown(filepath.Join(dir, "data"), uid, -1))
 	host, port, _ := net.SplitHostPort(far.Address)
 	must(os.WriteFile(filepath.Join(dir, "main.cf"), []byte(fmt.Sprintf(mainCF, dir, host, port)+more), 0o644))
-	var masterCF strings.Builder
-	for _, s := range smtpd {
-		address, options, _ := strings.Cut(s, " ")
-		fmt.Fprintf(&masterCF, "%s inet n - n - - smtpd %s\n", address, options)
-	}
-	must(os.WriteFile(filepath.Join(dir, "master.cf"), []byte(masterCF.String()+services), 0o644))
+	must(os.WriteFile(filepath.Join(dir, "master.cf"), []byte(master+services), 0o644))
+}
+
+// RunPostfix starts the Postfix that is configured in a folder, and stops it when the
+// test ends.
+func RunPostfix(t testing.TB, dir string) {
+	t.Helper()
+	postfix := testutil.Need(t, "postfix")
 	log := filepath.Join(dir, "mail.log")
 	t.Cleanup(func() {
 		_ = exec.Command(postfix, "-c", dir, "stop").Run()
@@ -95,8 +113,4 @@ func StartPostfix(t testing.TB, dir string, far *Sink, more string, smtpd ...str
 		}
 	})
 	proctest.Run(t, "", postfix, "-c", dir, "start")
-	for _, s := range smtpd {
-		address, _, _ := strings.Cut(s, " ")
-		proctest.Until(t, patience, "Postfix at "+address, proctest.Dials("tcp", address))
-	}
 }

@@ -1,0 +1,70 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+	"dojang/internal/doctor/postfix"
+)
+
+// Host is the server that is looked at.
+type Host struct {
+	Config *config.Config
+	File   string  // the configuration's, as it was named
+	Filter Person  // whom the filter runs as
+	MTA    *Person // Postfix's user; nil where there is none
+	// KeyFolder is where the keys lie that sign already, "" where none is a file.
+	KeyFolder string
+	// Process is the filter that runs; the zero value where it is not known.
+	Process Process
+}
+
+// Reload is the command that makes the running filter read its files anew.
+func (h *Host) Reload() string {
+	switch _, err := os.Stat("/run/systemd/system"); {
+	case err == nil:
+		return "systemctl reload opendkim"
+	case h.Config.MetricsSocket.IsSet():
+		return "dojang reload --config " + shell(h.File)
+	case h.Process.PID > 0:
+		return fmt.Sprintf("kill -USR1 %d", h.Process.PID)
+	}
+	return h.Restart()
+}
+
+// Restart is the command that starts the filter anew.
+func (h *Host) Restart() string { return "systemctl restart opendkim" }
+
+// setOption is the command that gives an option another value: in the line that sets
+// it, or behind the last one.
+func (h *Host) setOption(option config.Field, value string) string {
+	v := option.Source()
+	name := option.Option().Name
+	if v.Line == 0 || v.File == "" {
+		return "echo " + postfix.Quote(name+" "+value) + " >> " + shell(h.File)
+	}
+	return fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
+}
+
+// shell quotes a word where a shell wants it quoted.
+func shell(word string) string {
+	if word != "" && strings.IndexFunc(word, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+:@%=,", c))
+	}) < 0 {
+		return word
+	}
+	return postfix.Quote(word)
+}
+
+// csl are the members of a list that stands in the configuration itself; nil for a data
+// set of another kind.
+func csl(text string) []string {
+	spec, err := dataset.ParseSpec(text)
+	if err != nil || spec.Type != dataset.TypeList {
+		return nil
+	}
+	return strings.FieldsFunc(spec.Args, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
+}

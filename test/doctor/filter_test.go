@@ -1,0 +1,219 @@
+package doctor
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
+)
+
+// Changes of a good server, made before or after its filter starts.
+
+func before(do func(*server)) func(*server) {
+	return func(s *server) { s.before = append(s.before, func() { do(s) }) }
+}
+
+func after(do func(*server)) func(*server) {
+	return func(s *server) { s.after = append(s.after, func() { do(s) }) }
+}
+
+// chmod and chown change a file once the filter runs: as root it would not start with
+// some.
+func chmod(mode os.FileMode, name string) func(*server) {
+	return after(func(s *server) { s.chmod(mode, name) })
+}
+
+func chown(to, name string) func(*server) {
+	return after(func(s *server) { s.chown(to, name) })
+}
+
+func published(text string) func(*server) {
+	return func(s *server) { s.dns.Remove(record); s.dns.AddTXT(record, text) }
+}
+
+func keyText() string { return testutil.KeyRecord(testutil.RSAKey()) }
+
+// publish does with DNS what the advice says: the record that it shows, and no other.
+func publish(s *server, f finding) {
+	s.t.Helper()
+	_, line, ok := strings.Cut(f.Advice, "the record to publish: ")
+	if !ok {
+		s.t.Fatalf("no record to publish: %s", f)
+	}
+	rr, err := dns.NewRR(line)
+	s.must(err)
+	s.dns.Remove(strings.TrimSuffix(rr.Header().Name, "."))
+	s.dns.AddRR(line)
+}
+
+// later has the row of another table be read: what a finding of genkey asks for besides
+// is that its record is published.
+func signAndPublish(s *server, f finding) {
+	s.t.Helper()
+	s.type_(f.Remedy)
+	wrong, _ := s.settled()
+	for _, w := range wrong {
+		if strings.HasPrefix(w.Code, "record-") {
+			publish(s, w)
+		}
+	}
+	s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
+}
+
+// listens takes the filter's port before it starts.
+func listens(speak func(net.Conn)) func(*server) {
+	return func(s *server) {
+		s.down = true
+		l, err := net.Listen("tcp4", "127.0.0.1:"+s.port)
+		s.must(err)
+		s.t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go speak(conn)
+			}
+		}()
+		s.foreign = l
+	}
+}
+
+// restarted has the other program gone, and the filter started.
+func restarted(s *server, _ finding) {
+	s.foreign.Close()
+	s.type_("systemctl restart opendkim")
+	s.awaitFilter()
+}
+
+const unfit = "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJshBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
+
+// byFilter are faults of the filter's files, its process, and of what DNS publishes.
+var byFilter = []fault{
+	{"a key that is root's", chown("root:root", "keys/sel.private"), "key-unreadable", nil},
+	{"a key for all to read", chmod(0o644, "keys/sel.private"), "key-unsafe", nil},
+	{"a folder of keys for all to write", chmod(0o777, "keys"), "key-unsafe", nil},
+	{"a key's folder closed", chmod(0o700, "keys"), "key-unreadable", nil},
+	{"a table that is root's", chmod(0o600, "SigningTable"), "table-unreadable", nil},
+	{"keys' table that is root's", chmod(0o640, "KeyTable"), "table-unreadable", nil},
+	{"a configuration that is root's", chmod(0o600, "opendkim.conf"), "config-unreadable", nil},
+	{"a key that is not there", before(func(s *server) { s.write("KeyTable", "sel example.com:sel:"+s.path("keys/sell.private")+"\n", 0o644) }), "key-missing",
+		func(s *server, _ finding) {
+			s.write("KeyTable", s.files["KeyTable"], 0o644)
+			s.type_("systemctl restart opendkim")
+		}},
+	{"an option misspelt", func(s *server) { s.option("SigningTabel", "x"); s.down = true }, "config", func(s *server, f finding) {
+		s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
+		s.type_("systemctl restart opendkim")
+	}},
+	{"the filter does not run", func(s *server) { s.down = true }, "socket-down", nil},
+	{"an old socket file", both(unix("run/s", "mode=0666"), func(s *server) { s.down = true }, before(func(s *server) {
+		l, err := net.Listen("unix", s.path("run/s"))
+		s.must(err)
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close()
+	})), "socket-stale", nil},
+	{"no socket file", both(unix("run/s", "mode=0666"), after(func(s *server) { s.must(os.Remove(s.path("run/s"))) })), "socket-absent", nil},
+	{"a socket that Postfix may not use", unix("run/s", "mode=0600"), "socket-closed", nil},
+	{"a socket in a closed folder", both(unix("closed/s", "mode=0666"), chmod(0o700, "closed")), "socket-folder", nil},
+	{"another program at the port", listens(func(c net.Conn) { c.Close() }), "socket-foreign", restarted},
+	{"a mute program at the port", listens(func(net.Conn) {}), "socket-foreign", restarted},
+	{"a second filter", after(func(s *server) {
+		conf := strings.Replace(s.read("opendkim.conf"), "Socket inet:"+s.port, "Socket inet:"+proctest.FreePort(s.t), 1)
+		conf = strings.Replace(conf, s.path("run/status"), s.path("run/status2"), 1)
+		good := s.read("opendkim.conf")
+		s.write("opendkim.conf", conf, 0o644)
+		past := time.Now().Add(-time.Hour)
+		cmd := exec.Command(filtertest.Ours(s.t), "-f", "-x", s.path("opendkim.conf"))
+		proctest.Start(s.t, cmd).Listens(20*time.Second, "unix", s.path("run/status2"))
+		s.write("opendkim.conf", good, 0o644)
+		s.must(os.Chtimes(s.path("opendkim.conf"), past, past))
+	}), "second-filter", nil},
+	{"a table newer than what is loaded", after(func(s *server) { s.touch("SigningTable", "*@example.com sel\n# a new line\n") }), "not-reloaded", nil},
+	{"a configuration newer than what is loaded", after(func(s *server) { s.touch("opendkim.conf", s.read("opendkim.conf")+"SignatureTTL 864000\n") }), "not-reloaded", nil},
+	{"a table that nobody told of", both(silent, func(s *server) { s.files["SigningTable"] = "*@example.net sel\n" },
+		after(func(s *server) { s.write("SigningTable", "*@example.com sel\n", 0o644) })), "not-as-configured", nil},
+	{"fields that nobody told of", both(silent, after(func(s *server) {
+		s.write("opendkim.conf", strings.Replace(s.read("opendkim.conf"), "OversignHeaders From", "OversignHeaders From,To", 1), 0o644)
+	})), "not-as-configured", nil},
+	{"a reload that failed", after(func(s *server) {
+		s.write("SigningTable", "*@example.com nothing\n", 0o644)
+		s.write("opendkim.conf", s.read("opendkim.conf")+"Canonicalization none\n", 0o644)
+		s.type_("kill -USR1 $(cat filter.pid)")
+		time.Sleep(500 * time.Millisecond)
+		s.write("SigningTable", s.files["SigningTable"], 0o644)
+		s.write("opendkim.conf", lines(s.options, " "), 0o644)
+	}), "reload-failed", nil},
+	{"a socket that was moved", after(func(s *server) {
+		port := proctest.FreePort(s.t)
+		s.write("opendkim.conf", strings.Replace(s.read("opendkim.conf"), "inet:"+s.port, "inet:"+port, 1), 0o644)
+		s.port = port
+		s.write("main.cf", strings.Replace(s.read("main.cf"), get(s.main, "smtpd_milters"), s.ours(), 1), 0o644)
+	}), "socket-down", nil},
+	{"results of others behind", inMain("smtpd_milters", "OURS, OTHER"), "results-unremoved", nil},
+
+	{"no record", func(s *server) { s.dns.Remove(record) }, "record-absent", publish},
+	{"another key's record", published(unfit), "record-mismatch", publish},
+	{"a key revoked", published("v=DKIM1; p="), "record-revoked", publish},
+	{"two records", func(s *server) { s.dns.AddTXT(record, "v=DKIM1; k=rsa; p=AAAA") }, "record-several-records", publish},
+	{"SHA-1 alone", func(s *server) { published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; h=sha1;", 1))(s) }, "record-hash", publish},
+	{"a key being tested", func(s *server) { published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; t=y;", 1))(s) }, "record-testing", publish},
+	{"a key for another service", func(s *server) { published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; s=tlsrpt;", 1))(s) }, "record-service", publish},
+	{"quotation marks in the record", func(s *server) { published(`"` + keyText() + `"`)(s) }, "record-quotes", publish},
+	{"a record cut off", func(s *server) { published(keyText()[:255])(s) }, "record-cut", publish},
+	{"another version", func(s *server) { published(strings.Replace(keyText(), "DKIM1", "DKIM2", 1))(s) }, "record-version", publish},
+	{"a name server that is silent", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Silent: true}) }, "dns-silent", func(s *server, _ finding) { s.dns.SetDefaultFault(dnstest.Fault{}) }},
+	{"a name server that refuses", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Rcode: dns.RcodeRefused}) }, "dns-refuses", func(s *server, _ finding) { s.dns.SetDefaultFault(dnstest.Fault{}) }},
+
+	{"a domain of mydestination", inMain("mydestination", "$myhostname, localhost, example.net"), "domain-unsigned", signAndPublish},
+	{"a domain of virtual_alias_domains", inMain("virtual_alias_domains", "example.net"), "domain-unsigned", signAndPublish},
+	{"a domain of a map", func(s *server) {
+		s.files["domains"] = "# ours\nexample.net anything\n"
+		s.setting("virtual_mailbox_domains", "texthash:"+s.path("domains"))
+	}, "domain-unsigned", signAndPublish},
+	{"myorigin", inMain("myorigin", "example.net"), "domain-unsigned", signAndPublish},
+	{"no DMARC record", func(s *server) { s.dns.Remove("_dmarc.example.com") }, "dmarc-absent", func(s *server, f finding) {
+		_, line, _ := strings.Cut(f.Advice, ": ")
+		s.dns.AddRR(line)
+	}},
+	{"another domain's signature", func(s *server) {
+		s.files["SigningTable"] = "*@example.com sel\n*@example.net sel\n"
+		s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
+	}, "not-aligned", func(s *server, _ finding) {
+		s.touch("SigningTable", "*@example.com sel\n")
+		s.type_("kill -USR1 $(cat filter.pid)")
+	}},
+	{"strict alignment", func(s *server) {
+		s.files["SigningTable"] = "*@mail.example.com sel\n"
+		s.dns.Remove("_dmarc.example.com")
+		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject; adkim=s")
+	}, "not-aligned", func(s *server, _ finding) {
+		s.dns.Remove("_dmarc.example.com")
+		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject")
+		s.type_("systemctl restart opendkim") // which forgets the old record
+	}},
+}
+
+// silent has a filter that tells nothing of itself.
+func silent(s *server) {
+	for i, o := range s.options {
+		if o.name == "StatusSocket" {
+			s.options = append(s.options[:i:i], s.options[i+1:]...)
+		}
+	}
+}
+
+// touch changes a file so that its time tells.
+func (s *server) touch(name, text string) {
+	time.Sleep(100 * time.Millisecond)
+	s.write(name, text, 0o644)
+}
