@@ -195,6 +195,20 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			keys[name] = k.Key.(*rsa.PublicKey)
+			s, err := ParseSignature(v.Signature)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// RFC 8017 §8.2.2: a signature of another length than the key's is none.
+			sum := s.HeaderHash(v.list(), 0)
+			if !verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, s.Value) {
+				t.Errorf("%s: the signature does not hold", name)
+			}
+			for name, sig := range map[string][]byte{"shorter": s.Value[1:], "longer": append([]byte{0}, s.Value...), "longer behind": append(s.Value[:len(s.Value):len(s.Value)], 0), "none": nil} {
+				if verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, sig) {
+					t.Errorf("a signature that is %s is taken", name)
+				}
+			}
 		}
 	}
 	if len(keys) != 2 {
@@ -219,6 +233,11 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			start := time.Now()
 			if r := v.verify(VerifyOptions{}); r.Reason != ReasonKeyTooLarge || time.Since(start) > 100*time.Millisecond {
 				t.Errorf("16384 bits: %v after %v", r.Reason, time.Since(start))
+			}
+			for _, thorough := range []bool{false, true} {
+				if r := v.verify(VerifyOptions{Thorough: thorough}); r.HeaderChecked || r.HeaderOK {
+					t.Errorf("16384 bits: the key is tried, thorough %v", thorough)
+				}
 			}
 		}
 	}

@@ -203,3 +203,20 @@ func TestColumn(t *testing.T) {
 		}
 	}
 }
+
+// TestDotAtTheEnd: the one that ends an absolute name goes, no other.
+func TestDotAtTheEnd(t *testing.T) {
+	for domain, want := range map[string]string{
+		"example.com.": "example.com", "example.com": "example.com", ".example.com": ".example.com", "example.com..": "example.com.", ".": ".", "": "", "..": ".",
+	} {
+		if got, cut := withoutDot(domain); got != want || cut != (got != domain) {
+			t.Errorf("%q: %q, %v", domain, got, cut)
+		}
+	}
+	if _, err := ParseRow([]string{".:s:/k"}); err == nil || !strings.Contains(err.Error(), `"."`) {
+		t.Errorf("a dot as domain: %v", err)
+	}
+	if r, err := ParseRow([]string{"example.com.:s:/k"}); err != nil || r.Domain != "example.com" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
