@@ -120,6 +120,12 @@ fuzz:
 corpus:
 	$(GO) run ./test/corpus
 
+# Changes of the code that no short test notices, N of them drawn by SEED.
+N ?= 400
+SEED ?= 1
+mutants:
+	$(GO) run ./test/mutants -n $(N) -seed $(SEED)
+
 bench: build
 	$(GO) run ./bench
 
