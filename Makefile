@@ -25,7 +25,7 @@ PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl util-linux procps man-db m4 \
 	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum
 
-.PHONY: build arm64 run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus bench package package-of sums dist install docs clean
+.PHONY: build arm64 run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus mutants bench package package-of sums dist install docs clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -tags '$(TAGS)' -trimpath -ldflags '$(LDFLAGS)' -o bin/dojang ./cmd/dojang

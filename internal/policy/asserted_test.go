@@ -107,7 +107,9 @@ func TestVBRIsBounded(t *testing.T) {
 		strangers = append(strangers, fmt.Sprintf("s%d.example", i))
 	}
 	b := &VBR{TrustedCertifiers: trusted}
-	field := func(certifiers ...string) string { return "VBR-Info: md=example.com; mc=all; mv=" + strings.Join(certifiers, ":") + "\n" }
+	field := func(certifiers ...string) string {
+		return "VBR-Info: md=example.com; mc=all; mv=" + strings.Join(certifiers, ":") + "\n"
+	}
 	f := &Facts{Fields: fieldsOf(t, strings.Repeat(field("c0.example"), 9)+standardHeader)}
 	if n := len(b.infos(f)); n != 4 {
 		t.Errorf("%d fields are looked at", n)
@@ -183,7 +185,10 @@ func TestStatisticsOfThirdParties(t *testing.T) {
 	if s := r.Outcome(f, p, &Verdict{}).Statistics; s.Spam != -1 || len(s.Extra) != 1 {
 		t.Errorf("of a script: %+v", s)
 	}
-	first := result(dkim.ReasonNone, func(r *dkim.Result) { r.Signature.BodyHash, r.CanonicalBodyLength = []byte{1}, 20; r.Signature.Length = -1 })
+	first := result(dkim.ReasonNone, func(r *dkim.Result) {
+		r.Signature.BodyHash, r.CanonicalBodyLength = []byte{1}, 20
+		r.Signature.Length = -1
+	})
 	second := result(dkim.ReasonFuture, func(r *dkim.Result) { r.Signature.BodyHash, r.CanonicalBodyLength = []byte{1}, 30 })
 	if s := r.Outcome(f, p, &Verdict{Results: []dkim.Result{first, second}}).Statistics; s.BodyBytes != 20 || s.Each[1].Length != 0 {
 		t.Errorf("a second signature, of the future: %+v", s)
