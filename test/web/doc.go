@@ -1,2 +1,2 @@
-// Package web_test looks at the pages of dojang web with a real browser.
-package web_test
+// Package web looks at the pages of dojang web with a real browser.
+package web

@@ -1,0 +1,232 @@
+package web_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/browsertest"
+)
+
+// TestKeyboard: from the top of the page to the answer by keys alone.
+func TestKeyboard(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	p := browsertest.Start(t).Open(browsertest.Options{})
+	p.Go(w.url + "/")
+	focus := func() (id string) {
+		p.Eval(`document.activeElement.id || document.activeElement.className || document.activeElement.textContent`, &id)
+		return id
+	}
+	p.Press("Tab")
+	if got := focus(); got != "skip" {
+		t.Errorf("the first stop is %q", got)
+	}
+	for range 20 {
+		if focus() == "d" {
+			break
+		}
+		p.Press("Tab")
+	}
+	var visible bool
+	if p.Eval(`getComputedStyle(document.activeElement).outlineStyle!=="none"`, &visible); !visible {
+		t.Error("the focus is not seen")
+	}
+	p.Type("example.com")
+	p.Press("Tab")
+	p.Type("mail2026")
+	p.Load(func() { p.Press("Enter") })
+	if got := p.Text("#result .answer"); !strings.Contains(got, "Nothing is wrong") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestWithoutScript: everything but the copy buttons works.
+func TestWithoutScript(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	p := browsertest.Start(t).Open(browsertest.Options{NoScript: true, Language: "ko"})
+	p.Go(w.url + "/check")
+	p.Click("#d")
+	p.Type("mail2026._domainkey.example.com")
+	p.Load(func() { p.Press("Enter") })
+	if got := p.Text("#result .answer"); !strings.Contains(got, "잘못된 것이 없습니다") {
+		t.Errorf("%q", got)
+	}
+	if got := p.Text("button[data-copy]"); got != "" {
+		t.Errorf("a button that does nothing is shown: %q", got)
+	}
+	p.Go(w.url + "/explain")
+	p.Click("#message")
+	p.Type("From: a@example.com\n\nhello\n")
+	p.Load(func() { p.Click("form button") })
+	if got := p.Text("#result .answer"); !strings.Contains(got, "DKIM 서명이 없습니다") {
+		t.Errorf("%q", got)
+	}
+	p.Go(w.url + "/login?token=" + w.pages.Token())
+	if got := p.Text("h1"); !strings.Contains(got, "서명할 메일") {
+		t.Errorf("after login: %q", got)
+	}
+	p.Load(func() { p.Click(".languages form button") })
+	p.Go(w.url + "/status")
+	if got := p.Text("h1"); got != "로그인" {
+		t.Errorf("after logout: %q", got)
+	}
+}
+
+// TestStreaming: what is waited for is seen while it is waited for, and hides then.
+func TestStreaming(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	w.slow = 700 * time.Millisecond
+	p := browsertest.Start(t).Open(browsertest.Options{NoScript: true})
+	visible := `(e=>e&&getComputedStyle(e).display!=="none")(document.querySelector("#wait"))`
+	p.Load(func() {
+		p.Call("Page.navigate", map[string]any{"url": w.url + "/check?d=example.com&s=mail2026"}, nil)
+		p.Wait("the line", func() bool {
+			var seen, done bool
+			p.Eval(visible, &seen)
+			p.Eval(`!!document.querySelector("#result")`, &done)
+			return seen && !done
+		})
+	})
+	var seen bool
+	if p.Eval(visible, &seen); seen {
+		t.Error("the line stays")
+	}
+	if p.Text("#result .answer") == "" {
+		t.Error("no answer")
+	}
+}
+
+// TestPrint: what is printed holds the answer, and no form or menu.
+func TestPrint(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	p := browsertest.Start(t).Open(browsertest.Options{Dark: true})
+	p.Go(w.url + "/check?d=example.com&s=mail2026")
+	if pdf := p.PDF(); len(pdf) < 5000 {
+		t.Errorf("%d bytes", len(pdf))
+	}
+	p.Call("Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
+	for selector, want := range map[string]bool{"form": false, "nav": false, ".languages": false, "button": false, "#result .answer": true, "table": true} {
+		var shown bool
+		p.Eval(`[...document.querySelectorAll("`+selector+`")].some(e=>e.getBoundingClientRect().height>0)`, &shown)
+		if shown != want {
+			t.Errorf("%s is printed: %v", selector, shown)
+		}
+	}
+}
+
+// TestCopy: the button copies what stands beside it, to the letter, by a name without TLS too.
+func TestCopy(t *testing.T) {
+	w := newWorld(t)
+	p := browsertest.Start(t).Open(browsertest.Options{})
+	p.Go(w.url + "/login?token=" + w.pages.Token())
+	p.Go(w.url + "/publish?d=example.com&s=mail2026")
+	p.Eval(`navigator.clipboard.writeText = async () => { throw new Error("refused") }; document.addEventListener("copy", () => { document.title = getSelection().toString() })`, nil)
+	p.Click(`button[data-copy=value]`)
+	var title string
+	p.Wait("the copy", func() bool {
+		p.Eval(`document.title`, &title)
+		return strings.HasPrefix(title, "v=DKIM1")
+	})
+	if title != w.keys[0].Record {
+		t.Errorf("%q", title)
+	}
+}
+
+// TestExplain: messages that others signed, whole and with edits, by upload, drop and paste.
+func TestExplain(t *testing.T) {
+	w := newWorld(t)
+	dir := "../../internal/explain/testdata/"
+	record := func(selector string) string {
+		return testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/"+selector+".private"))
+	}
+	vectors, err := filepath.Glob(dir + "*.eml")
+	if err != nil || len(vectors) < 5 {
+		t.Fatalf("%v %v", vectors, err)
+	}
+	for _, s := range []string{"s1024", "s2048", "s4096"} {
+		w.recursive.AddTXT(s+"._domainkey.example.com", record(s))
+	}
+	edits := map[string][2]string{
+		"subject-tag": {"Subject: ", "Subject: [list] "},
+		"footer":      {"", "-- \r\nhttps://lists.example.net/<script>alert(1)</script>\r\n"},
+	}
+	b := browsertest.Start(t)
+	p := b.Open(browsertest.Options{})
+	proved := map[string]bool{}
+	for _, path := range vectors {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for code, e := range edits {
+			text := string(data) + e[1]
+			if e[0] != "" {
+				text = strings.Replace(string(data), e[0], e[1], 1)
+			}
+			file := filepath.Join(t.TempDir(), "message.eml")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var answers []string
+			for _, way := range []string{"upload", "drop", "paste"} {
+				p.Go(w.url + "/explain")
+				switch way {
+				case "upload":
+					p.SetFile("#file", file)
+					p.Load(func() { p.Click("form button") })
+				case "drop":
+					p.Load(func() { p.Drop(".drop", file) })
+				case "paste":
+					p.Click("#message")
+					p.Type(strings.ReplaceAll(text, "\r\n", "\n"))
+					p.Load(func() { p.Click("form button") })
+				}
+				answers = append(answers, p.Text("#result"))
+			}
+			if answers[0] != answers[1] || answers[0] != answers[2] || answers[0] == "" {
+				t.Errorf("%s %s: the ways differ:\n%s\n%s\n%s", path, code, answers[0], answers[1], answers[2])
+			}
+			if strings.Contains(answers[0], code) && strings.Contains(answers[0], "proved") {
+				proved[code] = true
+			}
+		}
+	}
+	for code := range edits {
+		if !proved[code] {
+			t.Errorf("%s is proved in no message", code)
+		}
+	}
+	if lines := p.Console(); len(lines) > 0 {
+		t.Errorf("%v", lines)
+	}
+}
+
+// TestPolicyHolds: script, style and picture that get into a page are refused by the browser.
+func TestPolicyHolds(t *testing.T) {
+	w := newWorld(t)
+	p := browsertest.Start(t).Open(browsertest.Options{})
+	p.Go(w.url + "/")
+	for _, attack := range []string{
+		`document.body.innerHTML = "<img src=x onerror=document.title=1>"`,
+		`(()=>{const s=document.createElement("script");s.textContent="document.title='run'";document.body.append(s)})()`,
+		`eval("document.title='run'")`,
+		`fetch("https://example.net/")`,
+	} {
+		p.Call("Runtime.evaluate", map[string]any{"expression": `(async()=>{try{await (()=>` + attack + `)()}catch(e){return String(e)}})()`, "awaitPromise": true, "allowUnsafeEvalBlockedByCSP": false}, nil)
+	}
+	time.Sleep(100 * time.Millisecond)
+	var title string
+	if p.Eval(`document.title`, &title); title == "run" || title == "1" {
+		t.Error("injected script runs")
+	}
+	if len(p.Console()) == 0 {
+		t.Error("the browser refused nothing")
+	}
+}

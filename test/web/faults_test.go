@@ -1,0 +1,171 @@
+package web_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
+	"dojang/internal/words"
+)
+
+// client asks the pages without a browser.
+type client struct {
+	t      *testing.T
+	url    string
+	cookie string
+}
+
+func (w *world) login() *client {
+	w.t.Helper()
+	c := &client{t: w.t, url: w.url}
+	r, err := new(http.Transport).RoundTrip(must(w.t)(http.NewRequest(http.MethodGet, w.url+"/login?token="+w.pages.Token(), nil)))
+	if err != nil || r.StatusCode != http.StatusSeeOther {
+		w.t.Fatalf("login: %v %v", r, err)
+	}
+	r.Body.Close()
+	c.cookie, _, _ = strings.Cut(r.Header.Get("Set-Cookie"), ";")
+	return c
+}
+
+func must(t *testing.T) func(r *http.Request, err error) *http.Request {
+	return func(r *http.Request, err error) *http.Request {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+}
+
+func (c *client) get(path string) string {
+	c.t.Helper()
+	r := must(c.t)(http.NewRequest(http.MethodGet, c.url+path, nil))
+	r.Header.Set("Cookie", c.cookie)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestEveryFault: each that a check of DNS names, served by a zone, stands on the page with
+// its code, its cause and its remedy, in both languages.
+func TestEveryFault(t *testing.T) {
+	w := newWorld(t)
+	c := w.login()
+	at := func(s string) string { return s + "._domainkey.example.com" }
+	short := testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/s1024.private"))
+	p := strings.TrimPrefix(w.record, "v=DKIM1; k=rsa; p=")
+	records := map[string][]string{
+		keyrecord.FaultSeveralRecords: {w.record, short}, keyrecord.FaultNotAKey: {"google-site-verification: abc"}, keyrecord.FaultZoneLine: {`mail._domainkey IN TXT ( "` + w.record + `" )`},
+		keyrecord.FaultQuotes: {`"` + w.record + `"`}, keyrecord.FaultBackslashes: {strings.ReplaceAll(w.record, ";", `\;`)}, keyrecord.FaultBlanks: {w.record[:100] + " " + w.record[100:]},
+		keyrecord.FaultVersionMissing: {"k=rsa; p=" + p}, keyrecord.FaultVersionOrder: {"k=rsa; v=DKIM1; p=" + p}, keyrecord.FaultVersion: {"v=DKIM2; p=" + p}, keyrecord.FaultHash: {"v=DKIM1; h=sha1; p=" + p},
+		keyrecord.FaultCut: {w.record[:255]}, keyrecord.FaultNoKey: {"v=DKIM1; k=rsa"}, keyrecord.FaultBadKey: {"v=DKIM1; k=ed25519; p=AAAA"}, keyrecord.FaultRevoked: {"v=DKIM1; p="},
+		keyrecord.FaultType: {"v=DKIM1; k=dsa; p=" + p}, keyrecord.FaultService: {"v=DKIM1; s=web; p=" + p}, keyrecord.FaultWeak: {short}, keyrecord.FaultTesting: {w.record + "; t=y"}, keyrecord.FaultSyntax: {"v=DKIM1; v=DKIM1; p=" + p},
+	}
+	for code, texts := range records {
+		w.everywhere(at(code), texts...)
+	}
+	w.everywhere("off.example.com", w.record) // ._domainkey is missing
+	w.ns1.AddTXT(at("differ"), w.record)
+	w.ns2.AddTXT(at("differ"), short)
+	w.everywhere(at("mail2026"), short) // the filter signs with another key
+	w.ns1.AddTXT(at("silent"), w.record)
+	w.recursive.AddTXT(at("silent"), w.record)
+	w.ns2.SetFault(at("silent"), dnstest.Fault{Rcode: dns.RcodeRefused})
+	w.everywhere(at("cache"), w.record)
+	w.recursive.Remove(at("cache"))
+	w.recursive.AddTXT(at("cache"), short)
+	for _, s := range []*dnstest.Server{w.ns1, w.ns2, w.recursive} {
+		s.AddCNAME(at("loop"), at("loop2"))
+		s.AddCNAME(at("loop2"), at("loop"))
+		s.AddCNAME(at("dangling"), "nothing.example.com")
+	}
+	for _, s := range []*dnstest.Server{w.ns1, w.ns2, w.recursive} {
+		s.SetFault(at("mute"), dnstest.Fault{Rcode: dns.RcodeServerFailure})
+	}
+	selectors := map[string]string{
+		keyrecord.FaultAbsent: "nothing", keyrecord.FaultOneLabelOff: "off", keyrecord.FaultServersDiffer: "differ", keyrecord.FaultMismatch: "mail2026", keyrecord.FaultServer: "silent",
+		keyrecord.FaultCacheDiffers: "cache", keyrecord.FaultAliasLoop: "loop", keyrecord.FaultAliasDangling: "dangling", keyrecord.FaultLookup: "mute",
+	}
+	for code := range records {
+		selectors[code] = code
+	}
+	for code, selector := range selectors {
+		for _, lang := range []words.Language{words.English, words.Korean} {
+			w.sees(t, c, code, selector, lang)
+		}
+	}
+}
+
+// sees holds a page against the report of the check that the API gives.
+func (w *world) sees(t *testing.T, c *client, code, selector string, lang words.Language) {
+	t.Helper()
+	page := c.get(link("/check", "d", "example.com", "s", selector, "lang", string(lang)))
+	checker, err := keycheck.New(w.checkOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := keycheck.Check{Domain: "example.com", Selector: selector, Diagnose: true}
+	if selector == "mail2026" {
+		check.Key = w.key.Public()
+	}
+	for _, f := range checker.Check(t.Context(), check).Faults {
+		if f.Code != code {
+			continue
+		}
+		text, hint := lang.Fault(f.Code, f.Args)
+		for _, want := range []string{">" + code + "<", text, hint} {
+			if !strings.Contains(strings.ToLower(unescape(page)), strings.ToLower(want)) {
+				t.Errorf("%s in %s: no %q", code, lang, want)
+			}
+		}
+		return
+	}
+	t.Errorf("%s: the check does not find it", code)
+}
+
+func (w *world) checkOptions() keycheck.Options {
+	o := w.options.Check
+	o.AskAnyway = true
+	return o
+}
+
+// unescape undoes what stands in text for itself.
+func unescape(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&").Replace(s)
+}
+
+// TestManyKeys: 1,000 keys, of which nothing is known of DNS, in less than half a second.
+func TestManyKeys(t *testing.T) {
+	w := newWorld(t)
+	one := w.keys[0]
+	w.keys = nil
+	for i := range 1000 {
+		k := one
+		k.Domain = fmt.Sprintf("d%04d.example.com", i)
+		w.keys = append(w.keys, k)
+	}
+	c := w.login()
+	start := time.Now()
+	page := c.get("/keys")
+	if took := time.Since(start); took > 500*time.Millisecond && !testutil.Long() {
+		t.Errorf("%v", took)
+	}
+	if !strings.Contains(page, "d0099.example.com") || strings.Contains(page, "d0100.example.com") || !strings.Contains(page, "after=") || len(page) > 120<<10 {
+		t.Errorf("%d bytes", len(page))
+	}
+}
