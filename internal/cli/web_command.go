@@ -157,7 +157,7 @@ func (o *webOptions) options(ctx context.Context, a webAddress) (w web.Options, 
 			return w, nil, exitf(exUsage, "%s", err)
 		}
 	}
-	w.Check = keycheck.Options{Resolver: resolver.Options{Nameservers: o.nameservers, TrustAnchorFile: o.anchor}}
+	w.Check = keycheck.Options{Resolver: resolver.Options{Nameservers: o.nameservers, TrustAnchorFile: o.anchor, CacheSize: -1}} // who checks again wants to know it anew
 	w.Verify, done, err = o.verifier(ctx)
 	return w, done, err
 }

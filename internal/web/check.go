@@ -133,7 +133,11 @@ func (q *request) check(p place) *keycheck.Report {
 	if q.session {
 		c.Key = s.filterKey(ctx, p)
 		q.expects = c.Key != nil
-		return s.open.Check(ctx, c)
+		r := s.open.Check(ctx, c)
+		if q.expects && ctx.Err() == nil {
+			s.keys.put(p.record(), r)
+		}
+		return r
 	}
 	if !s.o.Public {
 		return s.guarded.Check(ctx, c)

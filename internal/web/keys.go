@@ -33,7 +33,8 @@ type dnsState struct {
 
 const (
 	keyRefresh    = 6 * time.Hour
-	keyRetry      = 5 * time.Minute // where nobody answered
+	keyRetry      = 5 * time.Minute // of what is not published yet
+	keyAgain      = 5 * time.Second // where somebody wants to know it anew
 	keysAtOnce    = 8
 	maxKeyStates  = 100_000
 	keyPageWait   = 300 * time.Millisecond // for states that are not known yet
@@ -63,7 +64,7 @@ func (k *keyStates) run(ctx context.Context, filter *status.Client) {
 	for {
 		if keys, err := filter.Keys(ctx, "", "", keysBackstage); err == nil {
 			for _, key := range keys {
-				if done := k.refresh(ctx, key); done != nil {
+				if done := k.refresh(ctx, key, false); done != nil {
 					select {
 					case <-done:
 					case <-ctx.Done():
@@ -80,17 +81,25 @@ func (k *keyStates) run(ctx context.Context, filter *status.Client) {
 	}
 }
 
-// refresh asks for a key whose state is old, and tells when it is known; nil: it is.
-func (k *keyStates) refresh(ctx context.Context, key status.Key) chan struct{} {
+// refresh asks for a key whose state is old, and tells when it is known; nil: it is. With
+// again a state is old after seconds.
+func (k *keyStates) refresh(ctx context.Context, key status.Key, again bool) chan struct{} {
 	if key.Domain == "" || key.Selector == "" || key.Domain == "%" {
 		return nil
 	}
-	name := key.RecordName()
+	name := strings.ToLower(key.RecordName())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s, known := k.states[name]
 	age := k.now().Sub(s.at)
-	if known && age < keyRefresh && (s.state != dnsUnknown || age < keyRetry) {
+	most := keyRefresh
+	switch {
+	case again:
+		most = keyAgain
+	case s.state != dnsPublished:
+		most = keyRetry
+	}
+	if known && age < most {
 		return nil
 	}
 	if done := k.asking[name]; done != nil {
@@ -109,11 +118,18 @@ func (k *keyStates) ask(ctx context.Context, key status.Key, name string, done c
 	k.places <- struct{}{}
 	r := k.checker.Check(ctx, keycheck.Check{Domain: key.Domain, Selector: key.Selector, Key: publicKey(key.Record)})
 	<-k.places
+	k.put(name, r)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.asking, name)
+	close(done)
+}
+
+// put remembers a report.
+func (k *keyStates) put(name string, r *keycheck.Report) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.states[name] = dnsState{stateOf(r), r.CheckedAt}
-	delete(k.asking, name)
-	close(done)
 }
 
 // stateOf is the one word for a report. What not every server has is not published yet.
@@ -142,11 +158,11 @@ func (k *keyStates) get(name string) dnsState {
 }
 
 // settle waits a little for the states of keys that are to be shown.
-func (k *keyStates) settle(ctx context.Context, keys []status.Key) {
+func (k *keyStates) settle(ctx context.Context, keys []status.Key, again bool) {
 	end := time.NewTimer(keyPageWait)
 	defer end.Stop()
 	for _, key := range keys {
-		done := k.refresh(ctx, key)
+		done := k.refresh(ctx, key, again)
 		if done == nil {
 			continue
 		}
@@ -154,7 +170,7 @@ func (k *keyStates) settle(ctx context.Context, keys []status.Key) {
 		case <-done:
 		case <-end.C:
 			for _, key := range keys { // those that follow are asked for as well
-				k.refresh(ctx, key)
+				k.refresh(ctx, key, again)
 			}
 			return
 		case <-ctx.Done():
@@ -248,7 +264,7 @@ func (s *Server) keyRows(keys []status.Key) []keyRow {
 	rows := make([]keyRow, 0, len(keys))
 	for _, k := range keys {
 		row := keyRow{Key: k, DNS: dnsUnknown}
-		if d := s.keys.get(k.RecordName()); !d.at.IsZero() {
+		if d := s.keys.get(strings.ToLower(k.RecordName())); !d.at.IsZero() {
 			row.DNS, row.CheckedAt = d.state, &d.at
 		}
 		row.Since, row.SinceBy = since(k, now)
@@ -274,7 +290,7 @@ func (s *Server) keysAPI(q *request) {
 	}) {
 		return
 	}
-	s.keys.settle(q.r.Context(), keys)
+	s.keys.settle(q.r.Context(), keys, q.r.URL.Query().Has("again"))
 	q.json(s.keyRows(keys))
 }
 
@@ -296,6 +312,6 @@ func (s *Server) keysPage(q *request) {
 		keys = keys[:keysAPage]
 		next = keys[keysAPage-1].RecordName()
 	}
-	s.keys.settle(q.r.Context(), keys)
+	s.keys.settle(q.r.Context(), keys, q.r.URL.Query().Has("again"))
 	q.page(http.StatusOK, q.lang.Say("Which keys are in use, and which are old?", "어떤 키를 쓰고 있고, 어떤 키가 오래되었나요?"), "", q.keyPage(s.keyRows(keys), next))
 }

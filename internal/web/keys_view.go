@@ -53,6 +53,8 @@ func (q *request) keyPage(rows []keyRow, next string) html.Group {
 		first = answer(warning, q.lang.Sayf("%d of %d keys want attention.", "키 %[2]d개 가운데 %[1]d개를 살펴야 합니다.", attention, len(rows)))
 	}
 	out := html.Group{first, table(q.lang.Say("Keys", "키"), []string{q.lang.Say("record", "레코드"), q.lang.Say("type", "종류"), q.lang.Say("since", "언제부터"), q.lang.Say("used", "사용"), "DNS", q.lang.Say("state", "상태")}, cells)}
+	out = append(out, html.El("p", html.El("a", html.A("href", q.link("/keys", "domain", q.r.URL.Query().Get("domain"), "after", q.r.URL.Query().Get("after"), "again", "1")),
+		q.lang.Say("Ask DNS again", "DNS에 다시 묻기"))))
 	if next != "" {
 		out = append(out, html.El("p", html.El("a", html.A("href", q.link("/keys", "after", next, "domain", q.r.URL.Query().Get("domain"))), q.lang.Say("More keys →", "키 더 보기 →"))))
 	}

@@ -1,0 +1,262 @@
+package web_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
+	"dojang/milter"
+)
+
+// program is a running `dojang web`, asked as a browser would.
+type program struct {
+	*proctest.Process
+	t      *testing.T
+	url    string // the first line it prints
+	client http.Client
+}
+
+func startWeb(t *testing.T, environment []string, args ...string) *program {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(testutil.Build(t), "dojang"), append([]string{"web"}, args...)...)
+	cmd.Env = append(os.Environ(), environment...)
+	p := &program{Process: proctest.Start(t, cmd), t: t}
+	proctest.Until(t, 20*time.Second, "the address", func() bool {
+		line, _, found := strings.Cut(p.String(), "\n")
+		p.url = strings.TrimSpace(line)
+		return found || p.Ended()
+	})
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.client = http.Client{Jar: jar}
+	return p
+}
+
+func (p *program) at(path string) string {
+	u, err := url.Parse(p.url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return u.Scheme + "://" + u.Host + path
+}
+
+func (p *program) get(path string) (code int, body string) {
+	p.t.Helper()
+	r, err := p.client.Get(p.at(path))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r.StatusCode, string(data)
+}
+
+func (p *program) sees(path string, wants ...string) string {
+	p.t.Helper()
+	code, body := p.get(path)
+	for _, want := range wants {
+		if !strings.Contains(unescape(body), want) {
+			p.t.Errorf("%s (%d): no %q", path, code, want)
+		}
+	}
+	return body
+}
+
+// explain uploads a message as the form does.
+func (p *program) explain(message string) string {
+	p.t.Helper()
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	part, err := form.CreateFormFile("file", "<img src=x onerror=alert(1)>.eml")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	fmt.Fprint(part, message)
+	form.Close()
+	r, err := p.client.Post(p.at("/explain"), form.FormDataContentType(), &b)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestStory: genkey, publish, check, send, status, break, explain, with the programs that
+// people run. The web process cannot read what the filter reads.
+func TestStory(t *testing.T) {
+	dns := dnstest.New(t, "")
+	dir := testutil.SecureDir(t)
+	dojang := filepath.Join(testutil.Build(t), "dojang")
+	proctest.Run(t, "", dojang, "genkey", "-d", "example.com", "-s", "mail2026", "-D", dir, "--format", "single-line")
+	record, err := os.ReadFile(filepath.Join(dir, "mail2026.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := filtertest.Start(t, filtertest.Ours(t), dir, "Mode sv\nDomain example.com\nSelector mail2026\nKeyFile DIR/mail2026.private\nNameservers "+dns.Addr+"\nStatusSocket local:DIR/status.sock mode=0600", nil)
+	p := startWeb(t, nil, "--listen", "127.0.0.1:0", "--socket", filepath.Join(dir, "status.sock"), "--nameservers", dns.Addr)
+	token := p.url
+	if code, _ := p.get("/api/v1/status"); code != http.StatusUnauthorized {
+		t.Errorf("without a session: %d", code)
+	}
+	if r, err := p.client.Get(token); err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v", r, err)
+	}
+	p.sees("/check?d=example.com&s=mail2026", ">absent<")
+	value := strings.TrimSpace(string(record))
+	published := p.sees("/api/v1/publish?d=example.com&s=mail2026&format=single-line", "v=DKIM1")
+	dns.AddTXT("mail2026._domainkey.example.com", strings.TrimSpace(published))
+	p.sees("/check?d=example.com&s=mail2026&lang=ko", "2048비트")
+	if body := p.sees("/api/v1/check?d=example.com&s=mail2026", `"ok": true`); strings.Contains(body, "mismatch") {
+		t.Error(body)
+	}
+	raw := "From: user@example.com\r\nTo: rcpt@example.net\r\nSubject: About the meeting\r\nDate: Tue, 24 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello.\r\n"
+	message := filtertest.Outside(raw)
+	filtertest.FromHere(&message)
+	message.Macros["i"] = "4F1A2BE2EF"
+	c := filter.Dial(t, milter.ClientOptions{})
+	outcome, err := c.Send(t.Context(), message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := filtertest.Added(outcome, "DKIM-Signature")
+	if signature == "" {
+		t.Fatal("not signed")
+	}
+	outside := filtertest.Outside(raw)
+	outside.Macros["i"] = "5F1A2BE2EF"
+	if _, err := filter.Dial(t, milter.ClientOptions{}).Send(t.Context(), outside); err != nil {
+		t.Fatal(err)
+	}
+	p.sees("/status?q=4F1A2BE2EF", "4F1A2BE2EF", "signed", "mail2026._domainkey.example.com", "left unsigned")
+	p.sees("/status?q=5F1A2BE2EF", "left unsigned", "InternalHosts", "SMTP AUTH")
+	p.sees("/keys", "mail2026._domainkey.example.com", "published and in use")
+	signed := "DKIM-Signature:" + signature + "\r\n" + raw
+	if body := p.explain(signed); !strings.Contains(body, "DKIM passes") {
+		t.Errorf("%s", body)
+	}
+	broken := strings.Replace(signed, "Subject: About", "Subject: [list] About", 1) + "-- \r\nlist footer\r\n"
+	for _, want := range []string{">proved<", "subject-tag", "footer", "list footer"} {
+		if body := p.explain(broken); !strings.Contains(body, want) {
+			t.Errorf("no %q in %s", want, body)
+		}
+	}
+	private, err := os.ReadFile(filepath.Join(dir, "mail2026.private"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := strings.Split(strings.TrimSpace(string(private)), "\n")[3:20]
+	for _, path := range []string{"/keys", "/api/v1/keys", "/status", "/publish?d=example.com&s=mail2026", "/check?d=example.com&s=mail2026"} {
+		_, body := p.get(path)
+		for _, s := range secrets {
+			if strings.Contains(body, s) && !strings.Contains(value, s) {
+				t.Errorf("%s shows the private key", path)
+			}
+		}
+	}
+	filter.Signal(os.Interrupt)
+	filter.Wait(20 * time.Second)
+	p.sees("/status", "does not answer")
+}
+
+// TestSockets: a token through the service's socket, and pages on a UNIX socket behind a proxy.
+func TestSockets(t *testing.T) {
+	dir := testutil.SecureDir(t)
+	path := filepath.Join(dir, "web.sock")
+	run := "RUNTIME_DIRECTORY=" + dir
+	p := startWeb(t, []string{run}, "--listen", "unix:"+path, "--name", "mail.example.com", "--user-header", "X-Remote-User")
+	login := exec.Command(filepath.Join(testutil.Build(t), "dojang"), "web", "login")
+	login.Env = append(os.Environ(), run)
+	out, err := login.Output()
+	if err != nil || !strings.HasPrefix(string(out), "https://mail.example.com/login?token=") {
+		t.Fatalf("%v %q %q", err, out, p.String())
+	}
+	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	ask := func(host, url string, header ...string) int {
+		r, err := http.NewRequest(http.MethodGet, "http://"+host+url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	_, query, _ := strings.Cut(strings.TrimSpace(string(out)), "/login")
+	for _, c := range []struct {
+		want int
+		got  int
+	}{
+		{200, ask("mail.example.com", "/check")}, {421, ask("other.example.com", "/check")}, {401, ask("mail.example.com", "/api/v1/status")},
+		{502, ask("mail.example.com", "/api/v1/status", "X-Remote-User", "root")}, {303, ask("mail.example.com", "/login"+query)}, {403, ask("mail.example.com", "/login"+query)},
+	} {
+		if c.got != c.want {
+			t.Errorf("%d, want %d", c.got, c.want)
+		}
+	}
+}
+
+// TestRefusedFlags: what would let strangers in does not start.
+func TestRefusedFlags(t *testing.T) {
+	for _, args := range []string{
+		"--listen 0.0.0.0:0", "--listen [::]:0", "--listen 192.0.2.1:0", "--listen nonsense", "--listen unix:", "--user-header X", "--public --user-header X --listen unix:/tmp/x", "--max-message x", "--max-message 0",
+		"--key-age x", "--tls-cert x", "--trust-anchor /nonexistent", "--nameservers x", "x",
+	} {
+		out, err := exec.Command(filepath.Join(testutil.Build(t), "dojang"), append([]string{"web"}, strings.Fields(args)...)...).CombinedOutput()
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 64 && exit.ExitCode() != 78 { //nolint:errorlint // as os/exec gives it
+			t.Errorf("%s: %v %s", args, err, out)
+		}
+	}
+}
+
+// TestPasswordAndTLS: an address that others can reach, with both.
+func TestPasswordAndTLS(t *testing.T) {
+	openssl := testutil.Need(t, "openssl")
+	dir := t.TempDir()
+	cert, key, file := filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "password")
+	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+	line := proctest.Run(t, "correct horse\n", filepath.Join(testutil.Build(t), "dojang"), "web", "passwd")
+	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := proctest.FreePort(t)
+	p := startWeb(t, nil, "--listen", "0.0.0.0:"+port, "--password-file", file, "--tls-cert", cert, "--tls-key", key)
+	curl := testutil.Need(t, "curl")
+	at := "https://127.0.0.1:" + port
+	out := proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-D", "-", "--data-urlencode", "password=correct horse", at+"/login")
+	if !strings.Contains(out, "303") || !strings.Contains(out, "Secure") || !strings.Contains(out, "HttpOnly") {
+		t.Errorf("%s\n%s", out, p.String())
+	}
+	out = proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-w", "%{http_code}", "--data-urlencode", "password=wrong", at+"/login")
+	if out != "403" {
+		t.Errorf("%s", out)
+	}
+}
