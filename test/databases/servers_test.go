@@ -35,7 +35,7 @@ func startPostgres(t testing.TB, more ...string) postgres {
 	must(t, os.WriteFile(dir+"/pw", []byte("geheim/+:@=\n"), 0o644))
 	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"), more...)
+	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off"), more...)
 	p := postgres{
 		dsn:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
 		url:  "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
@@ -71,7 +71,7 @@ func startMariaDB(t testing.TB, more ...string) mariadb {
 	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
 	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
+	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address="+strings.Join(datasettest.Localhost(), ","), "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"), more...)
 	m.Process = datasettest.Start(t, proctest.Dials("unix", m.socket), args...)
 	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
@@ -87,7 +87,7 @@ func (m mariadb) run(t testing.TB, text string) string {
 func startRedis(t testing.TB, more ...string) (url string, client *redis.Client) {
 	t.Helper()
 	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
-	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
+	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", strings.Join(datasettest.Localhost(), " "), "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
 	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), args...)
 	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
 	t.Cleanup(func() { client.Close() })
@@ -161,7 +161,12 @@ func startDirectory(t testing.TB, ldif string, certificates ...datasettest.Certi
 	for _, c := range certificates {
 		conf = "TLSCertificateFile " + c.Cert + "\nTLSCertificateKeyFile " + c.Key + "\n" + conf
 		d.tls = "ldaps://localhost:" + proctest.FreePort(t) + "/"
-		listen += " " + strings.Replace(d.tls, "localhost", "127.0.0.1", 1)
+		for _, address := range datasettest.Localhost() {
+			if strings.Contains(address, ":") {
+				address = "[" + address + "]"
+			}
+			listen += " " + strings.Replace(d.tls, "localhost", address, 1)
+		}
 	}
 	must(t, os.WriteFile(dir+"/slapd.conf", []byte(conf), 0o600))
 	must(t, os.Mkdir(dir+"/db", 0o700))

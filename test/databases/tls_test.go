@@ -148,7 +148,7 @@ func TestRedisSentinelOverTLS(t *testing.T) {
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
 	conf := "dir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " + port + " 1\nsentinel auth-pass keys geheim\n"
 	must(t, os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600))
-	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", "127.0.0.1", "--tls-replication", "yes"})...)
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", strings.Join(datasettest.Localhost(), " "), "--tls-replication", "yes"})...)
 	url := "redis+sentinel://:geheim@localhost:" + sentinelPort + "/keys?tls=verify&ca=" + c.CA
 	tb.records.expect(t, startFilter(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
 	url = strings.Replace(url, c.CA, c.Other, 1)

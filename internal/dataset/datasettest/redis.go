@@ -25,7 +25,7 @@ func RedisCluster(t testing.TB, server, cli string, certificates ...Certificates
 			args = append(c.Redis(server, port), "--port", "0", "--tls-cluster", "yes", "--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
 			client = []string{"--tls", "--cacert", c.CA, "--sni", "localhost"}
 		}
-		Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
+		Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", strings.Join(Localhost(), " "), "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
 		hosts, ports = append(hosts, "127.0.0.1:"+port), append(ports, port)
 	}
 	proctest.Run(t, "", cli, slices.Concat(client, []string{"--cluster", "create", "--cluster-yes"}, hosts)...)

@@ -1,9 +1,12 @@
 package datasettest
 
 import (
+	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -96,16 +99,29 @@ func (p *Process) end(signal syscall.Signal) {
 	}
 }
 
+// Localhost are the addresses by which "localhost" may be reached here, for servers that
+// are asked by that name: 127.0.0.1, and ::1 where the hosts file has it, as Debian's does.
+func Localhost() []string {
+	addresses, _ := net.LookupHost("localhost") // without it there is 127.0.0.1
+	if slices.Contains(addresses, "::1") {
+		return []string{"127.0.0.1", "::1"}
+	}
+	return []string{"127.0.0.1"}
+}
+
 // AsUser puts what runs a program as another user in front of its arguments when the
 // test runs as root, and gives that user the folders.
-func AsUser(t testing.TB, user string, folders []string, args ...string) []string {
+func AsUser(t testing.TB, account string, folders []string, args ...string) []string {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return args
 	}
+	if _, err := user.Lookup(account); err != nil {
+		testutil.Need(t, "the server of user "+account) // whose package makes it
+	}
 	for _, f := range folders {
-		proctest.Run(t, "", "chown", "-R", user, f)
+		proctest.Run(t, "", "chown", "-R", account, f)
 	}
 	setpriv := testutil.Need(t, "setpriv")
-	return append([]string{setpriv, "--reuid=" + user, "--regid=" + user, "--clear-groups", "--"}, args...)
+	return append([]string{setpriv, "--reuid=" + account, "--regid=" + account, "--clear-groups", "--"}, args...)
 }

@@ -39,7 +39,7 @@ else
 	mount -t cgroup2 cgroup2 "$R/sys/fs/cgroup/unified"
 fi
 rm -rf "$R"/etc/systemd/system/*.wants "$R"/lib/systemd/system/sockets.target.wants
-rm -f "$R/var/lib/man-db/auto-update"
+rm -f "$R/var/lib/man-db/auto-update" "$R/usr/sbin/policy-rc.d"
 for unit in systemd-firstboot systemd-machine-id-commit systemd-update-utmp systemd-udevd; do
 	ln -sf /dev/null "$R/etc/systemd/system/$unit.service"
 done
