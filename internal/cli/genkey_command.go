@@ -58,7 +58,7 @@ zone file), single-line (the bare value, for panels that cut and quote it
 themselves), powerdns (a pdnsutil command), route53 (a change batch for the AWS
 command line), nsupdate, json.`,
 		Example: `  dojang genkey --domain example.com --selector mail2026
-  dojang genkey -d example.com -s mail2026 --type both -D /etc/dkimkeys --owner opendkim
+  dojang genkey -d example.com -s mail2026 --type both -D /etc/opendkim/keys --owner opendkim
   dojang genkey -d example.com -s mail2026 --format route53 > change.json
   dojang genkey -d example.com -s mail2026 --tables --append \
       --key-table /etc/opendkim/KeyTable --signing-table refile:/etc/opendkim/SigningTable`,

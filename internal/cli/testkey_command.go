@@ -45,7 +45,7 @@ A key that is "not protected by DNSSEC" is no fault: most zones are not signed.
 
 The exit status is 0 when every key is right and 69 when one fails.`,
 		Example: `  dojang testkey
-  dojang testkey --domain example.com --selector mail2026 --key /etc/dkimkeys/mail2026.private
+  dojang testkey --domain example.com --selector mail2026 --key /etc/opendkim/keys/mail2026.private
   dojang testkey refile:/etc/opendkim/KeyTable --domain example.com
   dojang testkey --json | jq '.keys[] | select(.ok | not)'`,
 		RunE: func(c *cobra.Command, args []string) error {

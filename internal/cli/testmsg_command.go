@@ -32,7 +32,7 @@ statistics, diagnoses and temporary files.
 The exit status is 0 when each message has a signature that passes, else 69.`,
 		Example: `  dojang testmsg message.eml
   dojang testmsg < message.eml
-  dojang testmsg -d example.com -s mail2026 -k /etc/dkimkeys/mail2026.private < message.eml > signed.eml
+  dojang testmsg -d example.com -s mail2026 -k /etc/opendkim/keys/mail2026.private < message.eml > signed.eml
   dojang testmsg --as-filter -x /etc/opendkim.conf message.eml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.now = time.Now()

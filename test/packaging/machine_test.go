@@ -26,7 +26,7 @@ func boot(t *testing.T, files ...string) *machine {
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "opendkim", "opendkim-genkey", "unshare", "nsenter", "ip", "systemctl")
-	group := fmt.Sprintf("dojang-test-%d-%s", os.Getpid(), t.Name())
+	group := fmt.Sprintf("dojang-test-%d-%s", os.Getpid(), strings.NewReplacer("/", "-").Replace(t.Name()))
 	cmd := exec.Command("sh", "testdata/boot.sh", t.TempDir(), group)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
