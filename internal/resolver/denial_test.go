@@ -131,8 +131,8 @@ func FuzzValidator(f *testing.F) {
 	f.Add(pack(nil, l.text("test.", `k.test. 300 NSEC z.test. A RRSIG NSEC`)...))
 	f.Add(pack(nil, l.text("test.", `2t7b4g4vsa5smi47k61mv5bv1a22bojr.test. 300 NSEC3 1 1 12 aabbccdd 2vptu5timamqttgl4luu9kg21e0aor3s A`)...))
 	f.Add(pack([]dns.RR{l.rr(`test. 60 DNAME a.`), l.rr(`k.test. 60 CNAME k.a.`)}))
-	keys := &zone{name: "test.", keys: []*dns.DNSKEY{l.keys["test."].record}}
-	root := &zone{name: ".", keys: []*dns.DNSKEY{l.keys["."].record}}
+	keys := &zone{name: "test.", keys: keysByTag([]*dns.DNSKEY{l.keys["test."].record})}
+	root := &zone{name: ".", keys: keysByTag([]*dns.DNSKEY{l.keys["."].record})}
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		m := new(dns.Msg)
 		if m.Unpack(wire) != nil {

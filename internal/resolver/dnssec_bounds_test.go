@@ -38,10 +38,11 @@ func TestKeyTrap(t *testing.T) {
 	l := newLab(t, ".", "test.")
 	tag := l.keys["test."].record.KeyTag()
 	keys := sameTagKeys("test.", tag, 100)
-	z := &zone{name: "test."}
+	var list []*dns.DNSKEY
 	for _, rr := range keys {
-		z.keys = append(z.keys, rr.(*dns.DNSKEY))
+		list = append(list, rr.(*dns.DNSKEY))
 	}
+	z := &zone{name: "test.", keys: keysByTag(list)}
 	record := l.rr(`k.test. 300 TXT "key"`)
 	set := rrset{owner: "k.test.", rrtype: dns.TypeTXT, records: []dns.RR{record}}
 	for range 100 {
@@ -115,7 +116,7 @@ func TestForeignSignaturesAreFree(t *testing.T) {
 	}
 	set.sigs = append(set.sigs, l.signature("test.", record))
 	ctx := withBudget(context.Background())
-	z := &zone{name: "test.", keys: []*dns.DNSKEY{l.keys["test."].record}}
+	z := &zone{name: "test.", keys: keysByTag([]*dns.DNSKEY{l.keys["test."].record})}
 	if _, err := z.check(ctx, l.clock.Now(), set); err != nil || budgetOf(ctx).signatures != maxSignatureChecks-1 {
 		t.Errorf("%v, %d checks left", err, budgetOf(ctx).signatures)
 	}

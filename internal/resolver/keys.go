@@ -52,31 +52,31 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 	if err != nil {
 		return nil, life{}, err
 	}
-	z := &zone{name: name, fetched: v.d.now(), checked: isChecking(ctx)}
-	var unusable []*dns.DNSKEY
+	var usable, unusable []*dns.DNSKEY
 	for _, rr := range set.records {
 		key, ok := rr.(*dns.DNSKEY)
 		switch {
 		case !ok || !isZoneKey(key):
 		case usableKey(key):
-			z.keys = append(z.keys, key)
+			usable = append(usable, key)
 		default:
 			unusable = append(unusable, key)
 		}
 	}
 	// Only keys that are trusted already may vouch for the set.
-	entry := &zone{name: name}
-	for _, key := range z.keys {
+	var named []*dns.DNSKEY
+	for _, key := range usable {
 		if isTrusted(key, digests, trusted) {
-			entry.keys = append(entry.keys, key)
+			named = append(named, key)
 		}
 	}
-	if len(entry.keys) == 0 {
+	if len(named) == 0 {
 		if len(trusted) == 0 && allNamed(digests, unusable) {
 			return insecureZone, unbounded, nil
 		}
 		return nil, life{}, fmt.Errorf("none of the keys of %s is the one its parent zone or the trust anchor names", quote(displayName(name)))
 	}
+	entry := &zone{name: name, keys: keysByTag(named)}
 	proof, err := entry.check(ctx, v.d.now(), set)
 	if err != nil {
 		return nil, life{}, err
@@ -86,6 +86,7 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 		// The zone's own word: some of its records may be signed by these alone.
 		return insecureZone, proof.life, nil
 	}
+	z := &zone{name: name, keys: keysByTag(usable), fetched: v.d.now(), checked: isChecking(ctx)}
 	return z, proof.life, nil
 }
 

@@ -95,7 +95,8 @@ func usableKey(k *dns.DNSKEY) bool {
 }
 
 // usableRSA holds a key of RFC 3110 to what crypto/rsa and miekg/dns work with: 1,024
-// to 4,096 bits, an exponent below 2^31. Less than 1,024 bits can be forged.
+// to 4,096 bits, an odd exponent from 3 to 2^31-1. Less than 1,024 bits can be forged, and
+// with the exponent 1 anything.
 func usableRSA(encoded string) bool {
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(key) < 3 {
@@ -110,7 +111,8 @@ func usableRSA(encoded string) bool {
 	}
 	e, modulus := new(big.Int).SetBytes(rest[:exponent]), new(big.Int).SetBytes(rest[exponent:])
 	// RFC 3110 §2 forbids zeros in front; miekg/dns refuses them.
-	return exponent <= 4 && rest[0] != 0 && e.BitLen() <= 31 && modulus.BitLen() >= 1024 && modulus.BitLen() <= 4096
+	return exponent <= 4 && rest[0] != 0 && e.BitLen() >= 2 && e.BitLen() <= 31 && e.Bit(0) == 1 &&
+		modulus.BitLen() >= 1024 && modulus.BitLen() <= 4096 && modulus.Bit(0) == 1
 }
 
 // rrset is records of one name and type with the signatures over them.
@@ -182,9 +184,9 @@ func (z *zone) check(ctx context.Context, now time.Time, set rrset) (verified, e
 		return verified{}, fmt.Errorf("%s is not signed", set)
 	}
 	problem := fmt.Errorf("no signature over %s is by a key of %s", set, quote(displayName(z.name)))
-	keys, tried := z.byTag(), 0
+	tried := 0
 	for _, sig := range set.sigs {
-		candidates := keys[keyTag{sig.Algorithm, sig.KeyTag}]
+		candidates := z.keys[keyTag{sig.Algorithm, sig.KeyTag}]
 		if len(candidates) == 0 || dns.CanonicalName(sig.SignerName) != z.name || int(sig.Labels) > labelsSigned(set.owner) {
 			continue
 		}
@@ -213,10 +215,10 @@ type keyTag struct {
 	tag       uint16
 }
 
-// byTag sorts a zone's keys, so that signatures by keys that are gone cost nothing.
-func (z *zone) byTag() map[keyTag][]*dns.DNSKEY {
-	keys := make(map[keyTag][]*dns.DNSKEY, len(z.keys))
-	for _, key := range z.keys {
+// keysByTag sorts keys, so that signatures by keys that are gone cost nothing.
+func keysByTag(list []*dns.DNSKEY) map[keyTag][]*dns.DNSKEY {
+	keys := make(map[keyTag][]*dns.DNSKEY, len(list))
+	for _, key := range list {
 		tag := keyTag{key.Algorithm, key.KeyTag()}
 		if len(keys[tag]) < maxKeysPerSignature {
 			keys[tag] = append(keys[tag], key)

@@ -12,8 +12,8 @@ import (
 // zone is what the chain of trust says about a zone; immutable.
 type zone struct {
 	name     string
-	keys     []*dns.DNSKEY // those that may sign; empty when insecure
-	insecure bool          // proved not to be signed, or not in a way we can check
+	keys     map[keyTag][]*dns.DNSKEY // those that may sign; empty when insecure
+	insecure bool                     // proved not to be signed, or not in a way we can check
 	// oblivious is the anchor's zone as seen through servers that know no DNSSEC.
 	oblivious bool
 	fetched   time.Time
@@ -126,8 +126,10 @@ func (v *validator) keep(c cut, lasting life) time.Duration {
 func (c cut) cost() int {
 	cost := 100
 	if c.zone != nil {
-		for _, key := range c.zone.keys {
-			cost += 200 + len(key.PublicKey)
+		for _, keys := range c.zone.keys {
+			for _, key := range keys {
+				cost += 200 + len(key.PublicKey)
+			}
 		}
 	}
 	return cost
