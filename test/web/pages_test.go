@@ -71,7 +71,7 @@ func TestEveryPage(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	b := browsertest.Start(t)
-	shots := os.Getenv("DOJANG_PICTURES")
+	shots := os.Getenv("DOJANG_ALL_PICTURES")
 	for _, width := range []int{1100, 360} {
 		for _, dark := range []bool{false, true} {
 			p := b.Open(browsertest.Options{Width: width, Height: 900, Dark: dark})
