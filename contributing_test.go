@@ -29,7 +29,8 @@ func TestEveryPackageIsDescribed(t *testing.T) {
 		if name == "dojang" || strings.HasSuffix(name, "/gen") || strings.HasSuffix(name, "/asm") {
 			continue
 		}
-		for _, room := range []string{"test", "internal/dataset", "internal/testutil", "internal/rotate", "internal/doctor"} { // one row for all below them
+		// one row for all below them
+		for _, room := range []string{"test", "internal/dataset", "internal/testutil", "internal/rotate", "internal/doctor"} {
 			if strings.HasPrefix(name, room+"/") {
 				name = room
 			}

@@ -63,7 +63,8 @@ func TestBoundsAreThoseOfSecurity(t *testing.T) {
 }
 
 // units by their names in the table; without a name it is a number of things.
-var units = map[string]int64{"": 1, "bytes": 1, "octets": 1, "bits": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second), "min": int64(time.Minute)}
+var units = map[string]int64{"": 1, "bytes": 1, "octets": 1, "bits": 1, "KiB": 1 << 10, "MiB": 1 << 20,
+	"s": int64(time.Second), "min": int64(time.Minute)}
 
 func amount(t *testing.T, number, unit string) int64 {
 	t.Helper()
@@ -138,7 +139,8 @@ func (timeAlone) Import(path string) (*types.Package, error) {
 	p := types.NewPackage(path, path)
 	duration := types.NewNamed(types.NewTypeName(token.NoPos, p, "Duration", nil), types.Typ[types.Int64], nil)
 	p.Scope().Insert(duration.Obj())
-	for name, d := range map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour} {
+	for name, d := range map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second,
+		"Minute": time.Minute, "Hour": time.Hour} {
 		p.Scope().Insert(types.NewConst(token.NoPos, p, name, duration, constant.MakeInt64(int64(d))))
 	}
 	p.MarkComplete()

@@ -69,7 +69,8 @@ func TestFormatQuotes(t *testing.T) {
 			{"smtp", "mailfrom", "a\r\nX: y"},
 		}}}}
 	want := "mx.example.com;\r\n\tdkim=fail reason=\"a ?b? ?c??d\" (x? ?y?) header.d=example.com" +
-		" header.i=\"a b\"@example.com header.i=\"a b\"@example.com header.i=пример@пример.example header.i=@sub.example.com header.b=ab/c+d" +
+		" header.i=\"a b\"@example.com header.i=\"a b\"@example.com header.i=пример@пример.example " +
+		"header.i=@sub.example.com header.b=ab/c+d" +
 		" policy.y=\"\""
 	if got := r.Format(); got != want {
 		t.Errorf("\n%s\n%s", got, want)

@@ -8,7 +8,8 @@ import (
 
 // The field of RFC 8601 appendix B.3, in part.
 func ExampleParse() {
-	results, err := authres.Parse([]byte(" example.com;\r\n  spf=pass smtp.mailfrom=example.net;\r\n  dkim=fail (bad signature) header.d=newyork.example.com"))
+	results, err := authres.Parse([]byte(" example.com;\r\n  spf=pass smtp.mailfrom=example.net;\r\n  dkim=fail (bad " +
+		"signature) header.d=newyork.example.com"))
 	if err != nil {
 		panic(err)
 	}

@@ -90,7 +90,8 @@ func fieldsOfOpendkim(t *testing.T) map[string]string {
 		}
 	}
 	rsaRecord, edRecord := testutil.KeyRecord(testutil.RSAKey()), testutil.KeyRecord(edKey)
-	records := fmt.Sprintf("rsa._domainkey.example.com %s\ned._domainkey.example.com %s\nrevoked._domainkey.example.com v=DKIM1; p=\nwrong._domainkey.example.com %s\ntest._domainkey.example.com %s\nrsa._domainkey.other.example %s\n",
+	records := fmt.Sprintf("rsa._domainkey.example.com %s\ned._domainkey.example.com %s\nrevoked._domainkey.example.com "+
+		"v=DKIM1; p=\nwrong._domainkey.example.com %s\ntest._domainkey.example.com %s\nrsa._domainkey.other.example %s\n",
 		rsaRecord, edRecord, testutil.KeyRecord(other), strings.Replace(rsaRecord, "k=rsa", "k=rsa; t=y", 1), rsaRecord)
 	if err := os.WriteFile(path("keys"), []byte(records), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,7 +100,9 @@ func fieldsOfOpendkim(t *testing.T) map[string]string {
 		var c *milter.Client
 		return func(raw string) string {
 			if c == nil {
-				c = opendkim(t, dir, name, fmt.Sprintf("Mode s\nDomain %s\nSelector %s\nKeyFile %s\nInternalHosts 192.0.2.1\n%s", domain, selector, path(key), more))
+				c = opendkim(t, dir, name,
+					fmt.Sprintf("Mode s\nDomain %s\nSelector %s\nKeyFile %s\nInternalHosts 192.0.2.1\n%s",
+						domain, selector, path(key), more))
 			}
 			return through(t, c, raw)
 		}

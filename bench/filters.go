@@ -95,7 +95,8 @@ func (f opendkim) start(ctx context.Context, o options, s *site, set setting) (*
 		return nil, err
 	}
 	var c strings.Builder
-	fmt.Fprintf(&c, "Mode sv\nSocket %s\nBackground no\nSyslog no\nCanonicalization relaxed/simple\nInternalHosts 127.0.0.1\nUMask 022\n", spec)
+	fmt.Fprintf(&c, "Mode sv\nSocket %s\nBackground no\nSyslog no\nCanonicalization relaxed/simple\nInternalHosts "+
+		"127.0.0.1\nUMask 022\n", spec)
 	if set.verify {
 		if s.dnsErr != nil {
 			return nil, s.dnsErr
@@ -185,7 +186,8 @@ func (f dkimpy) start(ctx context.Context, o options, s *site, set setting) (*pr
 		return nil, err
 	}
 	var c strings.Builder
-	fmt.Fprintf(&c, "Socket %s\nPidFile %s/pid\nUserID root\nSyslog no\nMode sv\nCanonicalization relaxed/simple\nInternalHosts 127.0.0.1\nUMask 022\nDomain %s\n", spec, dir, domain)
+	fmt.Fprintf(&c, "Socket %s\nPidFile %s/pid\nUserID root\nSyslog no\nMode sv\nCanonicalization "+
+		"relaxed/simple\nInternalHosts 127.0.0.1\nUMask 022\nDomain %s\n", spec, dir, domain)
 	if set.rsa {
 		fmt.Fprintf(&c, "KeyFile %s\nSelector %s\n", s.rsaPath, selector)
 	}

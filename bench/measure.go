@@ -30,7 +30,8 @@ func (s sample) String() string {
 	case s.each > 0:
 		return fmt.Sprintf("%.1f kB each", float64(s.each)/1000)
 	}
-	text := fmt.Sprintf("%.0f/s  cpu %s  p50 %s p99 %s p999 %s  %s", s.rate, s.cpu.Round(time.Microsecond), s.p50.Round(time.Microsecond), s.p99.Round(time.Microsecond), s.p999.Round(time.Microsecond), megabytes(s.peak))
+	text := fmt.Sprintf("%.0f/s  cpu %s  p50 %s p99 %s p999 %s  %s", s.rate, s.cpu.Round(time.Microsecond),
+		s.p50.Round(time.Microsecond), s.p99.Round(time.Microsecond), s.p999.Round(time.Microsecond), megabytes(s.peak))
 	if s.errors > 0 {
 		text += fmt.Sprintf("  %d ERRORS", s.errors)
 	}
@@ -128,7 +129,8 @@ func drive(ctx context.Context, o options, p *process, sc scenario, run load.Opt
 	if r.Errors*100 > r.Messages {
 		return sample{}, fmt.Errorf("%d of %d messages failed: %w", r.Errors, r.Messages, r.FirstError)
 	}
-	return sample{rate: r.Rate(), cpu: used / time.Duration(r.Messages), p50: r.P50, p99: r.P99, p999: r.P999, peak: p.memory("VmHWM"), errors: r.Errors}, nil
+	return sample{rate: r.Rate(), cpu: used / time.Duration(r.Messages), p50: r.P50, p99: r.P99,
+		p999: r.P999, peak: p.memory("VmHWM"), errors: r.Errors}, nil
 }
 
 // quiet is how long nothing is sent before memory is looked at: connections that

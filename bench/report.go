@@ -56,7 +56,8 @@ func (r results) print(w io.Writer, scenarios []scenario, filters []filter, mach
 			if f.name() != "dojang" {
 				goal = ""
 			}
-			fmt.Fprintf(w, "| %s | %s | %.0f | %s | %s | %s | %s | %.0f | %s | %s | %s |\n", s.name, f.name(), m.rate, ms(m.cpu), ms(m.p50), ms(m.p99), ms(m.p999), float64(m.peak)/1e6, rate, cpu, goal)
+			fmt.Fprintf(w, "| %s | %s | %.0f | %s | %s | %s | %s | %.0f | %s | %s | %s |\n", s.name,
+				f.name(), m.rate, ms(m.cpu), ms(m.p50), ms(m.p99), ms(m.p999), float64(m.peak)/1e6, rate, cpu, goal)
 		}
 	}
 	r.printMemory(w, scenarios, filters)

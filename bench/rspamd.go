@@ -63,7 +63,8 @@ func (f rspamd) start(ctx context.Context, o options, s *site, set setting) (*pr
 	if set.ed25519 {
 		keys = append(keys, fmt.Sprintf("{ path = %q; selector = %q; }", s.edPairPath, selector+"-ed"))
 	}
-	conf := strings.NewReplacer("DIR", dir, "SOCKET", socket, "NAMESERVER", nameServer, "DOMAIN", domain, "KEYS", strings.Join(keys, ", ")).Replace(rspamdConfig)
+	conf := strings.NewReplacer("DIR", dir, "SOCKET", socket, "NAMESERVER", nameServer, "DOMAIN",
+		domain, "KEYS", strings.Join(keys, ", ")).Replace(rspamdConfig)
 	path := filepath.Join(dir, "rspamd.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
 		return nil, err

@@ -58,13 +58,16 @@ func scenarios() []scenario {
 		if connections == 1 {
 			goal = ">= 3x opendkim"
 		}
-		list = append(list, scenario{name: fmt.Sprintf("sign rsa 4kB c%d", connections), set: rsa, connections: connections, bytes: 4 << 10, goal: goal})
+		list = append(list, scenario{name: fmt.Sprintf("sign rsa 4kB c%d", connections), set: rsa,
+			connections: connections, bytes: 4 << 10, goal: goal})
 	}
 	for _, connections := range []int{1, 16, 100} {
-		list = append(list, scenario{name: fmt.Sprintf("sign rsa 100kB c%d", connections), set: rsa, connections: connections, bytes: 100 << 10, long: connections != 16})
+		list = append(list, scenario{name: fmt.Sprintf("sign rsa 100kB c%d", connections), set: rsa,
+			connections: connections, bytes: 100 << 10, long: connections != 16})
 	}
 	for _, connections := range []int{1, 16, 100} {
-		s := scenario{name: fmt.Sprintf("sign rsa 10MB c%d", connections), set: rsa, connections: connections, bytes: 10 << 20, long: connections != 1, without: []string{"dkimpy"}, goal: ">= 2.5x opendkim"}
+		s := scenario{name: fmt.Sprintf("sign rsa 10MB c%d", connections), set: rsa, connections: connections,
+			bytes: 10 << 20, long: connections != 1, without: []string{"dkimpy"}, goal: ">= 2.5x opendkim"}
 		if connections == 100 { // others hold ten copies of each body
 			s.only = tables
 		}
@@ -74,15 +77,19 @@ func scenarios() []scenario {
 		scenario{name: "sign rsa 4kB tcp c1", set: setting{rsa: true, tcp: true}, connections: 1, bytes: 4 << 10, goal: ">= 40x opendkim"},
 		scenario{name: "sign rsa 4kB tcp c16", set: setting{rsa: true, tcp: true}, connections: 16, bytes: 4 << 10},
 		scenario{name: "sign ed25519 4kB c1", set: setting{ed25519: true}, connections: 1, bytes: 4 << 10},
-		scenario{name: "sign ed25519 4kB c16", set: setting{ed25519: true}, connections: 16, bytes: 4 << 10, goal: ">= 18x opendkim, > 7x dkimpy"},
+		scenario{name: "sign ed25519 4kB c16", set: setting{ed25519: true}, connections: 16,
+			bytes: 4 << 10, goal: ">= 18x opendkim, > 7x dkimpy"},
 		scenario{name: "sign rsa+ed25519 4kB c16", set: setting{rsa: true, ed25519: true}, connections: 16, bytes: 4 << 10},
 		scenario{name: "verify warm 4kB c1", set: setting{verify: true}, connections: 1, bytes: 4 << 10, verify: true},
-		scenario{name: "verify warm 4kB c16", set: setting{verify: true}, connections: 16, bytes: 4 << 10, verify: true, goal: ">= 12x opendkim, > 8x rspamd"},
-		scenario{name: "verify cold 4kB c16", set: setting{verify: true}, connections: 16, bytes: 4 << 10, verify: true, cold: true, most: 5000, goal: ">= 8x opendkim"},
+		scenario{name: "verify warm 4kB c16", set: setting{verify: true}, connections: 16, bytes: 4 << 10,
+			verify: true, goal: ">= 12x opendkim, > 8x rspamd"},
+		scenario{name: "verify cold 4kB c16", set: setting{verify: true}, connections: 16, bytes: 4 << 10,
+			verify: true, cold: true, most: 5000, goal: ">= 8x opendkim"},
 	)
 	for _, table := range []string{"refile", "file"} {
 		for _, rows := range []int{10, 100, 1000, 10_000, 100_000, 1_000_000} {
-			s := scenario{name: fmt.Sprintf("%s %d rows c16", table, rows), set: setting{rsa: true, table: table, rows: rows}, connections: 16, bytes: 4 << 10, rows: rows, only: tables, long: rows > 1000}
+			s := scenario{name: fmt.Sprintf("%s %d rows c16", table, rows), set: setting{rsa: true, table: table, rows: rows},
+				connections: 16, bytes: 4 << 10, rows: rows, only: tables, long: rows > 1000}
 			switch {
 			case rows == 100_000 && table == "refile":
 				s.goal = "as with 10 rows, < 100 MB"
@@ -95,15 +102,18 @@ func scenarios() []scenario {
 	list = append(list,
 		scenario{name: "1000 idle connections", kind: idleMemory, set: rsa, connections: 1000, bytes: 4 << 10, goal: "< 8 kB each"},
 		scenario{name: "1000 half-sent messages", kind: halfSentMemory, set: rsa, connections: 1000, bytes: 4 << 10, goal: "< 20 kB each"},
-		scenario{name: "1000 half-sent 1MB messages", kind: halfSentMemory, set: rsa, connections: 1000, bytes: 1 << 20, goal: "< 20 kB each", long: true, only: tables},
+		scenario{name: "1000 half-sent 1MB messages", kind: halfSentMemory, set: rsa, connections: 1000,
+			bytes: 1 << 20, goal: "< 20 kB each", long: true, only: tables},
 	)
 	for _, rows := range []int{10, 1000, 100_000} {
-		s := scenario{name: fmt.Sprintf("start-up, refile %d rows", rows), kind: startUp, set: setting{rsa: true, table: "refile", rows: rows}, only: tables, long: rows > 1000}
+		s := scenario{name: fmt.Sprintf("start-up, refile %d rows", rows), kind: startUp,
+			set: setting{rsa: true, table: "refile", rows: rows}, only: tables, long: rows > 1000}
 		if rows == 100_000 {
 			s.goal = "< 0.3 s, < 100 MB"
 		}
 		list = append(list, s)
 	}
-	list = append(list, scenario{name: "start-up, file 1000000 rows", kind: startUp, set: setting{rsa: true, table: "file", rows: 1_000_000}, only: tables, long: true, goal: "<= 0.8x opendkim's CPU"})
+	list = append(list, scenario{name: "start-up, file 1000000 rows", kind: startUp,
+		set: setting{rsa: true, table: "file", rows: 1_000_000}, only: tables, long: true, goal: "<= 0.8x opendkim's CPU"})
 	return append(list, scenario{name: "start-up, one key", kind: startUp, set: rsa})
 }

@@ -48,7 +48,8 @@ type site struct {
 }
 
 func newSite(dir string) (*site, error) {
-	s := &site{dir: dir, rsaPath: filepath.Join(dir, "rsa.private"), edPath: filepath.Join(dir, "ed25519.private"), edSeedPath: filepath.Join(dir, "ed25519.seed")}
+	s := &site{dir: dir, rsaPath: filepath.Join(dir, "rsa.private"), edPath: filepath.Join(dir, "ed25519.private"),
+		edSeedPath: filepath.Join(dir, "ed25519.seed")}
 	var err error
 	if s.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err

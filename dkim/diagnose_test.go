@@ -116,7 +116,8 @@ func TestOptionErrors(t *testing.T) {
 			t.Errorf("wrong %s is taken", what)
 		}
 	}
-	if s, err := NewSigner(good, new(header.List), new(BodyHashes)); err != nil || s.Algorithm() != Ed25519SHA256 || s.Domain() != "example.com" || s.Selector() != "s" || s.FieldName() != "DKIM-Signature" {
+	if s, err := NewSigner(good, new(header.List), new(BodyHashes)); err != nil || s.Algorithm() != Ed25519SHA256 ||
+		s.Domain() != "example.com" || s.Selector() != "s" || s.FieldName() != "DKIM-Signature" {
 		t.Errorf("%v", err)
 	} else if _, err := s.Sign(); err == nil {
 		t.Error("signs before the body's end")

@@ -110,7 +110,8 @@ func TestRFCExamples(t *testing.T) {
 		}
 		n := bytes.Count(message, []byte("DKIM-Signature:"))
 		for cut := range 60 {
-			wantPass(t, fmt.Sprintf("%s cut at %d", file, cut), n, verifyMessage(t, message, VerifyOptions{Now: time.Unix(1528637909, 0)}, key, cut, true))
+			wantPass(t, fmt.Sprintf("%s cut at %d", file, cut), n,
+				verifyMessage(t, message, VerifyOptions{Now: time.Unix(1528637909, 0)}, key, cut, true))
 		}
 		wantPass(t, file, n, verifyMessage(t, message, VerifyOptions{Now: time.Unix(1528637909, 0)}, key, -1, false))
 	}

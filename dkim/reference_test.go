@@ -118,7 +118,8 @@ func TestTrap08ChunksOfBody(t *testing.T) {
 	}
 	all(5)
 	r := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a", " ", "\t", "\r", "\n", "\r\n", "\r\n\r\n", "word ", "a line of text that is rather long", "  ", " \r\n", "\x00\xff", strings.Repeat("y", 40)}
+	pieces := []string{"a", " ", "\t", "\r", "\n", "\r\n", "\r\n\r\n", "word ", "a line of text that is rather long",
+		"  ", " \r\n", "\x00\xff", strings.Repeat("y", 40)}
 	for range 2000 {
 		var text []byte
 		for range r.IntN(60) {
@@ -155,7 +156,8 @@ func FuzzHeaderCanonicalization(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if name, _, found := bytes.Cut(raw, []byte(":")); !found || bytes.ContainsAny(name, "\r\n") || bytes.ContainsFunc(name, func(r rune) bool { return r > 0x7f }) {
+		if name, _, found := bytes.Cut(raw, []byte(":")); !found || bytes.ContainsAny(name, "\r\n") ||
+			bytes.ContainsFunc(name, func(r rune) bool { return r > 0x7f }) {
 			return
 		}
 		if got, want := AppendHeader(nil, raw, Relaxed), slowHeader(raw); !bytes.Equal(got, want) {

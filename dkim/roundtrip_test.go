@@ -28,7 +28,8 @@ func TestSignThenVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields, body, err := header.Parse([]byte("From: a@example.com\r\nTo: b@example.org\r\nTo: c@example.org\r\nSubject: x\r\n\tfolded\r\n\r\nHello  you\r\n\r\n"))
+	fields, body, err := header.Parse([]byte("From: a@example.com\r\nTo: b@example.org\r\nTo: c@example.org\r\nSubject: " +
+		"x\r\n\tfolded\r\n\r\nHello  you\r\n\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

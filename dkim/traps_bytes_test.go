@@ -12,7 +12,8 @@ import (
 func TestTrap06OddBytes(t *testing.T) {
 	fields := []string{from, "Subject: \xff\x00 bare\rCR", "Date   : x", "To:"}
 	for _, c := range []Canonicalization{Simple, Relaxed} {
-		l := signed(t, fields, "bare\nLF bare\rCR \x00\xff", func(o *SignOptions) { o.HeaderCanonicalization, o.BodyCanonicalization = c, c })
+		l := signed(t, fields, "bare\nLF bare\rCR \x00\xff",
+			func(o *SignOptions) { o.HeaderCanonicalization, o.BodyCanonicalization = c, c })
 		wantPass(t, c.String(), 1, check(t, l, "bare\nLF bare\rCR \x00\xff", VerifyOptions{}, nil))
 		if n := len(check(t, l, "", VerifyOptions{}, nil)[0].Signature.Headers); n != 4 {
 			t.Errorf("%d fields signed", n)
@@ -32,7 +33,8 @@ func TestTrap06OddBytes(t *testing.T) {
 // A blank of a signed field that became a bare CR is another header to whoever
 // takes that for a line end. Mail::DKIM and dkimpy see the change, OpenDKIM does not.
 func TestTrap06BareCRIsNoBlank(t *testing.T) {
-	for _, places := range [][2]string{{"hello From", "hello\rFrom"}, {"hello From", "hello \rFrom"}, {"hello From", "hello\r From"}, {"Subject: h", "Subject:\rh"}, {"example", "example\r"}} {
+	for _, places := range [][2]string{{"hello From", "hello\rFrom"}, {"hello From", "hello \rFrom"},
+		{"hello From", "hello\r From"}, {"Subject: h", "Subject:\rh"}, {"example", "example\r"}} {
 		field := "Subject: hello From: x@bank.example"
 		l := signed(t, []string{from, field}, "", func(o *SignOptions) { o.HeaderCanonicalization = Relaxed })
 		changed := new(header.List)
@@ -57,7 +59,8 @@ func TestTrap06NamesAreNoTags(t *testing.T) {
 		fields.AddRaw([]byte(from))
 		fields.Add([]byte(name), []byte("x"), false)
 		var bodies BodyHashes
-		s, err := NewSigner(SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"], Sign: NewHeaderSet("From", "X-*")}, fields, &bodies)
+		s, err := NewSigner(SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"],
+			Sign: NewHeaderSet("From", "X-*")}, fields, &bodies)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +83,8 @@ func TestTrap07LeadingSpace(t *testing.T) {
 		value string
 		kept  bool
 		want  string
-	}{{" x", true, "To: x"}, {"x", true, "To:x"}, {"x", false, "To: x"}, {" x", false, "To:  x"}, {"\n\tx", true, "To:\r\n\tx"}, {"", true, "To:"}, {"", false, "To: "}} {
+	}{{" x", true, "To: x"}, {"x", true, "To:x"}, {"x", false, "To: x"}, {" x", false, "To:  x"},
+		{"\n\tx", true, "To:\r\n\tx"}, {"", true, "To:"}, {"", false, "To: "}} {
 		var l header.List
 		l.Add([]byte("To"), []byte(c.value), c.kept)
 		if got := string(l.At(0).Raw); got != c.want {

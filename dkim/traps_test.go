@@ -111,10 +111,12 @@ func TestTrap02LengthZeroIsNotAbsent(t *testing.T) {
 	if string(r.Signature.BodyHash) != string(empty[:]) {
 		t.Error("l=0 does not hash nothing")
 	}
-	if r := check(t, l, "text\r\n", VerifyOptions{Covered: func(length, total int64) bool { return length >= total }}, nil)[0]; r.Reason != ReasonBodyCoverage {
+	if r := check(t, l, "text\r\n", VerifyOptions{Covered: func(length, total int64) bool { return length >= total }},
+		nil)[0]; r.Reason != ReasonBodyCoverage {
 		t.Errorf("Minimum 100%%: %v", r.Reason)
 	}
-	if r := check(t, l, "", VerifyOptions{Covered: func(length, total int64) bool { return total-length <= 2 }}, nil)[0]; r.Status != StatusPass {
+	if r := check(t, l, "", VerifyOptions{Covered: func(length, total int64) bool { return total-length <= 2 }},
+		nil)[0]; r.Status != StatusPass {
 		t.Errorf("with an empty body: %v", r.Reason)
 	}
 }
@@ -204,7 +206,8 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			if !verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, s.Value) {
 				t.Errorf("%s: the signature does not hold", name)
 			}
-			for name, sig := range map[string][]byte{"shorter": s.Value[1:], "longer": append([]byte{0}, s.Value...), "longer behind": append(s.Value[:len(s.Value):len(s.Value)], 0), "none": nil} {
+			for name, sig := range map[string][]byte{"shorter": s.Value[1:], "longer": append([]byte{0}, s.Value...),
+				"longer behind": append(s.Value[:len(s.Value):len(s.Value)], 0), "none": nil} {
 				if verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, sig) {
 					t.Errorf("a signature that is %s is taken", name)
 				}

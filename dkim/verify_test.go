@@ -31,7 +31,8 @@ func TestSmallKeyIsNotForSigning(t *testing.T) {
 		t.Fatal("no key")
 	}
 	o := SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["rsa768"]}
-	if _, err := NewSigner(o, new(header.List), new(BodyHashes)); err == nil || !strings.Contains(err.Error(), "private key too small (768 bits, need at least 1024)") {
+	if _, err := NewSigner(o, new(header.List), new(BodyHashes)); err == nil ||
+		!strings.Contains(err.Error(), "private key too small (768 bits, need at least 1024)") {
 		t.Errorf("%v", err)
 	}
 }
@@ -148,12 +149,14 @@ func TestHundredsOfSignatures(t *testing.T) {
 			l.AddRaw([]byte("DKIM-Signature: d=d1.example.com"))
 			continue
 		}
-		s := signed(t, []string{from}, "x\r\n", func(o *SignOptions) { o.Domain = fmt.Sprintf("d%d.example.com", i); o.BodyLength = new(int64(i % 3)) })
+		s := signed(t, []string{from}, "x\r\n",
+			func(o *SignOptions) { o.Domain = fmt.Sprintf("d%d.example.com", i); o.BodyLength = new(int64(i % 3)) })
 		l.AddRaw(s.At(0).Raw)
 	}
 	l.AddRaw([]byte(from))
 	var b BodyHashes
-	v := NewVerifier(VerifyOptions{Now: now, MaximumSignatures: 4, TrustFirst: func(d string) bool { return d == "d120.example.com" || d == "d1.example.com" }}, l, &b)
+	v := NewVerifier(VerifyOptions{Now: now, MaximumSignatures: 4,
+		TrustFirst: func(d string) bool { return d == "d120.example.com" || d == "d1.example.com" }}, l, &b)
 	if n := len(v.Queries()); n != 4 {
 		t.Errorf("%d queries", n)
 	}
@@ -192,7 +195,8 @@ func TestQueriesAreDistinct(t *testing.T) {
 	l.AddRaw([]byte(from))
 	var b BodyHashes
 	q := NewVerifier(VerifyOptions{Now: now}, l, &b).Queries()
-	if len(q) != 2 || q[0].Name != "sel._domainkey.example.com" || fmt.Sprint(q[0].Signatures) != "[0 1]" || fmt.Sprint(q[1].Signatures) != "[2]" {
+	if len(q) != 2 || q[0].Name != "sel._domainkey.example.com" || fmt.Sprint(q[0].Signatures) != "[0 1]" ||
+		fmt.Sprint(q[1].Signatures) != "[2]" {
 		t.Errorf("%+v", q)
 	}
 }

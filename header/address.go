@@ -84,23 +84,6 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 	p := addressParser{in: value}
 	p.clear()
 	angle := false // "<...>" of this part is done; the rest of it is passed over
-	done := func() (bool, error) {
-		if angle {
-			angle = false
-			beside := p.at >= 0
-			p.clear()
-			if beside { // "<a@b> c@d": who knows which of them a reader takes
-				return false, ErrAddressSyntax
-			}
-			return true, nil
-		}
-		m, ok, err := p.mailbox()
-		p.clear()
-		if err != nil {
-			return false, err
-		}
-		return !ok || yield(m), nil
-	}
 	for p.pos < len(p.in) {
 		c := p.in[p.pos]
 		switch c {
@@ -124,9 +107,10 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 			p.clear()
 		case ',', ';':
 			p.pos++
-			if more, err := done(); err != nil || !more {
+			if more, err := p.end(angle, yield); err != nil || !more {
 				return err
 			}
+			angle = false
 		case '>':
 			if p.brackets == 0 {
 				return ErrAddressSyntax
@@ -139,8 +123,25 @@ func eachAddress(value []byte, yield func(Mailbox) bool) error {
 			}
 		}
 	}
-	_, err := done()
+	_, err := p.end(angle, yield)
 	return err
+}
+
+// end ends a part of the list, whose mailbox stood in "<...>" or not. It reports whether
+// more are wanted.
+func (p *addressParser) end(angle bool, yield func(Mailbox) bool) (more bool, err error) {
+	defer p.clear()
+	if angle {
+		if p.at >= 0 { // "<a@b> c@d": who knows which of them a reader takes
+			return false, ErrAddressSyntax
+		}
+		return true, nil
+	}
+	m, ok, err := p.mailbox()
+	if err != nil {
+		return false, err
+	}
+	return !ok || yield(m), nil
 }
 
 func (p *addressParser) clear() {

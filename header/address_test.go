@@ -131,7 +131,8 @@ func TestURLAddress(t *testing.T) {
 // TestAddressesAreLinear gives 400 kB of everything that could go back, which would
 // take minutes.
 func TestAddressesAreLinear(t *testing.T) {
-	for _, unit := range []string{"(", "((a)", "\"", "\\", "<", "a@b,", "@a,", "<@a,", "a ", "a.", "[", "x:", ";", ">", "\"a\" ", "<@a:@b:", "\xff", "é", "a@b ", "=?"} {
+	for _, unit := range []string{"(", "((a)", "\"", "\\", "<", "a@b,", "@a,", "<@a,", "a ", "a.",
+		"[", "x:", ";", ">", "\"a\" ", "<@a:@b:", "\xff", "é", "a@b ", "=?"} {
 		in := []byte(strings.Repeat(unit, 400<<10/len(unit)))
 		start := time.Now()
 		_, _ = Addresses(in)

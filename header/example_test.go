@@ -7,7 +7,8 @@ import (
 )
 
 func ExampleParse() {
-	fields, body, err := header.Parse([]byte("Received: by b.example\r\nReceived: by a.example\r\nSubject: folded\r\n  text\r\n\r\nHello.\r\n"))
+	fields, body, err := header.Parse([]byte("Received: by b.example\r\nReceived: by a.example\r\nSubject: folded\r\n  " +
+		"text\r\n\r\nHello.\r\n"))
 	if err != nil {
 		panic(err)
 	}

@@ -29,7 +29,8 @@ func (noop) Abort()                  {}
 func (noop) Unknown(string) Response { return Continue }
 func (noop) Close()                  {}
 
-const benchField = " v=1; a=rsa-sha256; c=relaxed/simple; d=example.com; s=sel;\r\n\tt=1172620939; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n\th=From:Date:Subject;\r\n\tb=abcdefghijklmnopqrstuvwxyz"
+const benchField = " v=1; a=rsa-sha256; c=relaxed/simple; d=example.com; s=sel;\r\n\tt=1172620939; " +
+	"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n\th=From:Date:Subject;\r\n\tb=abcdefghijklmnopqrstuvwxyz"
 
 func benchOptions() Options {
 	return Options{

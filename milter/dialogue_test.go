@@ -18,7 +18,8 @@ func TestWholeMessage(t *testing.T) {
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			rec := &recorder{atEnd: func(c *Conn, e *Edits) Response {
-				for _, want := range [][2]string{{"j", "filter.example"}, {"{j}", "filter.example"}, {"daemon_name", "smtpd"}, {"i", "4XyZ"}, {"{auth_type}", "PLAIN"}, {"none", ""}} {
+				for _, want := range [][2]string{{"j", "filter.example"}, {"{j}", "filter.example"},
+					{"daemon_name", "smtpd"}, {"i", "4XyZ"}, {"{auth_type}", "PLAIN"}, {"none", ""}} {
 					if got := c.Macro(want[0]); got != want[1] {
 						t.Errorf("macro %s = %q, want %q", want[0], got, want[1])
 					}

@@ -235,7 +235,8 @@ func FuzzDialogue(f *testing.F) {
 			case 'B':
 				input = append(input, frame(c, strings.Repeat("b", i*7%300))...)
 			case 'D':
-				input = append(input, frame(c, fmt.Sprintf("%ci\x00%d\x00{a}\x00%s\x00", macroOrder[i%len(macroOrder)], i, strings.Repeat("v", i%50)))...)
+				input = append(input, frame(c,
+					fmt.Sprintf("%ci\x00%d\x00{a}\x00%s\x00", macroOrder[i%len(macroOrder)], i, strings.Repeat("v", i%50)))...)
 			default:
 				input = append(input, frame(c, "")...)
 			}
@@ -254,7 +255,8 @@ func FuzzReplies(f *testing.F) {
 	negotiation := frame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x10\x04\x80")
 	f.Add(join(negotiation, frame('c', ""), frame('c', ""), frame('a', "")))
 	f.Add(join(negotiation, frame('c', ""), frame('c', ""), frame('c', ""), frame('c', ""), frame('c', ""), frame('c', ""), frame('c', ""),
-		frame('i', "\x00\x00\x00\x00X\x00 y\x00"), frame('m', "\x00\x00\x00\x01To\x00\x00"), frame('h', "X\x00 y\x00"), frame('b', "new"), frame('p', ""), frame('y', "550 5.7.0 x\x00")))
+		frame('i', "\x00\x00\x00\x00X\x00 y\x00"), frame('m', "\x00\x00\x00\x01To\x00\x00"),
+		frame('h', "X\x00 y\x00"), frame('b', "new"), frame('p', ""), frame('y', "550 5.7.0 x\x00")))
 	f.Add(frame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff\x00\x00\x00\x00j {x}\x00"))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		c, err := NewClient(&script{in: input, piece: 1 << 20}, ClientOptions{})

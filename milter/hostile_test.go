@@ -189,8 +189,10 @@ func TestRemoteOfUnixSocket(t *testing.T) {
 // Every frame may arrive in any pieces, and all frames at once.
 func TestFramesInPieces(t *testing.T) {
 	input := join(offer, frame('D', "C{daemon_name}\x00smtpd\x00"), connect, frame('H', "name\x00"), mail, rcpt, frame('T', ""),
-		frame('L', "From\x00 x\x00"), frame('L', "To\x00 y\n\tz\x00"), eoh, frame('B', "abcdefgh"), frame('B', ""), frame('E', "ijkl"), frame('Q', ""))
-	want := []string{"NEGOTIATED 6", "CONNECT host 192.0.2.1:25", "HELO name", "MAIL <a@b>", "RCPT <c@d>", "DATA", "HEADER From: x", "HEADER To: y\n\tz", "EOH"}
+		frame('L', "From\x00 x\x00"), frame('L', "To\x00 y\n\tz\x00"), eoh, frame('B', "abcdefgh"),
+		frame('B', ""), frame('E', "ijkl"), frame('Q', ""))
+	want := []string{"NEGOTIATED 6", "CONNECT host 192.0.2.1:25", "HELO name", "MAIL <a@b>", "RCPT <c@d>",
+		"DATA", "HEADER From: x", "HEADER To: y\n\tz", "EOH"}
 	for _, network := range []string{"unix", "tcp", "pipe"} {
 		for _, size := range []int{1, 2, 3, 7, len(input)} {
 			rec := &recorder{}

@@ -75,9 +75,11 @@ func TestEmersionClient(t *testing.T) {
 		}
 		var got []string
 		for _, e := range edits {
-			got = append(got, fmt.Sprintf("%c %d %s:%s%s%s%s", e.Code, e.HeaderIndex, e.HeaderName, e.HeaderValue, e.Rcpt, e.From, e.Reason))
+			got = append(got, fmt.Sprintf("%c %d %s:%s%s%s%s", e.Code, e.HeaderIndex, e.HeaderName,
+				e.HeaderValue, e.Rcpt, e.From, e.Reason))
 		}
-		if d := cmp.Diff([]string{"i 0 X-A:one\n\ttwo", "m 2 X-B:three", "+ 0 :<new@x>", "- 0 :<b@x>", "e 0 :<from@x>", "q 0 :held"}, got); d != "" {
+		if d := cmp.Diff([]string{"i 0 X-A:one\n\ttwo", "m 2 X-B:three", "+ 0 :<new@x>", "- 0 :<b@x>",
+			"e 0 :<from@x>", "q 0 :held"}, got); d != "" {
 			t.Error(d)
 		}
 	}
@@ -143,7 +145,8 @@ func TestEmersionServer(t *testing.T) {
 	defer c.Close()
 	for range 2 {
 		o := send(t, c, sampleMessage())
-		if d := cmp.Diff([]Edit{{Kind: ReplyInsertHeader, Index: 1, Name: "X-A", Value: " one"}, {Kind: ReplyQuarantine, Value: "held"}}, o.Edits); d != "" {
+		if d := cmp.Diff([]Edit{{Kind: ReplyInsertHeader, Index: 1, Name: "X-A", Value: " one"},
+			{Kind: ReplyQuarantine, Value: "held"}}, o.Edits); d != "" {
 			t.Error(d)
 		}
 		if o.Final.Kind != ReplyAccept {
@@ -166,7 +169,8 @@ func TestClientWithOpendkim(t *testing.T) {
 	// OpenDKIM refuses a configuration below a directory others may write to, as /tmp is.
 	dir := testutil.HomeDir(t)
 	socket := filepath.Join(dir, "s")
-	configuration := "Mode s\nDomain example.com\nSelector sel\nSignatureAlgorithm ed25519-sha256\nInternalHosts 192.0.2.1\nKeyFile " + filepath.Join(dir, "key") +
+	configuration := "Mode s\nDomain example.com\nSelector sel\nSignatureAlgorithm ed25519-sha256\nInternalHosts " +
+		"192.0.2.1\nKeyFile " + filepath.Join(dir, "key") +
 		"\nSocket local:" + socket + "\nBackground no\nSyslog no\nRequireSafeKeys no\n"
 	for name, text := range map[string]string{"key": testutil.KeyPEM(private), "conf": configuration} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -17,7 +17,8 @@ import (
 
 // Postfix drives our server, and Apply does to a message what Postfix does.
 func TestPostfix(t *testing.T) {
-	raw := []byte("From: a@example.com\r\nX-A: 1\r\nX-A: 2\r\n\tfolded\r\nX-A:3\r\nTo: b@example.org\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: one\r\n\r\nHello\r\n")
+	raw := []byte("From: a@example.com\r\nX-A: 1\r\nX-A: 2\r\n\tfolded\r\nX-A:3\r\nTo: b@example.org\r\nDate: Thu, 01 " +
+		"Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: one\r\n\r\nHello\r\n")
 	type edit func(e *Edits) error
 	edits := map[string][]edit{
 		"nothing":          nil,
@@ -61,9 +62,12 @@ func TestPostfix(t *testing.T) {
 				}
 				return Accept
 			}
-			h := start(t, "tcp", Options{Actions: AllActions, WantHeaderLeadingSpace: true, WantSkip: true, NoReply: StepHeader, Skip: StepUnknown | StepData}, rec)
+			h := start(t, "tcp", Options{Actions: AllActions, WantHeaderLeadingSpace: true, WantSkip: true,
+				NoReply: StepHeader, Skip: StepUnknown | StepData}, rec)
 			far, smtpd := smtptest.NewSink(t), proctest.FreeAddress(t)
-			smtptest.StartPostfix(t, testutil.SecureDir(t), far, "myhostname = mx.example.com\nmilter_default_action = tempfail\nsmtpd_milters = inet:"+h.address+"\nmilter_protocol = "+protocol+"\n", smtpd)
+			smtptest.StartPostfix(t, testutil.SecureDir(t), far,
+				"myhostname = mx.example.com\nmilter_default_action = tempfail\nsmtpd_milters = inet:"+
+					h.address+"\nmilter_protocol = "+protocol+"\n", smtpd)
 			// The connection that found Postfix ready must not be taken for a message's.
 			waitFor(t, "the first connection to go", func() bool { return slices.Contains(rec.all(), "CLOSE") })
 			sent := 0
@@ -92,7 +96,8 @@ func TestPostfix(t *testing.T) {
 			if protocol == "6" && !strings.Contains(header.String(), "X-A:3\n") {
 				t.Errorf("fields as Postfix gave them: %q", header.String())
 			}
-			if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{"no@example.org"}, raw); err == nil || !strings.Contains(err.Error(), "5.7.0 100% refused %s") {
+			if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{"no@example.org"}, raw); err == nil ||
+				!strings.Contains(err.Error(), "5.7.0 100% refused %s") {
 				t.Errorf("refusal: %v", err)
 			}
 			if n := rec.negotiation.Version; fmt.Sprint(n) != protocol && n != 6 {

@@ -125,7 +125,8 @@ func TestWriterFolds(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "v=1; a=rsa-sha256; b=abc\r\n\t def; bh=x=; h=From : To", "v=DKIM1; p=AAAA", "a=1;;", "a=\xff", "a = b ; c", ";"} {
+	for _, s := range []string{"", "v=1; a=rsa-sha256; b=abc\r\n\t def; bh=x=; h=From : To",
+		"v=DKIM1; p=AAAA", "a=1;;", "a=\xff", "a = b ; c", ";"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -141,7 +142,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q twice in %q", tag.Name, b)
 			}
 			seen[tag.Name] = true
-			if tag.Start < last || tag.End < tag.Start || tag.End > len(b) || b[tag.Start-1] != '=' || tag.End < len(b) && b[tag.End] != ';' {
+			if tag.Start < last || tag.End < tag.Start || tag.End > len(b) || b[tag.Start-1] != '=' ||
+				tag.End < len(b) && b[tag.End] != ';' {
 				t.Fatalf("offsets %d, %d in %q", tag.Start, tag.End, b)
 			}
 			last = tag.End
@@ -158,7 +160,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	in := []byte("v=1; a=rsa-sha256; c=relaxed/simple; d=example.com; s=sel;\r\n\tt=1172620939; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n\th=From:Date:Subject;\r\n\tb=" + strings.Repeat("A", 344))
+	in := []byte("v=1; a=rsa-sha256; c=relaxed/simple; d=example.com; s=sel;\r\n\tt=1172620939; " +
+		"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n\th=From:Date:Subject;\r\n\tb=" + strings.Repeat("A", 344))
 	b.ReportAllocs()
 	var l List
 	for b.Loop() {

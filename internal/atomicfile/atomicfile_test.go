@@ -71,7 +71,8 @@ func TestFailuresChangeNothing(t *testing.T) {
 		t.Error(err)
 	}
 	var named *fs.PathError
-	if err := Write(filepath.Join(dir, "none", "f"), nil, Options{}); !errors.As(err, &named) || named.Path != filepath.Join(dir, "none", "f") || !errors.Is(err, fs.ErrNotExist) {
+	if err := Write(filepath.Join(dir, "none", "f"), nil, Options{}); !errors.As(err, &named) ||
+		named.Path != filepath.Join(dir, "none", "f") || !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 	if err := Replace(path, Options{}, func([]byte) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {

@@ -18,7 +18,8 @@ const hasLDAP = true
 // asks.
 func directoryServer(c *config.Config, o remote.Options) remote.Options {
 	o.Timeout = c.LDAPTimeout.Value
-	for _, text := range []string{c.LDAPAuthMechanism.Value, c.LDAPAuthName.Value, c.LDAPAuthRealm.Value, c.LDAPAuthUser.Value, c.LDAPBindUser.Value} {
+	for _, text := range []string{c.LDAPAuthMechanism.Value, c.LDAPAuthName.Value, c.LDAPAuthRealm.Value,
+		c.LDAPAuthUser.Value, c.LDAPBindUser.Value} {
 		o.Settings += text + "\n"
 	}
 	if c.LDAPDisableCache.Value {

@@ -33,8 +33,10 @@ LDAPKeepaliveIdle 11
 LDAPKeepaliveInterval 12
 LDAPKeepaliveProbes 13
 `))
-	if o.Mechanism != "DIGEST-MD5" || o.AuthName != "name" || o.AuthRealm != "realm" || o.AuthUser != "user" || o.BindUser != "cn=reader,dc=test" ||
-		string(o.BindPassword) != "secret" || !o.UseTLS || o.KeepaliveIdle != 11*time.Second || o.KeepaliveInterval != 12*time.Second || o.KeepaliveProbes != 13 {
+	if o.Mechanism != "DIGEST-MD5" || o.AuthName != "name" || o.AuthRealm != "realm" || o.AuthUser != "user" ||
+		o.BindUser != "cn=reader,dc=test" ||
+		string(o.BindPassword) != "secret" || !o.UseTLS || o.KeepaliveIdle != 11*time.Second ||
+		o.KeepaliveInterval != 12*time.Second || o.KeepaliveProbes != 13 {
 		t.Errorf("%+v", o)
 	}
 }

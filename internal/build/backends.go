@@ -28,7 +28,8 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 		MaxBytes:    int64(c.DataSetCacheSize.Value) << 20,
 		Caches:      parts.Caches,
 		OnDown: func(name string, err error) {
-			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err), "event", "dataset_down", "dataset", name)
+			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err),
+				"event", "dataset_down", "dataset", name)
 		},
 		OnUp: func(name string) { log.Info(name+": answers again", "event", "dataset_up", "dataset", name) },
 	}

@@ -85,7 +85,8 @@ func TestRowsOutliveReload(t *testing.T) {
 		}
 	}
 	s.stop()
-	if built, _ := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"), Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
+	if built, _ := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"),
+		Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
 		t.Error("a server that is away is taken without SoftStart")
 	}
 	next, _ := s.build(t, parts, "SoftStart yes\nDataSetCacheTTL 0\n")

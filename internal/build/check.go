@@ -16,7 +16,8 @@ func Check(ctx context.Context, c *config.Config) problem.List {
 	if dir := c.BaseDirectory.Value; dir != "" {
 		if _, err := os.Stat(dir); err != nil {
 			v := c.BaseDirectory.Source()
-			problems.Addf(problem.Error, v.File, v.Line, "BaseDirectory", "make the folder, or leave the option out", "%s", problem.Reason(err))
+			problems.Addf(problem.Error, v.File, v.Line, "BaseDirectory", "make the folder, or leave the option out",
+				"%s", problem.Reason(err))
 		}
 	}
 	account, more := AccountOf(c)

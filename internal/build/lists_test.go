@@ -80,7 +80,8 @@ func TestWrongSeparators(t *testing.T) {
 			}
 		}
 		file := filepath.Join(t.TempDir(), "list")
-		for text, want := range map[string]int{two[0] + "\n" + two[1] + "\n": 0, two[0] + ";\n" + two[1] + "\n": 1, two[0] + ",\n" + two[1] + ",\n": 2} {
+		for text, want := range map[string]int{two[0] + "\n" + two[1] + "\n": 0, two[0] + ";\n" + two[1] + "\n": 1,
+			two[0] + ",\n" + two[1] + ",\n": 2} {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +164,8 @@ func TestGoodListsAreNotToldOf(t *testing.T) {
 			name, rest, _ := strings.Cut(name, "\t")
 			value = strings.TrimSpace(rest + " " + value)
 			o, ok := options[strings.ToLower(name)]
-			if !ok || strings.ContainsAny(value, "/") && !strings.ContainsAny(value, "0123456789") || strings.Contains(value, "DIR/") || value == "" || slices.Contains(rightly, name+" "+value) {
+			if !ok || strings.ContainsAny(value, "/") && !strings.ContainsAny(value, "0123456789") ||
+				strings.Contains(value, "DIR/") || value == "" || slices.Contains(rightly, name+" "+value) {
 				continue
 			}
 			if spec, err := dataset.ParseSpec(value); err != nil || spec.Type != dataset.TypeList {

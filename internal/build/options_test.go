@@ -47,7 +47,8 @@ func (n *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	answer := new(dns.Msg).SetReply(q)
 	switch q.Question[0].Qtype {
 	case dns.TypeTXT:
-		answer.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{"v=DKIM1; p="}}}
+		answer.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT,
+			Class: dns.ClassINET, Ttl: 60}, Txt: []string{"v=DKIM1; p="}}}
 	case dns.TypeDNSKEY, dns.TypeDS:
 		n.dnssec.Add(1)
 	}
@@ -136,7 +137,8 @@ func TestSoftStart(t *testing.T) {
 }
 
 func TestLDAPTimeout(t *testing.T) {
-	c := read(t, "Mode v\nLDAPTimeout 1\nLDAPBindUser cn=a\nLDAPBindPassword b\nExemptDomains ldap://"+silent(t)+"/dc=test?cn?sub?(cn=$d)\n")
+	c := read(t, "Mode v\nLDAPTimeout 1\nLDAPBindUser cn=a\nLDAPBindPassword b\nExemptDomains ldap://"+
+		silent(t)+"/dc=test?cn?sub?(cn=$d)\n")
 	start := time.Now()
 	built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
 	if took := time.Since(start); built != nil || took > 4*time.Second {

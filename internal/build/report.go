@@ -93,14 +93,16 @@ func (b *builder) delivery(o *report.Options) {
 		o.SMTPServer = "localhost:25"
 	}
 	if info, err := os.Stat(o.MTACommand); err != nil || info.Mode()&0o111 == 0 {
-		b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost", "%s: not a program; reports will not be sent", o.MTACommand)
+		b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost",
+			"%s: not a program; reports will not be sent", o.MTACommand)
 	}
 }
 
 func (b *builder) smtpServer(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "smtp" || u.Hostname() == "" || u.Path != "" && u.Path != "/" {
-		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%s is no address of a mail server", problem.Quote(problem.Redact(uri)))
+		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%s is no address of a mail server",
+			problem.Quote(problem.Redact(uri)))
 		return ""
 	}
 	port := u.Port()
@@ -125,7 +127,8 @@ func (b *builder) vbr() policy.VBR {
 		PurgeFields:           c.VBRPurgeFields.Value,
 		TrustedCertifiersOnly: c.VBRTrustedCertifiersOnly.Value,
 	}
-	if text := c.VBRTrustedCertifiers.Value; strings.Contains(text, "file:") || strings.HasPrefix(text, "csl:") || strings.HasPrefix(text, "/") {
+	if text := c.VBRTrustedCertifiers.Value; strings.Contains(text, "file:") || strings.HasPrefix(text, "csl:") ||
+		strings.HasPrefix(text, "/") {
 		v.TrustedCertifiers = b.names(&b.config.VBRTrustedCertifiers) // Compat(opendkim 2.11): a data set
 	} else {
 		v.TrustedCertifiers = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })

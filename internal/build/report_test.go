@@ -24,7 +24,8 @@ func TestReportOptionsAreChecked(t *testing.T) {
 		{"DiagnosticDirectory " + dir + "/absent\n", "DiagnosticDirectory: " + dir + "/absent: not a folder"},
 		{"DiagnosticDirectory " + dir + "\n", ""},
 	} {
-		built, problems := Snapshot(t.Context(), read(t, "Mode v\nSocket inet:0@127.0.0.1\n"+c.config), Parts{Log: slog.New(slog.DiscardHandler)})
+		built, problems := Snapshot(t.Context(), read(t, "Mode v\nSocket inet:0@127.0.0.1\n"+c.config),
+			Parts{Log: slog.New(slog.DiscardHandler)})
 		if built != nil {
 			built.Snapshot.Discard()
 		}

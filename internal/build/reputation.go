@@ -68,7 +68,8 @@ func (b *builder) rates() *reputation.Checker {
 	case path != "":
 		b.wantFolder(&b.config.FlowData, filepath.Dir(path))
 	case c.FlowData.Value != "":
-		b.warn(&b.config.FlowData, "name a file: FlowData /var/lib/opendkim/flow", "no file: what is counted for RateLimits is forgotten at a restart")
+		b.warn(&b.config.FlowData, "name a file: FlowData /var/lib/opendkim/flow",
+			"no file: what is counted for RateLimits is forgotten at a restart")
 	}
 	checker := &reputation.Checker{
 		Plain:      true,

@@ -30,7 +30,8 @@ func TestReputationOutlivesReload(t *testing.T) {
 }
 
 func TestReputationSpamCheckIsAnExpression(t *testing.T) {
-	built, problems := Snapshot(t.Context(), read(t, "Mode v\nReputationRatios csl:*=0.5\nReputationSpamCheck (\n"), Parts{Log: slog.New(slog.DiscardHandler)})
+	built, problems := Snapshot(t.Context(), read(t, "Mode v\nReputationRatios csl:*=0.5\nReputationSpamCheck (\n"),
+		Parts{Log: slog.New(slog.DiscardHandler)})
 	if built != nil || !problems.HasErrors() {
 		t.Errorf("taken: %v", problems)
 	}
@@ -42,7 +43,9 @@ func TestCountsWantAFolder(t *testing.T) {
 	dir := t.TempDir()
 	for _, option := range []string{"FlowData", "ReputationCache"} {
 		for path, want := range map[string]bool{dir + "/counts": false, dir + "/absent/counts": true} {
-			built, problems := Snapshot(t.Context(), read(t, "Mode v\nRateLimits csl:.=1\nReputationLimits csl:a=1\n"+option+" "+path+"\n"), Parts{Log: slog.New(slog.DiscardHandler)})
+			built, problems := Snapshot(t.Context(),
+				read(t, "Mode v\nRateLimits csl:.=1\nReputationLimits csl:a=1\n"+option+" "+path+"\n"),
+				Parts{Log: slog.New(slog.DiscardHandler)})
 			if built == nil {
 				t.Fatal(problems)
 			}

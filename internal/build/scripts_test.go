@@ -24,7 +24,8 @@ func TestScriptsAreConfiguration(t *testing.T) {
 	build := func(setup, final string) (*Built, string) {
 		write("setup.lua", setup)
 		write("final.lua", final)
-		write("opendkim.conf", "Mode v\nSyslog no\nSetupPolicyScript "+filepath.Join(dir, "setup.lua")+"\nFinalPolicyScript "+filepath.Join(dir, "final.lua")+"\nSocket local:/x\n")
+		write("opendkim.conf", "Mode v\nSyslog no\nSetupPolicyScript "+filepath.Join(dir, "setup.lua")+
+			"\nFinalPolicyScript "+filepath.Join(dir, "final.lua")+"\nSocket local:/x\n")
 		c, problems := config.Load(filepath.Join(dir, "opendkim.conf"))
 		if problems.HasErrors() {
 			t.Fatal(problems)

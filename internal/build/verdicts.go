@@ -149,7 +149,8 @@ func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 		}
 		tab := strings.LastIndexByte(line, '\t')
 		if tab < 0 {
-			b.problems.Addf(problem.Error, path, i+1, "ReplaceRules", "write: expression<TAB>replacement", "no tab between expression and replacement")
+			b.problems.Addf(problem.Error, path, i+1, "ReplaceRules", "write: expression<TAB>replacement",
+				"no tab between expression and replacement")
 			continue
 		}
 		match, err := bre.Compile(line[:tab])

@@ -39,7 +39,8 @@ func TestRemoveARMethods(t *testing.T) {
 		t.Errorf("%q", c.RemoveARMethods.Value)
 	}
 	for _, wrong := range []string{"spf=pass", "spf;dmarc", "spf dmarc", "*"} {
-		if problems := New().Set("RemoveARMethods", wrong, CommandLine); !problems.HasErrors() || !strings.Contains(problems[0].String(), "is no method of authentication") {
+		if problems := New().Set("RemoveARMethods", wrong, CommandLine); !problems.HasErrors() ||
+			!strings.Contains(problems[0].String(), "is no method of authentication") {
 			t.Errorf("%s: %v", wrong, problems)
 		}
 	}

@@ -82,7 +82,8 @@ func (k *checker) keys() {
 	switch {
 	case set(&c.KeyTable):
 		if !anySet(&c.SigningTable, &c.SetupPolicyScript) {
-			k.fail(&c.KeyTable, "add SigningTable refile:/etc/opendkim/SigningTable", "needs a SigningTable or a SetupPolicyScript: nothing says which sender gets which key")
+			k.fail(&c.KeyTable, "add SigningTable refile:/etc/opendkim/SigningTable",
+				"needs a SigningTable or a SetupPolicyScript: nothing says which sender gets which key")
 		}
 	case set(&c.Domain) && !set(&c.KeyFile, &c.Selector):
 		k.fail(&c.Domain, "add "+missing(&c.KeyFile, &c.Selector), "needs KeyFile and Selector")
@@ -123,7 +124,8 @@ func (k *checker) tablesWin() {
 func (k *checker) mode() {
 	c := k.config
 	if c.Mode.IsSet() && c.Signs() && !anySet(&c.KeyTable, &c.Domain, &c.KeyFile, &c.Selector, &c.SetupPolicyScript, &c.ResignMailTo) {
-		k.warn(&c.Mode, "add KeyTable and SigningTable, or Domain, Selector and KeyFile", "there is no key to sign with: mail is only verified")
+		k.warn(&c.Mode, "add KeyTable and SigningTable, or Domain, Selector and KeyFile",
+			"there is no key to sign with: mail is only verified")
 	}
 	if !c.Signs() {
 		for _, f := range []Field{&c.KeyTable, &c.Domain, &c.KeyFile, &c.OnSignatureError} {
@@ -133,7 +135,8 @@ func (k *checker) mode() {
 		}
 	}
 	if !c.Verifies() {
-		for _, f := range []Field{&c.OnBadSignature, &c.OnKeyNotFound, &c.OnNoSignature, &c.MinimumKeyBits, &c.Minimum, &c.MustBeSigned, &c.AlwaysAddARHeader, &c.VerifyPreset} {
+		for _, f := range []Field{&c.OnBadSignature, &c.OnKeyNotFound, &c.OnNoSignature, &c.MinimumKeyBits,
+			&c.Minimum, &c.MustBeSigned, &c.AlwaysAddARHeader, &c.VerifyPreset} {
 			if set(f) {
 				k.warn(f, "write Mode sv", "not used: Mode %s does not verify", c.Mode.Text())
 			}
@@ -147,14 +150,16 @@ func (k *checker) sockets() {
 	given, counted := c.Socket.Given(), counting(&c.Socket)
 	if len(given) == 0 {
 		// Compat(opendkim 2.11): -n is content without one; the start is not.
-		k.warn(&c.Socket, "add "+example(c.Socket.Option()), "there is none, and the filter does not start without one unless systemd hands it over")
+		k.warn(&c.Socket, "add "+example(c.Socket.Option()),
+			"there is none, and the filter does not start without one unless systemd hands it over")
 		return
 	}
 	if len(counted) < len(given) {
 		last := counted[len(counted)-1]
 		for _, v := range given[1:] {
 			if v.Text != last.Text {
-				k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "to listen on both, write a word behind one of them: Socket "+last.Text+" both",
+				k.problems.Addf(problem.Warning, v.File, v.Line, "Socket",
+					"to listen on both, write a word behind one of them: Socket "+last.Text+" both",
 					"not used: the one at %s wins", last.Place())
 			}
 		}
@@ -168,7 +173,8 @@ func (k *checker) sockets() {
 		}
 		seen[key] = v.Place()
 		if s.Role == RoleSign && !c.Signs() || s.Role == RoleVerify && !c.Verifies() {
-			k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "write Mode sv", "Mode %s leaves nothing to do for a socket that is to %s", c.Mode.Text(), s.Role)
+			k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "write Mode sv",
+				"Mode %s leaves nothing to do for a socket that is to %s", c.Mode.Text(), s.Role)
 		}
 	}
 }
@@ -227,13 +233,15 @@ func (k *checker) limits() {
 		k.fail(&c.MaximumKeyBits, "", "no key can be at least %d and at most %d bits long", low, high)
 	}
 	if c.DataSetCacheSize.Value < 1 {
-		k.fail(&c.DataSetCacheSize, "write 1 or more; DataSetCacheTTL 0 asks the server each time", "the answers for a message must have room")
+		k.fail(&c.DataSetCacheSize, "write 1 or more; DataSetCacheTTL 0 asks the server each time",
+			"the answers for a message must have room")
 	}
 	if c.KeyCacheSize.Value < 1 {
 		k.fail(&c.KeyCacheSize, "write 1 or more", "the keys of a message must have room")
 	}
 	if budget := c.MessageTimeBudget.Value; set(&c.DNSTimeout) && c.DNSTimeout.Value > budget {
-		k.warn(&c.DNSTimeout, "make it smaller, or MessageTimeBudget larger", "longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
+		k.warn(&c.DNSTimeout, "make it smaller, or MessageTimeBudget larger",
+			"longer than the %v that a message's look-ups may take together (MessageTimeBudget)", budget)
 	}
 }
 

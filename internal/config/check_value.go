@@ -224,7 +224,8 @@ func parseNameservers(text string) ([]string, error) {
 			plain = net.JoinHostPort(strings.Trim(addr, "[]"), port)
 		}
 		if hasName {
-			return nil, fmt.Errorf("%s asks for DNS over TLS with the name %s, which is not spoken here: name a resolver that does, at an address without #",
+			return nil, fmt.Errorf("%s asks for DNS over TLS with the name %s, which is not spoken here: name a "+
+				"resolver that does, at an address without #",
 				problem.Quote(server), problem.Quote(name))
 		}
 		if _, err := netip.ParseAddr(strings.Trim(plain, "[]")); err == nil {

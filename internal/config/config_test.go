@@ -11,8 +11,10 @@ import (
 
 func TestDefaults(t *testing.T) {
 	c := New()
-	if !c.Background.Value || c.Syslog.Value || c.MaximumHeaders.Value != 65536 || c.ClockDrift.Value != 300*time.Second || c.DNSTimeout.Value != 5*time.Second ||
-		c.Mode.Text() != "sv" || c.OnSignatureError.Value != policy.Reject || c.UMask.Value != 0 || c.UMask.IsSet() || c.MessageTimeBudget.Value != 25*time.Second {
+	if !c.Background.Value || c.Syslog.Value || c.MaximumHeaders.Value != 65536 ||
+		c.ClockDrift.Value != 300*time.Second || c.DNSTimeout.Value != 5*time.Second ||
+		c.Mode.Text() != "sv" || c.OnSignatureError.Value != policy.Reject || c.UMask.Value != 0 ||
+		c.UMask.IsSet() || c.MessageTimeBudget.Value != 25*time.Second {
 		t.Error("a default differs from the manual page")
 	}
 	if r := c.AutoRestartRate.Value; r != (Frequency{}) {
@@ -24,7 +26,8 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestAccessors(t *testing.T) {
-	c, problems := load(t, "UMask 007\nAutoRestart yes\nAutoRestartRate 10/1h\nNameservers 192.0.2.1, ,[2001:db8::1],192.0.2.2:5353\nClockDrift 0x10\nOn-NoSignature R\nMessageTimeBudget 1500ms\nMaximumHeaders -5\nSyslog True\n")
+	c, problems := load(t, "UMask 007\nAutoRestart yes\nAutoRestartRate 10/1h\nNameservers 192.0.2.1, "+
+		",[2001:db8::1],192.0.2.2:5353\nClockDrift 0x10\nOn-NoSignature R\nMessageTimeBudget 1500ms\nMaximumHeaders -5\nSyslog True\n")
 	if len(problems) != 1 { // the negative number
 		t.Errorf("%q", problems)
 	}
@@ -32,7 +35,8 @@ func TestAccessors(t *testing.T) {
 	if diff := cmp.Diff([]string{"192.0.2.1", "[2001:db8::1]", "192.0.2.2:5353"}, c2.Nameservers.Value); diff != "" {
 		t.Error(diff)
 	}
-	if c.UMask.Value != 7 || c.AutoRestartRate.Value != (Frequency{10, time.Hour}) || c.ClockDrift.Value != 16*time.Second || c.OnNoSignature.Value != policy.Reject ||
+	if c.UMask.Value != 7 || c.AutoRestartRate.Value != (Frequency{10, time.Hour}) ||
+		c.ClockDrift.Value != 16*time.Second || c.OnNoSignature.Value != policy.Reject ||
 		c.MessageTimeBudget.Value != 1500*time.Millisecond || c.MaximumHeaders.Value != 0 || !c.Syslog.Value {
 		t.Error("a value was read wrongly")
 	}
@@ -57,11 +61,13 @@ func TestSet(t *testing.T) {
 
 func TestSetEnvironment(t *testing.T) {
 	c, _ := load(t, "Mode v\n")
-	problems := c.SetEnvironment([]string{"PATH=/bin", "OPENDKIM_Mode=sv", "OPENDKIM_ON_BADSIGNATURE=reject", "OPENDKIM_VBR_Type=all", "OPENDKIM_Domain=a=b", "OPENDKIM_=x", "OPENDKIM_Colour=red", "HOME"})
+	problems := c.SetEnvironment([]string{"PATH=/bin", "OPENDKIM_Mode=sv", "OPENDKIM_ON_BADSIGNATURE=reject",
+		"OPENDKIM_VBR_Type=all", "OPENDKIM_Domain=a=b", "OPENDKIM_=x", "OPENDKIM_Colour=red", "HOME"})
 	if len(problems) != 1 || problems[0].String() != `environment: unknown option "Colour"` {
 		t.Errorf("%v", problems)
 	}
-	if c.Mode.Text() != "sv" || c.OnBadSignature.Value != policy.Reject || c.VBRType.Text() != "all" || c.Domain.Text() != "a=b" || c.Mode.Source().File != Environment {
+	if c.Mode.Text() != "sv" || c.OnBadSignature.Value != policy.Reject || c.VBRType.Text() != "all" ||
+		c.Domain.Text() != "a=b" || c.Mode.Source().File != Environment {
 		t.Error("not set")
 	}
 }

@@ -23,7 +23,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	for _, seed := range []string{"Syslog", "On-Default x", "UMask 0x\xff", "Socket inet:1@[::1", "Minimum %", "AutoRestartRate /", "MessageTimeBudget ms", "Include f.conf", "Include \x00", "\xef\xbb\xbf#", "ClockDrift -0x80000000"} {
+	for _, seed := range []string{"Syslog", "On-Default x", "UMask 0x\xff", "Socket inet:1@[::1",
+		"Minimum %", "AutoRestartRate /", "MessageTimeBudget ms", "Include f.conf", "Include \x00", "\xef\xbb\xbf#", "ClockDrift -0x80000000"} {
 		f.Add([]byte(seed))
 	}
 	path := filepath.Join(f.TempDir(), "f.conf")
@@ -68,7 +69,8 @@ func FuzzLoad(f *testing.F) {
 }
 
 func FuzzParseSocket(f *testing.F) {
-	for _, seed := range []string{"inet:8891@localhost", "inet6:8891@[::1]", "local:/s mode=0660 owner=a group=b sign", "/x", "inet:", "inet:x@[]"} {
+	for _, seed := range []string{"inet:8891@localhost", "inet6:8891@[::1]", "local:/s mode=0660 owner=a group=b sign",
+		"/x", "inet:", "inet:x@[]"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

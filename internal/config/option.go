@@ -96,14 +96,16 @@ const (
 
 // String returns the topic's heading.
 func (t Topic) String() string {
-	return [...]string{"Signing", "Choosing what to sign", "Verifying", "Authentication-Results", "What to do with a verdict", "Reports and statistics",
+	return [...]string{"Signing", "Choosing what to sign", "Verifying", "Authentication-Results",
+		"What to do with a verdict", "Reports and statistics",
 		"DNS", "Data sets", "Lua hooks", "The service", "Logging and metrics", "Testing and debugging", "Historic options"}[t]
 }
 
 // table is built once and never changed.
 var table = sync.OnceValue(func() []Option {
 	var all []Option
-	for topic, rows := range [][]Option{signingOptions(), selectionOptions(), verifyingOptions(), resultOptions(), actionOptions(), reportOptions(), resolverOptions(),
+	for topic, rows := range [][]Option{signingOptions(), selectionOptions(), verifyingOptions(),
+		resultOptions(), actionOptions(), reportOptions(), resolverOptions(),
 		dataOptions(), scriptOptions(), serviceOptions(), loggingOptions(), testingOptions(), historicOptions()} {
 		for _, o := range rows {
 			o.Topic = Topic(topic)

@@ -71,7 +71,8 @@ func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"mode", "moed", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 1}} {
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"mode", "moed", 1},
+		{"kitten", "sitting", 3}, {"ab", "ba", 1}} {
 		if got := distance(test.a, test.b); got != test.want {
 			t.Errorf("%q to %q: %d, want %d", test.a, test.b, got, test.want)
 		}
@@ -116,7 +117,8 @@ func TestDebianManualPage(t *testing.T) {
 
 // The options that the page says a reload does not obey.
 func TestReloadable(t *testing.T) {
-	fixed := strings.Fields("AutoRestart AutoRestartCount AutoRestartRate Background PidFile POPDBFile Quarantine QueryCache Socket StrictTestMode TestPublicKeys UMask UserID")
+	fixed := strings.Fields("AutoRestart AutoRestartCount AutoRestartRate Background PidFile POPDBFile Quarantine " +
+		"QueryCache Socket StrictTestMode TestPublicKeys UMask UserID")
 	for _, name := range fixed {
 		if !Find(name).NeedsRestart {
 			t.Errorf("%s is said to be obeyed by a reload", name)
@@ -124,7 +126,8 @@ func TestReloadable(t *testing.T) {
 	}
 	more := []string{"ChangeRootDirectory", "FlowData", "ReputationCache"} // the page says nothing of them
 	for _, o := range Options() {
-		if o.NeedsRestart && o.Since == "2.11" && o.Status != Historic && !slices.Contains(fixed, o.Name) && !slices.Contains(more, o.Name) {
+		if o.NeedsRestart && o.Since == "2.11" && o.Status != Historic && !slices.Contains(fixed, o.Name) &&
+			!slices.Contains(more, o.Name) {
 			t.Errorf("%s is said not to be obeyed by a reload", o.Name)
 		}
 	}
@@ -145,7 +148,8 @@ func TestFlags(t *testing.T) {
 		if f.TakesValue {
 			value = Find(f.Option).examples()[0]
 		}
-		if problems := c.Set(f.Option, value, CommandLine); problems != nil || c.Field(f.Option).Source() != (Value{Text: value, File: "command line"}) {
+		if problems := c.Set(f.Option, value, CommandLine); problems != nil ||
+			c.Field(f.Option).Source() != (Value{Text: value, File: "command line"}) {
 			t.Errorf("-%s %s: %v", f.Letter, value, problems)
 		}
 	}

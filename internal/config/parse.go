@@ -148,14 +148,16 @@ func isFile(path string) bool {
 // lines reads the lines of one file.
 func (r *reader) lines(path string, data []byte) {
 	if rest, found := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); found {
-		r.problems.Addf(problem.Warning, path, 1, "", "save the file as UTF-8 without a mark; OpenDKIM refuses it", "the file begins with a byte order mark")
+		r.problems.Addf(problem.Warning, path, 1, "", "save the file as UTF-8 without a mark; OpenDKIM refuses it",
+			"the file begins with a byte order mark")
 		data = rest
 	}
 	for number := 1; len(data) > 0; number++ {
 		line, rest, _ := bytes.Cut(data, []byte("\n"))
 		data = rest
 		if len(line) > maxLineBytes {
-			r.problems.Addf(problem.Error, path, number, "", "put long lists into a file and name it", "the line is longer than %d bytes", maxLineBytes)
+			r.problems.Addf(problem.Error, path, number, "", "put long lists into a file and name it",
+				"the line is longer than %d bytes", maxLineBytes)
 			continue
 		}
 		r.line(Value{File: path, Line: number}, line)

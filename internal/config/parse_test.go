@@ -177,7 +177,8 @@ func TestInclude(t *testing.T) {
 	write(t, path("top.conf"), "AuthservID top\nInclude "+path("sub.conf")+"  # here\nSelector top\n")
 	write(t, path("sub.conf"), "AuthservID sub\nSelector sub\nSyslog perhaps\n")
 	c, problems := Load(path("top.conf"))
-	if c.AuthservID.Source() != (Value{Text: "sub", File: path("sub.conf"), Line: 1}) || c.Selector.Source() != (Value{Text: "top", File: path("top.conf"), Line: 3}) {
+	if c.AuthservID.Source() != (Value{Text: "sub", File: path("sub.conf"), Line: 1}) ||
+		c.Selector.Source() != (Value{Text: "top", File: path("top.conf"), Line: 3}) {
 		t.Errorf("%v, %v", c.AuthservID.Source(), c.Selector.Source())
 	}
 	if len(problems) != 1 || problems[0].String() != path("sub.conf")+`:3: Syslog: "perhaps" is neither yes nor no` {
@@ -238,7 +239,8 @@ func TestIncludeRelative(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, problems := Load("sub/main.conf")
-	want := "a relative path is relative to the folder the filter is started in; write the whole path: Include " + filepath.Join(folder, "sub/inc.conf")
+	want := "a relative path is relative to the folder the filter is started in; write the whole path: Include " +
+		filepath.Join(folder, "sub/inc.conf")
 	if len(problems) != 1 || problems[0].Hint != want {
 		t.Errorf("%v", problems)
 	}

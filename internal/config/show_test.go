@@ -14,7 +14,8 @@ import (
 
 func TestDump(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "f", "Mode v\nMode sv\nLDAPBindPassword swordfish\nKeyTable dsn:mysql://me:swordfish@db/x/table=t?keycol=k?datacol=d\nSocket local:/s both\nSocket inet:1\nADSPAction reject\n")
+	write(t, "f", "Mode v\nMode sv\nLDAPBindPassword swordfish\nKeyTable "+
+		"dsn:mysql://me:swordfish@db/x/table=t?keycol=k?datacol=d\nSocket local:/s both\nSocket inet:1\nADSPAction reject\n")
 	c, _ := Load("f")
 	c.Set("Domain", "example.com", CommandLine)
 	var b bytes.Buffer
@@ -94,7 +95,8 @@ func TestExplain(t *testing.T) {
 	if got := explain("KeyTabel", false); got != "There is no option \"KeyTabel\". Did you mean KeyTable?\n" {
 		t.Error(got)
 	}
-	if got := explain("insecurekey", true); !strings.Contains(got, "status:   historic; read, told of and ignored") || !strings.Contains(got, "instead:  UnprotectedKey") {
+	if got := explain("insecurekey", true); !strings.Contains(got, "status:   historic; read, told of and ignored") ||
+		!strings.Contains(got, "instead:  UnprotectedKey") {
 		t.Error(got)
 	}
 	for _, o := range Options() {

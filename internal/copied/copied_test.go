@@ -19,7 +19,8 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	field, err := dkim.Sign([]byte(strings.Join(base, "\r\n")+"\r\n\r\n"), dkim.SignOptions{
-		Domain: "example.com", Selector: "s", Key: key, HeaderCanonicalization: dkim.Relaxed, CopyHeaders: true, Oversign: dkim.NewHeaderSet("Cc"),
+		Domain: "example.com", Selector: "s", Key: key, HeaderCanonicalization: dkim.Relaxed,
+		CopyHeaders: true, Oversign: dkim.NewHeaderSet("Cc"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -168,7 +168,8 @@ func OpenSpec(ctx context.Context, s Spec, o Options) (Set, error) {
 		return open(ctx, s, o.withDefaults())
 	}
 	if s.Type == TypeErlang {
-		return nil, &Error{Set: s.String(), Err: errors.New("erlang: data sets are not supported: use http:, socket:, redis: or dsn: in front of the same data")}
+		return nil, &Error{Set: s.String(),
+			Err: errors.New("erlang: data sets are not supported: use http:, socket:, redis: or dsn: in front of the same data")}
 	}
 	return nil, &Error{Set: s.String(), Err: fmt.Errorf("data sets of type %q are not available here", s.Type)}
 }

@@ -113,7 +113,8 @@ func (l *linter) signingKey(key string, line int) {
 		if user == "*" && isAddress {
 			hint += ", or the row's key as " + host
 		}
-		l.addf("asterisk outside refile:", problem.Error, line, hint, "%s never matches: patterns work in refile: tables only", problem.Quote(key))
+		l.addf("asterisk outside refile:", problem.Error, line, hint, "%s never matches: patterns work in refile: tables only",
+			problem.Quote(key))
 	case isAddress && user == "":
 		l.addf("row without user", problem.Warning, line, "write "+host, "%s matches no address", problem.Quote(key))
 	}
@@ -123,7 +124,8 @@ func (l *linter) signingKey(key string, line int) {
 // commas between them where all matches are used.
 func (l *linter) keyNames(ctx context.Context, author, text string, line int, o Lint) (right bool) {
 	if text == "" {
-		l.addf("row without key", problem.Error, line, "write the name of a key of the KeyTable behind it", "%s has no key", problem.Quote(author))
+		l.addf("row without key", problem.Error, line, "write the name of a key of the KeyTable behind it",
+			"%s has no key", problem.Quote(author))
 		return false
 	}
 	if _, ok := o.Keys.(Local); !ok {
@@ -145,7 +147,8 @@ func (l *linter) keyNames(ctx context.Context, author, text string, line int, o 
 			continue // which key depends on the sender
 		}
 		if _, err := o.Keys.Lookup(ctx, name, 0); errors.Is(err, ErrNotFound) {
-			l.addf("unknown key", problem.Error, line, "add a row that starts with "+clip(name)+" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
+			l.addf("unknown key", problem.Error, line, "add a row that starts with "+clip(name)+
+				" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
 			right = false
 		}
 	}
@@ -165,7 +168,8 @@ func (l *linter) duplicates(local Local, allowed bool) {
 		if l.source == "" {
 			place = fmt.Sprintf("element %d", first)
 		}
-		l.addf("duplicate", problem.Warning, line, "remove one of them", "%s is listed before, at %s, and this row is never used", problem.Quote(p.Key), place)
+		l.addf("duplicate", problem.Warning, line, "remove one of them",
+			"%s is listed before, at %s, and this row is never used", problem.Quote(p.Key), place)
 	})
 }
 
@@ -178,7 +182,8 @@ func (l *linter) shadowed(p *patterns) {
 		p.match(text, func(j int32) bool { first = j; return false })
 		if first < i && first != none && p.text(first) != text {
 			l.addf("hidden pattern", problem.Warning, p.lineAt(i), fmt.Sprintf("move it above line %d", p.lineAt(first)),
-				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.key(i)), problem.Quote(p.key(first)), p.lineAt(first))
+				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.key(i)),
+				problem.Quote(p.key(first)), p.lineAt(first))
 		}
 	}
 }
@@ -197,7 +202,8 @@ func (o Lint) Table(ctx context.Context, set Set, fewest int) problem.List {
 			n = strings.Count(p.Value, ":") + 1
 		}
 		if n < fewest {
-			l.addf("too few fields", problem.Error, line, "separate the fields by colons", "%s has %d of %d fields", problem.Quote(p.Key), n, fewest)
+			l.addf("too few fields", problem.Error, line, "separate the fields by colons",
+				"%s has %d of %d fields", problem.Quote(p.Key), n, fewest)
 		}
 	}
 	l.duplicates(local, false)
@@ -230,15 +236,19 @@ func (l *linter) host(entry string, line int, isPatterns bool) {
 		l.everyone(entry, line)
 	case err == nil:
 	case errors.Is(err, errHostBits):
-		l.addf("host bits", problem.Warning, line, "write "+p.Masked().String(), "network %s never matches: its address has bits beyond the prefix", shown())
+		l.addf("host bits", problem.Warning, line, "write "+p.Masked().String(),
+			"network %s never matches: its address has bits beyond the prefix", shown())
 	case key == "*" && isPatterns && !not:
 		l.everyone(entry, line)
 	case strings.Contains(key, "*") && !isPatterns:
-		l.addf("asterisk outside refile:", problem.Warning, line, "write "+strings.TrimPrefix(key, "*")+", or use refile:", "%s never matches: patterns work in refile: lists only", shown())
+		l.addf("asterisk outside refile:", problem.Warning, line, "write "+strings.TrimPrefix(key, "*")+", or use refile:",
+			"%s never matches: patterns work in refile: lists only", shown())
 	case strings.ContainsAny(key, "/@") || strings.HasPrefix(key, "["):
-		l.addf("not a host", problem.Warning, line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24", "%s never matches: it is neither a host nor a network", shown())
+		l.addf("not a host", problem.Warning, line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24",
+			"%s never matches: it is neither a host nor a network", shown())
 	case strings.Trim(key, "0123456789.") == "" && key != "":
-		l.addf("incomplete address", problem.Warning, line, "write a whole address, or a network such as 192.0.2.0/24", "%s never matches: it is not a whole address", shown())
+		l.addf("incomplete address", problem.Warning, line, "write a whole address, or a network such as 192.0.2.0/24",
+			"%s never matches: it is not a whole address", shown())
 	}
 }
 

@@ -71,11 +71,14 @@ func (l *linter) separators(e Entry, of Elements) bool {
 	case len(parts) == 0:
 		return false
 	case l.source == "":
-		l.addf("separators", problem.Warning, e.Line, "separate the elements by commas: "+strings.Join(parts, ","), "%s is one element and matches none of them", shown)
+		l.addf("separators", problem.Warning, e.Line, "separate the elements by commas: "+strings.Join(parts, ","),
+			"%s is one element and matches none of them", shown)
 	case text != e.Key:
-		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own", "%s counts for %s alone", shown, problem.Quote(e.Key))
+		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own",
+			"%s counts for %s alone", shown, problem.Quote(e.Key))
 	default:
-		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own: "+strings.Join(parts, " and "), "%s never matches", shown)
+		l.addf("separators", problem.Warning, e.Line, "write each in a line of its own: "+strings.Join(parts, " and "),
+			"%s never matches", shown)
 	}
 	return true
 }
@@ -170,7 +173,8 @@ func (l *linter) fieldName(e Entry, of Elements) {
 	if !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`:;,<>()[]@\"*`, r) }) && name != "" {
 		return
 	}
-	l.addf("not a field name", problem.Warning, e.Line, "write names of header fields: From,To,Subject", "%s names no header field", problem.Quote(e.Key))
+	l.addf("not a field name", problem.Warning, e.Line, "write names of header fields: From,To,Subject",
+		"%s names no header field", problem.Quote(e.Key))
 }
 
 // domainOf takes off what keeps a domain from being one.

@@ -33,11 +33,13 @@ func told(t *testing.T, list problem.List, want map[int]string) {
 func TestLintSigningPatterns(t *testing.T) {
 	ctx := context.Background()
 	keys := open(t, "csl:k1=a,k2=b", Options{})
-	set := open(t, "refile:"+writeTable(t, "a@b.c k1", "*@example.com", "*@* k1", "x@example.com k2", "nodomain.example k1", "@b.c k1", "*@c.d nokey", "* %", "b@c.d k1,k2", "c@c.d k1, k3"), Options{})
+	set := open(t, "refile:"+writeTable(t, "a@b.c k1", "*@example.com", "*@* k1", "x@example.com k2",
+		"nodomain.example k1", "@b.c k1", "*@c.d nokey", "* %", "b@c.d k1,k2", "c@c.d k1, k3"), Options{})
 	told(t, Lint{Option: "SigningTable", Keys: keys, AllMatches: true}.SigningTable(ctx, set), map[int]string{
 		2: "has no key", 5: "matches no address", 6: "matches no address", 7: `key "nokey" is not in the KeyTable`, 10: `key "k3" is not`,
 	})
-	list := Lint{Option: "SigningTable"}.SigningTable(ctx, open(t, "refile:"+writeTable(t, "*@* k1", "x@example.com k2", "*@example.com k", "* k"), Options{}))
+	list := Lint{Option: "SigningTable"}.SigningTable(ctx,
+		open(t, "refile:"+writeTable(t, "*@* k1", "x@example.com k2", "*@example.com k", "* k"), Options{}))
 	told(t, list, map[int]string{2: `"*@*" at line 1 takes everything`, 3: "never matches"})
 	if list.HasErrors() {
 		t.Error("a hidden pattern is an error")
@@ -56,12 +58,14 @@ func TestLintFileWithPatterns(t *testing.T) {
 func TestLintHosts(t *testing.T) {
 	ctx := context.Background()
 	told(t, Lint{Option: "InternalHosts"}.Hosts(ctx, open(t, "file:"+writeTable(t,
-		"127.0.0.1", "0.0.0.0/0", "::/0", "10.1.2.3/8", "*.example.com", "10.0.0.0/255.0.0.0", "[1.2.0.0/16]", "192.168.1", "user@example.com",
+		"127.0.0.1", "0.0.0.0/0", "::/0", "10.1.2.3/8", "*.example.com", "10.0.0.0/255.0.0.0",
+		"[1.2.0.0/16]", "192.168.1", "user@example.com",
 		"-", "localhost", "!0.0.0.0/0", "[::1]", ".example.com", "localhost", "300.1.1.1"), Options{FoldCase: true})), map[int]string{
 		2: "matches every host", 3: "matches every host", 4: "bits beyond the prefix", 5: "refile: lists only", 6: "neither a host nor a network",
 		7: "neither a host nor a network", 8: "not a whole address", 9: "neither a host", 15: "listed before", 16: "not a whole address",
 	})
-	told(t, Lint{Option: "InternalHosts"}.Hosts(ctx, open(t, "refile:"+writeTable(t, "*", "*.example.com", "10.0.0.*"), Options{})), map[int]string{1: "matches every host"})
+	told(t, Lint{Option: "InternalHosts"}.Hosts(ctx,
+		open(t, "refile:"+writeTable(t, "*", "*.example.com", "10.0.0.*"), Options{})), map[int]string{1: "matches every host"})
 	list := Lint{Option: "PeerList"}.Hosts(ctx, open(t, "127.0.0.1,0.0.0.0/0", Options{}))
 	if len(list) != 1 || list[0].String() != `PeerList: element 2: "0.0.0.0/0" matches every host` {
 		t.Errorf("got %v", list)

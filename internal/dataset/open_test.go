@@ -56,7 +56,8 @@ func TestParseSpec(t *testing.T) {
 }
 
 func TestSpecStringHidesPasswords(t *testing.T) {
-	for _, s := range []string{"dsn:mysql://user:geheim@3306+h/d/table=t", "redis://:geheim@h/0", "https://u:geheim@h/x", "erlang:n@h:geheim:m:f", "redis+cluster://u:geheim@a:1"} {
+	for _, s := range []string{"dsn:mysql://user:geheim@3306+h/d/table=t", "redis://:geheim@h/0",
+		"https://u:geheim@h/x", "erlang:n@h:geheim:m:f", "redis+cluster://u:geheim@a:1"} {
 		spec, err := ParseSpec(s)
 		if err != nil || strings.Contains(spec.String(), "geheim") {
 			t.Errorf("%s: %s, %v", s, spec, err)
@@ -103,7 +104,11 @@ func TestOpenersAndBaseDir(t *testing.T) {
 		t.Error(v, err)
 	}
 	var got Spec
-	o := Options{Openers: map[string]Opener{TypeRedis: func(_ context.Context, s Spec, _ Options) (Set, error) { got = s; return broken{}, nil }}}
+	o := Options{Openers: map[string]Opener{TypeRedis: func(_ context.Context, s Spec, _ Options) (Set,
+		error) {
+		got = s
+		return broken{}, nil
+	}}}
 	set = open(t, "redis://h/0", o)
 	if _, err := set.Lookup(context.Background(), "k", 1); !IsTemporary(err) || errors.Is(err, ErrNotFound) || got.Args != "redis://h/0" {
 		t.Error(got, err)

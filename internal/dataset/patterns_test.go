@@ -137,7 +137,8 @@ func FuzzRows(f *testing.F) {
 			if (r != Pair{key, value}) || at != number+1 || rows.key(int32(i)) != key {
 				t.Fatalf("row %q at line %d, key %q, want %q %q at %d", r, at, rows.key(int32(i)), key, value, number+1)
 			}
-			if key == "" || strings.ContainsAny(key+value, "#\n") || strings.IndexFunc(key, isBlank) >= 0 || value != strings.TrimFunc(value, isBlank) {
+			if key == "" || strings.ContainsAny(key+value, "#\n") || strings.IndexFunc(key, isBlank) >= 0 ||
+				value != strings.TrimFunc(value, isBlank) {
 				t.Fatalf("row %+v", r)
 			}
 			i++

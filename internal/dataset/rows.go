@@ -172,7 +172,8 @@ func parseRows(path, text string, o Options) (*rows, error) {
 			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line is longer than %d bytes", o.MaxLineBytes)}
 		}
 		if hasNUL && strings.IndexByte(line, 0) >= 0 {
-			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number), Err: fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line))}
+			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number),
+				Err: fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line))}
 		}
 		start := 0
 		for start < len(line) && isBlankByte(line[start]) {

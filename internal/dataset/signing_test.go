@@ -47,7 +47,8 @@ func signingKeys(t *testing.T, set Set, user, host string, all bool) (keys []str
 // which it complains of them for a message From: user@foo.example.com.
 func TestSigningTableOrder(t *testing.T) {
 	path := writeTable(t,
-		"User@Foo.Example.COM key0", "user@foo.example.com key1", "foo.example.com key2", "user@.foo.example.com key3", "user@.example.com key4",
+		"User@Foo.Example.COM key0", "user@foo.example.com key1", "foo.example.com key2",
+		"user@.foo.example.com key3", "user@.example.com key4",
 		"user@.com key5", ".foo.example.com key6", ".example.com key7", ".com key8", "user@* key9", "* key10", "foo.example.com@ key11",
 		"@foo.example.com key12", "user@example.com key13", "example.com key14", "*@foo.example.com key15", "user key16", "user@ key17")
 	set := open(t, "file:"+path, Options{FoldCase: true})
@@ -131,7 +132,8 @@ func (b *batches) LookupBatch(ctx context.Context, keys []string, columns int) (
 func TestLookupFirst(t *testing.T) {
 	set := &batches{Set: open(t, "csl:b=1,c=2", Options{})}
 	for _, s := range []Set{set, set.Set} {
-		if i, values, err := LookupFirst(t.Context(), s, []string{"a", "c", "b"}, 1); i != 1 || err != nil || len(values) != 1 || values[0] != "2" {
+		if i, values, err := LookupFirst(t.Context(), s, []string{"a", "c", "b"}, 1); i != 1 ||
+			err != nil || len(values) != 1 || values[0] != "2" {
 			t.Errorf("%d %q %v", i, values, err)
 		}
 		for _, keys := range [][]string{nil, {"x", "y"}} {

@@ -72,7 +72,9 @@ func TestSwapOverRandomTables(t *testing.T) {
 				lines = append(lines, pick("", "# k0 d0.example:s:/k", "   ", "\t#", "#"))
 			}
 			blank := func() string { return pick("", "", " ", "\t", "  ") }
-			lines = append(lines, fmt.Sprintf("%sk%d%s%sd%d.example%s:%ss%s:%s/k/d%d%s%s%s", blank(), j, pick(" ", "\t", " \t "), blank(), j, blank(), blank(), blank(), blank(), j, pick("", ":rsa-sha256"), blank(), pick("", "# c", "#k1 d:s:/k")))
+			lines = append(lines, fmt.Sprintf("%sk%d%s%sd%d.example%s:%ss%s:%s/k/d%d%s%s%s", blank(),
+				j, pick(" ", "\t", " \t "), blank(), j, blank(), blank(), blank(), blank(), j,
+				pick("", ":rsa-sha256"), blank(), pick("", "# c", "#k1 d:s:/k")))
 		}
 		text := pick("", "\ufeff") + strings.Join(lines, pick("\n", "\r\n")) + pick("", "\n")
 		table := TextTable{Path: "t"}

@@ -52,7 +52,8 @@ func cut(s string) string {
 
 // NotInternal: the client is not in InternalHosts.
 func NotInternal(host, addr string) Event {
-	return info("not_internal", fmt.Sprintf("%s [%s] not internal", cut(host), addr), slog.String("client", cut(host)), slog.String("addr", addr))
+	return info("not_internal", fmt.Sprintf("%s [%s] not internal", cut(host), addr),
+		slog.String("client", cut(host)), slog.String("addr", addr))
 }
 
 // NotAuthenticated: the MTA sent no {auth_type}.
@@ -60,7 +61,8 @@ func NotAuthenticated() Event { return info("not_authenticated", "not authentica
 
 // NoMTAMatch: {daemon_name} is not in MTA.
 func NoMTAMatch(host, mta string) Event {
-	return info("no_mta_match", fmt.Sprintf("no MTA name match (host=%s, MTA=%s)", cut(host), cut(mta)), slog.String("client", cut(host)), slog.String("mta", cut(mta)))
+	return info("no_mta_match", fmt.Sprintf("no MTA name match (host=%s, MTA=%s)", cut(host), cut(mta)),
+		slog.String("client", cut(host)), slog.String("mta", cut(mta)))
 }
 
 // NoMacrosMatch: no macro of MacroList is set to a wanted value.
@@ -78,14 +80,16 @@ func NoSigningSubdomain(domain string) Event {
 
 // NoSigningTableMatch: SigningTable has no row for the author.
 func NoSigningTableMatch(user, domain string) Event {
-	return info("no_signing_table_match", fmt.Sprintf("no signing table match for '%s@%s'", cut(user), cut(domain)), slog.String("author", cut(user)+"@"+cut(domain)))
+	return info("no_signing_table_match", fmt.Sprintf("no signing table match for '%s@%s'", cut(user), cut(domain)),
+		slog.String("author", cut(user)+"@"+cut(domain)))
 }
 
 // The decision's outcome.
 
 // ExternalHost: a client that may not sign sent mail as one of our domains.
 func ExternalHost(host, domain string) Event {
-	return notice("external_host", fmt.Sprintf("external host %s attempted to send as %s", cut(host), cut(domain)), slog.String("client", cut(host)), slog.String("domain", cut(domain)))
+	return notice("external_host", fmt.Sprintf("external host %s attempted to send as %s", cut(host), cut(domain)),
+		slog.String("client", cut(host)), slog.String("domain", cut(domain)))
 }
 
 // Exempted: the author's domain is in ExemptDomains.
@@ -100,7 +104,8 @@ func SkippingRecipient(recipient string) Event {
 
 // BodyLengthMatched: a recipient is in BodyLengthDB.
 func BodyLengthMatched(recipient string) Event {
-	return info("body_length", fmt.Sprintf("BodyLengthDB matched %s, signing with l= requested", cut(recipient)), slog.String("rcpt", cut(recipient)))
+	return info("body_length", fmt.Sprintf("BodyLengthDB matched %s, signing with l= requested", cut(recipient)),
+		slog.String("rcpt", cut(recipient)))
 }
 
 // NoSender: no field of SenderHeaders is there.
@@ -110,12 +115,14 @@ func NoSender() Event {
 
 // UnparsableSender: a sender field names nobody.
 func UnparsableSender(field, value string) Event {
-	return info("unparsable_sender", fmt.Sprintf("can't parse %s: header value '%s'", field, cut(value)), slog.String("field", field), slog.String("value", cut(value)))
+	return info("unparsable_sender", fmt.Sprintf("can't parse %s: header value '%s'", field, cut(value)),
+		slog.String("field", field), slog.String("value", cut(value)))
 }
 
 // UnparsableSenderMacro: the macro of SenderMacro names nobody.
 func UnparsableSenderMacro(macro, value string) Event {
-	return info("unparsable_sender_macro", fmt.Sprintf("can't parse macro %s header value '%s'", macro, cut(value)), slog.String("macro", macro), slog.String("value", cut(value)))
+	return info("unparsable_sender_macro", fmt.Sprintf("can't parse macro %s header value '%s'", macro, cut(value)),
+		slog.String("macro", macro), slog.String("value", cut(value)))
 }
 
 // RequiredHeaders: a field that RFC 5322 §3.6 wants once is not there once.
@@ -182,14 +189,16 @@ func SigningTableError(err error) Event {
 
 // DatasetError: another data set could not be asked.
 func DatasetError(option string, err error) Event {
-	return failure("dataset_error", fmt.Sprintf("%s: %s", option, cut(err.Error())), slog.String("option", option), slog.String("error", cut(err.Error())))
+	return failure("dataset_error", fmt.Sprintf("%s: %s", option, cut(err.Error())), slog.String("option", option),
+		slog.String("error", cut(err.Error())))
 }
 
 // Signing.
 
 // Signed: a signature was added.
 func Signed(field, selector, domain, algorithm string, took time.Duration) Event {
-	return info("signed", fmt.Sprintf("%s field added (s=%s, d=%s)", field, selector, domain), slog.String("selector", selector), slog.String("domain", domain),
+	return info("signed", fmt.Sprintf("%s field added (s=%s, d=%s)", field, selector, domain),
+		slog.String("selector", selector), slog.String("domain", domain),
 		slog.String("algorithm", algorithm), slog.Duration("took", took))
 }
 
@@ -200,7 +209,8 @@ func SigningFailed(err error) Event {
 
 // NotSenders: RequireSenderMatch holds the author's address to be another's.
 func NotSenders(author, login string) Event {
-	return notice("not_senders", fmt.Sprintf("'%s' may not send as '%s', not signing", cut(login), cut(author)), slog.String("author", cut(author)), slog.String("login", cut(login)))
+	return notice("not_senders", fmt.Sprintf("'%s' may not send as '%s', not signing", cut(login), cut(author)),
+		slog.String("author", cut(author)), slog.String("login", cut(login)))
 }
 
 // NotSignedAnew: mail for ResignMailTo has no good signature that lets us speak for its
@@ -233,7 +243,8 @@ func BadSignature(attrs ...slog.Attr) Event {
 // last word on it.
 func Signature(selector, domain, algorithm, why string) Event {
 	text := fmt.Sprintf("s=%s d=%s a=%s SSL %s", cut(selector), cut(domain), algorithm, why)
-	return info("signature_detail", text, slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("algorithm", algorithm), slog.String("why", why))
+	return info("signature_detail", text, slog.String("selector", cut(selector)), slog.String("domain", cut(domain)),
+		slog.String("algorithm", algorithm), slog.String("why", why))
 }
 
 // FieldDiffers: a field is not as the signer saw it (z=).
@@ -245,7 +256,8 @@ func FieldDiffers(kind, name, then, now string) Event {
 	if kind != "removed" {
 		text += ", now: " + quote(now)
 	}
-	return info("field_differs", text, slog.String("field", cut(name)), slog.String("kind", kind), slog.String("then", cut(then)), slog.String("now", cut(now)))
+	return info("field_differs", text, slog.String("field", cut(name)), slog.String("kind", kind),
+		slog.String("then", cut(then)), slog.String("now", cut(now)))
 }
 
 func quote(s string) string { return strconv.Quote(cut(strings.TrimSpace(s))) }
@@ -280,12 +292,14 @@ func SyntaxError(why string) Event {
 
 // KeyRevoked: the key record says so.
 func KeyRevoked(selector, domain, algorithm string) Event {
-	return notice("key_revoked", fmt.Sprintf("key revoked (s=%s, d=%s, a=%s)", cut(selector), cut(domain), algorithm), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
+	return notice("key_revoked", fmt.Sprintf("key revoked (s=%s, d=%s, a=%s)", cut(selector), cut(domain), algorithm),
+		slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
 }
 
 // KeyNotFound: there is no key record.
 func KeyNotFound(selector, domain, name string) Event {
-	return failure("key_not_found", fmt.Sprintf("key retrieval failed (s=%s, d=%s): '%s' record not found", cut(selector), cut(domain), cut(name)), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
+	return failure("key_not_found", fmt.Sprintf("key retrieval failed (s=%s, d=%s): '%s' record not found",
+		cut(selector), cut(domain), cut(name)), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)))
 }
 
 // KeyQueryFailed: nobody could say whether there is a key record.
@@ -294,75 +308,35 @@ func KeyQueryFailed(selector, domain string, err error) Event {
 	if err != nil {
 		why = cut(err.Error())
 	}
-	return failure("key_query_failed", fmt.Sprintf("key retrieval failed (s=%s, d=%s): %s", cut(selector), cut(domain), why), slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("error", why))
+	return failure("key_query_failed", fmt.Sprintf("key retrieval failed (s=%s, d=%s): %s", cut(selector), cut(domain), why),
+		slog.String("selector", cut(selector)), slog.String("domain", cut(domain)), slog.String("error", why))
 }
 
 // SeveralKeys: more than one TXT record stands at the key's name; RFC 6376
 // §3.6.2.2 leaves open which counts.
 func SeveralKeys(selector, domain string) Event {
-	return Event{Name: "several_keys", Level: slog.LevelWarn, Text: fmt.Sprintf("multiple key records (s=%s, d=%s): the first usable one is taken", cut(selector), cut(domain))}
-}
-
-// OverLimits: a signing domain sends more than the reputation options let it.
-// testing says that nothing follows.
-func OverLimits(domain string, testing bool, t Traffic) Event {
-	verb := "blocked"
-	if testing {
-		verb = "would be blocked"
-	}
-	return notice("over_limits", fmt.Sprintf("%s by reputation of %s (%s)", verb, cut(domain), t), t.attrs(domain)...)
-}
-
-// WithinLimits: a signing domain sends no more than the reputation options let it.
-func WithinLimits(domain string, t Traffic) Event {
-	return info("within_limits", fmt.Sprintf("allowed by reputation of %s (%s)", cut(domain), t), t.attrs(domain)...)
-}
-
-// NoLimits: the reputation options say nothing of a domain.
-func NoLimits(domain string) Event {
-	return info("no_limits", "no reputation data available for "+cut(domain), slog.String("domain", cut(domain)))
-}
-
-// ReputationFailed: nobody could say what a domain may send.
-func ReputationFailed(domain string, err error) Event {
-	return failure("reputation_failed", fmt.Sprintf("reputation query for %s failed: %s", cut(domain), cut(err.Error())), slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
-}
-
-// RateExceeded: more is sent than RateLimits allow. Compat(opendkim 2.11): whose
-// limit it is, is "'DOMAIN'" or "unsigned mail".
-func RateExceeded(whose string, limit int64) Event {
-	return failure("rate_exceeded", fmt.Sprintf("rate limit for %s (%d) exceeded", cut(whose), limit), slog.String("whose", cut(whose)), slog.Int64("limit", limit))
-}
-
-// Traffic is what a domain sent in a period, and may send. Below 0: no limit.
-type Traffic struct {
-	Messages, Spam, Limit int64
-	Ratio                 float64
-}
-
-func (t Traffic) String() string {
-	return fmt.Sprintf("ratio %g, count %d, spam %d, limit %d", t.Ratio, t.Messages, t.Spam, t.Limit)
-}
-
-func (t Traffic) attrs(domain string) []slog.Attr {
-	return []slog.Attr{slog.String("domain", cut(domain)), slog.Int64("count", t.Messages), slog.Int64("spam", t.Spam), slog.Int64("limit", t.Limit), slog.Float64("ratio", t.Ratio)}
+	return Event{Name: "several_keys", Level: slog.LevelWarn,
+		Text: fmt.Sprintf("multiple key records (s=%s, d=%s): the first usable one is taken", cut(selector), cut(domain))}
 }
 
 // Reports and statistics.
 
 // ReportSent: a report about a failed signature is on its way.
 func ReportSent(domain, to string) Event {
-	return info("report_sent", fmt.Sprintf("failure report for %s sent to %s", cut(domain), cut(to)), slog.String("domain", cut(domain)), slog.String("to", cut(to)))
+	return info("report_sent", fmt.Sprintf("failure report for %s sent to %s", cut(domain), cut(to)),
+		slog.String("domain", cut(domain)), slog.String("to", cut(to)))
 }
 
 // ReportFailed: a report about a failed signature could not be sent.
 func ReportFailed(domain string, err error) Event {
-	return failure("report_failed", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), cut(err.Error())), slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
+	return failure("report_failed", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), cut(err.Error())),
+		slog.String("domain", cut(domain)), slog.String("error", cut(err.Error())))
 }
 
 // ReportDropped: more reports are wanted than are sent.
 func ReportDropped(domain, why string) Event {
-	return info("report_dropped", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), why), slog.String("domain", cut(domain)), slog.String("why", why))
+	return info("report_dropped", fmt.Sprintf("failure report for %s not sent: %s", cut(domain), why),
+		slog.String("domain", cut(domain)), slog.String("why", why))
 }
 
 // FileFailed: a file that an option asks for could not be written.
@@ -372,7 +346,8 @@ func FileFailed(err error) Event {
 
 // RemovedResults: fields that claim to be ours came with the message.
 func RemovedResults(n int) Event {
-	return Event{Name: "removed_results", Level: logging.LevelDetail, Text: fmt.Sprintf("removed %d Authentication-Results fields that bear our name", n), Attrs: []slog.Attr{slog.Int("count", n)}}
+	return Event{Name: "removed_results", Level: logging.LevelDetail,
+		Text: fmt.Sprintf("removed %d Authentication-Results fields that bear our name", n), Attrs: []slog.Attr{slog.Int("count", n)}}
 }
 
 // NoJobID: the MTA gave the message no name. Compat(opendkim 2.11).

@@ -9,7 +9,8 @@ import (
 
 // ScriptFailed: a script of the administrator's broke off. why names the line.
 func ScriptFailed(hook string, why error) Event {
-	return failure("script_failed", fmt.Sprintf("dkimf_lua_%s_hook() failed: %s", hook, cut(plain.Line(why.Error()))), slog.String("hook", hook), slog.String("error", cut(why.Error())))
+	return failure("script_failed", fmt.Sprintf("dkimf_lua_%s_hook() failed: %s", hook, cut(plain.Line(why.Error()))),
+		slog.String("hook", hook), slog.String("error", cut(why.Error())))
 }
 
 // ScriptSays is a line that a script logs.

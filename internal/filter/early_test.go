@@ -10,7 +10,8 @@ import (
 // A message that we have nothing to do with ends with its header: its body, however
 // long, is never sent. One to which anything is owed goes to its end.
 func TestMailWithNothingToDoEndsWithItsHeader(t *testing.T) {
-	const tables = "KeyTable csl:k1=example.com:sel:KEYS/k2048.pem\nSigningTable csl:example.com=k1\nTestPublicKeys DIR/keys\nAuthservID mx.example.org\n"
+	const tables = "KeyTable csl:k1=example.com:sel:KEYS/k2048.pem\nSigningTable csl:example.com=k1\nTestPublicKeys " +
+		"DIR/keys\nAuthservID mx.example.org\n"
 	foreign := outside()
 	foreign.Raw = []byte(strings.Replace(string(foreign.Raw), "user@example.com>", "user@stranger.example>", 1))
 	field := func(line string) milter.Message {

@@ -293,14 +293,15 @@ func TestSMTPURI(t *testing.T) {
 			close(connected)
 		}
 	}()
-	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking, files: reportFiles(), change: []change{spoilt}, holds: func(r *rig, _ milter.Outcome) bool {
-		select {
-		case <-connected:
-			return true
-		case <-time.After(r.patience):
-			return false
-		}
-	}}
+	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking,
+		files: reportFiles(), change: []change{spoilt}, holds: func(r *rig, _ milter.Outcome) bool {
+			select {
+			case <-connected:
+				return true
+			case <-time.After(r.patience):
+				return false
+			}
+		}}
 	if e.shows(t, "") {
 		t.Error("the same without SMTPURI")
 	}
@@ -337,7 +338,8 @@ func TestTemporaryFilesAreOpenDKIMs(t *testing.T) {
 			continue
 		}
 		headers[string(text)]++
-		if !strings.HasPrefix(string(text), "From: a@example.com\r\nSubject: x  y\r\nDKIM-Signature: v=1; ") || !strings.HasSuffix(string(text), ";\r\n\tb=") {
+		if !strings.HasPrefix(string(text), "From: a@example.com\r\nSubject: x  y\r\nDKIM-Signature: v=1; ") ||
+			!strings.HasSuffix(string(text), ";\r\n\tb=") {
 			t.Errorf("header: %q", text)
 		}
 	}

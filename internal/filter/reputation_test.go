@@ -41,7 +41,8 @@ func TestReputationLimits(t *testing.T) {
 		}
 	}
 	log := strings.Join(r.log.take(), "\n")
-	for _, line := range []string{"notice JOB: blocked by reputation of example.com (ratio -1, count 3, spam 0, limit 2)", "notice JOB: blocked by reputation of NULL domain (ratio -1, count 2, spam 0, limit 1)"} {
+	for _, line := range []string{"notice JOB: blocked by reputation of example.com (ratio -1, count 3, spam 0, limit 2)",
+		"notice JOB: blocked by reputation of NULL domain (ratio -1, count 2, spam 0, limit 1)"} {
 		if strings.Count(log, line) != 2 {
 			t.Errorf("not told twice: %s\n%s", line, log)
 		}
@@ -55,7 +56,8 @@ func TestRateLimits(t *testing.T) {
 	m, unsigned := fromOutside(t)
 	spoiltOnce := m
 	spoiltOnce.Raw = append(append([]byte(nil), m.Raw...), "more\r\n"...)
-	r := newRig(t, verifying+"RateLimits csl:example.com=3,.=2,*=0,low-time=0,unsigned=0\nFlowDataFactor 2\nReputationLimits csl:example.com=100\n", map[string]string{"dns": dns()}, milter.Options{}, nil)
+	r := newRig(t, verifying+"RateLimits csl:example.com=3,.=2,*=0,low-time=0,unsigned=0\nFlowDataFactor "+
+		"2\nReputationLimits csl:example.com=100\n", map[string]string{"dns": dns()}, milter.Options{}, nil)
 	for i, step := range []struct {
 		message milter.Message
 		over    bool
@@ -69,7 +71,8 @@ func TestRateLimits(t *testing.T) {
 		}
 	}
 	log := strings.Join(r.log.take(), "\n")
-	for line, times := range map[string]int{"err JOB: rate limit for 'example.com' (2) exceeded": 2, "err JOB: rate limit for unsigned mail (1) exceeded": 3} {
+	for line, times := range map[string]int{"err JOB: rate limit for 'example.com' (2) exceeded": 2,
+		"err JOB: rate limit for unsigned mail (1) exceeded": 3} {
 		if strings.Count(log, line) != times {
 			t.Errorf("not told %d times: %s\n%s", times, line, log)
 		}
@@ -79,7 +82,8 @@ func TestRateLimits(t *testing.T) {
 // A limit that cannot be had is none.
 func TestRateLimitsWithAWrongRow(t *testing.T) {
 	m, _ := fromOutside(t)
-	r := newRig(t, verifying+"RateLimits csl:example.com=many\nOn-ReputationError reject\n", map[string]string{"dns": dns()}, milter.Options{}, nil)
+	r := newRig(t, verifying+"RateLimits csl:example.com=many\nOn-ReputationError reject\n",
+		map[string]string{"dns": dns()}, milter.Options{}, nil)
 	if out := r.send(r.dial(milter.ClientOptions{}), m); out.Final.Kind != milter.ReplyAccept {
 		t.Errorf("%s", out.Final.String())
 	}
@@ -90,7 +94,8 @@ func TestRateLimitsWithAWrongRow(t *testing.T) {
 
 // What they do is shown in internal/reputation.
 func TestReputationTimes(t *testing.T) {
-	newRig(t, "Mode v\nReputationLimits csl:a=1\nReputationCacheTTL 60\nReputationTimeout 7\nRateLimits csl:a=1\nFlowDataTTL 30\n", nil, milter.Options{}, func(s *filter.Snapshot) {
+	newRig(t, "Mode v\nReputationLimits csl:a=1\nReputationCacheTTL 60\nReputationTimeout 7\nRateLimits "+
+		"csl:a=1\nFlowDataTTL 30\n", nil, milter.Options{}, func(s *filter.Snapshot) {
 		if c := s.Rules.Limits[0].(*reputation.Limits).Checker; c.Period != time.Minute || c.Timeout != 7*time.Second {
 			t.Errorf("period %v, timeout %v", c.Period, c.Timeout)
 		}

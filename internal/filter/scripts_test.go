@@ -16,7 +16,8 @@ func TestBlockListsBesideTestKeys(t *testing.T) {
 odkim.add_header(ctx, "X-List", string.format("%s.%s.%s.%s", a, b, c, d))
 `
 	for _, keys := range []string{"TestPublicKeys KEYS/keys", "TestDNSData KEYS/keys", ""} {
-		r := newRig(t, "Mode v\nNameservers "+s.Addr+"\n"+keys+"\nFinalPolicyScript DIR/final.lua\n", map[string]string{"final.lua": script}, milter.Options{}, nil)
+		r := newRig(t, "Mode v\nNameservers "+s.Addr+"\n"+keys+"\nFinalPolicyScript DIR/final.lua\n",
+			map[string]string{"final.lua": script}, milter.Options{}, nil)
 		out := r.send(r.dial(milter.ClientOptions{}), outside())
 		got := ""
 		for _, e := range out.Edits {

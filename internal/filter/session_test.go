@@ -126,12 +126,14 @@ func step(t *testing.T) func(*milter.Answer, error) {
 }
 
 func TestHeaderAboveTheLimit(t *testing.T) {
-	for action, want := range map[string]byte{"": milter.ReplyTempFail, "On-Security reject": milter.ReplyReject, "On-Security accept": milter.ReplyAccept} {
+	for action, want := range map[string]byte{"": milter.ReplyTempFail, "On-Security reject": milter.ReplyReject,
+		"On-Security accept": milter.ReplyAccept} {
 		r := newRig(t, signing+"MaximumHeaders 1000\n"+action+"\n", nil, milter.Options{}, nil)
 		c := r.dial(milter.ClientOptions{})
 		big := inside()
 		plus("X-Big: " + strings.Repeat("x", 2000))(&big)
-		if out := r.send(c, big); out.Final.Kind != want && !(out.Final.Kind == milter.ReplyCode && want != milter.ReplyAccept) || len(out.Edits) != 0 {
+		if out := r.send(c, big); out.Final.Kind != want && !(out.Final.Kind == milter.ReplyCode && want != milter.ReplyAccept) ||
+			len(out.Edits) != 0 {
 			t.Errorf("%q: %s, %+v", action, out.Final.String(), out.Edits)
 		}
 		if lines := strings.Join(r.log.take(), "\n"); !strings.Contains(lines, `notice JOB: too much header data: field "X-Big" exceeds MaximumHeaders 1000`) {
@@ -313,7 +315,8 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 			signer := newRig(t, signing, nil, milter.Options{}, nil)
 			m := signed(t, inside(), signer.send(signer.dial(milter.ClientOptions{}), inside()))
 			m.Host, m.Addr = outside().Host, outside().Addr
-			v := newRig(t, signing, nil, milter.Options{}, func(s *filter.Snapshot) { s.Resolver, s.MessageTimeBudget = r, 50*time.Millisecond })
+			v := newRig(t, signing, nil, milter.Options{},
+				func(s *filter.Snapshot) { s.Resolver, s.MessageTimeBudget = r, 50*time.Millisecond })
 			start := time.Now()
 			out := v.send(v.dial(milter.ClientOptions{}), m)
 			if took := time.Since(start); took > 5*time.Second {
@@ -338,7 +341,8 @@ func TestExemptedMailBringsNoResultsInOurName(t *testing.T) {
 	r := newRig(t, signing+"ExemptDomains example.com\n", nil, milter.Options{}, nil)
 	c := r.dial(milter.ClientOptions{})
 	forged := outside()
-	plus("Authentication-Results: other.example; dkim=pass header.d=example.com\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=example.com\r\n" +
+	plus("Authentication-Results: other.example; dkim=pass header.d=example.com\r\nAuthentication-Results: " +
+		"mx.example.org; dkim=pass header.d=example.com\r\n" +
 		"Authentication-Results: mx.example.org; dkim=pass header.d=example.com")(&forged)
 	out := r.send(c, forged)
 	var got []string

@@ -33,7 +33,8 @@ func (t traced) tell(level int, step, format string, args ...any) {
 	if format != "" {
 		text += " " + fmt.Sprintf(format, args...)
 	}
-	t.snapshot.Log.LogAttrs(context.Background(), slog.LevelDebug, text, slog.String("event", "milter_"+step), slog.String("client", t.clientName))
+	t.snapshot.Log.LogAttrs(context.Background(), slog.LevelDebug, text, slog.String("event", "milter_"+step),
+		slog.String("client", t.clientName))
 }
 
 // answer logs a step and what it is answered with, and its content from the

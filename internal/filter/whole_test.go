@@ -94,7 +94,8 @@ func TestFilterAndToolsAgree(t *testing.T) {
 			m := randomMessage(t, random, name)
 			one, whole := p.transcript(t, 0, m), p.transcript(t, 1, m)
 			if diff := cmp.Diff(one, whole); diff != "" {
-				t.Errorf("configuration %d, %s from %s %v: (-filter +whole)\n%s\nunder\n%s", i, filepath.Base(name), m.Addr.Addr, m.Macros, diff, text)
+				t.Errorf("configuration %d, %s from %s %v: (-filter +whole)\n%s\nunder\n%s", i,
+					filepath.Base(name), m.Addr.Addr, m.Macros, diff, text)
 			}
 			for word := range strings.FieldsSeq(one) {
 				seen[word]++

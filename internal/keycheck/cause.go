@@ -70,7 +70,8 @@ func (r *run) findMisplaced(ctx context.Context) {
 		for _, text := range r.peek(ctx, n.name) {
 			if strings.Contains(text, "p=") && (strings.Contains(text, "DKIM1") || strings.Contains(text, "k=")) {
 				_, parent, _ := strings.Cut(r.domain, ".")
-				r.fault(keyrecord.FaultOneLabelOff, true, "found", n.name, "how", n.how, "relative", canonicalName(r.check.Selector)+"._domainkey",
+				r.fault(keyrecord.FaultOneLabelOff, true, "found", n.name, "how", n.how, "relative",
+					canonicalName(r.check.Selector)+"._domainkey",
 					"selector", canonicalName(r.check.Selector), "domain", r.domain, "parent", parent)
 				return
 			}

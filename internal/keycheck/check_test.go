@@ -22,7 +22,8 @@ func TestPublished(t *testing.T) {
 	if *s.SOASerial != 20261128 || *s.SOAMinimumSeconds != 900 || *s.TTLSeconds != 300 || s.State != Same {
 		t.Errorf("%+v", s)
 	}
-	if r.Zone.Name != "example.com" || r.Zone.Parent != "com" || r.Zone.MinimumSeconds != 900 || fmt.Sprint(r.Zone.ParentNS) != "[ns1.example.com ns2.example.com]" ||
+	if r.Zone.Name != "example.com" || r.Zone.Parent != "com" || r.Zone.MinimumSeconds != 900 ||
+		fmt.Sprint(r.Zone.ParentNS) != "[ns1.example.com ns2.example.com]" ||
 		fmt.Sprint(r.Zone.ChildNS) != fmt.Sprint(r.Zone.ParentNS) {
 		t.Errorf("%+v", r.Zone)
 	}
@@ -63,7 +64,8 @@ func TestCacheNeverAskedTooEarly(t *testing.T) {
 			if r.Publication == Published || r.Cache != nil {
 				t.Errorf("%+v", r)
 			}
-			for _, below := range []string{w.mailRecord, "_domainkey.example.com", "example.com", "mail.example.com", "mail.example.net", "example.net"} {
+			for _, below := range []string{w.mailRecord, "_domainkey.example.com", "example.com",
+				"mail.example.com", "mail.example.net", "example.net"} {
 				if n := w.recursive.Queries(below); n != 0 {
 					t.Errorf("the cache was asked for %s %d times", below, n)
 				}
@@ -183,11 +185,13 @@ func TestAliasAcrossZones(t *testing.T) {
 	w.other.AddTXTWithTTL("k1.example.net", w.right, 77)
 	w.recursive.AddTXT("k1.example.net", w.right)
 	r := w.mail(t, func(c *Check) { c.Alias = "k1.example.net" })
-	if !r.OK || r.Publication != Published || len(r.Aliases) != 1 || r.TTLSeconds != 77 || r.Zone.Name != "example.net" || len(r.Servers) != 1 {
+	if !r.OK || r.Publication != Published || len(r.Aliases) != 1 || r.TTLSeconds != 77 ||
+		r.Zone.Name != "example.net" || len(r.Servers) != 1 {
 		t.Fatalf("%+v", r)
 	}
 	a := r.Aliases[0]
-	if a.Target != "k1.example.net" || a.TTLSeconds != 300 || a.Type != "CNAME" || a.Zone.Name != "example.com" || len(a.Servers) != 2 || a.Zone.MinimumSeconds != 900 {
+	if a.Target != "k1.example.net" || a.TTLSeconds != 300 || a.Type != "CNAME" || a.Zone.Name != "example.com" ||
+		len(a.Servers) != 2 || a.Zone.MinimumSeconds != 900 {
 		t.Errorf("%+v", a)
 	}
 	if r := w.mail(t, func(c *Check) { c.Alias = "k2.example.net" }); r.Publication != AliasMissing || r.OK || codes(r) != "alias-missing" {
@@ -233,7 +237,8 @@ func TestOtherKey(t *testing.T) {
 			return testutil.ReadKey(t, "../keyrecord/testdata/s4096.private").Public(), nil
 		}}}
 	})
-	if codes(r) != "mismatch other-selector other-selector" || r.Faults[1].Args["row"] != "old" || r.Faults[2].Args["selector"] != "spring" {
+	if codes(r) != "mismatch other-selector other-selector" || r.Faults[1].Args["row"] != "old" ||
+		r.Faults[2].Args["selector"] != "spring" {
 		t.Errorf("%+v", r.Faults)
 	}
 }

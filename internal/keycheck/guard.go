@@ -12,7 +12,8 @@ var errForbidden = errors.New("this address is not asked")
 
 // guarded refuses addresses at the moment a socket is opened to them. A server's
 // address is asked as it was checked: nothing is looked up in between.
-func guarded(dial func(context.Context, string, string) (net.Conn, error), allow func(netip.Addr) bool) func(context.Context, string, string) (net.Conn, error) {
+func guarded(dial func(context.Context, string, string) (net.Conn, error), allow func(netip.Addr) bool) func(context.Context,
+	string, string) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}

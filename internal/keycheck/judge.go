@@ -172,7 +172,8 @@ func Tags(text string) []Tag {
 		tags = append(tags, Tag{Name: string(t.Name), Value: string(t.Value), Set: true})
 	}
 	// RFC 6376 §3.6.1: the defaults; h= of any hash is "" here.
-	for _, d := range []Tag{{Name: "v", Value: "DKIM1"}, {Name: "h"}, {Name: "k", Value: "rsa"}, {Name: "n"}, {Name: "s", Value: "*"}, {Name: "t"}} {
+	for _, d := range []Tag{{Name: "v", Value: "DKIM1"}, {Name: "h"}, {Name: "k", Value: "rsa"},
+		{Name: "n"}, {Name: "s", Value: "*"}, {Name: "t"}} {
 		if !slices.ContainsFunc(tags, func(t Tag) bool { return t.Name == d.Name }) {
 			tags = append(tags, d)
 		}

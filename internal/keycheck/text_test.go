@@ -53,7 +53,8 @@ func TestHoldsPrivateKey(t *testing.T) {
 	if _, err := base64.StdEncoding.DecodeString(bare); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{string(pem), bare, "v=DKIM1; k=rsa; p=" + bare, "KTrow example.com:mail:" + strings.TrimRight(string(pem), "\n"), "AGE-SECRET-KEY-1QQ"} {
+	for _, text := range []string{string(pem), bare, "v=DKIM1; k=rsa; p=" + bare,
+		"KTrow example.com:mail:" + strings.TrimRight(string(pem), "\n"), "AGE-SECRET-KEY-1QQ"} {
 		if !HoldsPrivateKey(text) {
 			t.Errorf("%.60q passes", text)
 		}

@@ -47,7 +47,8 @@ func newWorld(t *testing.T) *world {
 	const root = ". IN NS a.root.\na.root. IN A 192.0.2.250\n"
 	w.root = serve("192.0.2.250", ".", root+"com. IN NS a.com.\na.com. IN A 192.0.2.251\nnet. IN NS a.com.\n")
 	w.com = serve("192.0.2.251", "com.", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\n"+
-		"ns1.example.com. IN A 192.0.2.1\nns2.example.com. IN A 192.0.2.2\nexample.net. IN NS ns.example.net.\nns.example.net. IN A 192.0.2.3\n")
+		"ns1.example.com. IN A 192.0.2.1\nns2.example.com. IN A 192.0.2.2\nexample.net. IN NS "+
+		"ns.example.net.\nns.example.net. IN A 192.0.2.3\n")
 	w.com.ServeZones("com", "net")
 	w.ns1 = serve("192.0.2.1", "example.com", fmt.Sprintf(exampleZone, 20261129))
 	w.ns2 = serve("192.0.2.2", "example.com", fmt.Sprintf(exampleZone, 20261128))

@@ -18,7 +18,8 @@ func TestRegistered(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"mail._domainkey.example.com": "example.com", "k1.example.net": "k1.example.net", "_x.a._y.b.c": "b.c"} {
+	for name, want := range map[string]string{"mail._domainkey.example.com": "example.com",
+		"k1.example.net": "k1.example.net", "_x.a._y.b.c": "b.c"} {
 		if got := ownerOf(name); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
@@ -102,7 +103,8 @@ func TestTexts(t *testing.T) {
 
 func TestBadNames(t *testing.T) {
 	w := newWorld(t)
-	for _, domain := range []string{"", ".", "a..b", "<script>", strings.Repeat("a", 64) + ".com", strings.Repeat("abc.", 70) + "com", "exa mple.com", "example.com\n"} {
+	for _, domain := range []string{"", ".", "a..b", "<script>", strings.Repeat("a", 64) + ".com",
+		strings.Repeat("abc.", 70) + "com", "exa mple.com", "example.com\n"} {
 		r := w.mail(t, func(c *Check) { c.Domain, c.Diagnose = domain, true })
 		if r.OK || r.Lookup != BadName || codes(r) != "syntax" || r.Queries != 0 {
 			t.Errorf("%q: %s %s", domain, r.Lookup, codes(r))

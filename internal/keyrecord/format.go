@@ -190,7 +190,8 @@ func terraform(records []Record) (string, error) {
 			quoted := Quote(strs[j])
 			strs[j] = quoted[1 : len(quoted)-1]
 		}
-		fmt.Fprintf(&b, "resource \"aws_route53_record\" %s {\n  zone_id = var.zone_id\n  name    = %s\n  type    = \"TXT\"\n  ttl     = %d\n  records = [%s]\n}\n",
+		fmt.Fprintf(&b, "resource \"aws_route53_record\" %s {\n  zone_id = var.zone_id\n  name    = %s\n  type    = "+
+			"\"TXT\"\n  ttl     = %d\n  records = [%s]\n}\n",
 			hclString(resourceName(name)), hclString(name), r.ttl(), hclString(strings.Join(strs, `""`)))
 	}
 	return b.String(), nil

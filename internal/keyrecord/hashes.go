@@ -36,7 +36,8 @@ func CheckHashes(list string) error {
 		return nil
 	}
 	if right, wrong := CorrectHashes(list); wrong {
-		return fmt.Errorf("%s: h= names hashes, not signature algorithms: no verifier finds its hash in that list and every signature fails; use %s", list, right)
+		return fmt.Errorf("%s: h= names hashes, not signature algorithms: no verifier finds its hash in that list and "+
+			"every signature fails; use %s", list, right)
 	}
 	usable := false
 	for h := range strings.SplitSeq(list, ":") {

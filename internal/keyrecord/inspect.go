@@ -104,7 +104,8 @@ func inspectSeveral(texts []string) Fault {
 	// Panels that cut long values make two records of one.
 	for i := range texts {
 		for j := range texts {
-			if i != j && keys < 2 && usable(texts[i]+texts[j]) && strings.Contains(texts[i], "p=") && !strings.Contains(texts[j], "=DKIM1") {
+			if i != j && keys < 2 && usable(texts[i]+texts[j]) && strings.Contains(texts[i], "p=") &&
+				!strings.Contains(texts[j], "=DKIM1") {
 				return NewFault(FaultSeveralRecords, true, "case", "halves")
 			}
 		}
@@ -163,7 +164,8 @@ func warnings(text string, r *dkim.KeyRecord) []Fault {
 
 // inspectPackaging recognizes a good record spoiled on its way into DNS.
 func inspectPackaging(text string) (Fault, bool) {
-	if strings.Contains(text, "IN") && strings.Contains(text, "TXT") && strings.Contains(text, "_domainkey") || strings.HasPrefix(strings.TrimSpace(text), "(") {
+	if strings.Contains(text, "IN") && strings.Contains(text, "TXT") && strings.Contains(text, "_domainkey") ||
+		strings.HasPrefix(strings.TrimSpace(text), "(") {
 		return NewFault(FaultZoneLine, true), true
 	}
 	mended, code := text, ""

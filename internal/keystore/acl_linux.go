@@ -35,7 +35,8 @@ func grants(path string, gid int) (list []grant, ok bool) {
 	}
 	mask := fs.FileMode(7)
 	for e := text[headBytes:n]; len(e) >= entryBytes; e = e[entryBytes:] {
-		tag, right, id := binary.LittleEndian.Uint16(e), fs.FileMode(binary.LittleEndian.Uint16(e[2:])), int(binary.LittleEndian.Uint32(e[4:]))
+		tag, right, id := binary.LittleEndian.Uint16(e), fs.FileMode(binary.LittleEndian.Uint16(e[2:])),
+			int(binary.LittleEndian.Uint32(e[4:]))
 		switch tag {
 		case aclUser, aclGroup:
 			list = append(list, grant{tag == aclGroup, id, right})

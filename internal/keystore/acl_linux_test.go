@@ -40,7 +40,8 @@ func TestSafetySeesACLs(t *testing.T) {
 	} {
 		dir := filepath.Join(testutil.SecureDir(t), "keys")
 		key := filepath.Join(dir, "key")
-		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, 104, 108), os.WriteFile(key, nil, 0o600), os.Chown(key, 104, 108)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, 104, 108), os.WriteFile(key, nil, 0o600),
+			os.Chown(key, 104, 108)); err != nil {
 			t.Fatal(err)
 		}
 		path := key
@@ -65,7 +66,8 @@ func TestSafetySeesACLs(t *testing.T) {
 			t.Errorf("%s (folder: %v): %s", test.acl, test.dir, u.Words)
 		case u != nil:
 			// The remedy is a command that heals it.
-			if out, err := exec.Command("sh", "-c", strings.ReplaceAll(u.Remedy, "chown opendkim", "chown 104")).CombinedOutput(); err != nil {
+			if out, err := exec.Command("sh", "-c",
+				strings.ReplaceAll(u.Remedy, "chown opendkim", "chown 104")).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %s", u.Remedy, out)
 			}
 			if again, err := c.Check(key); err != nil || again != nil {

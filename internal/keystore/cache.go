@@ -247,7 +247,8 @@ func (m *material) signingKey(name string, row Row, signer crypto.Signer) (*Sign
 	if err := m.fits(name, row); err != nil {
 		return nil, err
 	}
-	k := &SigningKey{Name: name, Domain: row.Domain, Selector: row.Selector, Signer: signer, Algorithm: m.kind, Bits: m.bits, Source: m.source}
+	k := &SigningKey{Name: name, Domain: row.Domain, Selector: row.Selector, Signer: signer,
+		Algorithm: m.kind, Bits: m.bits, Source: m.source}
 	if row.Algorithm != 0 {
 		k.Algorithm, k.AlgorithmFixed = row.Algorithm, true
 	}

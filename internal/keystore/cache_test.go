@@ -21,7 +21,8 @@ import (
 // TestOneFileIsOneKey has many domains sign with one file, by "%" and by rows of
 // their own: it is read once.
 func TestOneFileIsOneKey(t *testing.T) {
-	_, table := folder(t, "a example.com:s:DIR/ed25519.pkcs8.pem", "b %:s:DIR/ed25519.pkcs8.pem", "c example.net:t:DIR/ed25519.pkcs8.pem:ed25519-sha256")
+	_, table := folder(t, "a example.com:s:DIR/ed25519.pkcs8.pem", "b %:s:DIR/ed25519.pkcs8.pem",
+		"c example.net:t:DIR/ed25519.pkcs8.pem:ed25519-sha256")
 	var mu sync.Mutex
 	reads := 0
 	data := read(t, "ed25519.pkcs8.pem")

@@ -60,7 +60,8 @@ func (s *Store) Lint(ctx context.Context) problem.List {
 	}
 	workers.Wait()
 	if n := unloaded.Load(); n > 0 {
-		list.Addf(problem.Warning, local.Source(), 0, option, "dojang config check takes the time it needs", "%d keys were not checked: there was no time left", n)
+		list.Addf(problem.Warning, local.Source(), 0, option, "dojang config check takes the time it needs",
+			"%d keys were not checked: there was no time left", n)
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
 	return list
@@ -133,7 +134,8 @@ func lintDot(e dataset.Pair, line int, row Row) *problem.Problem {
 	if _, found := withoutDot(strings.TrimSpace(domain)); !found {
 		return nil
 	}
-	return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) + ": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
+	return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) +
+		": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
 		Hint: "write " + row.Domain}
 }
 
@@ -161,7 +163,8 @@ func (s *Store) lintUnsafe(name string, line int, row Row) *problem.Problem {
 	if err != nil || unsafe == nil {
 		return nil
 	}
-	return &problem.Problem{Line: line, Severity: problem.Warning, Text: name + ": key data is not secure: " + unsafe.Words, Hint: unsafe.Remedy}
+	return &problem.Problem{Line: line, Severity: problem.Warning, Text: name + ": key data is not secure: " + unsafe.Words,
+		Hint: unsafe.Remedy}
 }
 
 // lintReach tells of a key that can be read now, as root, and that the filter
@@ -176,5 +179,6 @@ func (s *Store) lintReach(name string, line int, row Row) *problem.Problem {
 	if hint == "" {
 		return nil
 	}
-	return &problem.Problem{Line: line, Severity: problem.Error, Text: cantLoad(name, path, "Permission denied", nil).Text + " (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
+	return &problem.Problem{Line: line, Severity: problem.Error, Text: cantLoad(name, path, "Permission denied", nil).Text +
+		" (for the filter's user, uid " + strconv.Itoa(s.o.UID) + ")", Hint: hint}
 }

@@ -93,9 +93,11 @@ func (r Row) check() error {
 	case r.Key == "":
 		return errors.New("row has no key")
 	case r.Domain != "%" && !dkim.ValidDomain(r.Domain):
-		return &rowError{"domain " + problem.Quote(r.Domain) + " is not a domain name", hintForName(r.Domain, "a domain such as example.com, or % for the sender's")}
+		return &rowError{"domain " + problem.Quote(r.Domain) + " is not a domain name",
+			hintForName(r.Domain, "a domain such as example.com, or % for the sender's")}
 	case !dkim.ValidDomain(r.Selector):
-		return &rowError{"selector " + problem.Quote(r.Selector) + " is not a domain name", hintForName(r.Selector, "a selector such as mail2026: letters, digits, hyphens and dots between")}
+		return &rowError{"selector " + problem.Quote(r.Selector) + " is not a domain name",
+			hintForName(r.Selector, "a selector such as mail2026: letters, digits, hyphens and dots between")}
 	}
 	return nil
 }

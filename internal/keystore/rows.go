@@ -43,7 +43,8 @@ func Rows(ctx context.Context, table dataset.Set, place string, f func(TableRow)
 func (s *Store) Row(ctx context.Context, name string) (Row, error) {
 	values, err := s.table.Lookup(ctx, name, columns)
 	if errors.Is(err, dataset.ErrNotFound) {
-		return Row{}, &Error{Name: name, Text: "signing table references unknown key '" + shown(name) + "'", Class: Configuration, Err: err, NotFound: true}
+		return Row{}, &Error{Name: name, Text: "signing table references unknown key '" + shown(name) + "'",
+			Class: Configuration, Err: err, NotFound: true}
 	}
 	if err != nil {
 		class := Configuration

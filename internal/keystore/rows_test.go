@@ -114,7 +114,8 @@ func TestLocate(t *testing.T) {
 	if seeds == 0 {
 		t.Error("no seed begins with a slash")
 	}
-	for path, want := range map[string]string{"/k": "/k", "k/l": "./k/l", "../k": "./../k", "/" + strings.Repeat("A", 42) + "=": "/./" + strings.Repeat("A", 42) + "="} {
+	for path, want := range map[string]string{"/k": "/k", "k/l": "./k/l", "../k": "./../k",
+		"/" + strings.Repeat("A", 42) + "=": "/./" + strings.Repeat("A", 42) + "="} {
 		if row := FileRow("d", "s", path); row.Key != want || (Options{}).Locate(row.Key).Path == "" {
 			t.Errorf("%q: %+v", path, row)
 		}
@@ -180,7 +181,8 @@ func TestToolsReadWhatTheFilterReads(t *testing.T) {
 
 // TestColumn writes every form of one key into a column, and reads it back.
 func TestColumn(t *testing.T) {
-	for _, name := range []string{"rsa2048.pkcs1.pem", "rsa2048.pkcs8.pem", "rsa2048.joined.pem", "rsa2048.escaped.pem", "rsa2048.der", "rsa2048.base64",
+	for _, name := range []string{"rsa2048.pkcs1.pem", "rsa2048.pkcs8.pem", "rsa2048.joined.pem",
+		"rsa2048.escaped.pem", "rsa2048.der", "rsa2048.base64",
 		"ed25519.pkcs8.pem", "ed25519.seed", "ed25519.base64"} {
 		data := read(t, name)
 		want, err := LoadPrivateKey(data)
@@ -198,7 +200,8 @@ func TestColumn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := LoadPrivateKey([]byte(row.Key)); err != nil || !got.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(want.Public()) {
+		if got, err := LoadPrivateKey([]byte(row.Key)); err != nil ||
+			!got.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(want.Public()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -182,7 +182,8 @@ func (c *Checker) chown(path string) string {
 // quotePath makes a path fit for a shell.
 func quotePath(path string) string {
 	for _, r := range path {
-		if r > 0x7e || r < '+' || r == ';' || r == '<' || r == '>' || r == '?' || r == '[' || r == ']' || r == '\\' || r == '`' || r == '{' || r == '|' || r == '}' {
+		if r > 0x7e || r < '+' || r == ';' || r == '<' || r == '>' || r == '?' || r == '[' || r == ']' ||
+			r == '\\' || r == '`' || r == '{' || r == '|' || r == '}' {
 			return "'" + filepath.ToSlash(escapeQuotes(path)) + "'"
 		}
 	}

@@ -31,7 +31,8 @@ func testAccounts(t *testing.T) *Accounts {
 	t.Helper()
 	dir := t.TempDir()
 	passwd, group := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
-	writeFile(t, passwd, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/x\npostfix:x:102:105::/:/x\nbroken line\nopendkim:x:104:108::/:/x\n")
+	writeFile(t, passwd, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/x\npostfix:x:102:105::/:/x\nbroken "+
+		"line\nopendkim:x:104:108::/:/x\n")
 	writeFile(t, group, "root:x:0:\npostfix:x:105:\nopendkim:x:108:postfix\nshared:x:7001:postfix,opendkim\nsolo:x:7002:opendkim\nsoloroot:x:7003:root\nmixed:x:7004:root,opendkim\nempty:x:7005:\nmail2:x:7006:nobody,postfix\n")
 	a, err := ReadAccounts(passwd, group)
 	if err != nil {
@@ -65,7 +66,8 @@ func TestSafetyInOpenDKIMsWords(t *testing.T) {
 		var uid int
 		var dir, file fakeInfo
 		var dirMode, fileMode uint32
-		if _, err := fmt.Sscanf(parts[0]+" "+parts[1]+" "+parts[2], "%d %d %d %o %d %d %o", &uid, &dir.uid, &dir.gid, &dirMode, &file.uid, &file.gid, &fileMode); err != nil {
+		if _, err := fmt.Sscanf(parts[0]+" "+parts[1]+" "+parts[2], "%d %d %d %o %d %d %o", &uid,
+			&dir.uid, &dir.gid, &dirMode, &file.uid, &file.gid, &fileMode); err != nil {
 			t.Fatal(line, err)
 		}
 		dir.mode, file.mode = fs.ModeDir|fs.FileMode(dirMode&0o777), fs.FileMode(fileMode)

@@ -48,7 +48,8 @@ func TestKeyRows(t *testing.T) {
 		"i example.com:s9:cred",
 		"j example.com:s10:"+inline+":rsa-sha256",
 	)
-	for path, name := range map[string]string{"example.org/key": "ed25519.pkcs8.pem", "with:colon": "rsa2048.pkcs1.pem", "creds/cred": "ed25519.pkcs8.pem"} {
+	for path, name := range map[string]string{"example.org/key": "ed25519.pkcs8.pem",
+		"with:colon": "rsa2048.pkcs1.pem", "creds/cred": "ed25519.pkcs8.pem"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +143,8 @@ func TestUnsafeKeys(t *testing.T) {
 	s := New(table, Options{UID: os.Getuid(), RequireSafeKeys: true})
 	_, err := s.Key(context.Background(), "a", "")
 	var e *Error
-	if !errors.As(err, &e) || e.Unsafe == nil || !strings.HasPrefix(e.Text, "a: key data is not secure: /") || !strings.Contains(e.Text, "can be read or written by other users") || e.Hint == "" {
+	if !errors.As(err, &e) || e.Unsafe == nil || !strings.HasPrefix(e.Text, "a: key data is not secure: /") ||
+		!strings.Contains(e.Text, "can be read or written by other users") || e.Hint == "" {
 		t.Errorf("got %+v", err)
 	}
 	var warned []string
@@ -184,7 +186,8 @@ func TestChangedKeyFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.add(2 * time.Second)
-	if again, _ := s.Key(ctx, "a", ""); again == nil || !again.Signer.Public().(ed25519.PublicKey).Equal(first.Signer.Public()) || s.Stats().Loads != 2 {
+	if again, _ := s.Key(ctx, "a", ""); again == nil || !again.Signer.Public().(ed25519.PublicKey).Equal(first.Signer.Public()) ||
+		s.Stats().Loads != 2 {
 		t.Error("an unchanged key was read again")
 	}
 	writeFile(t, dir+"/k", string(read(t, "rsa2048.pkcs1.pem")))
@@ -247,7 +250,8 @@ func TestLint(t *testing.T) {
 func TestKeysInWrongColumnsAreNotShown(t *testing.T) {
 	secret := strings.TrimSpace(string(read(t, "ed25519.base64")))
 	seed := "/" + strings.TrimSpace(string(read(t, "ed25519.seed")))[1:]
-	for _, row := range []string{"ed25519:" + secret, "x:age:" + secret, secret + "!", secret + ":" + secret, "age:x:" + secret, seed, secret[:40] + "/" + secret[40:] + "."} {
+	for _, row := range []string{"ed25519:" + secret, "x:age:" + secret, secret + "!", secret + ":" + secret,
+		"age:x:" + secret, seed, secret[:40] + "/" + secret[40:] + "."} {
 		_, table := folder(t, "k example.com:s:"+row)
 		s := New(table, Options{UID: os.Getuid()})
 		var told []string

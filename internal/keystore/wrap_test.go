@@ -50,7 +50,8 @@ func TestKeysWrappedByAge(t *testing.T) {
 			t.Errorf("%s: %q, %v, %v", name, got, wrapped, err)
 		}
 		column := Column(data)
-		if got, wrapped, err := unwrap([]byte(column)); err != nil || !wrapped || !bytes.Equal(got, plain) || strings.ContainsAny(column, " \n") {
+		if got, wrapped, err := unwrap([]byte(column)); err != nil || !wrapped || !bytes.Equal(got, plain) ||
+			strings.ContainsAny(column, " \n") {
 			t.Errorf("%s in a column: %q, %v", name, column, err)
 		}
 	}

@@ -182,7 +182,8 @@ func (r *runner) report(times []time.Duration, elapsed time.Duration) Report {
 		report.FirstError = *e
 	}
 	if len(times) > 0 {
-		report.P50, report.P99, report.P999, report.Max = percentile(times, 500), percentile(times, 990), percentile(times, 999), times[len(times)-1]
+		report.P50, report.P99, report.P999, report.Max = percentile(times, 500), percentile(times, 990),
+			percentile(times, 999), times[len(times)-1]
 	}
 	return report
 }

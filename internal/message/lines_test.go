@@ -19,7 +19,8 @@ func TestLinesOfOneKindAreBounded(t *testing.T) {
 	m.snapshot = &Snapshot{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	var notes []policy.Note
 	for range 1000 {
-		notes = append(notes, policy.Note{Event: event.SeveralKeys("s", "example.com")}, policy.Note{Event: event.NoMacrosMatch(), Why: true})
+		notes = append(notes, policy.Note{Event: event.SeveralKeys("s", "example.com")},
+			policy.Note{Event: event.NoMacrosMatch(), Why: true})
 	}
 	notes = append(notes, policy.Note{Event: event.Ignoring(3)})
 	m.Tell(notes...)
@@ -27,7 +28,8 @@ func TestLinesOfOneKindAreBounded(t *testing.T) {
 	if n := strings.Count(text, "multiple key records"); n != maxLines {
 		t.Errorf("%d lines of one kind", n)
 	}
-	if strings.Count(text, "and 984 more lines of this kind (several_keys)") != 1 || !strings.Contains(text, "ignoring 3 signatures") || strings.Contains(text, "macros") {
+	if strings.Count(text, "and 984 more lines of this kind (several_keys)") != 1 ||
+		!strings.Contains(text, "ignoring 3 signatures") || strings.Contains(text, "macros") {
 		t.Errorf("log:\n%s", text)
 	}
 }

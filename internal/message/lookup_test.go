@@ -54,7 +54,8 @@ func (r oneAnswer) Cached(string) (resolver.Answer, bool, error) {
 }
 
 func envelope() Envelope {
-	return Envelope{Origin: Origin{ClientName: "h", ClientAddr: netip.MustParseAddr("192.0.2.1"), Macro: func(string) string { return "JOB" }}}
+	return Envelope{Origin: Origin{ClientName: "h", ClientAddr: netip.MustParseAddr("192.0.2.1"),
+		Macro: func(string) string { return "JOB" }}}
 }
 
 // TestBogusKeysAreJudgedByBogusKey: from the resolver's error to what becomes of the
@@ -81,7 +82,8 @@ func TestBogusKeysAreJudgedByBogusKey(t *testing.T) {
 	} {
 		rules := &policy.Rules{Verify: true, Verdicts: policy.Verdicts{BogusKey: c.treatment}}
 		rules.Verdicts.Set(policy.BadSignature, policy.Reject)
-		snapshot := &Snapshot{Rules: rules, Resolver: oneAnswer{answer: resolver.Answer{Texts: c.texts}, err: c.err}, Log: slog.New(slog.DiscardHandler)}
+		snapshot := &Snapshot{Rules: rules, Resolver: oneAnswer{answer: resolver.Answer{Texts: c.texts}, err: c.err},
+			Log: slog.New(slog.DiscardHandler)}
 		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
 		r := run.Verdict.Results[0]
 		if r.Status != c.status || r.Security != c.security || run.Outcome.Reply.String() != c.reply {
@@ -95,7 +97,8 @@ func TestSecurityIsWhatTheResolverSaysOfIt(t *testing.T) {
 	for from, to := range map[resolver.Security]dkim.Security{
 		resolver.SecurityUnknown: dkim.SecurityUnknown, resolver.Insecure: dkim.Insecure, resolver.Secure: dkim.Secure, resolver.Bogus: dkim.Bogus,
 	} {
-		if got := keyAnswerOf(resolver.Answer{Texts: []string{"x"}, Security: from}, nil); got.Security != to || got.Temporary || got.NotFound {
+		if got := keyAnswerOf(resolver.Answer{Texts: []string{"x"}, Security: from}, nil); got.Security != to ||
+			got.Temporary || got.NotFound {
 			t.Errorf("%v: %+v", from, got)
 		}
 	}
@@ -210,8 +213,9 @@ func TestTemporaryFilesAreWrittenWhereAsked(t *testing.T) {
 	}
 	var log bytes.Buffer
 	snapshot := &Snapshot{
-		Rules: &policy.Rules{Verify: true}, Log: slog.New(slog.NewTextHandler(&log, nil)), TemporaryDirectory: filepath.Join(t.TempDir(), "gone"),
-		Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
+		Rules: &policy.Rules{Verify: true}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		TemporaryDirectory: filepath.Join(t.TempDir(), "gone"),
+		Resolver:           oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
 	}
 	NewServices(nil, time.Now).Whole(t.Context(), snapshot, All, envelope(), fields, body)
 	if strings.Count(log.String(), "event=temporary_file_failed") != 1 {

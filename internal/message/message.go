@@ -263,7 +263,8 @@ func (m *Message) FinishEarly() *policy.Outcome {
 	}
 	m.verdict.Now = m.services.now()
 	o := m.snapshot.Rules.Outcome(&m.facts, m.plan, &m.verdict)
-	if o.Reply.Code != 0 || o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue || len(o.Edits) > 0 || o.Quarantine != "" ||
+	if o.Reply.Code != 0 || o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue ||
+		len(o.Edits) > 0 || o.Quarantine != "" ||
 		o.Statistics != nil || o.Report != nil || o.Diagnosis != nil {
 		return nil
 	}

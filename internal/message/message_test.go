@@ -18,7 +18,8 @@ func TestNothingOfAMessageReachesTheNext(t *testing.T) {
 	snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: none, Log: slog.New(slog.DiscardHandler)}
 	m := services.Begin(t.Context(), snapshot, All, "joe@example.com")
 	m.AddRecipient("ann@example.net")
-	m.AddField([]byte("DKIM-Signature"), []byte(" v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA"), true)
+	m.AddField([]byte("DKIM-Signature"),
+		[]byte(" v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA"), true)
 	m.AddField([]byte("From"), []byte(" joe@example.com"), true)
 	m.Decide(Origin{ClientName: "h", ClientAddr: netip.MustParseAddr("192.0.2.1"), Macro: func(string) string { return "x" }})
 	m.Write([]byte("text\r\n"))

@@ -32,7 +32,8 @@ func (m *Message) record(answer policy.Action) {
 	row.TookSeconds = row.Time.Sub(m.started).Seconds()
 	for _, s := range m.verdict.Signatures {
 		key := s.Request.Key
-		row.Signatures = append(row.Signatures, status.Signature{Domain: s.Request.Domain, Selector: key.Selector, Algorithm: key.Algorithm.String(), Key: key.Name})
+		row.Signatures = append(row.Signatures,
+			status.Signature{Domain: s.Request.Domain, Selector: key.Selector, Algorithm: key.Algorithm.String(), Key: key.Name})
 	}
 	rules := m.snapshot.Rules
 	ours := len(m.plan.Sign) > 0 || len(row.Signatures) > 0 || slices.ContainsFunc(row.Events, isOurTrouble) ||

@@ -51,27 +51,34 @@ func New(version string) *Metrics {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, labels)
 	}
 	m := &Metrics{
-		registry:    prometheus.NewRegistry(),
-		signed:      counters("signatures_total", "Signatures made, by algorithm.", "algorithm"),
-		signTime:    times("signing_seconds", "Time to make a signature.", "algorithm"),
-		signFailed:  counter("signing_failures_total", "Messages that could not be signed."),
-		verified:    counters("verified_total", "Signatures checked, by result (RFC 8601), algorithm and reason.", "result", "algorithm", "reason"),
+		registry:   prometheus.NewRegistry(),
+		signed:     counters("signatures_total", "Signatures made, by algorithm.", "algorithm"),
+		signTime:   times("signing_seconds", "Time to make a signature.", "algorithm"),
+		signFailed: counter("signing_failures_total", "Messages that could not be signed."),
+		verified: counters("verified_total", "Signatures checked, by result (RFC 8601), algorithm and reason.",
+			"result", "algorithm", "reason"),
 		keyLookup:   times("key_lookup_seconds", "Time to look up a key that was not in memory.", "result"),
 		tableErrors: counter("table_errors_total", "Questions to data sets that failed."),
-		datasets:    times("dataset_lookup_seconds", "Time to look a row up in a database, by data set and by how it ended.", "dataset", "result"),
-		messages:    counters("messages_total", "Messages, by the answer given.", "answer"),
-		messageTime: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "message_seconds", Help: "Time from MAIL to the answer, the MTA's own time included.",
+		datasets: times("dataset_lookup_seconds", "Time to look a row up in a database, by data set and by how it ended.",
+			"dataset", "result"),
+		messages: counters("messages_total", "Messages, by the answer given.", "answer"),
+		messageTime: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace,
+			Name: "message_seconds", Help: "Time from MAIL to the answer, the MTA's own time included.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10)}),
 		bodyBytes:   counter("body_bytes_total", "Bytes of message bodies seen."),
 		connections: counter("connections_total", "Connections of MTAs."),
-		open:        prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "connections_open", Help: "Connections open now."}),
-		reloads:     counters("reloads_total", "Reloads, by result.", "result"),
-		reloadedAt:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "configuration_loaded_timestamp_seconds", Help: "When the configuration in force was loaded."}),
-		panics:      counter("panics_total", "Internal errors caught; the connection was dropped."),
+		open: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "connections_open",
+			Help: "Connections open now."}),
+		reloads: counters("reloads_total", "Reloads, by result.", "result"),
+		reloadedAt: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace,
+			Name: "configuration_loaded_timestamp_seconds", Help: "When the configuration in force was loaded."}),
+		panics: counter("panics_total", "Internal errors caught; the connection was dropped."),
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info",
+		Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.signed, m.signTime, m.signFailed, m.verified, m.keyLookup, m.tableErrors, m.datasets, m.messages, m.messageTime, m.bodyBytes,
+	m.registry.MustRegister(m.signed, m.signTime, m.signFailed, m.verified, m.keyLookup, m.tableErrors,
+		m.datasets, m.messages, m.messageTime, m.bodyBytes,
 		m.connections, m.open, m.reloads, m.reloadedAt, m.panics, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, a := range []dkim.Algorithm{dkim.RSASHA1, dkim.RSASHA256, dkim.Ed25519SHA256} {
@@ -97,10 +104,12 @@ func New(version string) *Metrics {
 // SigningEngine tells what signs with RSA keys, as a label, and how many of its
 // results were wrong and signed again by crypto/rsa.
 func (m *Metrics) SigningEngine(name string, faults func() uint64) {
-	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "signing_engine_info", Help: "Always 1; what signs with RSA keys is the label.", ConstLabels: prometheus.Labels{"engine": name}})
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "signing_engine_info",
+		Help: "Always 1; what signs with RSA keys is the label.", ConstLabels: prometheus.Labels{"engine": name}})
 	info.Set(1)
 	m.registry.MustRegister(info, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "signing_faults_total",
-		Help: "RSA signatures that came out wrong and were made again; when they grow the hardware fails."}, func() float64 { return float64(faults()) }))
+		Help: "RSA signatures that came out wrong and were made again; when they grow the hardware fails."},
+		func() float64 { return float64(faults()) }))
 }
 
 // SigningKeys tells of the private keys in memory: how many, the bytes they take, and
@@ -110,9 +119,11 @@ func (m *Metrics) SigningKeys(now func() (keys int, bytes int64, forgotten uint6
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
 	}
 	gauge("signing_keys", "Private keys of the KeyTable in memory.", func() float64 { n, _, _ := now(); return float64(n) })
-	gauge("signing_keys_bytes", "What these keys take, about: KeyCacheSize bounds it.", func() float64 { _, n, _ := now(); return float64(n) })
+	gauge("signing_keys_bytes", "What these keys take, about: KeyCacheSize bounds it.",
+		func() float64 { _, n, _ := now(); return float64(n) })
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "signing_keys_forgotten_total",
-		Help: "Private keys that had to make room for others, since the configuration was loaded; when it grows, KeyCacheSize is too small."},
+		Help: "Private keys that had to make room for others, since the configuration was loaded; when it grows, " +
+			"KeyCacheSize is too small."},
 		func() float64 { _, _, n := now(); return float64(n) }))
 }
 

@@ -55,7 +55,8 @@ func FromAmavis(r io.Reader) (Tables, error) {
 		t.add(Key{Domain: domain, Selector: m[1], Path: m[3]}, author)
 	}
 	if s.Err() == nil && len(t.Keys) == 0 {
-		return t, errors.New("there is no line like \"; key#1 2048 bits, s=SELECTOR, d=DOMAIN, /PATH\": give it what `amavisd showkeys` prints")
+		return t, errors.New("there is no line like \"; key#1 2048 bits, s=SELECTOR, d=DOMAIN, /PATH\": give it what " +
+			"`amavisd showkeys` prints")
 	}
 	return t, s.Err()
 }
@@ -76,7 +77,8 @@ func FromDkimpy(r io.Reader) (Tables, error) {
 		return Tables{}, err
 	}
 	if set["keytable"] != "" {
-		return Tables{}, fmt.Errorf("it has KeyTable %s and SigningTable %s: name both in opendkim.conf as they are", set["keytable"], set["signingtable"])
+		return Tables{}, fmt.Errorf("it has KeyTable %s and SigningTable %s: name both in opendkim.conf as they are",
+			set["keytable"], set["signingtable"])
 	}
 	var t Tables
 	for _, domain := range strings.FieldsFunc(set["domain"], func(c rune) bool { return c == ',' || c == ' ' }) {

@@ -65,7 +65,8 @@ func FromSets(ctx context.Context, keyTable, signingTable dataset.Set, options k
 	err = dataset.Walk(ctx, signingTable, func(e dataset.Entry) error {
 		author, err := exactKey(e.Key)
 		if err != nil {
-			problems.Addf(problem.Error, sourceOf(signingTable), e.Line, "SigningTable", "keep this row in a refile: table, or write it for each domain", "%s", err)
+			problems.Addf(problem.Error, sourceOf(signingTable), e.Line, "SigningTable",
+				"keep this row in a refile: table, or write it for each domain", "%s", err)
 			return nil
 		}
 		key, identity := "", ""

@@ -35,12 +35,15 @@ func TestFromSets(t *testing.T) {
 		}
 		return set
 	}
-	tables, problems, err := FromSets(t.Context(), open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"), open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,*@example.com=k2,x*@example.com=k2"), keystore.Options{})
+	tables, problems, err := FromSets(t.Context(),
+		open("csl:k1=example.com:s:/keys/a,bad=x,k2=example.org:s:AAAA:ed25519-sha256"),
+		open("csl:*@example.com=k1:joe@example.com,*@example.com=k1,*@example.com=k2,x*@example.com=k2"), keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Tables{
-		Keys:    []Key{{Name: "k1", Domain: "example.com", Selector: "s", Path: "/keys/a"}, {Name: "k2", Domain: "example.org", Selector: "s", Data: "AAAA", Algorithm: "ed25519-sha256"}},
+		Keys: []Key{{Name: "k1", Domain: "example.com", Selector: "s", Path: "/keys/a"},
+			{Name: "k2", Domain: "example.org", Selector: "s", Data: "AAAA", Algorithm: "ed25519-sha256"}},
 		Signing: []Signing{{Author: "example.com", Key: "k1,k2", Identity: "joe@example.com"}},
 	}
 	if diff := cmp.Diff(want, tables); diff != "" {
@@ -74,7 +77,8 @@ dkim._domainkey.example.com.	3600 TXT (
 	if got := tables.Signing[len(tables.Signing)-1].Author; got != ".example.net" {
 		t.Errorf("*.example.net became %q", got)
 	}
-	for _, text := range []string{"nonsense", "; key#1 2048 bits, s=mail, d=.example.org, /k.pem", "; key#1 2048 bits, s=mail, d=*, /k.pem\n; key#2 2048 bits, s=mail, d=a.*.example, /k.pem"} {
+	for _, text := range []string{"nonsense", "; key#1 2048 bits, s=mail, d=.example.org, /k.pem",
+		"; key#1 2048 bits, s=mail, d=*, /k.pem\n; key#2 2048 bits, s=mail, d=a.*.example, /k.pem"} {
 		if tables, err := FromAmavis(strings.NewReader(text)); err == nil {
 			t.Errorf("%q was taken: %v", text, tables)
 		}
@@ -82,7 +86,8 @@ dkim._domainkey.example.com.	3600 TXT (
 }
 
 func TestFromDkimpy(t *testing.T) {
-	tables, err := FromDkimpy(strings.NewReader("# comment\nDomain example.com,example.org\nSelector rsa\nKeyFile /etc/rsa.key\nSelectorEd25519 ed\nKeyFileEd25519 /etc/ed.key # the new one\n"))
+	tables, err := FromDkimpy(strings.NewReader("# comment\nDomain example.com,example.org\nSelector rsa\nKeyFile " +
+		"/etc/rsa.key\nSelectorEd25519 ed\nKeyFileEd25519 /etc/ed.key # the new one\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +95,8 @@ func TestFromDkimpy(t *testing.T) {
 	for _, k := range tables.Keys {
 		rows = append(rows, k.Domain+" "+k.Selector+" "+k.Path)
 	}
-	if diff := cmp.Diff([]string{"example.com rsa /etc/rsa.key", "example.com ed /etc/ed.key", "example.org rsa /etc/rsa.key", "example.org ed /etc/ed.key"}, rows); diff != "" {
+	if diff := cmp.Diff([]string{"example.com rsa /etc/rsa.key", "example.com ed /etc/ed.key",
+		"example.org rsa /etc/rsa.key", "example.org ed /etc/ed.key"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -226,7 +232,8 @@ func signedBy(t *testing.T, tables Tables, author string) string {
 	}
 	user, host, _ := strings.Cut(author, "@")
 	name := ""
-	err := dataset.SigningLookup(t.Context(), open(signingText.String()), user, host, 2, false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
+	err := dataset.SigningLookup(t.Context(), open(signingText.String()), user, host, 2, false,
+		func(e dataset.Entry) bool { name = e.Values[0]; return true })
 	if errors.Is(err, dataset.ErrNotFound) {
 		return ""
 	}
@@ -245,11 +252,13 @@ func signedBy(t *testing.T, tables Tables, author string) string {
 
 func TestWriters(t *testing.T) {
 	tables := Tables{
-		Keys:    []Key{{Name: "k'1", Domain: "example.com", Selector: "s", Data: "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n"}},
+		Keys: []Key{{Name: "k'1", Domain: "example.com", Selector: "s",
+			Data: "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n"}},
 		Signing: []Signing{{Author: "example.com", Key: "k'1,k2", Identity: "@example.com"}},
 	}
 	var flat, signing, sql, ldif, redis bytes.Buffer
-	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql, false), tables.WriteLDIF(&ldif, "dc=example", false), tables.WriteRedis(&redis, false)} {
+	for _, err := range []error{tables.WriteFlat(&flat, &signing), tables.WriteSQL(&sql, false),
+		tables.WriteLDIF(&ldif, "dc=example", false), tables.WriteRedis(&redis, false)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,15 +266,18 @@ func TestWriters(t *testing.T) {
 	if flat.String() != "k'1 example.com:s:AAAABBBB\n" || signing.String() != "example.com k'1,k2:@example.com\n" {
 		t.Errorf("flat: %q %q", flat.String(), signing.String())
 	}
-	if !strings.Contains(sql.String(), "INSERT INTO dkim_keys (name, domain, selector, private_key, algorithm) VALUES ('k''1', 'example.com', 's', 'AAAABBBB', '');") {
+	if !strings.Contains(sql.String(), "INSERT INTO dkim_keys (name, domain, selector, private_key, algorithm) VALUES "+
+		"('k''1', 'example.com', 's', 'AAAABBBB', '');") {
 		t.Errorf("SQL does not quote: %s", sql.String())
 	}
-	for _, want := range []string{"dn: cn=k'1,ou=keys,dc=example\n", "DKIMKey:: LS0tLS1CRUdJTi", "dn: cn=example.com,ou=signing,dc=example\n", "DKIMSelector: k'1,k2\nDKIMIdentity: @example.com\n"} {
+	for _, want := range []string{"dn: cn=k'1,ou=keys,dc=example\n", "DKIMKey:: LS0tLS1CRUdJTi",
+		"dn: cn=example.com,ou=signing,dc=example\n", "DKIMSelector: k'1,k2\nDKIMIdentity: @example.com\n"} {
 		if !strings.Contains(ldif.String(), want) {
 			t.Errorf("LDIF has no %q: %s", want, ldif.String())
 		}
 	}
-	if want := "HSETNX dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSETNX dkim:signing \"example.com\" \"k'1,k2:@example.com\"\n"; redis.String() != want {
+	if want := "HSETNX dkim:keys \"k'1\" \"example.com:s:AAAABBBB\"\nHSETNX dkim:signing \"example.com\" " +
+		"\"k'1,k2:@example.com\"\n"; redis.String() != want {
 		t.Errorf("Redis: got %q, want %q", redis.String(), want)
 	}
 }
@@ -297,7 +309,8 @@ func TestQuoting(t *testing.T) {
 	if err := (Tables{Signing: []Signing{{Author: `\' OR 1=1 --`}}}).WriteSQL(new(bytes.Buffer), false); err == nil {
 		t.Error("SQL: a backslash is written for any server")
 	}
-	if diff := cmp.Diff([]string{"KeyTable      ldap://h/ou=keys,ou=a%20b,dc=x?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)", "SigningTable  ldap://h/ou=signing,ou=a%20b,dc=x?DKIMSelector,DKIMIdentity?one?(cn=$d)"}, LDAPOptions("ldap://h/ou=a b,dc=x")); diff != "" {
+	if diff := cmp.Diff([]string{"KeyTable      " +
+		"ldap://h/ou=keys,ou=a%20b,dc=x?DKIMDomain,DKIMSelector,DKIMKey,description?one?(cn=$d)", "SigningTable  ldap://h/ou=signing,ou=a%20b,dc=x?DKIMSelector,DKIMIdentity?one?(cn=$d)"}, LDAPOptions("ldap://h/ou=a b,dc=x")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -313,7 +326,8 @@ func TestOptionsKeepParameters(t *testing.T) {
 			t.Errorf("%s: %s", to, diff)
 		}
 	}
-	want := []string{"KeyTable      rediss://h/0?hash=dkim:keys&ca=/a&tls=verify", "SigningTable  rediss://h/0?hash=dkim:signing&ca=/a&tls=verify"}
+	want := []string{"KeyTable      rediss://h/0?hash=dkim:keys&ca=/a&tls=verify",
+		"SigningTable  rediss://h/0?hash=dkim:signing&ca=/a&tls=verify"}
 	if diff := cmp.Diff(want, RedisOptions("rediss://h/0?ca=/a&hash=x&tls=verify")); diff != "" {
 		t.Error(diff)
 	}

@@ -88,5 +88,6 @@ func RedisOptions(url string) []string {
 			more += "&" + p
 		}
 	}
-	return []string{"KeyTable      " + url + "?" + table + keysHash + end + more, "SigningTable  " + url + "?" + table + signingHash + end + more}
+	return []string{"KeyTable      " + url + "?" + table + keysHash + end + more,
+		"SigningTable  " + url + "?" + table + signingHash + end + more}
 }

@@ -55,7 +55,8 @@ func FromRspamd(r io.Reader, files Files) (Tables, problem.List, error) {
 		err = c.readDomains()
 	}
 	if err == nil && len(c.t.Keys) == 0 {
-		err = errors.New("it names no key: neither domain { NAME { selector, path } }, selector_map, path_map, signing_table with key_table nor a path with $domain under which there are files")
+		err = errors.New("it names no key: neither domain { NAME { selector, path } }, selector_map, path_map, " +
+			"signing_table with key_table nor a path with $domain under which there are files")
 	}
 	return c.t, c.problems, err
 }
@@ -210,7 +211,8 @@ func (c *rspamd) readTables() error {
 		}
 		row, err := keystore.ParseRow(values)
 		if err != nil || strings.Contains(p.Key, "*") {
-			c.problems.Addf(problem.Error, "", 0, "key_table", "", "%s: it has no counterpart here: %v", problem.Quote(p.Key), first(errorText(err), "a pattern of names"))
+			c.problems.Addf(problem.Error, "", 0, "key_table", "", "%s: it has no counterpart here: %v",
+				problem.Quote(p.Key), first(errorText(err), "a pattern of names"))
 			continue
 		}
 		k := Key{Name: p.Key, Domain: row.Domain, Selector: row.Selector}
@@ -225,7 +227,8 @@ func (c *rspamd) readTables() error {
 	for _, p := range signing {
 		author, err := exactKey(p.Key)
 		if err != nil {
-			c.problems.Addf(problem.Error, "", 0, "signing_table", "keep this row in a refile: table, or write it for each domain", "%s", err)
+			c.problems.Addf(problem.Error, "", 0, "signing_table",
+				"keep this row in a refile: table, or write it for each domain", "%s", err)
 			continue
 		}
 		rows.add(author, p.Value, "")

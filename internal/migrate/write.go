@@ -47,7 +47,8 @@ func (t Tables) Statements() (create []string, rows []Row) {
 		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author))",
 	}
 	for _, k := range t.Keys {
-		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"}, []string{k.Name, k.Domain, k.Selector, k.column(), k.Algorithm}})
+		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"},
+			[]string{k.Name, k.Domain, k.Selector, k.column(), k.Algorithm}})
 	}
 	for _, s := range t.Signing {
 		rows = append(rows, Row{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
@@ -83,7 +84,8 @@ func quoteSQL(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") +
 // Insert is the statement with a placeholder for each value: "$1" where numbered,
 // else "?".
 func (r Row) Insert(numbered bool) string {
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", r.Table, strings.Join(r.Columns, ", "), strings.Join(placeholders(len(r.Values), numbered), ", "))
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", r.Table, strings.Join(r.Columns, ", "),
+		strings.Join(placeholders(len(r.Values), numbered), ", "))
 }
 
 // Update sets every column of the row whose key is bound last.
@@ -98,7 +100,8 @@ func (r Row) Update(numbered bool) string {
 
 // Select asks for the columns of the rows with n keys.
 func (r Row) Select(n int, numbered bool) string {
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", strings.Join(r.Columns, ", "), r.Table, r.Columns[0], strings.Join(placeholders(n, numbered), ", "))
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", strings.Join(r.Columns, ", "), r.Table,
+		r.Columns[0], strings.Join(placeholders(n, numbered), ", "))
 }
 
 // Differences names the columns in which a stored row has another value. A key is
@@ -162,7 +165,8 @@ func (t Tables) WriteSQL(w io.Writer, replace bool) error {
 	}
 	for _, r := range rows {
 		if slices.ContainsFunc(r.Values, func(v string) bool { return strings.Contains(v, `\`) }) {
-			return fmt.Errorf("row %.256q of %s has a backslash, which MySQL reads otherwise than others: write into the database itself (--to dsn:...) instead", r.Values[0], r.Table)
+			return fmt.Errorf("row %.256q of %s has a backslash, which MySQL reads otherwise than others: write into "+
+				"the database itself (--to dsn:...) instead", r.Values[0], r.Table)
 		}
 		text := r.Text()
 		if replace {
@@ -191,7 +195,8 @@ func (t Tables) WriteLDIF(w io.Writer, base string, replace bool) error {
 		}
 	}
 	for _, k := range t.Keys {
-		rows := [][2]string{{"cn", k.Name}, {"DKIMDomain", k.Domain}, {"DKIMSelector", k.Selector}, {"DKIMKey", k.location()}, {"description", k.Algorithm}}
+		rows := [][2]string{{"cn", k.Name}, {"DKIMDomain", k.Domain}, {"DKIMSelector", k.Selector},
+			{"DKIMKey", k.location()}, {"description", k.Algorithm}}
 		if err := writeEntry(w, k.Name, "ou=keys,"+base, "DKIM", rows, replace); err != nil {
 			return err
 		}

@@ -20,7 +20,8 @@ import (
 func TestStrictHeadersCountSenders(t *testing.T) {
 	for senders, malformed := range []bool{false, false, true, true} {
 		r := &Rules{Verify: true, Malformed: Malformed{StrictHeaders: true, RequiredHeaders: true}}
-		f := &Facts{Fields: fieldsOf(t, strings.Repeat("Sender: s@example.com\n", senders)+standardHeader), ClientAddr: netip.MustParseAddr("192.0.2.1")}
+		f := &Facts{Fields: fieldsOf(t, strings.Repeat("Sender: s@example.com\n", senders)+standardHeader),
+			ClientAddr: netip.MustParseAddr("192.0.2.1")}
 		p := r.Plan(t.Context(), f)
 		if p.Reply.Action != Continue {
 			t.Fatalf("%d Sender fields: %s", senders, p.Reply)
@@ -128,10 +129,12 @@ func TestVBRIsBounded(t *testing.T) {
 		}
 	}
 	b.TrustedCertifiersOnly = true
-	if infos := b.infos(&Facts{Fields: fieldsOf(t, field("x.example")+standardHeader)}); len(infos) != 1 || !slices.Equal(infos[0].certifiers, trusted[:8]) {
+	if infos := b.infos(&Facts{Fields: fieldsOf(t, field("x.example")+standardHeader)}); len(infos) != 1 ||
+		!slices.Equal(infos[0].certifiers, trusted[:8]) {
 		t.Errorf("those alone that we believe: %+v", infos)
 	}
-	for text, ok := range map[string]bool{strings.Repeat("a", 256): true, strings.Repeat("a", 257): false, "": false, "a:b-c_d.e9": true, "a b": false, "a;b": false, "A@": false, "[": false, "`": false, "/": false} {
+	for text, ok := range map[string]bool{strings.Repeat("a", 256): true, strings.Repeat("a", 257): false,
+		"": false, "a:b-c_d.e9": true, "a b": false, "a;b": false, "A@": false, "[": false, "`": false, "/": false} {
 		if isVBRText(text) != ok {
 			t.Errorf("%.20q: %v", text, !ok)
 		}

@@ -71,7 +71,8 @@ func TestResultsInOurNameGoOnEveryPath(t *testing.T) {
 // results and 2,300 lines.
 func TestManySignaturesBoundFieldsAndLog(t *testing.T) {
 	empty := result(dkim.ReasonSyntax, func(r *dkim.Result) { r.Signature = &dkim.Signature{} })
-	several := result(dkim.ReasonBadSignature, func(r *dkim.Result) { r.MultipleKeys = true; r.Signature.Encoded = strings.Repeat("A", 400) })
+	several := result(dkim.ReasonBadSignature,
+		func(r *dkim.Result) { r.MultipleKeys = true; r.Signature.Encoded = strings.Repeat("A", 400) })
 	for name, hostile := range map[string]dkim.Result{"empty": empty, "several keys": several} {
 		results := append(slices.Repeat([]dkim.Result{hostile}, 3500), result(dkim.ReasonNone))
 		r := &Rules{Verify: true, Results: AuthResults{AuthservID: "mx.example"}}
@@ -99,13 +100,15 @@ func TestManySignaturesBoundFieldsAndLog(t *testing.T) {
 
 // TestUnparsableResultsAreToldOnce: Outlook's fields have no name.
 func TestUnparsableResultsAreToldOnce(t *testing.T) {
-	const outlook = "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\n smtp.mailfrom=example.net; dkim=pass (signature was verified)\n header.d=example.net;dmarc=pass action=none\n"
+	const outlook = "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\n smtp.mailfrom=example.net; dkim=pass " +
+		"(signature was verified)\n header.d=example.net;dmarc=pass action=none\n"
 	r := &Rules{Verify: true, Results: AuthResults{AuthservID: "mx.example"}}
 	for n, want := range map[int]string{
 		1: "?failed to parse Authentication-Results: header field",
 		7: "?failed to parse Authentication-Results: header field and 6 more",
 	} {
-		o := r.Outcome(&Facts{JobID: "JOB", Fields: fieldsOf(t, strings.Repeat(outlook, n)+standardHeader)}, &Plan{Verify: true}, &Verdict{})
+		o := r.Outcome(&Facts{JobID: "JOB", Fields: fieldsOf(t, strings.Repeat(outlook, n)+standardHeader)},
+			&Plan{Verify: true}, &Verdict{})
 		if len(deleted(o)) > 0 || !slices.Contains(told(o.Notes), want) {
 			t.Errorf("%d: %q, deleted %v", n, told(o.Notes), deleted(o))
 		}

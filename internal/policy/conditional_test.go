@@ -27,7 +27,8 @@ func TestConditionalSignaturesAreAdded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := tableRules(t)
-			r.ConditionalSignatures = csl(t, "list.example,bücher.example,example.com,example.com:pair.example,else.example:foreign.example")
+			r.ConditionalSignatures = csl(t,
+				"list.example,bücher.example,example.com,example.com:pair.example,else.example:foreign.example")
 			r.ATPS = ATPS{Domains: csl(t, "example.com"), Hash: "none"}
 			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Recipients: c.recipients, Fields: fieldsOf(t, standardHeader)}
 			p := r.Plan(context.Background(), f)
@@ -37,7 +38,8 @@ func TestConditionalSignaturesAreAdded(t *testing.T) {
 				switch {
 				case o.Condition == "" && o.BodyLength == nil:
 					got = append(got, "full")
-				case o.BodyLength != nil && *o.BodyLength == 0 && o.Sign.Contains([]byte("from")) && !o.Sign.Contains([]byte("subject")) && o.ExtraTags == nil:
+				case o.BodyLength != nil && *o.BodyLength == 0 && o.Sign.Contains([]byte("from")) &&
+					!o.Sign.Contains([]byte("subject")) && o.ExtraTags == nil:
 					got = append(got, "weak !cd="+o.Condition)
 				default:
 					got = append(got, fmt.Sprintf("%+v", o))

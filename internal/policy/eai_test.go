@@ -62,8 +62,10 @@ func TestTablesKnowBothFormsOfADomain(t *testing.T) {
 		{"another domain", csl(t, unicodeDomain+"=u"), "joe@bucher.example", "verify"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &Rules{Sign: true, Verify: true, Origin: Origin{InternalHosts: clients{"10.0.0.1"}}, Keys: Keys{KeyTable: table, SigningTable: c.signing}}
-			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Fields: fieldsOf(t, "From: =?utf-8?q?J=C3=B6rg?= <"+c.from+">\nDate: d")}
+			r := &Rules{Sign: true, Verify: true, Origin: Origin{InternalHosts: clients{"10.0.0.1"}},
+				Keys: Keys{KeyTable: table, SigningTable: c.signing}}
+			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"),
+				Fields: fieldsOf(t, "From: =?utf-8?q?J=C3=B6rg?= <"+c.from+">\nDate: d")}
 			p := r.Plan(context.Background(), f)
 			if got := describePlan(p); got != c.want {
 				t.Fatalf("%s, want %s", got, c.want)
@@ -80,11 +82,14 @@ func TestTablesKnowBothFormsOfADomain(t *testing.T) {
 
 // TestOtherTablesKnowBothForms: what is asked by a domain or an address.
 func TestOtherTablesKnowBothForms(t *testing.T) {
-	for _, c := range []struct{ table, mail string }{{unicodeDomain, asciiDomain}, {asciiDomain, unicodeDomain}, {unicodeDomain, unicodeDomain}} {
+	for _, c := range []struct{ table, mail string }{{unicodeDomain, asciiDomain}, {asciiDomain, unicodeDomain},
+		{unicodeDomain, unicodeDomain}} {
 		plan := func(change func(*Rules)) string {
-			r := &Rules{Sign: true, Verify: true, Origin: Origin{InternalHosts: clients{"10.0.0.1"}}, Keys: Keys{Domain: csl(t, c.table), DefaultKey: &keystore.SigningKey{Name: "k", Selector: "s"}}}
+			r := &Rules{Sign: true, Verify: true, Origin: Origin{InternalHosts: clients{"10.0.0.1"}},
+				Keys: Keys{Domain: csl(t, c.table), DefaultKey: &keystore.SigningKey{Name: "k", Selector: "s"}}}
 			change(r)
-			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Recipients: []string{"ann@" + c.mail}, Fields: fieldsOf(t, "From: joe@sub."+c.mail+"\nDate: d")}
+			f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Recipients: []string{"ann@" + c.mail},
+				Fields: fieldsOf(t, "From: joe@sub."+c.mail+"\nDate: d")}
 			return describePlan(r.Plan(context.Background(), f))
 		}
 		if got := plan(func(r *Rules) { r.SubDomains = true }); got != "sign k d="+c.mail+" i=@"+c.mail {
@@ -102,7 +107,8 @@ func TestOtherTablesKnowBothForms(t *testing.T) {
 	}
 	p := &Plan{Verify: true, Author: Author{User: "a", Domain: "other.example"}}
 	r := &Rules{Verdicts: Verdicts{TrustSignaturesFrom: csl(t, unicodeDomain)}}
-	if err := r.Verdicts.findTrusted(context.Background(), p, &Facts{Fields: fieldsOf(t, "DKIM-Signature: d="+asciiDomain)}); err != nil || !p.counts(&dkim.Signature{Domain: unicodeDomain}) {
+	if err := r.Verdicts.findTrusted(context.Background(), p,
+		&Facts{Fields: fieldsOf(t, "DKIM-Signature: d="+asciiDomain)}); err != nil || !p.counts(&dkim.Signature{Domain: unicodeDomain}) {
 		t.Errorf("TrustSignaturesFrom: %v, %v", p.Trusted, err)
 	}
 }

@@ -148,7 +148,8 @@ func orInvalid(domain string) string {
 // where a script has decided what becomes of the message, that it is good and no more.
 func (o *Outcome) tellDecision(j *Judged, scripted bool) {
 	s := j.Signature
-	fields := []slog.Attr{slog.String("domain", event.Cut(s.Domain)), slog.String("selector", event.Cut(s.Selector)), slog.String("algorithm", s.Algorithm.String()),
+	fields := []slog.Attr{slog.String("domain", event.Cut(s.Domain)), slog.String("selector", event.Cut(s.Selector)),
+		slog.String("algorithm", s.Algorithm.String()),
 		slog.String("result", j.Word), slog.String("reason", j.Reason.String()), slog.Int("bits", j.KeyBits)}
 	if j.Status == dkim.StatusPass {
 		o.success(event.Verified(fields...))
@@ -180,7 +181,8 @@ func keyUsed(j *Judged) bool {
 		return false
 	}
 	switch j.Reason {
-	case dkim.ReasonNone, dkim.ReasonBadSignature, dkim.ReasonBodyHash, dkim.ReasonKeyTooSmall, dkim.ReasonKeyTooLarge, dkim.ReasonKeyWeak, dkim.ReasonLengthTooLarge,
+	case dkim.ReasonNone, dkim.ReasonBadSignature, dkim.ReasonBodyHash, dkim.ReasonKeyTooSmall,
+		dkim.ReasonKeyTooLarge, dkim.ReasonKeyWeak, dkim.ReasonLengthTooLarge,
 		dkim.ReasonSubdomain, dkim.ReasonKeyUnusable, dkim.ReasonUnprotectedHeader, dkim.ReasonBodyCoverage, dkim.ReasonRepeatedField:
 		return true
 	}

@@ -116,7 +116,8 @@ func (r *Rules) addKey(ctx context.Context, p *Plan, name, identity string) bool
 	if slices.ContainsFunc(p.Sign, func(s SignRequest) bool { return sameKey(s.Key, key) && s.Identity == identity }) {
 		return true
 	}
-	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: suitable(key.Domain, p.Author), Identity: suitableIdentity(agreeing(identity, key.Domain), p.Author)})
+	p.Sign = append(p.Sign, SignRequest{Key: key, Domain: suitable(key.Domain, p.Author),
+		Identity: suitableIdentity(agreeing(identity, key.Domain), p.Author)})
 	return true
 }
 

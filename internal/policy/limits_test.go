@@ -73,7 +73,8 @@ func TestLimitsDeferWhatGoesOn(t *testing.T) {
 // Upstream leaves out its own mail, and signatures with a key under test.
 func TestWhatCountsForLimits(t *testing.T) {
 	other := func(r *dkim.Result) { r.Signature.Domain = "Other.example" }
-	results := []dkim.Result{result(dkim.ReasonBadSignature), result(dkim.ReasonNone, testing1), result(dkim.ReasonNone, other), result(dkim.ReasonNone), result(dkim.ReasonNone)}
+	results := []dkim.Result{result(dkim.ReasonBadSignature), result(dkim.ReasonNone, testing1),
+		result(dkim.ReasonNone, other), result(dkim.ReasonNone), result(dkim.ReasonNone)}
 	for _, c := range []struct {
 		name string
 		plan Plan
@@ -94,7 +95,8 @@ func TestWhatCountsForLimits(t *testing.T) {
 			t.Errorf("%s: asked %v, want %v", c.name, got, c.want)
 		}
 		for _, m := range all.asked {
-			if diff := cmp.Diff([]string{"other.example", "example.com"}, m.Domains); diff != "" || string(m.Body) != "hash" || !m.Time.Equal(v.Now) {
+			if diff := cmp.Diff([]string{"other.example", "example.com"}, m.Domains); diff != "" ||
+				string(m.Body) != "hash" || !m.Time.Equal(v.Now) {
 				t.Errorf("%s: asked about %v\n%s", c.name, m, diff)
 			}
 		}

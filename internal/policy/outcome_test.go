@@ -15,7 +15,8 @@ import (
 
 // result is a signature's result as dkim gives it.
 func result(reason dkim.Reason, change ...func(*dkim.Result)) dkim.Result {
-	s := &dkim.Signature{Domain: "example.com", Selector: "sel", Identity: "@example.com", Algorithm: dkim.RSASHA256, Encoded: "RNAhx6cVabcdefgh"}
+	s := &dkim.Signature{Domain: "example.com", Selector: "sel", Identity: "@example.com",
+		Algorithm: dkim.RSASHA256, Encoded: "RNAhx6cVabcdefgh"}
 	r := dkim.Result{Reason: reason, Status: reason.Status(), Signature: s, Key: &dkim.KeyRecord{Key: 1}, KeyBits: 2048}
 	for _, f := range change {
 		f(&r)
@@ -53,11 +54,13 @@ func TestOutcomeOfVerifying(t *testing.T) {
 	with := func(c Condition, a Action) func(*Rules, *Facts) {
 		return func(r *Rules, _ *Facts) { r.Verdicts.Set(c, a) }
 	}
-	const good = "insert 0 Authentication-Results: mx.example;~dkim=pass (2048-bit key) header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"
+	const good = "insert 0 Authentication-Results: mx.example;~dkim=pass (2048-bit key) header.d=example.com " +
+		"header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"
 	const bad = `insert 0 Authentication-Results: mx.example;~dkim=fail reason="signature verification failed" (2048-bit key) header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV`
 	const absent = `insert 0 Authentication-Results: mx.example;~dkim=fail reason="key not found in DNS" header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV`
 	const revoked = `insert 0 Authentication-Results: mx.example;~dkim=fail reason="key revoked" header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV`
-	const unknown = "insert 0 Authentication-Results: mx.example;~dkim=temperror header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"
+	const unknown = "insert 0 Authentication-Results: mx.example;~dkim=temperror header.d=example.com " +
+		"header.i=@example.com header.a=rsa-sha256 header.s=sel header.b=RNAhx6cV"
 	cases := []struct {
 		name    string
 		results []dkim.Result
@@ -154,7 +157,8 @@ func TestOutcomeOfSigning(t *testing.T) {
 	plan := &Plan{Sign: []SignRequest{request}}
 
 	o := r.Outcome(f, plan, &Verdict{Signatures: []Signature{{Request: request, Value: " v=1"}}})
-	want := []string{"accept", "delete DKIM-Signature 2", "delete DKIM-Signature 1", "insert 0 DKIM-Signature: v=1", "insert 0 DKIM-Filter: dojang Filter v1 mx.example JOB"}
+	want := []string{"accept", "delete DKIM-Signature 2", "delete DKIM-Signature 1",
+		"insert 0 DKIM-Signature: v=1", "insert 0 DKIM-Filter: dojang Filter v1 mx.example JOB"}
 	if diff := cmp.Diff(want, describeOutcome(o)); diff != "" {
 		t.Errorf("signed (-want +got):\n%s", diff)
 	}
@@ -249,7 +253,8 @@ func TestTrap13And16ForgedResultsAreDeletedFromTheBack(t *testing.T) {
 	if diff := cmp.Diff([]int{7, 6, 5, 4, 3, 1}, deletions(AuthResults{AuthservID: "mx.example", RemoveARAll: true})); diff != "" {
 		t.Errorf("RemoveARAll (-want +got): %s", diff)
 	}
-	if diff := cmp.Diff([]int{7, 6, 4, 3, 2, 1}, deletions(AuthResults{AuthservID: "mx.example", RemoveARFrom: []string{".example"}})); diff != "" {
+	if diff := cmp.Diff([]int{7, 6, 4, 3, 2, 1},
+		deletions(AuthResults{AuthservID: "mx.example", RemoveARFrom: []string{".example"}})); diff != "" {
 		t.Errorf("RemoveARFrom (-want +got): %s", diff)
 	}
 	if got := deletions(AuthResults{AuthservID: "mx.example", KeepAuthResults: true}); got != nil {

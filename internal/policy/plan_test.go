@@ -77,7 +77,8 @@ func tableRules(t *testing.T) *Rules {
 		Sign: true, Verify: true,
 		Origin: Origin{InternalHosts: clients{"10.0.0.1"}},
 		Keys: Keys{
-			KeyTable: keys{"k1": {Name: "k1", Domain: "example.com", Selector: "s1"}, "k2": {Name: "k2", Domain: "example.com", Selector: "s2"}},
+			KeyTable: keys{"k1": {Name: "k1", Domain: "example.com", Selector: "s1"},
+				"k2": {Name: "k2", Domain: "example.com", Selector: "s2"}},
 			SigningTable: csl(t, "joe@example.com=k1,example.com=k2:boss@example.com,other.example=k1:x@example.com,"+
 				"lost@example.com=nokey,.broken.example=broken"),
 		},
@@ -251,7 +252,8 @@ func TestPlan(t *testing.T) {
 			r := c.rules(t)
 			f := &Facts{
 				JobID: "JOB", ClientName: "host.example", ClientAddr: netip.MustParseAddr(c.client), Sender: "bounce@example.com",
-				Recipients: []string{"ann@example.org"}, Fields: fieldsOf(t, c.header), Macro: func(name string) string { return c.macros[name] },
+				Recipients: []string{"ann@example.org"}, Fields: fieldsOf(t, c.header),
+				Macro: func(name string) string { return c.macros[name] },
 			}
 			if c.change != nil {
 				c.change(r, f)
@@ -269,7 +271,8 @@ func TestPlan(t *testing.T) {
 
 func TestSignOptions(t *testing.T) {
 	r := tableRules(t)
-	r.Signing = Signing{HeaderCanonicalization: dkim.Relaxed, MaximumSignedBytes: 10, SelectCanonicalizationHeader: "X-Canonicalization", RequestReports: true}
+	r.Signing = Signing{HeaderCanonicalization: dkim.Relaxed, MaximumSignedBytes: 10,
+		SelectCanonicalizationHeader: "X-Canonicalization", RequestReports: true}
 	f := &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Fields: fieldsOf(t, standardHeader+"\nX-Canonicalization: simple/relaxed")}
 	p := r.Plan(t.Context(), f)
 	if len(p.Sign) != 1 {

@@ -85,7 +85,8 @@ func TestRequestedTextIsAskedFor(t *testing.T) {
 		r.Verdicts.Set(BadSignature, c.action)
 		s := parsed(t, c.signature, dkim.ReasonNone, 0).Signature
 		p := &Plan{Verify: true, Author: Author{User: "ann", Domain: "author.example"}}
-		if got := r.Questions(&Facts{Fields: fieldsOf(t, standardHeader)}, p, slices.Values([]*dkim.Signature{s, s})); !slices.Equal(got, c.want) {
+		if got := r.Questions(&Facts{Fields: fieldsOf(t, standardHeader)}, p,
+			slices.Values([]*dkim.Signature{s, s})); !slices.Equal(got, c.want) {
 			t.Errorf("%s: asks %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -134,7 +134,8 @@ func reportCondition(j *Judged) string {
 		return "x"
 	case dkim.ReasonKeyNotFound, dkim.ReasonKeyReply, dkim.ReasonMultipleKeys:
 		return "d"
-	case dkim.ReasonKeyRevoked, dkim.ReasonSubdomain, dkim.ReasonKeyHashMismatch, dkim.ReasonKeyTypeMismatch, dkim.ReasonNotEmailKey, dkim.ReasonFuture:
+	case dkim.ReasonKeyRevoked, dkim.ReasonSubdomain, dkim.ReasonKeyHashMismatch, dkim.ReasonKeyTypeMismatch,
+		dkim.ReasonNotEmailKey, dkim.ReasonFuture:
 		return "o"
 	}
 	if j.Status == dkim.StatusPolicy {

@@ -47,7 +47,8 @@ func TestWhoIsReported(t *testing.T) {
 		{"not sent", false, []dkim.Result{parsed(t, asking, dkim.ReasonBadSignature, 0)}, ""},
 	} {
 		r := &Rules{Verify: true, Reports: Reports{Send: c.send}}
-		f := &Facts{JobID: "JOB", Sender: "ann@example.com", ClientAddr: netip.MustParseAddr("192.0.2.1"), Fields: fieldsOf(t, "DKIM-Signature:"+asking+"\n"+standardHeader)}
+		f := &Facts{JobID: "JOB", Sender: "ann@example.com", ClientAddr: netip.MustParseAddr("192.0.2.1"),
+			Fields: fieldsOf(t, "DKIM-Signature:"+asking+"\n"+standardHeader)}
 		o := r.Outcome(f, &Plan{Verify: true}, &Verdict{Now: time.Unix(1, 0), Results: c.results})
 		got := ""
 		if o.Report != nil {
@@ -64,14 +65,16 @@ func TestReportedBody(t *testing.T) {
 	r := &Rules{Verify: true, Reports: Reports{Send: true}}
 	f := &Facts{JobID: "JOB", Fields: fieldsOf(t, "DKIM-Signature:"+asking+"\n"+standardHeader)}
 	for kept, want := range map[string]string{"abcd": "abcd", "abc": "", "": ""} {
-		v := &Verdict{Results: []dkim.Result{parsed(t, asking, dkim.ReasonBodyHash, 0)}, Kept: func(dkim.Canonicalization) []byte { return []byte(kept) }}
+		v := &Verdict{Results: []dkim.Result{parsed(t, asking, dkim.ReasonBodyHash, 0)},
+			Kept: func(dkim.Canonicalization) []byte { return []byte(kept) }}
 		if o := r.Outcome(f, &Plan{Verify: true}, v); string(o.Report.CanonicalBody) != want {
 			t.Errorf("kept %q: %q, want %q", kept, o.Report.CanonicalBody, want)
 		}
 	}
 	limited := strings.Replace(asking, "r=y;", "r=y; l=2;", 1)
 	f.Fields = fieldsOf(t, "DKIM-Signature:"+limited+"\n"+standardHeader)
-	v := &Verdict{Results: []dkim.Result{parsed(t, limited, dkim.ReasonBodyHash, 0)}, Kept: func(dkim.Canonicalization) []byte { return []byte("abcd") }}
+	v := &Verdict{Results: []dkim.Result{parsed(t, limited, dkim.ReasonBodyHash, 0)},
+		Kept: func(dkim.Canonicalization) []byte { return []byte("abcd") }}
 	if o := r.Outcome(f, &Plan{Verify: true}, v); string(o.Report.CanonicalBody) != "ab" {
 		t.Errorf("l=2: %q", o.Report.CanonicalBody)
 	}
@@ -101,9 +104,12 @@ func TestDifferencesAreTold(t *testing.T) {
 // goes.
 func TestCanonicalizedDataIsForThoseBehindUs(t *testing.T) {
 	r := &Rules{Verify: true, Reports: Reports{AddCanonicalizedData: true}, Results: AuthResults{AuthservID: "mx"}}
-	value := " v=1; a=rsa-sha256; c=simple/simple; d=example.com; s=test; h=From:Date:Subject; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA"
-	f := &Facts{JobID: "JOB", Fields: fieldsOf(t, "DKIM-Signature:"+value+"\nX-DKIM-Canonicalized-Body: forged\nFrom: user@example.com\nDate: Tue, 22 Dec 2009 13:04:12 -0800\nSubject: Signing test")}
-	v := &Verdict{Results: []dkim.Result{parsed(t, value, dkim.ReasonNone, 0)}, Kept: func(dkim.Canonicalization) []byte { return []byte("This is a test!\r\n")[:4] }}
+	value := " v=1; a=rsa-sha256; c=simple/simple; d=example.com; s=test; h=From:Date:Subject; " +
+		"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA"
+	f := &Facts{JobID: "JOB", Fields: fieldsOf(t, "DKIM-Signature:"+value+
+		"\nX-DKIM-Canonicalized-Body: forged\nFrom: user@example.com\nDate: Tue, 22 Dec 2009 13:04:12 -0800\nSubject: Signing test")}
+	v := &Verdict{Results: []dkim.Result{parsed(t, value, dkim.ReasonNone, 0)},
+		Kept: func(dkim.Canonicalization) []byte { return []byte("This is a test!\r\n")[:4] }}
 	o := r.Outcome(f, &Plan{Verify: true}, v)
 	if e := o.Edits[0]; e.Op != DeleteField || e.Name != canonicalizedBody || e.Index != 1 {
 		t.Errorf("first edit is %+v", e)
@@ -120,7 +126,8 @@ func TestCanonicalizedDataIsForThoseBehindUs(t *testing.T) {
 		t.Errorf("folded at %d and %d", len(lines[0]), len(lines[1]))
 	}
 	text, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.Join(lines, ""), " d=example.com; s=test; b="))
-	want := "From: user@example.com\r\nDate: Tue, 22 Dec 2009 13:04:12 -0800\r\nSubject: Signing test\r\nDKIM-Signature:" + strings.TrimSuffix(value, "AAAA")
+	want := "From: user@example.com\r\nDate: Tue, 22 Dec 2009 13:04:12 -0800\r\nSubject: Signing test\r\nDKIM-Signature:" +
+		strings.TrimSuffix(value, "AAAA")
 	if err != nil || string(text) != want {
 		t.Errorf("header: %q, %v", text, err)
 	}

@@ -54,7 +54,8 @@ func TestSetupScriptHasItsSayInThePlan(t *testing.T) {
 // Deletions of ours and of a script are one list, each once and from the back,
 // and before all insertions; a refusal takes the place of every other answer.
 func TestFinalScriptHasItsSayInTheOutcome(t *testing.T) {
-	head := "Authentication-Results: mx.example; dkim=pass\nX-A: 1\nAuthentication-Results: other.example; dkim=pass\nX-A: 2\n" + standardHeader
+	head := "Authentication-Results: mx.example; dkim=pass\nX-A: 1\nAuthentication-Results: other.example; dkim=pass\nX-A: 2\n" +
+		standardHeader
 	r := &Rules{Verify: true, Results: AuthResults{AuthservID: "mx.example", AlwaysAddARHeader: true}, Scripts: &Scripts{}}
 	r.Verdicts.Set(NoSignature, TempFail)
 	f := &Facts{JobID: "JOB", Fields: fieldsOf(t, head)}
@@ -66,11 +67,13 @@ func TestFinalScriptHasItsSayInTheOutcome(t *testing.T) {
 		return describeOutcome(r.Outcome(f, p, &Verdict{Results: p.Scripted.Kept(nil)}))
 	}
 	got := outcome(func(s *Scripted) error {
-		s.Edits = []Edit{{Op: InsertField, Name: "X-New", Value: " v"}, {Op: DeleteField, Index: 1, Name: "x-a"}, {Op: DeleteField, Index: 2, Name: "X-A"},
+		s.Edits = []Edit{{Op: InsertField, Name: "X-New", Value: " v"}, {Op: DeleteField, Index: 1, Name: "x-a"},
+			{Op: DeleteField, Index: 2, Name: "X-A"},
 			{Op: DeleteField, Index: 1, Name: "authentication-results"}, {Op: DeleteField, Index: 1, Name: "X-A"}}
 		return nil
 	})
-	want := []string{got[0], "delete X-A 2", "delete Authentication-Results 1", "delete x-a 1", "insert 0 Authentication-Results: mx.example; dkim=none", "insert 0 X-New: v"}
+	want := []string{got[0], "delete X-A 2", "delete Authentication-Results 1", "delete x-a 1",
+		"insert 0 Authentication-Results: mx.example; dkim=none", "insert 0 X-New: v"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -80,7 +80,8 @@ func signsAs(t *testing.T, login, found, from string) bool {
 	for line := range strings.SplitSeq(text, "\n") {
 		fields.AddRaw([]byte(strings.ReplaceAll(line, "\x00", "\r\n ")))
 	}
-	r := &Rules{Sign: true, Keys: Keys{Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Selector: "s"}}, RequireSenderMatch: SenderMatch{Required: true}}
+	r := &Rules{Sign: true, Keys: Keys{Domain: csl(t, "example.com"), DefaultKey: &keystore.SigningKey{Selector: "s"}},
+		RequireSenderMatch: SenderMatch{Required: true}}
 	r.Signing.IdentityHeader = "X-Identity"
 	macros := map[string]string{"auth_type": "PLAIN", "auth_authen": login}
 	switch found {
@@ -116,7 +117,8 @@ func TestIdentityHeaderNamesAMailbox(t *testing.T) {
 	} {
 		r := &Rules{}
 		r.Signing.IdentityHeader = "X-Identity"
-		o := r.SignOptions(&Facts{Fields: fieldsOf(t, "X-Identity: "+value)}, &Plan{}, SignRequest{Key: &keystore.SigningKey{Selector: "s"}, Domain: "example.com"}, time.Unix(1, 0))
+		o := r.SignOptions(&Facts{Fields: fieldsOf(t, "X-Identity: "+value)}, &Plan{},
+			SignRequest{Key: &keystore.SigningKey{Selector: "s"}, Domain: "example.com"}, time.Unix(1, 0))
 		if o.Identity != want {
 			t.Errorf("%q: %q, want %q", value, o.Identity, want)
 		}

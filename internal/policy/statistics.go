@@ -8,7 +8,8 @@ import (
 
 // statisticsOf is the record of a message.
 func statisticsOf(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.Method) *statistics.Message {
-	s := &statistics.Message{JobID: f.JobID, Domain: p.Author.Domain, Client: f.ClientAddr.String(), Received: v.Now, Signatures: len(judged), ATPS: -1, Spam: -1}
+	s := &statistics.Message{JobID: f.JobID, Domain: p.Author.Domain, Client: f.ClientAddr.String(),
+		Received: v.Now, Signatures: len(judged), ATPS: -1, Spam: -1}
 	if p.Scripted != nil && p.Scripted.Spam {
 		s.Spam = 1
 	}

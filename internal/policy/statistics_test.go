@@ -41,7 +41,8 @@ func TestStatistics(t *testing.T) {
 		{"one ignored", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1)), result(dkim.ReasonTooManySignatures)}, 30, 2, []statistics.Signature{{Domain: "example.com", Passed: true, BodyChanged: false, Length: -1, Error: 0, DNSSEC: -1}}},
 	} {
 		o := r.Outcome(f, p, &Verdict{Now: time.Unix(1795453615, 0), Results: c.results})
-		want := &statistics.Message{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1", Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Spam: -1, Each: c.want}
+		want := &statistics.Message{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1",
+			Received: time.Unix(1795453615, 0), BodyBytes: c.size, Signatures: c.count, ATPS: -1, Spam: -1, Each: c.want}
 		if diff := cmp.Diff(want, o.Statistics); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", c.name, diff)
 		}

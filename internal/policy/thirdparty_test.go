@@ -111,13 +111,16 @@ func TestATPSIsClaimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Rules{Sign: true, ATPS: ATPS{Domains: set, Hash: "sha256"}, Signing: Signing{RequestReports: true}}
-	for domain, want := range map[string]string{"Author.example": "[[atpsh sha256] [atps author.example] [r y]]", "example.com": "[[r y]]"} {
-		request := SignRequest{Key: &keystore.SigningKey{Domain: "example.com", Selector: "sel", Algorithm: dkim.RSASHA256}, Domain: "example.com"}
+	for domain, want := range map[string]string{"Author.example": "[[atpsh sha256] [atps author.example] [r y]]",
+		"example.com": "[[r y]]"} {
+		request := SignRequest{Key: &keystore.SigningKey{Domain: "example.com", Selector: "sel", Algorithm: dkim.RSASHA256},
+			Domain: "example.com"}
 		p := &Plan{Author: Author{User: "ann", Domain: domain}, Sign: []SignRequest{request}}
 		if err := r.ATPS.claim(context.Background(), p); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.ReplaceAll(strings.ReplaceAll(fmt.Sprint(r.SignOptions(&Facts{Fields: fieldsOf(t, standardHeader)}, p, request, time.Unix(1, 0)).ExtraTags), "{", "["), "}", "]"); got != want {
+		if got := strings.ReplaceAll(strings.ReplaceAll(fmt.Sprint(r.SignOptions(&Facts{Fields: fieldsOf(t, standardHeader)},
+			p, request, time.Unix(1, 0)).ExtraTags), "{", "["), "}", "]"); got != want {
 			t.Errorf("%s: %s, want %s", domain, got, want)
 		}
 	}
@@ -127,7 +130,8 @@ func TestATPSIsClaimed(t *testing.T) {
 // the field's form, which it breaks, and what it crashes at.
 func TestVBR(t *testing.T) {
 	const at, at2 = "example.com._vouch.cert.example", "example.com._vouch.cert2.example"
-	published := map[string]string{at: "all", at2: "transaction list", "example.com._vouch.none.example": "NOTFOUND", "example.com._vouch.away.example": "TEMPERROR"}
+	published := map[string]string{at: "all", at2: "transaction list", "example.com._vouch.none.example": "NOTFOUND",
+		"example.com._vouch.away.example": "TEMPERROR"}
 	for _, c := range []struct {
 		name, field string
 		reason      dkim.Reason
@@ -153,7 +157,8 @@ func TestVBR(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &Rules{Verify: true, Results: AuthResults{AuthservID: "mx"},
-				VBR: VBR{TrustedCertifiers: []string{"cert.example", "cert2.example", "none.example", "away.example"}, TrustedCertifiersOnly: c.only}}
+				VBR: VBR{TrustedCertifiers: []string{"cert.example", "cert2.example", "none.example", "away.example"},
+					TrustedCertifiersOnly: c.only}}
 			f := &Facts{JobID: "JOB", Fields: fieldsOf(t, "VBR-Info: "+c.field+"\n"+standardHeader)}
 			p := &Plan{Verify: true}
 			result := parsed(t, asking, c.reason, 0)
@@ -181,7 +186,8 @@ func TestQuestionsAreFew(t *testing.T) {
 	header := strings.Repeat("VBR-Info: md=example.com; mc=all; mv="+strings.Join(certifiers[:20], ":")+"\n", 50) + standardHeader
 	r := &Rules{VBR: VBR{TrustedCertifiers: certifiers}}
 	s := parsed(t, asking, dkim.ReasonNone, 0).Signature
-	if n := len(r.Questions(&Facts{Fields: fieldsOf(t, header)}, &Plan{}, slices.Values([]*dkim.Signature{s}))); n == 0 || n > maxQuestions {
+	if n := len(r.Questions(&Facts{Fields: fieldsOf(t, header)}, &Plan{}, slices.Values([]*dkim.Signature{s}))); n == 0 ||
+		n > maxQuestions {
 		t.Errorf("%d questions", n)
 	}
 }
@@ -204,7 +210,8 @@ func TestVBRInfoIsAdded(t *testing.T) {
 	} {
 		r := &Rules{Sign: true, VBR: c.vbr}
 		request := SignRequest{Key: &keystore.SigningKey{Domain: "example.com", Selector: "sel"}, Domain: "example.com"}
-		o := r.Outcome(&Facts{Fields: fieldsOf(t, c.header+standardHeader)}, &Plan{Sign: []SignRequest{request}}, &Verdict{Signatures: []Signature{{Request: request, Value: " v=1"}}})
+		o := r.Outcome(&Facts{Fields: fieldsOf(t, c.header+standardHeader)}, &Plan{Sign: []SignRequest{request}},
+			&Verdict{Signatures: []Signature{{Request: request, Value: " v=1"}}})
 		var got []string
 		for _, line := range describeOutcome(o) {
 			if strings.Contains(line, "VBR") {

@@ -26,7 +26,8 @@ const (
 )
 
 func (c Condition) String() string {
-	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature", "ReputationError", "Security", "SignatureError"}[c]
+	return [...]string{"BadSignature", "DNSError", "InternalError", "KeyNotFound", "NoSignature",
+		"ReputationError", "Security", "SignatureError"}[c]
 }
 
 // replies holds the texts that go with reject and tempfail.

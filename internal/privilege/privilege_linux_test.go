@@ -117,7 +117,8 @@ func TestOpen(t *testing.T) {
 	if _, err := os.ReadFile(private + "/key"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Lower left root's rights: %v", err)
 	}
-	for path, want := range map[string]string{private + "/key": "root's key", theirs + "/own": "own", theirs + "/symlink": "", theirs + "/put": "", theirs + "/folder/key": ""} {
+	for path, want := range map[string]string{private + "/key": "root's key", theirs + "/own": "own",
+		theirs + "/symlink": "", theirs + "/put": "", theirs + "/folder/key": ""} {
 		cmd := exec.Command("cat", path)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: Reader(path)}
 		if text, _ := cmd.Output(); string(text) != want {

@@ -23,13 +23,15 @@ func TestRedactHidesEverySecret(t *testing.T) {
 			if plain := Redact(strings.Replace(form, "PW", "x", 1)); got != plain && !strings.Contains(secret, ",") {
 				t.Errorf("%s with %s: %s, and with another secret %s", form, secret, got, plain)
 			}
-			if rest := strings.ReplaceAll(got, Redacted, ""); secret != "@" && strings.Contains(rest, secret) || !strings.Contains(got, "db.example") {
+			if rest := strings.ReplaceAll(got, Redacted, ""); secret != "@" && strings.Contains(rest, secret) ||
+				!strings.Contains(got, "db.example") {
 				t.Errorf("%s with %s: %s", form, secret, got)
 			}
 		}
 	}
 	for _, parameter := range []string{"password", "auth_token", "apikey", "api-key", "X-Secret", "access_token", "pwd"} {
-		if got := Redact("https://db.example/x?" + parameter + "=swordfish&k={key}"); strings.Contains(got, "swordfish") || !strings.Contains(got, "k={key}") {
+		if got := Redact("https://db.example/x?" + parameter + "=swordfish&k={key}"); strings.Contains(got, "swordfish") ||
+			!strings.Contains(got, "k={key}") {
 			t.Errorf("%s: %s", parameter, got)
 		}
 	}

@@ -69,7 +69,8 @@ func (h *hook) Apply(ctx context.Context, b Batch) ([]Result, error) {
 	}
 	var id [4]byte
 	_, _ = rand.Read(id[:])
-	request := hookRequest{Version: hookVersion, Request: "apply", ID: hex.EncodeToString(id[:]), Zone: plainName(b.Zone), Changes: b.Changes}
+	request := hookRequest{Version: hookVersion, Request: "apply", ID: hex.EncodeToString(id[:]),
+		Zone: plainName(b.Zone), Changes: b.Changes}
 	answer, end, err := h.run(ctx, request)
 	if err != nil {
 		if end == "" {

@@ -103,7 +103,8 @@ func (m *manual) write(w io.Writer, b Batch) error {
 		fmt.Fprintf(w, "%s, then do nothing: it is seen when the name servers have it\n", part.heading)
 		if m.format == keyrecord.SingleLine {
 			for _, r := range part.records {
-				fmt.Fprintf(w, "  zone   %s\n  name   %s\n  type   TXT   TTL %d\n  value  %s\n\n", r.Domain, r.Relative(), r.TTLSeconds, legible(r.Text()))
+				fmt.Fprintf(w, "  zone   %s\n  name   %s\n  type   TXT   TTL %d\n  value  %s\n\n",
+					r.Domain, r.Relative(), r.TTLSeconds, legible(r.Text()))
 			}
 			continue
 		}
@@ -136,7 +137,8 @@ func (m *manual) send(ctx context.Context, b Batch, text []byte) error {
 		return fmt.Errorf("no way to send mail")
 	}
 	var message bytes.Buffer
-	fmt.Fprintf(&message, "From: %s\nTo: %s\nDate: %s\nSubject: DNS records of %s to change\nAuto-Submitted: auto-generated\n", m.o.From, strings.Join(m.mail, ", "),
+	fmt.Fprintf(&message, "From: %s\nTo: %s\nDate: %s\nSubject: DNS records of %s to change\nAuto-Submitted: auto-generated\n",
+		m.o.From, strings.Join(m.mail, ", "),
 		m.o.now().Format(time.RFC1123Z), plainName(b.Zone))
 	message.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n")
 	message.Write(text)

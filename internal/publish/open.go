@@ -164,10 +164,12 @@ func hostPort(text, port string) (string, error) {
 	} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		host = text[1 : len(text)-1]
 	} else if strings.Contains(text, ":") && net.ParseIP(text) == nil {
-		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name", problem.Quote(text))
+		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name",
+			problem.Quote(text))
 	}
 	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 || host == "" {
-		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name", problem.Quote(text))
+		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name",
+			problem.Quote(text))
 	}
 	return net.JoinHostPort(host, port), nil
 }

@@ -96,7 +96,8 @@ func TestBatchCheck(t *testing.T) {
 func TestPartsOfABatch(t *testing.T) {
 	var changes []Change
 	for i := range 250 {
-		changes = append(changes, Replace(strings.Repeat("a", i%60+1)+"."+strings.Repeat("b.", i/60)+"example.com", strings.Repeat("x", i*12), 0, split(strings.Repeat("y", 1+i*12))))
+		changes = append(changes, Replace(strings.Repeat("a", i%60+1)+"."+strings.Repeat("b.", i/60)+"example.com",
+			strings.Repeat("x", i*12), 0, split(strings.Repeat("y", 1+i*12))))
 	}
 	u, sent := new(updater), 0
 	for rest := changes; len(rest) > 0; sent++ {
@@ -226,7 +227,8 @@ func FuzzQuotes(f *testing.F) {
 }
 
 func TestManual(t *testing.T) {
-	changes := []Change{Present(testName, long, time.Hour), Replace("m2._domainkey.example.com", "v=DKIM1; k=rsa; p=", time.Minute, []string{"old"}), Absent("m3._domainkey.example.com", []string{"o\x1b[", "ld"})}
+	changes := []Change{Present(testName, long, time.Hour),
+		Replace("m2._domainkey.example.com", "v=DKIM1; k=rsa; p=", time.Minute, []string{"old"}), Absent("m3._domainkey.example.com", []string{"o\x1b[", "ld"})}
 	for format, wanted := range map[string][]string{
 		"":          {"publish this, then do nothing", "name   m1._domainkey\n", "value  " + long + "\n", "in the place of", "m2._domainkey\n", "take this record away", "value  o\\x1b[ld\n"},
 		"bind":      {testName + ".\t3600\tIN\tTXT\t\"" + long[:255] + "\" \"" + long[255:] + "\"\n"},
@@ -242,13 +244,14 @@ func TestManual(t *testing.T) {
 		if format != "" {
 			s.Args = append(s.Args, "format="+format)
 		}
-		m, err := Open(s, Options{Out: &out, From: "dojang@mx.example.com", Send: func(_ context.Context, to []string, message []byte) error {
-			if !reflect.DeepEqual(to, []string{"hostmaster@example.com", "b@example.net"}) {
-				t.Errorf("to %q", to)
-			}
-			mail = message
-			return nil
-		}})
+		m, err := Open(s, Options{Out: &out, From: "dojang@mx.example.com",
+			Send: func(_ context.Context, to []string, message []byte) error {
+				if !reflect.DeepEqual(to, []string{"hostmaster@example.com", "b@example.net"}) {
+					t.Errorf("to %q", to)
+				}
+				mail = message
+				return nil
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +264,8 @@ func TestManual(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", format, text, &out)
 			}
 		}
-		if head, _, _ := strings.Cut(string(mail), "\n\n"); !strings.Contains(head, "To: hostmaster@example.com, b@example.net\n") || !strings.Contains(head, "Auto-Submitted: auto-generated") {
+		if head, _, _ := strings.Cut(string(mail), "\n\n"); !strings.Contains(head,
+			"To: hostmaster@example.com, b@example.net\n") || !strings.Contains(head, "Auto-Submitted: auto-generated") {
 			t.Errorf("%s", head)
 		}
 	}

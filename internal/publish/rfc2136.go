@@ -283,7 +283,8 @@ func (u *updater) refusalOf(r *dns.Msg) *refusal {
 	}
 	switch tsigError {
 	case dns.RcodeBadKey: // which is Knot's word for a lack of rights too
-		return &refusal{text: "the server does not know the key " + problem.Quote(u.key.name) + ", or gives it no right to change this name"}
+		return &refusal{text: "the server does not know the key " + problem.Quote(u.key.name) +
+			", or gives it no right to change this name"}
 	case dns.RcodeBadSig:
 		return &refusal{"the server has another secret or algorithm for the key " + problem.Quote(u.key.name), true}
 	case dns.RcodeBadTime:

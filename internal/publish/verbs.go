@@ -118,7 +118,8 @@ func (s Script) change(ctx context.Context, zone string, c Change) Result {
 	if c.Do != DoAbsent {
 		do = "set"
 		value := keyrecord.QuoteAll(c.Strings)
-		env = append(env, "DOJANG_TEXT="+c.Text, "DOJANG_VALUE="+value, "DOJANG_VALUE_JSON="+jsonString(value), fmt.Sprintf("DOJANG_TTL=%d", c.TTLSeconds))
+		env = append(env, "DOJANG_TEXT="+c.Text, "DOJANG_VALUE="+value, "DOJANG_VALUE_JSON="+jsonString(value),
+			fmt.Sprintf("DOJANG_TTL=%d", c.TTLSeconds))
 	}
 	if _, err := s.run(ctx, do, env...); err != nil {
 		return failed(c, err)

@@ -60,7 +60,8 @@ func decodeLocal(v []byte) (string, bool) {
 	}
 	local, _, _ = strings.Cut(local, "@")
 	const maxLocalBytes = 64 // RFC 5321 §4.5.3.1.1
-	if local == "" || len(local) > maxLocalBytes || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+	if local == "" || len(local) > maxLocalBytes || strings.HasPrefix(local, ".") ||
+		strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return "", false
 	}
 	for _, c := range []byte(local) {

@@ -76,7 +76,8 @@ func New(o Options) *Queue {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{o: o, sent: limiter{perHour: maxReportsPerHour, inAll: maxReportsInAll}, diagnosed: limiter{perHour: maxFilesPerHour, inAll: maxFilesPerHour}}
+	q := &Queue{o: o, sent: limiter{perHour: maxReportsPerHour, inAll: maxReportsInAll},
+		diagnosed: limiter{perHour: maxFilesPerHour, inAll: maxFilesPerHour}}
 	q.mail.onPanic, q.files.onPanic = q.panicked, q.panicked
 	return q
 }

@@ -66,7 +66,8 @@ func FuzzParseRecord(f *testing.F) {
 }
 
 func TestWants(t *testing.T) {
-	for record, want := range map[string]string{"ra=a": "dopsuvx", "ra=a; rr=all": "dopsuvx", "ra=a; rr=v:s": "sv", "ra=a; rr=unknown:x": "x"} {
+	for record, want := range map[string]string{"ra=a": "dopsuvx", "ra=a; rr=all": "dopsuvx",
+		"ra=a; rr=v:s": "sv", "ra=a; rr=unknown:x": "x"} {
 		got := ""
 		for _, condition := range "dopsuvx" {
 			if ParseRecord(record).Wants(string(condition)) {
@@ -140,7 +141,8 @@ func TestWhoGetsReports(t *testing.T) {
 				records["_report._domainkey.example.com"] = c.record
 			}
 			now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-			q := New(Options{Resolver: texts(records), MTACommand: command, From: "a@b", Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
+			q := New(Options{Resolver: texts(records), MTACommand: command, From: "a@b",
+				Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
 			for range c.reports {
 				q.Report(failing("example.com"))
 			}
@@ -229,7 +231,8 @@ func TestFailuresAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log proctest.Output
-	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), MTACommand: command})
+	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), MTACommand: command})
 	q.Report(failing("example.com"))
 	q.Close()
 	for _, want := range []string{"level=ERROR", "JOB: failure report for example.com not sent", "exit status 67", "no such user"} {
@@ -249,13 +252,15 @@ func TestSMTP(t *testing.T) {
 	defer l.Close()
 	got := make(chan []string, 1)
 	go serveSMTP(l, got)
-	q := New(Options{Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=dkim"}), SMTPServer: l.Addr().String(), HostName: "here.example",
+	q := New(Options{Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=dkim"}),
+		SMTPServer: l.Addr().String(), HostName: "here.example",
 		From: "Reports <reports@here.example>", Bcc: "one@here.example, two@here.example", Software: "test"})
 	q.Report(failing("example.com"))
 	q.Close()
 	l.Close()
 	heard := <-got
-	want := []string{"EHLO here.example", "MAIL FROM:<reports@here.example>", "RCPT TO:<dkim@example.com>", "RCPT TO:<one@here.example>", "RCPT TO:<two@here.example>", "DATA"}
+	want := []string{"EHLO here.example", "MAIL FROM:<reports@here.example>", "RCPT TO:<dkim@example.com>",
+		"RCPT TO:<one@here.example>", "RCPT TO:<two@here.example>", "DATA"}
 	if len(heard) < len(want) {
 		t.Fatalf("heard only %q", heard)
 	}
@@ -302,7 +307,8 @@ func serveSMTP(l net.Listener, got chan<- []string) {
 func TestHostileTextEndsNoField(t *testing.T) {
 	q := New(Options{From: "a@b", Software: "test"})
 	evil := "x\r\nBcc: victim@example.com\r\n\r\n--"
-	r := &policy.FailureReport{JobID: evil, Host: evil, Sender: evil, MessageID: evil, Domain: evil, Selector: evil, Identity: evil, Reason: evil, Failure: "signature"}
+	r := &policy.FailureReport{JobID: evil, Host: evil, Sender: evil, MessageID: evil, Domain: evil,
+		Selector: evil, Identity: evil, Reason: evil, Failure: "signature"}
 	if text := string(q.message(r, "a@b")); strings.Contains(text, "\nBcc") || strings.Contains(text, "\r") {
 		t.Errorf("a field was broken out of:\n%s", text)
 	}

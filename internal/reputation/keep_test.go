@@ -144,7 +144,8 @@ func TestDamagedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		f, err := again(path, noon)
-		if c.told == "" && err != nil || c.told != "" && (err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), c.told)) {
+		if c.told == "" && err != nil || c.told != "" &&
+			(err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), c.told)) {
 			t.Errorf("%s: told %v, want %q", c.name, err, c.told)
 		}
 		if tally, _ := f.Counter.Count(noon, time.Hour, "d", body(0), false, Rule{Limit: -1, Ratio: -1}); tally.Messages != c.count {

@@ -77,11 +77,14 @@ func TestSpamCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, spam := range map[string]bool{"X-Spam-Flag: YES,\r\n very": true, "X-Spam-Flag: NO": false, "Subject: X-Spam-Flag: YES, very": false} {
+	for text, spam := range map[string]bool{"X-Spam-Flag: YES,\r\n very": true, "X-Spam-Flag: NO": false,
+		"Subject: X-Spam-Flag: YES, very": false} {
 		fields := new(header.List)
 		fields.AddRaw([]byte(text))
-		limits := &Limits{Checker: &Checker{Ratios: set, Counter: new(Counter)}, SpamCheck: regexp.MustCompilePOSIX("^X-Spam-Flag: *YES, very")}
-		found := limits.Judge(t.Context(), policy.Sent{Time: time.Unix(1e9, 0), Domains: []string{"example.com"}, Fields: fields, Body: bytes.Repeat([]byte{1}, 32)}, true)
+		limits := &Limits{Checker: &Checker{Ratios: set, Counter: new(Counter)},
+			SpamCheck: regexp.MustCompilePOSIX("^X-Spam-Flag: *YES, very")}
+		found := limits.Judge(t.Context(),
+			policy.Sent{Time: time.Unix(1e9, 0), Domains: []string{"example.com"}, Fields: fields, Body: bytes.Repeat([]byte{1}, 32)}, true)
 		if over := found.Reply.Action == policy.TempFail; over != spam {
 			t.Errorf("%q: %v", text, found)
 		}

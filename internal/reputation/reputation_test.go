@@ -134,7 +134,8 @@ func TestWhoseLimit(t *testing.T) {
 		{ratios: "csl:big.example=0.25", domain: "big.example", limit: -1, ratio: 0.25, known: true},
 		{ratios: "csl:big.example=0.25", domain: "other.example", limit: -1, ratio: -1},
 	} {
-		checker := Checker{Limits: open(t, c.limits), LimitModifiers: open(t, c.modifiers), Ratios: open(t, c.ratios), LowTime: open(t, c.low), TimeFactor: c.factor, Counter: new(Counter)}
+		checker := Checker{Limits: open(t, c.limits), LimitModifiers: open(t, c.modifiers),
+			Ratios: open(t, c.ratios), LowTime: open(t, c.low), TimeFactor: c.factor, Counter: new(Counter)}
 		a := checker.check(t.Context(), noon, c.domain, Message{})
 		if a.Err != nil || a.Known != c.known || a.Rule.Limit != c.limit || a.Rule.Ratio != c.ratio {
 			t.Errorf("%+v: %+v", c, a)

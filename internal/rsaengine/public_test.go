@@ -18,7 +18,8 @@ func verifies(t *testing.T, p *Public, key *rsa.PublicKey, h crypto.Hash, digest
 	t.Helper()
 	want := rsa.VerifyPKCS1v15(key, h, digest, signature) == nil
 	if got := p.Verify(h, digest, signature); got != want {
-		t.Fatalf("%d bits: Verify is %v, crypto/rsa says %v; modulus %x, digest %x, signature %x", key.N.BitLen(), got, want, key.N, digest, signature)
+		t.Fatalf("%d bits: Verify is %v, crypto/rsa says %v; modulus %x, digest %x, signature %x",
+			key.N.BitLen(), got, want, key.N, digest, signature)
 	}
 	return want
 }
@@ -133,7 +134,8 @@ func publicRefuses(t *testing.T, e *Engine) {
 func TestPublicLeavesOtherKeysAlone(t *testing.T) {
 	odd := func(bits int) *big.Int { return plus(power(bits-1), 1) }
 	for e, sizes := range publicEngines(t) {
-		for _, key := range []*rsa.PublicKey{nil, {N: odd(1024), E: 3}, {N: odd(1023), E: 65537}, {N: odd(8192), E: 65537}, {N: power(2047), E: 65537}, {N: new(big.Int), E: 65537}} {
+		for _, key := range []*rsa.PublicKey{nil, {N: odd(1024), E: 3}, {N: odd(1023), E: 65537},
+			{N: odd(8192), E: 65537}, {N: power(2047), E: 65537}, {N: new(big.Int), E: 65537}} {
 			if e.Public(key) != nil {
 				t.Errorf("%s: a fast check for %v", e.Name(), key)
 			}

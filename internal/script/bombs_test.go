@@ -90,7 +90,8 @@ func TestBombs(t *testing.T) {
 			if _, err = load("if query then "+b.script+" end", Table); err != nil {
 				t.Fatal(err)
 			}
-			set, err := dataset.Open(t.Context(), "lua:"+path, dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(o)}})
+			set, err := dataset.Open(t.Context(), "lua:"+path,
+				dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(o)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +166,8 @@ func TestMissingFunctionsAreFoundAtLoad(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.script, err, tt.want)
 		}
 	}
-	if got := evaluate(t, Setup, message(t), "os.exit(3)", Options{Unsafe: true}); !strings.Contains(got, "os.exit() would end the filter") {
+	if got := evaluate(t, Setup, message(t), "os.exit(3)", Options{Unsafe: true}); !strings.Contains(got,
+		"os.exit() would end the filter") {
 		t.Errorf("os.exit: %s", got)
 	}
 }

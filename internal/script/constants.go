@@ -24,7 +24,8 @@ const (
 	dbSigningTable = 6
 )
 
-var actions = map[int]policy.Action{smfisReject: policy.Reject, smfisDiscard: policy.Discard, smfisAccept: policy.Accept, smfisTempFail: policy.TempFail}
+var actions = map[int]policy.Action{smfisReject: policy.Reject, smfisDiscard: policy.Discard,
+	smfisAccept: policy.Accept, smfisTempFail: policy.TempFail}
 
 // constants are the numbers that scripts know by name. Compat(opendkim 2.11): the
 // values are those of its library.

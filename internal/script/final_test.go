@@ -36,7 +36,8 @@ func describeDecision(s *policy.Scripted) []string {
 }
 
 func TestDeciding(t *testing.T) {
-	const insert, remove, addRcpt, delRcpt, add = policy.InsertField, policy.DeleteField, policy.AddRecipient, policy.DeleteRecipient, policy.AppendField
+	const insert, remove, addRcpt, delRcpt, add = policy.InsertField, policy.DeleteField,
+		policy.AddRecipient, policy.DeleteRecipient, policy.AppendField
 	tests := []struct {
 		script, returns string
 		decided         []string
@@ -76,7 +77,8 @@ func TestDeciding(t *testing.T) {
 func TestSignatures(t *testing.T) {
 	signature := func(reason dkim.Reason, header, body bool, l int64) policy.ScriptedSignature {
 		s := &dkim.Signature{Domain: "example.com", Length: l}
-		return policy.ScriptedSignature{Signature: s, Result: &dkim.Result{Reason: reason, Signature: s, HeaderOK: header, BodyOK: body, CanonicalBodyLength: 30}}
+		return policy.ScriptedSignature{Signature: s,
+			Result: &dkim.Result{Reason: reason, Signature: s, HeaderOK: header, BodyOK: body, CanonicalBodyLength: 30}}
 	}
 	tests := []struct {
 		signature policy.ScriptedSignature
@@ -107,7 +109,8 @@ func TestSignatures(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.signature.Result.Reason, got, tt.want)
 		}
 	}
-	m := message(t, signature(dkim.ReasonNone, true, true, -1), policy.ScriptedSignature{Signature: &dkim.Signature{Domain: "b.example", Identity: "joe@b.example"}})
+	m := message(t, signature(dkim.ReasonNone, true, true, -1),
+		policy.ScriptedSignature{Signature: &dkim.Signature{Domain: "b.example", Identity: "joe@b.example"}})
 	script := `local a = odkim.get_sigarray(ctx) odkim.sig_ignore(a[1])
 		return odkim.get_sigcount(ctx), #a, odkim.sig_getdomain(a[2]), odkim.sig_getidentity(a[1]), odkim.sig_getidentity(a[2])`
 	if got, want := evaluate(t, Screen, m, script, Options{}), "2|2|b.example|@example.com|joe@b.example"; got != want {
@@ -116,7 +119,8 @@ func TestSignatures(t *testing.T) {
 	if !m.Signatures[0].Ignored || m.Signatures[1].Ignored {
 		t.Errorf("ignored: %v, %v", m.Signatures[0].Ignored, m.Signatures[1].Ignored)
 	}
-	if got := m.Kept([]dkim.Result{{Reason: dkim.ReasonNone}, {Reason: dkim.ReasonExpired}}); len(got) != 1 || got[0].Reason != dkim.ReasonExpired {
+	if got := m.Kept([]dkim.Result{{Reason: dkim.ReasonNone}, {Reason: dkim.ReasonExpired}}); len(got) != 1 ||
+		got[0].Reason != dkim.ReasonExpired {
 		t.Errorf("results left: %v", got)
 	}
 	if got, want := evaluate(t, Screen, message(t), `return odkim.get_sigcount(ctx), #odkim.get_sigarray(ctx), odkim.get_sighandle(ctx, 0)`, Options{}), "0|0|nil"; got != want {
@@ -184,10 +188,13 @@ func TestLibraryOfEachHook(t *testing.T) {
 			}
 		}
 	}
-	if got, want := evaluate(t, Setup, message(t), "return SMFIS_REJECT, SMFIS_DISCARD, SMFIS_ACCEPT, SMFIS_TEMPFAIL, DB_DOMAINS, DB_SIGNINGTABLE, DKIM_SIGERROR_OK", Options{}), "1|2|3|4|1|6|nil"; got != want {
+	if got, want := evaluate(t, Setup, message(t),
+		"return SMFIS_REJECT, SMFIS_DISCARD, SMFIS_ACCEPT, SMFIS_TEMPFAIL, DB_DOMAINS, DB_SIGNINGTABLE, DKIM_SIGERROR_OK",
+		Options{}), "1|2|3|4|1|6|nil"; got != want {
 		t.Errorf("setup: got %s, want %s", got, want)
 	}
-	if got, want := evaluate(t, Final, message(t), "return SMFIS_REJECT, DKIM_SIGERROR_BADSIG, DKIM_SIGBH_UNTESTED, DB_DOMAINS", Options{}), "1|28|-1|nil"; got != want {
+	if got, want := evaluate(t, Final, message(t), "return SMFIS_REJECT, DKIM_SIGERROR_BADSIG, DKIM_SIGBH_UNTESTED, DB_DOMAINS",
+		Options{}), "1|28|-1|nil"; got != want {
 		t.Errorf("final: got %s, want %s", got, want)
 	}
 }

@@ -105,12 +105,14 @@ func TestTimeLimit(t *testing.T) {
 // Without ScriptUnsafe there is no way to a file, a program or code that was not
 // checked.
 func TestSandbox(t *testing.T) {
-	for _, name := range []string{"os", "io", "debug", "package", "coroutine", "channel", "dofile", "load", "loadfile", "loadstring", "module", "require", "newproxy", "collectgarbage", "_printregs"} {
+	for _, name := range []string{"os", "io", "debug", "package", "coroutine", "channel", "dofile",
+		"load", "loadfile", "loadstring", "module", "require", "newproxy", "collectgarbage", "_printregs"} {
 		if got := evaluate(t, Setup, message(t), "return "+name, Options{}); got != "nil" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if got := evaluate(t, Setup, message(t), "return type(os.time()), type(io.open), type(load)", Options{Unsafe: true}); got != "number|function|function" {
+	if got := evaluate(t, Setup, message(t), "return type(os.time()), type(io.open), type(load)",
+		Options{Unsafe: true}); got != "number|function|function" {
 		t.Errorf("unsafe: %s", got)
 	}
 	if got := evaluate(t, Setup, message(t), "print(1) return ...", Options{}); got != "" {
@@ -176,7 +178,8 @@ func TestTable(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	table, err := dataset.Open(t.Context(), "lua:"+path, dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(Options{})}})
+	table, err := dataset.Open(t.Context(), "lua:"+path,
+		dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(Options{})}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +208,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.key, got, tt.want)
 		}
 	}
-	if _, err := dataset.Open(t.Context(), "lua:/nonexistent", dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(Options{})}}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := dataset.Open(t.Context(), "lua:/nonexistent",
+		dataset.Options{Openers: map[string]dataset.Opener{dataset.TypeLua: NewOpener(Options{})}}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
 }

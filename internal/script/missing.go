@@ -91,7 +91,8 @@ func constantArgument(e *ast.FuncCallExpr) (string, bool) {
 }
 
 // onlyUnsafe are the names that ScriptUnsafe brings.
-var onlyUnsafe = []string{"os", "io", "debug", "package", "coroutine", "dofile", "load", "loadfile", "loadstring", "module", "require", "newproxy", "collectgarbage"}
+var onlyUnsafe = []string{"os", "io", "debug", "package", "coroutine", "dofile", "load", "loadfile",
+	"loadstring", "module", "require", "newproxy", "collectgarbage"}
 
 // missing is an error for the first function that the script calls and that no
 // run will have. With ScriptUnsafe modules may bring functions, so there it is the
@@ -155,7 +156,8 @@ next:
 				continue next
 			}
 		}
-		return &Error{File: s.path, Line: m.line, Text: fmt.Sprintf("require: no Lua module %q in package.path (modules written in C cannot be used)", m.name)}
+		return &Error{File: s.path, Line: m.line,
+			Text: fmt.Sprintf("require: no Lua module %q in package.path (modules written in C cannot be used)", m.name)}
 	}
 	return nil
 }

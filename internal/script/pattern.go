@@ -72,26 +72,12 @@ func (m *matcher) match(s, p int) int {
 			}
 			return -1
 		case c == '%' && p+1 < len(m.pattern):
-			next := m.pattern[p+1]
-			switch {
-			case next == 'b':
-				if s = m.balance(s, p+2); s < 0 {
-					return -1
-				}
-				p += 4
-				continue
-			case next == 'f':
-				end, ok := m.frontier(s, p+2)
-				if !ok {
-					return -1
-				}
-				p = end
-				continue
-			case next >= '0' && next <= '9':
-				if s = m.backReference(s, next); s < 0 {
-					return -1
-				}
-				p += 2
+			after, end, found := m.escape(s, p)
+			if after < 0 {
+				return -1
+			}
+			if found {
+				s, p = after, end
 				continue
 			}
 		}
@@ -121,6 +107,24 @@ func (m *matcher) match(s, p int) int {
 			s, p = s+1, end
 		}
 	}
+}
+
+// escape matches what "%" begins, other than a class: %b, %f and %1. It returns where
+// text and pattern go on, -1 where it does not match.
+func (m *matcher) escape(s, p int) (after, end int, found bool) {
+	switch next := m.pattern[p+1]; {
+	case next == 'b':
+		return m.balance(s, p+2), p + 4, true
+	case next == 'f':
+		end, ok := m.frontier(s, p+2)
+		if !ok {
+			return -1, 0, true
+		}
+		return s, end, true
+	case next >= '0' && next <= '9':
+		return m.backReference(s, next), p + 2, true
+	}
+	return s, p, false
 }
 
 // most takes as many as possible, at least minimum.

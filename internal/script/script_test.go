@@ -63,7 +63,8 @@ func message(t testing.TB, signatures ...policy.ScriptedSignature) *policy.Scrip
 		},
 		Facts: &policy.Facts{
 			JobID: "JOB", ClientName: "mx.example.net", ClientAddr: netip.MustParseAddr("10.1.2.3"), Sender: "bounce@example.com",
-			Recipients: []string{"a@example.net", "b@example.net"}, Fields: fields, Macro: func(name string) string { return macros[strings.Trim(name, "{}")] },
+			Recipients: []string{"a@example.net", "b@example.net"}, Fields: fields,
+			Macro: func(name string) string { return macros[strings.Trim(name, "{}")] },
 		},
 		Plan:       &policy.Plan{Author: policy.Author{User: "joe", Domain: "Example.com", Field: "From"}, Verify: len(signatures) > 0},
 		Signatures: signatures,

@@ -47,12 +47,14 @@ func (r *run) newState() *lua.LState {
 		for _, lib := range []struct {
 			name string
 			open lua.LGFunction
-		}{{lua.BaseLibName, lua.OpenBase}, {lua.TabLibName, lua.OpenTable}, {lua.StringLibName, lua.OpenString}, {lua.MathLibName, lua.OpenMath}} {
+		}{{lua.BaseLibName, lua.OpenBase}, {lua.TabLibName, lua.OpenTable}, {lua.StringLibName, lua.OpenString},
+			{lua.MathLibName, lua.OpenMath}} {
 			l.Push(l.NewFunction(lib.open))
 			l.Push(lua.LString(lib.name))
 			l.Call(1, 0)
 		}
-		for _, name := range []string{"collectgarbage", "dofile", "load", "loadfile", "loadstring", "module", "newproxy", "require", "_printregs"} {
+		for _, name := range []string{"collectgarbage", "dofile", "load", "loadfile", "loadstring",
+			"module", "newproxy", "require", "_printregs"} {
 			l.SetGlobal(name, lua.LNil)
 		}
 		l.SetGlobal("print", l.NewFunction(func(*lua.LState) int { return 0 })) // a daemon has nowhere to print to

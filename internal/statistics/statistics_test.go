@@ -30,7 +30,8 @@ func TestNumbersOfLibopendkim(t *testing.T) {
 // What is read is what was told, whatever stands in names.
 func TestFileIsReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "statistics")
-	m := &Message{JobID: "JOB", Domain: "a\tb\nMx", Client: "192.0.2.1", Received: time.Unix(7, 0), BodyBytes: 30, Signatures: 1, ATPS: -1, Spam: 1,
+	m := &Message{JobID: "JOB", Domain: "a\tb\nMx", Client: "192.0.2.1", Received: time.Unix(7, 0),
+		BodyBytes: 30, Signatures: 1, ATPS: -1, Spam: 1,
 		Each: []Signature{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}, Extra: []Figure{{"name", "value"}}}
 	for range 2 {
 		if err := Append(path, "here", m); err != nil {

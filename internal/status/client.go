@@ -114,5 +114,6 @@ func (c *Client) Series(ctx context.Context, domain, span string) (s Series, err
 
 // Messages asks for the latest n rows of the ring that match; "" matches all.
 func (c *Client) Messages(ctx context.Context, queueID, domain string, result Result, n int) (rows []Message, err error) {
-	return rows, c.get(ctx, "/v1/messages", url.Values{"q": {queueID}, "domain": {domain}, "result": {string(result)}, "n": {strconv.Itoa(n)}}, &rows)
+	return rows, c.get(ctx, "/v1/messages",
+		url.Values{"q": {queueID}, "domain": {domain}, "result": {string(result)}, "n": {strconv.Itoa(n)}}, &rows)
 }

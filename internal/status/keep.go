@@ -196,7 +196,8 @@ func (r keeper) takeKey(k *keyLine) error {
 	if k.Domain == "" || k.Selector == "" || len(k.Domain) > maxTextBytes || len(k.Selector) > maxTextBytes || k.Last < 0 || k.Part < 0 {
 		return errLine
 	}
-	u := &keyUse{window: window{total: k.Total, parts: k.Parts, last: min(k.Part, r.now().Unix()/partSeconds)}, first: k.First, last: k.Last}
+	u := &keyUse{window: window{total: k.Total, parts: k.Parts, last: min(k.Part, r.now().Unix()/partSeconds)},
+		first: k.First, last: k.Last}
 	if unlisted := r.unlisted.Unix(); !r.unlisted.IsZero() {
 		u.last = max(u.last, unlisted)
 	}

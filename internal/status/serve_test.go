@@ -16,9 +16,11 @@ func serving(t *testing.T) (*Recorder, *clock, http.Handler) {
 	c := &clock{noon}
 	r := New(Options{}, c.now)
 	r.Record(signed(c, "example.com", "s1", "4F1A2BE2EF"), true)
-	return r, c, Handler(Source{Recorder: r, Server: func() Server { return Server{Version: "v1"} }, Keys: func(context.Context, string) []Key {
-		return []Key{{Domain: "example.com", Selector: "s2", Algorithm: "rsa", Bits: 2048}, {Domain: "Example.COM", Selector: "s1", Bits: 1024}}
-	}})
+	return r, c, Handler(Source{Recorder: r, Server: func() Server { return Server{Version: "v1"} },
+		Keys: func(context.Context, string) []Key {
+			return []Key{{Domain: "example.com", Selector: "s2", Algorithm: "rsa", Bits: 2048},
+				{Domain: "Example.COM", Selector: "s1", Bits: 1024}}
+		}})
 }
 
 // Whatever is not a GET of one of the five is refused, and a wrong parameter is.
@@ -54,7 +56,8 @@ func TestKeysSpeakTheAgreedNames(t *testing.T) {
 		return rows
 	}
 	rows := get("/v1/keys")
-	if len(rows) != 2 || rows[0]["selector"] != "s1" || rows[0]["domain"] != "example.com" || rows[0]["last_signed"] != "2026-11-29T12:00:01Z" ||
+	if len(rows) != 2 || rows[0]["selector"] != "s1" || rows[0]["domain"] != "example.com" ||
+		rows[0]["last_signed"] != "2026-11-29T12:00:01Z" ||
 		rows[0]["signed_total"] != 1.0 || rows[0]["use"] != "used" || rows[1]["use"] != "unused" {
 		t.Errorf("%v", rows)
 	}

@@ -95,7 +95,8 @@ type Recorder struct {
 
 // New returns an empty Recorder. now is the clock.
 func New(o Options, now func() time.Time) *Recorder {
-	r := &Recorder{now: now, started: now(), other: new(domain), domains: map[string]*domain{}, reasons: map[string]*window{}, keys: map[keyName]*keyUse{}}
+	r := &Recorder{now: now, started: now(), other: new(domain), domains: map[string]*domain{},
+		reasons: map[string]*window{}, keys: map[keyName]*keyUse{}}
 	r.unlisted = r.started
 	r.Configure(o)
 	return r

@@ -19,16 +19,19 @@ func (c *clock) now() time.Time { return c.at }
 
 func signed(c *clock, domain, selector, id string) Message {
 	return Message{Time: c.at, QueueID: id, Domain: domain, Result: Signed, Answer: "accept", Events: []string{"signed"},
-		Signatures: []Signature{{Domain: domain, Selector: selector, Algorithm: "rsa-sha256"}}, Author: "u@" + domain, Client: "192.0.2.1", Recipients: 2}
+		Signatures: []Signature{{Domain: domain, Selector: selector, Algorithm: "rsa-sha256"}},
+		Author:     "u@" + domain, Client: "192.0.2.1", Recipients: 2}
 }
 
 // With StatusAddresses or without: nobody outside is counted by name.
 func TestStrangersAreNotCountedByName(t *testing.T) {
 	c := &clock{noon}
 	r := New(Options{}, c.now)
-	r.Record(Message{Time: c.at, QueueID: "A1", Domain: "stranger.example", Result: Fail, Client: "203.0.113.5", Author: "x@stranger.example"}, false)
+	r.Record(Message{Time: c.at, QueueID: "A1", Domain: "stranger.example", Result: Fail,
+		Client: "203.0.113.5", Author: "x@stranger.example"}, false)
 	r.Record(Message{Time: c.at, QueueID: "A2", Domain: "Ours.example", Result: Unsigned, Reason: "not_internal"}, true)
-	if got := r.Domains(); len(got) != 1 || got[0].Domain != "ours.example" || got[0].UnsignedTotal != 1 || got[0].LastUnsigned.QueueID != "A2" {
+	if got := r.Domains(); len(got) != 1 || got[0].Domain != "ours.example" || got[0].UnsignedTotal != 1 ||
+		got[0].LastUnsigned.QueueID != "A2" {
 		t.Errorf("domains %+v", got)
 	}
 	if m := r.Messages("A1", "", "", 5); len(m) != 1 || m[0].Domain != "" || m[0].Client != "" || m[0].Author != "" {
@@ -162,7 +165,8 @@ func TestKeptOverARestart(t *testing.T) {
 	if err := File(path, again, 5*time.Minute).Read(); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%+v %+v %+v", again.Domains()[0].SignedTotal, again.Messages("", "", "", 9), again.UnsignedByReason()); got != want {
+	if got := fmt.Sprintf("%+v %+v %+v", again.Domains()[0].SignedTotal, again.Messages("", "", "", 9),
+		again.UnsignedByReason()); got != want {
 		t.Errorf("after a restart\n%s\nwas\n%s", got, want)
 	}
 	if s, _ := again.Series("example.com", "2d"); total(s.Signed) != 1 || total(s.Unsigned) != 1 {
@@ -262,10 +266,12 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 func TestTextsAreBounded(t *testing.T) {
 	r := New(Options{Addresses: true}, time.Now)
 	long := strings.Repeat("x", 1<<20)
-	m := Message{QueueID: long, Domain: long, Author: long, Client: long, Events: make([]string, 1000), Signatures: make([]Signature, 1000), Result: Unsigned, Reason: "a"}
+	m := Message{QueueID: long, Domain: long, Author: long, Client: long, Events: make([]string, 1000),
+		Signatures: make([]Signature, 1000), Result: Unsigned, Reason: "a"}
 	r.Record(m, true)
 	got := r.Messages("", "", "", 1)[0]
-	if len(got.QueueID)+len(got.Domain)+len(got.Author)+len(got.Client) > 4*maxTextBytes || len(got.Events) > maxEvents || len(got.Signatures) > maxSignatures {
+	if len(got.QueueID)+len(got.Domain)+len(got.Author)+len(got.Client) > 4*maxTextBytes ||
+		len(got.Events) > maxEvents || len(got.Signatures) > maxSignatures {
 		t.Error("a row holds more than its bounds")
 	}
 	for i := range 2 * maxReasons {
@@ -308,7 +314,8 @@ func BenchmarkRecord(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			d := names[i%len(names)]
-			r.Record(Message{Time: at, QueueID: "4F1A2BE2EF", Domain: d, Result: Signed, Answer: "accept", Events: events, Signatures: []Signature{{d, "mail", "rsa-sha256", "k"}}}, true)
+			r.Record(Message{Time: at, QueueID: "4F1A2BE2EF", Domain: d, Result: Signed, Answer: "accept",
+				Events: events, Signatures: []Signature{{d, "mail", "rsa-sha256", "k"}}}, true)
 		}
 	})
 }

@@ -206,14 +206,16 @@ func rewrittenCause(v values) (string, string) {
 			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 넣은 %s보다 아래에 있습니다", v["field"], v["below"])
 	case v["was"] == "":
 		if v["is"] != "" {
-			return e + " on the way: " + v.quoted("is") + " looks like a mailing list's work", "도중에 " + k + ". " + v.quoted("is") + "은(는) 메일링 리스트가 쓴 것으로 보입니다"
+			return e + " on the way: " + v.quoted("is") + " looks like a mailing list's work",
+				"도중에 " + k + ". " + v.quoted("is") + "은(는) 메일링 리스트가 쓴 것으로 보입니다"
 		}
 		return e, k
 	case v["kept"] != "":
 		return fmt.Sprintf("%s was rewritten to %s; %s keeps what it was: %s", v["field"], v.quoted("is"), v["kept"], v.quoted("was")),
 			fmt.Sprintf("%s 필드가 %s(으)로 바뀌었습니다. 원래 값은 %s에 남아 있습니다: %s", v["field"], v.quoted("is"), v["kept"], v.quoted("was"))
 	}
-	return fmt.Sprintf("%s from %s to %s", e, v.quoted("was"), v.quoted("is")), fmt.Sprintf("%s. 원래 값은 %s, 지금 값은 %s입니다", k, v.quoted("was"), v.quoted("is"))
+	return fmt.Sprintf("%s from %s to %s", e, v.quoted("was"), v.quoted("is")),
+		fmt.Sprintf("%s. 원래 값은 %s, 지금 값은 %s입니다", k, v.quoted("was"), v.quoted("is"))
 }
 
 func fromRewritten(v values) (string, string) {
@@ -236,10 +238,12 @@ func addressesCause(v values) (string, string) {
 	case "written":
 		e, k = "names are quoted or blanks are set otherwise", "이름의 따옴표나 공백이 달라졌습니다"
 	default:
-		return fmt.Sprintf("%s was written anew on the way: it stands below %s, which a mailing list put in; lists change order, names and blanks, and leave out who had a copy", field, v["below"]),
+		return fmt.Sprintf("%s was written anew on the way: it stands below %s, which a mailing list put in; lists "+
+				"change order, names and blanks, and leave out who had a copy", field, v["below"]),
 			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 넣은 %s보다 아래에 있습니다. 메일링 리스트는 순서와 이름과 공백을 바꾸고, 사본을 받은 사람을 뺍니다", field, v["below"])
 	}
-	return fmt.Sprintf("%s was written anew: %s; it was %s", field, e, v.quoted("was")), fmt.Sprintf("%s 필드가 다시 쓰였습니다. %s. 원래 값은 %s입니다", field, k, v.quoted("was"))
+	return fmt.Sprintf("%s was written anew: %s; it was %s", field, e, v.quoted("was")),
+		fmt.Sprintf("%s 필드가 다시 쓰였습니다. %s. 원래 값은 %s입니다", field, k, v.quoted("was"))
 }
 
 // addedCause tells of text that was added somewhere.
@@ -261,7 +265,8 @@ func recodedCause(v values) (string, string) {
 	case strings.HasPrefix(how, "from-"):
 		return "the body was " + how[5:] + " when signed and was decoded on the way", "서명할 때 본문은 " + how[5:] + "였는데 도중에 풀렸습니다"
 	default:
-		return "the body was converted to " + strings.TrimPrefix(how, "to-") + " on the way", "본문이 도중에 " + strings.TrimPrefix(how, "to-") + "(으)로 바뀌었습니다"
+		return "the body was converted to " + strings.TrimPrefix(how, "to-") + " on the way",
+			"본문이 도중에 " + strings.TrimPrefix(how, "to-") + "(으)로 바뀌었습니다"
 	}
 }
 

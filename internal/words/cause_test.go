@@ -43,14 +43,17 @@ func causeCodes(t *testing.T) map[string]bool {
 func TestEveryCauseHasWords(t *testing.T) {
 	codes := causeCodes(t)
 	full := map[string]string{}
-	for name := range strings.FieldsSeq("field is was number count kept from absent present below about tag detail list length body lines line first who time fields canonicalization algorithm") {
+	for name := range strings.FieldsSeq("field is was number count kept from absent present below about tag detail list " +
+		"length body lines line first who time fields canonicalization algorithm") {
 		full[name] = "VALUE"
 	}
 	cases := []map[string]string{nil, full}
-	for how := range strings.FieldsSeq("order dropped repeated added written parts to-base64 to-quoted-printable from-base64 from-quoted-printable single doubled crcrlf lf cr ! to-utf-8 to-latin-1") {
+	for how := range strings.FieldsSeq("order dropped repeated added written parts to-base64 to-quoted-printable " +
+		"from-base64 from-quoted-printable single doubled crcrlf lf cr ! to-utf-8 to-latin-1") {
 		cases = append(cases, map[string]string{"how": how})
 	}
-	cases = append(cases, map[string]string{"lines": "1"}, map[string]string{"was": "x"}, map[string]string{"is": "x"}, map[string]string{"canonicalization": "simple"})
+	cases = append(cases, map[string]string{"lines": "1"}, map[string]string{"was": "x"},
+		map[string]string{"is": "x"}, map[string]string{"canonicalization": "simple"})
 	said := map[string]bool{}
 	for name := range causes {
 		part, code, _ := strings.Cut(name, "/")

@@ -11,8 +11,10 @@ func (l Language) Cause(part, code string, args map[string]string) string {
 type pair [2]string
 
 var (
-	listHelps  = pair{"a mailing list or a gateway does this: have it leave the message alone, or sign anew under its own domain; at the receiver ARC helps", "메일링 리스트나 게이트웨이가 이렇게 합니다. 메일을 건드리지 않게 하거나 제 도메인으로 다시 서명하게 하세요. 받는 쪽에서는 ARC가 도움이 됩니다"}
-	relayHelps = pair{"a relay does this: sign behind it, on the last host that touches the message", "중계 서버가 이렇게 합니다. 메일을 마지막으로 만지는 호스트에서, 그 뒤에 서명하세요"}
+	listHelps = pair{"a mailing list or a gateway does this: have it leave the message alone, or sign anew under its " +
+		"own domain; at the receiver ARC helps", "메일링 리스트나 게이트웨이가 이렇게 합니다. 메일을 건드리지 않게 하거나 제 도메인으로 다시 서명하게 하세요. 받는 쪽에서는 ARC가 도움이 됩니다"}
+	relayHelps = pair{"a relay does this: sign behind it, on the last host that touches the message",
+		"중계 서버가 이렇게 합니다. 메일을 마지막으로 만지는 호스트에서, 그 뒤에 서명하세요"}
 	spaceHelps = pair{"sign with relaxed canonicalization, which does not mind white space", "공백을 문제 삼지 않는 relaxed 정규화로 서명하세요"}
 	sevenBits  = pair{"a server without 8BITMIME does this: convert to 7 bit before signing", "8BITMIME이 없는 서버가 이렇게 합니다. 서명하기 전에 7비트로 바꾸세요"}
 )

@@ -15,11 +15,13 @@ func isHangul(s string) bool {
 
 // TestEveryFaultIsSaidInKorean: in each of its cases, and with a remedy where English has one.
 func TestEveryFaultIsSaidInKorean(t *testing.T) {
-	cases := []map[string]string{nil, {"bits": "2047"}, {"bits": "512"}, {"state": "absent"}, {"mended": "yes"}, {"mended": "yes", "backslashes": "yes"}, {"record": "x"}, {"selector": "x"}, {"k": "ed25519"}, {"detail": "x"}}
+	cases := []map[string]string{nil, {"bits": "2047"}, {"bits": "512"}, {"state": "absent"}, {"mended": "yes"},
+		{"mended": "yes", "backslashes": "yes"}, {"record": "x"}, {"selector": "x"}, {"k": "ed25519"}, {"detail": "x"}}
 	for _, c := range strings.Fields("halves length key missing url-alphabet duplicate path sha1 algorithm") {
 		cases = append(cases, map[string]string{"case": c})
 	}
-	for _, how := range strings.Fields("domain-doubled domainkey-appended domainkey-doubled domainkey-missing underscore-missing domainkeys order selector-missing name-missing parent") {
+	for _, how := range strings.Fields("domain-doubled domainkey-appended domainkey-doubled domainkey-missing " +
+		"underscore-missing domainkeys order selector-missing name-missing parent") {
 		cases = append(cases, map[string]string{"how": how})
 	}
 	for _, e := range strings.Fields("silent unreachable no-route refused failure not-authoritative malformed no-address forbidden limit") {
@@ -57,7 +59,8 @@ func TestEveryUnsignedReasonIsSaid(t *testing.T) {
 		t.Fatalf("the reasons were not found: %q", names)
 	}
 	for _, name := range names {
-		for l, good := range map[Language]func(string) bool{English: func(s string) bool { return s != "" && !isHangul(s) }, Korean: isHangul} {
+		for l, good := range map[Language]func(string) bool{English: func(s string) bool { return s != "" && !isHangul(s) },
+			Korean: isHangul} {
 			if text, hint := l.Unsigned(name); !good(text) || !good(hint) || text == name {
 				t.Errorf("%s in %s: %q %q", name, l, text, hint)
 			}

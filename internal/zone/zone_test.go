@@ -38,7 +38,8 @@ func owners(t *testing.T, text, origin string) []string {
 
 // In whatever form names are written, each key lies at its own.
 func TestNamesOfSubdomains(t *testing.T) {
-	keys := []Key{key(t, "example.com", "mail", "s1024"), key(t, "sub.example.com", "mail", "s2048"), key(t, "a.b.example.com", "x.y", "s1024")}
+	keys := []Key{key(t, "example.com", "mail", "s1024"), key(t, "sub.example.com", "mail", "s2048"),
+		key(t, "a.b.example.com", "x.y", "s1024")}
 	want := []string{"mail._domainkey.example.com.", "mail._domainkey.sub.example.com.", "x.y._domainkey.a.b.example.com."}
 	for origin, l := range map[string]Layout{
 		"_domainkey.example.com.": {Domain: "EXAMPLE.com"},
@@ -77,7 +78,8 @@ func TestCollection(t *testing.T) {
 func TestSigners(t *testing.T) {
 	o := Defaults()
 	o.TTLSeconds = 60
-	for hash, want := range map[string]string{"none": "one.example.net._atps.example.com.", "sha1": "QSP4I4D24CRHOPDZ3O3ZIU2KSGS3X6Z6._atps.example.com."} {
+	for hash, want := range map[string]string{"none": "one.example.net._atps.example.com.",
+		"sha1": "QSP4I4D24CRHOPDZ3O3ZIU2KSGS3X6Z6._atps.example.com."} {
 		var b strings.Builder
 		o.WriteSigners(&b, "test", time.Unix(0, 0), hash, true, []string{"one.example.net"})
 		if got := owners(t, b.String(), "example.com."); len(got) != 1 || got[0] != want {

@@ -159,7 +159,8 @@ func TestForgedResults(t *testing.T) {
 			t.Errorf("OpenDMARC believes %d forgeries alone: these are no attacks", passed)
 		}
 	})
-	for _, configuration := range []string{"", "ExemptDomains bank.example\n", "RemoveARMethods spf,dmarc,arc,iprev\n", "IgnoreMalformedMail yes\nStrictHeaders yes\n"} {
+	for _, configuration := range []string{"", "ExemptDomains bank.example\n", "RemoveARMethods spf,dmarc,arc,iprev\n",
+		"IgnoreMalformedMail yes\nStrictHeaders yes\n"} {
 		t.Run("removed, "+strings.TrimSpace(configuration), func(t *testing.T) {
 			s := start(t, server, configuration)
 			for what, value := range forgeries() {
@@ -172,7 +173,9 @@ func TestForgedResults(t *testing.T) {
 					if word := dmarctest.Result(got, "dmarc"); word != "fail" {
 						t.Errorf("%s, %s: dmarc=%s\n%s", what, who, word, got)
 					}
-					if who == "beside others' fields" && (!strings.Contains(got, results("other.example; "+claim)) || !strings.Contains(got, results("(x) other.example (y); spf=pass"))) {
+					if who == "beside others' fields" &&
+						(!strings.Contains(got, results("other.example; "+claim)) ||
+							!strings.Contains(got, results("(x) other.example (y); spf=pass"))) {
 						t.Errorf("%s: fields in another name did not stay\n%s", what, got)
 					}
 				}

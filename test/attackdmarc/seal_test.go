@@ -20,7 +20,8 @@ func TestSealThatHeMayNotHave(t *testing.T) {
 	}
 	tables := "Mode sv\nRequireSafeKeys no\nKeyTable csl:bank=bank.example:sel:" + key + ",shop=shop.example:sel:" + key + "\n" +
 		"SigningTable csl:bank.example=bank,shop.example=shop\n"
-	body := "\r\nTo: joe@dojang.example\r\nSubject: a test\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@bank.example>\r\n\r\nHello.\r\n"
+	body := "\r\nTo: joe@dojang.example\r\nSubject: a test\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: " +
+		"<1@bank.example>\r\n\r\nHello.\r\n"
 	shapes := map[string]string{
 		"Sender":               "Sender: mallory@shop.example\r\nFrom: ann@bank.example",
 		"Resent-From":          "Resent-From: mallory@shop.example\r\nFrom: ann@bank.example",

@@ -172,7 +172,8 @@ func signs(t *testing.T, from string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &policy.Rules{Sign: true, Authors: policy.Authors{SenderHeaders: []string{"Sender"}}, Keys: policy.Keys{Domain: domains, DefaultKey: &keystore.SigningKey{Selector: "s"}}}
+	r := &policy.Rules{Sign: true, Authors: policy.Authors{SenderHeaders: []string{"Sender"}},
+		Keys: policy.Keys{Domain: domains, DefaultKey: &keystore.SigningKey{Selector: "s"}}}
 	r.RequireSenderMatch.Required = true
 	macros := map[string]string{"auth_type": "PLAIN", "auth_authen": "joe@example.com"}
 	p := r.Plan(context.Background(), &policy.Facts{Fields: fields, Macro: func(name string) string { return macros[name] }})

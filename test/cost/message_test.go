@@ -96,7 +96,8 @@ func makeTable(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec("create table signing (author text primary key, key text); insert into signing values ('example.com', 'k1'), ('.example.com', 'k1')"); err != nil {
+	if _, err := db.Exec("create table signing (author text primary key, key text); insert into signing values " +
+		"('example.com', 'k1'), ('.example.com', 'k1')"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -120,15 +121,17 @@ func (p *place) run(t *testing.T, fields *header.List, body []byte, inside bool)
 }
 
 const (
-	honestHeader = "From: joe@example.com\r\nTo: ann@example.org\r\nSubject: hello\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n"
-	honestBody   = "Dear Ann,\r\n\r\nall is well.\r\n"
+	honestHeader = "From: joe@example.com\r\nTo: ann@example.org\r\nSubject: hello\r\nDate: Mon, 23 Nov 2026 12:00:00 " +
+		"+0000\r\nMessage-ID: <1@example.com>\r\n"
+	honestBody = "Dear Ann,\r\n\r\nall is well.\r\n"
 )
 
 // signed is the honest message with a signature, which is looked at first.
 func signed(t *testing.T) string {
 	t.Helper()
 	text := honestHeader + "\r\n" + honestBody
-	return filtertest.Signature(t, text, dkim.SignOptions{Domain: "example.com", Selector: "sel", Key: testutil.RSAKey(), Time: time.Now().Add(-time.Minute)}) + text
+	return filtertest.Signature(t, text,
+		dkim.SignOptions{Domain: "example.com", Selector: "sel", Key: testutil.RSAKey(), Time: time.Now().Add(-time.Minute)}) + text
 }
 
 // TestConfigurationsWork: the honest message is signed from inside and verified from

@@ -78,7 +78,8 @@ func TestParserCost(t *testing.T) {
 
 // ofOptions read what the administrator wrote, or a word of a signature that the
 // message's shapes have.
-var ofOptions = []string{"dkim.ParseCanonicalization", "dkim.ParseCanonicalizations", "dkim.ParseAlgorithm", "policy.ParseMinimum", "dataset.ParseHostEntry", "keyrecord.ParseFormat"}
+var ofOptions = []string{"dkim.ParseCanonicalization", "dkim.ParseCanonicalizations", "dkim.ParseAlgorithm",
+	"policy.ParseMinimum", "dataset.ParseHostEntry", "keyrecord.ParseFormat"}
 
 // TestEveryParserHasARow finds the parsers in the packages that read strangers' texts.
 func TestEveryParserHasARow(t *testing.T) {
@@ -102,7 +103,8 @@ func TestEveryParserHasARow(t *testing.T) {
 			}
 			for _, d := range file.Decls {
 				f, ok := d.(*ast.FuncDecl)
-				if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Parse") && !strings.HasPrefix(f.Name.Name, "Decode") && f.Name.Name != "Inspect" {
+				if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Parse") &&
+					!strings.HasPrefix(f.Name.Name, "Decode") && f.Name.Name != "Inspect" {
 					continue
 				}
 				found++

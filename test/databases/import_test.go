@@ -49,9 +49,11 @@ func newFlat(t testing.TB) flat {
 	f.records.publish("ed", "example.com", ed)
 	f.records.publish("a", "quote.example", quote)
 	f.quoteKey = quote.line
-	keys := "k-rsa example.com:rsa:" + file("rsa.private", r.pem) + ":rsa-sha256\nk-ed example.com:ed:" + file("ed.private", ed.pem) + "\nquote.example quote.example:a:" + quote.line + "\n"
+	keys := "k-rsa example.com:rsa:" + file("rsa.private", r.pem) + ":rsa-sha256\nk-ed example.com:ed:" +
+		file("ed.private", ed.pem) + "\nquote.example quote.example:a:" + quote.line + "\n"
 	// "%" is the key that is called as the sender's domain.
-	signing := "*@example.com k-rsa\n*@example.com k-ed\n*@*.example.com k-ed:list@example.com\no'brien@quote.example %\n*@도장.example k-ed\n"
+	signing := "*@example.com k-rsa\n*@example.com k-ed\n*@*.example.com k-ed:list@example.com\no'brien@quote.example " +
+		"%\n*@도장.example k-ed\n"
 	id, err := age.GenerateX25519Identity()
 	must(t, err)
 	f.keyIDs, f.wrap = "KeyIdentities "+file("identities", id.String()+"\n")+"\n", id.Recipient().String()
@@ -155,7 +157,8 @@ func importSQLAgain(t *testing.T, f flat, dsn string, run func(string)) {
 	f.again(t, 0, ": 7 new, 0 changed, 0 unchanged\n", "--to", dsn, "--dry-run")
 	f.again(t, 0, "written: 7 new, 0 changed, 0 unchanged", "--to", dsn)
 	f.again(t, 0, "written: 0 new, 0 changed, 7 unchanged", "--to", dsn)
-	run("UPDATE dkim_keys SET selector='other', algorithm='' WHERE name='k-rsa'; DELETE FROM dkim_signing WHERE author='example.com'; INSERT INTO dkim_signing VALUES ('mine.example','k-ed','');\n")
+	run("UPDATE dkim_keys SET selector='other', algorithm='' WHERE name='k-rsa'; DELETE FROM dkim_signing WHERE " +
+		"author='example.com'; INSERT INTO dkim_signing VALUES ('mine.example','k-ed','');\n")
 	const differs = "\n  dkim_keys \"k-rsa\": selector, algorithm\n"
 	const counts = "1 new, 1 changed, 5 unchanged"
 	f.again(t, 0, counts+differs+"because of the changed ones nothing is written without --replace", "--to", dsn, "--dry-run")
@@ -174,7 +177,8 @@ func importSQLAgain(t *testing.T, f flat, dsn string, run func(string)) {
 		t.Error("a row that is only in the database is gone")
 	}
 	// A key that is the same, in another form; and wrapped keys, which always differ.
-	run("UPDATE dkim_keys SET private_key='-----BEGIN PRIVATE KEY-----\n" + f.quoteKey + "\n-----END PRIVATE KEY-----\n' WHERE name='quote.example';\n")
+	run("UPDATE dkim_keys SET private_key='-----BEGIN PRIVATE KEY-----\n" + f.quoteKey +
+		"\n-----END PRIVATE KEY-----\n' WHERE name='quote.example';\n")
 	f.again(t, 0, "written: 0 new, 0 changed, 7 unchanged", "--to", dsn)
 	f.again(t, 65, "nothing was written: 3 of the rows are", "--to", dsn, "--wrap", f.wrap)
 	run("UPDATE dkim_signing SET key_name='k-ed' WHERE author='example.com'; DELETE FROM dkim_keys WHERE name='k-rsa';\n")
@@ -260,10 +264,14 @@ func importLDAP(t *testing.T, d directory) {
 	f.signs(t, options)
 	t.Run("again", func(t *testing.T) {
 		// One entry is gone, one has other keys and an identity.
-		d.modify(t, "dn: cn=o'brien@quote.example,ou=signing,ou=dkim,dc=test\nchangetype: delete\n\ndn: cn=example.com,ou=signing,ou=dkim,dc=test\nchangetype: modify\nreplace: DKIMSelector\nDKIMSelector: k-ed\n-\nadd: DKIMIdentity\nDKIMIdentity: x@example.com\n\n")
-		f.records.expect(t, startFilter(t, options), map[string]string{"joe@example.com": "example.com/ed/x@example.com", "o'brien@quote.example": ""})
+		d.modify(t, "dn: cn=o'brien@quote.example,ou=signing,ou=dkim,dc=test\nchangetype: delete\n\ndn: "+
+			"cn=example.com,ou=signing,ou=dkim,dc=test\nchangetype: modify\nreplace: DKIMSelector\nDKIMSelector: "+
+			"k-ed\n-\nadd: DKIMIdentity\nDKIMIdentity: x@example.com\n\n")
+		f.records.expect(t, startFilter(t, options),
+			map[string]string{"joe@example.com": "example.com/ed/x@example.com", "o'brien@quote.example": ""})
 		d.addMore(t, out)
-		f.records.expect(t, startFilter(t, options), map[string]string{"joe@example.com": "example.com/ed/x@example.com", "o'brien@quote.example": "quote.example/a"})
+		f.records.expect(t, startFilter(t, options),
+			map[string]string{"joe@example.com": "example.com/ed/x@example.com", "o'brien@quote.example": "quote.example/a"})
 		changes, _ := f.run(t, "--to", "ldif", "--base", "ou=dkim,dc=test", "--replace")
 		d.modify(t, changes)
 		f.signs(t, options)
@@ -275,7 +283,8 @@ func importLDAP(t *testing.T, d directory) {
 func TestOtherFilters(t *testing.T) {
 	t.Parallel()
 	dsn, client := startRedis(t)
-	for name, prepare := range map[string]func(*testing.T, string) (config, record string){"rspamd": rspamd, "dkimpy-milter": dkimpy, "amavis": amavis} {
+	for name, prepare := range map[string]func(*testing.T, string) (config, record string){"rspamd": rspamd,
+		"dkimpy-milter": dkimpy, "amavis": amavis} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			config, record := prepare(t, dir)
@@ -307,7 +316,8 @@ func recordIn(text string) string {
 func rspamd(t *testing.T, dir string) (config, record string) {
 	rspamadm := testutil.Need(t, "rspamadm")
 	zone := proctest.Run(t, "", rspamadm, "dkim_keygen", "-s", "mail", "-d", "example.com", "-b", "2048", "-k", dir+"/example.com.mail.key")
-	return fmt.Sprintf("# local.d/dkim_signing.conf\nenabled = true;\nallow_username_mismatch = true;\npath = \"%s/$domain.$selector.key\";\nselector = \"mail\";\n", dir), recordIn(zone)
+	return fmt.Sprintf("# local.d/dkim_signing.conf\nenabled = true;\nallow_username_mismatch = true;\npath = "+
+		"\"%s/$domain.$selector.key\";\nselector = \"mail\";\n", dir), recordIn(zone)
 }
 
 func dkimpy(t *testing.T, dir string) (config, record string) {
@@ -324,7 +334,9 @@ func amavis(t *testing.T, _ string) (config, record string) {
 	readable := datasettest.Folder(t, 0o755)
 	proctest.Run(t, "", testutil.Need(t, "openssl"), "genrsa", "-out", readable+"/mail.pem", "2048")
 	must(t, os.Chmod(readable+"/mail.pem", 0o644))
-	conf := "use strict;\n$MYHOME = '" + readable + "'; $mydomain = 'example.com'; $myhostname = 'mx.example.com';\n$daemon_user = 'amavis'; $daemon_group = 'amavis';\ndkim_key('example.com', 'mail', '" + readable + "/mail.pem');\n1;\n"
+	conf := "use strict;\n$MYHOME = '" + readable +
+		"'; $mydomain = 'example.com'; $myhostname = 'mx.example.com';\n$daemon_user = 'amavis'; $daemon_group = " +
+		"'amavis';\ndkim_key('example.com', 'mail', '" + readable + "/mail.pem');\n1;\n"
 	must(t, os.WriteFile(readable+"/amavisd.conf", []byte(conf), 0o644))
 	keys := proctest.Run(t, "", amavisd, "-c", readable+"/amavisd.conf", "showkeys")
 	return keys, recordIn(keys)

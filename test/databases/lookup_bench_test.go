@@ -77,7 +77,8 @@ func lookups(b *testing.B, keyTable, signingTable string, ttl time.Duration, dom
 	keys, signing := open(keyTable, false), open(signingTable, true)
 	ask := func(i int) error {
 		name := ""
-		err := dataset.SigningLookup(b.Context(), signing, "user", fmt.Sprintf("d%d.example", i), 2, false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
+		err := dataset.SigningLookup(b.Context(), signing, "user", fmt.Sprintf("d%d.example", i), 2,
+			false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
 		if err != nil || name != fmt.Sprintf("k%d", i) {
 			return fmt.Errorf("domain %d: %q, %v", i, name, err)
 		}
@@ -116,7 +117,8 @@ func inFiles(t testing.TB, tb tables) (keyTable, signingTable string) {
 }
 
 func tableSpecs(dsn string) (keyTable, signingTable string) {
-	return dsn + "/table=dkim_keys?keycol=name?datacol=domain,selector,private_key,algorithm", dsn + "/table=dkim_signing?keycol=author?datacol=key_name,identity"
+	return dsn + "/table=dkim_keys?keycol=name?datacol=domain,selector,private_key,algorithm",
+		dsn + "/table=dkim_signing?keycol=author?datacol=key_name,identity"
 }
 
 func inPostgres(t testing.TB, tb tables) (keyTable, signingTable string) {
@@ -160,7 +162,8 @@ func inMemcached(t testing.TB, tb tables) (keyTable, signingTable string) {
 
 func inDirectory(t testing.TB, tb tables) (keyTable, signingTable string) {
 	d := startDirectory(t, strings.ReplaceAll(tb.ldif(), "\nou: ", "\nDKIMIdentity: "))
-	return d.url + "ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(DKIMIdentity=$d)", d.url + "ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)"
+	return d.url + "ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(DKIMIdentity=$d)",
+		d.url + "ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)"
 }
 
 func inHTTP(t testing.TB, tb tables) (keyTable, signingTable string) {

@@ -104,7 +104,8 @@ func TestReloadInAnOutage(t *testing.T) {
 	options := strings.Replace(sqlOptions(p.dsn), "table=dkim_signing", "table=counted", 1) + tb.identities
 	s := startFilter(t, options+"SoftStart yes\n")
 	asked := func() string { return strings.TrimSpace(p.run(t, "SELECT last_value FROM asked")) }
-	want := map[string]string{"jim@example.com": "example.com/a", "x@sub.example.com": "example.com/sub", "o'brien@example.com": "example.com/sub"}
+	want := map[string]string{"jim@example.com": "example.com/a", "x@sub.example.com": "example.com/sub",
+		"o'brien@example.com": "example.com/sub"}
 	tb.records.expect(t, s, want)
 	before := asked()
 	for range 3 {

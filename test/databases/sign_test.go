@@ -41,7 +41,8 @@ func newTables(t testing.TB) tables {
 	tb := tables{
 		records:    records{},
 		identities: "KeyIdentities " + identities + "\n",
-		keys:       [][4]string{{"a", "example.com", "a", a.line}, {"r", "example.com", "r", wrapped}, {"sub", "example.com", "sub", sub.line}, {"any", "%", "any", a.line}},
+		keys: [][4]string{{"a", "example.com", "a", a.line}, {"r", "example.com", "r", wrapped},
+			{"sub", "example.com", "sub", sub.line}, {"any", "%", "any", a.line}},
 		signing: [][3]string{
 			{"joe@example.com", "a,r", "joe@example.com"}, {"example.com", "a", ""}, {".example.com", "sub", ""}, {"one@*", "any", ""},
 			{"o'brien@example.com", "sub", ""}, {"wrong@example.com", "nowhere", ""},
@@ -110,7 +111,8 @@ func quoted(values ...string) string {
 // sql makes and fills tables as docs/scaling.md has them.
 func (tb tables) sql() string {
 	var b strings.Builder
-	b.WriteString("CREATE TABLE dkim_keys (name VARCHAR(255) PRIMARY KEY, domain VARCHAR(255) NOT NULL, selector VARCHAR(255) NOT NULL, private_key TEXT NOT NULL, algorithm VARCHAR(32) NOT NULL);\n" +
+	b.WriteString("CREATE TABLE dkim_keys (name VARCHAR(255) PRIMARY KEY, domain VARCHAR(255) NOT NULL, selector " +
+		"VARCHAR(255) NOT NULL, private_key TEXT NOT NULL, algorithm VARCHAR(32) NOT NULL);\n" +
 		"CREATE TABLE dkim_signing (author VARCHAR(255) PRIMARY KEY, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL);\n")
 	for _, k := range tb.keys {
 		fmt.Fprintf(&b, "INSERT INTO dkim_keys VALUES (%s,'');\n", quoted(k[0], k[1], k[2], k[3]))
@@ -122,7 +124,8 @@ func (tb tables) sql() string {
 }
 
 func sqlOptions(dsn string) string {
-	return "KeyTable " + dsn + "/table=dkim_keys?keycol=name?datacol=domain,selector,private_key,algorithm\nSigningTable " + dsn + "/table=dkim_signing?keycol=author?datacol=key_name,identity\n"
+	return "KeyTable " + dsn + "/table=dkim_keys?keycol=name?datacol=domain,selector,private_key,algorithm\nSigningTable " +
+		dsn + "/table=dkim_signing?keycol=author?datacol=key_name,identity\n"
 }
 
 // pairs are the rows as one text each.
@@ -141,10 +144,12 @@ func (tb tables) pairs() (keys, signing map[string]string) {
 func (tb tables) ldif() string {
 	var b strings.Builder
 	for i, k := range tb.keys {
-		fmt.Fprintf(&b, "dn: cn=key%d,ou=dkim,dc=test\nobjectClass: applicationProcess\nobjectClass: extensibleObject\ncn: key%d\nou: %s\nDKIMDomain: %s\nDKIMSelector: %s\nDKIMKey: %s\n\n", i, i, k[0], k[1], k[2], k[3])
+		fmt.Fprintf(&b, "dn: cn=key%d,ou=dkim,dc=test\nobjectClass: applicationProcess\nobjectClass: "+
+			"extensibleObject\ncn: key%d\nou: %s\nDKIMDomain: %s\nDKIMSelector: %s\nDKIMKey: %s\n\n", i, i, k[0], k[1], k[2], k[3])
 	}
 	for i, s := range tb.signing {
-		fmt.Fprintf(&b, "dn: cn=author%d,ou=dkim,dc=test\nobjectClass: applicationProcess\nobjectClass: extensibleObject\ncn: author%d\nDKIMIdentity: %s\ndescription: %s\n", i, i, s[0], s[1])
+		fmt.Fprintf(&b, "dn: cn=author%d,ou=dkim,dc=test\nobjectClass: applicationProcess\nobjectClass: "+
+			"extensibleObject\ncn: author%d\nDKIMIdentity: %s\ndescription: %s\n", i, i, s[0], s[1])
 		if s[2] != "" {
 			b.WriteString("l: " + s[2] + "\n")
 		}
@@ -154,7 +159,8 @@ func (tb tables) ldif() string {
 }
 
 func directoryOptions(d directory) string {
-	return "KeyTable " + d.url + "ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(&(ou=$d)(DKIMKey=*))\nSigningTable " + d.url + "ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)\n" + directoryLogin
+	return "KeyTable " + d.url + "ou=dkim,dc=test?DKIMDomain,DKIMSelector,DKIMKey?sub?(&(ou=$d)(DKIMKey=*))\nSigningTable " +
+		d.url + "ou=dkim,dc=test?description,l?sub?(DKIMIdentity=$d)\n" + directoryLogin
 }
 
 func TestPostgreSQL(t *testing.T) {
@@ -182,7 +188,8 @@ func TestMariaDB(t *testing.T) {
 // that Modoboa's documentation makes of it.
 func modoboaTables(t testing.TB, r records) string {
 	var b strings.Builder
-	b.WriteString("CREATE TABLE admin_domain (id INT PRIMARY KEY, name VARCHAR(100) NOT NULL, enable_dkim INT NOT NULL, dkim_key_selector VARCHAR(30), dkim_private_key_path VARCHAR(254));\n")
+	b.WriteString("CREATE TABLE admin_domain (id INT PRIMARY KEY, name VARCHAR(100) NOT NULL, enable_dkim INT NOT NULL, " +
+		"dkim_key_selector VARCHAR(30), dkim_private_key_path VARCHAR(254));\n")
 	dir := t.TempDir()
 	for i, domain := range []string{"modoboa.example", "other.example", "off.example"} {
 		k := rsaKey(t)
@@ -192,16 +199,20 @@ func modoboaTables(t testing.TB, r records) string {
 		path := filepath.Join(dir, domain+".pem")
 		must(t, os.WriteFile(path, []byte(k.pem), 0o600))
 		r.publish("modoboa", domain, k)
-		fmt.Fprintf(&b, "INSERT INTO admin_domain VALUES (%d,%s,%d,'modoboa',%s);\n", i+1, quoted(domain), map[bool]int{true: 1}[i < 2], quoted(path))
+		fmt.Fprintf(&b, "INSERT INTO admin_domain VALUES (%d,%s,%d,'modoboa',%s);\n", i+1, quoted(domain),
+			map[bool]int{true: 1}[i < 2], quoted(path))
 	}
-	b.WriteString("CREATE VIEW dkim AS SELECT id, name AS domain_name, dkim_private_key_path AS private_key_path, dkim_key_selector AS selector FROM admin_domain WHERE enable_dkim=1;\n")
+	b.WriteString("CREATE VIEW dkim AS SELECT id, name AS domain_name, dkim_private_key_path AS private_key_path, " +
+		"dkim_key_selector AS selector FROM admin_domain WHERE enable_dkim=1;\n")
 	return b.String()
 }
 
 // modoboa uses the options of its documentation as they stand.
 func modoboa(t *testing.T, r records, dsn string) {
-	s := startFilter(t, "KeyTable "+dsn+"/table=dkim?keycol=id?datacol=domain_name,selector,private_key_path\nSigningTable "+dsn+"/table=dkim?keycol=domain_name?datacol=id\n")
-	r.expect(t, s, map[string]string{"a@modoboa.example": "modoboa.example/modoboa", "A@OTHER.Example": "other.example/modoboa", "a@off.example": "", "a@sub.modoboa.example": ""})
+	s := startFilter(t, "KeyTable "+dsn+"/table=dkim?keycol=id?datacol=domain_name,selector,private_key_path\nSigningTable "+
+		dsn+"/table=dkim?keycol=domain_name?datacol=id\n")
+	r.expect(t, s, map[string]string{"a@modoboa.example": "modoboa.example/modoboa",
+		"A@OTHER.Example": "other.example/modoboa", "a@off.example": "", "a@sub.modoboa.example": ""})
 }
 
 func TestRedis(t *testing.T) {
@@ -247,16 +258,19 @@ func TestLDAP(t *testing.T) {
 		// What zmconfigd writes into opendkim.conf: several servers, an empty base, a
 		// comma behind the attributes.
 		away := "ldap://127.0.0.1:1/"
-		s := startFilter(t, "KeyTable "+away+"?DKIMDomain,DKIMSelector,DKIMKey,?sub?(DKIMSelector=$d) "+d.url+"\nSigningTable "+away+"?DKIMSelector?sub?(DKIMIdentity=$d) "+d.url+"\nLDAPUseTLS no\n"+directoryLogin)
+		s := startFilter(t, "KeyTable "+away+"?DKIMDomain,DKIMSelector,DKIMKey,?sub?(DKIMSelector=$d) "+
+			d.url+"\nSigningTable "+away+"?DKIMSelector?sub?(DKIMIdentity=$d) "+d.url+"\nLDAPUseTLS no\n"+directoryLogin)
 		r := records{}
 		r.publish("0E9F184A-9577-11E1", "zimbra.example", zimbraKey)
-		r.expect(t, s, map[string]string{"a@zimbra.example": "zimbra.example/0E9F184A-9577-11E1", "a@sub.zimbra.example": "", "*)(DKIMIdentity=*@x.example": ""})
+		r.expect(t, s, map[string]string{"a@zimbra.example": "zimbra.example/0E9F184A-9577-11E1",
+			"a@sub.zimbra.example": "", "*)(DKIMIdentity=*@x.example": ""})
 	})
 	t.Run("import", func(t *testing.T) { importLDAP(t, d) })
 }
 
 // zimbraEntry is a domain's entry after zmdkimkeyutil -a.
 func zimbraEntry(k key) string {
-	return "dn: dc=example\nobjectClass: domain\ndc: example\n\ndn: dc=zimbra,dc=example\nobjectClass: domain\nobjectClass: DKIM\ndc: zimbra\nDKIMIdentity: zimbra.example\nDKIMSelector: 0E9F184A-9577-11E1\n" +
+	return "dn: dc=example\nobjectClass: domain\ndc: example\n\ndn: dc=zimbra,dc=example\nobjectClass: " +
+		"domain\nobjectClass: DKIM\ndc: zimbra\nDKIMIdentity: zimbra.example\nDKIMSelector: 0E9F184A-9577-11E1\n" +
 		"DKIMDomain: zimbra.example\nDKIMKey:: " + base64Text(k.pem) + "\n\n"
 }

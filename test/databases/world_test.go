@@ -89,7 +89,8 @@ func tryFilter(t testing.TB, more string) (*server, problem.List) {
 	dir := t.TempDir()
 	s := &server{log: new(proctest.Output), socket: filepath.Join(dir, "s")}
 	conf := filepath.Join(dir, "opendkim.conf")
-	must(t, os.WriteFile(conf, []byte("Mode s\nCanonicalization relaxed/simple\nRequireSafeKeys no\nLogWhy yes\nSocket local:"+s.socket+"\n"+more), 0o600))
+	must(t, os.WriteFile(conf, []byte("Mode s\nCanonicalization relaxed/simple\nRequireSafeKeys no\nLogWhy yes\nSocket local:"+
+		s.socket+"\n"+more), 0o600))
 	load := func() (*config.Config, problem.List) { return config.Load(conf) }
 	c, problems := load()
 	if problems.HasErrors() {
@@ -130,9 +131,10 @@ func (s *server) dial(t testing.TB) *milter.Client {
 
 func message(from string) milter.Message {
 	return milter.Message{
-		Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")}, From: "bounce@example.net", Rcpts: []string{"b@example.org"}},
-		Macros:   map[string]string{"i": "JOB", "j": "mx.example.com"},
-		Raw:      []byte("From: " + from + "\r\nTo: b@example.org\r\nSubject: s\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"),
+		Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")},
+			From: "bounce@example.net", Rcpts: []string{"b@example.org"}},
+		Macros: map[string]string{"i": "JOB", "j": "mx.example.com"},
+		Raw:    []byte("From: " + from + "\r\nTo: b@example.org\r\nSubject: s\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"),
 	}
 }
 

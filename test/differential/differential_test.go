@@ -72,7 +72,8 @@ func TestVerdictsAgree(t *testing.T) {
 				continue
 			}
 			if unexplained++; unexplained <= 20 {
-				t.Errorf("specimen %d: opendkim says %q, ours %q\ndone: %s\nsignature:%q\nrecord: %q\nbody: %q", s.number, v.theirs, v.ours, strings.Join(s.done, "; "), s.signature, s.record, s.body)
+				t.Errorf("specimen %d: opendkim says %q, ours %q\ndone: %s\nsignature:%q\nrecord: %q\nbody: %q",
+					s.number, v.theirs, v.ours, strings.Join(s.done, "; "), s.signature, s.record, s.body)
 			}
 		}
 	}
@@ -122,7 +123,8 @@ func startPeer(t *testing.T, program string) *rig.Rig {
 	t.Helper()
 	r := rig.New(t, "")
 	r.Program = program
-	r.Write("opendkim.conf", strings.ReplaceAll("Mode v\nSocket local:DIR/s\nBackground no\nSyslog no\nAuthservID filter.test\nTestPublicKeys DIR/keys\nUMask 022\n", "DIR", r.Dir))
+	r.Write("opendkim.conf", strings.ReplaceAll("Mode v\nSocket local:DIR/s\nBackground no\nSyslog no\nAuthservID "+
+		"filter.test\nTestPublicKeys DIR/keys\nUMask 022\n", "DIR", r.Dir))
 	r.Start()
 	return r
 }

@@ -74,11 +74,13 @@ func newSpecimen(t *testing.T, r *rand.Rand, number int, edKey ed25519.PrivateKe
 	}
 	s.fields = []string{from, "To: ann@example.org", "Subject: " + words(r, 1+r.IntN(8)), "Date: Mon, 23 Nov 2026 12:00:00 +0000"}
 	for range r.IntN(4) {
-		s.fields = append(s.fields, pick(r, "X-Thing: ", "Cc: ", "Received: ", "List-Id:", "Comments:   ")+words(r, 1+r.IntN(4))+pick(r, "", "\r\n\t"+word(r), "\r\n "+word(r), " "))
+		s.fields = append(s.fields, pick(r, "X-Thing: ", "Cc: ", "Received: ", "List-Id:",
+			"Comments:   ")+words(r, 1+r.IntN(4))+pick(r, "", "\r\n\t"+word(r), "\r\n "+word(r), " "))
 	}
 	r.Shuffle(len(s.fields), func(i, j int) { s.fields[i], s.fields[j] = s.fields[j], s.fields[i] })
 	for range r.IntN(12) {
-		s.body += pick(r, "", words(r, 1+r.IntN(6)), " "+word(r), word(r)+" ", word(r)+"\t\t"+word(r), " \t", "."+word(r), strings.Repeat("x", 900)) + "\r\n"
+		s.body += pick(r, "", words(r, 1+r.IntN(6)), " "+word(r), word(r)+" ", word(r)+"\t\t"+word(r),
+			" \t", "."+word(r), strings.Repeat("x", 900)) + "\r\n"
 	}
 	if r.IntN(8) == 0 {
 		s.body = strings.TrimSuffix(s.body, "\r\n")
@@ -125,7 +127,8 @@ func (s *specimen) sign(t *testing.T, r *rand.Rand, edKey ed25519.PrivateKey) {
 		t.Fatal(err)
 	}
 	if _, isRSA := key.(*rsa.PrivateKey); isRSA && r.IntN(4) == 0 {
-		s.record = pick(r, "p="+s.record[strings.Index(s.record, "p=")+2:], strings.Replace(s.record, "k=rsa; ", "", 1), s.record+";", s.record+"; t=s", "v=DKIM1;k=rsa;h=sha256;"+s.record[strings.Index(s.record, "p="):])
+		s.record = pick(r, "p="+s.record[strings.Index(s.record, "p=")+2:], strings.Replace(s.record, "k=rsa; ", "", 1),
+			s.record+";", s.record+"; t=s", "v=DKIM1;k=rsa;h=sha256;"+s.record[strings.Index(s.record, "p="):])
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // knows, with each octet in its name: a signature that opendkim passes, we pass.
 func TestUnknownTagNames(t *testing.T) {
 	peer := testutil.Need(t, "opendkim")
-	names := []string{"", "x y", "x\ty", "x\r\n y", " x", "x ", "X", "_", "x-foo", "x.y.z", "x:y", "é", "x-é", string(bytes.Repeat([]byte("x"), 300))}
+	names := []string{"", "x y", "x\ty", "x\r\n y", " x", "x ", "X", "_", "x-foo", "x.y.z", "x:y",
+		"é", "x-é", string(bytes.Repeat([]byte("x"), 300))}
 	for c := 1; c < 256; c++ {
 		if c == '\r' || c == '\n' || c == '=' || c == ';' {
 			continue
@@ -59,7 +60,8 @@ func (s *specimen) signWithTag(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	var bodies dkim.BodyHashes
-	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: rig.Domain, Selector: s.selector, Time: time.Now().Add(-time.Minute), Key: testutil.RSAKey(),
+	signer, err := dkim.NewSigner(dkim.SignOptions{Domain: rig.Domain, Selector: s.selector,
+		Time: time.Now().Add(-time.Minute), Key: testutil.RSAKey(),
 		ExtraTags: [][2]string{{name, "1"}}}, fields, &bodies)
 	if err != nil {
 		t.Fatal(err)

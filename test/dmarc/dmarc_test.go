@@ -28,7 +28,8 @@ func from(domain string, more ...string) string {
 // signed is a message with a signature by a domain.
 func signed(t *testing.T, domain, message string) string {
 	t.Helper()
-	return filtertest.Signature(t, message, dkim.SignOptions{Domain: domain, Selector: "sel", Key: testutil.RSAKey(), HeaderCanonicalization: dkim.Relaxed}) + message
+	return filtertest.Signature(t, message,
+		dkim.SignOptions{Domain: domain, Selector: "sel", Key: testutil.RSAKey(), HeaderCanonicalization: dkim.Relaxed}) + message
 }
 
 // TestVerdicts: aligned signatures pass, and nothing else does, whatever forged

@@ -100,7 +100,8 @@ func TestVerdicts(t *testing.T) {
 		})
 		seed++
 	}
-	t.Logf("%d scenarios, %d agree with unbound (%d secure, %d insecure, %d bogus; %d left out); %d keys as made", total.scenarios, total.agree,
+	t.Logf("%d scenarios, %d agree with unbound (%d secure, %d insecure, %d bogus; %d left out); %d keys as made",
+		total.scenarios, total.agree,
 		total.unbound[resolver.Secure], total.unbound[resolver.Insecure], total.unbound[resolver.Bogus], total.beset, total.keys)
 	if total.beset > total.scenarios/30 { // a tenth of those that stale servers could spoil
 		t.Errorf("%d of %d scenarios are left out", total.beset, total.scenarios)
@@ -117,7 +118,8 @@ func compare(t *testing.T, w *world, total *counts) {
 	for _, server := range []struct{ what, addr string }{
 		{"through unbound", s.unbound}, {"from the zones' server", s.fresh}, {"through unbound and stale servers", s.beset},
 	} {
-		d, err := resolver.New(resolver.Options{Nameservers: []string{server.addr}, TrustAnchorFile: s.anchor, Timeout: 10 * time.Second, Attempts: 1})
+		d, err := resolver.New(resolver.Options{Nameservers: []string{server.addr}, TrustAnchorFile: s.anchor,
+			Timeout: 10 * time.Second, Attempts: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

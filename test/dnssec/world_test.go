@@ -169,7 +169,8 @@ func (w *world) content(z *zone) []dns.RR {
 	}
 	for _, child := range w.zones {
 		if child.parent == z.name {
-			records = append(records, mustRR(w.t, "%s 300 NS ns.%s", child.name, child.name), mustRR(w.t, "ns.%s 300 A 127.0.0.1", child.name))
+			records = append(records, mustRR(w.t, "%s 300 NS ns.%s", child.name, child.name),
+				mustRR(w.t, "ns.%s 300 A 127.0.0.1", child.name))
 			records = append(records, child.ds...)
 		}
 	}

@@ -95,7 +95,8 @@ func restarted(s *server, _ finding) {
 	s.awaitFilter()
 }
 
-const unfit = "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJshBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
+const unfit = "v=DKIM1; k=rsa; " +
+	"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJshBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
 
 // byFilter are faults of the filter's files, its process, and of what DNS publishes.
 var byFilter = []fault{

@@ -25,7 +25,8 @@ type fault struct {
 func TestNothingIsWrong(t *testing.T) {
 	var all sync.Map
 	t.Cleanup(func() {
-		for _, check := range []string{"configuration", "key", "dns", "socket", "process", "postfix", "clock", "message", "domain", "unsigned"} {
+		for _, check := range []string{"configuration", "key", "dns", "socket", "process", "postfix",
+			"clock", "message", "domain", "unsigned"} {
 			if _, ok := all.Load(check); !ok {
 				t.Errorf("%s was not looked at", check)
 			}
@@ -124,7 +125,8 @@ func (s *server) mend(f fault) {
 // in one.
 func (s *server) settings() map[string][]string {
 	s.t.Helper()
-	all := map[string][]string{"main.cf": nil, "opendkim.conf": strings.Split(s.read("opendkim.conf"), "\n"), "SigningTable": strings.Split(s.read("SigningTable"), "\n")}
+	all := map[string][]string{"main.cf": nil, "opendkim.conf": strings.Split(s.read("opendkim.conf"), "\n"),
+		"SigningTable": strings.Split(s.read("SigningTable"), "\n")}
 	for line := range strings.SplitSeq(s.read("main.cf"), "\n") {
 		if n := len(all["main.cf"]); n > 0 && strings.HasPrefix(line, " ") {
 			all["main.cf"][n-1] += "\n" + line

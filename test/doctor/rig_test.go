@@ -232,7 +232,8 @@ func (f finding) String() string {
 // doctor runs the command, and returns what it prints and its exit status.
 func (s *server) doctor(args ...string) (out []byte, code int) {
 	s.t.Helper()
-	cmd := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"), append([]string{"doctor", "--config", s.path("opendkim.conf")}, args...)...)
+	cmd := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"),
+		append([]string{"doctor", "--config", s.path("opendkim.conf")}, args...)...)
 	cmd.Env = s.environment()
 	out, err := cmd.Output()
 	var exit *exec.ExitError

@@ -82,7 +82,8 @@ func TestHalfOpenAndSlowClients(t *testing.T) {
 	t.Parallel()
 	r := rig.New(t, "")
 	r.Start()
-	parts := []string{"", "\x00", "\x00\x00\x00\x0dO", negotiation[:9], negotiation + "\x00\x00\x10\x00C", negotiation + frame('C', "h\x004\x00\x19127.0.0.1\x00") + "\x00\x00\xff\xffL" + strings.Repeat("a", 5000)}
+	parts := []string{"", "\x00", "\x00\x00\x00\x0dO", negotiation[:9], negotiation + "\x00\x00\x10\x00C",
+		negotiation + frame('C', "h\x004\x00\x19127.0.0.1\x00") + "\x00\x00\xff\xffL" + strings.Repeat("a", 5000)}
 	for i := range 60 {
 		conn, err := net.Dial("unix", r.Socket())
 		if err != nil {

@@ -28,7 +28,8 @@ func TestClockSetBack(t *testing.T) {
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: slog.New(slog.DiscardHandler), Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers)})
+	built, problems := build.Snapshot(context.Background(), c,
+		build.Parts{Log: slog.New(slog.DiscardHandler), Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers)})
 	if built == nil {
 		t.Fatal(problems)
 	}
@@ -51,7 +52,8 @@ func TestClockSetBack(t *testing.T) {
 	for _, step := range []struct {
 		offset  time.Duration
 		verdict string
-	}{{0, "dkim=pass"}, {-48 * time.Hour, "dkim=permerror"}, {0, "dkim=pass"}, {48 * time.Hour, "dkim=pass"}, {-20 * 365 * 24 * time.Hour, "dkim=permerror"}, {0, "dkim=pass"}} {
+	}{{0, "dkim=pass"}, {-48 * time.Hour, "dkim=permerror"}, {0, "dkim=pass"}, {48 * time.Hour, "dkim=pass"},
+		{-20 * 365 * 24 * time.Hour, "dkim=permerror"}, {0, "dkim=pass"}} {
 		offset.Store(int64(step.offset))
 		begin := time.Now()
 		o, err := client.Send(context.Background(), m)

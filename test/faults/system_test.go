@@ -31,7 +31,8 @@ func TestFullDisk(t *testing.T) {
 		}
 		t.Skip("no mount namespaces")
 	}
-	r := rig.New(t, "PidFile DIR/full/pid\nTemporaryDirectory DIR/full\nKeepTemporaryFiles yes\nDiagnosticDirectory DIR/full\nDiagnostics yes")
+	r := rig.New(t, "PidFile DIR/full/pid\nTemporaryDirectory DIR/full\nKeepTemporaryFiles yes\nDiagnosticDirectory "+
+		"DIR/full\nDiagnostics yes")
 	if err := os.Mkdir(r.Path("full"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,8 @@ func TestTheyVerifyOurTags(t *testing.T) {
 			})
 			messages := p.sign(t, ours(t), all, c.options...)
 			for i, m := range messages {
-				if head, _, _ := strings.Cut(string(m), "\r\nFrom: Some One"); !strings.Contains(strings.ReplaceAll(head, "\t", " "), c.wantTag) {
+				if head, _, _ := strings.Cut(string(m),
+					"\r\nFrom: Some One"); !strings.Contains(strings.ReplaceAll(head, "\t", " "), c.wantTag) {
 					t.Fatalf("%s: no %q in %q", all[i].String(), c.wantTag, head)
 				}
 			}

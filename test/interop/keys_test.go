@@ -81,7 +81,8 @@ func (p *place) rsaKey(t testing.TB, bits int) key {
 		t.Fatal(err)
 	}
 	domain := fmt.Sprintf("rsa%d.example", bits)
-	return key{domain: domain, algorithm: "rsa-sha256", path: p.write(t, domain, []byte(testutil.KeyPEM(private))), record: testutil.KeyRecord(private)}
+	return key{domain: domain, algorithm: "rsa-sha256", path: p.write(t, domain, []byte(testutil.KeyPEM(private))),
+		record: testutil.KeyRecord(private)}
 }
 
 func (p *place) ed25519Key(t testing.TB) key {

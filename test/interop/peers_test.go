@@ -61,7 +61,8 @@ func files(t testing.TB, all []job, messages [][]byte) (dir, list string) {
 		if j.key.seedPath != "" {
 			keyPath = j.key.seedPath
 		}
-		fmt.Fprintln(&b, strings.Join([]string{fmt.Sprint(i), path, j.key.algorithm, j.canonicalization, j.key.domain, selector, keyPath}, "\t"))
+		fmt.Fprintln(&b, strings.Join([]string{fmt.Sprint(i), path, j.key.algorithm, j.canonicalization,
+			j.key.domain, selector, keyPath}, "\t"))
 	}
 	return dir, b.String()
 }
@@ -116,7 +117,8 @@ func signByMailDKIM(t testing.TB, all []job) [][]byte {
 	t.Helper()
 	list := make([]maildkim.Signing, len(all))
 	for i, j := range all {
-		list[i] = maildkim.Signing{Message: j.raw, Canonicalization: j.canonicalization, Domain: j.key.domain, Selector: selector, KeyFile: j.key.path}
+		list[i] = maildkim.Signing{Message: j.raw, Canonicalization: j.canonicalization, Domain: j.key.domain,
+			Selector: selector, KeyFile: j.key.path}
 	}
 	return maildkim.Sign(t, list...)
 }

@@ -46,7 +46,8 @@ var shapes = []shape{
 func manyFields(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "Received: from h%d.example (h%d.example [192.0.2.%d])\r\n\tby mx.example; Mon, 02 Nov 2026 00:00:00 +0000\r\n", i, i, i)
+		fmt.Fprintf(&b, "Received: from h%d.example (h%d.example [192.0.2.%d])\r\n\tby mx.example; Mon, 02 Nov 2026 "+
+			"00:00:00 +0000\r\n", i, i, i)
 	}
 	return b.String()
 }

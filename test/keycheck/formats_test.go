@@ -61,7 +61,8 @@ func checkzone(t *testing.T, list []keyrecord.Record, values []string) {
 func TestTerraformIsRead(t *testing.T) {
 	python := testutil.Need(t, "/usr/bin/python3")
 	list := records(t)
-	out := proctest.Ask(t, written(t, keyrecord.Terraform, list...), python, "-c", "import hcl,json,sys; print(json.dumps(hcl.loads(sys.stdin.read())))")
+	out := proctest.Ask(t, written(t, keyrecord.Terraform, list...), python, "-c",
+		"import hcl,json,sys; print(json.dumps(hcl.loads(sys.stdin.read())))")
 	var read struct {
 		Resource struct {
 			Record map[string]struct {

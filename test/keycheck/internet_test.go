@@ -105,7 +105,8 @@ func (n *internet) delegate(delegations []string) {
 	for s := rootServer; s <= deadServer; s++ {
 		lines = append(lines, fmt.Sprintf("ns%d A %s", s, addr(s)))
 	}
-	n.set(rootServer, ".", zoneText(1, []int{rootServer}, "test. NS "+serverName(rootServer), serverName(rootServer)+" A "+addr(rootServer)))
+	n.set(rootServer, ".", zoneText(1, []int{rootServer}, "test. NS "+serverName(rootServer),
+		serverName(rootServer)+" A "+addr(rootServer)))
 	n.set(rootServer, "test", zoneText(1, []int{rootServer}, append(lines, delegations...)...))
 }
 
@@ -144,7 +145,8 @@ func (n *internet) knot(t *testing.T) {
 	t.Helper()
 	program := testutil.Need(t, "knotd")
 	dir := filepath.Join(n.dir, fmt.Sprint(knotServer))
-	conf := fmt.Sprintf("server:\n    rundir: %q\n    listen: %s@53\n    user: root:root\ndatabase:\n    storage: %q\ntemplate:\n  - id: default\n    storage: %q\nzone:\n",
+	conf := fmt.Sprintf("server:\n    rundir: %q\n    listen: %s@53\n    user: root:root\ndatabase:\n    storage: "+
+		"%q\ntemplate:\n  - id: default\n    storage: %q\nzone:\n",
 		dir, addr(knotServer), dir, dir)
 	for zone, text := range n.of(knotServer) {
 		conf += fmt.Sprintf("  - domain: %q\n    file: %q\n", zone, n.file(t, knotServer, zone, text))
@@ -173,7 +175,8 @@ func (n *internet) powerDNS(t *testing.T) {
 func (n *internet) recursive(t *testing.T, server int) {
 	t.Helper()
 	program := testutil.Need(t, "unbound")
-	hints := n.file(t, server, "hints", fmt.Sprintf(". 3600000 NS %s\n%s 3600000 A %s\n", serverName(rootServer), serverName(rootServer), addr(rootServer)))
+	hints := n.file(t, server, "hints", fmt.Sprintf(". 3600000 NS %s\n%s 3600000 A %s\n",
+		serverName(rootServer), serverName(rootServer), addr(rootServer)))
 	modules, anchor := "iterator", ""
 	if n.anchor != "" {
 		modules, anchor = "validator iterator", "  trust-anchor-file: "+n.anchor+"\n"

@@ -198,11 +198,14 @@ func (n *internet) compare(t *testing.T, m mixture, r *keycheck.Report) {
 		}
 	}
 	asked := r.Publication == keycheck.Published
-	if name := "mail._domainkey." + m.domain; !asked && r.Cache != nil || m.ignored == 0 && !slices.Contains(reached, cacheServer) && r.Publication == keycheck.NotPublished && n.remembers(t, name) {
+	if name := "mail._domainkey." + m.domain; !asked && r.Cache != nil || m.ignored == 0 &&
+		!slices.Contains(reached, cacheServer) && r.Publication == keycheck.NotPublished && n.remembers(t, name) {
 		t.Errorf("%+v: the resolver was asked", m)
 	}
-	code := map[keycheck.Publication]string{keycheck.ServerDiffers: "servers-differ", keycheck.ServerSilent: "server-no-answer", keycheck.NotPublished: "absent"}[r.Publication]
-	if code != "" && !slices.ContainsFunc(r.Faults, func(f keycheck.Fault) bool { return f.Code == code }) && !(m.want() == keycheck.ServerDiffers && !strings.Contains(fmt.Sprint(m.content), "right")) {
+	code := map[keycheck.Publication]string{keycheck.ServerDiffers: "servers-differ",
+		keycheck.ServerSilent: "server-no-answer", keycheck.NotPublished: "absent"}[r.Publication]
+	if code != "" && !slices.ContainsFunc(r.Faults, func(f keycheck.Fault) bool { return f.Code == code }) &&
+		!(m.want() == keycheck.ServerDiffers && !strings.Contains(fmt.Sprint(m.content), "right")) {
 		t.Errorf("%+v: %s is not among %+v", m, code, r.Faults)
 	}
 }

@@ -49,12 +49,14 @@ func TestSecondaryLags(t *testing.T) {
 		t.Fatalf("%s %s", r.Publication, codes(r))
 	}
 	// The primary alone reads its new file: it is ended and started anew.
-	if err := os.WriteFile(filepath.Join(dir, "lag.test"), []byte(zoneText(2, servers, txt("mail._domainkey", n.right))), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "lag.test"), []byte(zoneText(2, servers, txt("mail._domainkey", n.right))),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	n.restart(t, bindServer)
 	r := c.Check(t.Context(), check)
-	if r.Publication != keycheck.ServerDiffers || codes(r) != "servers-differ" || r.Faults[0].Args["state"] != "absent" || n.remembers(t, "mail._domainkey.lag.test") {
+	if r.Publication != keycheck.ServerDiffers || codes(r) != "servers-differ" ||
+		r.Faults[0].Args["state"] != "absent" || n.remembers(t, "mail._domainkey.lag.test") {
 		t.Fatalf("%s %+v", r.Publication, r.Faults)
 	}
 	serials := map[string]uint32{}
@@ -83,7 +85,8 @@ func (n *internet) restart(t *testing.T, server int) {
 	t.Helper()
 	n.processes[server].Signal(os.Interrupt)
 	n.processes[server].Wait(20 * time.Second)
-	n.start(t, server, exec.Command(testutil.Need(t, "named"), "-g", "-n", "1", "-c", filepath.Join(n.dir, fmt.Sprint(server), "named.conf")))
+	n.start(t, server, exec.Command(testutil.Need(t, "named"), "-g", "-n", "1", "-c",
+		filepath.Join(n.dir, fmt.Sprint(server), "named.conf")))
 }
 
 // An alias into a zone of somebody else's: both zones' servers are asked.
@@ -93,8 +96,10 @@ func TestAliasIntoAnotherZone(t *testing.T) {
 		"customer.test. NS " + serverName(bindServer), "customer.test. NS " + serverName(knotServer), "hoster.test. NS " + serverName(powerServer),
 	})
 	alias := func(target string) []string { return []string{"mail._domainkey 120 CNAME " + target} }
-	n.set(bindServer, "customer.test", zoneText(1, []int{bindServer, knotServer}, append(alias("k1.hoster.test."), "part._domainkey CNAME k1.hoster.test.", "nowhere._domainkey CNAME none.hoster.test.")...))
-	n.set(knotServer, "customer.test", zoneText(1, []int{bindServer, knotServer}, append(alias("k1.hoster.test."), "nowhere._domainkey CNAME none.hoster.test.")...))
+	n.set(bindServer, "customer.test", zoneText(1, []int{bindServer, knotServer},
+		append(alias("k1.hoster.test."), "part._domainkey CNAME k1.hoster.test.", "nowhere._domainkey CNAME none.hoster.test.")...))
+	n.set(knotServer, "customer.test", zoneText(1, []int{bindServer, knotServer},
+		append(alias("k1.hoster.test."), "nowhere._domainkey CNAME none.hoster.test.")...))
 	n.set(powerServer, "hoster.test", zoneText(5, []int{powerServer}, txt("k1 240", n.right)))
 	n.bind(t, rootServer, "")
 	n.bind(t, bindServer, "")
@@ -103,7 +108,8 @@ func TestAliasIntoAnotherZone(t *testing.T) {
 	n.recursive(t, unbound)
 	c := n.checker(t)
 	r := c.Check(t.Context(), keycheck.Check{Domain: "customer.test", Selector: "mail", Text: n.right, Alias: "k1.hoster.test"})
-	if r.Publication != keycheck.Published || len(r.Aliases) != 1 || len(r.Aliases[0].Servers) != 2 || r.Aliases[0].TTLSeconds != 120 || r.Zone.Name != "hoster.test" || r.TTLSeconds != 240 {
+	if r.Publication != keycheck.Published || len(r.Aliases) != 1 || len(r.Aliases[0].Servers) != 2 ||
+		r.Aliases[0].TTLSeconds != 120 || r.Zone.Name != "hoster.test" || r.TTLSeconds != 240 {
 		t.Errorf("%s %s %+v", r.Publication, codes(r), r)
 	}
 	for selector, want := range map[string]keycheck.Publication{"part": keycheck.ServerDiffers, "nowhere": keycheck.NotPublished} {
@@ -112,7 +118,8 @@ func TestAliasIntoAnotherZone(t *testing.T) {
 			t.Errorf("%s: %s %s", selector, r.Publication, codes(r))
 		}
 	}
-	if r := c.Check(t.Context(), keycheck.Check{Domain: "customer.test", Selector: "part", Text: n.right, Alias: "k2.hoster.test"}); r.Publication != keycheck.AliasMissing {
+	if r := c.Check(t.Context(), keycheck.Check{Domain: "customer.test", Selector: "part", Text: n.right,
+		Alias: "k2.hoster.test"}); r.Publication != keycheck.AliasMissing {
 		t.Errorf("%s %s", r.Publication, codes(r))
 	}
 }
@@ -201,7 +208,8 @@ func TestSignedZones(t *testing.T) {
 		if r.Link != nil {
 			link = r.Link.Zone + " " + r.Link.Type
 		}
-		if r.Publication != tt.want || tt.dnssec != "" && r.DNSSEC != tt.dnssec || link != tt.link || r.Zone.Signed == nil || *r.Zone.Signed != tt.signed ||
+		if r.Publication != tt.want || tt.dnssec != "" && r.DNSSEC != tt.dnssec || link != tt.link ||
+			r.Zone.Signed == nil || *r.Zone.Signed != tt.signed ||
 			tt.codes != "" && codes(r) != tt.codes {
 			t.Errorf("%s: %s %s %q %s, want %+v\n%+v", tt.domain, r.Publication, r.DNSSEC, link, codes(r), tt, r.Servers)
 		}

@@ -136,7 +136,8 @@ func raw(t *testing.T, m mail) string {
 
 func sign(t *testing.T, raw, selector string, length *int64) string {
 	t.Helper()
-	return filtertest.Signature(t, raw, dkim.SignOptions{Domain: "example.com", Selector: selector, Key: testutil.RSAKey(), BodyLength: length, Time: time.Now()}) + raw
+	return filtertest.Signature(t, raw, dkim.SignOptions{Domain: "example.com", Selector: selector,
+		Key: testutil.RSAKey(), BodyLength: length, Time: time.Now()}) + raw
 }
 
 // give gives a message to a filter and returns what that did with it, a line each.

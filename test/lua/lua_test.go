@@ -28,7 +28,8 @@ func seen(values string) string { return strings.Replace(later, "%", values, 1) 
 
 const tellSeen = `tell(seen)`
 
-const passed = "insert 0 Authentication-Results: mx.example.org; dkim=pass (2048-bit key) header.d=example.com header.i=@example.com header.a=rsa-sha256 header.s=sel\n"
+const passed = "insert 0 Authentication-Results: mx.example.org; dkim=pass (2048-bit key) header.d=example.com " +
+	"header.i=@example.com header.a=rsa-sha256 header.s=sel\n"
 
 var cases = []scriptCase{
 	// Looking at the message.

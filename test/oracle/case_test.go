@@ -115,7 +115,8 @@ func (c *testCase) readSend(line string) (send, error) {
 			Host: "mail.example.net", Helo: "helo.example.net", From: "user@example.com", Rcpts: []string{"rcpt@example.net"},
 			Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("192.0.2.1"), Port: 12345},
 		},
-		Macros: map[string]string{"j": "mx.example.org", "daemon_name": "smtpd", "v": "Postfix", "i": "JOB", "mail_addr": "user@example.com"},
+		Macros: map[string]string{"j": "mx.example.org", "daemon_name": "smtpd", "v": "Postfix",
+			"i": "JOB", "mail_addr": "user@example.com"},
 	}}
 	for _, word := range words[1:] {
 		if err := s.readAttribute(word); err != nil {

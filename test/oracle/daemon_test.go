@@ -39,7 +39,8 @@ var prepare = sync.OnceValues(func() (*programs, error) {
 	if root, err = os.MkdirTemp(home, ".dojang-oracle-"); err != nil {
 		return nil, err
 	}
-	p := &programs{root: root, keys: filepath.Join(root, "keys"), preload: filepath.Join(root, "syslog.so"), ours: os.Getenv("DOJANG_ORACLE_BINARY")}
+	p := &programs{root: root, keys: filepath.Join(root, "keys"), preload: filepath.Join(root, "syslog.so"),
+		ours: os.Getenv("DOJANG_ORACLE_BINARY")}
 	if err := os.MkdirAll(p.keys, 0o700); err != nil {
 		return p, err
 	}

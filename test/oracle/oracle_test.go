@@ -87,7 +87,8 @@ func compare(t *testing.T, p *programs, c *testCase) (wrong []string, died bool)
 	}
 	endA, endB := a.stop(), b.stop()
 	settle(a.log, b.log, alike(a, b))
-	check("stop", render(a.instance, &milter.Outcome{}, nil, a.log.take())+endA+"\n", render(b.instance, &milter.Outcome{}, nil, b.log.take())+endB+"\n")
+	check("stop", render(a.instance, &milter.Outcome{}, nil, a.log.take())+endA+"\n",
+		render(b.instance, &milter.Outcome{}, nil, b.log.take())+endB+"\n")
 	return wrong, strings.Contains(endA, "signal:")
 }
 
@@ -166,7 +167,8 @@ func (c *testCase) check(t *testing.T, label, theirs, ours string) (wrong string
 	case deliberate && withoutTime(ours) != withoutTime(d.ours) && os.Getenv("ORACLE_UPDATE") != "":
 		c.update(t, label, ours)
 	case deliberate && withoutTime(ours) != withoutTime(d.ours):
-		return fmt.Sprintf("%s: we differ from opendkim (%s), but not as said: (-said +ours)\n%s", label, d.reason, cmp.Diff(withoutTime(d.ours), withoutTime(ours)))
+		return fmt.Sprintf("%s: we differ from opendkim (%s), but not as said: (-said +ours)\n%s",
+			label, d.reason, cmp.Diff(withoutTime(d.ours), withoutTime(ours)))
 	}
 	return ""
 }

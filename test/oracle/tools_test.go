@@ -263,7 +263,8 @@ func (in *instance) asFilter(t *testing.T, program, path string) string {
 	if err := json.Unmarshal(out, &tested); err != nil || len(tested) != 1 {
 		t.Fatalf("%v: %s", err, out)
 	}
-	kinds := map[string]byte{"insert": milter.ReplyInsertHeader, "append": milter.ReplyAddHeader, "change": milter.ReplyChangeHeader, "delete": milter.ReplyChangeHeader,
+	kinds := map[string]byte{"insert": milter.ReplyInsertHeader, "append": milter.ReplyAddHeader,
+		"change": milter.ReplyChangeHeader, "delete": milter.ReplyChangeHeader,
 		"add recipient": milter.ReplyAddRcpt, "delete recipient": milter.ReplyDelRcpt}
 	var told, log strings.Builder
 	m := tested[0]

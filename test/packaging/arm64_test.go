@@ -78,7 +78,8 @@ var signedAt = regexp.MustCompile(`t=[0-9]+`)
 func TestARM64(t *testing.T) {
 	arm, here := forARM64(t), forThisMachine(t)
 	dns := dnstest.New(t, "")
-	for algorithm, genkey := range map[string]*exec.Cmd{"rsa": arm("opendkim-genkey"), "ed25519": arm("dojang", "genkey", "--type", "ed25519")} {
+	for algorithm, genkey := range map[string]*exec.Cmd{"rsa": arm("opendkim-genkey"),
+		"ed25519": arm("dojang", "genkey", "--type", "ed25519")} {
 		t.Run(algorithm, func(t *testing.T) {
 			dir := t.TempDir()
 			genkey.Args = append(genkey.Args, "-D", dir, "-d", "example.com", "-s", algorithm)
@@ -89,7 +90,8 @@ func TestARM64(t *testing.T) {
 			dns.AddTXT(algorithm+"._domainkey.example.com", record(t, filepath.Join(dir, algorithm+".txt")))
 			conf := fmt.Sprintf("Nameservers %s\nRequireSafeKeys no\n", dns.Addr)
 			must(t, os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o600))
-			if out, err := arm("opendkim-testkey", "-x", filepath.Join(dir, "conf"), "-d", "example.com", "-s", algorithm, "-k", key).CombinedOutput(); err != nil {
+			if out, err := arm("opendkim-testkey", "-x", filepath.Join(dir, "conf"), "-d", "example.com",
+				"-s", algorithm, "-k", key).CombinedOutput(); err != nil {
 				t.Errorf("opendkim-testkey: %v\n%s", err, out)
 			}
 

@@ -51,7 +51,8 @@ func TestPackagesAreEqual(t *testing.T) {
 	for i, other := range []struct{ folder, umask, zone string }{{"a", "022", "UTC"}, {"b/c", "077", "Asia/Seoul"}} {
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(other.folder)), 0o755))
 		folder := sources(t, filepath.Join(dir, other.folder), other.umask)
-		shell(t, folder, fmt.Sprintf("unset SOURCE_DATE_EPOCH; umask %s; make -s package 'ARCHES=%s'", other.umask, arches), "TZ="+other.zone, "HOSTNAME="+other.folder)
+		shell(t, folder, fmt.Sprintf("unset SOURCE_DATE_EPOCH; umask %s; make -s package 'ARCHES=%s'", other.umask, arches),
+			"TZ="+other.zone, "HOSTNAME="+other.folder)
 		sums, err := os.ReadFile(filepath.Join(folder, "dist", "SHA256SUMS"))
 		must(t, err)
 		if i == 0 {
@@ -80,7 +81,8 @@ func isWhole(t *testing.T, folder string) {
 	}
 	deb := strings.Fields(shell(t, folder, "dpkg-deb --fsys-tarfile dist/*_"+runtime.GOARCH+".deb | tar -t"))
 	rpm := strings.Fields(shell(t, folder, "rpm -qpl dist/*.$(uname -m).rpm", "HOME="+t.TempDir()))
-	for _, want := range []string{"walkthrough.md", "walkthrough.ko.md", "publishing.md", "publishing.ko.md", "options.md", "differences.md", "scaling.md"} {
+	for _, want := range []string{"walkthrough.md", "walkthrough.ko.md", "publishing.md", "publishing.ko.md",
+		"options.md", "differences.md", "scaling.md"} {
 		name := "/usr/share/doc/dojang/docs/" + want
 		if !slices.Contains(deb, "."+name) || !slices.Contains(rpm, name) {
 			t.Errorf("%s is not in both packages", name)
@@ -143,7 +145,8 @@ func TestTarball(t *testing.T) {
 	version := strings.TrimSpace(shell(t, folder, "make -s dist >/dev/null; packaging/version version"))
 	shell(t, dir, "tar -xf a/dist/dojang-"+version+".tar.gz")
 	alone := func(script string) string {
-		return shell(t, filepath.Join(dir, "dojang-"+version), unshare+" --net sh -ec '"+script+"'", "GOPROXY=off", "GOFLAGS=", "GOMODCACHE="+filepath.Join(dir, "none"))
+		return shell(t, filepath.Join(dir, "dojang-"+version), unshare+" --net sh -ec '"+script+"'",
+			"GOPROXY=off", "GOFLAGS=", "GOMODCACHE="+filepath.Join(dir, "none"))
 	}
 	alone("make -s build docs; make -s install DESTDIR=../root PREFIX=/opt/dojang")
 	root := filepath.Join(dir, "root", "opt", "dojang")

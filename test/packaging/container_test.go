@@ -19,7 +19,8 @@ func TestContainer(t *testing.T) {
 	testutil.Need(t, "buildah")
 	dir := testutil.SecureDir(t)
 	buildah := func(args ...string) *exec.Cmd {
-		return exec.Command("buildah", append([]string{"--storage-driver", "vfs", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run")}, args...)...)
+		return exec.Command("buildah", append([]string{"--storage-driver", "vfs", "--root",
+			filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run")}, args...)...)
 	}
 	say := func(args ...string) string {
 		cmd := buildah(args...)
@@ -39,7 +40,8 @@ func TestContainer(t *testing.T) {
 
 	mounted := filepath.Join(dir, "mounted")
 	must(t, os.Mkdir(mounted, 0o700))
-	if out, err := exec.Command(filepath.Join(testutil.Build(t), "opendkim-genkey"), "-D", mounted, "-d", "example.com", "-s", "mail").CombinedOutput(); err != nil {
+	if out, err := exec.Command(filepath.Join(testutil.Build(t), "opendkim-genkey"), "-D", mounted,
+		"-d", "example.com", "-s", "mail").CombinedOutput(); err != nil {
 		t.Fatalf("opendkim-genkey: %v\n%s", err, out)
 	}
 	must(t, os.Chown(mounted, 65532, 65532))

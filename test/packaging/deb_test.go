@@ -60,24 +60,29 @@ func TestDebianPackage(t *testing.T) {
 
 	// Gone, but for what is the administrator's.
 	m.run("dpkg -r dojang; md5sum --check --quiet /root/sums")
-	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /lib/systemd/system/opendkim.service 2>/dev/null || true; dpkg-divert --list '*opendkim*'")
+	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /lib/systemd/system/opendkim.service "+
+		"2>/dev/null || true; dpkg-divert --list '*opendkim*'")
 	m.run("dpkg -P dojang; md5sum --check --quiet /root/sums")
 
 	// Where there is no configuration, Postfix reaches the socket, and nobody else.
 	const reach = `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => "/%s") or die $!'`
 	for _, chroot := range []string{"y", "n"} {
-		m.run("dpkg -P dojang; rm -rf /etc/opendkim.conf /run/opendkim; postconf -F 'smtp/inet/chroot=" + chroot + "'; dpkg -i /root/dojang_0.0.2-1_*.deb")
+		m.run("dpkg -P dojang; rm -rf /etc/opendkim.conf /run/opendkim; postconf -F 'smtp/inet/chroot=" +
+			chroot + "'; dpkg -i /root/dojang_0.0.2-1_*.deb")
 		folder, milter := "/run/opendkim", "unix:/run/opendkim/opendkim.sock"
 		if chroot == "y" {
 			folder, milter = "/var/spool/postfix/opendkim", "unix:opendkim/opendkim.sock"
 		}
 		m.want("local:"+folder+"/opendkim.sock", "awk '$1 == \"Socket\" { print $2 }' /etc/opendkim.conf")
-		m.run("grep -q \"smtpd_milters = " + milter + "'\" /etc/opendkim.conf; printf 'Domain example.com\nSelector old\nKeyFile /etc/dkimkeys/old.private\n' >> /etc/opendkim.conf; systemctl restart opendkim")
+		m.run("grep -q \"smtpd_milters = " + milter +
+			"'\" /etc/opendkim.conf; printf 'Domain example.com\nSelector old\nKeyFile /etc/dkimkeys/old.private\n' >> " +
+			"/etc/opendkim.conf; systemctl restart opendkim")
 		m.want("2755 opendkim postfix\n770 opendkim postfix", "stat -c '%a %U %G' "+folder+" "+folder+"/opendkim.sock")
 		connect := strings.Replace(reach, "/%s", folder+"/opendkim.sock", 1)
 		m.run("setpriv --reuid postfix --regid postfix --clear-groups " + connect)
 		m.run("! setpriv --reuid nobody --regid nogroup --clear-groups " + connect)
 		// As at a boot.
-		m.run("systemctl stop opendkim; rm -rf /run/opendkim; systemd-tmpfiles --create opendkim.conf; systemctl start opendkim; setpriv --reuid postfix --regid postfix --clear-groups " + connect)
+		m.run("systemctl stop opendkim; rm -rf /run/opendkim; systemd-tmpfiles --create opendkim.conf; systemctl start " +
+			"opendkim; setpriv --reuid postfix --regid postfix --clear-groups " + connect)
 	}
 }

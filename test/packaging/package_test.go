@@ -48,9 +48,10 @@ func packages(t *testing.T, kind string, versions ...string) []string {
 
 // message is one of ours, to be signed.
 var message = milter.Message{
-	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")}, From: "a@example.com", Rcpts: []string{"b@example.org"}},
-	Macros:   map[string]string{"i": "JOB"},
-	Raw:      []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
+	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")},
+		From: "a@example.com", Rcpts: []string{"b@example.org"}},
+	Macros: map[string]string{"i": "JOB"},
+	Raw:    []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
 }
 
 // added has the filter on the socket see the message, and returns the header

@@ -67,14 +67,16 @@ func TestRPM(t *testing.T) {
 
 	// Gone, but for what is the administrator's.
 	m.run(rpm + "-e dojang" + untouched)
-	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /usr/lib/systemd/system/opendkim* /usr/share/dojang /usr/share/doc/dojang 2>/dev/null || true")
+	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /usr/lib/systemd/system/opendkim* "+
+		"/usr/share/dojang /usr/share/doc/dojang 2>/dev/null || true")
 
 	// Where there was none.
 	m.run("rm -rf /etc/opendkim* /etc/sysconfig/opendkim; userdel opendkim; " + rpm + "-i /root/dojang-0.0.2-*.rpm")
 	m.want("active\nenabled", "systemctl is-active opendkim; systemctl is-enabled opendkim")
 	m.want("755 root opendkim\n750 root opendkim", "stat -c '%a %U %G' /etc/opendkim /etc/opendkim/keys")
 
-	m.run("echo '127.0.0.1 mail.example.com mail' > /etc/hosts; hostname mail; opendkim-default-keygen; grep -q 'default._domainkey' /etc/opendkim/keys/default.txt")
+	m.run("echo '127.0.0.1 mail.example.com mail' > /etc/hosts; hostname mail; opendkim-default-keygen; grep -q " +
+		"'default._domainkey' /etc/opendkim/keys/default.txt")
 	m.want("640 root opendkim", "stat -c '%a %U %G' /etc/opendkim/keys/default.private")
 
 	// And back to EPEL's, which finds the configuration.

@@ -25,7 +25,8 @@ var leavesOut = []struct{ tag, modules, set, named string }{
 func modules(t *testing.T, tags string) map[string]bool {
 	t.Helper()
 	list := map[string]bool{}
-	for module := range strings.FieldsSeq(shell(t, "../..", "go list -tags '"+tags+"' -deps -f '{{with .Module}}{{.Path}}{{end}}' ./cmd/dojang")) {
+	for module := range strings.FieldsSeq(shell(t, "../..", "go list -tags '"+tags+
+		"' -deps -f '{{with .Module}}{{.Path}}{{end}}' ./cmd/dojang")) {
 		list[module] = true
 	}
 	return list
@@ -65,7 +66,8 @@ func TestLeftOutIsTold(t *testing.T) {
 		conf := filepath.Join(dir, "conf")
 		must(t, os.WriteFile(conf, []byte("Mode v\nSocket local:"+dir+"/s\nExemptDomains "+test.set+"\n"), 0o600))
 		out, err := exec.Command(filepath.Join(dir, "opendkim"), "-n", "-x", conf).CombinedOutput()
-		if exit, _ := err.(*exec.ExitError); exit == nil || exit.ExitCode() != 78 || !strings.Contains(string(out), test.named+" was left out") || !strings.Contains(string(out), test.tag) {
+		if exit, _ := err.(*exec.ExitError); exit == nil || exit.ExitCode() != 78 ||
+			!strings.Contains(string(out), test.named+" was left out") || !strings.Contains(string(out), test.tag) {
 			t.Errorf("%s: %v\n%s", test.set, err, out)
 		}
 	}

@@ -61,7 +61,8 @@ func TestLooseningsAreExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, setting := range []string{"CapabilityBoundingSet=CAP", "NoNewPrivileges=", "ProtectSystem=full", "ProtectHome=read-only", "RestrictAddressFamilies=AF", "SystemCallFilter=@system-service"} {
+	for _, setting := range []string{"CapabilityBoundingSet=CAP", "NoNewPrivileges=", "ProtectSystem=full",
+		"ProtectHome=read-only", "RestrictAddressFamilies=AF", "SystemCallFilter=@system-service"} {
 		before, _, found := strings.Cut(string(text), "\n"+setting)
 		lines := strings.Split(before, "\n")
 		if !found || !strings.HasPrefix(lines[len(lines)-1], "# ") {
@@ -141,7 +142,8 @@ rm /var/mail/reports`)
 // configure starts the filter with more than unitBase.
 func (m *machine) configure(more string) {
 	m.t.Helper()
-	m.run("systemctl stop opendkim; systemctl reset-failed opendkim 2>/dev/null || true; cat > /etc/opendkim.conf <<'EOF'\n" + unitBase + more + "EOF\nsystemctl start opendkim; systemctl reload opendkim")
+	m.run("systemctl stop opendkim; systemctl reset-failed opendkim 2>/dev/null || true; cat > /etc/opendkim.conf <<'EOF'\n" +
+		unitBase + more + "EOF\nsystemctl start opendkim; systemctl reload opendkim")
 }
 
 func TestOptionsUnderTheUnits(t *testing.T) {
@@ -158,7 +160,8 @@ echo 127.0.0.1 > /etc/opendkim/hosts; echo example.com > /etc/opendkim/domains`)
 	m.run(postfix)
 	for _, form := range []string{"any configuration", "hardened"} {
 		if form == "hardened" {
-			m.run("install -D -m 0644 /usr/share/dojang/hardened.conf /etc/systemd/system/opendkim.service.d/hardened.conf; systemctl daemon-reload; rm -f /var/lib/opendkim/stats")
+			m.run("install -D -m 0644 /usr/share/dojang/hardened.conf " +
+				"/etc/systemd/system/opendkim.service.d/hardened.conf; systemctl daemon-reload; rm -f /var/lib/opendkim/stats")
 		}
 		for _, test := range underUnits {
 			if test.rootOnly && form == "hardened" {
@@ -171,7 +174,9 @@ echo 127.0.0.1 > /etc/opendkim/hosts; echo example.com > /etc/opendkim/domains`)
 				if test.check != "" {
 					m.run(test.check)
 				}
-				m.want("active", "for i in $(seq 50); do systemctl is-active --quiet opendkim && break; sleep 0.1; done; systemctl is-active opendkim") // after the reload
+				// after the reload
+				m.want("active", "for i in $(seq 50); do systemctl is-active --quiet opendkim && break; sleep 0.1; "+
+					"done; systemctl is-active opendkim")
 				m.want("", "journalctl --no-pager -b -u opendkim | grep -i 'operation not permitted\\|internal error\\|SIGSYS' || true")
 			})
 		}

@@ -15,7 +15,8 @@ import (
 
 // Each system with its usual processor; the BSDs and darwin differ from linux in what
 // the system calls are, and the others in the width and order of their octets.
-var systems = []string{"linux/amd64", "linux/arm64", "linux/riscv64", "freebsd/amd64", "openbsd/amd64", "netbsd/amd64", "darwin/amd64", "darwin/arm64"}
+var systems = []string{"linux/amd64", "linux/arm64", "linux/riscv64", "freebsd/amd64", "openbsd/amd64",
+	"netbsd/amd64", "darwin/amd64", "darwin/arm64"}
 
 // TestTypes reads all packages from source; of those that are not ours the bodies of
 // functions are left out, which makes it seconds a system.
@@ -38,7 +39,8 @@ func check(t *testing.T, goos, goarch string) {
 		Tests: true,
 		ParseFile: func(fset *token.FileSet, name string, source []byte) (*ast.File, error) {
 			file, err := parser.ParseFile(fset, name, source, parser.SkipObjectResolution)
-			if file != nil && (strings.Contains(name, "/pkg/mod/") || strings.Contains(name, "/src/") && !strings.Contains(name, "dojang")) {
+			if file != nil && (strings.Contains(name, "/pkg/mod/") || strings.Contains(name, "/src/") &&
+				!strings.Contains(name, "dojang")) {
 				for _, d := range file.Decls {
 					if f, ok := d.(*ast.FuncDecl); ok {
 						f.Body = nil

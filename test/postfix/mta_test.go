@@ -35,7 +35,8 @@ smtpd_milters = `
 // the sink.
 func startMTA(t testing.TB, dir, milter string, far *smtptest.Sink) *mta {
 	t.Helper()
-	m := &mta{dir: filepath.Join(dir, "postfix"), smtp: proctest.FreeAddress(t), smtpV2: proctest.FreeAddress(t), sendmail: testutil.Need(t, "sendmail")}
+	m := &mta{dir: filepath.Join(dir, "postfix"), smtp: proctest.FreeAddress(t), smtpV2: proctest.FreeAddress(t),
+		sendmail: testutil.Need(t, "sendmail")}
 	smtptest.StartPostfix(t, m.dir, far, mainCF+milter+"\n", m.smtp, m.smtpV2+" -o milter_protocol=2")
 	return m
 }

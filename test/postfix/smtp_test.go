@@ -40,6 +40,7 @@ func expectSigned(t testing.TB, nameserver string, message []byte, want ...strin
 
 // mail is a small message.
 func mail(from, to, subject, body string) []byte {
-	return []byte(fmt.Sprintf("From: Sender <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\nMessage-ID: <%s@client.example>\r\n\r\n%s",
+	return []byte(fmt.Sprintf("From: Sender <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: Mon, 02 Nov 2026 09:30:00 "+
+		"+0900\r\nMessage-ID: <%s@client.example>\r\n\r\n%s",
 		from, to, subject, strings.ReplaceAll(subject, " ", "."), body))
 }

@@ -96,7 +96,8 @@ func (w *walk) startDaemon(t *testing.T) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	must(t, err)
 	a := account(t, "opendkim")
-	for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", a.uid), fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", a.gid),
+	for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", a.uid),
+		fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", a.gid),
 		fmt.Sprintf("Groups:\t%d \n", a.gid), "Umask:\t0002\n", "CapEff:\t0000000000000000\n"} {
 		if !strings.Contains(string(status), want) {
 			t.Errorf("no %q in the process's status:\n%s", want, status)
@@ -173,11 +174,13 @@ func (w *walk) outsideMail(t *testing.T, to, subject string) []byte {
 		w.dns.AddRR(w.zone("example.org", "org"))
 	}
 	message := mail("a@example.org", to, subject, "Hello,  \r\n\r\nthis is  from outside.\r\n\r\n")
-	return maildkim.Sign(t, maildkim.Signing{Message: message, Canonicalization: "relaxed/relaxed", Domain: "example.org", Selector: "org", KeyFile: key})[0]
+	return maildkim.Sign(t, maildkim.Signing{Message: message, Canonicalization: "relaxed/relaxed",
+		Domain: "example.org", Selector: "org", KeyFile: key})[0]
 }
 
 const (
-	passed  = "mx.foxydog.co.kr; dkim=pass (2048-bit key; unprotected) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=%s"
+	passed = "mx.foxydog.co.kr; dkim=pass (2048-bit key; unprotected) header.d=example.org header.i=@example.org " +
+		"header.a=rsa-sha256 header.s=org header.b=%s"
 	damaged = `mx.foxydog.co.kr; dkim=fail reason="signature verification failed" (2048-bit key; unprotected) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=%s`
 )
 

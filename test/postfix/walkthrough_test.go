@@ -59,7 +59,8 @@ func TestWalkthroughWorks(t *testing.T) {
 	dns := dnstest.New(t, "")
 	f := newFilter(t, dns.Addr, "")
 	place := strings.NewReplacer("/etc/opendkim.conf", f.path("opendkim.conf"), "/etc/opendkim", f.dir, "/run/opendkim/", f.path("run")+"/",
-		"/var/spool/postfix", f.path("postfix/queue"), "\nNameservers         127.0.0.1", "\nNameservers "+dns.Addr+"\nSyslogSocket "+f.path("run/log"))
+		"/var/spool/postfix", f.path("postfix/queue"), "\nNameservers         127.0.0.1",
+		"\nNameservers "+dns.Addr+"\nSyslogSocket "+f.path("run/log"))
 	must(t, os.MkdirAll(f.path("postfix/queue"), 0o755))
 	shell := func(script string) string {
 		cmd := exec.Command("sh", "-e", "-c", place.Replace(script))

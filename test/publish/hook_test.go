@@ -31,7 +31,8 @@ func TestHookIsAskedAsDocumented(t *testing.T) {
 	path, dir := script(t, `cd "$(dirname "$0")"; cat > "request.$(ls | wc -l)"; echo '{"version":1,"results":[
  {"name":"m1._domainkey.example.com","state":"pending","detail":"a ticket","retry_after_seconds":60},{"name":"M2._domainkey.Example.com.","state":"done"}]}'; echo "$@" >&2`)
 	p := open(t, "exec", path, "one", "two")
-	states, results, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Hour), publish.Replace(name("m2", zone), "v=DKIM1; p=", time.Minute, []string{"old", "er"}))
+	states, results, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Hour),
+		publish.Replace(name("m2", zone), "v=DKIM1; p=", time.Minute, []string{"old", "er"}))
 	if err != nil || states[0] != publish.Pending || states[1] != publish.Done || results[0].RetryAfter() != time.Minute {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -62,7 +63,8 @@ func TestHookIsAskedAsDocumented(t *testing.T) {
 		}
 	}
 	// The version is asked once.
-	if _, _, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Hour), publish.Present(name("m2", zone), record(1), time.Hour)); err != nil {
+	if _, _, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Hour),
+		publish.Present(name("m2", zone), record(1), time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if v := read("request.3"); v["request"] != "apply" {

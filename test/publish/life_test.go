@@ -36,7 +36,9 @@ func newLife(t *testing.T, kind, rotate string) *life {
 		s.write("KeyTable", "# the keys\nk\t"+d+":old:"+path+"   # first\n", 0o644)
 	}
 	s.write("SigningTable", "*@example.com k\n", 0o644)
-	s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\nSigningTable refile:"+s.dir+"/SigningTable\nSocket local:"+s.dir+"/s\nMetricsSocket local:"+s.dir+"/metrics\nStatusSocket local:"+s.dir+"/status\nStatusFile "+s.dir+"/status.kept\nMode s\n", 0o644)
+	s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\nSigningTable refile:"+s.dir+
+		"/SigningTable\nSocket local:"+s.dir+"/s\nMetricsSocket local:"+s.dir+"/metrics\nStatusSocket local:"+
+		s.dir+"/status\nStatusFile "+s.dir+"/status.kept\nMode s\n", 0o644)
 	s.publish(0)
 	conf, err := os.ReadFile(s.path("opendkim.conf"))
 	if err != nil {

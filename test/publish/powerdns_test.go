@@ -55,21 +55,24 @@ func TestPowerDNSAPI(t *testing.T) {
 		if err := os.WriteFile(path, []byte("not the key\n"), 0o400); err != nil {
 			t.Fatal(err)
 		}
-		r := want(t, open(t, "powerdns", "url="+s.URL, "key-file="+path), zone, publish.Present(name("m9", zone), record(1), time.Minute), publish.Refused)
+		r := want(t, open(t, "powerdns", "url="+s.URL, "key-file="+path), zone,
+			publish.Present(name("m9", zone), record(1), time.Minute), publish.Refused)
 		if !strings.Contains(r.Detail, "key-file") {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {
 		nobody := open(t, "powerdns", "url=http://"+proctest.FreeAddress(t), "key-file="+s.APIKeyFile)
-		if states, _, err := apply(t, nobody, zone, publish.Present(name("m9", zone), record(1), time.Minute)); err == nil || states[0] != "" {
+		if states, _, err := apply(t, nobody, zone, publish.Present(name("m9", zone), record(1), time.Minute)); err == nil ||
+			states[0] != "" {
 			t.Errorf("%q, %v", states, err)
 		}
 	})
 }
 
 // fickle passes requests on to a real server, and spoils some answers.
-func fickle(t *testing.T, s *zonetest.Server, spoil func(n int, method string, w http.ResponseWriter, forward func() (int, []byte)) bool) *httptest.Server {
+func fickle(t *testing.T, s *zonetest.Server,
+	spoil func(n int, method string, w http.ResponseWriter, forward func() (int, []byte)) bool) *httptest.Server {
 	t.Helper()
 	var n atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +163,8 @@ func TestPowerDNSAPIThatFails(t *testing.T) {
 			if got := s.Text(t, name(label, zone)); (got != "") != (test.want == publish.Done) {
 				t.Errorf("there is %q", got)
 			}
-			if data, _ := json.Marshal(results); strings.Contains(string(data), "u001b") || what == "500 always" && results[0].RetryAfterSeconds != 77 {
+			if data, _ := json.Marshal(results); strings.Contains(string(data), "u001b") ||
+				what == "500 always" && results[0].RetryAfterSeconds != 77 {
 				t.Errorf("%s", data)
 			}
 		})

@@ -147,7 +147,8 @@ func TestUpdatesLostBeforeTheServer(t *testing.T) {
 	u := open(t, "rfc2136", "server="+p.addr, "key="+s.KeyFile)
 	want(t, u, zone, publish.Present(name("m1", zone), record(1), time.Minute), publish.Done)
 
-	never := startProxy(t, s.Addr, &proxy{before: func(int) bool { return false }, meddle: func(int, *dns.Msg, []byte) []byte { return nil }})
+	never := startProxy(t, s.Addr, &proxy{before: func(int) bool { return false },
+		meddle: func(int, *dns.Msg, []byte) []byte { return nil }})
 	u = open(t, "rfc2136", "server="+never.addr, "key="+s.KeyFile)
 	var changes []publish.Change
 	for i := range 150 {
@@ -196,7 +197,8 @@ func TestUnsignedAnswers(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			p := startProxy(t, s.Addr, &proxy{before: func(int) bool { return false }, meddle: func(_ int, update *dns.Msg, _ []byte) []byte { return answer(update) }})
+			p := startProxy(t, s.Addr, &proxy{before: func(int) bool { return false },
+				meddle: func(_ int, update *dns.Msg, _ []byte) []byte { return answer(update) }})
 			u := open(t, "rfc2136", "server="+p.addr, "key="+s.KeyFile)
 			c := publish.Present(name("lie", zone), record(1), time.Minute)
 			states, results, err := apply(t, u, zone, c)

@@ -157,7 +157,8 @@ func TestUpdates(t *testing.T) {
 			if s.Kind == "powerdns" { // whose keys are for a whole zone
 				state = publish.Done
 			}
-			states, results, err := apply(t, p, zone, publish.Present(name("a", zone), record(1), 0), www, publish.Present(name("b", zone), record(2), 0))
+			states, results, err := apply(t, p, zone, publish.Present(name("a", zone), record(1), 0),
+				www, publish.Present(name("b", zone), record(2), 0))
 			if err != nil || states[0] != publish.Done || states[1] != state || states[2] != publish.Done {
 				t.Errorf("%+v, %v", results, err)
 			}
@@ -175,7 +176,8 @@ func TestUpdates(t *testing.T) {
 			}
 			want(t, p, zone, publish.Absent(name("m1", zone), []string{"x"}), publish.Done)
 			want(t, p, zone, publish.Present(name("m2", zone), record(2), time.Minute), publish.Done)
-			states, results, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Minute), publish.Present(name("m2", zone), record(3), time.Minute),
+			states, results, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Minute),
+				publish.Present(name("m2", zone), record(3), time.Minute),
 				publish.Present(name("m3", zone), record(3), time.Minute))
 			if err != nil || states[0] != publish.Done || states[1] != publish.Conflict || states[2] != publish.Done {
 				t.Errorf("%+v, %v", results, err)

@@ -119,7 +119,8 @@ func TestACMEHook(t *testing.T) {
 	}
 	s.write("acme/acme.sh", stubACME, 0o755)
 	s.write("acme/dnsapi/dns_stub.sh", stubDNSAPI, 0o755)
-	s.write("acme/account.conf", fmt.Sprintf("STUB_SERVER='%s %s'\nSTUB_KEY='%s'\n", s.server.Address, s.server.Port, s.server.KeyFile), 0o600)
+	s.write("acme/account.conf", fmt.Sprintf("STUB_SERVER='%s %s'\nSTUB_KEY='%s'\n", s.server.Address,
+		s.server.Port, s.server.KeyFile), 0o600)
 	p := open(t, "exec", hook, "dns_stub", home)
 	m1 := name("m1", zone)
 	first, second := record(1), record(2)

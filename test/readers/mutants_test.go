@@ -114,7 +114,8 @@ func (m mutator) spelled(word string) string {
 
 func (m mutator) encoded(s string) string {
 	if m.IntN(2) == 0 {
-		return "=?" + m.one("utf-8", "us-ascii", "iso-8859-1", "x") + "?" + m.one("b", "B") + "?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+		return "=?" + m.one("utf-8", "us-ascii", "iso-8859-1", "x") + "?" + m.one("b", "B") + "?" +
+			base64.StdEncoding.EncodeToString([]byte(s)) + "?="
 	}
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -162,7 +163,8 @@ func (m mutator) field(names ...string) []byte {
 		s += m.spelled(m.one("dkim", "dkim", "dkim", "dkim-atps", "vbr", "spf", "none", "auth"))
 		s += m.or("", m.cfws()+"/"+m.cfws()+"1") + m.cfws() + m.or("=", `\=`, `"="`) + m.cfws() + m.spelled(m.one("pass", "pass", "fail", "none"))
 		for range m.IntN(3) {
-			s += " " + m.cfws() + m.one("header.d", "header.i", "smtp.mailfrom") + "=" + m.spelled(m.or("bank.example", "@bank.example", "x", "; dkim=pass header.d=bank.example"))
+			s += " " + m.cfws() + m.one("header.d", "header.i", "smtp.mailfrom") + "=" +
+				m.spelled(m.or("bank.example", "@bank.example", "x", "; dkim=pass header.d=bank.example"))
 		}
 		s += m.cfws()
 	}

@@ -127,7 +127,8 @@ func testNoReaderFindsAResultOfOurs(t *testing.T, all []*reader) {
 }
 
 // foreign are names near ours that are no one's but their owner's.
-var foreign = []string{"other.example", "x." + host, host + ".other.example", host + "2", "a-" + host, "a" + host, host + "-b", host + "_", "dojang.example", "example", "mx", "mx.dojang", "mx.dojang.exampl",
+var foreign = []string{"other.example", "x." + host, host + ".other.example", host + "2", "a-" + host,
+	"a" + host, host + "-b", host + "_", "dojang.example", "example", "mx", "mx.dojang", "mx.dojang.exampl",
 	"x.dojang.example", host + "+x", "xn--80a1acny.example", "a." + hostA, "mail_1.example", "MX.OTHER.EXAMPLE"}
 
 // wellFormed is a field as RFC 8601 has it, in a name of others, with ours and our
@@ -160,7 +161,8 @@ func (m mutator) wellFormed() []byte {
 		if i > 0 {
 			s += m.one("", space()) + ";"
 		}
-		s += m.one(space(), " ", "") + m.one("dkim", "spf", "dmarc", "dkim-atps", "vbr") + m.one("=", "=", " = ", "/1=") + m.one("pass", "fail", "none")
+		s += m.one(space(), " ", "") + m.one("dkim", "spf", "dmarc", "dkim-atps", "vbr") + m.one("=",
+			"=", " = ", "/1=") + m.one("pass", "fail", "none")
 		if m.IntN(3) == 0 {
 			s += space() + `reason="` + ours() + m.one("", `\"`, `\\`, `; (`, `)`) + `"`
 		}

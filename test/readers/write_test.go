@@ -155,7 +155,8 @@ func testKnownValues(t *testing.T, all []*reader) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, selector := range []string{"", "sel"} {
 				c.s.Selector = selector
-				other := &dkim.Signature{Domain: "good.example", Identity: "@good.example", Selector: "s", Algorithm: dkim.RSASHA256, Encoded: "abcdefghij"}
+				other := &dkim.Signature{Domain: "good.example", Identity: "@good.example", Selector: "s",
+					Algorithm: dkim.RSASHA256, Encoded: "abcdefghij"}
 				signatures := []dkim.Result{signature(dkim.ReasonNone, &c.s), signature(dkim.ReasonNone, other)}
 				values := written(t, signatures...)
 				for r, found := range askAll(t, all, values) {
@@ -173,7 +174,8 @@ func testKnownValues(t *testing.T, all []*reader) {
 func testEveryReaderFindsWhatIsUsual(t *testing.T, all []*reader) {
 	for _, identity := range []string{"@example.com", "joe@example.com", "joe.doe+x@mail.example.com"} {
 		s := &dkim.Signature{Domain: "example.com", Identity: identity, Selector: "s1", Algorithm: dkim.RSASHA256, Encoded: "ab/d+f12xxxx"}
-		want := []property{{"header.d", "example.com"}, {"header.i", identity}, {"header.a", "rsa-sha256"}, {"header.s", "s1"}, {"header.b", "ab/d+f12"}}
+		want := []property{{"header.d", "example.com"}, {"header.i", identity}, {"header.a", "rsa-sha256"},
+			{"header.s", "s1"}, {"header.b", "ab/d+f12"}}
 		for r, found := range askAll(t, all, written(t, signature(dkim.ReasonNone, s))) {
 			if len(found) != 1 || found[0] == nil || len(found[0].results) != 1 {
 				t.Fatalf("%s finds %+v", all[r].name, found[0])

@@ -98,7 +98,8 @@ func TestEqualConfigurations(t *testing.T) {
 					t.Errorf("%s: %s", report.Job, report.NotCompared)
 				}
 			}
-			if numbers.Messages < sent*3/4 || numbers.Messages != numbers.Same+numbers.Documented || numbers.Dropped != 0 || numbers.Restarts != 0 {
+			if numbers.Messages < sent*3/4 || numbers.Messages != numbers.Same+numbers.Documented ||
+				numbers.Dropped != 0 || numbers.Restarts != 0 {
 				t.Errorf("of %d messages: %+v", sent, numbers)
 			}
 			t.Logf("%+v", numbers)

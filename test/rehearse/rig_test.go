@@ -121,7 +121,8 @@ func (s *stage) rehearse(t testing.TB, oldSocket, listen, configuration string) 
 		t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command(filepath.Join(testutil.Build(t), "dojang"), "rehearse", "--beside", "local:"+oldSocket, "--socket", listen, "-x", config, "--json")
+	cmd := exec.Command(filepath.Join(testutil.Build(t), "dojang"), "rehearse", "--beside",
+		"local:"+oldSocket, "--socket", listen, "-x", config, "--json")
 	cmd.Stdout = out
 	r.Process = proctest.Start(t, cmd)
 	if port, found := strings.CutPrefix(listen, "inet:"); found {
@@ -184,7 +185,8 @@ func (r *rehearsal) end(t testing.TB) (reports []rehearse.Report, numbers rehear
 // signed is a message from outside that bears a signature of example.com.
 func (s *stage) signed(t testing.TB, raw string) string {
 	return filtertest.Signature(t, raw, dkim.SignOptions{
-		Domain: "example.com", Selector: "sel", Key: s.rsa, Time: time.Now(), HeaderCanonicalization: dkim.Relaxed, BodyCanonicalization: dkim.Simple,
+		Domain: "example.com", Selector: "sel", Key: s.rsa, Time: time.Now(), HeaderCanonicalization: dkim.Relaxed,
+		BodyCanonicalization: dkim.Simple,
 	}) + raw
 }
 

@@ -67,13 +67,16 @@ OversignHeaders From
 		t.Errorf("ours says %q of changed mail", got)
 	}
 	// The same table signs ASCII mail without putting UTF-8 into it.
-	plain := strings.NewReplacer("jörg@bücher.example", "joe@xn--bcher-kva.example", "ö", "o", "ü", "u", "Ü", "U", "ß", "s", "안나 <안나@예시.example>", "ann@example.net").Replace(text)
+	plain := strings.NewReplacer("jörg@bücher.example", "joe@xn--bcher-kva.example", "ö", "o", "ü",
+		"u", "Ü", "U", "ß", "s", "안나 <안나@예시.example>", "ann@example.net").Replace(text)
 	signature = filtertest.Added(f.send(t, plain, filtertest.FromHere), dkim.FieldName)
-	if !strings.Contains(signature, "d=xn--bcher-kva.example;") || !strings.Contains(signature, "s=xn--prf-ioa;") || strings.ContainsAny(signature, "üö") {
+	if !strings.Contains(signature, "d=xn--bcher-kva.example;") || !strings.Contains(signature, "s=xn--prf-ioa;") ||
+		strings.ContainsAny(signature, "üö") {
 		t.Errorf("ASCII mail is signed with %q", signature)
 	}
 	dir := t.TempDir()
-	for file, data := range map[string]string{"key": keyRecord(t, ""), "utf8": signedText, "ascii": dkim.FieldName + ":" + signature + "\r\n" + plain} {
+	for file, data := range map[string]string{"key": keyRecord(t, ""), "utf8": signedText,
+		"ascii": dkim.FieldName + ":" + signature + "\r\n" + plain} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +86,8 @@ OversignHeaders From
 		if err != nil && !testutil.PeersRequired() {
 			t.Skipf("dkimpy, of Debian's python3-dkim, does not run: %v", err)
 		}
-		if !strings.HasSuffix(string(out), "._domainkey."+map[string]string{"utf8": "bücher.example", "ascii": "xn--bcher-kva.example"}[file]+".\npass\n") {
+		if !strings.HasSuffix(string(out),
+			"._domainkey."+map[string]string{"utf8": "bücher.example", "ascii": "xn--bcher-kva.example"}[file]+".\npass\n") {
 			t.Errorf("%s: dkimpy says %q", file, out)
 		}
 	}

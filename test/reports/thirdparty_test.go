@@ -122,7 +122,8 @@ SigningTable csl:example.com=k
 		}
 	}
 	text := strings.ReplaceAll(message, "\n", "\r\n")
-	a, b := filtertest.Added(theirs.send(t, text, filtertest.FromHere), "VBR-Info"), filtertest.Added(ours.send(t, text, filtertest.FromHere), "VBR-Info")
+	a, b := filtertest.Added(theirs.send(t, text, filtertest.FromHere), "VBR-Info"),
+		filtertest.Added(ours.send(t, text, filtertest.FromHere), "VBR-Info")
 	if strings.TrimSpace(a) != strings.TrimSpace(b) || a == "" {
 		t.Errorf("opendkim claims %q, ours %q", a, b)
 	}

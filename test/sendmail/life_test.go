@@ -127,7 +127,8 @@ func (r *running) leavers(t *testing.T) {
 	conn, err := r.dial()
 	must(t, err)
 	conn.Close()
-	for _, lines := range []string{"", "From: a@example.com\r\n", "From: a@example.com\r\n\r\n" + strings.Repeat("text\r\n", 20000), "From: a@example.com\r\n\r\nbare\nLF\r\n.\r\n"} {
+	for _, lines := range []string{"", "From: a@example.com\r\n", "From: a@example.com\r\n\r\n" +
+		strings.Repeat("text\r\n", 20000), "From: a@example.com\r\n\r\nbare\nLF\r\n.\r\n"} {
 		c := r.m.dial(t, "waits", insideIP)
 		c.Envelope("user@example.com", "left@example.net")
 		c.Command(354, "DATA")

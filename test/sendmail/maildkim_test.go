@@ -23,7 +23,8 @@ func (w *world) signOutside(t testing.TB, message []byte, canonicalizations ...s
 	t.Helper()
 	var list []maildkim.Signing
 	for _, c := range canonicalizations {
-		list = append(list, maildkim.Signing{Message: message, Canonicalization: c, Domain: "example.org", Selector: "org", KeyFile: w.path("org.private"),
+		list = append(list, maildkim.Signing{Message: message, Canonicalization: c, Domain: "example.org",
+			Selector: "org", KeyFile: w.path("org.private"),
 			Headers: "From:To:Subject:Date:Message-ID:X-One:X-Two:X-Three:X-Four:X-Five:X-Six:X-Seven"})
 	}
 	return maildkim.Sign(t, list...)

@@ -51,7 +51,8 @@ func (m *mta) entrances(list []entrance) string {
 	for _, e := range list {
 		m.port[e.name] = proctest.FreePort(m.t)
 		fmt.Fprintf(&b, "MAIL_FILTER(`%s', `%s')dnl\n", e.name, e.filter)
-		fmt.Fprintf(&b, "DAEMON_OPTIONS(`Name=%s, Family=inet, Addr=127.0.0.1, Port=%s, InputMailFilters=%[1]s')dnl\n", e.name, m.port[e.name])
+		fmt.Fprintf(&b, "DAEMON_OPTIONS(`Name=%s, Family=inet, Addr=127.0.0.1, Port=%s, InputMailFilters=%[1]s')dnl\n",
+			e.name, m.port[e.name])
 	}
 	return b.String()
 }
@@ -130,7 +131,8 @@ func (m *mta) submit(t testing.TB, entrance, from, to string, message []byte) {
 // them before it reads any configuration, and waits a minute for a full one.
 func (m *mta) command(args ...string) *exec.Cmd {
 	script := `mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf && hostname ` + host + ` && shift && exec "$@"`
-	return exec.Command("unshare", append([]string{"-m", "-u", "--propagation", "private", "sh", "-c", script, "sh", m.dir, programs + "sendmail"}, args...)...)
+	return exec.Command("unshare", append([]string{"-m", "-u", "--propagation", "private", "sh", "-c",
+		script, "sh", m.dir, programs + "sendmail"}, args...)...)
 }
 
 func must(t testing.TB, err error) {

@@ -46,7 +46,8 @@ func TestRewriting(t *testing.T) {
 	for _, e := range filters {
 		session := m.dial(t, e.name, insideIP)
 		for i, c := range cases {
-			session.Send("user@example.com", rcpt(e, i), []byte("From: Sender <user@example.com>\r\n"+c.field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+			session.Send("user@example.com", rcpt(e, i),
+				[]byte("From: Sender <user@example.com>\r\n"+c.field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
 		}
 		session.Quit()
 	}

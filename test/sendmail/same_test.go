@@ -12,7 +12,8 @@ import (
 
 // letter is a message with further header fields.
 func letter(from, fields, body string) []byte {
-	return []byte("From: Sender <" + from + ">\r\nTo: friend@example.com\r\nSubject: a letter\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n" +
+	return []byte("From: Sender <" + from +
+		">\r\nTo: friend@example.com\r\nSubject: a letter\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n" +
 		"Message-ID: <1@client.example>\r\n" + fields + "\r\n" + body)
 }
 
@@ -51,9 +52,10 @@ type passage struct {
 
 const (
 	ourSignature = "pass d=example.com s=s1 i=@example.com"
-	passed       = host + "; dkim=pass (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=B"
-	damaged      = host + `; dkim=fail reason="signature verification failed" (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=B`
-	theirs       = "mx.example.org; spf=pass smtp.mailfrom=a@example.org"
+	passed       = host + "; dkim=pass (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 " +
+		"header.s=org header.b=B"
+	damaged = host + `; dkim=fail reason="signature verification failed" (2048-bit key) header.d=example.org header.i=@example.org header.a=rsa-sha256 header.s=org header.b=B`
+	theirs  = "mx.example.org; spf=pass smtp.mailfrom=a@example.org"
 )
 
 func (w *world) letters(t *testing.T) []passage {

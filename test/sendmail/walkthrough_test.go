@@ -34,7 +34,9 @@ func TestWalkthroughWorks(t *testing.T) {
 		m.start("define(`SMART_HOST', `esmtp:[127.0.0.1]')dnl\ndefine(`ESMTP_MAILER_ARGS', `TCP $h " + m.relayPort() + "')dnl\n" +
 			"DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=127.0.0.1, Port=" + m.port["MTA"] + "')dnl\n" + place.Replace(c.lines))
 		session := m.dial(t, "MTA", insideIP)
-		session.Send("user@example.com", "friend@example.net", letter("user@example.com", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", "여우\r\n"))
+		session.Send("user@example.com", "friend@example.net",
+			letter("user@example.com", "MIME-Version: 1.0\r\nContent-Type: text/plain; "+
+				"charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", "여우\r\n"))
 		session.Quit()
 		if got := w.verdicts(t, m.far.Await(t, "friend@example.net"))[0]; got != c.verdict {
 			t.Errorf("%s: Mail::DKIM says %q, want %q of\n%s", c.name, got, c.verdict, m.far.Look("friend@example.net"))

@@ -13,7 +13,8 @@ import (
 // OpenDKIM 2.11 was seen to do.
 func TestFlagsThatEnd(t *testing.T) {
 	w := newWorld(t)
-	w.write("conf", w.text("Syslog yes\nUMask 007\nCanonicalization relaxed/simple\nSocket local:DIR/s\nKeyTable DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nMode sv\n"))
+	w.write("conf", w.text("Syslog yes\nUMask 007\nCanonicalization relaxed/simple\nSocket local:DIR/s\nKeyTable "+
+		"DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nMode sv\n"))
 	w.write("bad", "Mode x\nNonsense yes\n")
 	w.write("nosocket", "Mode v\n")
 	w.write("table", "b 2\nc:d 3\n")
@@ -90,7 +91,8 @@ func TestVersionIsWrittenAsOpenDKIMs(t *testing.T) {
 	a, b := runToEnd(t, cmd), w.run("", "opendkim", "-V")
 	for line := range strings.Lines(a.out) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "Compiled with") || strings.HasPrefix(line, "SMFI_VERSION") || strings.HasPrefix(line, "libmilter") || strings.HasPrefix(line, "libopendkim") {
+		if strings.HasPrefix(line, "Compiled with") || strings.HasPrefix(line, "SMFI_VERSION") ||
+			strings.HasPrefix(line, "libmilter") || strings.HasPrefix(line, "libopendkim") {
 			continue // libraries that we have not
 		}
 		switch line {

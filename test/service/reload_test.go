@@ -84,7 +84,8 @@ func TestReloadCommand(t *testing.T) {
 			}
 			w.write("KeyTable", "k example.com \x00\n")
 			r = w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
-			if r.code != 78 || !strings.Contains(r.err, w.path("KeyTable")+":1: ") || !strings.Contains(r.err, "the old configuration stays in force") {
+			if r.code != 78 || !strings.Contains(r.err, w.path("KeyTable")+":1: ") ||
+				!strings.Contains(r.err, "the old configuration stays in force") {
 				t.Errorf("a broken table: exit %d: %s%s", r.code, r.out, r.err)
 			}
 			if got := w.send(); !strings.Contains(got, "s=new;") {
@@ -120,7 +121,8 @@ func TestAutoReload(t *testing.T) {
 // A KeyFile is read at start alone, unless AutoReload is set.
 func TestAutoReloadOfAKeyFile(t *testing.T) {
 	w := newWorld(t)
-	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nAutoReload yes\nDomain example.com\nSelector sel\nKeyFile DIR/key.private\nSocket local:DIR/s\n"))
+	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nAutoReload yes\nDomain "+
+		"example.com\nSelector sel\nKeyFile DIR/key.private\nSocket local:DIR/s\n"))
 	w.start(w.command("opendkim", "-f", "-x", "DIR/opendkim.conf"), "unix", w.path("s"))
 	long := func() bool {
 		_, b, _ := strings.Cut(w.send(), " b=")

@@ -24,7 +24,8 @@ func TestBackgroundReturnsWhenTheSocketListens(t *testing.T) {
 	}
 	w.signs() // at once, without waiting
 	pid := w.pid("pid")
-	if session, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Fields(string(session))[5] != strconv.Itoa(pid) {
+	if session, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil ||
+		strings.Fields(string(session))[5] != strconv.Itoa(pid) {
 		t.Errorf("no session of its own: %s, %v", session, err)
 	}
 	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) != "opendkim\n" {
@@ -66,7 +67,8 @@ func TestBackgroundStarterTellsWhyItFails(t *testing.T) {
 			w := newWorld(t)
 			w.configure("PidFile DIR/pid\nAutoRestart " + restart + "\nSocket local:DIR/nowhere/s\n")
 			r := w.run("", "opendkim", "-x", "DIR/opendkim.conf")
-			if r.code != 69 || !strings.Contains(r.err, "opendkim: socket "+w.path("nowhere/s")+": ") || !strings.Contains(r.err, "no such file or directory") {
+			if r.code != 69 || !strings.Contains(r.err, "opendkim: socket "+w.path("nowhere/s")+": ") ||
+				!strings.Contains(r.err, "no such file or directory") {
 				t.Errorf("exit %d: %s", r.code, r.err)
 			}
 			w.logged("err socket " + w.path("nowhere/s"))
@@ -125,7 +127,8 @@ func TestPidFile(t *testing.T) {
 func (w *world) accounts(cmd *exec.Cmd) *exec.Cmd {
 	w.t.Helper()
 	testutil.Need(w.t, "unshare")
-	for name, more := range map[string]string{"passwd": "sealer:x:60001:60002::/:/bin/false\n", "group": "sealer:x:60002:\nextra:x:60003:sealer\nmore:x:60004:sealer,nobody\nother:x:60005:\n"} {
+	for name, more := range map[string]string{"passwd": "sealer:x:60001:60002::/:/bin/false\n",
+		"group": "sealer:x:60002:\nextra:x:60003:sealer\nmore:x:60004:sealer,nobody\nother:x:60005:\n"} {
 		text, err := os.ReadFile("/etc/" + name)
 		must(w.t, err)
 		w.write(name, string(text)+more)
@@ -195,7 +198,8 @@ func TestSocketAttributes(t *testing.T) {
 	must(t, os.Chmod(w.dir, 0o777))
 	must(t, os.Chmod(w.path("key.private"), 0o644))
 	w.serve("RequireSafeKeys no\nUserID nobody\nUMask 077\nSocket local:DIR/s\n" +
-		"Socket local:DIR/both mode=0660 owner=postfix group=mail\nSocket local:DIR/group mode=0620 group=postfix\nSocket local:DIR/mode mode=0606\n")
+		"Socket local:DIR/both mode=0660 owner=postfix group=mail\nSocket local:DIR/group mode=0620 " +
+		"group=postfix\nSocket local:DIR/mode mode=0606\n")
 	for name, want := range map[string]string{
 		"s":     fmt.Sprintf("%d:65534 -rwx------", uidOf(t, "nobody")),
 		"both":  fmt.Sprintf("%d:8 -rw-rw----", uidOf(t, "postfix")),
@@ -231,7 +235,8 @@ func TestSeveralSocketsWithRoles(t *testing.T) {
 func TestStaleSocketsAreRemovedOthersAreNot(t *testing.T) {
 	w := newWorld(t)
 	p := w.serve("")
-	if r := w.run("", "opendkim", "-f", "-x", "DIR/opendkim.conf"); r.code != 69 || !strings.Contains(r.err, "opendkim: socket "+w.path("s")+": another process answers there; stop it first") {
+	if r := w.run("", "opendkim", "-f", "-x", "DIR/opendkim.conf"); r.code != 69 ||
+		!strings.Contains(r.err, "opendkim: socket "+w.path("s")+": another process answers there; stop it first") {
 		t.Errorf("a live socket: exit %d: %s", r.code, r.err)
 	}
 	w.signs()
@@ -270,7 +275,8 @@ func TestBaseDirectory(t *testing.T) {
 	w := newWorld(t)
 	must(t, os.Mkdir(w.path("sub"), 0o755))
 	w.write("sub/KeyTable", "k example.com:sel:../key.private\n")
-	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nBaseDirectory sub\nKeyTable file:KeyTable\nSigningTable refile:../SigningTable\nSocket local:s\nPidFile pid\n"))
+	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nBaseDirectory sub\nKeyTable "+
+		"file:KeyTable\nSigningTable refile:../SigningTable\nSocket local:s\nPidFile pid\n"))
 	for _, more := range []string{"", "AutoRestart yes\n"} {
 		text, err := os.ReadFile(w.path("opendkim.conf"))
 		must(t, err)
@@ -290,7 +296,8 @@ func TestBaseDirectory(t *testing.T) {
 		w.terminate(pid)
 	}
 	w.write("opendkim.conf", "BaseDirectory nowhere\nSocket local:s\n")
-	if r := w.run("", "opendkim", "-f", "-x", "opendkim.conf"); r.code != 78 || !strings.Contains(r.err, "opendkim.conf:1: BaseDirectory: nowhere: chdir(): No such file or directory") {
+	if r := w.run("", "opendkim", "-f", "-x", "opendkim.conf"); r.code != 78 ||
+		!strings.Contains(r.err, "opendkim.conf:1: BaseDirectory: nowhere: chdir(): No such file or directory") {
 		t.Errorf("exit %d: %s", r.code, r.err)
 	}
 }
@@ -386,7 +393,8 @@ func TestConnectAndCloseIsHarmless(t *testing.T) {
 func TestEnvironmentAlone(t *testing.T) {
 	w := newWorld(t)
 	port := proctest.FreePort(t)
-	w.env = []string{"OPENDKIM_Socket=inet:" + port + "@127.0.0.1", "OPENDKIM_Mode=s", "OPENDKIM_Domain=example.com", "OPENDKIM_Selector=sel",
+	w.env = []string{"OPENDKIM_Socket=inet:" + port + "@127.0.0.1", "OPENDKIM_Mode=s",
+		"OPENDKIM_Domain=example.com", "OPENDKIM_Selector=sel",
 		"OPENDKIM_KeyFile=" + w.path("key.private"), "OPENDKIM_StdoutLog=yes", "OPENDKIM_SyslogSuccess=yes", "OPENDKIM_On_BadSignature=reject"}
 	p := w.start(w.command("dojang", "serve"), "tcp", "127.0.0.1:"+port)
 	if got := w.sendTo("tcp", "127.0.0.1:"+port); !strings.Contains(got, "s=sel;") {
@@ -415,7 +423,8 @@ func TestSocketFamilies(t *testing.T) {
 	} else {
 		l.Close()
 	}
-	for _, form := range []string{"inet6:PORT", "inet6:PORT@::", "inet6:PORT@[::]", "inet6:PORT@::1", "inet6:PORT@localhost", "inet:PORT", "inet:PORT@127.0.0.1", "inet:PORT@0.0.0.0"} {
+	for _, form := range []string{"inet6:PORT", "inet6:PORT@::", "inet6:PORT@[::]", "inet6:PORT@::1",
+		"inet6:PORT@localhost", "inet:PORT", "inet:PORT@127.0.0.1", "inet:PORT@0.0.0.0"} {
 		hears := func(program string) (families string) {
 			port := proctest.FreePort(t)
 			socket := strings.Replace(form, "PORT", port, 1)

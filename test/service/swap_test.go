@@ -30,7 +30,8 @@ func TestStartsWhileLinksAreSwapped(t *testing.T) {
 	swap.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	must(t, swap.Start())
 	defer func() { _ = syscall.Kill(-swap.Process.Pid, syscall.SIGKILL); _ = swap.Wait() }()
-	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nUserID nobody\nRequireSafeKeys no\nKeyTable DIR/theirs/KeyTable\nSigningTable refile:DIR/SigningTable\n"+
+	w.write("opendkim.conf", w.text("Syslog yes\nSyslogSocket DIR/log\nMode s\nUserID nobody\nRequireSafeKeys "+
+		"no\nKeyTable DIR/theirs/KeyTable\nSigningTable refile:DIR/SigningTable\n"+
 		"Socket local:DIR/theirs/s mode=0666 owner=nobody group=mail\nPidFile DIR/theirs/pid\n"))
 	rounds, served := 6, 0
 	if testutil.Long() {

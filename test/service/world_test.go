@@ -217,9 +217,11 @@ func (w *world) logged(text string) {
 // message is one that the filter signs.
 func message() milter.Message {
 	return milter.Message{
-		Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")}, From: "a@example.com", Rcpts: []string{"b@example.org"}},
-		Macros:   map[string]string{"i": "JOB", "j": "mx.example.com"},
-		Raw:      []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"),
+		Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")},
+			From: "a@example.com", Rcpts: []string{"b@example.org"}},
+		Macros: map[string]string{"i": "JOB", "j": "mx.example.com"},
+		Raw: []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\nDate: Mon, 23 Nov 2026 12:00:00 " +
+			"+0000\r\n\r\nhello\r\n"),
 	}
 }
 

@@ -77,7 +77,8 @@ func TestSoak(t *testing.T) {
 			return
 		}
 		is := now(t)
-		t.Logf("%8d messages, %5.0f/s: heap %.1f MB, %d goroutines, %d descriptors", s.sent.Load(), float64(s.sent.Load())/time.Since(begin).Seconds(), float64(is.heap)/1e6, is.goroutines, is.descriptors)
+		t.Logf("%8d messages, %5.0f/s: heap %.1f MB, %d goroutines, %d descriptors", s.sent.Load(),
+			float64(s.sent.Load())/time.Since(begin).Seconds(), float64(is.heap)/1e6, is.goroutines, is.descriptors)
 		if leg == 0 {
 			first = is
 			continue
@@ -92,7 +93,8 @@ func TestSoak(t *testing.T) {
 			t.Errorf("descriptors grew from %d to %d", first.descriptors, is.descriptors)
 		}
 	}
-	t.Logf("%d messages in %v, %d broken off; load and filter together had %s of memory at most", s.sent.Load(), time.Since(begin).Round(time.Second), s.broken.Load(), peak())
+	t.Logf("%d messages in %v, %d broken off; load and filter together had %s of memory at most",
+		s.sent.Load(), time.Since(begin).Round(time.Second), s.broken.Load(), peak())
 }
 
 // peak is the most memory that this process had.
@@ -129,7 +131,8 @@ func serve(t testing.TB) (socket string) {
 	}
 	// Log lines are made, and thrown away.
 	log := slog.New(logging.NewStream(io.Discard, "", slog.LevelDebug))
-	built, problems := build.Snapshot(context.Background(), c, build.Parts{Log: log, Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers), Engine: sign, FastRSA: check})
+	built, problems := build.Snapshot(context.Background(), c,
+		build.Parts{Log: log, Account: build.Account{UID: os.Getuid()}, Resolvers: new(build.Resolvers), Engine: sign, FastRSA: check})
 	if built == nil {
 		t.Fatal(problems)
 	}

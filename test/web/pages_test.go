@@ -90,7 +90,9 @@ func TestEveryPage(t *testing.T) {
 					w.look(t, p, source, width, lang, name, before)
 					if shots != "" {
 						scheme := map[bool]string{false: "light", true: "dark"}[dark]
-						if err := os.WriteFile(filepath.Join(shots, strings.Join([]string{name, lang, scheme, map[bool]string{true: "desk", false: "phone"}[width > 600]}, "-")+".png"), p.Screenshot(), 0o600); err != nil {
+						if err := os.WriteFile(filepath.Join(shots,
+							strings.Join([]string{name, lang, scheme, map[bool]string{true: "desk", false: "phone"}[width > 600]},
+								"-")+".png"), p.Screenshot(), 0o600); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -114,7 +116,8 @@ func (w *world) look(t *testing.T, p *browsertest.Page, source string, width int
 	if out := p.RightOf(width); len(out) > 0 {
 		t.Errorf("%s %s: right of %d: %v", name, lang, width, out)
 	}
-	if fonts := p.Fonts("h1"); lang == "ko" && !slices.ContainsFunc(fonts, func(f string) bool { return strings.Contains(f, "Nanum") || strings.Contains(f, "Noto") }) {
+	if fonts := p.Fonts("h1"); lang == "ko" &&
+		!slices.ContainsFunc(fonts, func(f string) bool { return strings.Contains(f, "Nanum") || strings.Contains(f, "Noto") }) {
 		t.Errorf("%s: the letters are no letters: %v", name, fonts)
 	}
 	for _, line := range p.Console()[console:] {

@@ -98,7 +98,8 @@ func (w *world) serve() {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
 	w.options = web.Options{
-		Check:  keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr}, Attempts: 1, CacheSize: -1, Dial: dial}, TryTime: time.Second},
+		Check: keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr},
+			Attempts: 1, CacheSize: -1, Dial: dial}, TryTime: time.Second},
 		Verify: w.verify, Filter: filter, Version: "1.0",
 	}
 	w.pages, err = web.New(w.options)
@@ -136,10 +137,12 @@ func (w *world) filter() string {
 	r := status.New(status.Options{}, func() time.Time { return clock })
 	for i := 0; clock.Before(now); i++ {
 		hour := clock.Hour()
-		m := status.Message{Time: clock, QueueID: fmt.Sprintf("4F1A%06X", i), Domain: "example.com", Result: status.Signed, Answer: "accept", Internal: true, Events: []string{"signed"}, TookSeconds: 0.002,
+		m := status.Message{Time: clock, QueueID: fmt.Sprintf("4F1A%06X", i), Domain: "example.com",
+			Result: status.Signed, Answer: "accept", Internal: true, Events: []string{"signed"}, TookSeconds: 0.002,
 			Signatures: []status.Signature{{Domain: "example.com", Selector: "mail2026", Algorithm: "rsa-sha256"}}}
 		if i%3 == 1 {
-			m = status.Message{Time: clock, QueueID: fmt.Sprintf("5A1A%06X", i), Result: status.Pass, Answer: "accept", Events: []string{"verified"}, TookSeconds: 0.011}
+			m = status.Message{Time: clock, QueueID: fmt.Sprintf("5A1A%06X", i), Result: status.Pass,
+				Answer: "accept", Events: []string{"verified"}, TookSeconds: 0.011}
 		}
 		if i%11 == 10 {
 			m.Result = status.Fail
@@ -151,24 +154,31 @@ func (w *world) filter() string {
 	}
 	clock = now
 	for i, reason := range []string{"not_internal", "key_error", "no_signing_table_match"} {
-		r.Record(status.Message{Time: now.Add(-time.Duration(3-i) * time.Minute), QueueID: fmt.Sprintf("4F1A2BE2E%X", 13+i), Domain: "example.com", Result: status.Unsigned, Reason: reason, Answer: "accept",
+		r.Record(status.Message{Time: now.Add(-time.Duration(3-i) * time.Minute), QueueID: fmt.Sprintf("4F1A2BE2E%X", 13+i),
+			Domain: "example.com", Result: status.Unsigned, Reason: reason, Answer: "accept",
 			Events: []string{reason}, TookSeconds: 0.001}, true)
 	}
 	old, recent := now.Add(-700*24*time.Hour), now.Add(-20*24*time.Hour)
-	r.Record(status.Message{Time: now, QueueID: "4F1A2BE300", Domain: "old.example.com", Result: status.Signed, Answer: "accept", Signatures: []status.Signature{{Domain: "old.example.com", Selector: "x", Algorithm: "rsa-sha256"}}}, true)
+	r.Record(status.Message{Time: now, QueueID: "4F1A2BE300", Domain: "old.example.com", Result: status.Signed, Answer: "accept",
+		Signatures: []status.Signature{{Domain: "old.example.com", Selector: "x", Algorithm: "rsa-sha256"}}}, true)
 	bits := func(name, selector, domain string, modified time.Time) status.Key {
 		key := testutil.ReadKey(w.t, "../../internal/keyrecord/testdata/"+name+".private")
-		return status.Key{Name: selector, Domain: domain, Selector: selector, Algorithm: "rsa", Bits: 2048, Record: testutil.KeyRecord(key), Source: "file", Modified: &modified}
+		return status.Key{Name: selector, Domain: domain, Selector: selector, Algorithm: "rsa",
+			Bits: 2048, Record: testutil.KeyRecord(key), Source: "file", Modified: &modified}
 	}
-	w.keys = []status.Key{bits("s2048", "mail2026", "example.com", recent), bits("s2048", "mail2019", "example.com", old), bits("s4096", "next", "example.com", recent), bits("s2048", "x", "old.example.com", old)}
+	w.keys = []status.Key{bits("s2048", "mail2026", "example.com", recent), bits("s2048", "mail2019", "example.com", old),
+		bits("s4096", "next", "example.com", recent), bits("s2048", "x", "old.example.com", old)}
 	path := filepath.Join(w.t.TempDir(), "status.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	server := &http.Server{Handler: status.Handler(status.Source{Recorder: r, Keys: func(context.Context, string) []status.Key { return w.keys }, Server: func() status.Server {
-		return status.Server{Version: "1.0", PID: 1, Config: "/etc/opendkim.conf", Loaded: now.Add(-36 * time.Hour), LastReload: &status.Reload{Time: now.Add(-time.Hour), Problems: []string{"/etc/opendkim.conf:12: KeyTable: no such file"}}}
-	}})}
+	server := &http.Server{Handler: status.Handler(status.Source{Recorder: r,
+		Keys: func(context.Context, string) []status.Key { return w.keys }, Server: func() status.Server {
+			return status.Server{Version: "1.0", PID: 1, Config: "/etc/opendkim.conf",
+				Loaded:     now.Add(-36 * time.Hour),
+				LastReload: &status.Reload{Time: now.Add(-time.Hour), Problems: []string{"/etc/opendkim.conf:12: KeyTable: no such file"}}}
+		}})}
 	go func() { _ = server.Serve(l) }() // it ends with the test
 	w.t.Cleanup(func() { server.Close() })
 	return path

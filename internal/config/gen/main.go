@@ -81,8 +81,10 @@ func writeSettings(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "\t%q\n", path)
 	}
-	fmt.Fprintf(&b, ")\n\n// Settings has a field for each option that is not historic, of the type that it\n// is read as.\ntype Settings struct {\n%s}\n\n", &fields)
-	fmt.Fprintf(&b, "// field returns the setting of an option, nil for a name that is none.\nfunc (s *Settings) field(name string) Field {\n\tswitch name {\n%s\t}\n\treturn nil\n}\n", &cases)
+	fmt.Fprintf(&b, ")\n\n// Settings has a field for each option that is not historic, of the type that it\n// is read "+
+		"as.\ntype Settings struct {\n%s}\n\n", &fields)
+	fmt.Fprintf(&b, "// field returns the setting of an option, nil for a name that is none.\nfunc (s *Settings) "+
+		"field(name string) Field {\n\tswitch name {\n%s\t}\n\treturn nil\n}\n", &cases)
 	source, err := format.Source(b.Bytes())
 	if err == nil {
 		_, err = w.Write(source)

@@ -44,7 +44,8 @@ func NewCertificates(t testing.TB) Certificates {
 
 // Redis are the arguments of a Redis server that listens for TLS on a port.
 func (c Certificates) Redis(server, port string) []string {
-	return []string{server, "--tls-port", port, "--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA, "--tls-auth-clients", "no"}
+	return []string{server, "--tls-port", port, "--tls-cert-file", c.Cert, "--tls-key-file", c.Key,
+		"--tls-ca-cert-file", c.CA, "--tls-auth-clients", "no"}
 }
 
 // certificate makes an authority without an issuer, a server with one: servers of a
@@ -56,12 +57,14 @@ func certificate(t testing.TB, name string, issuer *x509.Certificate, issuerKey 
 		t.Fatal(err)
 	}
 	now := time.Now()
-	c := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), BasicConstraintsValid: true}
+	c := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), BasicConstraintsValid: true}
 	if issuer == nil {
 		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
 		issuer, issuerKey = c, key
 	} else {
-		c.DNSNames, c.KeyUsage, c.ExtKeyUsage = []string{name}, x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		c.DNSNames, c.KeyUsage, c.ExtKeyUsage = []string{name}, x509.KeyUsageDigitalSignature,
+			[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, issuer, key.Public(), issuerKey)
 	if err != nil {

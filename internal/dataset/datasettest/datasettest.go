@@ -220,7 +220,8 @@ func Outage(t *testing.T, set dataset.Set, stop, start func()) {
 	exact(t, set)
 	stop()
 	for range 3 {
-		if got, err := set.Lookup(ctx(t), "never-asked-before", 1); err == nil || errors.Is(err, dataset.ErrNotFound) || !dataset.IsTemporary(err) {
+		if got, err := set.Lookup(ctx(t), "never-asked-before", 1); err == nil ||
+			errors.Is(err, dataset.ErrNotFound) || !dataset.IsTemporary(err) {
 			t.Errorf("server is away: %v, %v", got, err)
 		}
 	}

@@ -37,7 +37,8 @@ func Swaps(t *testing.T, s dataset.Swapper, read func(key string) []string) {
 		if errors.Is(err, dataset.ErrChanged) != step.changed || (err != nil) != step.changed {
 			t.Errorf("%s: %v", step.what, err)
 		}
-		if row, other := read("swap1"), read("swap2"); strings.Join(row, ":") != strings.Join(step.row, ":") || strings.Join(other, ":") != strings.Join(step.other, ":") {
+		if row, other := read("swap1"), read("swap2"); strings.Join(row, ":") != strings.Join(step.row, ":") ||
+			strings.Join(other, ":") != strings.Join(step.other, ":") {
 			t.Errorf("%s: rows %q and %q, want %q and %q", step.what, row, other, step.row, step.other)
 		}
 	}

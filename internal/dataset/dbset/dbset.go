@@ -6,6 +6,7 @@ package dbset
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,15 +230,9 @@ func (s *Set) Close() error { return nil }
 // in turn, each on a line that starts with a blank, as hexadecimal digits
 // or, in the print format, with escapes.
 func parseDump(r io.Reader, limits dataset.Options) ([]dataset.Pair, error) {
-	if limits.MaxFileBytes == 0 {
-		limits.MaxFileBytes = 1 << 30
-	}
-	if limits.MaxRows == 0 {
-		limits.MaxRows = 10_000_000
-	}
-	if limits.MaxLineBytes == 0 {
-		limits.MaxLineBytes = 1 << 20
-	}
+	limits.MaxFileBytes = cmp.Or(limits.MaxFileBytes, 1<<30)
+	limits.MaxRows = cmp.Or(limits.MaxRows, 10_000_000)
+	limits.MaxLineBytes = cmp.Or(limits.MaxLineBytes, 1<<20)
 	counted := &io.LimitedReader{R: r, N: 2*limits.MaxFileBytes + 1}
 	sc := bufio.NewScanner(counted)
 	sc.Buffer(nil, 2*limits.MaxLineBytes)

@@ -52,7 +52,8 @@ func TestBerkeleyDB(t *testing.T) {
 		for _, spec := range []string{"db:" + path, path, "db:" + strings.TrimSuffix(path, ".db")} {
 			datasettest.Run(t, open1(t, spec, Options{}, dataset.Options{}), datasettest.Options{OneColumn: true, Local: true})
 		}
-		datasettest.Run(t, open1(t, kind+".db", Options{}, dataset.Options{BaseDir: dir, FoldCase: true}), datasettest.Options{OneColumn: true, Local: true, FoldCase: true})
+		datasettest.Run(t, open1(t, kind+".db", Options{}, dataset.Options{BaseDir: dir, FoldCase: true}),
+			datasettest.Options{OneColumn: true, Local: true, FoldCase: true})
 	}
 }
 
@@ -82,7 +83,8 @@ func TestPostmap(t *testing.T) {
 	if err := os.MkdirAll(dir+"/conf", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"conf/main.cf": "compatibility_level = 3.6\n", "table": "user@example.com key1\nexample.org key2:identity\n"} {
+	for name, text := range map[string]string{"conf/main.cf": "compatibility_level = 3.6\n",
+		"table": "user@example.com key1\nexample.org key2:identity\n"} {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -165,13 +167,15 @@ func TestErrors(t *testing.T) {
 	if err := os.WriteFile(dir+"/x.db", []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for spec, o := range map[string]Options{dir + "/none.db": {}, dir + "/x.db": {}, "db:" + dir + "/x.db": {DBDump: "/nonexistent"}, "mdb:" + dir: {}} {
+	for spec, o := range map[string]Options{dir + "/none.db": {}, dir + "/x.db": {},
+		"db:" + dir + "/x.db": {DBDump: "/nonexistent"}, "mdb:" + dir: {}} {
 		if _, err := try(spec, o, dataset.Options{}); err == nil || errors.Is(err, dataset.ErrNotFound) {
 			t.Errorf("%s: %v", spec, err)
 		}
 	}
 	t.Setenv("PATH", dir)
-	if _, err := try(dir+"/x.db", Options{}, dataset.Options{}); err == nil || !strings.Contains(err.Error(), "install the package db-util") {
+	if _, err := try(dir+"/x.db", Options{}, dataset.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "install the package db-util") {
 		t.Error(err)
 	}
 }
@@ -187,13 +191,15 @@ func TestParseDump(t *testing.T) {
 			t.Errorf("%q: %v %s", text, err, diff)
 		}
 	}
-	for _, text := range []string{"", "HEADER=END\n 61\n", "HEADER=END\n 61\nDATA=END\n", "HEADER=END\n 6\n 61\nDATA=END\n", "HEADER=END\nxx\n", "format=print\nHEADER=END\n a\\4\n b\nDATA=END\n"} {
+	for _, text := range []string{"", "HEADER=END\n 61\n", "HEADER=END\n 61\nDATA=END\n",
+		"HEADER=END\n 6\n 61\nDATA=END\n", "HEADER=END\nxx\n", "format=print\nHEADER=END\n a\\4\n b\nDATA=END\n"} {
 		if _, err := parseDump(strings.NewReader(text), dataset.Options{}); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}
 	two := "HEADER=END\n 61\n 61\n 62\n 62\nDATA=END\n"
-	if _, err := parseDump(strings.NewReader(two), dataset.Options{MaxRows: 1}); err == nil || !strings.Contains(err.Error(), "more than 1 rows") {
+	if _, err := parseDump(strings.NewReader(two), dataset.Options{MaxRows: 1}); err == nil ||
+		!strings.Contains(err.Error(), "more than 1 rows") {
 		t.Error(err)
 	}
 	if _, err := parseDump(strings.NewReader(two), dataset.Options{MaxFileBytes: 8}); err == nil {

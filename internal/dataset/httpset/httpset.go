@@ -83,7 +83,8 @@ func New(s string, o Options) (*Set, error) {
 	}
 	s, _, _ = strings.Cut(s, "#")
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: o.MaxConnections, MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: o.MaxConnections,
+		MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}
 	client := &http.Client{Transport: transport, Timeout: o.Timeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -193,5 +194,8 @@ func parse(contentType string, body []byte, columns int) ([]string, error) {
 }
 
 func (s *Set) failure(err error) error {
-	return &dataset.Error{Set: s.name, Err: err, Temp: true, Hint: remote.CertificateHint(err, "start the filter with SSL_CERT_FILE=/path/authority.pem in its environment, or make the authority one of the system's: update-ca-certificates")}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true,
+		Hint: remote.CertificateHint(err,
+			"start the filter with SSL_CERT_FILE=/path/authority.pem in its environment, or make the authority one of "+
+				"the system's: update-ca-certificates")}
 }

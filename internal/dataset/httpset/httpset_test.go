@@ -67,7 +67,8 @@ func TestHTTP(t *testing.T) {
 	srv := httptest.NewServer(serve)
 	defer srv.Close()
 	base := strings.Replace(srv.URL, "://", "://u:geheim%2F%40@", 1)
-	for spec, oneColumn := range map[string]bool{base + "/json/{key}": false, base + "/list": false, base + "/text?x=1": true, base + "/text?key={key}": true} {
+	for spec, oneColumn := range map[string]bool{base + "/json/{key}": false, base + "/list": false,
+		base + "/text?x=1": true, base + "/text?key={key}": true} {
 		t.Run(spec[len(base):], func(t *testing.T) {
 			s, err := open(t, spec, Options{})
 			if err != nil {
@@ -99,7 +100,8 @@ func TestHTTP(t *testing.T) {
 	} {
 		set(f)
 		time.Sleep(20 * time.Millisecond)
-		if _, err := s.Lookup(context.Background(), "one", 1); err == nil || errors.Is(err, dataset.ErrNotFound) || !dataset.IsTemporary(err) || strings.Contains(err.Error(), "geheim") {
+		if _, err := s.Lookup(context.Background(), "one", 1); err == nil || errors.Is(err, dataset.ErrNotFound) ||
+			!dataset.IsTemporary(err) || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

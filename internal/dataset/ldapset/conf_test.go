@@ -33,7 +33,8 @@ func TestTLSFromConf(t *testing.T) {
 			t.Errorf("%q %v: %+v, %v", c.text, c.environ, config, err)
 		}
 	}
-	for _, environ := range []map[string]string{{"LDAPTLS_CACERT": "/nowhere/ca.pem"}, {"LDAPTLS_CACERT": path}, {"LDAPTLS_CERT": path, "LDAPTLS_KEY": path}} {
+	for _, environ := range []map[string]string{{"LDAPTLS_CACERT": "/nowhere/ca.pem"}, {"LDAPTLS_CACERT": path},
+		{"LDAPTLS_CERT": path, "LDAPTLS_KEY": path}} {
 		if _, err := TLSFromConf(path, func(name string) string { return environ[name] }); err == nil {
 			t.Errorf("%v: no error", environ)
 		}

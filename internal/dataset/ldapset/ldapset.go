@@ -115,7 +115,8 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 	if a := s.t.keyAttribute; a != "" {
 		attributes = append(attributes, a)
 	}
-	request := ldap.NewSearchRequest(expand(s.t.base, key, ldap.EscapeDN), s.t.scope, ldap.NeverDerefAliases, 8, int(s.o.Timeout.Seconds()), false,
+	request := ldap.NewSearchRequest(expand(s.t.base, key, ldap.EscapeDN), s.t.scope, ldap.NeverDerefAliases,
+		8, int(s.o.Timeout.Seconds()), false,
 		expand(s.t.filter, key, ldap.EscapeFilter), attributes, nil)
 	entries, err := s.search(ctx, request)
 	if err != nil {
@@ -231,7 +232,9 @@ func (s *Set) connection(ctx context.Context) (*ldap.Conn, error) {
 }
 
 func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
-	d := net.Dialer{Timeout: s.o.Timeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.o.KeepaliveIdle, Interval: s.o.KeepaliveInterval, Count: s.o.KeepaliveProbes}}
+	d := net.Dialer{Timeout: s.o.Timeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.o.KeepaliveIdle,
+			Interval: s.o.KeepaliveInterval, Count: s.o.KeepaliveProbes}}
 	nc, err := d.DialContext(ctx, srv.network, srv.address)
 	if err != nil {
 		return nil, err
@@ -290,5 +293,8 @@ func (s *Set) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &dataset.Error{Set: s.name, Err: err, Temp: true, Hint: remote.CertificateHint(err, "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with LDAPTLS_CACERT=/path/authority.pem in its environment")}
+	return &dataset.Error{Set: s.name, Err: err, Temp: true,
+		Hint: remote.CertificateHint(err,
+			"write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with "+
+				"LDAPTLS_CACERT=/path/authority.pem in its environment")}
 }

@@ -73,7 +73,8 @@ func start(t testing.TB) directory {
 	if err := os.Mkdir(d.dir+"/db", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", d.dir+"/key.pem", "-out", d.dir+"/cert.pem", "-days", "2", "-subj", "/CN=localhost",
+	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+		d.dir+"/key.pem", "-out", d.dir+"/cert.pem", "-days", "2", "-subj", "/CN=localhost",
 		"-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
 	proctest.Run(t, entries(), slapadd, "-q", "-f", d.dir+"/slapd.conf")
 	urls := "ldap://127.0.0.1:" + d.port + "/ ldaps://127.0.0.1:" + d.tlsPort + "/ ldapi://" + url.QueryEscape(d.dir+"/s") + "/"
@@ -86,16 +87,19 @@ func entries() string {
 	b.WriteString("dn: dc=test\nobjectClass: domain\ndc: test\n\n")
 	b.WriteString("dn: cn=reader,dc=test\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: geheim\n\n")
 	for i, r := range datasettest.Rows() {
-		fmt.Fprintf(&b, "dn: cn=row%d,dc=test\nobjectClass: applicationProcess\nobjectClass: DKIM\ncn: row%d\nDKIMIdentity: %s\n", i, i, r.Key)
+		fmt.Fprintf(&b, "dn: cn=row%d,dc=test\nobjectClass: applicationProcess\nobjectClass: DKIM\ncn: row%d\nDKIMIdentity: %s\n",
+			i, i, r.Key)
 		for j, v := range r.Values {
 			fmt.Fprintf(&b, "%s: %s\n", []string{"DKIMDomain", "DKIMSelector", "DKIMKey"}[j], v)
 		}
 		b.WriteByte('\n')
 	}
 	// Zimbra's: the entry of a domain, found by its identity and by its selector.
-	b.WriteString("dn: dc=zimbra.example,dc=test\nobjectClass: domain\nobjectClass: DKIM\ndc: zimbra.example\nDKIMIdentity: zimbra.example\nDKIMSelector: 0E9F184A-9577\nDKIMDomain: zimbra.example\n" +
+	b.WriteString("dn: dc=zimbra.example,dc=test\nobjectClass: domain\nobjectClass: DKIM\ndc: " +
+		"zimbra.example\nDKIMIdentity: zimbra.example\nDKIMSelector: 0E9F184A-9577\nDKIMDomain: zimbra.example\n" +
 		"DKIMKey:: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFCi0tLS0tRU5EIFJTQSBQUklWQVRFIEtFWS0tLS0tCg==\n\n")
-	b.WriteString("dn: dc=com,dc=test\nobjectClass: domain\ndc: com\n\ndn: dc=example,dc=com,dc=test\nobjectClass: domain\nobjectClass: DKIM\ndc: example\nDKIMDomain: by base\n\n")
+	b.WriteString("dn: dc=com,dc=test\nobjectClass: domain\ndc: com\n\ndn: dc=example,dc=com,dc=test\nobjectClass: " +
+		"domain\nobjectClass: DKIM\ndc: example\nDKIMDomain: by base\n\n")
 	return b.String()
 }
 
@@ -219,7 +223,8 @@ func zimbra(t *testing.T, plain string, o Options) {
 		t.Fatal(err)
 	}
 	var name string
-	err = dataset.SigningLookup(ctx, signing, "user", "zimbra.example", 2, false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
+	err = dataset.SigningLookup(ctx, signing, "user", "zimbra.example", 2, false,
+		func(e dataset.Entry) bool { name = e.Values[0]; return true })
 	if err != nil || name != "0E9F184A-9577" {
 		t.Fatal(name, err)
 	}
@@ -238,7 +243,8 @@ func zimbra(t *testing.T, plain string, o Options) {
 }
 
 func TestParseURLs(t *testing.T) {
-	servers, tm, err := parseURLs("ldap://mail1.example:389/?DKIMDomain,DKIMSelector,DKIMKey,?sub?(DKIMSelector=$d) ldap://mail2.example:1389 ldaps://[::1]/ ldapi://%2Fvar%2Frun%2Fldapi/ ldapi:///")
+	servers, tm, err := parseURLs("ldap://mail1.example:389/?DKIMDomain,DKIMSelector,DKIMKey,?sub?(DKIMSelector=$d) " +
+		"ldap://mail2.example:1389 ldaps://[::1]/ ldapi://%2Fvar%2Frun%2Fldapi/ ldapi:///")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,18 +252,21 @@ func TestParseURLs(t *testing.T) {
 	for _, s := range servers {
 		addresses = append(addresses, s.scheme+" "+s.address)
 	}
-	want := []string{"ldap mail1.example:389", "ldap mail2.example:1389", "ldaps [::1]:636", "ldapi /var/run/ldapi", "ldapi /var/run/slapd/ldapi"}
+	want := []string{"ldap mail1.example:389", "ldap mail2.example:1389", "ldaps [::1]:636",
+		"ldapi /var/run/ldapi", "ldapi /var/run/slapd/ldapi"}
 	if diff := cmp.Diff(want, addresses); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"DKIMDomain", "DKIMSelector", "DKIMKey"}, tm.attributes); diff != "" || tm.base != "" || tm.scope != 2 || tm.filter != "(DKIMSelector=$d)" || tm.keyAttribute != "DKIMSelector" {
+	if diff := cmp.Diff([]string{"DKIMDomain", "DKIMSelector", "DKIMKey"}, tm.attributes); diff != "" ||
+		tm.base != "" || tm.scope != 2 || tm.filter != "(DKIMSelector=$d)" || tm.keyAttribute != "DKIMSelector" {
 		t.Errorf("%+v %s", tm, diff)
 	}
 	_, tm, err = parseURLs("ldap://h/dc=a%20b,$D??one")
 	if err != nil || tm.base != "dc=a b,$D" || tm.scope != 1 || tm.filter != "(objectClass=*)" || tm.keyAttribute != "" {
 		t.Errorf("%+v %v", tm, err)
 	}
-	for s, want := range map[string]string{"": "no URL", "x": "not a URL", "http://h/": "unknown scheme", "ldap://h/?a?deep": "unknown scope", "ldap://h/?a?sub?(x=": "filter", "ldap://h/%zz": "escape"} {
+	for s, want := range map[string]string{"": "no URL", "x": "not a URL", "http://h/": "unknown scheme",
+		"ldap://h/?a?deep": "unknown scope", "ldap://h/?a?sub?(x=": "filter", "ldap://h/%zz": "escape"} {
 		if _, _, err := parseURLs(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -15,7 +15,8 @@ import (
 	"dojang/internal/testutil/proctest"
 )
 
-var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
+var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond,
+	MaxBackoff: 100 * time.Millisecond}
 
 func open(t testing.TB, spec string, o dataset.Options) dataset.Set {
 	t.Helper()
@@ -54,7 +55,8 @@ func TestMemcached(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		fill(t, a)
 		datasettest.Run(t, open(t, "memcache:"+a+"/dkim", dataset.Options{}), datasettest.Options{OneColumn: true})
-		datasettest.Run(t, open(t, "memcache:"+a+"/dkim", dataset.Options{FoldCase: true}), datasettest.Options{OneColumn: true, FoldCase: true})
+		datasettest.Run(t, open(t, "memcache:"+a+"/dkim", dataset.Options{FoldCase: true}),
+			datasettest.Options{OneColumn: true, FoldCase: true})
 	})
 	t.Run("outage", func(t *testing.T) {
 		set := open(t, "memcache:"+a+"/dkim", dataset.Options{})
@@ -72,7 +74,8 @@ func TestNewErrors(t *testing.T) {
 			t.Errorf("%q: no error", s)
 		}
 	}
-	if _, err := dataset.Open(context.Background(), "memcache:127.0.0.1:1/x", dataset.Options{Openers: map[string]dataset.Opener{"memcache": Opener(Options{}, remote.Options{})}}); !dataset.IsTemporary(err) {
+	if _, err := dataset.Open(context.Background(), "memcache:127.0.0.1:1/x",
+		dataset.Options{Openers: map[string]dataset.Opener{"memcache": Opener(Options{}, remote.Options{})}}); !dataset.IsTemporary(err) {
 		t.Errorf("server is away: %v", err)
 	}
 }

@@ -225,8 +225,10 @@ func New(s string, o Options) (*Set, error) {
 		o.MaxConnections = 8
 	}
 	u := &redis.UniversalOptions{
-		Addrs: sp.hosts, DB: sp.db, Username: sp.user, Password: sp.password, MasterName: sp.master, IsClusterMode: sp.kind == "redis+cluster",
-		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.MaxConnections, MaxRetries: 1,
+		Addrs: sp.hosts, DB: sp.db, Username: sp.user, Password: sp.password, MasterName: sp.master,
+		IsClusterMode: sp.kind == "redis+cluster",
+		DialTimeout:   o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
+		PoolSize: o.MaxConnections, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 	}
 	if sp.tls {
@@ -327,5 +329,6 @@ func (s *Set) failure(err error) error {
 // Failure is an error of the server of a set. A key that holds another type is that
 // key's fault alone, and lasts.
 func Failure(set string, err error) error {
-	return &dataset.Error{Set: set, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE"), Hint: remote.CertificateHint(err, "write ca=/path/authority.pem behind the ? of the URL")}
+	return &dataset.Error{Set: set, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE"),
+		Hint: remote.CertificateHint(err, "write ca=/path/authority.pem behind the ? of the URL")}
 }

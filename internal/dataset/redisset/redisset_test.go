@@ -18,11 +18,13 @@ import (
 	"dojang/internal/testutil/proctest"
 )
 
-var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
+var uncached = remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: 10 * time.Millisecond,
+	MaxBackoff: 100 * time.Millisecond}
 
 func open(t testing.TB, spec string, r remote.Options) (dataset.Set, error) {
 	t.Helper()
-	set, err := dataset.Open(context.Background(), spec, dataset.Options{Openers: map[string]dataset.Opener{"redis": Opener(Options{Timeout: 3 * time.Second}, r)}})
+	set, err := dataset.Open(context.Background(), spec,
+		dataset.Options{Openers: map[string]dataset.Opener{"redis": Opener(Options{Timeout: 3 * time.Second}, r)}})
 	if err == nil {
 		t.Cleanup(func() { set.Close() })
 	}
@@ -30,7 +32,8 @@ func open(t testing.TB, spec string, r remote.Options) (dataset.Set, error) {
 }
 
 func server(t testing.TB, dir, port string, args ...string) *datasettest.Process {
-	return datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...)...)
+	return datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port),
+		append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...)...)
 }
 
 // fill stores the rows through the client given, as plain keys and in a hash.
@@ -79,18 +82,21 @@ func TestServer(t *testing.T) {
 	t.Run("walk", func(t *testing.T) {
 		set, _ := open(t, base+"?hash=table", uncached)
 		n := 0
-		if err := dataset.Walk(context.Background(), set, func(dataset.Entry) error { n++; return nil }); err != nil || n != len(datasettest.Rows()) {
+		if err := dataset.Walk(context.Background(), set, func(dataset.Entry) error { n++; return nil }); err != nil ||
+			n != len(datasettest.Rows()) {
 			t.Error(n, err)
 		}
 	})
 	t.Run("type", func(t *testing.T) {
 		set, _ := open(t, base, uncached)
-		if _, err := set.Lookup(context.Background(), "table", 1); err == nil || dataset.IsTemporary(err) || errors.Is(err, dataset.ErrNotFound) {
+		if _, err := set.Lookup(context.Background(), "table", 1); err == nil || dataset.IsTemporary(err) ||
+			errors.Is(err, dataset.ErrNotFound) {
 			t.Error(err)
 		}
 	})
 	t.Run("login", func(t *testing.T) {
-		if _, err := open(t, "redis://:falsch@127.0.0.1:"+port, uncached); !dataset.IsTemporary(err) || strings.Contains(err.Error(), "falsch") {
+		if _, err := open(t, "redis://:falsch@127.0.0.1:"+port, uncached); !dataset.IsTemporary(err) ||
+			strings.Contains(err.Error(), "falsch") {
 			t.Error(err)
 		}
 	})
@@ -111,7 +117,8 @@ func TestSentinel(t *testing.T) {
 	if err := os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), testutil.Need(t, "redis-server"), dir+"/sentinel.conf", "--sentinel")
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), testutil.Need(t, "redis-server"),
+		dir+"/sentinel.conf", "--sentinel")
 	set, err := open(t, "redis+sentinel://127.0.0.1:"+sentinelPort+"/keys/0?prefix=dkim:", uncached)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +156,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v %s", s, err, diff)
 		}
 	}
-	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x", "redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h",
+	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x",
+		"redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h",
 		"rediss://h?tls=perhaps", "rediss://h?tls=require&ca=/x", "redis://h?tls=no&ca=/x", "rediss://h?tls=no"} {
 		if _, err := parse(s); err == nil {
 			t.Errorf("%s: no error", s)

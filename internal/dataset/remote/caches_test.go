@@ -116,10 +116,12 @@ func TestReloadsUnderLoad(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for range 200 {
-					s := lend(t, caches, srv, fmt.Sprintf("redis://h/%d", source), "", Options{TTL: time.Duration(source) * time.Millisecond})
+					s := lend(t, caches, srv, fmt.Sprintf("redis://h/%d", source), "",
+						Options{TTL: time.Duration(source) * time.Millisecond})
 					for _, key := range []string{"one", "none"} {
 						v, err := s.Lookup(context.Background(), key, 1)
-						if key == "one" && (err != nil || v[0] != fmt.Sprint(source)) || key == "none" && !errors.Is(err, dataset.ErrNotFound) {
+						if key == "one" && (err != nil || v[0] != fmt.Sprint(source)) || key == "none" &&
+							!errors.Is(err, dataset.ErrNotFound) {
 							t.Errorf("%d: %s: %v, %v", source, key, v, err)
 						}
 					}

@@ -36,7 +36,8 @@ func CertificateHint(err error, authority string) string {
 		return ""
 	case strings.Contains(text, "unknown authority"):
 		return "name the file that has the certificate of the server's authority: " + authority
-	case strings.Contains(text, "certificate is valid for"), strings.Contains(text, "certificate is not valid for"), strings.Contains(text, "cannot validate certificate for"):
+	case strings.Contains(text, "certificate is valid for"), strings.Contains(text, "certificate is not valid for"),
+		strings.Contains(text, "cannot validate certificate for"):
 		return "write the server's name as its certificate has it, or have a certificate made for this name"
 	case strings.Contains(text, "expired"):
 		return "renew the server's certificate; if it is in order, look at the clock: date"

@@ -180,7 +180,8 @@ func TestQuestionsAreBounded(t *testing.T) {
 func TestLastKnownRowWhileAway(t *testing.T) {
 	srv, c := newServer(), newClock()
 	var downs, ups []string
-	s := New(srv, Options{Name: "keys", Now: c.Now, KeepStale: time.Hour, OnDown: func(n string, err error) { downs = append(downs, n+": "+err.Error()) }, OnUp: func(n string) { ups = append(ups, n) }})
+	s := New(srv, Options{Name: "keys", Now: c.Now, KeepStale: time.Hour,
+		OnDown: func(n string, err error) { downs = append(downs, n+": "+err.Error()) }, OnUp: func(n string) { ups = append(ups, n) }})
 	ctx := context.Background()
 	if _, err := s.Lookup(ctx, "one", 1); err != nil {
 		t.Fatal(err)
@@ -243,7 +244,8 @@ func TestSigningWhileAway(t *testing.T) {
 		s := New(backend, Options{Now: c.Now})
 		sign := func(from string) (key string, err error) {
 			user, host := from[:5], from[6:]
-			err = dataset.SigningLookup(context.Background(), s, user, host, 1, false, func(e dataset.Entry) bool { key = e.Values[0]; return true })
+			err = dataset.SigningLookup(context.Background(), s, user, host, 1, false,
+				func(e dataset.Entry) bool { key = e.Values[0]; return true })
 			return key, err
 		}
 		if key, err := sign("other@sub.example.com"); key != "k3" || err != nil {

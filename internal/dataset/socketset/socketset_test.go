@@ -87,7 +87,8 @@ func (s *server) stop() {
 func open(t *testing.T, spec string) dataset.Set {
 	t.Helper()
 	r := remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond}
-	set, err := dataset.Open(context.Background(), spec, dataset.Options{Openers: map[string]dataset.Opener{"socket": Opener(Options{Timeout: 2 * time.Second}, r)}})
+	set, err := dataset.Open(context.Background(), spec,
+		dataset.Options{Openers: map[string]dataset.Opener{"socket": Opener(Options{Timeout: 2 * time.Second}, r)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +105,14 @@ func TestSocket(t *testing.T) {
 	}
 	datasettest.Outage(t, open(t, "socket:"+path), s.stop, func() { s.start(t, path) })
 	set := open(t, "socket:"+path)
-	for reply, temporary := range map[string]bool{"400 busy\n": true, "hello\n": true, "200 %zz\n": false, strings.Repeat("x", maxReplyBytes+10) + "\n": true} {
+	for reply, temporary := range map[string]bool{"400 busy\n": true, "hello\n": true, "200 %zz\n": false,
+		strings.Repeat("x", maxReplyBytes+10) + "\n": true} {
 		s.mu.Lock()
 		s.reply = reply
 		s.mu.Unlock()
 		time.Sleep(20 * time.Millisecond) // the pause after a failure
-		if _, err := set.Lookup(context.Background(), "one", 1); err == nil || errors.Is(err, dataset.ErrNotFound) || dataset.IsTemporary(err) != temporary || len(err.Error()) > 600 {
+		if _, err := set.Lookup(context.Background(), "one", 1); err == nil || errors.Is(err, dataset.ErrNotFound) ||
+			dataset.IsTemporary(err) != temporary || len(err.Error()) > 600 {
 			t.Errorf("%.20q: %v", reply, err)
 		}
 	}

@@ -151,7 +151,8 @@ func (d *DSN) params(s string) error {
 		if err != nil {
 			return err
 		}
-		to, ok := map[string]*string{"table": &d.Table, "keycol": &d.KeyColumn, "filter": &d.Filter, "tls": &d.TLS, "ca": &d.CA}[strings.ToLower(name)]
+		to, ok := map[string]*string{"table": &d.Table, "keycol": &d.KeyColumn, "filter": &d.Filter,
+			"tls": &d.TLS, "ca": &d.CA}[strings.ToLower(name)]
 		if !ok {
 			return fmt.Errorf("dsn: unknown parameter %.64q: known are table, keycol, datacol, filter, tls and ca", name)
 		}
@@ -244,5 +245,6 @@ func (d DSN) placeholder(i int) string {
 
 // String is the DSN without its password.
 func (d DSN) String() string {
-	return dataset.Spec{Type: dataset.TypeDSN, Args: fmt.Sprintf("%s://%s@%s/%s/table=%s", d.Backend, d.User, d.Host, d.Database, d.Table)}.String()
+	return dataset.Spec{Type: dataset.TypeDSN,
+		Args: fmt.Sprintf("%s://%s@%s/%s/table=%s", d.Backend, d.User, d.Host, d.Database, d.Table)}.String()
 }

@@ -29,6 +29,7 @@ func (d DSN) sqliteMode(mode string, o Options) (*sql.DB, error) {
 	if path == ":memory:" {
 		return nil, errors.New("dsn: a database in memory is empty")
 	}
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{"mode": {mode}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", o.Timeout.Milliseconds())}}.Encode()}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+		RawQuery: url.Values{"mode": {mode}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", o.Timeout.Milliseconds())}}.Encode()}
 	return sql.Open("sqlite", u.String())
 }

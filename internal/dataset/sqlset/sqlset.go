@@ -247,7 +247,8 @@ func (s *Set) failure(err error) error {
 // Failure is an error of the server of a set: always temporary, because an
 // administrator may mend it and a message must not go unsigned meanwhile.
 func Failure(set string, err error) error {
-	return &dataset.Error{Set: set, Err: err, Temp: true, Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
+	return &dataset.Error{Set: set, Err: err, Temp: true,
+		Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
 }
 
 // Walk tells every row, for a tool that was asked to.

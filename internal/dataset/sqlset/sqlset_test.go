@@ -33,8 +33,10 @@ func tables(text string) string {
 	}
 	b.WriteString("INSERT INTO rows1 VALUES ('disabled','x','y','z',0);\n")
 	// Modoboa's table, as its documentation has it.
-	b.WriteString("CREATE TABLE dkim (id int PRIMARY KEY, domain_name varchar(100), selector varchar(100), private_key_path varchar(200));\n")
-	b.WriteString("INSERT INTO dkim VALUES (1,'example.com','modoboa','/var/lib/dkim/example.com.pem'),(2,'example.org','modoboa','/var/lib/dkim/example.org.pem');\n")
+	b.WriteString("CREATE TABLE dkim (id int PRIMARY KEY, domain_name varchar(100), selector varchar(100), " +
+		"private_key_path varchar(200));\n")
+	b.WriteString("INSERT INTO dkim VALUES " +
+		"(1,'example.com','modoboa','/var/lib/dkim/example.com.pem'),(2,'example.org','modoboa','/var/lib/dkim/example.org.pem');\n")
 	return b.String()
 }
 
@@ -44,7 +46,8 @@ const rowsParams = "/table=rows1?keycol=k?datacol=a,b,c"
 
 func openSet(t testing.TB, dsn string, r remote.Options) *remote.Set {
 	t.Helper()
-	set, err := dataset.Open(context.Background(), "dsn:"+dsn, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, r)}})
+	set, err := dataset.Open(context.Background(), "dsn:"+dsn,
+		dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, r)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +73,10 @@ func suite(t *testing.T, base string) {
 	})
 	t.Run("modoboa", func(t *testing.T) { modoboa(t, base) })
 	t.Run("wrong", func(t *testing.T) {
-		for _, params := range []string{"/table=nothere?keycol=k?datacol=a", "/table=rows1?keycol=nope?datacol=a", "/table=rows1?keycol=k?datacol=nope", "/table=rows1?keycol=k?datacol=a?filter=)("} {
-			_, err := dataset.Open(context.Background(), "dsn:"+base+params, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
+		for _, params := range []string{"/table=nothere?keycol=k?datacol=a", "/table=rows1?keycol=nope?datacol=a",
+			"/table=rows1?keycol=k?datacol=nope", "/table=rows1?keycol=k?datacol=a?filter=)("} {
+			_, err := dataset.Open(context.Background(), "dsn:"+base+params,
+				dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
 			if err == nil || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("%s: %v", params, err)
 			}
@@ -79,7 +84,8 @@ func suite(t *testing.T, base string) {
 	})
 	t.Run("walk", func(t *testing.T) {
 		n := 0
-		err := dataset.Walk(context.Background(), openSet(t, base+rowsParams, remote.Options{}), func(dataset.Entry) error { n++; return nil })
+		err := dataset.Walk(context.Background(), openSet(t, base+rowsParams, remote.Options{}),
+			func(dataset.Entry) error { n++; return nil })
 		if n != len(datasettest.Rows())+1 || err != nil {
 			t.Errorf("%d rows, %v", n, err)
 		}
@@ -92,7 +98,8 @@ func modoboa(t *testing.T, base string) {
 	keys := openSet(t, base+"/table=dkim?keycol=id?datacol=domain_name,selector,private_key_path", remote.Options{})
 	signing := openSet(t, base+"/table=dkim?keycol=domain_name?datacol=id", remote.Options{FoldCase: true})
 	var name string
-	err := dataset.SigningLookup(ctx, signing, "user", "example.org", 2, false, func(e dataset.Entry) bool { name = e.Values[0]; return true })
+	err := dataset.SigningLookup(ctx, signing, "user", "example.org", 2, false,
+		func(e dataset.Entry) bool { name = e.Values[0]; return true })
 	if name != "2" || err != nil {
 		t.Fatalf("signing: %q, %v", name, err)
 	}
@@ -114,7 +121,8 @@ func modoboa(t *testing.T, base string) {
 // outage stops the server under load: every answer is right, comes from the last known
 // row, or is a temporary failure.
 func outage(t *testing.T, base string, p *datasettest.Process) {
-	o := remote.Options{TTL: -1, NegativeTTL: -1, Timeout: 2 * time.Second, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
+	o := remote.Options{TTL: -1, NegativeTTL: -1, Timeout: 2 * time.Second, MinBackoff: 10 * time.Millisecond,
+		MaxBackoff: 100 * time.Millisecond}
 	o.KeepStale = -1
 	datasettest.Outage(t, openSet(t, base+rowsParams, o), p.Kill, p.Start)
 	o.KeepStale = time.Hour
@@ -132,10 +140,12 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 					return
 				case <-time.After(time.Millisecond):
 				}
-				if got, err := set.Lookup(context.Background(), "three", 3); err != nil || got[0] != "example.com" || got[2] != "/etc/keys/s1.private" {
+				if got, err := set.Lookup(context.Background(), "three", 3); err != nil ||
+					got[0] != "example.com" || got[2] != "/etc/keys/s1.private" {
 					t.Errorf("known row: %v, %v", got, err)
 				}
-				if got, err := set.Lookup(context.Background(), "42", 3); err == nil && got[0] != "example.org" || errors.Is(err, dataset.ErrNotFound) {
+				if got, err := set.Lookup(context.Background(), "42", 3); err == nil &&
+					got[0] != "example.org" || errors.Is(err, dataset.ErrNotFound) {
 					t.Errorf("row first asked for in the outage: %v, %v", got, err)
 				}
 			}
@@ -163,9 +173,11 @@ func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql s
 	if err := os.WriteFile(passwords, []byte("geheim/+:@=\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+passwords, "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
+	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim",
+		"--pwfile="+passwords, "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+	args = datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
 	base = "pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres"
 	ready := func() bool {
 		db, err := New(base+"/table=pg_database?keycol=datname?datacol=datname", Options{Timeout: time.Second})
@@ -189,7 +201,8 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("swap", func(t *testing.T) { swaps(t, base) })
 	t.Run("socket", func(t *testing.T) {
 		dsn := strings.Replace(base, "127.0.0.1", strings.ReplaceAll(filepath.Dir(p.Arg("-D")), "/", "=2F"), 1)
-		got, err := openSet(t, strings.Replace(dsn, "pgsql:", "postgresql:", 1)+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
+		got, err := openSet(t, strings.Replace(dsn, "pgsql:", "postgresql:", 1)+rowsParams,
+			remote.Options{}).Lookup(context.Background(), "one", 1)
 		if err != nil || got[0] != "v1" {
 			t.Error(got, err)
 		}
@@ -197,7 +210,8 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("outage", func(t *testing.T) { outage(t, base, p) })
 	t.Run("login", func(t *testing.T) {
 		wrong := strings.Replace(base, "geheim", "falsch", 1)
-		_, err := dataset.Open(context.Background(), "dsn:"+wrong+rowsParams, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
+		_, err := dataset.Open(context.Background(), "dsn:"+wrong+rowsParams,
+			dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
 		if err == nil || !strings.Contains(err.Error(), "password authentication failed") || strings.Contains(err.Error(), "falsch") {
 			t.Error(err)
 		}
@@ -209,12 +223,17 @@ func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
 	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	socket = dir + "/s"
-	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
+	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data",
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
+	args = datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data",
+		"--socket="+socket, "--port="+port, "--bind-address=127.0.0.1", "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
 	p = datasettest.Start(t, proctest.Dials("unix", socket), args...)
-	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+tables("varchar(200)")+swapTables+"GRANT INSERT, UPDATE, DELETE ON mail.swap1 TO 'dkim'@'%'; GRANT INSERT, UPDATE, DELETE ON mail.swap3 TO 'dkim'@'%';\n",
+	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; "+
+		"GRANT SELECT ON mail.* TO 'dkim'@'%'; USE mail; SET sql_mode='NO_BACKSLASH_ESCAPES';\n"+
+		tables("varchar(200)")+swapTables+
+		"GRANT INSERT, UPDATE, DELETE ON mail.swap1 TO 'dkim'@'%'; GRANT INSERT, UPDATE, DELETE ON mail.swap3 TO 'dkim'@'%';\n",
 		client, "--no-defaults", "-u", "root", "--socket="+socket, "--default-character-set=utf8mb4")
 	return "mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket, p
 }
@@ -224,7 +243,8 @@ func TestMariaDB(t *testing.T) {
 	suite(t, base)
 	t.Run("swap", func(t *testing.T) { swaps(t, base) })
 	t.Run("socket", func(t *testing.T) {
-		got, err := openSet(t, "mariadb://dkim:geheim=2F=2B=3A=40=3D@"+strings.ReplaceAll(socket, "/", "=2F")+"/mail"+rowsParams, remote.Options{}).Lookup(context.Background(), "one", 1)
+		got, err := openSet(t, "mariadb://dkim:geheim=2F=2B=3A=40=3D@"+strings.ReplaceAll(socket, "/", "=2F")+"/mail"+rowsParams,
+			remote.Options{}).Lookup(context.Background(), "one", 1)
 		if err != nil || got[0] != "v1" {
 			t.Error(got, err)
 		}
@@ -241,7 +261,8 @@ func BenchmarkMariaDB(b *testing.B) {
 func BenchmarkSQLite(b *testing.B) {
 	dir := datasettest.Folder(b, 0o700)
 	proctest.Run(b, tables("text"), testutil.Need(b, "sqlite3"), dir+"/t.db")
-	datasettest.Bench(b, "cold", openSet(b, "sqlite3://"+strings.ReplaceAll(dir, "/", "=2F")+"/t.db"+rowsParams, remote.Options{TTL: -1, NegativeTTL: -1}))
+	datasettest.Bench(b, "cold", openSet(b, "sqlite3://"+strings.ReplaceAll(dir, "/", "=2F")+"/t.db"+rowsParams,
+		remote.Options{TTL: -1, NegativeTTL: -1}))
 }
 
 func TestSQLite(t *testing.T) {
@@ -254,7 +275,8 @@ func TestSQLite(t *testing.T) {
 	if err != nil || got[0] != "v1" {
 		t.Error(got, err)
 	}
-	_, err = dataset.Open(context.Background(), "dsn:sqlite3://"+folder+"/none.db"+rowsParams, dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
+	_, err = dataset.Open(context.Background(), "dsn:sqlite3://"+folder+"/none.db"+rowsParams,
+		dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, remote.Options{})}})
 	if err == nil {
 		t.Error("a missing file is made")
 	}
@@ -263,9 +285,11 @@ func TestSQLite(t *testing.T) {
 // BenchmarkPostgreSQL looks senders up among a million domains.
 func BenchmarkPostgreSQL(b *testing.B) {
 	base, _, run := postgres(b)
-	run("CREATE TABLE big AS SELECT 'domain' || i || '.example' AS k, 'key' || i AS a FROM generate_series(1,1000000) i; ALTER TABLE big ADD PRIMARY KEY (k); ANALYZE big;")
+	run("CREATE TABLE big AS SELECT 'domain' || i || '.example' AS k, 'key' || i AS a FROM generate_series(1,1000000) " +
+		"i; ALTER TABLE big ADD PRIMARY KEY (k); ANALYZE big;")
 	for name, o := range map[string]remote.Options{"cold": {TTL: -1, NegativeTTL: -1}, "warm": {TTL: time.Hour, NegativeTTL: time.Hour}} {
-		set, err := dataset.Open(context.Background(), "dsn:"+base+"/table=big?keycol=k?datacol=a", dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, o)}})
+		set, err := dataset.Open(context.Background(), "dsn:"+base+"/table=big?keycol=k?datacol=a",
+			dataset.Options{Openers: map[string]dataset.Opener{"dsn": Opener(Options{}, o)}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -274,7 +298,8 @@ func BenchmarkPostgreSQL(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
 					host := fmt.Sprintf("domain%d.example", 1+i*7919%100_000)
-					err := dataset.SigningLookup(context.Background(), set, "user", host, 2, false, func(dataset.Entry) bool { return true })
+					err := dataset.SigningLookup(context.Background(), set, "user", host, 2, false,
+						func(dataset.Entry) bool { return true })
 					if err != nil {
 						b.Error(err)
 						return

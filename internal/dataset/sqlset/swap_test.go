@@ -12,7 +12,8 @@ import (
 	"dojang/internal/testutil/proctest"
 )
 
-const swapTables = "CREATE TABLE swap3 (id VARCHAR(64), d VARCHAR(64), s VARCHAR(64), k VARCHAR(255), note VARCHAR(16) DEFAULT 'n');\nCREATE TABLE swap1 (id VARCHAR(64), v VARCHAR(255));\n"
+const swapTables = "CREATE TABLE swap3 (id VARCHAR(64), d VARCHAR(64), s VARCHAR(64), k VARCHAR(255), note VARCHAR(16) " +
+	"DEFAULT 'n');\nCREATE TABLE swap1 (id VARCHAR(64), v VARCHAR(255));\n"
 
 // swaps changes rows of a database with swapTables.
 func swaps(t *testing.T, base string) {

@@ -128,6 +128,26 @@ func normalizeLooped(t, r, count reg.Register, rows int) {
 
 const multiplyRows = 5
 
+// beginBlock takes a block of b at base b and of t, and multiplies it by the first
+// digits of a and m.
+func beginBlock(column, second, factor, quotient []vector, a, b, m, t reg.Register) {
+	for k := range column {
+		VMOVDQU64(mem(b, k), factor[k])
+		VMOVDQU64(mem(t, k), column[k])
+	}
+	triangle(column, factor, a)
+	quotients(column, quotient, m)
+	for k := range column {
+		VMOVDQU64(mem(t, len(column)+k), column[k])
+	}
+	VPADDQ(carry[0], column[0], column[0])
+	corner(column, factor, a)
+	for _, z := range second {
+		clear(z)
+	}
+	corner(second, quotient, m)
+}
+
 // multiplyLooped writes mul: a·b and the reduction in one sweep a block, the
 // columns moving down one block in t each time.
 func multiplyLooped() {
@@ -152,21 +172,7 @@ func multiplyLooped() {
 
 	MOVQ(blocks, left)
 	Label("block")
-	for k := range column {
-		VMOVDQU64(mem(b, k), factor[k])
-		VMOVDQU64(mem(t, k), column[k])
-	}
-	triangle(column, factor, a)
-	quotients(column, quotient, m)
-	for k := range column {
-		VMOVDQU64(mem(t, rows+k), column[k])
-	}
-	VPADDQ(carry[0], column[0], column[0])
-	corner(column, factor, a)
-	for _, z := range second {
-		clear(z)
-	}
-	corner(second, quotient, m)
+	beginBlock(column, second, factor, quotient, a, b, m, t)
 
 	nextA, nextM := reg.R10, reg.R11
 	LEAQ(mem(a, rows), nextA)

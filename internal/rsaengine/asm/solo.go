@@ -84,7 +84,8 @@ func (g group) up(from, to vector) {
 func (g group) multiply() {
 	count := 8 / g.lanes
 	TEXT(fmt.Sprintf("solo%d", count), NOSPLIT, "func(r, a, b, m, k0 *uint64, n int)")
-	Doc(fmt.Sprintf("solo%d sets r = a·b/2^(52·%d) modulo m for %d numbers of %d digits, each spread over", count, g.digits(), count, g.digits()),
+	Doc(fmt.Sprintf("solo%d sets r = a·b/2^(52·%d) modulo m for %d numbers of %d digits, each spread over",
+		count, g.digits(), count, g.digits()),
 		fmt.Sprintf("%d lanes, and then squares r n-1 times in the same way. r may be a or b.", g.lanes))
 	Pragma("noescape")
 	r, a, b, m, n := reg.RDI, reg.RSI, reg.RBX, reg.RDX, reg.RCX

@@ -53,8 +53,10 @@ func Start(t testing.TB) *Browser {
 	program := testutil.Need(t, "chromium-headless-shell")
 	theirs, to := pipe(t)
 	from, theirOut := pipe(t)
-	cmd := exec.Command(program, "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir="+t.TempDir(), "about:blank")
+	cmd := exec.Command(program, "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
+		"--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--hide-scrollbars", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{theirs, theirOut} // 3 and 4
 	cmd.WaitDelay = 5 * time.Second               // its children hold its streams a little longer
 	process := proctest.Start(t, cmd)

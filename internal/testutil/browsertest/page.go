@@ -50,12 +50,14 @@ func (b *Browser) Open(o Options) *Page {
 	for _, domain := range []string{"Page", "Runtime", "Network", "Log", "DOM", "CSS"} {
 		p.Call(domain+".enable", nil, nil)
 	}
-	p.Call("Emulation.setDeviceMetricsOverride", map[string]any{"width": o.Width, "height": o.Height, "deviceScaleFactor": 1, "mobile": o.Width < 600}, nil)
+	p.Call("Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": o.Width, "height": o.Height, "deviceScaleFactor": 1, "mobile": o.Width < 600}, nil)
 	scheme := "light"
 	if o.Dark {
 		scheme = "dark"
 	}
-	p.Call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	p.Call("Emulation.setEmulatedMedia",
+		map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 	p.Call("Emulation.setScriptExecutionDisabled", map[string]any{"value": o.NoScript}, nil)
 	p.Call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": o.Language}}, nil)
 	return p
@@ -151,7 +153,8 @@ func (p *Page) eval(expression string, result any) error {
 			Exception struct{ Description string }
 		}
 	}
-	err := p.browser.call(p.session, "Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true}, &out)
+	err := p.browser.call(p.session, "Runtime.evaluate",
+		map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true}, &out)
 	switch {
 	case err != nil:
 		return err

@@ -61,7 +61,8 @@ func startOpenDMARC(t *testing.T, dir, nameserver string) (socket string) {
 	write(t, ignored, "192.0.2.99\n")
 	suffixes := filepath.Join(dir, "suffixes")
 	write(t, suffixes, "example\n")
-	write(t, conf, "Syslog false\nUMask 000\nSocket local:"+socket+"\nIgnoreHosts "+ignored+"\nPublicSuffixList "+suffixes+"\nRejectFailures false\n")
+	write(t, conf, "Syslog false\nUMask 000\nSocket local:"+socket+"\nIgnoreHosts "+ignored+
+		"\nPublicSuffixList "+suffixes+"\nRejectFailures false\n")
 	script := `mount --bind "$1" /etc/resolv.conf && exec "$2" -f -c "$3"`
 	cmd := exec.Command("unshare", "-m", "sh", "-c", script, "sh", resolv, testutil.Need(t, "opendmarc"), conf)
 	proctest.Start(t, cmd).Listens(patience, "unix", socket)

@@ -83,7 +83,8 @@ func Sign(t testing.TB, all ...Signing) [][]byte {
 	var list strings.Builder
 	dir := t.TempDir()
 	for i, s := range all {
-		list.WriteString(strings.Join([]string{save(t, dir, i, s.Message), s.Canonicalization, s.Domain, s.Selector, s.KeyFile, s.Headers}, "\t") + "\n")
+		list.WriteString(strings.Join([]string{save(t, dir, i, s.Message), s.Canonicalization, s.Domain,
+			s.Selector, s.KeyFile, s.Headers}, "\t") + "\n")
 	}
 	proctest.Ask(t, list.String(), testutil.Need(t, "perl"), "-e", signScript)
 	messages := make([][]byte, len(all))

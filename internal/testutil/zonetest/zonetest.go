@@ -118,7 +118,8 @@ func (z Zone) text(address string) string {
 	if minimum == 0 {
 		minimum = 60
 	}
-	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. (\n\t1 ; serial\n\t3600 600 86400 %[2]d )\n@ NS ns.%[1]s.\nns A %[4]s\n%[3]s\n", z.Name, minimum, z.Records, address)
+	return fmt.Sprintf("$ORIGIN %[1]s.\n$TTL %[2]d\n@ SOA ns.%[1]s. root.%[1]s. (\n\t1 ; serial\n\t3600 600 86400 %[2]d "+
+		")\n@ NS ns.%[1]s.\nns A %[4]s\n%[3]s\n", z.Name, minimum, z.Records, address)
 }
 
 // serves reports whether every zone is served, and signed.
@@ -196,7 +197,8 @@ controls { };
 			conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; };\n", z.Name)
 			continue
 		}
-		conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; %[2]supdate-policy { grant %[3]s wildcard *._domainkey.%[1]s. TXT; }; };\n", z.Name, signing, KeyName)
+		conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; %[2]supdate-policy { grant %[3]s wildcard "+
+			"*._domainkey.%[1]s. TXT; }; };\n", z.Name, signing, KeyName)
 	}
 	s.Config = s.write(t, "named.conf", conf)
 	return exec.Command(program, "-g", "-n", "1", "-c", s.Config)

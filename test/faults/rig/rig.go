@@ -172,7 +172,8 @@ func (r *Rig) Dial() *milter.Client {
 // Message is one of ours, with a body of so many octets that begins with text.
 func Message(text string, octets int) milter.Message {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "From: joe@%s\r\nTo: ann@example.org\r\nSubject: %s\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\n%s\r\n", Domain, text, text)
+	fmt.Fprintf(&b, "From: joe@%s\r\nTo: ann@example.org\r\nSubject: %s\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\n%s\r\n",
+		Domain, text, text)
 	for line := strings.Repeat("all work and no play ", 3) + "\r\n"; octets > len(line); octets -= len(line) {
 		b.WriteString(line)
 	}
@@ -239,7 +240,8 @@ func Verify(message []byte) ([]dkim.Result, error) {
 // SignedBy makes a message with a signature of that selector and the rig's key.
 func SignedBy(t testing.TB, m milter.Message, selector string) milter.Message {
 	t.Helper()
-	field := filtertest.Signature(t, string(m.Raw), dkim.SignOptions{Domain: Domain, Selector: selector, Key: testutil.RSAKey(), Time: time.Now()})
+	field := filtertest.Signature(t, string(m.Raw),
+		dkim.SignOptions{Domain: Domain, Selector: selector, Key: testutil.RSAKey(), Time: time.Now()})
 	m.Raw = append([]byte(field), m.Raw...)
 	return m
 }
