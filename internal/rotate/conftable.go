@@ -34,17 +34,27 @@ func (t *ConfTable) Lookup(_ context.Context, key string, columns int) ([]string
 	if key != ConfRow {
 		return nil, dataset.ErrNotFound
 	}
-	c, problems := config.Load(t.Path)
-	if problems.HasErrors() {
-		return nil, problems
+	if err := t.load(); err != nil {
+		return nil, err
 	}
-	t.Selector, t.KeyFile = c.Selector.Source(), c.KeyFile.Source()
 	row := t.Row()
 	return dataset.Split(strings.Join([]string{row.Domain, row.Selector, row.Key}, ":"), columns), nil
 }
 
+func (t *ConfTable) load() error {
+	c, problems := config.Load(t.Path)
+	if problems.HasErrors() {
+		return problems
+	}
+	t.Selector, t.KeyFile = c.Selector.Source(), c.KeyFile.Source()
+	return nil
+}
+
 // Walk implements dataset.Walker.
 func (t *ConfTable) Walk(_ context.Context, f func(dataset.Entry) error) error {
+	if err := t.load(); err != nil {
+		return err
+	}
 	row := t.Row()
 	return f(dataset.Entry{Key: ConfRow, Values: []string{row.Domain, row.Selector, row.Key}, Line: t.Selector.Line})
 }

@@ -174,7 +174,12 @@ func (p *pass) authorRows(u *Unit) (rows []dataset.Change, err error) {
 			own[k.Row] = true
 		}
 	}
-	err = dataset.Walk(p.ctx, p.Signing.Set, func(e dataset.Entry) error {
+	set, done, err := p.Signing.fresh(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = dataset.Walk(p.ctx, set, func(e dataset.Entry) error {
 		if len(e.Values) == 0 {
 			return nil
 		}
@@ -271,6 +276,7 @@ func (p *pass) leave(u *Unit) {
 			p.notWritten(u, g, err)
 			return
 		}
+		p.files = nil
 		p.Durable(step.what)
 	}
 	if err := p.Filter.Reload(p.ctx); err != nil {

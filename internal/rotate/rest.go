@@ -280,12 +280,6 @@ func paths(g *Generation) (list []string) {
 	return list
 }
 
-// filesInUse are the key files that rows name, whatever their paths look like.
-type filesInUse struct {
-	tables *tables
-	infos  []fs.FileInfo
-}
-
 // pathInUse reports whether a row names a key file now, by any path. What cannot be
 // found out may be.
 func (p *pass) pathInUse(path string) bool {
@@ -298,14 +292,14 @@ func (p *pass) pathInUse(path string) bool {
 		if err != nil {
 			return true
 		}
-		p.files = &filesInUse{tables: t}
+		p.files = []fs.FileInfo{}
 		for other := range t.paths {
 			if of, err := os.Stat(other); err == nil {
-				p.files.infos = append(p.files.infos, of)
+				p.files = append(p.files, of)
 			}
 		}
 	}
-	for _, other := range p.files.infos {
+	for _, other := range p.files {
 		if os.SameFile(info, other) {
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ type pass struct {
 	now    time.Time
 	units  []*Unit // that are worked on
 	tables *tables
-	files  *filesInUse // of tables; see pathInUse
+	files  []fs.FileInfo // the key files that rows name, nil when they were not looked at
 	hosts  map[string]*hostKeys
 	out    Outcome
 	sum    *Summary // of units that are not worked on

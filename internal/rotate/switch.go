@@ -133,6 +133,7 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 		return written
 	}
 	err := p.KeyTable.Swap.Swap(p.ctx, changes)
+	p.files = nil
 	p.Durable("rows")
 	if err == nil {
 		return append(written, changing...)
@@ -288,6 +289,7 @@ func (p *pass) restoreRows(u *Unit) error {
 		return nil
 	}
 	err := p.KeyTable.Swap.Swap(p.ctx, back)
+	p.files = nil
 	p.Durable("rows back")
 	return err
 }

@@ -21,11 +21,28 @@ type tables struct {
 
 func (r *Rotator) readTables(ctx context.Context) (*tables, error) {
 	t := &tables{rows: map[string]keystore.TableRow{}, byDomain: map[string][]string{}, selectors: map[string]bool{}, paths: map[string]int{}}
-	err := keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.Spec, func(row keystore.TableRow) error {
+	set, done, err := r.KeyTable.fresh(ctx)
+	if err != nil {
+		return t, err
+	}
+	defer done()
+	err = keystore.Rows(ctx, set, r.KeyTable.Spec, func(row keystore.TableRow) error {
 		t.add(row, r.KeyOf)
 		return nil
 	})
 	return t, err
+}
+
+// fresh is the table as it is now: one that is a file was read when it was opened, and
+// may have been written since.
+func (t Table) fresh(ctx context.Context) (set dataset.Set, done func(), err error) {
+	if _, text := dataset.TextTableOf(t.Spec); !text {
+		return t.Set, func() {}, nil
+	}
+	if set, err = dataset.Open(ctx, t.Spec, dataset.Options{}); err != nil {
+		return nil, nil, err
+	}
+	return set, func() { set.Close() }, nil
 }
 
 func (t *tables) add(row keystore.TableRow, o keystore.Options) {

@@ -1,0 +1,479 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/internal/publish"
+	"dojang/internal/testutil"
+)
+
+const oneDomain = "ka a.example:old:DIR/a.private\n"
+
+// runFor runs as the timer does, until a state is as wanted, or for some time.
+func (w *world) runFor(n int, until string) string {
+	w.t.Helper()
+	for range n {
+		w.pass(17 * time.Second)
+		if _, err := w.run(); err != nil {
+			w.t.Fatal(err)
+		}
+		if until != "" && strings.Contains(w.states(), until) {
+			break
+		}
+	}
+	return w.states()
+}
+
+func (w *world) expect(want string) {
+	w.t.Helper()
+	if got := w.states(); !strings.Contains(got, want) {
+		w.t.Errorf("no %q in %s", want, got)
+	}
+}
+
+func (w *world) start(domain string) {
+	w.t.Helper()
+	if _, err := w.do(func(r *Rotator) (Outcome, error) { return r.Start(context.Background(), domain) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func newOne(t *testing.T, rotate string) *world {
+	w := newWorld(t, rotate+"Zone * p\n", oneDomain)
+	w.adopt()
+	return w
+}
+
+// What keeps a new key from signing has its word; when it is mended, it goes on; and the
+// old key signs meanwhile.
+func TestWordsOfNewKeys(t *testing.T) {
+	for _, c := range []struct {
+		word        Reason
+		fail, mend  func(w *world)
+		state       State
+		mayTakeLong bool
+	}{
+		{word: ServerSilent, fail: func(w *world) { w.servers[1].silent = true }, mend: func(w *world) { w.servers[1].silent = false }},
+		{word: ServerDiffers, fail: func(w *world) { w.servers[1].lags = true }, mend: func(w *world) { w.servers[1].lags = false; w.catchUp() }},
+		{word: NotPublished, fail: func(w *world) { w.says = publish.Done }, mend: func(w *world) { w.says = "" }},
+		{word: Refused, fail: func(w *world) { w.says = publish.Refused }, mend: func(w *world) { w.says = "" }},
+		{word: ReloadRefused, fail: func(w *world) { w.filters[0].refuses = true }, mend: func(w *world) { w.filters[0].refuses = false }},
+	} {
+		t.Run(string(c.word), func(t *testing.T) {
+			w := newOne(t, "")
+			before, _ := os.ReadFile(w.table)
+			c.fail(w)
+			w.start("a.example")
+			w.runFor(30, "("+string(c.word))
+			w.expect("(" + string(c.word))
+			w.expect("old=signing")
+			if now, _ := os.ReadFile(w.table); string(now) != string(before) {
+				t.Errorf("the table is %q", now)
+			}
+			if out, err := w.run(); err != nil || out.Blocked != 1 {
+				t.Errorf("%+v, %v", out, err)
+			}
+			c.mend(w)
+			w.runFor(60, "20261129=signing")
+			w.expect("20261129=signing")
+			w.finish()
+		})
+	}
+}
+
+// A filter that refuses the tables after a crash gets its old rows back as well.
+func TestRefusedAfterCrash(t *testing.T) {
+	w := newOne(t, "")
+	before, _ := os.ReadFile(w.table)
+	w.start("a.example")
+	for range 30 {
+		w.pass(17 * time.Second)
+		_, err := w.do(func(r *Rotator) (Outcome, error) {
+			r.Durable = func(what string) {
+				if w.durable(what); what == "rows" {
+					panic(killed)
+				}
+			}
+			return r.Run(context.Background())
+		})
+		if err != nil {
+			break
+		}
+	}
+	if now, _ := os.ReadFile(w.table); string(now) == string(before) {
+		t.Fatal("the rows were not written")
+	}
+	w.filters[0].refuses = true
+	w.runFor(1, "")
+	w.expect("(reload-refused")
+	if now, _ := os.ReadFile(w.table); string(now) != string(before) {
+		t.Errorf("the table is %q", now)
+	}
+	w.finish()
+}
+
+func TestEditedByHand(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example")
+	w.write("other.private", string(must(os.ReadFile(w.dir+"/a.private"))))
+	w.write("KeyTable", "ka a.example:old:"+w.dir+"/other.private\n")
+	w.runFor(20, "edited-by-hand")
+	w.expect("(edited-by-hand")
+	if got := string(must(os.ReadFile(w.table))); got != "ka a.example:old:"+w.dir+"/other.private\n" {
+		t.Errorf("the table is %q", got)
+	}
+	w.write("KeyTable", "# back\nka a.example:old:"+w.dir+"/a.private\n")
+	w.runFor(20, "20261129=signing")
+	w.expect("20261129=signing")
+	w.finish()
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// A record is not touched while a host is silent or may use its key.
+func TestWordsOfOldKeys(t *testing.T) {
+	for _, c := range []struct {
+		word       Reason
+		fail, mend func(w *world)
+	}{
+		{HostSilent, func(w *world) { w.filters[1].silent = true }, func(w *world) { w.filters[1].silent = false }},
+		{HostLags, func(w *world) { w.filters[1].lags = true }, func(w *world) { w.filters[1].lags = false; w.filters[1].read() }},
+	} {
+		t.Run(string(c.word), func(t *testing.T) {
+			w := newOne(t, "Interval 1d\n")
+			c.fail(w)
+			w.start("a.example")
+			w.runFor(80, "")
+			w.expect("old=resting(" + string(c.word))
+			w.expect("20261129=signing")
+			c.mend(w)
+			w.runFor(80, "a.example: 20261129=signing; ")
+			w.expect("a.example: 20261129=signing; ")
+			w.finish()
+		})
+	}
+}
+
+func TestStopStartAbort(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example")
+	w.runFor(1, "")
+	stop := func(r *Rotator) (Outcome, error) { return Outcome{}, r.Stop("a.example") }
+	if _, err := w.do(stop); err != nil {
+		t.Fatal(err)
+	}
+	asked := w.asked
+	w.runFor(20, "")
+	w.expect("old=signing 20261129=proven")
+	if w.asked != asked {
+		t.Error("a stopped unit asks its publisher")
+	}
+	w.start("a.example")
+	w.expect("20261129=signing") // its wait went on
+	w.runFor(2, "")
+	w.finish()
+
+	w = newOne(t, "")
+	w.start("a.example")
+	w.runFor(1, "")
+	abort := func(r *Rotator) (Outcome, error) { return r.Abort(context.Background(), "a.example") }
+	if _, err := w.do(abort); err != nil {
+		t.Fatal(err)
+	}
+	w.runFor(3, "")
+	w.expect("a.example: old=signing; ")
+	if text, _ := w.servers[0].at("20261129._domainkey.a.example"); text != "" {
+		t.Errorf("the record is still %q", text)
+	}
+	if _, err := os.Stat(w.dir + "/a.example.20261129.private"); err == nil {
+		t.Error("the key is still there")
+	}
+	if _, err := w.do(abort); err == nil {
+		t.Error("a key that signs was given up")
+	}
+	// Never the same selector twice.
+	w.start("a.example")
+	w.expect("20261129b=asked")
+	w.finish()
+}
+
+// Another's record at the name of a key that is given up stays.
+func TestAbortLeavesOthersRecord(t *testing.T) {
+	w := newOne(t, "")
+	w.says = publish.Done // it lies
+	w.start("a.example")
+	w.runFor(2, "")
+	for _, s := range w.servers {
+		w.setRecord(s, "20261129._domainkey.a.example", "v=DKIM1; p=another", time.Minute)
+	}
+	w.says = ""
+	w.runFor(2, "")
+	w.expect("(conflict")
+	if _, err := w.do(func(r *Rotator) (Outcome, error) { return r.Abort(context.Background(), "a.example") }); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a.example: old=signing; ")
+	if text, _ := w.servers[0].at("20261129._domainkey.a.example"); text != "v=DKIM1; p=another" {
+		t.Errorf("the record is %q", text)
+	}
+	w.finish()
+}
+
+func (w *world) emergency(keep time.Duration, domains ...string) (Outcome, error) {
+	for _, s := range w.servers {
+		for name := range s.has {
+			w.exempt[name] = true
+		}
+	}
+	for _, d := range []string{"a.example", "p.example"} {
+		for _, s := range []string{"20261129", "20261129b", "20261129c", "20261129d"} {
+			w.exempt[recordName(s, d)] = true
+		}
+	}
+	return w.do(func(r *Rotator) (Outcome, error) { return r.Emergency(context.Background(), keep, domains...) })
+}
+
+// An emergency needs no adoption, and ends by itself with the old record revoked and the
+// old key deleted.
+func TestEmergency(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", twoDomains)
+	if out, err := w.emergency(0); err != nil || out.Blocked+out.Retry > 0 {
+		t.Fatalf("%+v, %v\n%s", out, err, w.states())
+	}
+	w.expect("a.example: old=revoked 20261129=signing; p.example: one=revoked 20261129=signing; ")
+	for _, s := range []string{"old._domainkey.a.example", "one._domainkey.p.example", "two._domainkey.p.example"} {
+		if text, _ := w.servers[1].at(s); !isRevoked(text) {
+			t.Errorf("%s is %q", s, text)
+		}
+	}
+	for _, gone := range []string{"a.private", "p1.private", "p2.private"} {
+		if _, err := os.Stat(w.dir + "/" + gone); err == nil {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	w.finish()
+}
+
+func TestEmergencyKeepsOldForAWhile(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example") // one that is on its way is given up
+	if _, err := w.emergency(100*time.Second, "a.example"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a.example: old=resting 20261129b=signing; ")
+	w.runFor(4, "")
+	w.expect("old=resting")
+	w.runFor(4, "")
+	w.expect("old=revoked")
+	w.finish()
+}
+
+// A lagging host keeps neither the emergency nor the revocation; its key file stays until
+// it has switched.
+func TestEmergencyWithLaggingHost(t *testing.T) {
+	w := newOne(t, "")
+	w.filters[1].lags = true
+	if _, err := w.emergency(0, "a.example"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("old=revoked 20261129=signing")
+	if _, err := os.Stat(w.dir + "/a.private"); err != nil {
+		t.Error("the key was deleted under a host that uses it")
+	}
+	w.filters[1].lags = false
+	w.filters[1].read()
+	w.runFor(1, "")
+	if _, err := os.Stat(w.dir + "/a.private"); err == nil {
+		t.Error("the key is still there")
+	}
+	w.finish()
+}
+
+// A key file that another row names stays, whatever path that row has for it.
+func TestSharedKeyFileStays(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", "ka a.example:old:DIR/a.private\nkb b.example:old:DIR/a.private\n")
+	if err := os.Symlink(w.dir+"/a.private", w.dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	w.write("KeyTable", strings.Replace(string(must(os.ReadFile(w.table))), "kb b.example:old:"+w.dir+"/a.private", "kb b.example:old:"+w.dir+"/link", 1))
+	w.adopt()
+	w.start("a.example")
+	w.runFor(100, "a.example: 20261129=signing; ")
+	w.expect("a.example: 20261129=signing; b.example: old=signing; ")
+	if _, err := os.Stat(w.dir + "/a.private"); err != nil {
+		t.Error("the key of b.example was deleted")
+	}
+	w.finish()
+}
+
+// A row for several domains changes when all of them have the record.
+func TestGroup(t *testing.T) {
+	w := newWorld(t, "Zone * p\nGroup all a.example b.example\n", "")
+	w.write("KeyTable", "all %:old:"+w.dir+"/a.private\n")
+	w.key("a.example", "old", w.dir+"/a.private")
+	w.key("b.example", "old", w.dir+"/a.private")
+	for _, f := range w.filters {
+		f.read()
+	}
+	w.adopt()
+	w.start("b.example")
+	w.expect("all: old=signing 20261129=asked")
+	for _, d := range []string{"a.example", "b.example"} {
+		if text, _ := w.servers[0].at("20261129._domainkey." + d); text == "" {
+			t.Errorf("%s has no record", d)
+		}
+	}
+	w.runFor(100, "all: 20261129=signing; ")
+	w.expect("all: 20261129=signing; ")
+	w.finish()
+}
+
+// Customers whose alias is missing stay on their old key.
+func TestAliasMissing(t *testing.T) {
+	w := newWorld(t, "Zone r.example cname=keys.example ring=k1,k2,k3 publisher=p\n", "")
+	w.aliases["k1._domainkey.r.example"] = "k1._domainkey.r.example.keys.example"
+	w.write("KeyTable", "kr r.example:k1:"+w.dir+"/r.private\n")
+	w.key("r.example", "k1", w.dir+"/r.private")
+	for _, f := range w.filters {
+		f.read()
+	}
+	w.adopt()
+	w.start("r.example")
+	w.runFor(5, "")
+	w.expect("k1=signing k2=asked(alias-missing")
+	w.aliases["k2._domainkey.r.example"] = "k2._domainkey.r.example.keys.example"
+	w.runFor(100, "r.example: k2=signing; ")
+	w.expect("r.example: k2=signing; ")
+	w.finish()
+}
+
+// A record that goes missing under a key that signs is told of.
+func TestPresentRecordMissing(t *testing.T) {
+	w := newOne(t, "")
+	for _, s := range w.servers {
+		s.has["old._domainkey.a.example"] = append(s.has["old._domainkey.a.example"], answer{w.true_, "", 0})
+	}
+	out, err := w.run()
+	if err != nil || out.Blocked != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	for file, want := range map[string]string{MetricsFile: "dojang_key_record_missing 1\n", SummaryFile: `"missing":1`} {
+		data, _ := os.ReadFile(w.set.State + "/" + file)
+		if info, err := os.Stat(w.set.State + "/" + file); err != nil || info.Mode().Perm() != 0o644 || !strings.Contains(string(data), want) {
+			t.Errorf("%s: %v\n%s", file, err, data)
+		}
+	}
+}
+
+func TestTwoRunsAndBrokenFiles(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", twoDomains)
+	w.adopt()
+	store := must(OpenStore(w.set.State, false))
+	if _, err := OpenStore(w.set.State, false); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second run: %v", err)
+	}
+	store.Close()
+	if err := os.WriteFile(store.unitFile("p.example"), []byte(`{"name": "p.exa`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start("a.example")
+	for range 60 {
+		w.pass(17 * time.Second)
+		out, err := w.run()
+		if err != nil || len(out.Broken) != 1 || out.Blocked == 0 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+	}
+	u := must(store.Unit("a.example"))
+	if u.signing().Keys[0].Selector != "20261129" {
+		t.Error("the broken file stopped another unit")
+	}
+	// What is lost is rebuilt.
+	if err := os.RemoveAll(w.set.State + "/units"); err != nil {
+		t.Fatal(err)
+	}
+	w.adopt()
+	w.expect("a.example: 20261129=signing; p.example: one=signing; ")
+}
+
+func TestLimits(t *testing.T) {
+	w := newWorld(t, "Zone * p\nDay 2\n", twoDomains)
+	w.adopt()
+	w.start("p.example")
+	out := must(w.do(func(r *Rotator) (Outcome, error) { return r.Start(context.Background(), "a.example") }))
+	w.expect("20261129=asked(rate-limited")
+	if out.Blocked != 0 || out.Retry != 1 {
+		t.Errorf("%+v", out)
+	}
+	w.pass(13 * time.Hour)
+	w.runFor(1, "")
+	if got := w.states(); strings.Contains(got, "rate-limited") {
+		t.Error(got)
+	}
+	// Rate is waited for within a run.
+	w = newWorld(t, "Zone * p\nRate 1/3s\n", twoDomains)
+	w.adopt()
+	w.start("p.example")
+	if w.asked != 2 || strings.Contains(w.states(), "rate-limited") {
+		t.Errorf("%d times asked: %s", w.asked, w.states())
+	}
+}
+
+// A clock that is set ahead ends no wait that is shorter than MaxCredit.
+func TestClockAheadEndsNothing(t *testing.T) {
+	w := newOne(t, "MaxCredit 1h\n")
+	w.start("a.example")
+	w.runFor(3, "20261129=proven")
+	w.expect("20261129=proven")
+	w.skew = 365 * 24 * time.Hour
+	if _, err := w.run(); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("20261129=proven")
+	w.skew = 0
+	w.runFor(20, "20261129=signing")
+	w.skew = 365 * 24 * time.Hour
+	for range 3 {
+		_, _ = w.run()
+	}
+	w.expect("old=resting 20261129=signing")
+	w.finish()
+}
+
+// TestManyUnits measures a pass over 100,000 units of which nothing is due.
+func TestManyUnits(t *testing.T) {
+	n := 2000
+	if testutil.Long() {
+		n = 100000
+	}
+	w := newOne(t, "")
+	store := must(OpenStore(w.set.State, false))
+	u := must(store.Unit("a.example"))
+	for i := range n {
+		u.Name = fmt.Sprintf("d%d.example", i)
+		u.Domains, u.Generations[0].Created, u.Adopted = []string{u.Name}, w.now(), w.now()
+		data := must(jsonOf(u))
+		if err := os.WriteFile(store.unitFile(u.Name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.Close()
+	start := time.Now()
+	out, err := w.run()
+	took := time.Since(start)
+	t.Logf("%d units in %s, %d MB", n, took, peakMegabytes())
+	if err != nil || out.Units != n+1 || out.Acted != 0 || took > time.Duration(n)*200*time.Microsecond {
+		t.Errorf("%+v, %v in %s", out, err, took)
+	}
+}
