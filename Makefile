@@ -183,6 +183,8 @@ install:
 	$(call put,0644,packaging/systemd/hardened.conf,$(DATADIR)/dojang/hardened.conf)
 	$(call put,0644,packaging/systemd/opendkim.service,$(UNITDIR)/opendkim.service)
 	$(call put,0644,packaging/systemd/dojang-web.service,$(UNITDIR)/dojang-web.service)
+	$(call put,0644,packaging/systemd/dojang-rotate.service,$(UNITDIR)/dojang-rotate.service)
+	$(call put,0644,packaging/systemd/dojang-rotate.timer,$(UNITDIR)/dojang-rotate.timer)
 	$(call put,0644,packaging/systemd/opendkim.tmpfiles,$(TMPFILESDIR)/opendkim.conf)
 
 # Packages made twice of one commit are equal, byte for byte, wherever and by whomever

@@ -41,7 +41,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 		fmt.Fprintf(r.Out, "%s: one key, %s: MultipleSignatures is off in %s\n", domain, types[0], r.Settings.Config)
 		types = types[:1]
 	}
-	if _, text := dataset.TextTableOf(r.KeyTable.Spec); text && beside == "" && p.commonFolder() == "" {
+	if _, text := r.KeyTable.text(); text && beside == "" && p.commonFolder() == "" {
 		return Outcome{}, fmt.Errorf("no row of %s names a key file: say with --folder where keys are to be", r.KeyTable.Spec)
 	}
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Fresh: true}
@@ -136,7 +136,7 @@ func (p *pass) addAuthors(u *Unit, g *Generation) bool {
 
 // authorsThere is what the SigningTable has for a key now, "" for no row.
 func (p *pass) authorsThere(key string) (string, error) {
-	if t, ok := dataset.TextTableOf(p.Signing.Spec); ok {
+	if t, ok := p.Signing.text(); ok {
 		rows, err := t.Rows(key, 1)
 		if err != nil || len(rows) == 0 || len(rows[0]) == 0 {
 			return "", err
@@ -155,7 +155,7 @@ func (p *pass) authorsThere(key string) (string, error) {
 
 // authorsKey is the SigningTable's key for all authors of a domain.
 func (p *pass) authorsKey(domain string) string {
-	if t, ok := dataset.TextTableOf(p.Signing.Spec); ok && t.Patterns {
+	if t, ok := p.Signing.text(); ok && t.Patterns {
 		return "*@" + domain
 	}
 	return domain

@@ -33,10 +33,16 @@ func (r *Rotator) readTables(ctx context.Context) (*tables, error) {
 	return t, err
 }
 
+// text is the table as a file, if it is one.
+func (t Table) text() (dataset.TextTable, bool) {
+	of, ok := t.Swap.(dataset.TextTable)
+	return of, ok
+}
+
 // fresh is the table as it is now: one that is a file was read when it was opened, and
 // may have been written since.
 func (t Table) fresh(ctx context.Context) (set dataset.Set, done func(), err error) {
-	if _, text := dataset.TextTableOf(t.Spec); !text {
+	if _, text := t.text(); !text {
 		return t.Set, func() {}, nil
 	}
 	if set, err = dataset.Open(ctx, t.Spec, dataset.Options{}); err != nil {
@@ -84,7 +90,7 @@ func rowValues(row keystore.Row) []string {
 // current reads a row as it stands now, past every cache; false when there is none.
 func (r *Rotator) current(ctx context.Context, name string) (keystore.Row, bool, error) {
 	set := r.KeyTable.Set
-	if text, ok := dataset.TextTableOf(r.KeyTable.Spec); ok {
+	if text, ok := r.KeyTable.text(); ok {
 		rows, err := text.Rows(name, 4)
 		if err != nil || len(rows) == 0 {
 			return keystore.Row{}, false, err

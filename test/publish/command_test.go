@@ -87,7 +87,17 @@ func (s *site) write(name, text string, mode os.FileMode) string {
 // key makes a key by dojang genkey, and returns what is to be published of it.
 func (s *site) key(domain, selector string) (path, text string) {
 	s.t.Helper()
-	out, err := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"), "genkey", "-d", domain, "-s", selector, "--type", "ed25519", "--format", "json", "-D", s.dir).Output()
+	return s.keyOf("ed25519", domain, selector)
+}
+
+func (s *site) rsa(domain, selector string) (path, text string) {
+	s.t.Helper()
+	return s.keyOf("rsa", domain, selector)
+}
+
+func (s *site) keyOf(kind, domain, selector string) (path, text string) {
+	s.t.Helper()
+	out, err := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"), "genkey", "-d", domain, "-s", selector, "--type", kind, "--format", "json", "-D", s.dir).Output()
 	if err != nil {
 		s.t.Fatalf("genkey: %v\n%s", err, out)
 	}
