@@ -142,7 +142,7 @@ SOURCE_DATE_EPOCH ?= $(shell packaging/version date)
 docs: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 docs: build
 	rm -rf dist/man dist/completion && mkdir -p dist/man dist/completion
-	TZ=UTC bin/dojang man dist/man
+	TZ=UTC $(GO) run ./internal/cli/gen dist/man
 	cp packaging/man/* dist/man/
 	gzip -9n dist/man/*
 	bin/dojang completion bash > dist/completion/dojang.bash

@@ -69,6 +69,7 @@ internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sq
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
+internal/cli/gen: internal/cli
 `)
 
 // read reads lines "package: what it may import".

@@ -2,16 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"dojang/internal/config"
 )
 
-// writeOpendkimPage writes opendkim(8): its flags come from the same table as
-// the parser's.
-func writeOpendkimPage(folder string) error {
+// OpendkimPage is opendkim(8): its flags come from the same table as the parser's.
+func OpendkimPage() string {
 	var b strings.Builder
 	b.WriteString(`.TH opendkim 8 "" "dojang" "Mail filters"
 .SH NAME
@@ -84,7 +81,7 @@ Those of sysexits: 0 for success, 64 for wrong flags, 69 when a socket cannot be
 .BR opendkim-testkey (8),
 .BR dojang (1)
 `)
-	return os.WriteFile(filepath.Join(folder, "opendkim.8"), []byte(b.String()), 0o644)
+	return b.String()
 }
 
 // roff makes text safe at the start of a line and against escapes.

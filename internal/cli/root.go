@@ -58,6 +58,9 @@ func run(ctx context.Context, args []string, s Streams) int {
 	return code
 }
 
+// Commands is `dojang` with every command below it, for what describes them.
+func Commands(s Streams) *cobra.Command { return rootCommand(s) }
+
 // rootCommand is `dojang` with every command below it.
 func rootCommand(s Streams) *cobra.Command {
 	var version bool
@@ -87,7 +90,7 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), rehearseCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
 		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
-		webCommand(s), publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s), manCommand(s),
+		webCommand(s), publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s),
 	)
 	bothLetters(root)
 	return root
