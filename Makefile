@@ -51,6 +51,8 @@ test:
 SENDMAIL = sendmail-bin sendmail-cf
 # What looks for barriers in pages, for tests alone (MPL-2.0).
 AXE = axe-core@4.14.1
+# Of Mailman, whose package sets up a service, the Python modules are wanted alone.
+MAILMAN = apt-get install -s --no-install-recommends mailman3 | sed -n 's/^Inst \([^ ]*\).*/\1/p'
 
 # Services that the packages would start are held back: the tests start their own. A
 # policy-rc.d that stands there is the administrator's, and stays as it is.
@@ -65,6 +67,9 @@ peers:
 		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
 	mkdir -p /opt/dojang-peers/axe
 	cd /opt/dojang-peers/axe && npm pack --silent $(AXE) && tar xzf axe-core-*.tgz && rm axe-core-*.tgz
+	mkdir -p /opt/dojang-peers/mailman
+	cd /opt/dojang-peers/mailman && apt-get download -q $$($(MAILMAN)) && \
+		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
 
 # What the suites need is looked for once, before any of them runs: it is installed
 # where that may be done, and else named with the command for it.
@@ -72,6 +77,7 @@ need:
 	@missing=$$(for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || printf ' %s' $$p; done); \
 	[ -d /opt/dojang-peers/sendmail/usr ] || missing="$$missing sendmail"; \
 	[ -d /opt/dojang-peers/axe/package ] || missing="$$missing axe-core"; \
+	[ -d /opt/dojang-peers/mailman/usr ] || missing="$$missing mailman"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then exec $(MAKE) peers; fi; \
 	echo "missing for the full suites:$$missing"; echo "install them, on Debian 12 or its like: sudo make peers"; \

@@ -65,15 +65,21 @@ func (b *bodySearch) edits(body []byte) []bodyEdit {
 }
 
 // metaTag is what Exchange puts into HTML.
-var metaTag = regexp.MustCompile(`(?i)<meta http-equiv="Content-Type"[^>]{0,80}>(\r\n)?`)
+var metaTag = regexp.MustCompile(`(?i)<meta http-equiv="Content-Type"[^>]{0,80}>`)
 
 func withoutMeta(body []byte) [][]byte {
 	at := metaTag.FindIndex(body)
 	if at == nil {
 		return nil
 	}
-	short := bytes.TrimSuffix(body[at[0]:at[1]], []byte("\r\n"))
-	return [][]byte{slices.Concat(body[:at[0]], body[at[1]:]), slices.Concat(body[:at[0]], body[at[0]+len(short):])}
+	above, below := body[:at[0]], body[at[1]:]
+	var was [][]byte
+	for _, before := range [][]byte{above, bytes.TrimSuffix(above, []byte("\r\n"))} {
+		for _, behind := range [][]byte{below, bytes.TrimPrefix(below, []byte("\r\n"))} {
+			was = append(was, slices.Concat(before, behind))
+		}
+	}
+	return was
 }
 
 func replace(body []byte, old, with string) []byte {

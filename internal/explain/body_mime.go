@@ -290,10 +290,16 @@ func said8bit(head []byte, way int) []byte {
 		}
 		return codingField.ReplaceAll(head, nil)
 	}
-	// The field is put below the first lines of the rest.
+	// Postfix puts the field at the end. It was behind Content-Type, before it, or first.
 	rest := codingField.ReplaceAll(head, nil)
 	fields := splitFields(string(bytes.TrimSuffix(rest, []byte("\r\n"))))
-	at := min(way-len(codingWays), len(fields))
-	lines := slices.Insert(fields, at, "Content-Transfer-Encoding: 8bit")
+	at := slices.IndexFunc(fields, func(f string) bool { return len(f) > 13 && strings.EqualFold(f[:13], "Content-Type:") })
+	switch way - len(codingWays) {
+	case 0:
+		at++
+	case 2:
+		at = 0
+	}
+	lines := slices.Insert(fields, max(at, 0), "Content-Transfer-Encoding: 8bit")
 	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 }

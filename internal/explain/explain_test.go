@@ -232,9 +232,11 @@ func TestCopiedHeaderWithoutKey(t *testing.T) {
 }
 
 func TestUnknownEditsAreNotGuessed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
 	for _, name := range []string{"relaxed.eml", "ed25519.eml"} {
 		m := edit(t, "Subject: About the", "Subject: Concerning the", "tomorrow", "today")(vector(t, name))
-		s := stories(t, m, goodRecords(t))
+		s := storiesWithin(t, ctx, m, goodRecords(t))
 		if len(s) != 1 || len(s[0].Causes) != 2 || s[0].Causes[0].Proved || s[0].Causes[1].Proved || !strings.Contains(s[0].Causes[0].Text, "subject") {
 			t.Errorf("%+v", s)
 		}
@@ -245,7 +247,9 @@ func TestRewrittenLinksAreTold(t *testing.T) {
 	m := onBody(func(b string) string {
 		return "https://nam02.safelinks.protection.outlook.com/?url=x\r\n" + strings.ReplaceAll(b, "e", "E")
 	})(vector(t, "single.eml"))
-	s := stories(t, m, goodRecords(t))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	s := storiesWithin(t, ctx, m, goodRecords(t))
 	if len(s) != 1 || len(s[0].Causes) != 2 || s[0].Causes[1].Code != "links-rewritten" {
 		t.Errorf("%+v", s)
 	}

@@ -27,6 +27,7 @@ type namedFields struct {
 	forms  [][][]byte      // of each edit: what is hashed at each slot
 	plain  [][]byte        // the same of now
 	known  map[string]bool // forms that are there, and that of now
+	made   int             // bytes of edits made
 	byCost [maxCost + 1][]int
 }
 
@@ -43,7 +44,7 @@ type headerSearch struct {
 	chosen  []int // of each name the edit that is undone, -1 for none
 	left    int   // work that may still be done, in bytes hashed
 	tried   int
-	made    int       // bytes of candidates made
+	round   int       // the cost of the edits that are collected
 	persons []mailbox // see people
 }
 
@@ -54,8 +55,8 @@ const (
 	// maxHeaderWork bounds the work for one signature: some two million candidates for a
 	// header of usual size, in about three seconds.
 	maxHeaderWork = 3 << 30
-	// maxMade bounds the memory for candidates of one signature.
-	maxMade = 24 << 20
+	// maxMade bounds the memory for edits of one name.
+	maxMade = 16 << 20
 	// maxCost is the most unlikely set of edits that is tried.
 	maxCost = 9
 	// maxSame is how many fields of one name are looked at, maxField how long they may be,
@@ -91,7 +92,6 @@ func headerCauses(ctx context.Context, fields *header.List, body []byte, r *dkim
 	if found := h.refolded(); found != nil {
 		return found
 	}
-	h.collect()
 	if found := h.search(); found != nil {
 		return found
 	}
@@ -148,12 +148,12 @@ func formKey(forms [][]byte) string {
 
 // add takes an edit in, unless canonicalization forgives it or another gives the same.
 func (h *headerSearch) add(n *namedFields, e fieldEdit) {
-	if e.cost > maxCost || h.made > maxMade {
+	if e.cost != h.round || n.made > maxMade {
 		return
 	}
 	forms := n.picked(e.was, h.check.signature.HeaderCanonicalization)
 	key := formKey(forms)
-	h.made += 2*len(key) + 200
+	n.made += 2*len(key) + 200
 	if n.known[key] {
 		return
 	}
@@ -162,11 +162,22 @@ func (h *headerSearch) add(n *namedFields, e fieldEdit) {
 	if e.index >= 0 && e.index < len(n.now) {
 		e.field, _, _ = strings.Cut(n.now[e.index], ":")
 	}
-	if e.index >= 0 && e.index < len(n.now) && len(e.was) == len(n.now) && sameButBlanks(e.was[e.index], n.now[e.index]) {
+	if e.code != CodeLongLines && e.index >= 0 && e.index < len(n.now) && len(e.was) == len(n.now) && sameButBlanks(e.was[e.index], n.now[e.index]) {
 		e.code, e.args = CodeWhiteSpace, args("canonicalization", h.check.signature.HeaderCanonicalization.String())
 	}
 	n.byCost[e.cost] = append(n.byCost[e.cost], len(n.edits))
 	n.edits, n.forms = append(n.edits, e), append(n.forms, forms)
+}
+
+// lay takes in that field i of a name had another value, folded in any way; all but the
+// first cost one more.
+func (h *headerSearch) lay(n *namedFields, i int, flat string, e fieldEdit) {
+	if cost := e.cost; cost == h.round || cost+1 == h.round && h.simple() {
+		for j, layout := range h.layouts(flat, cost) {
+			e.cost = cost + min(j, 1)
+			h.replace(n, i, layout, e)
+		}
+	}
 }
 
 // sameButBlanks reports whether two fields differ in white space and in the case of their
@@ -180,6 +191,9 @@ func sameButBlanks(a, b string) bool {
 
 // replace takes in that field i of a name had another value.
 func (h *headerSearch) replace(n *namedFields, i int, value string, e fieldEdit) {
+	if e.cost != h.round {
+		return
+	}
 	name, _, _ := strings.Cut(n.now[i], ":")
 	e.was = slices.Clone(n.now)
 	e.was[i], e.index = name+":"+value, i
@@ -211,14 +225,61 @@ func (h *headerSearch) spend(n int) {
 	}
 }
 
-// search tries the sets of edits, one to a name, the likely ones first.
+// search tries each edit alone, then those of the field that a list wrote anew with one of
+// another, then the sets of edits, one to a name, the likely ones first.
 func (h *headerSearch) search() []Cause {
 	for cost := 1; cost <= maxCost && h.left > 0; cost++ {
+		h.collect(cost)
+		if h.alone(cost) {
+			return h.proved()
+		}
+	}
+	if n, _ := h.placed(); n != nil && h.beside(n) {
+		return h.proved()
+	}
+	for cost := 2; cost <= maxCost && h.left > 0; cost++ {
 		if h.choose(0, cost) {
 			return h.proved()
 		}
 	}
 	return nil
+}
+
+// alone tries the edits that cost so much, each by itself.
+func (h *headerSearch) alone(cost int) bool {
+	for i, n := range h.names {
+		for _, e := range n.byCost[cost] {
+			if h.chosen[i] = e; h.try() {
+				return true
+			}
+		}
+		h.chosen[i] = -1
+	}
+	return false
+}
+
+// beside tries all edits of one name with each likely one of another. It leaves work for
+// other sets.
+func (h *headerSearch) beside(one *namedFields) bool {
+	at := slices.Index(h.names, one)
+	enough := h.left / 3
+	for cost := 1; cost <= 2; cost++ {
+		for i, n := range h.names {
+			for _, e := range n.byCost[cost] {
+				if i == at || h.left < enough {
+					break
+				}
+				h.chosen[i] = e
+				for k := range one.edits {
+					if h.chosen[at] = k; h.try() {
+						return true
+					}
+				}
+			}
+			h.chosen[i], h.chosen[at] = -1, -1
+		}
+	}
+	return false
 }
 
 // choose tries all sets of edits of the names from first on that cost exactly so much.

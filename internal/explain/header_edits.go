@@ -13,10 +13,14 @@ import (
 	"dojang/internal/copied"
 )
 
-// collect takes in the known edits of all signed fields.
-func (h *headerSearch) collect() {
+// collect takes in the known edits of all signed fields that cost so much.
+func (h *headerSearch) collect(cost int) {
+	const dearest = 6
+	if h.round = cost; cost > dearest {
+		return
+	}
 	for i, n := range h.names {
-		if i >= maxNames {
+		if i >= maxNames || h.ctx.Err() != nil {
 			return
 		}
 		if len(n.now) <= maxSame {
@@ -212,19 +216,12 @@ func joinBroken(raw string) string {
 func (h *headerSearch) mimeType(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
 	add := func(cost int, was string) {
-		e := fieldEdit{code: CodeRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))}
-		for i, layout := range h.layouts(was) {
-			e.cost = cost + min(i, 1)
-			h.replace(n, at, layout, e)
-		}
+		h.lay(n, at, was, fieldEdit{code: CodeRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))})
 	}
 	for _, inner := range h.innerFields(n.name) {
 		add(1, inner)
 	}
-	kind, params, err := mime.ParseMediaType(value)
-	if err != nil {
-		return
-	}
+	kind, params, _ := mime.ParseMediaType(value) // of one that is wrong, its quotes
 	unquoted := strings.ReplaceAll(value, `"`, "")
 	for i, form := range []string{value, unquoted, bareParam.ReplaceAllString(unquoted, `="$1"`)} {
 		add(1, form)

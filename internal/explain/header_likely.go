@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -8,7 +9,7 @@ import (
 // that most likely was changed where something tells, or all that may have been.
 func (h *headerSearch) unproved() []Cause {
 	var found []Cause
-	if n, below := h.rewrittenBelow(); n != nil {
+	if n, below := h.placed(); n != nil {
 		raw := n.now[len(n.now)-1]
 		name, value, _ := strings.Cut(raw, ":")
 		code := CodeRewritten
@@ -55,6 +56,25 @@ func (h *headerSearch) unknown() Cause {
 
 // listMarks are fields that lists put below the header that they got.
 var listMarks = []string{"X-BeenThere", "X-Mailman-Version", "List-Id", "List-Unsubscribe", "List-Archive", "List-Post", "List-Help", "List-Subscribe", "Errors-To", "X-Mailman-Original-References"}
+
+// placed finds the signed field whose place tells that it was written anew.
+func (h *headerSearch) placed() (field *namedFields, below string) {
+	if n, below := h.rewrittenBelow(); n != nil {
+		return n, below
+	}
+	if !slices.ContainsFunc(listMarks, func(name string) bool { return h.fields.Count(name) > 0 && !h.signs(name) }) {
+		return nil, ""
+	}
+	kind := h.indexes("Content-Type")
+	for _, want := range []string{"Cc", "To"} { // every mail program puts them higher
+		for _, n := range h.names {
+			if at := h.indexes(n.name); n.is(want) && len(at) == 1 && len(kind) == 1 && at[0] > kind[0] {
+				return n, "Content-Type"
+			}
+		}
+	}
+	return nil, ""
+}
 
 // rewrittenBelow finds the signed field that stands below those that a list put in: a
 // program that writes a field anew puts it at the end. Of several the one that is most

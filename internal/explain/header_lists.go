@@ -121,51 +121,76 @@ func (h *headerSearch) addresses(n *namedFields, at int) {
 		return
 	}
 	add := func(cost int, how string, list []mailbox, style int, about string) {
+		if h.round < cost || h.round > cost+2 {
+			return
+		}
 		for i, separator := range []string{", ", ",", " , "} {
 			if i > 0 && (len(list) < 2 || cost > 2) {
 				break
 			}
 			was := joined(list, style, separator)
-			e := fieldEdit{code: CodeAddresses, args: args("how", how, "about", about, "was", clip(was, maxShown), "is", clip(value, maxShown))}
-			for j, layout := range h.layouts(was) {
-				e.cost = cost + min(i, 1) + min(j, 1)
-				h.replace(n, at, layout, e)
-			}
+			h.lay(n, at, was, fieldEdit{code: CodeAddresses, cost: cost + min(i, 1),
+				args: args("how", how, "about", about, "was", clip(was, maxShown), "is", clip(value, maxShown))})
 		}
 	}
 	for style := range styles {
 		add(1+min(style/3, 1), "written", list, style, "")
 	}
-	for i, m := range list { // one name only
-		for style := 1; style < 3 && len(list) > 1; style++ {
-			add(2, "written", slices.Concat(list[:i], []mailbox{newMailbox(styles[style](m))}, list[i+1:]), 0, m.address)
-		}
+	for i, m := range list {
 		if len(list) > 1 {
 			add(2, "added", slices.Concat(list[:i], list[i+1:]), 0, m.address)
 		}
 	}
-	h.dropped(list, add)
-	if len(list) > 1 && len(list) <= maxPermuted {
-		permuted(list, func(order []mailbox) {
-			add(3, "order", order, 0, "")
-			if len(list) <= 4 {
-				for style := 1; style < 5; style++ {
-					add(4, "order", order, style, "")
-				}
-			}
-		})
+	dresses := dressed(list)
+	for _, d := range dresses {
+		add(2, "written", d, 0, "")
+	}
+	h.dropped(list, dresses, add)
+	if len(list) > 1 && len(list) <= maxPermuted && h.round >= 3 {
+		permuted(list, func(order []mailbox) { add(3, "order", order, 0, "") })
+		for _, d := range dresses {
+			permuted(d, func(order []mailbox) { add(4+len(list)/5, "order", order, 0, "") })
+		}
 	}
 }
 
+// dressed are lists of the same mailboxes of which some are written otherwise: names with
+// quotes or without, and bare addresses in angles.
+func dressed(list []mailbox) [][]mailbox {
+	const most = 64
+	all := [][]mailbox{slices.Clone(list)}
+	for i, m := range list {
+		var other mailbox
+		for _, style := range []int{1, 2, 3, 4} {
+			if o := newMailbox(styles[style](m)); o.raw != m.raw {
+				other = o
+				break
+			}
+		}
+		if other.raw == "" {
+			continue
+		}
+		for _, d := range all {
+			if len(all) < most {
+				d = slices.Clone(d)
+				d[i] = other
+				all = append(all, d)
+			}
+		}
+	}
+	return all[1:]
+}
+
 // dropped: a duplicate, or the address of somebody who had a copy, was left out of a list.
-func (h *headerSearch) dropped(list []mailbox, add func(cost int, how string, list []mailbox, style int, about string)) {
+func (h *headerSearch) dropped(list []mailbox, dresses [][]mailbox, add func(cost int, how string, list []mailbox, style int, about string)) {
 	insert := func(cost int, how string, m mailbox) {
 		for i := 0; i <= len(list); i++ {
 			longer := slices.Concat(list[:i], []mailbox{m}, list[i:])
-			for style := range 3 {
-				add(cost+min(style, 1), how, longer, style, m.address)
+			add(cost, how, longer, 0, m.address)
+			for _, d := range dresses[:min(len(dresses), 16)] {
+				add(cost+1, how, slices.Concat(d[:i], []mailbox{m}, d[i:]), 0, m.address)
 			}
-			if len(list) <= 3 {
+			if len(list) <= 3 && h.round >= cost+2 {
 				permuted(longer, func(order []mailbox) { add(cost+2, how, order, 0, m.address) })
 			}
 		}
@@ -279,11 +304,7 @@ func (h *headerSearch) author(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
 	add := func(cost int, was string) {
 		if was = strings.TrimSpace(was); was != "" {
-			e := fieldEdit{code: CodeFromRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))}
-			for i, layout := range h.layouts(was) {
-				e.cost = cost + min(i, 1)
-				h.replace(n, at, layout, e)
-			}
+			h.lay(n, at, was, fieldEdit{code: CodeFromRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))})
 		}
 	}
 	display := newMailbox(value).bare()

@@ -8,15 +8,19 @@ import (
 )
 
 // layouts are the ways to fold a value, the name's colon before it. Where white space does
-// not count there is one.
-func (h *headerSearch) layouts(flat string) []string {
+// not count there is one, and of values that are unlikely there are few.
+func (h *headerSearch) layouts(flat string, cost int) []string {
 	flat = strings.TrimSpace(flat)
 	if !h.simple() {
 		return []string{" " + flat}
 	}
 	ways := []string{" " + flat}
-	for _, indent := range []string{"\t", " ", "        ", "    ", "  "} {
-		for _, width := range []int{78, 76, 72, 79, 75, 998} {
+	indents, widths := []string{"\t", " ", "        ", "    ", "  "}, []int{78, 76, 72, 79, 75}
+	if cost > 2 {
+		indents, widths = indents[:3], widths[:1]
+	}
+	for _, indent := range indents {
+		for _, width := range widths {
 			ways = append(ways, folded(flat, indent, width))
 		}
 		if strings.Contains(flat, ", ") {
@@ -109,10 +113,8 @@ func (h *headerSearch) respaced(n *namedFields, at int) {
 		h.add(n, renamed)
 	}
 	if h.simple() {
-		for _, layout := range h.layouts(unfold(valueOf(n.now[at]))) {
-			e.cost = 2
-			h.replace(n, at, layout, e)
-		}
+		e.cost = 1
+		h.lay(n, at, unfold(valueOf(n.now[at])), e)
 	}
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"io"
 	"mime"
 	"regexp"
 	"strings"
@@ -13,6 +14,9 @@ var (
 	replyTag   = regexp.MustCompile(`^[ \t]*((?i:re|fwd?|aw|sv|vs|wg)(\[\d+\])?:[ \t]*)+`)
 	bareParam  = regexp.MustCompile(`=([^";\s]+)`)
 )
+
+// decoder takes what Python calls unknown-8bit, and any other charset, for what it is.
+var decoder = mime.WordDecoder{CharsetReader: func(_ string, input io.Reader) (io.Reader, error) { return input, nil }}
 
 // replies are what a "Re: " of Mailman's may have been.
 var replies = []string{"Re: ", "RE: ", "re: ", "AW: ", "Aw: ", "SV: ", "Sv: ", "VS: ", "Vs: ", "Re[2]: ", "Re: Re: ", "RE: RE: ", "Re:", "RE:", ""}
@@ -27,9 +31,10 @@ func (h *headerSearch) subject(n *namedFields, at int) {
 			h.replace(n, at, raw[:found[0]]+raw[found[1]:], e)
 		}
 	}
-	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
+	decoded, err := decoder.DecodeHeader(value)
 	if err == nil && decoded != value || !isASCII(value) {
 		h.untag(n, at, decoded, encodings)
+		h.untag(n, at, value, spelled)
 	}
 }
 
@@ -38,10 +43,8 @@ func (h *headerSearch) untag(n *namedFields, at int, value string, written func(
 	add := func(cost int, tag, was string) {
 		e := fieldEdit{code: CodeSubjectTag, cost: cost, args: args("tag", strings.TrimSpace(tag))}
 		for i, form := range written(was) {
-			for j, layout := range h.layouts(form) {
-				e.cost = cost + min(i, 1) + min(j, 1)
-				h.replace(n, at, layout, e)
-			}
+			e.cost = cost + min(i, 1)
+			h.lay(n, at, form, e)
 		}
 	}
 	for _, pattern := range []*regexp.Regexp{bracketTag, starTag, wordTag} {
@@ -79,15 +82,20 @@ func (h *headerSearch) unreplied(subject string, add func(string)) {
 // encoded: encoded words (RFC 2047) were made or taken apart.
 func (h *headerSearch) encoded(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
-	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
+	decoded, err := decoder.DecodeHeader(value)
 	if err != nil || decoded == value && isASCII(value) {
 		return
 	}
 	for _, was := range encodings(decoded) {
-		for i, layout := range h.layouts(was) {
-			h.replace(n, at, layout, fieldEdit{code: CodeEncoding, cost: 2 + min(i, 1)})
-		}
+		h.lay(n, at, was, fieldEdit{code: CodeEncoding, cost: 2})
 	}
+}
+
+// spelled are other ways to spell the same encoded words.
+func spelled(text string) []string {
+	lower := strings.NewReplacer("?Q?", "?q?", "?B?", "?b?", "=?UTF-8?", "=?utf-8?").Replace(text)
+	upper := strings.NewReplacer("?q?", "?Q?", "?b?", "?B?").Replace(text)
+	return []string{upper, lower, strings.NewReplacer("=?utf-8?", "=?UTF-8?").Replace(upper), strings.NewReplacer("=?utf-8?", "=?UTF-8?").Replace(lower)}
 }
 
 // encodings are ways to write a text that is not ASCII alone in a header.
@@ -96,20 +104,24 @@ func encodings(text string) []string {
 		return []string{text}
 	}
 	ways := []string{text}
-	for _, charset := range []string{"utf-8", "UTF-8"} {
-		ways = append(ways, mime.QEncoding.Encode(charset, text), mime.BEncoding.Encode(charset, text))
+	add := func(way string) {
+		ways = append(ways, way, strings.NewReplacer("?q?", "?Q?", "?b?", "?B?").Replace(way))
 	}
-	words := strings.Fields(text)
+	for _, charset := range []string{"UTF-8", "utf-8"} {
+		add(mime.QEncoding.Encode(charset, text))
+		add(mime.BEncoding.Encode(charset, text))
+	}
+	parts := strings.Fields(text)
 	for _, encoder := range []mime.WordEncoder{mime.QEncoding, mime.BEncoding} { // those words alone that need it
 		for _, charset := range []string{"utf-8", "UTF-8"} {
-			each := make([]string, len(words))
-			for i, w := range words {
+			each := make([]string, len(parts))
+			for i, w := range parts {
 				each[i] = w
 				if !isASCII(w) {
 					each[i] = encoder.Encode(charset, w)
 				}
 			}
-			ways = append(ways, strings.Join(each, " "))
+			add(strings.Join(each, " "))
 		}
 	}
 	return ways

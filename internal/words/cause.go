@@ -202,8 +202,8 @@ func rewrittenCause(v values) (string, string) {
 	e, k := v["field"]+" was written anew", v["field"]+" 필드가 다시 쓰였습니다"
 	switch {
 	case v["below"] != "":
-		return fmt.Sprintf("%s was written anew on the way: it stands below %s, which a mailing list put in", v["field"], v["below"]),
-			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 넣은 %s보다 아래에 있습니다", v["field"], v["below"])
+		return fmt.Sprintf("%s was written anew on the way: it stands below %s, where mailing lists put what they write", v["field"], v["below"]),
+			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 쓰는 자리인 %s 아래에 있습니다", v["field"], v["below"])
 	case v["was"] == "":
 		if v["is"] != "" {
 			return e + " on the way: " + v.quoted("is") + " looks like a mailing list's work",
@@ -238,9 +238,10 @@ func addressesCause(v values) (string, string) {
 	case "written":
 		e, k = "names are quoted or blanks are set otherwise", "이름의 따옴표나 공백이 달라졌습니다"
 	default:
-		return fmt.Sprintf("%s was written anew on the way: it stands below %s, which a mailing list put in; lists "+
+		return fmt.Sprintf("%s was written anew on the way: it stands below %s, where mailing lists put what they write; lists "+
 				"change order, names and blanks, and leave out who had a copy", field, v["below"]),
-			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 넣은 %s보다 아래에 있습니다. 메일링 리스트는 순서와 이름과 공백을 바꾸고, 사본을 받은 사람을 뺍니다", field, v["below"])
+			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 쓰는 자리인 %s 아래에 있습니다. "+
+				"메일링 리스트는 순서와 이름과 공백을 바꾸고, 사본을 받은 사람을 뺍니다", field, v["below"])
 	}
 	return fmt.Sprintf("%s was written anew: %s; it was %s", field, e, v.quoted("was")),
 		fmt.Sprintf("%s 필드가 다시 쓰였습니다. %s. 원래 값은 %s입니다", field, k, v.quoted("was"))
