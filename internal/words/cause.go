@@ -14,12 +14,6 @@ func Cause(part, code string, args map[string]string) string {
 	return english
 }
 
-// KoreanCause is Cause in Korean.
-func KoreanCause(part, code string, args map[string]string) string {
-	_, korean := cause(part, code, args)
-	return korean
-}
-
 func cause(part, code string, args map[string]string) (english, korean string) {
 	if say, ok := causes[part+"/"+code]; ok {
 		return say(values(args))

@@ -62,7 +62,7 @@ func TestEveryCauseHasWords(t *testing.T) {
 			t.Errorf("%s is no code", name)
 		}
 		for _, args := range cases {
-			english, korean := Cause(part, code, args), KoreanCause(part, code, args)
+			english, korean := Cause(part, code, args), Korean.Cause(part, code, args)
 			if english == "" || english == code || hasHangul(english) || !hasHangul(korean) || strings.Contains(english+korean, "%!") {
 				t.Errorf("%s %v: %q %q", name, args, english, korean)
 			}

@@ -22,7 +22,7 @@ var now = time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 func sign(t *testing.T, m message, header, body dkim.Canonicalization, names ...string) message {
 	t.Helper()
 	o := dkim.SignOptions{
-		Domain: "example.com", Selector: "s2048", Key: testutil.ReadKey(t, keyFile), Sign: dkim.NewHeaderSet(names, ""),
+		Domain: "example.com", Selector: "s2048", Key: testutil.ReadKey(t, keyFile), Sign: dkim.NewHeaderSet(names...),
 		HeaderCanonicalization: header, BodyCanonicalization: body, Time: now.Add(-time.Hour),
 	}
 	field, err := dkim.Sign([]byte(m.String()), o)
