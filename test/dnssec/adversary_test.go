@@ -52,8 +52,17 @@ func (a *adversary) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	w.WriteMsg(m)
 }
 
-// another is an answer to some other question.
-func (a *adversary) another() *dns.Msg { return a.seen[a.rng.IntN(len(a.seen))].Copy() }
+// another is an answer to some other question, about a name that is near.
+func (a *adversary) another(to *dns.Msg) *dns.Msg {
+	best, near := 0, -1
+	for range 1 + a.rng.IntN(20) {
+		i := a.rng.IntN(len(a.seen))
+		if n := dns.CompareDomainName(a.seen[i].Question[0].Name, to.Question[0].Name); n > near {
+			best, near = i, n
+		}
+	}
+	return a.seen[best].Copy()
+}
 
 // some gives the records of a section, and one of them to change; nil when there is none.
 func (a *adversary) some(m *dns.Msg) (*[]dns.RR, int) {
@@ -86,13 +95,13 @@ var forgeries = []func(a *adversary, m *dns.Msg){
 		}
 	},
 	func(a *adversary, m *dns.Msg) { // what answered another question
-		other := a.another()
+		other := a.another(m)
 		m.Answer, m.Ns, m.Rcode = other.Answer, other.Ns, other.Rcode
 	},
-	func(a *adversary, m *dns.Msg) { m.Ns = append(m.Ns, a.another().Ns...) },
-	func(a *adversary, m *dns.Msg) { m.Answer = append(m.Answer, a.another().Answer...) },
+	func(a *adversary, m *dns.Msg) { m.Ns = append(m.Ns, a.another(m).Ns...) },
+	func(a *adversary, m *dns.Msg) { m.Answer = append(m.Answer, a.another(m).Answer...) },
 	func(a *adversary, m *dns.Msg) { // all answers in the name that was asked for
-		m.Answer = a.another().Answer
+		m.Answer = a.another(m).Answer
 		for _, rr := range m.Answer {
 			rr.Header().Name = m.Question[0].Name
 		}
