@@ -189,7 +189,8 @@ var contents = []func(w *world, at func(string) string) (records, queries []stri
 		return []string{at("only-a") + " 300 A 192.0.2.1"}, []string{at("only-a"), at("x.only-a")}
 	},
 	func(_ *world, at func(string) string) ([]string, []string) {
-		return []string{at("deep.below.ent") + ` 300 TXT "deep"`}, []string{at("ent"), at("below.ent"), at("deep.below.ent"), at("x.ent"), at("x.below.ent")}
+		return []string{at("deep.below.ent") + ` 300 TXT "deep"`},
+			[]string{at("ent"), at("below.ent"), at("deep.below.ent"), at("x.ent"), at("x.below.ent")}
 	},
 	func(_ *world, at func(string) string) ([]string, []string) {
 		return []string{at("*.wild") + ` 300 TXT "wild"`, at("there.wild") + " 300 A 192.0.2.1"},
