@@ -20,7 +20,10 @@ type benchOptions struct {
 	socket, from, file, mode string
 	connections, messages    int
 	bytes                    int
-	duration                 time.Duration
+	duration, over           time.Duration
+	domains                  int
+	mix                      string
+	rate                     float64
 	remote                   bool
 }
 
@@ -34,13 +37,21 @@ func benchCommand(s Streams) *cobra.Command {
 print its rate and how long messages took. Nothing is delivered: the filter
 alone is asked, as an MTA would ask it.
 
+--mix sends mail of several kinds in one run: to be signed, a stranger's (the
+message of --file, or one without a signature), and of an author that no table
+has; bodies are as long as those of real mail unless --size is given. --domains
+N puts a number below N in the place of %d in --from. With --rate messages
+become due at an even pace, whatever the filter bears: the time of one counts
+from then, so that a filter that falls behind shows in the times.
+
 --mode sign comes as a local client with --from as author, so the filter should
 sign; --mode verify comes as a stranger with the message of --file, or one
 without a signature. Only loopback and UNIX sockets are taken, unless --remote
 is given: a filter that serves real mail on another machine would feel it.`,
 		Example: `  dojang bench --socket inet:8891@localhost --from joe@example.com
   dojang bench --socket local:/run/opendkim/opendkim.sock --from joe@example.com --connections 16 --messages 20000
-  dojang bench --socket inet:8891@localhost --mode verify --file signed.eml`,
+  dojang bench --socket inet:8891@localhost --mode verify --file signed.eml
+  dojang bench --from joe@d%d.example --domains 100000 --mix sign=60,verify=30,none=10 --file signed.eml --rate 500 --for 1h`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			run, err := o.load()
@@ -68,7 +79,11 @@ is given: a filter that serves real mail on another machine would feel it.`,
 	f.IntVarP(&o.connections, "connections", "c", 16, "connections at a time")
 	f.IntVarP(&o.messages, "messages", "n", 5000, "messages in all")
 	f.DurationVar(&o.duration, "duration", 0, "stop after this time")
-	f.IntVar(&o.bytes, "size", 4096, "bytes of a made-up message's body")
+	f.DurationVar(&o.over, "for", 0, "send for so long, however many messages that are")
+	f.Float64Var(&o.rate, "rate", 0, "messages that become due each second; 0 for as many as the filter bears")
+	f.IntVar(&o.domains, "domains", 0, "numbers that stand in the place of %d in --from")
+	f.StringVar(&o.mix, "mix", "", "shares of mail to be signed, verified and left alone, as sign=60,verify=30,none=10")
+	f.IntVar(&o.bytes, "size", 0, "bytes of a made-up message's body (4096; with --mix, as in real mail)")
 	f.BoolVar(&o.remote, "remote", false, "let the socket be on another machine")
 	return c
 }
@@ -87,24 +102,65 @@ func (o *benchOptions) load() (load.Options, error) {
 			From: o.from, Rcpts: []string{"bench@example.org"}},
 		Macros: map[string]string{"j": "bench.invalid", "daemon_name": "bench"},
 	}
+	if o.over > 0 {
+		run.Messages, run.Duration = 0, o.over
+	}
+	run.Rate = o.rate
+	if o.mix != "" || o.domains > 0 {
+		return run, o.mixed(&run)
+	}
+	return run, o.alike(&run)
+}
+
+// alike has all messages be the same one.
+func (o *benchOptions) alike(run *load.Options) error {
 	switch {
 	case o.mode == "verify":
 		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
 	case o.mode != "sign":
-		return run, exitf(exUsage, "--mode is sign or verify, not %q", o.mode)
+		return exitf(exUsage, "--mode is sign or verify, not %q", o.mode)
 	case o.file == "" && o.from == "":
-		return run, exitf(exUsage, "--from ADDRESS is needed: an author whose mail the filter signs")
+		return exitf(exUsage, "--from ADDRESS is needed: an author whose mail the filter signs")
 	default:
 		run.Expect = "DKIM-Signature"
 	}
 	if o.file != "" {
+		var err error
 		if run.Message.Raw, err = os.ReadFile(o.file); err != nil {
-			return run, exitf(exNoInput, "%s", err)
+			return exitf(exNoInput, "%s", err)
 		}
-		return run, nil
+		return nil
+	}
+	if o.bytes == 0 {
+		o.bytes = 4096
 	}
 	run.Message.Raw = load.Message(o.from, o.bytes)
-	return run, nil
+	return nil
+}
+
+// mixed has messages of several kinds or domains.
+func (o *benchOptions) mixed(run *load.Options) error {
+	m := load.Mix{From: o.from, Domains: o.domains, BodyBytes: o.bytes}
+	if o.mix == "" {
+		o.mix = o.mode + "=1"
+	}
+	if err := m.ParseShares(o.mix); err != nil {
+		return exitf(exUsage, "--mix: %s", err)
+	}
+	if m.Sign > 0 && o.from == "" {
+		return exitf(exUsage, "--from ADDRESS is needed: an author whose mail the filter signs")
+	}
+	if o.domains < 0 || o.domains > 0 && !strings.Contains(o.from, "%d") {
+		return exitf(exUsage, "--domains wants a number, and %%d in --from where it is to stand: joe@d%%d.example")
+	}
+	if o.file != "" {
+		var err error
+		if m.Signed, err = os.ReadFile(o.file); err != nil {
+			return exitf(exNoInput, "%s", err)
+		}
+	}
+	run.Make = m.Maker()
+	return nil
 }
 
 func isLocal(s config.Socket) bool {
@@ -121,7 +177,7 @@ func isLocal(s config.Socket) bool {
 
 func (o *benchOptions) print(s Streams, r load.Report) error {
 	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages, r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
-	fmt.Fprintf(s.Out, "a message took  p50 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
+	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond), r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
 	if r.Errors > 0 {
 		return exitf(exUnavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)
 	}

@@ -25,6 +25,13 @@ type Options struct {
 	Message          milter.Message
 	// Raws, when set, are sent in turn in the place of Message.Raw.
 	Raws [][]byte
+	// Make, when set, makes message number n in the place of Message and Raws, and says
+	// which field it expects. What to holds is the connection's own, and kept.
+	Make func(n int64, to *milter.Message) (expect string)
+	// Rate is how many messages become due each second, whatever the filter bears: the
+	// time of one that had to wait for a connection counts from when it was due. 0 sends
+	// each as soon as a connection is free.
+	Rate float64
 	// Expect counts a message as an error unless an edit has this field name and
 	// its value contains Contains; "" expects nothing but an accepted message.
 	Expect, Contains string
@@ -37,8 +44,8 @@ type Report struct {
 	Messages, Errors int
 	FirstError       error
 	Elapsed          time.Duration
-	P50, P99, P999   time.Duration // of a message, from MAIL to the answer to its end
-	Max              time.Duration
+	// Of a message, from MAIL, or when it was due, to the answer to its end.
+	P50, P90, P99, P999, Max time.Duration
 }
 
 // Rate is messages a second.
@@ -66,8 +73,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		ctx, cancel = context.WithTimeout(ctx, o.Duration)
 		defer cancel()
 	}
-	r := &runner{o: o}
 	start := time.Now()
+	r := &runner{o: o, start: start}
 	var wait sync.WaitGroup
 	times := make([][]time.Duration, o.Connections)
 	for i := range times {
@@ -81,6 +88,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 
 type runner struct {
 	o          Options
+	start      time.Time
 	started    atomic.Int64
 	done       atomic.Int64
 	errors     atomic.Int64
@@ -113,23 +121,46 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 				continue
 			}
 		}
-		if len(r.o.Raws) > 0 {
+		expect := r.o.Expect
+		if r.o.Make != nil {
+			expect = r.o.Make(n, &message)
+		} else if len(r.o.Raws) > 0 {
 			message.Raw = r.o.Raws[int(n-1)%len(r.o.Raws)]
 		}
 		message.Macros["i"] = "L" + strconv.Itoa(number) + "N" + strconv.FormatInt(n, 10)
-		begin := time.Now()
+		begin, ok := r.due(ctx, n)
+		if !ok {
+			return times
+		}
 		err := client.SendTo(context.WithoutCancel(ctx), &message, &outcome)
 		times = append(times, time.Since(begin))
 		if err != nil {
 			client.Close()
 			client = nil
 		} else {
-			err = r.o.check(&outcome)
+			err = check(&outcome, expect, r.o.Contains)
 		}
 		if err != nil {
 			r.fail(err)
 		}
 		r.done.Add(1)
+	}
+}
+
+// due waits until message n is to be sent, and returns when that was. It reports
+// whether it still is to be sent.
+func (r *runner) due(ctx context.Context, n int64) (time.Time, bool) {
+	if r.o.Rate <= 0 {
+		return time.Now(), true
+	}
+	at := r.start.Add(time.Duration(float64(n-1) / r.o.Rate * float64(time.Second)))
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return at, true
+	case <-ctx.Done():
+		return at, false
 	}
 }
 
@@ -139,19 +170,19 @@ func (r *runner) fail(err error) {
 }
 
 // check tells why an outcome is not the expected one.
-func (o *Options) check(out *milter.Outcome) error {
+func check(out *milter.Outcome, expect, contains string) error {
 	if k := out.Final.Kind; k != milter.ReplyAccept && k != milter.ReplyContinue {
 		return fmt.Errorf("a message was answered with %s", out.Final.String())
 	}
-	if o.Expect == "" {
+	if expect == "" {
 		return nil
 	}
 	for _, e := range out.Edits {
-		if strings.EqualFold(e.Name, o.Expect) && strings.Contains(e.Value, o.Contains) {
+		if strings.EqualFold(e.Name, expect) && strings.Contains(e.Value, contains) {
 			return nil
 		}
 	}
-	return fmt.Errorf("a message came back without %s: %s", o.Expect, o.Contains)
+	return fmt.Errorf("a message came back without %s: %s", expect, contains)
 }
 
 func (r *runner) reportProgress() (stop func()) {
@@ -182,8 +213,8 @@ func (r *runner) report(times []time.Duration, elapsed time.Duration) Report {
 		report.FirstError = *e
 	}
 	if len(times) > 0 {
-		report.P50, report.P99, report.P999, report.Max = percentile(times, 500), percentile(times, 990),
-			percentile(times, 999), times[len(times)-1]
+		report.P50, report.P90, report.P99 = percentile(times, 500), percentile(times, 900), percentile(times, 990)
+		report.P999, report.Max = percentile(times, 999), times[len(times)-1]
 	}
 	return report
 }
