@@ -34,6 +34,9 @@ import (
 const (
 	defaultWebAddress = "127.0.0.1:8892"
 	rotationSummary   = "/var/lib/dojang/rotate/summary.json"
+	// publicSignatures is how many signatures of a stranger's message are looked at:
+	// each asks DNS.
+	publicSignatures = 10
 )
 
 // webOptions are those of `dojang web`.
@@ -182,7 +185,11 @@ func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
 	}
 	v := verifier{snapshot}
 	return func(ctx context.Context, now time.Time, fields *header.List, body []byte) (evidence, judged []dkim.Result) {
-		return v.verify(ctx, explain.Evidence(now), fields, body), v.byRules(ctx, now, fields, body)
+		all := explain.Evidence(now)
+		if o.public {
+			all.MaximumSignatures = publicSignatures
+		}
+		return v.verify(ctx, all, fields, body), v.byRules(ctx, now, fields, body)
 	}, done, nil
 }
 

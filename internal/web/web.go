@@ -105,6 +105,9 @@ func New(o Options) (*Server, error) {
 	s.keys = newKeyStates(s.open, o.Now)
 	s.hosts = map[string]bool{"localhost": true}
 	for _, n := range o.Names {
+		if host, _, err := net.SplitHostPort(n); err == nil {
+			n = host // any port will do
+		}
 		s.hosts[strings.ToLower(strings.TrimSuffix(n, "."))] = true
 	}
 	if a := o.Listen.Addr(); a.IsValid() && !a.IsUnspecified() {

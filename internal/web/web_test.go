@@ -313,6 +313,72 @@ func TestPagesAreSmall(t *testing.T) {
 	}
 }
 
+// TestSchema: every name in an answer is in the schema, and every name that the schema
+// wants is in the answer.
+func TestSchema(t *testing.T) {
+	w := newWorld(t)
+	w.everywhere("mail._domainkey.example.com", w.record)
+	c := serve(t, w.options())
+	var schema struct {
+		Defs map[string]any `json:"$defs"`
+	}
+	if err := json.Unmarshal([]byte(c.get("/api/v1/schema.json", nil).body), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]reply{
+		"check": c.get("/api/v1/check?d=example.com&s=mail", nil), "explain": c.do("POST", "/api/v1/explain", "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=mail; h=from; bh=eA==; b=eQ==\nFrom: a@example.com\n\nx\n", nil),
+		"problem": c.get("/api/v1/keys", nil),
+	} {
+		var value any
+		if err := json.Unmarshal([]byte(r.body), &value); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, wrong := range against(value, schema.Defs[name].(map[string]any), name) {
+			t.Error(wrong)
+		}
+	}
+}
+
+// against holds a value against a schema.
+func against(value any, schema map[string]any, at string) (wrong []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		if both, ok := schema["anyOf"].([]any); ok {
+			return against(value, both[0].(map[string]any), at)
+		}
+		if each, ok := schema["additionalProperties"].(map[string]any); ok {
+			for name, part := range v {
+				wrong = append(wrong, against(part, each, at+"."+name)...)
+			}
+			return wrong
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		for name, part := range v {
+			inner, ok := properties[name].(map[string]any)
+			if !ok {
+				wrong = append(wrong, at+"."+name+" is not in the schema")
+				continue
+			}
+			wrong = append(wrong, against(part, inner, at+"."+name)...)
+		}
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if _, ok := v[name.(string)]; !ok {
+				wrong = append(wrong, at+"."+name.(string)+" is missing")
+			}
+		}
+	case []any:
+		items, ok := schema["items"].(map[string]any)
+		if !ok {
+			return []string{at + " is no list in the schema"}
+		}
+		for _, part := range v {
+			wrong = append(wrong, against(part, items, at+"[]")...)
+		}
+	}
+	return wrong
+}
+
 func FuzzPlace(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s, "mail")

@@ -13,6 +13,7 @@ import (
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/browsertest"
 	"dojang/internal/testutil/dnstest"
 	"dojang/internal/words"
 )
@@ -167,5 +168,43 @@ func TestManyKeys(t *testing.T) {
 	}
 	if !strings.Contains(page, "d0099.example.com") || strings.Contains(page, "d0100.example.com") || !strings.Contains(page, "after=") || len(page) > 120<<10 {
 		t.Errorf("%d bytes", len(page))
+	}
+}
+
+// TestHostileText: what strangers write into records, names of servers, headers and queue IDs is
+// text on every page, and the browser has nothing to complain of.
+func TestHostileText(t *testing.T) {
+	w := newWorld(t)
+	attacks := []string{`<script>document.title="run"</script>`, `"><img src=x onerror=document.title="run">`, "\u202egnp.exe", "' onfocus='document.title=1' autofocus='", "</textarea></title><svg onload=document.title=1>"}
+	for i, a := range attacks {
+		w.everywhere(fmt.Sprintf("bad%d._domainkey.example.com", i), "v=DKIM1; n="+a+"; k="+a+"; p="+a, a)
+		w.everywhere(fmt.Sprintf("lone%d._domainkey.example.com", i), "v=DKIM1; k="+a)
+	}
+	p := browsertest.Start(t).Open(browsertest.Options{})
+	p.Go(w.url + "/login?token=" + w.pages.Token())
+	look := func(what string) {
+		t.Helper()
+		var title string
+		if p.Eval(`document.title`, &title); !strings.HasSuffix(title, "· dojang") {
+			t.Errorf("%s: the title is %q", what, title)
+		}
+		var n int
+		if p.Eval(`document.querySelectorAll("main img, main script, main svg:not(.plot):not(.legend svg), [onerror], [onload], [onfocus]").length`, &n); n != 0 {
+			t.Errorf("%s: %d elements of a stranger", what, n)
+		}
+	}
+	for i, a := range attacks {
+		for _, path := range []string{
+			link("/check", "d", "example.com", "s", fmt.Sprintf("bad%d", i)), link("/check", "d", "example.com", "s", fmt.Sprintf("lone%d", i)), link("/check", "d", a, "s", a), link("/status", "q", a),
+			link("/status", "domain", a), link("/keys", "after", a), link("/publish", "d", a, "s", "x"), link("/login", "token", a), "/" + a,
+		} {
+			p.Go(w.url + strings.ReplaceAll(path, "#", "%23"))
+			look(path)
+		}
+		p.Go(w.url + "/explain")
+		p.Click("#message")
+		p.Type("DKIM-Signature: v=1; a=" + a + "; d=" + a + "; s=x; h=from; bh=x; b=x\nFrom: " + a + " <a@example.com>\nSubject: " + a + "\nList-Id: " + a + "\n\n" + a + "\n")
+		p.Load(func() { p.Click("form button") })
+		look("explain " + a)
 	}
 }

@@ -70,6 +70,9 @@ func TestEveryPage(t *testing.T) {
 	source := axe(t)
 	w := newWorld(t)
 	w.fill()
+	for _, s := range []string{"s1024", "s2048"} {
+		w.recursive.AddTXT(s+"._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/"+s+".private")))
+	}
 	b := browsertest.Start(t)
 	shots := os.Getenv("DOJANG_ALL_PICTURES")
 	for _, width := range []int{1100, 360} {
@@ -98,12 +101,55 @@ func TestEveryPage(t *testing.T) {
 					}
 				}
 			}
+			for _, lang := range []string{"en", "ko"} {
+				for name, send := range w.everyForm(t, p) {
+					before := len(p.Console())
+					send(lang)
+					w.look(t, p, source, width, lang, name, before)
+					if shots != "" {
+						if err := os.WriteFile(filepath.Join(shots, strings.Join([]string{name, lang, map[bool]string{true: "desk", false: "phone"}[width > 600]}, "-")+".png"), p.Screenshot(), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
 			for _, r := range p.Requests() {
 				if !strings.HasPrefix(r, w.url) {
 					t.Errorf("a request to %s", r)
 				}
 			}
 		}
+	}
+}
+
+// everyForm sends each form that is posted.
+func (w *world) everyForm(t *testing.T, p *browsertest.Page) map[string]func(lang string) {
+	t.Helper()
+	data, err := os.ReadFile("../../internal/explain/testdata/relaxed.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(strings.Replace(string(data), "Subject: ", "Subject: [list] ", 1), "\r\n", "\n") + "-- \nlist@lists.example.net\nhttps://lists.example.net/options\n"
+	paste := func(path, box, text, button string) func(string) {
+		return func(lang string) {
+			p.Go(w.url + path + "?lang=" + lang)
+			p.Eval(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil)
+			if box == "#record" && path == "/publish" {
+				p.Click("#d")
+				p.Type("example.com")
+				p.Click("#s")
+				p.Type("mail2026")
+			}
+			p.Click(box)
+			p.Type(text)
+			p.Load(func() { p.Click(button) })
+		}
+	}
+	return map[string]func(string){
+		"explain-list":  paste("/explain", "#message", text, "form.ask button"),
+		"explain-none":  paste("/explain", "#message", "From: a@example.com\n\nx\n", "form.ask button"),
+		"check-paste":   paste("/check", "#record", w.record[:255], `form[method=post][action^="/check"] button`),
+		"publish-paste": paste("/publish", "#record", w.record, "form.ask button"),
 	}
 }
 

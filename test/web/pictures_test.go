@@ -51,11 +51,11 @@ func small(t *testing.T, data []byte) []byte {
 	for y := area.Min.Y; y < area.Max.Y; y++ {
 		for x := area.Min.X; x < area.Max.X; x++ {
 			r, g, b, _ := from.At(x, y).RGBA()
-			count[color.RGBA{uint8(r>>8) &^ 3, uint8(g>>8) &^ 3, uint8(b>>8) &^ 3, 255}]++
+			count[color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 255}]++
 		}
 	}
 	var palette color.Palette
-	for len(palette) < 64 && len(count) > 0 {
+	for len(palette) < 128 && len(count) > 0 {
 		var most color.Color
 		for c, n := range count {
 			if most == nil || n > count[most] {
