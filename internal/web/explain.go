@@ -80,12 +80,12 @@ func (s *Server) explainPage(q *request) {
 		return
 	}
 	wait := q.lang.Say("Asking for the keys and looking for the edit …", "키를 묻고 바뀐 곳을 찾는 중…")
-	q.slowly(q.explainTitle(), q.explainLead(), html.Group{q.explainBox()}, wait, func() html.Group {
+	q.slowly(q.explainTitle(), q.explainLead(), nil, wait, func() html.Group {
 		story, err := s.tell(q.r.Context(), message)
 		if err != nil {
-			return html.Group{answer(bad, q.noMessage())}
+			return html.Group{answer(bad, q.noMessage()), q.explainBox()}
 		}
-		return q.storied(story)
+		return append(q.storied(story), more(q.lang.Say("Another message", "다른 메일"), q.explainBox()))
 	})
 }
 

@@ -58,7 +58,12 @@ func (q *request) summary(s story) html.Node {
 	case pass > 0:
 		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count it.", "올바른 서명이 있지만 작성자의 도메인이 아닙니다. DMARC는 이것을 세지 않습니다."))
 	}
-	return answer(bad, q.lang.Sayf("No signature holds, of %d.", "서명 %d개 가운데 올바른 것이 없습니다.", len(s.Signatures)))
+	text := q.lang.Sayf("No signature holds, of %d.", "서명 %d개 가운데 올바른 것이 없습니다.", len(s.Signatures))
+	if list := s.Signatures[0].Causes; len(list) > 0 && list[0].Proved {
+		what, _ := q.inWords(list[0])
+		text += " " + sentence(what)
+	}
+	return answer(bad, text)
 }
 
 // part says how one part of a signature stands.
@@ -171,18 +176,23 @@ func (q *request) cause(c explain.Cause) html.Node {
 	if c.Proved {
 		mark = q.lang.Say("proved", "증명됨")
 	}
-	what, helps := q.lang.Cause(c.Part, c.Code, c.Args), q.lang.Helps(c.Code)
-	if c.Part == explain.PartKey && c.Code != explain.CodeWrongKey {
-		what, helps = q.lang.Fault(c.Code, c.Args)
-	}
-	parts := []any{html.El("p", html.El("strong", mark), " · ", html.El("code", c.Code), " ", what, ".")}
+	what, helps := q.inWords(c)
+	parts := []any{html.El("p", html.El("strong", mark), " · ", html.El("code", c.Code), " ", sentence(what))}
 	if c.Was != "" || c.Is != "" {
 		parts = append(parts, q.difference(c))
 	}
 	if helps != "" {
-		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "도움이 되는 것: ")), helps, "."))
+		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "도움이 되는 것: ")), sentence(helps)))
 	}
 	return html.El("li", parts...)
+}
+
+// inWords says what a cause is, and what helps.
+func (q *request) inWords(c explain.Cause) (what, helps string) {
+	if c.Part == explain.PartKey && c.Code != explain.CodeWrongKey {
+		return q.lang.Fault(c.Code, c.Args)
+	}
+	return q.lang.Cause(c.Part, c.Code, c.Args), q.lang.Helps(c.Code)
 }
 
 // maxDifference is how much of an edit is shown.
@@ -192,7 +202,7 @@ const maxDifference = 2000
 func (q *request) difference(c explain.Cause) html.Node {
 	out := []any{html.Class("difference")}
 	if c.Was != "" {
-		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)), "\n")
+		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)))
 	}
 	if c.Is != "" {
 		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "지금")), cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
