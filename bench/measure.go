@@ -52,6 +52,7 @@ func measure(ctx context.Context, o options, s *site, f filter, sc scenario) (sa
 		return hold(p, sc)
 	case startUp:
 		return sample{startUp: p.startUp, peak: p.memory("VmHWM")}, nil
+	case throughput:
 	}
 	run, err := s.load(p, sc)
 	if err != nil {

@@ -94,6 +94,7 @@ func (o *Option) valueOfType(text string) (read any, hint string, err error) {
 		return read, "write " + example(o), err
 	case List:
 		return parseList(text), "", nil
+	case String, DataSet, Path:
 	}
 	return text, "", nil
 }

@@ -26,6 +26,7 @@ func (k Kind) String() string {
 		return "removed"
 	case Added:
 		return "added"
+	case Changed:
 	}
 	return "changed"
 }

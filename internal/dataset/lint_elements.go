@@ -111,6 +111,7 @@ func (of Elements) looksLikeOne(word string) bool {
 		return strings.Contains(word, "@")
 	case FieldNames, FieldChanges:
 		return true
+	case AnyElements, Words, AddressForms:
 	}
 	return false
 }
@@ -157,6 +158,7 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 		}
 	case FieldNames, FieldChanges:
 		l.fieldName(e, of)
+	case AnyElements, HostElements, Words:
 	}
 }
 

@@ -51,6 +51,7 @@ func (w part) of(text string) string {
 		return text[:strings.IndexByte(text, '*')]
 	case tail:
 		return text[strings.LastIndexByte(text, '*')+1:]
+	case whole:
 	}
 	return text
 }

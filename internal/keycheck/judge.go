@@ -293,6 +293,7 @@ func lookupOf(err error) Lookup {
 		return Forged
 	case resolver.KindLoop:
 		return Looped
+	case resolver.KindServFail, resolver.KindRefused, resolver.KindMalformed, resolver.KindTooLarge, resolver.KindLocal:
 	}
 	return Failed
 }

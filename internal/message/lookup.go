@@ -107,6 +107,7 @@ func securityOf(s resolver.Security) dkim.Security {
 		return dkim.Secure
 	case resolver.Bogus:
 		return dkim.Bogus
+	case resolver.SecurityUnknown:
 	}
 	return dkim.SecurityUnknown
 }

@@ -222,3 +222,89 @@ func TestTemporaryFilesAreWrittenWhereAsked(t *testing.T) {
 		t.Errorf("log: %s", log.String())
 	}
 }
+
+// counting counts the look-ups of a resolver, and panics when told to.
+type counting struct {
+	oneAnswer
+	asked  *int
+	panics bool
+}
+
+func (r counting) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {
+	*r.asked++
+	if r.panics {
+		panic("a mistake")
+	}
+	return r.oneAnswer.LookupTXT(ctx, name)
+}
+
+// TestKeysOfIgnoredSignaturesAreNotAskedFor, and a resolver that breaks is one that does
+// not answer: the message goes on and the log says why.
+func TestKeysOfIgnoredSignaturesAreNotAskedFor(t *testing.T) {
+	fields, body, record := signedMail(t)
+	for _, c := range []struct {
+		name            string
+		ignored, panics bool
+		asked, results  int
+		status          dkim.Status
+	}{
+		{"taken", false, false, 1, 1, dkim.StatusPass},
+		{"ignored", true, false, 0, 0, 0},
+		{"a panic", false, true, 1, 1, dkim.StatusTempError},
+	} {
+		var log bytes.Buffer
+		asked := 0
+		snapshot := &Snapshot{
+			Rules: &policy.Rules{Verify: true, Scripts: &policy.Scripts{
+				Screen: script(func(s *policy.Scripted) { s.Signatures[0].Ignored = c.ignored }),
+			}},
+			Resolver: counting{oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, &asked, c.panics},
+			Log:      slog.New(slog.NewTextHandler(&log, nil)),
+		}
+		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
+		results := run.Verdict.Results
+		if asked != c.asked || len(results) != c.results || len(results) > 0 && results[0].Status != c.status {
+			t.Errorf("%s: asked %d times, %+v", c.name, asked, results)
+		}
+		if told := strings.Contains(log.String(), "panic while looking up a key"); told != c.panics {
+			t.Errorf("%s: log %s", c.name, log.String())
+		}
+	}
+}
+
+// seen is what an Observer was told of a message's end.
+type seen struct {
+	noObserver
+	outcome string
+	bytes   int64
+}
+
+func (s *seen) Message(outcome string, _ time.Duration, bodyBytes int64) {
+	s.outcome, s.bytes = outcome, bodyBytes
+}
+
+// TestBytesAreCountedWhoeverNeedsThem, and no step leaves a message as though it had
+// broken off.
+func TestBytesAreCountedWhoeverNeedsThem(t *testing.T) {
+	observer := new(seen)
+	services := NewServices(observer, nil)
+	none := resolver.NewOverlay(map[string]string{}, nil)
+	m := services.Begin(t.Context(), &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: none, Log: slog.New(slog.DiscardHandler)}, All, "a@x")
+	steps := []func(){
+		func() { m.AddField([]byte("From"), []byte(" a@x"), true) },
+		func() { m.Decide(envelope().Origin) },
+		func() { m.Write([]byte("12345")) },
+		func() { m.Skip(7) },
+		func() { m.Finish() },
+		func() { m.Answered(policy.Accept) },
+	}
+	for i, step := range steps {
+		if step(); m.working {
+			t.Errorf("after step %d the message is still worked on", i)
+		}
+	}
+	if observer.bytes != 12 || observer.outcome != "accept" {
+		t.Errorf("%+v", observer)
+	}
+	m.End()
+}

@@ -135,6 +135,7 @@ func keyComment(j *Judged) string {
 		comment += "; unprotected"
 	case dkim.Bogus:
 		comment += "; bogus"
+	case dkim.SecurityUnknown:
 	}
 	return comment
 }

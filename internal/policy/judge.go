@@ -51,12 +51,14 @@ func (r *Verdicts) applyKeyRules(j *Judged) {
 		j.Treatment = r.BogusKey
 	case dkim.Insecure, dkim.SecurityUnknown:
 		j.Treatment = r.UnprotectedKey
+	case dkim.Secure:
 	}
 	switch j.Treatment {
 	case TreatFail:
 		j.Word = dkim.StatusPolicy.String()
 	case TreatNeutral:
 		j.Word = dkim.StatusNeutral.String()
+	case TreatNone:
 	}
 }
 

@@ -44,6 +44,7 @@ func statisticsOf(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.
 			one.DNSSEC = 1
 		case dkim.Secure:
 			one.DNSSEC = 2
+		case dkim.SecurityUnknown:
 		}
 		s.Each = append(s.Each, one)
 	}

@@ -115,6 +115,7 @@ func (v *Verdicts) reply(c Condition) Reply {
 		}
 	case Quarantine:
 		r.Text = quarantineReason
+	case Accept, Discard:
 	}
 	return r
 }
