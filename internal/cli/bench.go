@@ -58,13 +58,10 @@ is given: a filter that serves real mail on another machine would feel it.`,
 			if err != nil {
 				return err
 			}
-			if isTerminal(s.Err) {
-				run.Progress = func(done int) { fmt.Fprintf(s.Err, "\r%s", progressBar(done, run.Messages)) }
-			}
+			shown := s.progress("messages", run.Messages)
+			run.Progress = shown.at
 			report, err := load.Run(c.Context(), run)
-			if run.Progress != nil {
-				fmt.Fprint(s.Err, "\r\x1b[K")
-			}
+			shown.end()
 			if err != nil {
 				return exitf(exUnavailable, "%s", err)
 			}
@@ -182,14 +179,4 @@ func (o *benchOptions) print(s Streams, r load.Report) error {
 		return exitf(exUnavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)
 	}
 	return nil
-}
-
-// progressBar draws how much of a work is done.
-func progressBar(done, all int) string {
-	const width = 40
-	if all <= 0 {
-		return fmt.Sprintf("%d done", done)
-	}
-	full := min(width, done*width/all)
-	return fmt.Sprintf("[%s%s] %d/%d", strings.Repeat("#", full), strings.Repeat(".", width-full), done, all)
 }

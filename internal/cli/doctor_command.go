@@ -93,14 +93,14 @@ func (o *doctorOptions) print(s Streams, r doctor.Report) error {
 		}
 		return nil
 	}
-	colour := colours(s.Out)
+	colour, out := colours(s.Out), s.message()
 	for _, f := range r {
-		fmt.Fprintf(s.Out, "%s %-13s %s\n", colour(f.Status), f.Check, plain.Line(f.Text))
+		fmt.Fprintf(out, "%s %-13s %s\n", colour(f.Status), f.Check, plain.Line(f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(s.Out, "%8s%-13s -> %s\n", "", "", f.Remedy)
+			fmt.Fprintf(out, "%8s%-13s -> %s\n", "", "", plain.Line(f.Remedy))
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(s.Out, "%8s%-13s -- %s\n", "", "", plain.Line(f.Advice))
+			fmt.Fprintf(out, "%8s%-13s -- %s\n", "", "", plain.Line(f.Advice))
 		}
 	}
 	return nil

@@ -38,7 +38,12 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 			if len(args) > 0 {
 				o.dataset, o.names = args[0], args[1:]
 			}
-			return runZone(c.Context(), s, o, format, hashes)
+			if o.output == "" && isTerminal(s.Out) {
+				return runZone(c.Context(), s, o, format, hashes)
+			}
+			var err error
+			s.during("seconds of reading keys", func() { err = runZone(c.Context(), s, o, format, hashes) })
+			return err
 		},
 	}
 	f := c.Flags()

@@ -94,7 +94,9 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 		return err
 	}
 	if !o.paths && o.to != "files" || len(o.wrap) > 0 {
-		loaded := tables.LoadKeys(o.keys, o.wrap, o.progress(s, "reading keys", len(tables.Keys)))
+		shown := s.progress("keys read", len(tables.Keys))
+		loaded := tables.LoadKeys(o.keys, o.wrap, shown.at)
+		shown.end()
 		problems = append(problems, loaded...)
 	}
 	problems.Write(s.Err)

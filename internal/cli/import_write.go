@@ -43,13 +43,14 @@ func rowsOf(t migrate.Tables) string {
 
 // intoDatabase fills a database, and tells what became of the rows.
 func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.Tables) error {
-	var progress func(int)
+	var shown *progress
 	n, err := t.Write(ctx, migrate.Target{URL: o.to, DryRun: o.dryRun, Replace: o.replace, Progress: func(done, all int) {
-		if progress == nil {
-			progress = o.progress(s, "writing", all)
+		if shown == nil {
+			shown = s.progress("rows written", all)
 		}
-		progress(done)
+		shown.at(done)
 	}})
+	shown.end()
 	var failure *migrate.Failure
 	switch {
 	case errors.As(err, &failure):
@@ -103,21 +104,6 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 	}
 	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" + filepath.Join(o.directory, "SigningTable")})
 	return nil
-}
-
-// progress draws a bar on a terminal; elsewhere it does nothing.
-func (o *importOptions) progress(s Streams, what string, all int) func(done int) {
-	if !isTerminal(s.Err) || all < 100 {
-		return func(int) {}
-	}
-	return func(done int) {
-		if done%50 == 0 || done == all {
-			fmt.Fprintf(s.Err, "\r%s %s", what, progressBar(done, all))
-		}
-		if done == all {
-			fmt.Fprint(s.Err, "\r\x1b[K")
-		}
-	}
 }
 
 // withoutPassword hides the password of a URL.

@@ -208,7 +208,8 @@ func extractOption(s Streams, c *config.Config, name string) int {
 
 // checkConfig is -n: everything a start would do short of serving.
 func checkConfig(ctx context.Context, s Streams, c *config.Config, problems problem.List) int {
-	found := build.Check(ctx, c)
+	var found problem.List
+	s.during("seconds of checking tables and keys", func() { found = build.Check(ctx, c) })
 	problems = append(problems, found...)
 	problems.Write(s.Err)
 	if problems.HasErrors() {

@@ -11,7 +11,8 @@ import (
 const progressAfter = time.Second
 
 // progress shows on a terminal how far long work has come: one line, from the second
-// second on, and nothing of it in a pipe. Its methods may be called by many at once.
+// second on, and nothing of it in a pipe. Its methods may be called by many at once,
+// step by one.
 type progress struct {
 	mu      sync.Mutex
 	out     io.Writer // nil shows nothing
@@ -25,22 +26,48 @@ type progress struct {
 // progress begins to show how many of total things are done.
 func (s Streams) progress(what string, total int) *progress {
 	p := &progress{what: what, total: total, begin: time.Now()}
-	if isTerminal(s.Err) {
-		p.out = s.Err
+	if f := terminal(s.Err); f != nil {
+		p.out = f
 	}
 	return p
 }
 
-// step says that one more is done.
-func (p *progress) step() { p.at(-1) }
+// during shows that work goes on whose parts cannot be counted.
+func (s Streams) during(what string, work func()) {
+	p := s.progress(what, 0)
+	done := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() {
+		tick := time.NewTicker(progressAfter)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				p.at(n)
+			}
+		}
+	})
+	work()
+	close(done)
+	ticking.Wait()
+	p.end()
+}
 
-// at says that n are done; -1 for one more.
+// step says that one more is done.
+func (p *progress) step() {
+	p.mu.Lock()
+	n := p.done + 1
+	p.mu.Unlock()
+	p.at(n)
+}
+
+// at says that n are done.
 func (p *progress) at(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.done++; n >= 0 {
-		p.done = n
-	}
+	p.done = n
 	now := time.Now()
 	if p.out == nil || now.Sub(p.begin) < progressAfter || now.Sub(p.written) < 200*time.Millisecond {
 		return
@@ -53,8 +80,11 @@ func (p *progress) at(n int) {
 	fmt.Fprintf(p.out, "\r\x1b[K%d%s %s", p.done, of, p.what)
 }
 
-// end takes the line away.
+// end takes the line away. A nil progress has none.
 func (p *progress) end() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.written.IsZero() {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"dojang/internal/logging"
+	"dojang/internal/plain"
 	"dojang/internal/rotate/settings"
 )
 
@@ -55,9 +56,18 @@ func configFlag(c *cobra.Command, f *opendkimFlags) {
 	c.Flags().StringVarP(&f.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+" when it is there)")
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+func isTerminal(w io.Writer) bool { return terminal(w) != nil }
+
+// terminal is the terminal that a stream ends at, nil where it ends elsewhere. What is
+// written there is not escaped.
+func terminal(w io.Writer) *os.File {
+	if escaped, ok := w.(*plain.Writer); ok {
+		w = escaped.Unescaped()
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // configCommand is `dojang config`.

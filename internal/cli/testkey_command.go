@@ -87,7 +87,9 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 	}
 	tester.others = targets
 	report := testkeyReport{Keys: []keyReport{}, Failed: malformed}
+	shown := s.progress("keys compared with DNS", len(targets))
 	tester.testAll(ctx, targets, func(_ keyRow, r keyReport) {
+		shown.step()
 		if r.OK {
 			report.Passed++
 		} else {
@@ -95,9 +97,11 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 		}
 		report.Keys = append(report.Keys, r)
 		if !o.json {
+			shown.end() // the line is the report's now
 			r.print(s.Out)
 		}
 	})
+	shown.end()
 	if o.json {
 		if err := s.printJSON(report); err != nil {
 			return err

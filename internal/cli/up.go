@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/dataset"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
@@ -34,9 +36,11 @@ the Postfix lines to paste; send a message through the filter's own socket, have
 it signed, and have the signature verified against the key that would be
 published; then serve until interrupted, one line a message.
 
-A second run uses the keys and files that are there.`,
+A second run uses the keys and files that are there; with another --domain it adds
+that domain to them.`,
 		Example: `  dojang up
   dojang up --domain example.com --state /var/lib/dojang
+  dojang up --domain example.net    # a second domain beside it
   dojang up --socket inet:8892@localhost`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runUp(c.Context(), s, o) },
@@ -90,7 +94,39 @@ func prepareState(o upOptions) (*upState, error) {
 		}
 		st.keys = append(st.keys, k)
 	}
-	return st, st.writeFiles(o.socket)
+	if err := st.writeFiles(o.socket); err != nil {
+		return nil, err
+	}
+	return st, st.addRows()
+}
+
+// addRows has the tables name the keys: those of a first run do already, and a domain
+// that comes later is added.
+func (st *upState) addRows() error {
+	keys := dataset.TextTable{Path: filepath.Join(st.dir, "KeyTable")}
+	senders := dataset.TextTable{Path: filepath.Join(st.dir, "SigningTable"), Patterns: true}
+	for _, k := range st.keys {
+		name := k.selector + "._domainkey." + st.domain
+		for _, row := range []struct {
+			table dataset.TextTable
+			dataset.Pair
+		}{
+			{keys, dataset.Pair{Key: name, Value: st.domain + ":" + k.selector + ":" + k.path}},
+			{senders, dataset.Pair{Key: "*@" + st.domain, Value: name}},
+		} {
+			values, _, err := row.table.Find(row.Key)
+			if err != nil {
+				return exitf(exNoInput, "%s: %w", row.table.Path, err)
+			}
+			if slices.Contains(values, row.Value) {
+				continue
+			}
+			if err := row.table.Append(row.Pair); err != nil {
+				return exitf(exCantCreate, "%s: %w", row.table.Path, err)
+			}
+		}
+	}
+	return nil
 }
 
 // hostDomain is the domain of this host: its full name without the host's own
@@ -151,16 +187,10 @@ func (k *upKey) publish(public crypto.PublicKey, domain string) error {
 // writeFiles writes tables and configuration where they are missing. The
 // configuration is one that OpenDKIM takes too.
 func (st *upState) writeFiles(socket string) error {
-	var keyTable, signingTable strings.Builder
-	for _, k := range st.keys {
-		name := k.selector + "._domainkey." + st.domain
-		fmt.Fprintf(&keyTable, "%s %s:%s:%s\n", name, st.domain, k.selector, k.path)
-		fmt.Fprintf(&signingTable, "*@%s %s\n", st.domain, name)
-	}
 	path := func(name string) string { return filepath.Join(st.dir, name) }
 	files := map[string]string{
-		path("KeyTable"):     "# name  domain:selector:private key\n" + keyTable.String(),
-		path("SigningTable"): "# author  name in KeyTable\n" + signingTable.String(),
+		path("KeyTable"):     "# name  domain:selector:private key\n",
+		path("SigningTable"): "# author  name in KeyTable\n",
 		path("TrustedHosts"): "# clients whose mail is signed\n127.0.0.1\n::1\nlocalhost\n",
 		st.config: fmt.Sprintf(`# Made by "dojang up"; see opendkim.conf(5).
 Mode                sv

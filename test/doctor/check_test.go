@@ -1,0 +1,60 @@
+package doctor
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"dojang/internal/testutil/filtertest"
+	"dojang/milter"
+)
+
+// line is what Icinga and Nagios read (https://www.monitoring-plugins.org/doc/guidelines.html):
+// one line, performance data behind a bar, each of them 'label'=value[UOM];[warn];[crit].
+var line = regexp.MustCompile(`^DOJANG (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+) \| bad=\d+;;0 warning=\d+;0 good=\d+ skipped=\d+ time=\d+\.\d+s\n$`)
+
+// TestCheck: one line and an exit status that monitors understand.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		make  func(*server)
+		state string
+		code  int
+		words string
+	}{
+		{"broken", inMain("smtpd_milters", ""), "CRITICAL", 2, "smtpd_milters is empty"},
+		{"to be looked at", inMain("milter_default_action", "reject"), "WARNING", 1, ""},
+		{"down", func(s *server) { s.down = true }, "CRITICAL", 2, "the filter does not answer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			c.make(s)
+			s.start()
+			out, code := s.doctor("--check")
+			m := line.FindStringSubmatch(string(out))
+			if m == nil || m[1] != c.state || code != c.code || !strings.Contains(m[2], c.words) {
+				t.Errorf("%d %q", code, out)
+			}
+		})
+	}
+}
+
+// TestUnsignedFirst: mail of ours that left without a signature is the first line.
+func TestUnsignedFirst(t *testing.T) {
+	s := newServer(t)
+	s.option("DontSignMailTo", "list@example.org")
+	s.start()
+	client, err := milter.Dial("tcp", "127.0.0.1:"+s.port, milter.ClientOptions{})
+	s.must(err)
+	defer client.Close()
+	m := filtertest.Outside("From: joe@example.com\r\nTo: list@example.org\r\nSubject: hi\r\n\r\nhi\r\n")
+	filtertest.FromHere(&m)
+	m.Envelope.From, m.Envelope.Rcpts = "joe@example.com", []string{"list@example.org"}
+	_, err = client.Send(t.Context(), m)
+	s.must(err)
+	_, all := s.examine()
+	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text, "mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
+		t.Errorf("the first is %v", f)
+	}
+}
