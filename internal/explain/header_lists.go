@@ -145,11 +145,42 @@ func (h *headerSearch) addresses(n *namedFields, at int) {
 	for _, d := range dresses {
 		add(2, "written", d, 0, "")
 	}
+	if h.round == 3 {
+		h.mixed(n, at, list)
+	}
 	h.dropped(list, dresses, add)
 	if len(list) > 1 && len(list) <= maxPermuted && h.round >= 3 {
 		permuted(list, func(order []mailbox) { add(3, "order", order, 0, "") })
 		for _, d := range dresses {
 			permuted(d, func(order []mailbox) { add(4+len(list)/5, "order", order, 0, "") })
+		}
+	}
+}
+
+// mixed: each comma of a list was followed by something of its own, before Sendmail made
+// all of them alike.
+func (h *headerSearch) mixed(n *namedFields, at int, list []mailbox) {
+	const most = 1024
+	separators := []string{", ", ","}
+	if h.simple() {
+		separators = []string{", ", ",", ",\r\n ", ",\r\n\t", ",\r\n        "}
+	}
+	for style := range 3 {
+		texts := []string{" " + styles[style](list[0])}
+		for _, m := range list[1:] {
+			var longer []string
+			for _, separator := range separators {
+				for _, t := range texts {
+					longer = append(longer, t+separator+styles[style](m))
+				}
+			}
+			if texts = longer; len(texts) > most {
+				return
+			}
+		}
+		for _, t := range texts {
+			e := fieldEdit{code: CodeAddresses, cost: 3, args: args("how", "written", "was", clip(t, maxShown), "is", clip(valueOf(n.now[at]), maxShown))}
+			h.replace(n, at, t, e)
 		}
 	}
 }
