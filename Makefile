@@ -25,7 +25,8 @@ PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9
 	dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl util-linux procps man-db m4 \
-	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum
+	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum \
+	selinux-policy-default setools selinux-utils policycoreutils
 
 .PHONY: build arm64 run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus mutants bench package package-of sums dist install docs clean
 
@@ -65,6 +66,7 @@ peers:
 	mkdir -p /opt/dojang-peers/sendmail
 	cd /opt/dojang-peers/sendmail && apt-get download -q $(SENDMAIL) && \
 		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
+	mkdir -p /opt/dojang-peers/opendkim && cd /opt/dojang-peers/opendkim && rm -f *.deb && apt-get download -q opendkim opendkim-tools
 	mkdir -p /opt/dojang-peers/axe
 	cd /opt/dojang-peers/axe && npm pack --silent $(AXE) && tar xzf axe-core-*.tgz && rm axe-core-*.tgz
 	mkdir -p /opt/dojang-peers/mailman
@@ -76,6 +78,7 @@ peers:
 need:
 	@missing=$$(for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || printf ' %s' $$p; done); \
 	[ -d /opt/dojang-peers/sendmail/usr ] || missing="$$missing sendmail"; \
+	ls /opt/dojang-peers/opendkim/opendkim_*.deb >/dev/null 2>&1 || missing="$$missing opendkim_*.deb"; \
 	[ -d /opt/dojang-peers/axe/package ] || missing="$$missing axe-core"; \
 	[ -d /opt/dojang-peers/mailman/usr ] || missing="$$missing mailman"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
