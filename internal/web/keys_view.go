@@ -37,7 +37,7 @@ func (q *request) keyPage(rows []keyRow, next string) html.Group {
 	if len(rows) == 0 {
 		return html.Group{answer(neutral, q.lang.Say("The filter lists no keys: its tables cannot be listed, and no key has signed yet.", "필터가 보여 줄 키가 없습니다. 표를 훑을 수 없고, 아직 서명한 키도 없습니다."))}
 	}
-	attention := 0
+	attention, worst := 0, warning
 	var cells []html.Group
 	partial := false
 	for _, k := range rows {
@@ -45,12 +45,15 @@ func (q *request) keyPage(rows []keyRow, next string) html.Group {
 		if m == bad || m == warning {
 			attention++
 		}
+		if m == bad {
+			worst = bad
+		}
 		partial = partial || k.Name == "" && k.Record == ""
 		cells = append(cells, q.keyCells(k, m, word, todo))
 	}
 	first := answer(good, q.lang.Sayf("All %d keys are published and in use.", "키 %d개가 모두 게시되어 쓰이고 있습니다.", len(rows)))
 	if attention > 0 {
-		first = answer(warning, q.lang.Sayf("%d of %d keys want attention.", "키 %[2]d개 가운데 %[1]d개를 살펴야 합니다.", attention, len(rows)))
+		first = answer(worst, q.lang.Sayf("%d of %d keys want attention.", "키 %[2]d개 가운데 %[1]d개를 살펴야 합니다.", attention, len(rows)))
 	}
 	out := html.Group{first, table(q.lang.Say("Keys", "키"), []string{q.lang.Say("record", "레코드"), q.lang.Say("type", "종류"), q.lang.Say("since", "언제부터"), q.lang.Say("used", "사용"), "DNS", q.lang.Say("state", "상태")}, cells)}
 	out = append(out, html.El("p", html.El("a", html.A("href", q.link("/keys", "domain", q.r.URL.Query().Get("domain"), "after", q.r.URL.Query().Get("after"), "again", "1")),
@@ -85,11 +88,11 @@ func (q *request) keyCells(k keyRow, m mark, word, todo string) html.Group {
 	state := html.Group{sign(m), html.El("strong", word)}
 	if todo != "" {
 		state = append(state, html.El("br"), html.Text(todo+" "))
-		target, name := "/check", q.lang.Say("check", "확인")
+		target, label := "/check", q.lang.Say("check", "확인")
 		if k.DNS == dnsAbsent {
-			target, name = "/publish", q.lang.Say("what to publish", "게시할 내용")
+			target, label = "/publish", q.lang.Say("what to publish", "게시할 내용")
 		}
-		state = append(state, html.El("a", html.A("href", q.link(target, "d", k.Domain, "s", k.Selector)), html.A("aria-label", name+": "+k.RecordName()), name+" →"))
+		state = append(state, html.El("a", html.A("href", q.link(target, "d", k.Domain, "s", k.Selector)), html.A("aria-label", label+": "+k.RecordName()), label+" →"))
 	}
 	if k.State != "" {
 		text := q.lang.Say("rotation: ", "교체: ") + k.State
@@ -101,7 +104,7 @@ func (q *request) keyCells(k keyRow, m mark, word, todo string) html.Group {
 		}
 		state = append(state, html.El("br"), html.El("small", text))
 	}
-	return html.Group{html.El("a", html.A("href", q.link("/check", "d", k.Domain, "s", k.Selector)), html.El("bdi", k.RecordName())), html.Text(kind), from, use, dns, state}
+	return html.Group{html.El("a", html.A("href", q.link("/check", "d", k.Domain, "s", k.Selector)), name(k.RecordName())), html.Text(kind), from, use, dns, state}
 }
 
 func bits(n int) string {

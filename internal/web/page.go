@@ -208,6 +208,19 @@ func field(id, label string, input html.Node, hint string) html.Node {
 	return html.El("div", parts...)
 }
 
+// name is a domain name, which is best broken behind a dot.
+func name(text string) html.Node {
+	parts := strings.SplitAfter(text, ".")
+	all := make([]any, 0, 2*len(parts))
+	for i, p := range parts {
+		if i > 0 {
+			all = append(all, html.El("wbr"))
+		}
+		all = append(all, p)
+	}
+	return html.El("bdi", all...)
+}
+
 // more is what stands behind a click.
 func more(summary string, parts ...any) html.Node {
 	return html.El("details", append([]any{html.El("summary", summary)}, parts...)...)

@@ -131,9 +131,9 @@ func (q *request) message(m status.Message) html.Node {
 	parts := []any{html.Class("card"), html.El("h2", sign(mark), " ", html.El("bdi", m.QueueID), ": ", word)}
 	if m.Reason != "" {
 		text, hint := q.lang.Unsigned(m.Reason)
-		parts = append(parts, html.El("p", text, ". ", html.El("code", m.Reason)))
+		parts = append(parts, html.El("p", sentence(text), " ", html.El("code", m.Reason)))
 		if hint != "" {
-			parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "할 일: ")), hint, "."))
+			parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "할 일: ")), sentence(hint)))
 		}
 	}
 	yes := func(b bool) string {
@@ -240,9 +240,9 @@ func (q *request) domains(list []status.Domain) html.Node {
 		if i == 200 {
 			break
 		}
-		var name html.Node = html.El("a", html.A("href", q.link("/status", "domain", d.Domain)), html.El("bdi", d.Domain))
+		var title html.Node = html.El("a", html.A("href", q.link("/status", "domain", d.Domain)), name(d.Domain))
 		if d.Other {
-			name = html.Text(q.lang.Say("(all others)", "(그 밖의 모두)"))
+			title = html.Text(q.lang.Say("(all others)", "(그 밖의 모두)"))
 		}
 		last, failed := q.lang.Say("never", "없음"), html.Group{html.Text("–")}
 		if d.LastSigned != nil {
@@ -259,7 +259,7 @@ func (q *request) domains(list []status.Domain) html.Node {
 		case d.SignedDay > 0:
 			m = good
 		}
-		rows = append(rows, html.Group{html.Group{sign(m), name}, html.El("span", html.Class("num"), strconv.FormatUint(d.SignedDay, 10)), html.El("span", html.Class("num"), strconv.FormatUint(d.UnsignedDay, 10)), html.El("span", html.Class("num"), last), failed})
+		rows = append(rows, html.Group{html.Group{sign(m), title}, html.El("span", html.Class("num"), strconv.FormatUint(d.SignedDay, 10)), html.El("span", html.Class("num"), strconv.FormatUint(d.UnsignedDay, 10)), html.El("span", html.Class("num"), last), failed})
 	}
 	if len(rows) == 0 {
 		return html.El("p", html.Class("dim"), q.lang.Say("No mail of a signing domain was seen yet.", "서명 도메인의 메일이 아직 없습니다."))

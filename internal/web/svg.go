@@ -50,14 +50,14 @@ func plot(title string, lines []plotLine, labels []string) html.Node {
 	}
 	for i, label := range labels {
 		x := plotLeft + float64(plotWidth-plotLeft)*float64(i)/float64(max(1, len(labels)-1))
-		anchor := "middle"
+		anchor, class := "middle", "between"
 		switch i {
 		case 0:
-			anchor = "start"
+			anchor, class = "start", ""
 		case len(labels) - 1:
-			anchor = "end"
+			anchor, class = "end", ""
 		}
-		parts = append(parts, html.El("text", html.A("x", number(x)), html.A("y", strconv.Itoa(plotHeight-6)), html.A("text-anchor", anchor), label))
+		parts = append(parts, html.El("text", html.Class(class), html.A("x", number(x)), html.A("y", strconv.Itoa(plotHeight-6)), html.A("text-anchor", anchor), label))
 	}
 	for _, l := range lines {
 		var points []string

@@ -85,4 +85,11 @@ func TestDebianPackage(t *testing.T) {
 		m.run("systemctl stop opendkim; rm -rf /run/opendkim; systemd-tmpfiles --create opendkim.conf; systemctl start " +
 			"opendkim; setpriv --reuid postfix --regid postfix --clear-groups " + connect)
 	}
+
+	// The pages are off; once on, they ask the filter as a user that can read none of its files.
+	m.want("disabled\n660 opendkim dojang-web", "systemctl is-enabled dojang-web || true; stat -c '%a %U %G' /run/opendkim/status.sock")
+	m.run("systemctl start dojang-web; for i in 1 2 3 4 5; do dojang web login > /root/url && break; sleep 1; done; " +
+		"curl -sSfL -c /root/cookies \"$(cat /root/url)\" | grep -q 'No mail of our domains'")
+	m.want("dojang-web-pages", "ps -o user:20= -C dojang | tail -1")
+	m.run("! setpriv --reuid nobody --regid nogroup --clear-groups dojang web login")
 }

@@ -31,7 +31,7 @@ type Group []Node
 // style nor anything that holds another document is one.
 var elements = list("html head body title main header footer nav section article div span p a h1 h2 h3 ul ol li dl dt dd "+
 	"table caption thead tbody tr th td form label button textarea select option fieldset legend details summary strong em code pre "+
-	"small time abbr bdi ins del figure figcaption script svg g text polyline path rect line").and("br input meta link hr", true)
+	"small time abbr bdi ins del figure figcaption script svg g text polyline path rect line").and("br wbr input meta link hr", true)
 
 // attributes that an element may have. No on…, no style, no srcdoc.
 var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength autocomplete autocapitalize "+
