@@ -224,6 +224,7 @@ var walkthrough = []step{
 	{"INPUT_MAIL_FILTER", nil, "likewise"},
 	{"make -C /etc/mail", nil, "likewise"},
 	{"define(", nil, "likewise"},
+	{"define(", nil, "likewise"},
 	{"mailq -qQ", nil, "likewise"},
 	{"opendkim[1234]: can't load key", noKey, ""},
 	{"opendkim[1234]: mail2026._domainkey", otherReaders, ""},
@@ -234,6 +235,7 @@ var walkthrough = []step{
 	{"opendkim[1234]: can't load key", notPermitted, ""},
 	{"namei ", then(typed, signedMail), ""},
 	{"dojang genkey -d example.com -s mail2026e", typed, ""},
+	{"  signature 1:", nil, "internal/cli sees the lines in its script of explain"},
 	{"dojang rehearse", nil, "test/rehearse runs it"},
 }
 

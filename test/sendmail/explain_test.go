@@ -54,6 +54,21 @@ func TestRewritingIsExplained(t *testing.T) {
 	}
 }
 
+// TestNamesAreLeftAlone: with confMUST_QUOTE_CHARS as the walk-through has it, Sendmail puts no
+// quotes around names, and signatures last.
+func TestNamesAreLeftAlone(t *testing.T) {
+	m, w := newMTA(t), newWorld(t)
+	filters := []entrance{behind("relaxed", w.filter(filtertest.Ours(t), w.unix("1"), "Canonicalization relaxed/simple\n"))}
+	m.start("define(`confMUST_QUOTE_CHARS', `%')dnl\n" + m.entrances(filters))
+	session := m.dial(t, "relaxed", insideIP)
+	session.Send("user@example.com", "names@example.net", []byte("From: Dr. O'Brien <user@example.com>\r\nTo: Dr. Joe Doe <a@example.com>\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+	session.Quit()
+	text := m.far.Await(t, "names@example.net")
+	if verdict := w.verdicts(t, text)[0]; !strings.HasPrefix(verdict, "pass ") || !strings.Contains(string(text), "From: Dr. O'Brien <") {
+		t.Errorf("Mail::DKIM says %q of\n%s", verdict, text)
+	}
+}
+
 // explainOne explains a message's one signature by the key of example.com.
 func explainOne(t *testing.T, text string) explain.Signature {
 	t.Helper()

@@ -16,7 +16,7 @@ func TestWalkthroughWorks(t *testing.T) {
 	text, err := os.ReadFile("../../docs/walkthrough.md")
 	must(t, err)
 	lines := regexp.MustCompile("(?m)^(INPUT_MAIL_FILTER|define)\\(.*\n").FindAllString(string(text), -1)
-	if len(lines) != 3 || !strings.HasPrefix(lines[2], "define") {
+	if len(lines) != 4 || !strings.HasPrefix(lines[2], "define") || !strings.HasPrefix(lines[3], "define") {
 		t.Fatalf("the walk-through has %q", lines)
 	}
 	w := newWorld(t)
@@ -24,8 +24,8 @@ func TestWalkthroughWorks(t *testing.T) {
 	inet, local := w.filter(filtertest.Ours(t), w.tcp(), options), w.filter(filtertest.Ours(t), w.unix("ours"), options)
 	place := strings.NewReplacer("inet:8891@127.0.0.1", inet.socket, "local:/run/opendkim/opendkim.sock", local.socket)
 	for _, c := range []struct{ name, lines, verdict string }{
-		{"inet", lines[0] + lines[2], ourSignature},
-		{"local", lines[1] + lines[2], ourSignature},
+		{"inet", lines[0] + lines[2] + lines[3], ourSignature},
+		{"local", lines[1] + lines[2] + lines[3], ourSignature},
 		{"recoded", lines[0], "fail d=example.com s=s1 i=@example.com"},
 	} {
 		m := newMTA(t)
