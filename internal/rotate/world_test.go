@@ -40,15 +40,17 @@ type world struct {
 	told    []publish.Change // to a person
 	asked   int
 
-	filters  []*filter
-	set      *settings.Settings
-	table    string
-	killAt   int
-	durables int
-	signed   map[string]time.Time // by record name: when a filter signed with it last, truly
-	exempt   map[string]bool      // records that an emergency may take away
-	problems []string
-	log      strings.Builder
+	filters    []*filter
+	recipients []string
+	keyOf      keystore.Options
+	set        *settings.Settings
+	table      string
+	killAt     int
+	durables   int
+	signed     map[string]time.Time // by record name: when a filter signed with it last, truly
+	exempt     map[string]bool      // records that an emergency may take away
+	problems   []string
+	log        strings.Builder
 }
 
 // server is a name server: what it has, and had, at each name.
@@ -188,7 +190,7 @@ func (w *world) rotator() *Rotator {
 		w.t.Fatal(err)
 	}
 	o := Options{Settings: w.set, Store: store, Checker: w, Publisher: func(string) (publish.Publisher, error) { return w, nil },
-		KeyTable: Table{Spec: w.table, Set: set, Swap: table}, Keys: keystore.New(set, keystore.Options{}), Filter: w.filters[0],
+		KeyTable: Table{Spec: w.table, Set: set, Swap: table}, Keys: keystore.New(set, w.keyOf), KeyOf: w.keyOf, Recipients: w.recipients, Filter: w.filters[0],
 		Now: w.now, Uptime: func() (string, time.Duration) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -261,7 +263,7 @@ func (w *world) check() {
 			domain = "a.example"
 		}
 		of, _ := row.ForSender(domain)
-		if _, err := keystore.New(nil, keystore.Options{}).Load(context.Background(), row.Name, of); err != nil {
+		if _, err := keystore.New(nil, w.keyOf).Load(context.Background(), row.Name, of); err != nil {
 			w.problem("row %q names no whole key: %s", row.Name, err)
 		}
 		return nil
@@ -449,7 +451,7 @@ func (f *filter) sign() {
 			name := recordName(row.Selector, domain)
 			place := f.w.place(name)
 			of, _ := row.ForSender(domain)
-			key, err := keystore.New(nil, keystore.Options{}).Load(context.Background(), row.Name, of)
+			key, err := keystore.New(nil, f.w.keyOf).Load(context.Background(), row.Name, of)
 			if err != nil {
 				f.w.problem("%s cannot sign with %s: %s", f.name, row.Selector, err)
 				continue
