@@ -101,7 +101,8 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		if !slices.ContainsFunc(list, func(c candidate) bool {
 			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
 		}) {
-			list = append(list, candidate{name: strings.ToLower(domain), domains: []string{strings.ToLower(domain)}, reason: NotPublished, detail: "no row of the KeyTable signs for it"})
+			domain = strings.ToLower(domain)
+			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished, detail: "no row of the KeyTable signs for it"})
 		}
 	}
 	slices.SortFunc(list, func(a, b candidate) int { return strings.Compare(a.name, b.name) })

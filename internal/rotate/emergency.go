@@ -138,7 +138,8 @@ func (r *Rotator) unproven(ctx context.Context, t *tables, c candidate) *Unit {
 			if k.Type, k.Public, err = keyrecord.PublicKey(key.Signer.Public()); err != nil {
 				continue
 			}
-			report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector, Key: key.Signer.Public(), IgnoreServers: r.Settings.IgnoreServers})
+			report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector,
+				Key: key.Signer.Public(), IgnoreServers: r.Settings.IgnoreServers})
 			for _, s := range report.Servers {
 				if s.State == keycheck.Same && len(s.Texts) == 1 {
 					k.Records = append(k.Records, r.recordOf(domain, row.Selector, report, s.Texts[0]))

@@ -213,7 +213,9 @@ func (p *pass) uses(u *Unit, g *Generation) (s hostsSay) {
 			// Before it was asked first, it may have been used until now.
 			s.used = s.used || asked || !use.Last.IsZero()
 			if use.Last.After(limit) {
-				s.late, s.lags = true, fmt.Sprintf("%s signed with %s at %s, after the switch at %s", h.Address(), g.Keys[0].Selector, use.Last.Format(time.RFC3339), g.Since.Format(time.RFC3339))
+				s.late = true
+				s.lags = fmt.Sprintf("%s signed with %s at %s, after the switch at %s",
+					h.Address(), g.Keys[0].Selector, use.Last.Format(time.RFC3339), g.Since.Format(time.RFC3339))
 			}
 		}
 		if listed {

@@ -32,18 +32,25 @@ type site struct {
 
 func newSite(t *testing.T, kind, rotate string) *site {
 	t.Helper()
+	return newSiteOf(t, kind, rotate, zonetest.Zone{Name: "example.com"}, zonetest.Zone{Name: "host.example"})
+}
+
+// newSiteOf is newSite with other zones of these names.
+func newSiteOf(t *testing.T, kind, rotate string, zones ...zonetest.Zone) *site {
+	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "unshare", "mount")
 	s := &site{t: t, dir: testutil.SecureDir(t), uid: 64123}
 	s.parent = dnstest.OnPort53(t)
-	s.server = zonetest.StartOnPort53(t, kind, zonetest.Zone{Name: "example.com"}, zonetest.Zone{Name: "host.example"})
+	s.server = zonetest.StartOnPort53(t, kind, zones...)
 	address := s.server.Public
 	root := ". IN NS a.root.\na.root. IN A " + s.parent.Addr + "\n"
-	names := "ns.example.com. IN A " + address + "\nns.host.example. IN A " + address + "\n"
-	for line := range strings.Lines(root + "com. IN NS a.root.\nexample. IN NS a.root.\n") {
-		s.parent.AddRR(strings.TrimSpace(line))
+	names, delegated := "", "customer.example. IN NS a.root.\n"
+	for _, z := range zones {
+		names += "ns." + z.Name + ". IN A " + address + "\n"
+		delegated += z.Name + ". IN NS ns." + z.Name + ".\n"
 	}
-	for line := range strings.Lines("example.com. IN NS ns.example.com.\nhost.example. IN NS ns.host.example.\ncustomer.example. IN NS a.root.\n" + names) {
+	for line := range strings.Lines(root + "com. IN NS a.root.\nexample. IN NS a.root.\n" + delegated + names) {
 		s.parent.AddRR(strings.TrimSpace(line))
 	}
 	s.parent.ServeZones(".", "com", "example", "customer.example")

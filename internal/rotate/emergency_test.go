@@ -1,0 +1,78 @@
+package rotate
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+)
+
+func (w *world) emergency(keep time.Duration, domains ...string) (Outcome, error) {
+	for _, s := range w.servers {
+		for name := range s.has {
+			w.exempt[name] = true
+		}
+	}
+	for _, d := range []string{"a.example", "p.example"} {
+		for _, s := range []string{"20261129", "20261129b", "20261129c", "20261129d"} {
+			w.exempt[recordName(s, d)] = true
+		}
+	}
+	return w.do(func(r *Rotator) (Outcome, error) { return r.Emergency(context.Background(), keep, domains...) })
+}
+
+// An emergency needs no adoption, and ends by itself with the old record revoked and the
+// old key deleted.
+func TestEmergency(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", twoDomains)
+	if out, err := w.emergency(0); err != nil || out.Blocked+out.Retry > 0 {
+		t.Fatalf("%+v, %v\n%s", out, err, w.states())
+	}
+	w.expect("a.example: old=revoked 20261129=signing; p.example: one=revoked 20261129=signing; ")
+	for _, s := range []string{"old._domainkey.a.example", "one._domainkey.p.example", "two._domainkey.p.example"} {
+		if text, _ := w.servers[1].at(s); !isRevoked(text) {
+			t.Errorf("%s is %q", s, text)
+		}
+	}
+	for _, gone := range []string{"a.private", "p1.private", "p2.private"} {
+		if _, err := os.Stat(w.dir + "/" + gone); err == nil {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	w.finish()
+}
+
+func TestEmergencyKeepsOldForAWhile(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example") // one that is on its way is given up
+	if _, err := w.emergency(100*time.Second, "a.example"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("a.example: old=resting 20261129b=signing; ")
+	w.runFor(4, "")
+	w.expect("old=resting")
+	w.runFor(4, "")
+	w.expect("old=revoked")
+	w.finish()
+}
+
+// A lagging host keeps neither the emergency nor the revocation; its key file stays until
+// it has switched.
+func TestEmergencyWithLaggingHost(t *testing.T) {
+	w := newOne(t, "")
+	w.filters[1].lags = true
+	if _, err := w.emergency(0, "a.example"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("old=revoked 20261129=signing")
+	if _, err := os.Stat(w.dir + "/a.private"); err != nil {
+		t.Error("the key was deleted under a host that uses it")
+	}
+	w.filters[1].lags = false
+	w.filters[1].read()
+	w.runFor(1, "")
+	if _, err := os.Stat(w.dir + "/a.private"); err == nil {
+		t.Error("the key is still there")
+	}
+	w.finish()
+}
