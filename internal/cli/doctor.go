@@ -219,7 +219,9 @@ var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.Fault
 func (e *examination) record(ctx context.Context, tester *keyTester, t keyRow, k keyReport) {
 	r := &e.report
 	if t.Domain == "%" {
-		r.Add(doctor.Finding{Check: "dns", Code: "key-any-domain", Status: doctor.Skipped, Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector}, "'%s' is a key for any domain", t.name)
+		r.Add(doctor.Finding{Check: "dns", Code: "key-any-domain", Status: doctor.Skipped,
+			Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector},
+			"'%s' is a key for any domain", t.name)
 		return
 	}
 	text, code, hints, status := k.Problem, "record", []string(nil), doctor.Bad
@@ -289,7 +291,9 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 	rehearsal := doctor.NewRehearsal(c, &e.built.Snapshot.Snapshot)
 	authors := e.authors(ctx)
 	if len(authors) == 0 {
-		r.Add(doctor.Finding{Check: "message", Code: "author-unknown", Status: doctor.Skipped, Advice: "dojang doctor --author joe@example.com"}, "no author is known whose mail is signed")
+		r.Add(doctor.Finding{Check: "message", Code: "author-unknown", Status: doctor.Skipped,
+			Advice: "dojang doctor --author joe@example.com"},
+			"no author is known whose mail is signed")
 	} else if socket != nil {
 		e.message(ctx, rehearsal, *socket, authors[0])
 	}

@@ -22,7 +22,9 @@ func (r *Report) DNS(ctx context.Context, n NameServer) {
 	const check = "dns"
 	servers := n.Servers()
 	if len(servers) == 0 {
-		r.Add(Finding{Check: check, Code: "dns-none", Status: Bad, Advice: "name one in /etc/resolv.conf, or write Nameservers in opendkim.conf"}, "there is no name server")
+		r.Add(Finding{Check: check, Code: "dns-none", Status: Bad,
+			Advice: "name one in /etc/resolv.conf, or write Nameservers in opendkim.conf"},
+			"there is no name server")
 		return
 	}
 	for _, server := range servers {
@@ -36,7 +38,8 @@ func (r *Report) DNS(ctx context.Context, n NameServer) {
 			r.Add(Finding{Check: check, Code: "dns-silent", Status: Bad, Advice: "ask it by hand: dig @" + server + " . NS"},
 				"the name server %s does not answer: %s", server, err)
 		case answer.Rcode == dns.RcodeRefused:
-			r.Add(Finding{Check: check, Code: "dns-refuses", Status: Bad, Advice: "take another one, or allow this host there"}, "the name server %s refuses to answer", server)
+			r.Add(Finding{Check: check, Code: "dns-refuses", Status: Bad, Advice: "take another one, or allow this host there"},
+				"the name server %s refuses to answer", server)
 		case took > slowAnswer:
 			r.Add(Finding{Check: check, Code: "dns-slow", Status: Warning, Advice: "a resolver on this host (unbound) answers faster"},
 				"the name server %s took %s to answer", server, took.Round(time.Millisecond))

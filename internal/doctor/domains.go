@@ -26,7 +26,7 @@ func Own(ctx context.Context, setups []*postfix.Setup) []string {
 	var list []string
 	add := func(name string) {
 		name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "@"), "."))
-		if strings.Contains(name, ".") && !strings.ContainsAny(name, "*/:$ ") && !strings.HasPrefix(name, "localhost.") &&
+		if strings.Contains(name, ".") && len(name) <= 253 && !strings.ContainsAny(name, "*/:$ ") && !strings.HasPrefix(name, "localhost.") &&
 			net.ParseIP(name) == nil && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
@@ -106,7 +106,9 @@ func (h *Host) signFor(domain string) (remedy, advice string) {
 	if at := h.KeyFolder; at != "" {
 		dir = at
 	}
-	return fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s --tables --append --config %s && %s", domain, selectorFor(domain), shell(dir), h.Filter.Name, shell(h.File), h.Reload()),
+	// A domain may stand in a table that others write: it is quoted.
+	return fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s --tables --append --config %s && %s",
+			shell(domain), shell(selectorFor(domain)), shell(dir), h.Filter.Name, shell(h.File), h.Reload()),
 		"then publish the record that it prints; mail is signed from now on, and verifies once the record is there"
 }
 

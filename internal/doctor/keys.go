@@ -25,7 +25,8 @@ func (r *Report) KeyFile(h *Host, path string, accounts *keystore.Accounts) {
 	unsafe, err := checker.Check(path)
 	switch {
 	case err != nil:
-		r.Add(Finding{Check: check, Code: "key-unknown", Status: Bad, Advice: "namei -l " + path + " shows the way to it"}, "%s: %s", path, lastError(err))
+		r.Add(Finding{Check: check, Code: "key-unknown", Status: Bad, Advice: "namei -l " + path + " shows the way to it"},
+			"%s: %s", path, lastError(err))
 	case unsafe != nil:
 		r.Add(Finding{Check: check, Code: "key-unsafe", Status: Bad, Remedy: unsafe.Remedy},
 			"key data is not secure: %s. The private and the public key may fit all the same; it is only about who else can read the file", unsafe.Words)

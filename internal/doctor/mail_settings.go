@@ -30,15 +30,19 @@ func (p *postfixCheck) actionOf(s *postfix.Service, action string) {
 	change := p.setup.Set(s, name, "tempfail")
 	switch {
 	case action == "accept":
-		p.add(Finding{Status: Good, Advice: "where no mail may leave unsigned, let it wait instead: " + change}, "%s = accept: mail flows, unsigned, while the filter is down", of)
+		p.add(Finding{Status: Good, Advice: "where no mail may leave unsigned, let it wait instead: " + change},
+			"%s = accept: mail flows, unsigned, while the filter is down", of)
 	case action == "tempfail" || action == "":
 		p.add(Finding{Status: Good}, "%s = tempfail: mail waits while the filter is down, and none leaves unsigned", of)
 	case !slices.Contains(actions, action):
-		p.add(Finding{Code: "default-action-unknown", Status: Bad, Remedy: change}, "%s = %s is none that Postfix knows: it answers mail with 451 once the filter does not answer", of, action)
+		p.add(Finding{Code: "default-action-unknown", Status: Bad, Remedy: change},
+			"%s = %s is none that Postfix knows: it answers mail with 451 once the filter does not answer", of, action)
 	case action == "quarantine":
-		p.add(Finding{Code: "default-action", Status: Warning, Remedy: change}, "%s = quarantine: mail is put on hold, for good, while the filter is down", of)
+		p.add(Finding{Code: "default-action", Status: Warning, Remedy: change},
+			"%s = quarantine: mail is put on hold, for good, while the filter is down", of)
 	default:
-		p.add(Finding{Code: "default-action", Status: Warning, Remedy: change}, "%s = %s: mail is refused while the filter is down", of, action)
+		p.add(Finding{Code: "default-action", Status: Warning, Remedy: change},
+			"%s = %s: mail is refused while the filter is down", of, action)
 	}
 }
 
@@ -52,9 +56,11 @@ func (p *postfixCheck) groupAction(s *postfix.Service, name string, m postfix.Mi
 	to := p.setup.Replace(s, name, m.Text, strings.Replace(m.Text, old, "default_action=tempfail", 1))
 	switch {
 	case !slices.Contains(actions, action):
-		p.add(Finding{Code: "default-action-unknown", Status: Bad, Remedy: to}, "%s: default_action=%s is none that Postfix knows", where(s, name), action)
+		p.add(Finding{Code: "default-action-unknown", Status: Bad, Remedy: to},
+			"%s: default_action=%s is none that Postfix knows", where(s, name), action)
 	case action == "reject" || action == "shutdown" || action == "quarantine":
-		p.add(Finding{Code: "default-action", Status: Warning, Remedy: to}, "%s: default_action=%s: mail is lost or refused while the filter is down", where(s, name), action)
+		p.add(Finding{Code: "default-action", Status: Warning, Remedy: to},
+			"%s: default_action=%s: mail is lost or refused while the filter is down", where(s, name), action)
 	}
 }
 
@@ -67,7 +73,8 @@ func (p *postfixCheck) protocol() {
 	case set["milter_protocol"] == "" || len(version) > 0 && version[0] == "6":
 		return // the filter asks for the macros it needs
 	case len(version) == 0 || !slices.Contains([]string{"2", "3", "4"}, version[0]):
-		p.add(Finding{Code: "protocol-unknown", Status: Bad, Remedy: p.setup.Set(nil, "milter_protocol", "6")}, "milter_protocol = %s is none that Postfix and the filter both know", set["milter_protocol"])
+		p.add(Finding{Code: "protocol-unknown", Status: Bad, Remedy: p.setup.Set(nil, "milter_protocol", "6")},
+			"milter_protocol = %s is none that Postfix and the filter both know", set["milter_protocol"])
 		return
 	}
 	p.add(Finding{Code: "protocol-old", Status: Warning, Remedy: p.setup.Set(nil, "milter_protocol", "6")},
@@ -83,7 +90,8 @@ func (p *postfixCheck) protocol() {
 		if slices.Contains(words(set[m.parameter]), m.macro) {
 			continue
 		}
-		p.add(Finding{Code: "macros", Status: Warning, Remedy: p.setup.Unset(nil, m.parameter)}, "%s leaves out %s, and with protocol %s the filter cannot ask for it: %s", m.parameter, m.macro, version[0], m.what)
+		p.add(Finding{Code: "macros", Status: Warning, Remedy: p.setup.Unset(nil, m.parameter)},
+			"%s leaves out %s, and with protocol %s the filter cannot ask for it: %s", m.parameter, m.macro, version[0], m.what)
 	}
 }
 
@@ -100,7 +108,8 @@ func (p *postfixCheck) headerChecks() {
 		}
 		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
 		case "IGNORE", "STRIP", "REPLACE", "REJECT", "DISCARD":
-			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field)}, "%s: %s answers %s for a DKIM-Signature", name, table, word)
+			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field)},
+				"%s: %s answers %s for a DKIM-Signature", name, table, word)
 		}
 	}
 }
@@ -134,5 +143,6 @@ func (p *postfixCheck) daemonNames() {
 		return // users may come by another MTA
 	}
 	remedy := p.setup.Override(users, "milter_macro_daemon_name", named[0])
-	p.add(Finding{Code: "daemon-name", Status: Bad, Remedy: remedy}, "no service calls itself %s: MTA in opendkim.conf matches nothing that Postfix says", strings.Join(named, " or "))
+	p.add(Finding{Code: "daemon-name", Status: Bad, Remedy: remedy},
+		"no service calls itself %s: MTA in opendkim.conf matches nothing that Postfix says", strings.Join(named, " or "))
 }

@@ -148,7 +148,8 @@ func (p *postfixCheck) missing(s *postfix.Service, name, where string, milters [
 		p.add(Finding{Code: "milter-missing", Status: status, Remedy: remedy}, "%s is empty: %s", where, what)
 		return
 	}
-	p.add(Finding{Code: "milter-missing", Status: status, Remedy: remedy}, "%s = %s does not name the filter's socket: %s", where, s.Set[name], what)
+	p.add(Finding{Code: "milter-missing", Status: status, Remedy: remedy},
+		"%s = %s does not name the filter's socket: %s", where, s.Set[name], what)
 }
 
 // repair takes a member that Postfix refuses for the filter's, where it is that.

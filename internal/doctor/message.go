@@ -30,7 +30,8 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 	}
 	outcome, err := sendBy(ctx, s, author, way, raw)
 	if err != nil {
-		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()}, "the filter does not take a message: %s", err)
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()},
+			"the filter does not take a message: %s", err)
 		return
 	}
 	if kind := outcome.Final.Kind; kind != milter.ReplyAccept && kind != milter.ReplyContinue {
@@ -86,7 +87,8 @@ func (r *Report) Verifies(ctx context.Context, h *Host, s config.Socket) {
 	const author = "somebody@example.invalid"
 	way := Way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"}}
 	if _, err := sendBy(ctx, s, author, way, testMessage(author)); err != nil {
-		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()}, "the filter does not take a message: %s", err)
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()},
+			"the filter does not take a message: %s", err)
 		return
 	}
 	r.good(messageName, "the filter takes a stranger's message; by its Mode it signs none")

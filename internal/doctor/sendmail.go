@@ -42,12 +42,14 @@ func (r *Report) Sendmail(h *Host, path string) bool {
 				continue
 			}
 			if !slices.Contains(inUse, name) {
-				r.Add(Finding{Check: check, Code: "milter-missing", Status: Bad, Advice: rebuild}, "%s defines the filter %s and InputMailFilters does not name it", path, name)
+				r.Add(Finding{Check: check, Code: "milter-missing", Status: Bad, Advice: rebuild},
+					"%s defines the filter %s and InputMailFilters does not name it", path, name)
 				return true
 			}
 			r.good(check, "%s hands mail to the filter: %s", path, name)
 			if strings.Contains(equates, "F=R") {
-				r.Add(Finding{Check: check, Code: "default-action", Status: Warning, Advice: "F=T lets mail wait instead"}, "%s: F=R refuses mail while the filter is down", name)
+				r.Add(Finding{Check: check, Code: "default-action", Status: Warning, Advice: "F=T lets mail wait instead"},
+					"%s: F=R refuses mail while the filter is down", name)
 			}
 			return true
 		}
@@ -56,7 +58,8 @@ func (r *Report) Sendmail(h *Host, path string) bool {
 	if len(p.sockets) > 0 {
 		listening = p.sockets[0].Address
 	}
-	r.Add(Finding{Check: check, Code: "milter-missing", Status: Bad, Advice: rebuild}, "%s names no filter on the filter's socket (%s)", path, listening)
+	r.Add(Finding{Check: check, Code: "milter-missing", Status: Bad, Advice: rebuild},
+		"%s names no filter on the filter's socket (%s)", path, listening)
 	return true
 }
 

@@ -44,7 +44,8 @@ func (r *Report) Socket(h *Host, s config.Socket, all []Process) bool {
 	client, err := milter.NewClient(conn, milter.ClientOptions{Timeout: negotiationTime})
 	if err != nil {
 		conn.Close()
-		r.Add(Finding{Check: check, Code: "socket-mute", Status: Bad, Remedy: h.Restart()}, "what listens on %s does not speak a filter's protocol: %s", s.Address, rootCause(err))
+		r.Add(Finding{Check: check, Code: "socket-mute", Status: Bad, Remedy: h.Restart()},
+			"what listens on %s does not speak a filter's protocol: %s", s.Address, rootCause(err))
 		return false
 	}
 	client.Close()
@@ -62,7 +63,8 @@ func (r *Report) reach(h *Host, s config.Socket) {
 	component, err := h.MTA.obstacle(s.Address, write)
 	switch {
 	case err != nil:
-		r.Add(Finding{Check: check, Code: "socket-missing", Status: Bad, Advice: "namei -l " + s.Address + " shows the way to it"}, "%s: %s", component, lastError(err))
+		r.Add(Finding{Check: check, Code: "socket-missing", Status: Bad, Advice: "namei -l " + s.Address + " shows the way to it"},
+			"%s: %s", component, lastError(err))
 	case component == s.Address:
 		value := "local:" + s.Address + " mode=0660 group=" + h.MTA.Name
 		r.Add(Finding{Check: check, Code: "socket-closed", Status: Bad, Remedy: h.setOption(h.Config.Field("Socket"), value) + " && " + h.Restart()},

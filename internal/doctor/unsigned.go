@@ -36,7 +36,8 @@ func (r *Report) Unsigned(ctx context.Context, client *status.Client) {
 		if l := d.LastUnsigned; l != nil {
 			last = fmt.Sprintf("; the last at %s (%s): %s", l.Time.Local().Format(time.DateTime), l.QueueID, l.Reason)
 		}
-		r.Add(Finding{Check: check, Code: "mail-unsigned", Status: Warning, Advice: advice}, "mail of %s left unsigned in the last 24 hours: %d, and %d signed%s", name, d.UnsignedDay, d.SignedDay, last)
+		r.Add(Finding{Check: check, Code: "mail-unsigned", Status: Warning, Advice: advice},
+			"mail of %s left unsigned in the last 24 hours: %d, and %d signed%s", name, d.UnsignedDay, d.SignedDay, last)
 	}
 	if !bad {
 		r.good(check, "no mail of our domains left unsigned in the last 24 hours; %d messages were signed", signed)

@@ -131,6 +131,9 @@ func placeholders(n int, numbered bool) []string {
 // ?ca=..., are kept.
 func DSNs(dsn string) (keys, signing string) {
 	scheme, rest, _ := strings.Cut(dsn, "://")
+	if strings.HasPrefix(strings.ToLower(scheme), "dsn:sqlite") { // a file's path
+		return dsn + "/table=" + keysTable + keysColumns, dsn + "/table=" + signingTable + signingColumns
+	}
 	server, rest, _ := strings.Cut(rest, "/")
 	database, params := rest, ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
@@ -140,9 +143,14 @@ func DSNs(dsn string) (keys, signing string) {
 		params = "?" + params
 	}
 	base := scheme + "://" + server + "/" + database
-	return base + "/table=" + keysTable + "?keycol=name?datacol=domain,selector,private_key,algorithm" + params,
-		base + "/table=" + signingTable + "?keycol=author?datacol=key_name,identity" + params
+	return base + "/table=" + keysTable + keysColumns + params, base + "/table=" + signingTable + signingColumns + params
 }
+
+// The columns of the two tables, as a DSN names them.
+const (
+	keysColumns    = "?keycol=name?datacol=domain,selector,private_key,algorithm"
+	signingColumns = "?keycol=author?datacol=key_name,identity"
+)
 
 // SQLOptions are the lines for opendkim.conf when the tables are in the database
 // of a DSN.
