@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -95,8 +96,8 @@ func (f opendkim) start(ctx context.Context, o options, s *site, set setting) (*
 		return nil, err
 	}
 	var c strings.Builder
-	fmt.Fprintf(&c, "Mode sv\nSocket %s\nBackground no\nSyslog no\nCanonicalization relaxed/simple\nInternalHosts "+
-		"127.0.0.1\nUMask 022\n", spec)
+	fmt.Fprintf(&c, "Mode %s\nSocket %s\nBackground no\nSyslog no\nCanonicalization relaxed/simple\nInternalHosts "+
+		"127.0.0.1\nUMask 022\n", cmp.Or(set.mode, "sv"), spec)
 	if set.verify {
 		if s.dnsErr != nil {
 			return nil, s.dnsErr
@@ -148,7 +149,11 @@ func writeTables(dir string, s *site, set setting) error {
 	k, t := bufio.NewWriter(keys), bufio.NewWriter(signing)
 	if set.table == "" {
 		if set.rsa || set.verify {
-			fmt.Fprintf(k, "rsa %s:%s:%s\n", domain, selector, s.rsaPath)
+			path, err := s.keyOf(set.bits)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(k, "rsa %s:%s:%s\n", domain, selector, path)
 			fmt.Fprintf(t, "*@%s rsa\n", domain)
 		}
 		if set.ed25519 {
@@ -160,8 +165,21 @@ func writeTables(dir string, s *site, set setting) error {
 	if set.table == "file" {
 		pattern = ""
 	}
+	if set.keys == "one" {
+		fmt.Fprintf(k, "key %%:%s:%s\n", selector, s.rsaPath)
+	}
 	for i := range set.rows {
-		fmt.Fprintf(k, "key%d %s:%s:%s\n", i, rowDomain(i), selector, s.rsaPath)
+		path := s.rsaPath
+		if set.keys == "each" {
+			if path, err = s.keyFile(i); err != nil {
+				return err
+			}
+		}
+		if set.keys == "one" {
+			fmt.Fprintf(t, "%s%s key\n", pattern, rowDomain(i))
+			continue
+		}
+		fmt.Fprintf(k, "key%d %s:%s:%s\n", i, rowDomain(i), selector, path)
 		fmt.Fprintf(t, "%s%s key%d\n", pattern, rowDomain(i), i)
 	}
 	if err := k.Flush(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dojang/internal/load"
 	"dojang/milter"
 )
@@ -20,11 +22,14 @@ type sample struct {
 	peak           int64 // octets of memory at its height
 	each           int64 // octets of memory a connection
 	startUp        time.Duration
+	reloaded       int64 // peak after a reload
 	errors         int
 }
 
 func (s sample) String() string {
 	switch {
+	case s.reloaded > 0:
+		return fmt.Sprintf("up with %s CPU, %s; after a reload %s", s.cpu.Round(time.Millisecond), megabytes(s.peak), megabytes(s.reloaded))
 	case s.startUp > 0:
 		return fmt.Sprintf("up in %s, %s", s.startUp.Round(time.Millisecond), megabytes(s.peak))
 	case s.each > 0:
@@ -52,6 +57,8 @@ func measure(ctx context.Context, o options, s *site, f filter, sc scenario) (sa
 		return hold(p, sc)
 	case startUp:
 		return sample{startUp: p.startUp, peak: p.memory("VmHWM")}, nil
+	case reload:
+		return reloaded(ctx, p), nil
 	case throughput:
 	}
 	run, err := s.load(p, sc)
@@ -65,6 +72,11 @@ func measure(ctx context.Context, o options, s *site, f filter, sc scenario) (sa
 func (s *site) load(p *process, sc scenario) (load.Options, error) {
 	run := load.Options{Network: p.network, Address: p.address, Connections: sc.connections, Message: envelope(sc.verify)}
 	switch {
+	case sc.unsigned:
+		// Mail to be signed is a stranger's, mail to be verified has no signature.
+		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
+		run.Raws = [][]byte{load.Message("joe@elsewhere.example", sc.bytes)}
+		return run, nil
 	case sc.verify:
 		n := 1
 		if sc.cold {
@@ -73,6 +85,9 @@ func (s *site) load(p *process, sc scenario) (load.Options, error) {
 		list, err := s.signedMessages(n, sc.bytes, sc.cold)
 		run.Raws, run.Expect, run.Contains = list, "Authentication-Results", "dkim=pass"
 		return run, err
+	case sc.set.keys != "":
+		mix := load.Mix{Sign: 1, From: "joe@d%d.example", Domains: sc.rows, BodyBytes: sc.bytes}
+		run.Make = mix.Maker()
 	case sc.rows > 0:
 		for i := range 64 { // spread over the table
 			run.Raws = append(run.Raws, load.Message("joe@"+rowDomain(i*sc.rows/64), sc.bytes))
@@ -161,4 +176,20 @@ func hold(p *process, sc scenario) (sample, error) {
 	defer held.Close()
 	time.Sleep(quiet)
 	return sample{each: max(1, (p.memory("VmRSS")-before)/int64(sc.connections))}, nil
+}
+
+// reloaded has the filter read everything again, and waits until it is at rest.
+func reloaded(ctx context.Context, p *process) sample {
+	m := sample{cpu: p.cpu(), peak: p.memory("VmHWM")}
+	_ = unix.Kill(p.cmd.Process.Pid, unix.SIGUSR1) // it runs: it has been asked for its memory
+	for before := m.cpu; ctx.Err() == nil; {
+		time.Sleep(1500 * time.Millisecond)
+		now := p.cpu()
+		if now-before < 20*time.Millisecond {
+			break
+		}
+		before = now
+	}
+	m.reloaded = p.memory("VmHWM")
+	return m
 }

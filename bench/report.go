@@ -27,7 +27,7 @@ func best(list []sample) sample {
 		m.rate = max(m.rate, s.rate)
 		m.cpu, m.startUp = min(m.cpu, s.cpu), min(m.startUp, s.startUp)
 		m.p50, m.p99, m.p999 = min(m.p50, s.p50), min(m.p99, s.p99), min(m.p999, s.p999)
-		m.peak, m.each = min(m.peak, s.peak), min(m.each, s.each)
+		m.peak, m.each, m.reloaded = min(m.peak, s.peak), min(m.each, s.each), min(m.reloaded, s.reloaded)
 		m.errors += s.errors
 	}
 	return m
@@ -79,6 +79,8 @@ func (r results) printMemory(w io.Writer, scenarios []scenario, filters []filter
 			switch {
 			case !ok:
 				fmt.Fprint(w, " |")
+			case s.kind == reload:
+				fmt.Fprintf(w, " %.2f s CPU, %s, with a reload %s |", m.cpu.Seconds(), megabytes(m.peak), megabytes(m.reloaded))
 			case s.kind == startUp:
 				fmt.Fprintf(w, " %.0f ms, %s |", m.startUp.Seconds()*1000, megabytes(m.peak))
 			default:

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // kind is what a scenario measures.
@@ -15,6 +16,7 @@ const (
 	idleMemory
 	halfSentMemory
 	startUp
+	reload // start, and one reload: CPU of the start, memory of both
 )
 
 // scenario is one line of the table.
@@ -32,6 +34,7 @@ type scenario struct {
 	long        bool // left out of a quick run
 	most        int  // messages at most
 	goal        string
+	unsigned    bool // nothing is to be verified or signed: nobody needs the body
 }
 
 // setting is how a filter is set up.
@@ -41,6 +44,9 @@ type setting struct {
 	verify       bool
 	table        string // "", "refile" or "file"
 	rows         int
+	keys         string // of the rows: "" the same file under every name, "each" a file of its own, "one" row for all
+	mode         string // "" is sv
+	bits         int    // of the RSA key; 0 is 2048
 }
 
 func (s scenario) fits(filter string) bool {
@@ -105,6 +111,7 @@ func scenarios() []scenario {
 		scenario{name: "1000 half-sent 1MB messages", kind: halfSentMemory, set: rsa, connections: 1000,
 			bytes: 1 << 20, goal: "< 20 kB each", long: true, only: tables},
 	)
+	list = append(list, large(tables)...)
 	for _, rows := range []int{10, 1000, 100_000} {
 		s := scenario{name: fmt.Sprintf("start-up, refile %d rows", rows), kind: startUp,
 			set: setting{rsa: true, table: "refile", rows: rows}, only: tables, long: rows > 1000}
@@ -116,4 +123,32 @@ func scenarios() []scenario {
 	list = append(list, scenario{name: "start-up, file 1000000 rows", kind: startUp,
 		set: setting{rsa: true, table: "file", rows: 1_000_000}, only: tables, long: true, goal: "<= 0.8x opendkim's CPU"})
 	return append(list, scenario{name: "start-up, one key", kind: startUp, set: rsa})
+}
+
+// large are many domains and rows, mail that needs no body, and longer keys.
+func large(tables []string) []scenario {
+	var list []scenario
+	const many = 100_000
+	for _, keys := range []string{"each", "one"} {
+		name := map[string]string{"each": "a key file each", "one": "one key"}[keys]
+		set := setting{rsa: true, table: "file", rows: many, keys: keys}
+		list = append(list, scenario{name: fmt.Sprintf("%d domains, %s c16", many, name), set: set,
+			connections: 16, bytes: 1 << 10, rows: many, only: tables, long: true, goal: "<= 1.15x CPU of one domain, <= 300 MB"})
+	}
+	list = append(list, scenario{name: "1 domain 1kB c16", set: setting{rsa: true}, connections: 16, bytes: 1 << 10, only: tables, long: true})
+	for mode, goal := range map[string]string{"v": "<= half of opendkim's CPU", "s": "<= opendkim's CPU", "sv": "<= half of opendkim's CPU"} {
+		list = append(list, scenario{name: "no body needed 10MB, Mode " + mode, set: setting{rsa: mode != "v", verify: true, mode: mode},
+			connections: 1, bytes: 10 << 20, unsigned: true, only: tables, goal: goal})
+	}
+	slices.SortFunc(list[len(list)-3:], func(a, b scenario) int { return strings.Compare(a.name, b.name) })
+	for _, bits := range []int{1024, 3072, 4096} {
+		list = append(list, scenario{name: fmt.Sprintf("sign rsa-%d 4kB c1", bits), set: setting{rsa: true, bits: bits},
+			connections: 1, bytes: 4 << 10, only: tables})
+	}
+	for _, table := range []string{"file", "refile"} {
+		list = append(list, scenario{name: "1000000 rows, start and reload, " + table, kind: reload,
+			set: setting{rsa: true, table: table, rows: 1_000_000}, only: tables, long: true,
+			goal: "0.8x opendkim's CPU, 220 MB, 400 MB with the reload"})
+	}
+	return list
 }

@@ -45,6 +45,8 @@ type site struct {
 	record          string
 	count           int
 	signed          map[int][]byte // by selector number
+	sizes           map[int]string // paths of RSA keys by their bits
+	pool            [][]byte       // keys of many domains
 }
 
 func newSite(dir string) (*site, error) {
@@ -86,6 +88,51 @@ func writeKey(path string, key any) error {
 		return err
 	}
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+// keyOf is the path of an RSA key of so many bits.
+func (s *site) keyOf(bits int) (string, error) {
+	if bits == 0 {
+		return s.rsaPath, nil
+	}
+	if path := s.sizes[bits]; path != "" {
+		return path, nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(s.dir, fmt.Sprintf("rsa%d.private", bits))
+	if s.sizes == nil {
+		s.sizes = map[int]string{}
+	}
+	s.sizes[bits] = path
+	return path, writeKey(path, key)
+}
+
+// keyFile is the file of domain i's key. Of different ones there are 64, since to make
+// one takes long; what a filter does with a file does not depend on that.
+func (s *site) keyFile(i int) (string, error) {
+	for len(s.pool) < 64 {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return "", err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return "", err
+		}
+		s.pool = append(s.pool, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}
+	folder := filepath.Join(s.dir, fmt.Sprintf("keys%03d", i/1000))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, rowDomain(i)+".private")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	return path, os.WriteFile(path, s.pool[i%len(s.pool)], 0o600)
 }
 
 // serveDNS answers every question for a TXT record with the RSA key's.

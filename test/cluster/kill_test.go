@@ -13,10 +13,8 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/dataset/datasettest"
-	"dojang/internal/load"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/smtptest"
-	"dojang/milter"
 )
 
 // ways are how Postfix finds the filters. A list in smtpd_milters would have each of
@@ -158,31 +156,5 @@ func (f *flow) end() {
 		if err != nil || len(results) != 1 || results[0].Status != dkim.StatusPass || !ours {
 			f.t.Fatalf("message %d: %v, %v\n%s", n, results, err, message)
 		}
-	}
-}
-
-// TestRateGrows tells how many messages one, two and three filters bear.
-func TestRateGrows(t *testing.T) {
-	if !testutil.Long() {
-		t.Skip("SCALE=long")
-	}
-	w := newWorld(t)
-	body := strings.Repeat("a line of text\r\n", 200)
-	raw := func(n int64, to *milter.Message) string {
-		to.From = "a@" + domain(int(n))
-		to.Raw = append(to.Raw[:0], fmt.Sprintf("From: a@%s\r\nSubject: s\r\n\r\n%s", domain(int(n)), body)...)
-		return "DKIM-Signature"
-	}
-	o := load.Options{Network: "tcp", Address: host + ":8890", Connections: 12, Duration: 5 * time.Second, Make: raw}
-	o.Message.Envelope = milter.Envelope{Host: "c.example", Addr: milter.ConnAddr{Family: milter.FamilyInet}, Rcpts: []string{"b@example.org"}}
-	for up := filters; up > 0; up-- {
-		report, err := load.Run(t.Context(), o)
-		must(t, err)
-		if report.Errors > 0 {
-			t.Errorf("%d filters: %d errors: %v", up, report.Errors, report.FirstError)
-		}
-		t.Logf("%d filters: %.0f messages a second, p99 %v", up, report.Rate(), report.P99)
-		w.filters[up-1].Stop()
-		time.Sleep(time.Second) // the balancer sees it
 	}
 }

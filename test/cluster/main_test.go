@@ -19,7 +19,7 @@ const network = `ip link set lo up
 ip link add br0 type bridge && ip link set br0 up && ip address add ` + host + `/24 dev br0
 hosts=$(mktemp)
 printf '127.0.0.1 localhost\n10.77.0.11 filters.test\n10.77.0.12 filters.test\n10.77.0.13 filters.test\n' > $hosts
-mount --bind $hosts /etc/hosts
+chmod 644 $hosts; mount --bind $hosts /etc/hosts
 rm $hosts
 exec "$@"`
 

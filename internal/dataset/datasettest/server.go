@@ -80,6 +80,9 @@ func (p *Process) Arg(flag string) string {
 	return ""
 }
 
+// Pid is the process's number.
+func (p *Process) Pid() int { return p.now.Cmd.Process.Pid }
+
 // Stop ends the server and waits for it.
 func (p *Process) Stop() { p.end(syscall.SIGTERM) }
 
