@@ -144,11 +144,11 @@ func (p *pass) wants(u *Unit) (list []want) {
 	}
 	for _, g := range u.Generations {
 		switch g.State {
-		case Asked, Aborted:
-		case Revoking, Removing:
-			a := actRevoke
-			if g.State == Removing {
-				a = actRemove
+		case Asked:
+		case Revoking, Removing, Aborted:
+			a := actRemove
+			if g.State == Revoking {
+				a = actRevoke
 			}
 			if err := p.may(u, g, a); err != nil {
 				u.block(g, p.now, EditedByHand, err.Error())

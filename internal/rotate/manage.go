@@ -44,7 +44,7 @@ func (r *Rotator) Start(ctx context.Context, domain string) (Outcome, error) {
 	case u.signing() == nil || u.Leaving:
 		return Outcome{}, fmt.Errorf("%s has no key that signs and shall go on signing", u.Name)
 	case p.DryRun:
-		u.signing().Created = time.Time{} // it is due
+		u.signing().Created, u.Adopted, u.NotBefore = time.Time{}, time.Time{}, time.Time{} // it is due
 	default:
 		if p.tables, err = p.readTables(ctx); err != nil {
 			return Outcome{}, err

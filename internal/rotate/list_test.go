@@ -1,0 +1,82 @@
+package rotate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What scripts read of `dojang keys --json`, by name.
+func TestItemsAreNamed(t *testing.T) {
+	w := newOne(t, "")
+	w.write("KeyTable", string(must(os.ReadFile(w.table)))+"other x.example:s:"+w.dir+"/a.private\n")
+	w.filters[1].silent = true
+	w.pass(1)
+	var data []byte
+	_, err := w.do(func(r *Rotator) (Outcome, error) {
+		items, err := r.List(context.Background(), "")
+		data = must(json.Marshal(items))
+		return Outcome{}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []map[string]any
+	if err := json.Unmarshal(data, &items); err != nil || len(items) != 2 {
+		t.Fatalf("%s: %v", data, err)
+	}
+	want := strings.Fields("algorithm bits detail domain last_signed next next_at path reason selector since state")
+	for _, it := range items {
+		var names []string
+		for name := range it {
+			names = append(names, name)
+		}
+		if slices.Sort(names); !slices.Equal(names, want) {
+			t.Errorf("%q", names)
+		}
+	}
+	if items[0]["state"] != "signing" || items[0]["next"] != "rotate" || items[1]["state"] != "unmanaged" {
+		t.Errorf("%s", data)
+	}
+	last, _ := items[0]["last_signed"].(map[string]any)
+	if len(last) != 1 || last["unix:/one"] == nil { // the other host does not answer
+		t.Errorf("%v", last)
+	}
+}
+
+// A dry run tells what would be done, and does nothing.
+func TestDryRun(t *testing.T) {
+	w := newOne(t, "")
+	var out bytes.Buffer
+	before := w.durables
+	_, err := w.do(func(r *Rotator) (Outcome, error) {
+		r.DryRun, r.Out = true, &out
+		return r.Start(context.Background(), "a.example")
+	})
+	if err != nil || !strings.Contains(out.String(), "would make a key (ed25519) in the place of old") || w.durables != before {
+		t.Errorf("%v: %q, %d", err, out.String(), w.durables-before)
+	}
+	w.expect("a.example: old=signing; ")
+}
+
+// A key that was given up and that somebody put into the table keeps its record.
+func TestAbortedKeyInUse(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example")
+	w.write("KeyTable", "ka a.example:20261129:"+w.dir+"/a.example.20261129.private\n")
+	if _, err := w.do(func(r *Rotator) (Outcome, error) { return r.Abort(context.Background(), "a.example") }); err != nil {
+		t.Fatal(err)
+	}
+	w.runFor(2, "")
+	w.expect("20261129=aborted(edited-by-hand")
+	if text, _ := w.servers[0].at("20261129._domainkey.a.example"); text == "" {
+		t.Error("the record of a key that signs was withdrawn")
+	}
+	if _, err := os.Stat(w.dir + "/a.example.20261129.private"); err != nil {
+		t.Error("the key that signs was deleted")
+	}
+}
