@@ -230,11 +230,13 @@ func looksLikeHeader(fields *header.List) bool {
 	for i := range fields.Len() {
 		name := strings.ToLower(string(fields.At(i).Name()))
 		switch {
-		case strings.HasPrefix(name, "x-"), strings.HasPrefix(name, "content-"), strings.HasPrefix(name, "list-"), strings.HasPrefix(name, "arc-"):
+		case strings.HasPrefix(name, "x-"), strings.HasPrefix(name, "content-"),
+			strings.HasPrefix(name, "list-"), strings.HasPrefix(name, "arc-"):
 			return true
 		}
 		switch name {
-		case "from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "sender", "mime-version", "received", "user-agent",
+		case "from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "sender", "mime-version", "received",
+			"user-agent",
 			"dkim-signature", "return-path", "authentication-results", "received-spf", "delivered-to", "precedence", "errors-to":
 			return true
 		}

@@ -110,9 +110,9 @@ func edges(lines [][]byte) (ends, starts []int) {
 		if len(ends) >= most {
 			break
 		}
-		if lower := bytes.ToLower(line[:min(len(line), 16)]); bytes.HasPrefix(lower, []byte("</body")) || bytes.HasPrefix(lower, []byte("</html")) {
+		if closing.Match(line[:min(len(line), 7)]) && line[0] == '<' {
 			ends = append(ends, i)
-		} else if bytes.HasPrefix(lower, []byte("<body")) {
+		} else if lower := bytes.ToLower(line[:min(len(line), 5)]); bytes.Equal(lower, []byte("<body")) {
 			starts = append(starts, i+1)
 		}
 		if !bytes.HasPrefix(line, []byte("--")) || len(bytes.TrimSpace(line)) < 3 {

@@ -129,7 +129,8 @@ func fieldOf(body []byte, p part, name string) string {
 		return ""
 	}
 	fields := new(header.List)
-	for line := range strings.SplitSeq(strings.ReplaceAll(strings.ReplaceAll(string(body[p.start:p.body]), "\r\n ", " "), "\r\n\t", " "), "\r\n") {
+	unfolded := strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(string(body[p.start:p.body]))
+	for line := range strings.SplitSeq(unfolded, "\r\n") {
 		if strings.Contains(line, ":") {
 			fields.AddRaw([]byte(line))
 		}
@@ -204,7 +205,8 @@ func hasBase64(set []entity) bool {
 func subsets(coded []entity) [][]entity {
 	sets := [][]entity{coded}
 	for _, encoding := range []string{"quoted-printable", "base64"} {
-		if some := slices.DeleteFunc(slices.Clone(coded), func(e entity) bool { return e.encoding != encoding }); len(some) > 0 && len(some) < len(coded) {
+		some := slices.DeleteFunc(slices.Clone(coded), func(e entity) bool { return e.encoding != encoding })
+		if len(some) > 0 && len(some) < len(coded) {
 			sets = append(sets, some)
 		}
 	}

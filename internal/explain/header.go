@@ -45,6 +45,7 @@ type headerSearch struct {
 	left    int   // work that may still be done, in bytes hashed
 	tried   int
 	round   int       // the cost of the edits that are collected
+	made    int       // bytes of edits made
 	persons []mailbox // see people
 }
 
@@ -55,8 +56,8 @@ const (
 	// maxHeaderWork bounds the work for one signature: some two million candidates for a
 	// header of usual size, in about three seconds.
 	maxHeaderWork = 3 << 30
-	// maxMade bounds the memory for edits of one name.
-	maxMade = 16 << 20
+	// maxMade bounds the memory for edits of one name, maxMadeAll that for those of all.
+	maxMade, maxMadeAll = 16 << 20, 64 << 20
 	// maxCost is the most unlikely set of edits that is tried.
 	maxCost = 9
 	// maxSame is how many fields of one name are looked at, maxField how long they may be,
@@ -148,12 +149,13 @@ func formKey(forms [][]byte) string {
 
 // add takes an edit in, unless canonicalization forgives it or another gives the same.
 func (h *headerSearch) add(n *namedFields, e fieldEdit) {
-	if e.cost != h.round || n.made > maxMade {
+	if e.cost != h.round || n.made > maxMade || h.made > maxMadeAll {
 		return
 	}
 	forms := n.picked(e.was, h.check.signature.HeaderCanonicalization)
 	key := formKey(forms)
 	n.made += 2*len(key) + 200
+	h.made += 2*len(key) + 200
 	if n.known[key] {
 		return
 	}
@@ -162,7 +164,8 @@ func (h *headerSearch) add(n *namedFields, e fieldEdit) {
 	if e.index >= 0 && e.index < len(n.now) {
 		e.field, _, _ = strings.Cut(n.now[e.index], ":")
 	}
-	if e.code != CodeLongLines && e.index >= 0 && e.index < len(n.now) && len(e.was) == len(n.now) && sameButBlanks(e.was[e.index], n.now[e.index]) {
+	replaced := e.index >= 0 && e.index < len(n.now) && len(e.was) == len(n.now)
+	if e.code != CodeLongLines && replaced && sameButBlanks(e.was[e.index], n.now[e.index]) {
 		e.code, e.args = CodeWhiteSpace, args("canonicalization", h.check.signature.HeaderCanonicalization.String())
 	}
 	n.byCost[e.cost] = append(n.byCost[e.cost], len(n.edits))
@@ -332,76 +335,4 @@ func (h *headerSearch) confirmed(fields *header.List) bool {
 		}
 	}
 	return false
-}
-
-// cause tells an edit, with the fields that differ.
-func (n *namedFields) cause(edit int) Cause {
-	e := n.edits[edit]
-	c := Cause{Part: PartHeader, Code: e.code, Field: e.field, Args: e.args, Proved: true}
-	was, is := e.was, n.now
-	switch {
-	case len(was) > len(is): // the first or the last one was removed
-		if k := len(was) - len(is); slices.Equal(was[k:], is) && len(is) > 0 {
-			c.Was, c.Is = strings.Join(was[:k+1], "\r\n"), is[0]
-		} else {
-			c.Was = strings.Join(was[len(is):], "\r\n")
-		}
-	case len(was) < len(is) && e.index >= 0:
-		c.Is = is[e.index]
-	case len(was) == len(is) && e.index >= 0:
-		c.Was, c.Is = was[e.index], is[e.index]
-	default:
-		c.Was, c.Is = strings.Join(was, "\r\n"), strings.Join(is, "\r\n")
-	}
-	return c
-}
-
-// undone is the header with a cause's fields as they were.
-func undone(fields *header.List, own string, c Cause) *header.List {
-	out := new(header.List)
-	is := splitFields(c.Is)
-	gone := make([]bool, fields.Len())
-	at := -1
-	for k := len(is) - 1; k >= 0; k-- {
-		for i := fields.Len() - 1; i >= 0; i-- {
-			if raw := string(fields.At(i).Raw); raw != own && !gone[i] && raw == is[k] {
-				gone[i], at = true, i
-				break
-			}
-		}
-	}
-	for i := range fields.Len() {
-		if i == at {
-			for _, raw := range splitFields(c.Was) {
-				out.AddRaw([]byte(raw))
-			}
-		}
-		if !gone[i] {
-			out.AddRaw(fields.At(i).Raw)
-		}
-	}
-	if len(is) == 0 {
-		for _, raw := range splitFields(c.Was) {
-			out.AddRaw([]byte(raw))
-		}
-	}
-	return out
-}
-
-// splitFields takes whole fields that stand one below the other apart.
-func splitFields(text string) []string {
-	var fields []string
-	for line := range strings.SplitAfterSeq(text, "\r\n") {
-		switch {
-		case line == "":
-		case (line[0] == ' ' || line[0] == '\t') && len(fields) > 0:
-			fields[len(fields)-1] += line
-		default:
-			fields = append(fields, line)
-		}
-	}
-	for i := range fields {
-		fields[i] = strings.TrimSuffix(fields[i], "\r\n")
-	}
-	return fields
 }

@@ -123,7 +123,8 @@ func (h *headerSearch) counts(n *namedFields) {
 // isPlaceholder reports whether a list or a mail server put To in because there was none.
 func isPlaceholder(value string) bool {
 	value = strings.ToLower(strings.TrimSpace(value))
-	for _, begin := range []string{"unlisted-recipients", "undisclosed-recipients", "undisclosed recipients", "recipient list not shown", "(no to-header on input)"} {
+	for _, begin := range []string{"unlisted-recipients", "undisclosed-recipients", "undisclosed recipients",
+		"recipient list not shown", "(no to-header on input)"} {
 		if strings.HasPrefix(strings.Trim(value, `"<`), begin) {
 			return true
 		}
@@ -133,17 +134,21 @@ func isPlaceholder(value string) bool {
 
 // kept: the former value stands in another field, as polite rewriters leave it.
 func (h *headerSearch) kept(n *namedFields) {
-	for _, name := range []string{"X-Original-" + n.name, "Original-" + n.name, "X-Original-" + n.name + "-Header", "X-Google-Original-" + n.name, "Old-" + n.name, "X-Old-" + n.name, "X-MailFrom-" + n.name} {
+	for _, name := range []string{"X-Original-" + n.name, "Original-" + n.name, "X-Original-" + n.name + "-Header",
+		"X-Google-Original-" + n.name,
+		"Old-" + n.name, "X-Old-" + n.name, "X-MailFrom-" + n.name} {
 		f, _, ok := h.fields.First(name)
 		if !ok || len(f.Raw) > maxField {
 			continue
 		}
 		value := string(f.Value())
 		if len(n.now) == 0 {
-			h.add(n, fieldEdit{code: CodeFieldRemoved, args: args("was", clip(value, maxShown), "kept", name), cost: 1, index: -1, was: []string{n.name + ":" + value}})
+			h.add(n, fieldEdit{code: CodeFieldRemoved, args: args("was", clip(value, maxShown), "kept", name), cost: 1, index: -1,
+				was: []string{n.name + ":" + value}})
 			continue
 		}
-		e := fieldEdit{code: CodeRewritten, cost: 1, args: args("was", clip(value, maxShown), "is", clip(valueOf(n.now[0]), maxShown), "kept", name)}
+		e := fieldEdit{code: CodeRewritten, cost: 1, args: wasIs(value, valueOf(n.now[0]))}
+		e.args["kept"] = name
 		h.replace(n, 0, value, e)
 		for _, address := range addressesIn(value) { // Google Groups keeps the address alone
 			for _, was := range []string{address, "<" + address + ">"} {
@@ -166,7 +171,8 @@ func (h *headerSearch) rewritten(n *namedFields, at int) {
 	case n.is("To", "Cc", "Bcc", "Reply-To", "Resent-To", "Resent-Cc", "Resent-From", "Mail-Followup-To"):
 		h.addresses(n, at)
 	case n.is("Content-Transfer-Encoding"):
-		for _, was := range []string{"8bit", "7bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT", "Quoted-Printable", "QUOTED-PRINTABLE", "BASE64"} {
+		for _, was := range []string{"8bit", "7bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT",
+			"Quoted-Printable", "QUOTED-PRINTABLE", "BASE64"} {
 			h.replace(n, at, " "+was, fieldEdit{code: CodeTransferEncoding, cost: 1, args: args("was", was, "is", clip(value, maxShown))})
 		}
 	case n.is("Content-Type"):
@@ -216,7 +222,7 @@ func joinBroken(raw string) string {
 func (h *headerSearch) mimeType(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
 	add := func(cost int, was string) {
-		h.lay(n, at, was, fieldEdit{code: CodeRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))})
+		h.lay(n, at, was, fieldEdit{code: CodeRewritten, cost: cost, args: wasIs(was, value)})
 	}
 	for _, inner := range h.innerFields(n.name) {
 		add(1, inner)
@@ -234,8 +240,11 @@ func (h *headerSearch) mimeType(n *namedFields, at int) {
 		}
 	}
 	if strings.HasPrefix(kind, "text/") {
-		for _, was := range []string{kind, kind + "; charset=utf-8", kind + `; charset="utf-8"`, kind + "; charset=UTF-8", kind + `; charset="UTF-8"`, kind + "; charset=us-ascii",
-			kind + `; charset="us-ascii"`, kind + "; charset=utf-8; format=flowed", kind + "; charset=UTF-8; format=flowed", kind + "; charset=us-ascii; format=flowed"} {
+		for _, was := range []string{kind, kind + "; charset=utf-8",
+			kind + `; charset="utf-8"`, kind + "; charset=UTF-8", kind + `; charset="UTF-8"`,
+			kind + "; charset=us-ascii",
+			kind + `; charset="us-ascii"`, kind + "; charset=utf-8; format=flowed", kind + "; charset=UTF-8; format=flowed",
+			kind + "; charset=us-ascii; format=flowed"} {
 			add(2, was)
 		}
 	}
@@ -265,7 +274,8 @@ func (h *headerSearch) date(n *namedFields, at int) {
 	}
 	for _, layout := range []string{
 		"Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 GMT",
-		"Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 06 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 -0700 (GMT)",
+		"Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 06 15:04:05 -0700",
+		"Mon, 2 Jan 2006 15:04:05 -0700 (GMT)",
 	} {
 		add(2, layout, t)
 		add(2, layout, t.UTC())
@@ -285,7 +295,8 @@ func (h *headerSearch) removed(n *namedFields) {
 	case "content-transfer-encoding":
 		values = append(h.innerFields(n.name), "7bit", "8bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT")
 	case "content-type":
-		values = append(h.innerFields(n.name), "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=UTF-8", `text/plain; charset="UTF-8"`, "text/plain; charset=us-ascii", "text/plain", "text/plain; charset=utf-8; format=flowed")
+		values = append(h.innerFields(n.name), "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=UTF-8",
+			`text/plain; charset="UTF-8"`, "text/plain; charset=us-ascii", "text/plain", "text/plain; charset=utf-8; format=flowed")
 	case "content-disposition":
 		values = []string{"inline"}
 	case "content-language":
@@ -314,6 +325,11 @@ func (h *headerSearch) removed(n *namedFields) {
 			h.add(n, e)
 		}
 	}
+}
+
+// wasIs are the arguments of a value that was and of that which is, cut short.
+func wasIs(was, is string) map[string]string {
+	return args("was", clip(was, maxShown), "is", clip(is, maxShown))
 }
 
 // copied compares with z=, and proves the differences it finds.

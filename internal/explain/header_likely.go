@@ -47,7 +47,9 @@ func (h *headerSearch) unknown() Cause {
 			absent = append(absent, n.name)
 		}
 	}
-	c := Cause{Part: PartHeader, Code: CodeUnknown, Args: args("present", clip(strings.Join(present, ", "), 1000), "absent", clip(strings.Join(absent, ", "), 1000))}
+	const most = 1000
+	c := Cause{Part: PartHeader, Code: CodeUnknown,
+		Args: args("present", clip(strings.Join(present, ", "), most), "absent", clip(strings.Join(absent, ", "), most))}
 	if h.check.want == nil {
 		c.Args["algorithm"] = "ed25519"
 	}
@@ -55,7 +57,8 @@ func (h *headerSearch) unknown() Cause {
 }
 
 // listMarks are fields that lists put below the header that they got.
-var listMarks = []string{"X-BeenThere", "X-Mailman-Version", "List-Id", "List-Unsubscribe", "List-Archive", "List-Post", "List-Help", "List-Subscribe", "Errors-To", "X-Mailman-Original-References"}
+var listMarks = []string{"X-BeenThere", "X-Mailman-Version", "List-Id", "List-Unsubscribe", "List-Archive", "List-Post",
+	"List-Help", "List-Subscribe", "Errors-To", "X-Mailman-Original-References"}
 
 // placed finds the signed field whose place tells that it was written anew.
 func (h *headerSearch) placed() (field *namedFields, below string) {

@@ -179,7 +179,8 @@ func (h *headerSearch) mixed(n *namedFields, at int, list []mailbox) {
 			}
 		}
 		for _, t := range texts {
-			e := fieldEdit{code: CodeAddresses, cost: 3, args: args("how", "written", "was", clip(t, maxShown), "is", clip(valueOf(n.now[at]), maxShown))}
+			e := fieldEdit{code: CodeAddresses, cost: 3, args: wasIs(t, valueOf(n.now[at]))}
+			e.args["how"] = "written"
 			h.replace(n, at, t, e)
 		}
 	}
@@ -213,7 +214,8 @@ func dressed(list []mailbox) [][]mailbox {
 }
 
 // dropped: a duplicate, or the address of somebody who had a copy, was left out of a list.
-func (h *headerSearch) dropped(list []mailbox, dresses [][]mailbox, add func(cost int, how string, list []mailbox, style int, about string)) {
+func (h *headerSearch) dropped(list []mailbox, dresses [][]mailbox,
+	add func(cost int, how string, list []mailbox, style int, about string)) {
 	insert := func(cost int, how string, m mailbox) {
 		for i := 0; i <= len(list); i++ {
 			longer := slices.Concat(list[:i], []mailbox{m}, list[i:])
@@ -297,7 +299,8 @@ func (h *headerSearch) people() []mailbox {
 		add(newMailbox(address))
 		add(newMailbox("<" + address + ">"))
 	}
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RcptTo", "X-Forwarded-To", "Original-Recipient"} {
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RcptTo", "X-Forwarded-To",
+		"Original-Recipient"} {
 		for _, address := range addressesIn(h.first(name)) {
 			reader(address)
 		}
@@ -335,7 +338,7 @@ func (h *headerSearch) author(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
 	add := func(cost int, was string) {
 		if was = strings.TrimSpace(was); was != "" {
-			h.lay(n, at, was, fieldEdit{code: CodeFromRewritten, cost: cost, args: args("was", clip(was, maxShown), "is", clip(value, maxShown))})
+			h.lay(n, at, was, fieldEdit{code: CodeFromRewritten, cost: cost, args: wasIs(was, value)})
 		}
 	}
 	display := newMailbox(value).bare()
@@ -345,7 +348,8 @@ func (h *headerSearch) author(n *namedFields, at int) {
 			break
 		}
 	}
-	for i, source := range []string{"X-Original-From", "Reply-To", "Cc", "From", "X-Original-Sender", "Sender", "Return-Path", "X-Envelope-From", "Mail-Followup-To", "X-MailFrom"} {
+	for i, source := range []string{"X-Original-From", "Reply-To", "Cc", "From", "X-Original-Sender", "Sender", "Return-Path",
+		"X-Envelope-From", "Mail-Followup-To", "X-MailFrom"} {
 		if strings.EqualFold(source, n.name) {
 			continue
 		}

@@ -19,7 +19,8 @@ var (
 var decoder = mime.WordDecoder{CharsetReader: func(_ string, input io.Reader) (io.Reader, error) { return input, nil }}
 
 // replies are what a "Re: " of Mailman's may have been.
-var replies = []string{"Re: ", "RE: ", "re: ", "AW: ", "Aw: ", "SV: ", "Sv: ", "VS: ", "Vs: ", "Re[2]: ", "Re: Re: ", "RE: RE: ", "Re:", "RE:", ""}
+var replies = []string{"Re: ", "RE: ", "re: ", "AW: ", "Aw: ", "SV: ", "Sv: ", "VS: ", "Vs: ",
+	"Re[2]: ", "Re: Re: ", "RE: RE: ", "Re:", "RE:", ""}
 
 // subject: tags of lists, virus scanners and "external" warnings.
 func (h *headerSearch) subject(n *namedFields, at int) {
@@ -95,7 +96,8 @@ func (h *headerSearch) encoded(n *namedFields, at int) {
 func spelled(text string) []string {
 	lower := strings.NewReplacer("?Q?", "?q?", "?B?", "?b?", "=?UTF-8?", "=?utf-8?").Replace(text)
 	upper := strings.NewReplacer("?q?", "?Q?", "?b?", "?B?").Replace(text)
-	return []string{upper, lower, strings.NewReplacer("=?utf-8?", "=?UTF-8?").Replace(upper), strings.NewReplacer("=?utf-8?", "=?UTF-8?").Replace(lower)}
+	capital := strings.NewReplacer("=?utf-8?", "=?UTF-8?")
+	return []string{upper, lower, capital.Replace(upper), capital.Replace(lower)}
 }
 
 // encodings are ways to write a text that is not ASCII alone in a header.
