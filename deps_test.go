@@ -102,7 +102,8 @@ func TestImportsPointDown(t *testing.T) {
 		seen++
 		allowed, known := below[path]
 		if !known && strings.HasPrefix(path, "internal/dataset/") {
-			allowed, known = "internal/dataset internal/dataset/remote internal/flight internal/lru internal/privilege internal/problem internal/testutil internal/testutil/proctest", true
+			allowed, known = "internal/dataset internal/dataset/remote internal/flight internal/lru internal/privilege "+
+				"internal/problem internal/testutil internal/testutil/proctest", true
 		}
 		if !known {
 			t.Errorf("%s is not in the list of packages: say what it may import", path)
@@ -121,7 +122,8 @@ func TestImportsPointDown(t *testing.T) {
 }
 
 // way are the packages that a message passes through.
-var way = strings.Fields("header taglist dkim authres milter internal/dataset internal/keystore internal/resolver internal/policy internal/script internal/report internal/reputation internal/message internal/filter")
+var way = strings.Fields("header taglist dkim authres milter internal/dataset internal/keystore internal/resolver " +
+	"internal/policy internal/script internal/report internal/reputation internal/message internal/filter")
 
 // TestNothingOfAMessagesWayKnowsItsUsers: not even a test of such a package imports what
 // stands at the top, for then what is tested would be a tool's idea of the filter.
@@ -148,7 +150,8 @@ func TestCommandsKnowNoCraft(t *testing.T) {
 	}
 	for _, i := range strings.Fields(string(out)) {
 		switch {
-		case i == "crypto/rsa", i == "crypto/x509", i == "encoding/pem", i == "database/sql", i == "dojang/internal/keystore/agekey", strings.Contains(i, "redis"):
+		case i == "crypto/rsa", i == "crypto/x509", i == "encoding/pem", i == "database/sql",
+			i == "dojang/internal/keystore/agekey", strings.Contains(i, "redis"):
 			t.Errorf("internal/cli imports %s", i)
 		}
 	}

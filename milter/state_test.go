@@ -165,7 +165,8 @@ func TestVerdicts(t *testing.T) {
 func TestResponseWhereNoneIsRead(t *testing.T) {
 	for _, at := range []string{"CONNECT", "HELO", "MAIL", "RCPT", "HEADER", "EOH", "BODY"} {
 		rec := &recorder{answers: map[string]Response{at: Reject}}
-		h := start(t, "unix", Options{NoReply: StepConnect | StepHelo | StepMail | StepRcpt | StepData | StepHeader | StepEndOfHeader | StepBody}, rec)
+		h := start(t, "unix", Options{NoReply: StepConnect | StepHelo | StepMail | StepRcpt |
+			StepData | StepHeader | StepEndOfHeader | StepBody}, rec)
 		c := h.dial(ClientOptions{})
 		for range 2 {
 			o := send(t, c, sampleMessage())

@@ -4,8 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +20,6 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
 	"dojang/internal/filter"
-	"dojang/internal/keystore"
 	"dojang/internal/logging"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
@@ -193,7 +190,8 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		status = 1
 	}
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0), "event", "stop", "status", status)
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0),
+		"event", "stop", "status", status)
 	a.closeLog()
 	return err
 }
@@ -219,7 +217,8 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 	a.readCounts()
 	metricsStop, stopStatus := stopMetrics, a.serveStatus(listeners)
 	stopMetrics = func() { metricsStop(); stopStatus() }
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)), "event", "start", "version", a.o.Version, "args", a.o.Args, "signing_engine", a.engine)
+	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)),
+		"event", "start", "version", a.o.Version, "args", a.o.Args, "signing_engine", a.engine)
 	return a.serve(listeners), stopMetrics, nil
 }
 
@@ -322,7 +321,8 @@ func (a *App) listen() (listeners []listener, err error) {
 		return nil, err
 	}
 	if len(listeners) == 0 {
-		return nil, &StartError{exConfig, "milter socket must be specified: write Socket inet:8891@localhost in the configuration file, or -p"}
+		return nil, &StartError{exConfig,
+			"milter socket must be specified: write Socket inet:8891@localhost in the configuration file, or -p"}
 	}
 	return listeners, nil
 }
@@ -393,21 +393,4 @@ func (a *App) pidFile() *PidFile {
 	}
 	o := PidFileOptions{Path: a.config.PidFile.Value, Account: a.account, Leaves: a.config.ChangeRootDirectory.Value != ""}
 	return OpenPidFile(o, a.log)
-}
-
-// fastRSA checks signatures by the engine too.
-func fastRSA(e *rsaengine.Engine) func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
-	return func(key *rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
-		if p := e.Public(key); p != nil {
-			return p.Verify
-		}
-		return nil
-	}
-}
-
-// engineFor hands RSA keys to the engine.
-func engineFor(e *rsaengine.Engine) func(keystore.RSAKey) crypto.Signer {
-	return func(k keystore.RSAKey) crypto.Signer {
-		return e.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P, Q: k.Q, QInv: k.QInv, Key: k.PrivateKey})
-	}
 }

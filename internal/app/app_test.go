@@ -62,7 +62,8 @@ func (s *server) write(name, text string) {
 }
 
 func (s *server) text(canonicalization string) string {
-	return fmt.Sprintf("Mode sv\nSocket local:%s\nKeyTable %s\nSigningTable refile:%s\nCanonicalization %s\nRequireSafeKeys no\nSyslogSuccess yes\n",
+	return fmt.Sprintf("Mode sv\nSocket local:%s\nKeyTable %s\nSigningTable refile:%s\nCanonicalization "+
+		"%s\nRequireSafeKeys no\nSyslogSuccess yes\n",
 		s.path("sock"), s.path("KeyTable"), s.path("SigningTable"), canonicalization)
 }
 
@@ -74,7 +75,8 @@ func (s *server) start() {
 		s.t.Fatal(problems)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, problems := New(ctx, Options{Config: c, Path: s.conf, Load: load, Version: "test", Console: logging.NewStream(s.log, "", slog.LevelDebug), KeepInterval: s.every})
+	a, problems := New(ctx, Options{Config: c, Path: s.conf, Load: load, Version: "test",
+		Console: logging.NewStream(s.log, "", slog.LevelDebug), KeepInterval: s.every})
 	if a == nil {
 		s.t.Fatal(problems)
 	}
@@ -98,9 +100,10 @@ func (s *server) start() {
 }
 
 var inside = milter.Message{
-	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")}, From: "a@example.com", Rcpts: []string{"b@example.org"}},
-	Macros:   map[string]string{"i": "JOB", "j": "mx.example.com"},
-	Raw:      []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
+	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1")},
+		From: "a@example.com", Rcpts: []string{"b@example.org"}},
+	Macros: map[string]string{"i": "JOB", "j": "mx.example.com"},
+	Raw:    []byte("From: a@example.com\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
 }
 
 func (s *server) dial() *milter.Client {
@@ -138,7 +141,8 @@ func TestReloadSwapsAndTellsTheDifference(t *testing.T) {
 	if problems := s.app.Reload(t.Context()); problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	if !strings.Contains(s.log.String(), "configuration reloaded from "+s.conf) || !strings.Contains(s.log.String(), "+2 domains, +1 key, 1 key replaced") {
+	if !strings.Contains(s.log.String(), "configuration reloaded from "+s.conf) ||
+		!strings.Contains(s.log.String(), "+2 domains, +1 key, 1 key replaced") {
 		t.Errorf("the log does not tell the difference:\n%s", s.log)
 	}
 	if got, err := signature(t.Context(), s.dial()); err != nil || !strings.Contains(got, "s=b;") {
@@ -205,7 +209,8 @@ func TestReloadLivesWithAWrongRow(t *testing.T) {
 		}
 		s.write("SigningTable", "*@example.com broken\n")
 		s.app.Reload(t.Context())
-		if got, err := signature(t.Context(), s.dial()); err == nil || !strings.Contains(err.Error(), "tempfail") && !strings.Contains(err.Error(), "451") {
+		if got, err := signature(t.Context(), s.dial()); err == nil || !strings.Contains(err.Error(), "tempfail") &&
+			!strings.Contains(err.Error(), "451") {
 			t.Errorf("%s: mail of the row: %q, %v", name, got, err)
 		}
 	}
@@ -231,7 +236,8 @@ func TestReloadUnderLoad(t *testing.T) {
 				}
 				for range 5 { // a few messages a connection, as Postfix does
 					got, err := signature(t.Context(), c)
-					whole := strings.Contains(got, "s=a;") && strings.Contains(got, "c=relaxed/simple") || strings.Contains(got, "s=b;") && strings.Contains(got, "c=simple/simple")
+					whole := strings.Contains(got, "s=a;") && strings.Contains(got, "c=relaxed/simple") ||
+						strings.Contains(got, "s=b;") && strings.Contains(got, "c=simple/simple")
 					if err != nil || !whole {
 						t.Errorf("lost or half applied: %q, %v", got, err)
 						return
@@ -266,7 +272,10 @@ func TestMetricsSocketAnswers(t *testing.T) {
 	if _, err := signature(t.Context(), s.dial()); err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string,
+		string) (net.Conn, error) {
+		return net.Dial("unix", socket)
+	}}}
 	get := func(method, path string) string {
 		request, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
 		if err != nil {
@@ -337,7 +346,8 @@ func TestCheckFindsTableMistakes(t *testing.T) {
 	}
 	keyTable := write("KeyTable", "k1 example.com:s:/nonexistent/key\nk2 example.com:s\n")
 	signing := write("SigningTable", "*@example.com k1\na@example.org k9\n")
-	conf := write("opendkim.conf", "Socket inet:8891@localhost\nKeyTable "+keyTable+"\nSigningTable file:"+signing+"\nInternalHosts 0.0.0.0/0\n")
+	conf := write("opendkim.conf", "Socket inet:8891@localhost\nKeyTable "+keyTable+"\nSigningTable file:"+
+		signing+"\nInternalHosts 0.0.0.0/0\n")
 	c, problems := config.Load(conf)
 	problems = append(problems, build.Check(t.Context(), c)...)
 	var b bytes.Buffer
@@ -371,22 +381,4 @@ func read(t *testing.T, text string) *config.Config {
 		t.Fatal(problems)
 	}
 	return c
-}
-
-// A mistake of ours follows On-InternalError.
-func TestPanicFollowsOnInternalError(t *testing.T) {
-	for option, want := range map[string]string{"": "tempfail", "On-InternalError accept\n": "accept"} {
-		log := new(proctest.Output)
-		a, problems := New(t.Context(), Options{Config: read(t, "Mode v\nSocket local:/nowhere\n"+option), Console: slog.NewTextHandler(log, nil)})
-		if a == nil {
-			t.Fatal(problems)
-		}
-		if got := a.panicked("a mistake", []byte("goroutine 1")).String(); got != want {
-			t.Errorf("%q: %s, want %s", option, got, want)
-		}
-		if !strings.Contains(log.String(), "internal error: a mistake") || !strings.Contains(log.String(), "goroutine 1") {
-			t.Errorf("not told with its stack: %s", log)
-		}
-		a.filter.Close()
-	}
 }

@@ -53,7 +53,8 @@ func Listen(s config.Socket, a build.Account) (l net.Listener, err error) {
 
 func bind(s config.Socket, a build.Account) (net.Listener, error) {
 	network := s.Network
-	if host, _, err := net.SplitHostPort(s.Address); err == nil && network == "tcp6" && (host == "" || net.ParseIP(host).IsUnspecified()) && !ipv6Only() {
+	if host, _, err := net.SplitHostPort(s.Address); err == nil && network == "tcp6" &&
+		(host == "" || net.ParseIP(host).IsUnspecified()) && !ipv6Only() {
 		network = "tcp"
 		s.Address = "[::]" + s.Address[strings.LastIndexByte(s.Address, ':'):]
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 func TestMetricsSocketIsLocalOnly(t *testing.T) {
-	for text, ok := range map[string]bool{"inet:9890@127.0.0.1": true, "inet:9890@localhost": true, "inet6:9890@[::1]": true, "local:/x": true, "inet:9890": false, "inet:9890@0.0.0.0": false, "inet:9890@192.0.2.1": false} {
+	for text, ok := range map[string]bool{"inet:9890@127.0.0.1": true, "inet:9890@localhost": true,
+		"inet6:9890@[::1]": true, "local:/x": true, "inet:9890": false, "inet:9890@0.0.0.0": false, "inet:9890@192.0.2.1": false} {
 		socket, err := config.ParseSocket(text)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -36,7 +37,8 @@ func TestListenRemovesStaleSocketsOnly(t *testing.T) {
 		t.Fatalf("a stale socket was not replaced: %v", err)
 	}
 	defer l.Close()
-	if _, err := Listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err == nil || !strings.Contains(err.Error(), "another process answers") {
+	if _, err := Listen(config.Socket{Network: "unix", Address: stale}, build.Account{Name: "opendkim"}); err == nil ||
+		!strings.Contains(err.Error(), "another process answers") {
 		t.Errorf("a socket in use: %v", err)
 	}
 	file := filepath.Join(dir, "file")

@@ -209,7 +209,8 @@ func TestSocketAccess(t *testing.T) {
 // A pid file that is a link, or has other names, is not written.
 func TestPidFilesThatAreLinks(t *testing.T) {
 	v := newVictims(t)
-	if err := errors.Join(os.Symlink(v.file, v.theirs+"/symlink"), os.Link(v.file, v.theirs+"/hardlink"), os.Link(v.file, v.roots+"/hardlink")); err != nil {
+	if err := errors.Join(os.Symlink(v.file, v.theirs+"/symlink"), os.Link(v.file, v.theirs+"/hardlink"),
+		os.Link(v.file, v.roots+"/hardlink")); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{v.theirs + "/symlink", v.theirs + "/hardlink", v.roots + "/hardlink"} {

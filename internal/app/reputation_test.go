@@ -51,9 +51,10 @@ func TestCountsOutliveARestart(t *testing.T) {
 }
 
 var stranger = milter.Message{
-	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("192.0.2.1")}, From: "a@example.net", Rcpts: []string{"b@example.org"}},
-	Macros:   map[string]string{"i": "JOB", "j": "mx.example.com"},
-	Raw:      []byte("From: a@example.net\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
+	Envelope: milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("192.0.2.1")},
+		From: "a@example.net", Rcpts: []string{"b@example.org"}},
+	Macros: map[string]string{"i": "JOB", "j": "mx.example.com"},
+	Raw:    []byte("From: a@example.net\r\nTo: b@example.org\r\nSubject: s\r\n\r\nhello\r\n"),
 }
 
 // A crash loses little: the file is written while the filter serves.

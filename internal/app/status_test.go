@@ -63,7 +63,8 @@ func TestStatusTellsWhyWithoutLogWhy(t *testing.T) {
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%s: %v, %v", want.id, rows, err)
 		}
-		if m := rows[0]; m.Result != want.result || m.Reason != want.reason || !strings.Contains(strings.Join(m.Events, " "), want.event) || m.Client != "" || m.Author != "" {
+		if m := rows[0]; m.Result != want.result || m.Reason != want.reason ||
+			!strings.Contains(strings.Join(m.Events, " "), want.event) || m.Client != "" || m.Author != "" {
 			t.Errorf("%s: %+v", want.id, m)
 		}
 	}
@@ -71,7 +72,8 @@ func TestStatusTellsWhyWithoutLogWhy(t *testing.T) {
 		t.Error("the log tells it too")
 	}
 	domains, err := c.Domains(t.Context())
-	if err != nil || len(domains) != 1 || domains[0].Domain != "example.com" || domains[0].SignedTotal != 1 || domains[0].UnsignedTotal != 1 {
+	if err != nil || len(domains) != 1 || domains[0].Domain != "example.com" || domains[0].SignedTotal != 1 ||
+		domains[0].UnsignedTotal != 1 {
 		t.Errorf("domains %+v, %v", domains, err)
 	}
 	if got := s.metrics(t); !strings.Contains(got, `dojang_unsigned_total{reason="not_internal"} 1`) {
@@ -102,7 +104,8 @@ func TestStatusCountsTroubleWithKeys(t *testing.T) {
 		t.Errorf("%+v, %v", rows, err)
 	}
 	server, err := c.Server(t.Context())
-	if err != nil || server.LastReload == nil || !server.LastReload.OK || len(server.LastReload.Problems) == 0 || server.UnsignedDay["key_error"] != 1 {
+	if err != nil || server.LastReload == nil || !server.LastReload.OK || len(server.LastReload.Problems) == 0 ||
+		server.UnsignedDay["key_error"] != 1 {
 		t.Errorf("%+v, %v", server, err)
 	}
 }
@@ -116,7 +119,8 @@ func TestStatusTellsPublicKeysOnly(t *testing.T) {
 		t.Fatalf("%+v, %v", keys, err)
 	}
 	k := keys[0]
-	if k.Name != "k" || k.Bits != 2048 || k.Algorithm != "rsa" || !strings.HasPrefix(k.Record, "v=DKIM1; h=sha256; k=rsa; p=MII") || k.Source != "file" || k.Modified == nil ||
+	if k.Name != "k" || k.Bits != 2048 || k.Algorithm != "rsa" ||
+		!strings.HasPrefix(k.Record, "v=DKIM1; h=sha256; k=rsa; p=MII") || k.Source != "file" || k.Modified == nil ||
 		k.Use != "used" || k.SignedTotal != 1 || len(k.Fingerprint) != 64 {
 		t.Errorf("%+v", k)
 	}

@@ -33,7 +33,9 @@ func testAccounts(t *testing.T) *Accounts {
 	passwd, group := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
 	writeFile(t, passwd, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/x\npostfix:x:102:105::/:/x\nbroken "+
 		"line\nopendkim:x:104:108::/:/x\n")
-	writeFile(t, group, "root:x:0:\npostfix:x:105:\nopendkim:x:108:postfix\nshared:x:7001:postfix,opendkim\nsolo:x:7002:opendkim\nsoloroot:x:7003:root\nmixed:x:7004:root,opendkim\nempty:x:7005:\nmail2:x:7006:nobody,postfix\n")
+	writeFile(t, group, "root:x:0:\npostfix:x:105:\nopendkim:x:108:postfix\nshared:x:7001:postfix,opendkim\n"+
+		"solo:x:7002:opendkim\nsoloroot:x:7003:root\nmixed:x:7004:root,opendkim\n"+
+		"empty:x:7005:\nmail2:x:7006:nobody,postfix\n")
 	a, err := ReadAccounts(passwd, group)
 	if err != nil {
 		t.Fatal(err)

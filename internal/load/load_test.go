@@ -41,7 +41,8 @@ func TestRateCountsWaiting(t *testing.T) {
 	go server.Serve(l)
 	defer server.Close()
 	o := Options{Network: "tcp", Address: l.Addr().String(), Messages: 40, Rate: 1000}
-	o.Message = milter.Message{Envelope: milter.Envelope{From: "a@example.com", Rcpts: []string{"b@example.org"}}, Raw: Message("a@example.com", 100)}
+	o.Message = milter.Message{Envelope: milter.Envelope{From: "a@example.com", Rcpts: []string{"b@example.org"}},
+		Raw: Message("a@example.com", 100)}
 	report, err := Run(t.Context(), o)
 	if err != nil || report.Errors > 0 {
 		t.Fatal(err, report.FirstError)

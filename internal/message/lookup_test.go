@@ -289,7 +289,8 @@ func TestBytesAreCountedWhoeverNeedsThem(t *testing.T) {
 	observer := new(seen)
 	services := NewServices(observer, nil)
 	none := resolver.NewOverlay(map[string]string{}, nil)
-	m := services.Begin(t.Context(), &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: none, Log: slog.New(slog.DiscardHandler)}, All, "a@x")
+	m := services.Begin(t.Context(), &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: none,
+		Log: slog.New(slog.DiscardHandler)}, All, "a@x")
 	steps := []func(){
 		func() { m.AddField([]byte("From"), []byte(" a@x"), true) },
 		func() { m.Decide(envelope().Origin) },

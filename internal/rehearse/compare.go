@@ -144,7 +144,8 @@ func (c *comparison) others() {
 	if old, own := body(c.old), body(c.own); old != own {
 		c.differ(KindBody, old, own, "dojang never replaces a body")
 	}
-	for _, kind := range []byte{milter.ReplyAddRcpt, milter.ReplyAddRcptArgs, milter.ReplyDelRcpt, milter.ReplyChangeFrom, milter.ReplyQuarantine} {
+	for _, kind := range []byte{milter.ReplyAddRcpt, milter.ReplyAddRcptArgs, milter.ReplyDelRcpt,
+		milter.ReplyChangeFrom, milter.ReplyQuarantine} {
 		old, own := texts(c.old, kind), texts(c.own, kind)
 		if slices.Equal(old, own) {
 			continue

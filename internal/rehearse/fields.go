@@ -52,7 +52,8 @@ func (c *comparison) fields() {
 	oldAdded, oldRemoved, oldPlaces := fieldsOf(c.old)
 	ownAdded, ownRemoved, ownPlaces := fieldsOf(c.own)
 	if old, own := without(oldRemoved, ownRemoved), without(ownRemoved, oldRemoved); len(old) > 0 || len(own) > 0 {
-		c.differ(KindRemoved, strings.Join(old, "; "), strings.Join(own, "; "), "RemoveOldSignatures, RemoveARAll, RemoveARFrom, RemoveARMethods and AuthservID decide what is removed")
+		c.differ(KindRemoved, strings.Join(old, "; "), strings.Join(own, "; "),
+			"RemoveOldSignatures, RemoveARAll, RemoveARFrom, RemoveARMethods and AuthservID decide what is removed")
 	}
 	if old, own := without(oldAdded, ownAdded), without(ownAdded, oldAdded); len(old) > 0 || len(own) > 0 {
 		c.differ(KindAdded, strings.Join(old, "; "), strings.Join(own, "; "), causeOfField(append(old, own...)))

@@ -138,7 +138,8 @@ func TestEveryOctetPasses(t *testing.T) {
 			}
 			p.Taps.Wait()
 			rec.running.Wait()
-			if dropped.Load() == 0 && (!bytes.Equal(rec.records[fromMTA], sent.Bytes()) || !bytes.Equal(rec.records[fromFilter], got.Bytes())) {
+			if dropped.Load() == 0 && (!bytes.Equal(rec.records[fromMTA], sent.Bytes()) ||
+				!bytes.Equal(rec.records[fromFilter], got.Bytes())) {
 				t.Error("the tap's copy is another")
 			}
 			if held := p.Taps.held.Load(); held != 0 {

@@ -111,7 +111,8 @@ func copied[K comparable](m map[K]int) map[K]int {
 
 // Write prints the numbers.
 func (s Summary) Write(w io.Writer) {
-	fmt.Fprintf(w, "%d connections, %d messages compared: %d the same, %d differ as documented, %d differ\n", s.Connections, s.Messages, s.Same, s.Documented, s.Different)
+	fmt.Fprintf(w, "%d connections, %d messages compared: %d the same, %d differ as documented, %d differ\n",
+		s.Connections, s.Messages, s.Same, s.Documented, s.Different)
 	for _, k := range Kinds {
 		if n := s.Kinds[k]; n > 0 {
 			fmt.Fprintf(w, "%8d  %s\n", n, k)
@@ -151,7 +152,8 @@ func (r *Report) Write(w io.Writer) {
 		job = "-"
 	}
 	for _, d := range r.Differences {
-		fmt.Fprintf(w, "%s %s: %s\n    old:    %s\n    dojang: %s\n    cause:  %s\n", job, nothing(r.From), d.Kind, nothing(d.Old), nothing(d.New), plain.Line(d.Cause))
+		fmt.Fprintf(w, "%s %s: %s\n    old:    %s\n    dojang: %s\n    cause:  %s\n", job, nothing(r.From),
+			d.Kind, nothing(d.Old), nothing(d.New), plain.Line(d.Cause))
 		if d.Documented != "" {
 			fmt.Fprintf(w, "    known:  %s\n", d.Documented)
 		}

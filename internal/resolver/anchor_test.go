@@ -14,7 +14,8 @@ const (
 	key20326 = `AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3+/4RgWOq7HrxRixHlFlExOLAJr5emLvN7SWXgnLh4+B5xQlNVz8Og8kvArMtNROxVQuCaSnIDdD5LKyWbRd2n9WGe2R8PzgCmr3EgVLrjyBxWezF0jLHwVN8efS3rCj/EWgvIWgb9tarpVUDK/b58Da+sqqls3eNbuv7pr+eoZG+SrDK6nWeL3c6H5Apxz7LjVc1uTIdsIXxuOLYA4/ilBmSVIzuDWfdRUfhHdY6+cn8HFRm+2hM8AnXGXws9555KrUB5qihylGa8subX2Nn6UwNR1AkUTV74bU=`
 	key38696 = `AwEAAa96jeuknZlaeSrvyAJj6ZHv28hhOKkx3rLGXVaC6rXTsDc449/cidltpkyGwCJNnOAlFNKF2jBosZBU5eeHspaQWOmOElZsjICMQMC3aeHbGiShvZsx4wMYSjH8e7Vrhbu6irwCzVBApESjbUdpWWmEnhathWu1jo+siFUiRAAxm9qyJNg/wOZqqzL/dL/q8PkcRU5oUKEpUge71M3ej2/7CPqpdVwuMoTvoB+ZOT4YeGyxMvHmbrxlFzGOHOijtzN+u1TQNatX2XBuzZNQ1K+s2CXkPIZo7s6JgZyvaBevYtxPvYLw4z9mR7K2vaF18UYH9Z9GNUUeayffKC73PYc=`
 	rootKeys = ". IN DNSKEY 257 3 8 " + key20326 + " ; keytag 20326\n. IN DNSKEY 257 3 8 " + key38696 + " ; keytag 38696\n"
-	rootDS   = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n. IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16\n"
+	rootDS   = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n. IN DS 38696 8 2 " +
+		"683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16\n"
 )
 
 // autotrust is what unbound 1.17 writes to its auto-trust-anchor-file.
@@ -73,7 +74,8 @@ func TestParseTrustAnchors(t *testing.T) {
 			t.Errorf("%s: taken for %d anchors", what, len(anchors))
 		}
 	}
-	if _, err := New(Options{TrustAnchorFile: "/nonexistent/root.key"}); err == nil || !strings.Contains(err.Error(), "/nonexistent/root.key") {
+	if _, err := New(Options{TrustAnchorFile: "/nonexistent/root.key"}); err == nil ||
+		!strings.Contains(err.Error(), "/nonexistent/root.key") {
 		t.Errorf("a missing file: %v", err)
 	}
 }

@@ -27,7 +27,8 @@ func (d *DNS) AskServer(ctx context.Context, addr netip.AddrPort, q Question) (*
 	last := &Error{Name: q.Name, Kind: KindTimeout, Server: serverName(addr)}
 	for try := range set.attempts {
 		tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, set.attempts-try))
-		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: q.Type, noRD: true, dnssec: q.DNSSEC}, set.useTCP)
+		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: q.Type, noRD: true, dnssec: q.DNSSEC},
+			set.useTCP)
 		cancel()
 		d.stats.queries.Add(1)
 		if fail == nil {

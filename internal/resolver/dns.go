@@ -222,7 +222,8 @@ func (d *DNS) resolve(ctx context.Context, name string, qtype uint16) *result {
 
 // follow is one way along aliases to the end; s is the server that had the last word.
 func (d *DNS) follow(ctx context.Context, name string, qtype uint16) (r *result, s *server) {
-	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1, left: noLimit, seen: map[string]bool{name: true}}
+	c := chain{d: d, name: name, asked: name, qtype: qtype, security: Secure, ttl: 1<<31 - 1,
+		left: noLimit, seen: map[string]bool{name: true}}
 	for {
 		m, s, fail := d.exchange(ctx, query{name: c.name, qtype: qtype, dnssec: d.dnssec != nil, checked: isChecking(ctx)})
 		if fail != nil {

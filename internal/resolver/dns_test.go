@@ -110,7 +110,8 @@ only-a.example.com IN A 192.0.2.1
 }
 
 func TestAbsenceIsPermanent(t *testing.T) {
-	s := dnstest.New(t, "only-a.example.com IN A 192.0.2.1\nto-nothing.example.com IN CNAME gone.example.com.\nto-a.example.com IN CNAME only-a.example.com.\n")
+	s := dnstest.New(t, "only-a.example.com IN A 192.0.2.1\nto-nothing.example.com IN CNAME "+
+		"gone.example.com.\nto-a.example.com IN CNAME only-a.example.com.\n")
 	d := newTestDNS(t, Options{}, s)
 	for name, kind := range map[string]Kind{
 		"gone.example.com":       KindNotFound,
@@ -132,7 +133,8 @@ func TestAbsenceIsPermanent(t *testing.T) {
 
 // A server that answers with the alias alone makes us ask for its target.
 func TestAliasesAcrossMessages(t *testing.T) {
-	s := dnstest.New(t, "a.example IN CNAME b.example.\nb.example IN CNAME c.example.\nc.example IN TXT \"key\"\nd.example IN CNAME gone.example.\n")
+	s := dnstest.New(t, "a.example IN CNAME b.example.\nb.example IN CNAME c.example.\nc.example IN TXT "+
+		"\"key\"\nd.example IN CNAME gone.example.\n")
 	s.SetChase(false)
 	d := newTestDNS(t, Options{}, s)
 	a, err := d.LookupTXT(context.Background(), "a.example")
@@ -255,7 +257,8 @@ func TestAskServer(t *testing.T) {
 		t.Errorf("%d queries", n)
 	}
 	s.SetFault("broken.example.com", dnstest.Fault{Rcode: dns.RcodeRefused})
-	if m, err := d.AskServer(t.Context(), addr, Question{Name: "broken.example.com", Type: dns.TypeTXT}); err != nil || m.Rcode != dns.RcodeRefused {
+	if m, err := d.AskServer(t.Context(), addr, Question{Name: "broken.example.com", Type: dns.TypeTXT}); err != nil ||
+		m.Rcode != dns.RcodeRefused {
 		t.Errorf("%v %v", m, err)
 	}
 	_, err := d.AskServer(t.Context(), addr, Question{Name: "a..b", Type: dns.TypeTXT})
@@ -263,7 +266,8 @@ func TestAskServer(t *testing.T) {
 	s.Close()
 	_, err = d.AskServer(t.Context(), addr, Question{Name: "example.com", Type: dns.TypeTXT})
 	wantKind(t, err, KindNetwork, true)
-	m, err := newTestDNS(t, Options{}, dnstest.New(t, "example.com IN NS a.b.\n")).QueryServer(t.Context(), s.Addr, "example.com", dns.TypeNS)
+	m, err := newTestDNS(t, Options{}, dnstest.New(t, "example.com IN NS a.b.\n")).QueryServer(t.Context(),
+		s.Addr, "example.com", dns.TypeNS)
 	if err == nil {
 		t.Errorf("a closed server answers %v", m)
 	}

@@ -152,7 +152,8 @@ func (v *validator) holder(ctx context.Context, z *zone, set rrset) (*zone, erro
 	if dns.IsSubDomain(holder.name, z.name) { // z, or not found out
 		return z, nil
 	}
-	return nil, fmt.Errorf("%s is signed by %s, but belongs to the zone %s", set, quote(displayName(z.name)), quote(displayName(holder.name)))
+	return nil, fmt.Errorf("%s is signed by %s, but belongs to the zone %s", set, quote(displayName(z.name)),
+		quote(displayName(holder.name)))
 }
 
 // staleAge is how old keys must be to be fetched again when a signature does not fit:

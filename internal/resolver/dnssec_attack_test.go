@@ -277,7 +277,8 @@ func TestObliviousServers(t *testing.T) {
 	l := newLab(t, ".", "test.")
 	plain := dnstest.New(t, "k.test 30 IN TXT \"key\"\n")
 	var warnings []string
-	o := Options{TrustAnchorFile: l.anchorFile("."), Now: l.clock.Now, Attempts: 1, Timeout: time.Second, Warn: func(text string) { warnings = append(warnings, text) }}
+	o := Options{TrustAnchorFile: l.anchorFile("."), Now: l.clock.Now, Attempts: 1, Timeout: time.Second,
+		Warn: func(text string) { warnings = append(warnings, text) }}
 	d := newTestDNS(t, o, plain)
 	l.wantFrom(d, "k.test", SecurityUnknown, 0)
 	l.wantFrom(d, "gone.test", SecurityUnknown, KindNotFound)

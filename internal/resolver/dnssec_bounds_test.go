@@ -20,7 +20,8 @@ func sameTagKeys(zone string, tag uint16, n int) []dns.RR {
 	for len(list) < n {
 		var public [64]byte
 		rand.Read(public[:])
-		key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600}, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
+		key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+			Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 		for range 4 {
 			key.PublicKey = base64.StdEncoding.EncodeToString(public[:])
 			last := binary.BigEndian.Uint16(public[62:])
@@ -52,7 +53,8 @@ func TestKeyTrap(t *testing.T) {
 	if _, err := z.check(ctx, l.clock.Now(), set); err == nil {
 		t.Error("a signature by none of the keys was taken")
 	}
-	if spent := maxSignatureChecks - budgetOf(ctx).signatures; spent > maxSignaturesPerSet*maxKeysPerSignature || spent < maxKeysPerSignature {
+	if spent := maxSignatureChecks - budgetOf(ctx).signatures; spent > maxSignaturesPerSet*maxKeysPerSignature ||
+		spent < maxKeysPerSignature {
 		t.Errorf("%d signatures were checked", spent)
 	}
 	ctx = withCutBudget(context.Background())

@@ -82,7 +82,8 @@ func (tr *tree) children(parent string) (list []testZone) {
 		}
 		closest := true
 		for _, between := range tr.zones {
-			if between.name != parent && between.name != z.name && dns.IsSubDomain(parent, between.name) && dns.IsSubDomain(between.name, z.name) {
+			if between.name != parent && between.name != z.name && dns.IsSubDomain(parent, between.name) &&
+				dns.IsSubDomain(between.name, z.name) {
 				closest = false
 			}
 		}
@@ -100,7 +101,8 @@ func (tr *tree) buildZone(z testZone) {
 	if z.name == "." {
 		ns = "ns."
 	}
-	fmt.Fprintf(&text, "$TTL 300\n%s IN SOA %s hostmaster.%s 1 3600 600 86400 60\n%s IN NS %s\n%s IN A 127.0.0.1\n%s\n", z.name, ns, strings.TrimPrefix(ns, "ns."), z.name, ns, ns, z.records)
+	fmt.Fprintf(&text, "$TTL 300\n%s IN SOA %s hostmaster.%s 1 3600 600 86400 60\n%s IN NS %s\n%s IN A 127.0.0.1\n%s\n",
+		z.name, ns, strings.TrimPrefix(ns, "ns."), z.name, ns, ns, z.records)
 	for _, child := range tr.children(z.name) {
 		fmt.Fprintf(&text, "%s IN NS ns.%s\nns.%s IN A 127.0.0.1\n", child.name, child.name, child.name)
 		switch child.ds {
@@ -231,7 +233,9 @@ func (tr *tree) startNamed() string {
 func (tr *tree) startForwarder() string {
 	port := freePort(tr.t)
 	_, upstream, _ := net.SplitHostPort(tr.named)
-	conf := fmt.Sprintf(namedOptions, tr.dir, port, tr.dir, "recursion yes; allow-recursion { any; }; dnssec-validation no; empty-zones-enable no; forward only; forwarders { 127.0.0.1 port "+upstream+"; };")
+	conf := fmt.Sprintf(namedOptions, tr.dir, port, tr.dir,
+		"recursion yes; allow-recursion { any; }; dnssec-validation no; empty-zones-enable no; forward only; forwarders "+
+			"{ 127.0.0.1 port "+upstream+"; };")
 	return tr.start(port, testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("forwarder.conf", conf))
 }
 

@@ -126,7 +126,8 @@ func watch(ctx context.Context, conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 }
 
-func (d *DNS) askUDP(ctx context.Context, server netip.AddrPort, q query, packed []byte, id uint16) (m *dns.Msg, truncated bool, fail *failure) {
+func (d *DNS) askUDP(ctx context.Context, server netip.AddrPort, q query, packed []byte,
+	id uint16) (m *dns.Msg, truncated bool, fail *failure) {
 	conn, fail := d.dial(ctx, "udp", server)
 	if fail != nil {
 		return nil, false, fail

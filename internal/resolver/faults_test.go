@@ -16,7 +16,8 @@ import (
 var quick = Options{Timeout: 150 * time.Millisecond, Attempts: 1}
 
 func TestServerFaults(t *testing.T) {
-	s := dnstest.New(t, "truncated.example IN TXT \"key\"\nnoedns.example IN TXT \"key\"\nstray.example IN TXT \"key\"\nslow.example IN TXT \"key\"\nonce.example IN TXT \"key\"\n")
+	s := dnstest.New(t, "truncated.example IN TXT \"key\"\nnoedns.example IN TXT \"key\"\nstray.example IN TXT "+
+		"\"key\"\nslow.example IN TXT \"key\"\nonce.example IN TXT \"key\"\n")
 	faults := []struct {
 		name      string
 		fault     dnstest.Fault
@@ -95,7 +96,9 @@ func TestEDNSRefusalIsRemembered(t *testing.T) {
 }
 
 func TestAliasLoopsAndChains(t *testing.T) {
-	s := dnstest.New(t, "self.example IN CNAME self.example.\na.example IN CNAME b.example.\nb.example IN CNAME c.example.\nc.example IN CNAME a.example.\nloop.example IN DNAME sub.loop.example.\ngrow.example IN DNAME a.b.c.grow.example.\nc8.example IN TXT \"end\"\n")
+	s := dnstest.New(t, "self.example IN CNAME self.example.\na.example IN CNAME b.example.\nb.example IN CNAME "+
+		"c.example.\nc.example IN CNAME a.example.\nloop.example IN DNAME sub.loop.example.\ngrow.example IN DNAME "+
+		"a.b.c.grow.example.\nc8.example IN TXT \"end\"\n")
 	for i := range 9 {
 		s.AddCNAME("d"+strconv.Itoa(i)+".example", "d"+strconv.Itoa(i+1)+".example")
 		if i < 8 {

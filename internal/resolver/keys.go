@@ -74,7 +74,8 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 		if len(trusted) == 0 && allNamed(digests, unusable) {
 			return insecureZone, unbounded, nil
 		}
-		return nil, life{}, fmt.Errorf("none of the keys of %s is the one its parent zone or the trust anchor names", quote(displayName(name)))
+		return nil, life{}, fmt.Errorf("none of the keys of %s is the one its parent zone or the trust anchor names",
+			quote(displayName(name)))
 	}
 	entry := &zone{name: name, keys: keysByTag(named)}
 	proof, err := entry.check(ctx, v.d.now(), set)

@@ -108,7 +108,8 @@ func ParseServer(text string) (netip.AddrPort, error) {
 	}
 	server, err := netip.ParseAddrPort(text)
 	if err != nil || server.Port() == 0 {
-		return netip.AddrPort{}, fmt.Errorf("%q is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353", shorten(text))
+		return netip.AddrPort{}, fmt.Errorf("%q is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or "+
+			"[2001:db8::1]:5353", shorten(text))
 	}
 	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
 }

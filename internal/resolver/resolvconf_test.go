@@ -28,7 +28,8 @@ func TestParseResolvConf(t *testing.T) {
 	}
 	for _, test := range tests {
 		got := parseResolvConf([]byte(test.text))
-		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(resolvConf{}), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(resolvConf{}),
+			cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 			t.Errorf("%q: %s", test.text, diff)
 		}
 	}

@@ -34,7 +34,8 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nopgxregisterdefaulttypes", "-o", filepath.Join(dir, "dojang"), "dojang/cmd/dojang")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nopgxregisterdefaulttypes", "-o",
+		filepath.Join(dir, "dojang"), "dojang/cmd/dojang")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("go build: %w\n%s", err, out)

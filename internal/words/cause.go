@@ -196,7 +196,8 @@ func rewrittenCause(v values) (string, string) {
 	e, k := v["field"]+" was written anew", v["field"]+" 필드가 다시 쓰였습니다"
 	switch {
 	case v["below"] != "":
-		return fmt.Sprintf("%s was written anew on the way: it stands below %s, where mailing lists put what they write", v["field"], v["below"]),
+		return fmt.Sprintf("%s was written anew on the way: it stands below %s, where mailing lists put what they write",
+				v["field"], v["below"]),
 			fmt.Sprintf("%s 필드가 도중에 다시 쓰였습니다. 메일링 리스트가 쓰는 자리인 %s 아래에 있습니다", v["field"], v["below"])
 	case v["was"] == "":
 		if v["is"] != "" {

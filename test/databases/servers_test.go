@@ -33,9 +33,11 @@ func startPostgres(t testing.TB, more ...string) postgres {
 	testutil.Need(t, "psql")
 	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	must(t, os.WriteFile(dir+"/pw", []byte("geheim/+:@=\n"), 0o644))
-	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim", "--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
+	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim",
+		"--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir, "-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off"), more...)
+	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k",
+		dir, "-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off"), more...)
 	p := postgres{
 		dsn:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
 		url:  "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
@@ -69,25 +71,30 @@ func startMariaDB(t testing.TB, more ...string) mariadb {
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
 	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
-	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
+	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data",
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+m.socket, "--port="+port, "--bind-address="+strings.Join(datasettest.Localhost(), ","), "--pid-file="+dir+"/pid",
+	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data",
+		"--socket="+m.socket, "--port="+port, "--bind-address="+strings.Join(datasettest.Localhost(), ","), "--pid-file="+dir+"/pid",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"), more...)
 	m.Process = datasettest.Start(t, proctest.Dials("unix", m.socket), args...)
-	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
+	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; "+
+		"GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
 	return m
 }
 
 func (m mariadb) run(t testing.TB, text string) string {
 	t.Helper()
-	return proctest.Run(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root", "--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
+	return proctest.Run(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root",
+		"--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
 }
 
 // startRedis starts a server that wants a password and returns its URL.
 func startRedis(t testing.TB, more ...string) (url string, client *redis.Client) {
 	t.Helper()
 	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
-	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind", strings.Join(datasettest.Localhost(), " "), "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
+	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind",
+		strings.Join(datasettest.Localhost(), " "), "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
 	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), args...)
 	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
 	t.Cleanup(func() { client.Close() })

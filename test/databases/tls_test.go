@@ -24,7 +24,8 @@ func refuses(t *testing.T, options, reason, hint string) {
 		return
 	}
 	for _, p := range problems {
-		if p.Severity == problem.Error && (!strings.Contains(p.Text, reason) || !strings.Contains(p.Hint, hint) || strings.Contains(p.Text, "geheim")) {
+		if p.Severity == problem.Error &&
+			(!strings.Contains(p.Text, reason) || !strings.Contains(p.Hint, hint) || strings.Contains(p.Text, "geheim")) {
 			t.Errorf("%s\n  hint %q; want %q, %q", p.String(), p.Hint, reason, hint)
 		}
 	}
@@ -41,7 +42,8 @@ const (
 func overTLS(t *testing.T, tb tables, c datasettest.Certificates, dsn string, encrypted func(params string) string) {
 	with := func(dsn, params string) string { return strings.ReplaceAll(sqlOptions(dsn), "\n", params+"\n") }
 	want := map[string]string{"jim@example.com": "example.com/a"}
-	for params, tls := range map[string]bool{"": true, "?tls=prefer": true, "?tls=require": true, "?tls=verify?ca=" + c.CA: true, "?ca=" + c.CA: true, "?tls=disable": false} {
+	for params, tls := range map[string]bool{"": true, "?tls=prefer": true, "?tls=require": true,
+		"?tls=verify?ca=" + c.CA: true, "?ca=" + c.CA: true, "?tls=disable": false} {
 		if got := encrypted(params) != ""; got != tls {
 			t.Errorf("%q: encrypted %v", params, got)
 		}
@@ -123,7 +125,8 @@ func TestRedisOverTLS(t *testing.T) {
 		return "KeyTable " + url + "?hash=keys" + params + "\nSigningTable " + url + "?hash=signing" + params + "\n" + tb.identities
 	}
 	url := "rediss://:geheim@localhost:" + port
-	for _, good := range []string{options(url, "&ca="+c.CA), options(url, "&tls=require"), options(strings.Replace(url, "rediss", "redis", 1), "&tls=verify&ca="+c.CA)} {
+	for _, good := range []string{options(url, "&ca="+c.CA), options(url, "&tls=require"),
+		options(strings.Replace(url, "rediss", "redis", 1), "&tls=verify&ca="+c.CA)} {
 		tb.records.expect(t, startFilter(t, good), map[string]string{"jim@example.com": "example.com/a"})
 	}
 	const hint = "write ca=/path/authority.pem"
@@ -146,11 +149,16 @@ func TestRedisSentinelOverTLS(t *testing.T) {
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
-	conf := "dir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " + port + " 1\nsentinel auth-pass keys geheim\n"
+	conf := "dir " + dir + "\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor keys localhost " +
+		port + " 1\nsentinel auth-pass keys geheim\n"
 	must(t, os.WriteFile(dir+"/sentinel.conf", []byte(conf), 0o600))
-	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort), slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"}, c.Redis("", sentinelPort)[1:], []string{"--port", "0", "--bind", strings.Join(datasettest.Localhost(), " "), "--tls-replication", "yes"})...)
+	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+sentinelPort),
+		slices.Concat([]string{testutil.Need(t, "redis-server"), dir + "/sentinel.conf", "--sentinel"},
+			c.Redis("", sentinelPort)[1:],
+			[]string{"--port", "0", "--bind", strings.Join(datasettest.Localhost(), " "), "--tls-replication", "yes"})...)
 	url := "redis+sentinel://:geheim@localhost:" + sentinelPort + "/keys?tls=verify&ca=" + c.CA
-	tb.records.expect(t, startFilter(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
+	tb.records.expect(t, startFilter(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities),
+		map[string]string{"jim@example.com": "example.com/a"})
 	url = strings.Replace(url, c.CA, c.Other, 1)
 	refuses(t, "KeyTable "+url+"&hash=keys\nSigningTable "+url+"&hash=signing\n"+tb.identities, unknown, "ca=/path/authority.pem")
 }
@@ -171,7 +179,8 @@ func TestLDAPOverTLS(t *testing.T) {
 	secured, startTLS := d, d
 	secured.url = d.tls
 	startTLS.url = strings.Replace(d.url, "127.0.0.1", "localhost", 1)
-	for name, options := range map[string]string{"ldaps": directoryOptions(secured), "StartTLS": directoryOptions(startTLS) + "LDAPUseTLS yes\n"} {
+	for name, options := range map[string]string{"ldaps": directoryOptions(secured),
+		"StartTLS": directoryOptions(startTLS) + "LDAPUseTLS yes\n"} {
 		const hint = "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf"
 		byAddress := strings.ReplaceAll(options, "localhost", "127.0.0.1")
 		t.Run(name, func(t *testing.T) {

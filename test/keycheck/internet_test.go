@@ -162,7 +162,8 @@ func (n *internet) powerDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.file(t, powerServer, "pdns.conf", fmt.Sprintf("launch=gsqlite3\ngsqlite3-database=%s/pdns.sqlite\nlocal-address=%s\nlocal-port=53\nsocket-dir=%s\nguardian=no\ndaemon=no\nloglevel=4\n",
+	n.file(t, powerServer, "pdns.conf", fmt.Sprintf("launch=gsqlite3\ngsqlite3-database=%s/pdns.sqlite\nlocal-address=%s\nlocal-port=53\n"+
+		"socket-dir=%s\nguardian=no\ndaemon=no\nloglevel=4\n",
 		dir, addr(powerServer), dir))
 	proctest.Run(t, string(tables), sqlite, filepath.Join(dir, "pdns.sqlite"))
 	for zone, text := range n.of(powerServer) {

@@ -32,7 +32,9 @@ func TestTypes(t *testing.T) {
 func check(t *testing.T, goos, goarch string) {
 	fset := token.NewFileSet()
 	config := &packages.Config{
-		Mode:  packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedDeps | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedTypesSizes,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+			packages.NeedDeps | packages.NeedTypes | packages.NeedSyntax |
+			packages.NeedTypesInfo | packages.NeedTypesSizes,
 		Dir:   "../..",
 		Env:   append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS="),
 		Fset:  fset,

@@ -115,7 +115,9 @@ func TestStatisticsArePrintedAlike(t *testing.T) {
 		fmt.Fprintf(&all, "MJ%d\tvm\texample.com\t192.0.2.1\t1795453615\t30\t1\t-1\t-1\nSexample.com\t0\t0\t-1\t%d\t-1\n", n, n)
 	}
 	for n := -1; n < 4; n++ {
-		fmt.Fprintf(&all, "MA%d\tvm\texample.com\t2001:db8::1\t%d\t30\t2\t%d\t%d\nSa.example\t1\t1\t5\t0\t%d\nSb.example\t1\t0\t0\t28\t-1\n", n, 1700000000+n, n, n, n)
+		fmt.Fprintf(&all, "MA%d\tvm\texample.com\t2001:db8::1\t%d\t30\t2\t%d\t%d\n"+
+			"Sa.example\t1\t1\t5\t0\t%d\nSb.example\t1\t0\t0\t28\t-1\n",
+			n, 1700000000+n, n, n, n)
 	}
 	good := "MJOB\tvm\texample.com\t192.0.2.1\t1795453615\t30\t1\t-1\t-1\n"
 	for name, text := range map[string]string{

@@ -22,17 +22,20 @@ func RedisCluster(t testing.TB, server, cli string, certificates ...Certificates
 		dir, port := Folder(t, 0o700), clusterPort(t)
 		args := []string{server, "--port", port}
 		for _, c := range certificates {
-			args = append(c.Redis(server, port), "--port", "0", "--tls-cluster", "yes", "--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
+			args = append(c.Redis(server, port), "--port", "0", "--tls-cluster", "yes",
+				"--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
 			client = []string{"--tls", "--cacert", c.CA, "--sni", "localhost"}
 		}
-		Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), append(args, "--bind", strings.Join(Localhost(), " "), "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
+		Start(t, proctest.Dials("tcp", "127.0.0.1:"+port),
+			append(args, "--bind", strings.Join(Localhost(), " "), "--dir", dir, "--save", "", "--cluster-enabled", "yes")...)
 		hosts, ports = append(hosts, "127.0.0.1:"+port), append(ports, port)
 	}
 	proctest.Run(t, "", cli, slices.Concat(client, []string{"--cluster", "create", "--cluster-yes"}, hosts)...)
 	deadline := time.Now().Add(30 * time.Second)
 	for _, port := range ports {
 		for {
-			out, _ := exec.Command(cli, slices.Concat(client, []string{"-p", port, "cluster", "info"})...).Output() // asked again until it says ok
+			// asked again until it says ok
+			out, _ := exec.Command(cli, slices.Concat(client, []string{"-p", port, "cluster", "info"})...).Output()
 			if strings.Contains(string(out), "cluster_state:ok") {
 				break
 			}
