@@ -77,7 +77,7 @@ Tell Postfix about the filter:
   postconf -e 'smtpd_milters = %s'
   postconf -e 'non_smtpd_milters = $smtpd_milters'
   postconf -e 'milter_protocol = 6'
-  postconf -e 'milter_default_action = accept'
+  postconf -e 'milter_default_action = tempfail'
   postfix reload
 
 `, socket.ForPostfix())
