@@ -11,6 +11,7 @@ import (
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/zonetest"
 	"dojang/milter"
 )
 
@@ -29,7 +30,7 @@ const fast = "Interval 1h\nKeepOld 2s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProo
 
 func newLife(t *testing.T, kind, rotate string) *life {
 	t.Helper()
-	s := newSite(t, kind, rotate+"State DIR/state\n")
+	s := newSiteOf(t, kind, rotate+"State DIR/state\n", zonetest.Zone{Name: "example.com", Minimum: 2}, zonetest.Zone{Name: "host.example", Minimum: 2})
 	l := &life{site: s}
 	for _, d := range []string{"example.com"} {
 		path, _ := s.key(d, "old")
