@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/smtptest"
 	"dojang/milter"
 )
 
@@ -56,5 +57,33 @@ func TestUnsignedFirst(t *testing.T) {
 	_, all := s.examine()
 	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text, "mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
 		t.Errorf("the first is %v", f)
+	}
+}
+
+// TestAnotherInstance: a second Postfix that takes mail from others is looked at too. It
+// does not run here: it would listen beyond loopback.
+func TestAnotherInstance(t *testing.T) {
+	s := newServer(t)
+	dir := s.path("postfix-other")
+	s.setting("multi_instance_directories", dir)
+	s.before = append(s.before, func() {
+		smtptest.WritePostfix(t, dir, s.sink, "multi_instance_enable = yes\ninet_interfaces = all\n", "smtp inet n - n - - smtpd\n")
+	})
+	s.start()
+	main := s.read("main.cf")
+	for range 3 {
+		wrong, _ := s.examine()
+		if len(wrong) == 0 {
+			break
+		}
+		change, reload, _ := strings.Cut(wrong[0].Remedy, " && ")
+		if wrong[0].Code != "milter-missing" || !strings.HasPrefix(change, "postconf -c "+dir+" -e ") || reload != "postfix -c "+dir+" reload" {
+			t.Fatal(wrong[0])
+		}
+		s.type_(change)
+	}
+	s.isGood()
+	if s.read("main.cf") != main {
+		t.Error("the first instance was changed")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/smtptest"
 )
 
 // fault is one change to a good server.
@@ -119,6 +120,22 @@ func (s *server) mend(f fault) {
 	}
 	s.isGood()
 	s.oneChange(before, len(typed))
+	if s.mta {
+		s.mailIsSigned()
+	}
+}
+
+// mailIsSigned sends mail by Postfix: what doctor calls good is.
+func (s *server) mailIsSigned() {
+	s.t.Helper()
+	client := smtptest.Dial(s.t, s.address+":587", "127.0.0.1")
+	client.Expect(220)
+	client.Hello()
+	client.Send("joe@example.com", "friend@example.org", []byte("From: joe@example.com\r\nTo: friend@example.org\r\nSubject: hi\r\n\r\nhi\r\n"))
+	client.Quit()
+	if text := string(s.sink.Await(s.t, "friend@example.org")); !strings.Contains(text, "DKIM-Signature:") {
+		s.t.Errorf("what Postfix sent is not signed:\n%s", text)
+	}
 }
 
 // settings are all lines of the server's files that say something, those of one setting
