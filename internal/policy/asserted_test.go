@@ -197,3 +197,25 @@ func TestStatisticsOfThirdParties(t *testing.T) {
 		t.Errorf("a second signature, of the future: %+v", s)
 	}
 }
+
+// TestResignedWithoutAKey: a message for ResignMailTo whose key is not there is verified,
+// and nothing more.
+func TestResignedWithoutAKey(t *testing.T) {
+	r := &Rules{Verify: true}
+	o := r.Outcome(&Facts{Fields: fieldsOf(t, standardHeader)}, &Plan{Verify: true, Resigned: true, SignOnlyIfVerified: true}, &Verdict{})
+	if o.Reply.Action != Accept || slices.ContainsFunc(o.Notes, func(n Note) bool { return n.Event.Name == "not_signed_anew" }) {
+		t.Errorf("%s, told %q", o.Reply, told(o.Notes))
+	}
+}
+
+// TestTagNames: letters, digits and underscores (RFC 6376 §3.2), no neighbour of theirs.
+func TestTagNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"azAZ09_": true, "a": true, "z": true, "A": true, "Z": true, "0": true, "9": true, "_": true,
+		"": false, "`": false, "{": false, "@": false, "[": false, "/": false, ":": false, "a-b": false, "a b": false, "a;": false,
+	} {
+		if isTagName(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
