@@ -146,7 +146,7 @@ func TestTarball(t *testing.T) {
 	shell(t, dir, "tar -xf a/dist/dojang-"+version+".tar.gz")
 	alone := func(script string) string {
 		return shell(t, filepath.Join(dir, "dojang-"+version), unshare+" --net sh -ec '"+script+"'",
-			"GOPROXY=off", "GOFLAGS=", "GOMODCACHE="+filepath.Join(dir, "none"))
+			"GOPROXY=off", "GOFLAGS=-trimpath", "GOMODCACHE="+filepath.Join(dir, "none"))
 	}
 	alone("make -s build docs; make -s install DESTDIR=../root PREFIX=/opt/dojang")
 	root := filepath.Join(dir, "root", "opt", "dojang")
