@@ -27,7 +27,6 @@ import (
 // inner address, and a resolver that knows the way to both.
 type world struct {
 	recursive, ns1, ns2, inner *dnstest.Server
-	dialed                     map[string]int
 	servers                    map[string]*dnstest.Server
 	key                        *rsa.PrivateKey
 	record                     string

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -194,7 +195,9 @@ func TestSockets(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(out), "https://mail.example.com/login?token=") {
 		t.Fatalf("%v %q %q", err, out, p.String())
 	}
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
 	ask := func(host, url string, header ...string) int {
 		r, err := http.NewRequest(http.MethodGet, "http://"+host+url, nil)
 		if err != nil {
