@@ -160,7 +160,7 @@ func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, er
 	m, signer, due := s.cache.get(id, now, s.o.Recheck)
 	if m == nil || due && !m.unchanged() {
 		var err error
-		if m, err = s.load(ctx, id, now, name, row); err != nil {
+		if m, err = s.load(ctx, id, m, now, name, row); err != nil {
 			return nil, &Error{Name: name, Text: "key " + shown(name) + ": " + err.Error(), Class: Temporary, Err: err}
 		}
 		signer = nil
@@ -178,9 +178,12 @@ func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, er
 	return m.signingKey(name, row, signer)
 }
 
-// load reads a key, or waits for whoever reads it.
-func (s *Store) load(ctx context.Context, id keyID, now time.Time, name string, row Row) (*material, error) {
+// load reads a key in the place of old, nil for none, or waits for whoever reads it.
+func (s *Store) load(ctx context.Context, id keyID, old *material, now time.Time, name string, row Row) (*material, error) {
 	work := func(context.Context) *material {
+		if m, _, _ := s.cache.get(id, now, s.o.Recheck); m != nil && m != old {
+			return m // read by somebody who was done just before
+		}
 		m := s.read(name, row)
 		m.checked = now
 		s.cache.put(id, m)
