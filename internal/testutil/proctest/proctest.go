@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,10 +64,9 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}
 	dieWithTest(cmd.SysProcAttr)
-	if err := cmd.Start(); err != nil {
+	if err := p.run(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = cmd.Wait(); close(p.ended) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-p.ended
@@ -75,6 +75,23 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		}
 	})
 	return p
+}
+
+// run starts the program on a thread that lives as long as it does: with that thread,
+// not with this process, the system has it die, and threads come and go.
+func (p *Process) run() error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.Cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.Cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	return <-started
 }
 
 // Ended reports whether the program has ended.
