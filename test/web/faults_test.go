@@ -145,9 +145,9 @@ func (w *world) checkOptions() keycheck.Options {
 	return o
 }
 
-// unescape undoes what stands in text for itself.
+// unescape undoes what stands in text for itself, and the places where it may break.
 func unescape(s string) string {
-	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&").Replace(s)
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&", "<wbr>", "").Replace(s)
 }
 
 // TestManyKeys: 1,000 keys, of which nothing is known of DNS, in less than half a second.
