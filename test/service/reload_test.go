@@ -68,6 +68,7 @@ func TestReloadCommand(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			w := newWorld(t)
 			w.serve("PidFile DIR/pid\n" + more)
+			w.until("the pid file", func() bool { pid, _ := os.ReadFile(w.path("pid")); return len(pid) > 0 }) // written once it listens
 			w.newKeyTable("new")
 			r := w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
 			if r.code != 0 || !strings.Contains(r.out, "reloaded") && !strings.Contains(r.out, "was told to read it") {
@@ -82,6 +83,7 @@ func TestReloadCommand(t *testing.T) {
 			if r.code != 0 || !strings.Contains(r.out+r.err, w.path("KeyTable")+":2: ") {
 				t.Errorf("a wrong row: exit %d: %s%s", r.code, r.out, r.err)
 			}
+			w.until("the second reload", func() bool { return strings.Count(w.log.String(), "configuration reloaded from") >= 2 })
 			w.write("KeyTable", "k example.com \x00\n")
 			r = w.run("", "dojang", "reload", "--config", "DIR/opendkim.conf")
 			if r.code != 78 || !strings.Contains(r.err, w.path("KeyTable")+":1: ") ||
