@@ -17,6 +17,7 @@ authres:
 dkim: header taglist
 internal/plain:
 internal/problem:
+internal/exit:
 internal/privilege:
 internal/logging: internal/plain
 internal/atomicfile:

@@ -19,6 +19,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
+	"dojang/internal/exit"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
 	"dojang/internal/metrics"
@@ -243,7 +244,7 @@ func (a *App) prepareProcess() error {
 	}
 	if dir := c.ChangeRootDirectory.Value; dir != "" {
 		if err := enterRoot(dir); err != nil {
-			return &StartError{exOSErr, fmt.Sprintf("%s: %s", dir, err)}
+			return exit.Errorf(exit.OSErr, "%s: %s", dir, err)
 		}
 	}
 	return nil
@@ -321,8 +322,8 @@ func (a *App) listen() (listeners []listener, err error) {
 		return nil, err
 	}
 	if len(listeners) == 0 {
-		return nil, &StartError{exConfig,
-			"milter socket must be specified: write Socket inet:8891@localhost in the configuration file, or -p"}
+		return nil, exit.Errorf(exit.Config,
+			"milter socket must be specified: write Socket inet:8891@localhost in the configuration file, or -p")
 	}
 	return listeners, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/problem"
 )
 
@@ -37,7 +38,7 @@ func (a *App) serveMetrics() (stop func(), err error) {
 // listenLocally opens the socket of an option that nobody from elsewhere may reach.
 func (a *App) listenLocally(option string, socket config.Socket) (net.Listener, error) {
 	if err := onlyLocal(option, socket); err != nil {
-		return nil, &StartError{exConfig, err.Error()}
+		return nil, exit.With(exit.Config, err)
 	}
 	l, err := Listen(socket, a.account)
 	if err != nil {

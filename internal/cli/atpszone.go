@@ -7,6 +7,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 	"dojang/internal/zone"
 )
 
@@ -65,7 +66,7 @@ func (o *atpsOptions) parse(program string, errs io.Writer, args []string) error
 	}
 	if !ok || len(operands) == 0 {
 		io.WriteString(errs, classicATPSZoneUsage)
-		return &exitError{code: exUsage}
+		return exit.Silent(exit.Usage)
 	}
 	o.dataset = operands[0]
 	return o.checkHash()
@@ -76,7 +77,7 @@ func (o *atpsOptions) checkHash() error {
 	case "none", "sha1", "sha256":
 		return nil
 	}
-	return exitf(exUsage, "invalid hash algorithm")
+	return exit.Errorf(exit.Usage, "invalid hash algorithm")
 }
 
 // runATPSZone writes the zone, or the commands for nsupdate(1).
@@ -87,7 +88,7 @@ func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) 
 	}
 	domains, err := signerDomains(ctx, o.dataset, cfg)
 	if err != nil {
-		return exitf(1, "%w", err)
+		return exit.Errorf(1, "%w", err)
 	}
 	say := sayTo(s.Err, program, o.verbose)
 	say(1, "database opened")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/load"
 	"dojang/milter"
 )
@@ -63,7 +64,7 @@ is given: a filter that serves real mail on another machine would feel it.`,
 			report, err := load.Run(c.Context(), run)
 			shown.end()
 			if err != nil {
-				return exitf(exUnavailable, "%s", err)
+				return exit.Errorf(exit.Unavailable, "%s", err)
 			}
 			return o.print(s, report)
 		},
@@ -88,10 +89,10 @@ is given: a filter that serves real mail on another machine would feel it.`,
 func (o *benchOptions) load() (load.Options, error) {
 	socket, err := config.ParseSocket(o.socket)
 	if err != nil {
-		return load.Options{}, exitf(exUsage, "--socket: %s", err)
+		return load.Options{}, exit.Errorf(exit.Usage, "--socket: %s", err)
 	}
 	if !o.remote && !isLocal(socket) {
-		return load.Options{}, exitf(exUsage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
+		return load.Options{}, exit.Errorf(exit.Usage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
 	}
 	run := load.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections, Messages: o.messages, Duration: o.duration}
 	run.Message = milter.Message{
@@ -115,16 +116,16 @@ func (o *benchOptions) alike(run *load.Options) error {
 	case o.mode == "verify":
 		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
 	case o.mode != "sign":
-		return exitf(exUsage, "--mode is sign or verify, not %q", o.mode)
+		return exit.Errorf(exit.Usage, "--mode is sign or verify, not %q", o.mode)
 	case o.file == "" && o.from == "":
-		return exitf(exUsage, "--from ADDRESS is needed: an author whose mail the filter signs")
+		return exit.Errorf(exit.Usage, "--from ADDRESS is needed: an author whose mail the filter signs")
 	default:
 		run.Expect = "DKIM-Signature"
 	}
 	if o.file != "" {
 		var err error
 		if run.Message.Raw, err = os.ReadFile(o.file); err != nil {
-			return exitf(exNoInput, "%s", err)
+			return exit.Errorf(exit.NoInput, "%s", err)
 		}
 		return nil
 	}
@@ -142,18 +143,18 @@ func (o *benchOptions) mixed(run *load.Options) error {
 		o.mix = o.mode + "=1"
 	}
 	if err := m.ParseShares(o.mix); err != nil {
-		return exitf(exUsage, "--mix: %s", err)
+		return exit.Errorf(exit.Usage, "--mix: %s", err)
 	}
 	if m.Sign > 0 && o.from == "" {
-		return exitf(exUsage, "--from ADDRESS is needed: an author whose mail the filter signs")
+		return exit.Errorf(exit.Usage, "--from ADDRESS is needed: an author whose mail the filter signs")
 	}
 	if o.domains < 0 || o.domains > 0 && !strings.Contains(o.from, "%d") {
-		return exitf(exUsage, "--domains wants a number, and %%d in --from where it is to stand: joe@d%%d.example")
+		return exit.Errorf(exit.Usage, "--domains wants a number, and %%d in --from where it is to stand: joe@d%%d.example")
 	}
 	if o.file != "" {
 		var err error
 		if m.Signed, err = os.ReadFile(o.file); err != nil {
-			return exitf(exNoInput, "%s", err)
+			return exit.Errorf(exit.NoInput, "%s", err)
 		}
 	}
 	run.Make = m.Maker()
@@ -176,7 +177,7 @@ func (o *benchOptions) print(s Streams, r load.Report) error {
 	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages, r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
 	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond), r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
 	if r.Errors > 0 {
-		return exitf(exUnavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)
+		return exit.Errorf(exit.Unavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"dojang/internal/exit"
 	"dojang/internal/plain"
 )
 
@@ -28,7 +29,7 @@ func (s Streams) printJSON(v any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
-		return exitf(exIOErr, "%w", err)
+		return exit.Errorf(exit.IOErr, "%w", err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/rotate/settings"
 )
 
@@ -25,16 +26,16 @@ func explainConfig(s Streams, names []string) error {
 		if config.Find(name) != nil || other == nil {
 			known, err := config.Explain(s.Out, name)
 			if err != nil {
-				return exitf(exIOErr, "%s", err)
+				return exit.Errorf(exit.IOErr, "%s", err)
 			}
 			if !known {
-				return exitf(exUsage, "%s: no such option", name) // which one is near was printed
+				return exit.Errorf(exit.Usage, "%s: no such option", name) // which one is near was printed
 			}
 		}
 		if other != nil {
 			fmt.Fprint(s.Out, "In rotate.conf: ")
 			if err := other.Explain(s.Out); err != nil {
-				return exitf(exIOErr, "%s", err)
+				return exit.Errorf(exit.IOErr, "%s", err)
 			}
 		}
 	}
@@ -45,7 +46,7 @@ func explainConfig(s Streams, names []string) error {
 // as far as this user may look. Nobody must have one.
 func checkRotation(s Streams, path string, named bool) int {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !named {
-		return exOK
+		return exit.OK
 	}
 	set, problems := settings.Load(path)
 	if os.Geteuid() == 0 && !problems.HasErrors() {
@@ -53,7 +54,7 @@ func checkRotation(s Streams, path string, named bool) int {
 	}
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return exConfig
+		return exit.Config
 	}
-	return exOK
+	return exit.OK
 }

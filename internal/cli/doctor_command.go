@@ -14,6 +14,7 @@ import (
 
 	"dojang/internal/doctor"
 	"dojang/internal/doctor/postfix"
+	"dojang/internal/exit"
 	"dojang/internal/plain"
 )
 
@@ -66,9 +67,9 @@ exit status 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).`,
 			}
 			switch report.Worst() {
 			case doctor.Bad:
-				return &exitError{code: 2}
+				return exit.Silent(2)
 			case doctor.Warning:
-				return &exitError{code: 1}
+				return exit.Silent(1)
 			}
 			return nil
 		},
@@ -89,7 +90,7 @@ func (o *doctorOptions) print(s Streams, r doctor.Report) error {
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		if err := e.Encode(map[string]any{"status": r.Worst(), "findings": r}); err != nil {
-			return exitf(exIOErr, "%s", err)
+			return exit.Errorf(exit.IOErr, "%s", err)
 		}
 		return nil
 	}
@@ -136,7 +137,7 @@ func printCheck(s Streams, r doctor.Report, took time.Duration) error {
 	fmt.Fprintf(s.Out, "DOJANG %s - %s | bad=%d;;0 warning=%d;0 good=%d skipped=%d time=%.3fs\n", state, first,
 		r.Count(doctor.Bad), r.Count(doctor.Warning), r.Count(doctor.Good), r.Count(doctor.Skipped), took.Seconds())
 	if code > 0 {
-		return &exitError{code: code}
+		return exit.Silent(code)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"dojang/header"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/explain"
 	"dojang/internal/filter"
 	"dojang/internal/message"
@@ -132,7 +133,7 @@ func (o explainOptions) envelope() (message.Envelope, error) {
 	if o.client != "" {
 		addr, err := netip.ParseAddr(o.client)
 		if err != nil {
-			return e, exitf(exUsage, "--client %q is no address", o.client)
+			return e, exit.Errorf(exit.Usage, "--client %q is no address", o.client)
 		}
 		e.ClientAddr = addr
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
@@ -47,7 +48,7 @@ func classicGenkey(_ context.Context, s Streams, args []string) int {
 	}
 	if err := runClassicGenkey(program, s.Err, o); err != nil {
 		fmt.Fprintf(s.Err, "%s: %v\n", program, err)
-		return exitCode(err)
+		return exit.Status(err)
 	}
 	return 0
 }
@@ -103,7 +104,7 @@ func runClassicGenkey(program string, errs io.Writer, o classicGenkeyOptions) er
 		return err
 	}
 	if err := keyrecord.CheckName("selector", o.selector); err != nil {
-		return &exitError{1, err}
+		return exit.With(1, err)
 	}
 	if hashes, changed := keyrecord.CorrectHashes(o.hashes); changed {
 		fmt.Fprintf(errs, "%s: WARNING: h= names hashes, not signature algorithms: h=%s would make every signature fail; writing h=%s\n", program, o.hashes, hashes)
@@ -115,24 +116,24 @@ func runClassicGenkey(program string, errs io.Writer, o classicGenkeyOptions) er
 	}
 	pair, err := keystore.GenerateRSA(o.bits)
 	if err != nil {
-		return &exitError{1, err}
+		return exit.With(1, err)
 	}
 	base := filepath.Join(o.directory, o.selector)
 	if err := writeSecret(base+".private", pair.PEM, atomicfile.Options{KeepOld: true}); err != nil {
-		return &exitError{1, err}
+		return exit.With(1, err)
 	}
 	say("private key written to %s.private", o.selector)
 	say("extracting public key")
 	record, err := recordOf(pair.Public)
 	if err != nil {
-		return &exitError{1, err}
+		return exit.With(1, err)
 	}
 	record.Selector, record.Domain = o.selector, o.domain
 	record.Hashes, record.Note = o.hashes, o.note
 	record.Testing, record.EmailOnly = o.testMode, o.restricted
 	record.NoSubdomains = o.noSubdomains || !o.subdomains
 	if err := writeSecret(base+".txt", []byte(record.OpenDKIM(o.appendDomain)), atomicfile.Options{}); err != nil {
-		return &exitError{1, err}
+		return exit.With(1, err)
 	}
 	say("DNS TXT record written to %s.txt", o.selector)
 	return nil
@@ -143,9 +144,9 @@ func checkDirectory(dir string) error {
 	if err := syscallAccess(dir); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
-			return exitf(int(errno), "%s: chdir(): %s", dir, problem.Strerror(errno))
+			return exit.Errorf(int(errno), "%s: chdir(): %s", dir, problem.Strerror(errno))
 		}
-		return exitf(1, "%s: chdir(): %w", dir, err)
+		return exit.Errorf(1, "%s: chdir(): %w", dir, err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
@@ -141,7 +142,7 @@ func runGenkey(ctx context.Context, s Streams, o genkeyOptions) error {
 		records = append(records, record)
 	}
 	if err := keyrecord.Write(s.Out, format, records...); err != nil {
-		return exitf(exIOErr, "the record: %w", err)
+		return exit.Errorf(exit.IOErr, "the record: %w", err)
 	}
 	o.say(s.Err, adviceOf(records)...)
 	return o.tables.finish(s, rows, o.rowsOut(s, format))
@@ -149,42 +150,42 @@ func runGenkey(ctx context.Context, s Streams, o genkeyOptions) error {
 
 func (o *genkeyOptions) check() (keyrecord.Format, error) {
 	if o.domain == "" {
-		return "", exitf(exUsage, "whose key is it? give --domain DOMAIN")
+		return "", exit.Errorf(exit.Usage, "whose key is it? give --domain DOMAIN")
 	}
 	if err := keyrecord.CheckName("domain", o.domain); err != nil {
-		return "", exitf(exUsage, "--domain: %w", err)
+		return "", exit.Errorf(exit.Usage, "--domain: %w", err)
 	}
 	if err := keyrecord.CheckName("selector", o.selector); err != nil {
-		return "", exitf(exUsage, "--selector: %w", err)
+		return "", exit.Errorf(exit.Usage, "--selector: %w", err)
 	}
 	switch o.keyType = strings.ToLower(o.keyType); o.keyType {
 	case "rsa", "ed25519", "both":
 	default:
-		return "", exitf(exUsage, "--type %s: use rsa, ed25519 or both", o.keyType)
+		return "", exit.Errorf(exit.Usage, "--type %s: use rsa, ed25519 or both", o.keyType)
 	}
 	if o.ed25519Selector == "" {
 		o.ed25519Selector = o.selector + "-ed25519"
 	}
 	if o.keyType == "both" {
 		if err := keyrecord.CheckName("selector", o.ed25519Selector); err != nil {
-			return "", exitf(exUsage, "--ed25519-selector: %w", err)
+			return "", exit.Errorf(exit.Usage, "--ed25519-selector: %w", err)
 		}
 		if o.ed25519Selector == o.selector {
-			return "", exitf(exUsage, "--ed25519-selector: two keys cannot share the selector %s: their records would stand at one name and both fail", o.selector)
+			return "", exit.Errorf(exit.Usage, "--ed25519-selector: two keys cannot share the selector %s: their records would stand at one name and both fail", o.selector)
 		}
 	}
 	if o.bits < keystore.MinRSABits || o.bits > keystore.MaxRSABits {
-		return "", exitf(exUsage, "--bits %d: use %d to %d: receivers must refuse smaller keys (RFC 8301) and do refuse larger ones", o.bits, keystore.MinRSABits, keystore.MaxRSABits)
+		return "", exit.Errorf(exit.Usage, "--bits %d: use %d to %d: receivers must refuse smaller keys (RFC 8301) and do refuse larger ones", o.bits, keystore.MinRSABits, keystore.MaxRSABits)
 	}
 	if err := checkHashes(o.hashes); err != nil {
 		return "", err
 	}
 	if o.ttlSeconds < 0 || o.ttlSeconds > 1<<31-1 {
-		return "", exitf(exUsage, "--ttl %d: use 0 to 2147483647 seconds", o.ttlSeconds)
+		return "", exit.Errorf(exit.Usage, "--ttl %d: use 0 to 2147483647 seconds", o.ttlSeconds)
 	}
 	format, err := keyrecord.ParseFormat(o.format)
 	if err != nil {
-		return "", &exitError{exUsage, err}
+		return "", exit.With(exit.Usage, err)
 	}
 	if err := o.tables.check(); err != nil {
 		return "", err
@@ -195,7 +196,7 @@ func (o *genkeyOptions) check() (keyrecord.Format, error) {
 // checkHashes refuses h= values no verifier matches.
 func checkHashes(list string) error {
 	if err := keyrecord.CheckHashes(list); err != nil {
-		return exitf(exUsage, "--hash-algorithms: %w", err)
+		return exit.Errorf(exit.Usage, "--hash-algorithms: %w", err)
 	}
 	return nil
 }
@@ -220,7 +221,7 @@ func (o *genkeyOptions) plan() []plannedKey {
 // domain that signs with the key.
 func (o *genkeyOptions) checkFree(ctx context.Context, plan []plannedKey) error {
 	if err := syscallAccess(o.directory); err != nil {
-		return exitf(exCantCreate, "--directory %s: %w", o.directory, err)
+		return exit.Errorf(exit.CantCreate, "--directory %s: %w", o.directory, err)
 	}
 	for _, p := range plan {
 		for _, path := range []string{p.private, p.text} {
@@ -231,10 +232,10 @@ func (o *genkeyOptions) checkFree(ctx context.Context, plan []plannedKey) error 
 			another := len(domains) > 0 && !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, o.domain) })
 			switch {
 			case another:
-				return exitf(exCantCreate, "%s exists already and is the key of %s, whose mail would fail with another one: "+
+				return exit.Errorf(exit.CantCreate, "%s exists already and is the key of %s, whose mail would fail with another one: "+
 					"keep the keys of %s in a folder of their own (--directory), or choose another --selector", path, strings.Join(domains, ", "), o.domain)
 			case !o.force:
-				return exitf(exCantCreate, "%s exists already: choose another --selector (receivers remember a selector's old key for its time to live), or --force to replace it", path)
+				return exit.Errorf(exit.CantCreate, "%s exists already: choose another --selector (receivers remember a selector's old key for its time to live), or --force to replace it", path)
 			}
 		}
 	}
@@ -245,18 +246,18 @@ func (o *genkeyOptions) checkFree(ctx context.Context, plan []plannedKey) error 
 func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Format, owner *atomicfile.Owner) (keyrecord.Record, error) {
 	pair, err := newKey(p.ed25519, o.bits)
 	if err != nil {
-		return keyrecord.Record{}, &exitError{exSoftware, err}
+		return keyrecord.Record{}, exit.With(exit.Software, err)
 	}
 	record, err := recordOf(pair.Public)
 	if err != nil {
-		return record, &exitError{exSoftware, err}
+		return record, exit.With(exit.Software, err)
 	}
 	record.Selector, record.Domain = p.selector, o.domain
 	record.Hashes, record.Note, record.TTLSeconds = o.hashes, o.note, o.ttlSeconds
 	record.Testing, record.EmailOnly, record.NoSubdomains = o.testMode, o.restricted, o.noSubdomains
 	var text strings.Builder
 	if err := keyrecord.Write(&text, format, record); err != nil {
-		return record, &exitError{exUsage, err}
+		return record, exit.With(exit.Usage, err)
 	}
 	w := atomicfile.Options{New: !o.force, KeepOld: o.force, Owner: owner}
 	if err := writeSecret(p.private, pair.PEM, w); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 	"dojang/internal/keystore"
 )
 
@@ -47,7 +48,7 @@ func (t *tableOptions) check() error {
 		return nil
 	}
 	if !t.show {
-		return exitf(exUsage, "--append goes with --tables")
+		return exit.Errorf(exit.Usage, "--append goes with --tables")
 	}
 	for _, name := range []*string{&t.keyTable, &t.signingTable} {
 		if *name != "" && !strings.Contains(*name, ":") {
@@ -59,7 +60,7 @@ func (t *tableOptions) check() error {
 	}
 	for _, name := range []string{t.keyTable, t.signingTable} {
 		if _, ok := dataset.TextTableOf(name); !ok {
-			return exitf(exUsage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them there by its own means, --tables alone prints them", name)
+			return exit.Errorf(exit.Usage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them there by its own means, --tables alone prints them", name)
 		}
 	}
 	return nil
@@ -79,7 +80,7 @@ func (t *tableOptions) fromConfig() error {
 		t.signingTable = cfg.SigningTable.Value
 	}
 	if t.keyTable == "" || t.signingTable == "" {
-		return exitf(exUsage, "--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")
+		return exit.Errorf(exit.Usage, "--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")
 	}
 	return nil
 }
@@ -127,22 +128,22 @@ func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 		}
 		if r.option == "KeyTable" {
 			if values, lines, _ := r.table.Find(r.Key); len(lines) > 0 {
-				return exitf(exConfig, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row",
+				return exit.Errorf(exit.Config, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row",
 					r.table.Path, lines[0], r.Key, values[0])
 			}
 			continue
 		}
 		if strings.Contains(r.Value, ",") && !t.multiple {
-			return exitf(exConfig, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has "+
+			return exit.Errorf(exit.Config, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has "+
 				"`MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
 		}
 		lint := dataset.Lint{Option: r.option, AllMatches: t.multiple}
 		found, err := r.table.Preview(ctx, r.Pair, dataset.Options{FoldCase: true}, lint.SigningTable)
 		if err != nil {
-			return exitf(exNoInput, "%s: %w", r.option, err)
+			return exit.Errorf(exit.NoInput, "%s: %w", r.option, err)
 		}
 		if len(found) > 0 {
-			return exitf(exConfig, "%s: SigningTable: the row for the new key would never be used: %s\n"+
+			return exit.Errorf(exit.Config, "%s: SigningTable: the row for the new key would never be used: %s\n"+
 				"no key was made; give the domain's row there the new name once its record is published, "+
 				"or set `MultipleSignatures yes` to sign with both keys (in a refile: table)", r.table.Path, found[0].Text)
 		}
@@ -154,7 +155,7 @@ func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 func (r tableRow) line() (int, error) {
 	values, lines, err := r.table.Find(r.Key)
 	if err != nil {
-		return 0, exitf(exNoInput, "%s: %w", r.option, err)
+		return 0, exit.Errorf(exit.NoInput, "%s: %w", r.option, err)
 	}
 	if i := slices.Index(values, r.Value); i >= 0 {
 		return lines[i], nil
@@ -181,7 +182,7 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 			continue
 		}
 		if err := r.table.Append(r.Pair); err != nil {
-			return exitf(exCantCreate, "%s: %w", r.option, err)
+			return exit.Errorf(exit.CantCreate, "%s: %w", r.option, err)
 		}
 		fmt.Fprintf(s.Err, "%s: %s: added %q\n", r.table.Path, r.option, r.String())
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/exit"
 )
 
 // writeSecret writes a file that only its owner may read.
@@ -24,13 +25,13 @@ func describeWrite(path string, err error) error {
 		return nil
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return exitf(exCantCreate, "%s exists already; it is kept as it is", path)
+		return exit.Errorf(exit.CantCreate, "%s exists already; it is kept as it is", path)
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err
 	}
-	return exitf(exCantCreate, "unable to write %s: %w", path, err)
+	return exit.Errorf(exit.CantCreate, "unable to write %s: %w", path, err)
 }
 
 // syscallAccess reports why files cannot be made in dir by entering it.
@@ -56,7 +57,7 @@ func parseOwner(text string) (*atomicfile.Owner, error) {
 			u, err = user.LookupId(name)
 		}
 		if err != nil {
-			return nil, exitf(exNoUser, "--owner: no user %q on this machine", name)
+			return nil, exit.Errorf(exit.NoUser, "--owner: no user %q on this machine", name)
 		}
 		owner.UID, _ = strconv.Atoi(u.Uid)
 		if hasGroup && group == "" {
@@ -69,15 +70,15 @@ func parseOwner(text string) (*atomicfile.Owner, error) {
 			g, err = user.LookupGroupId(group)
 		}
 		if err != nil {
-			return nil, exitf(exNoUser, "--owner: no group %q on this machine", group)
+			return nil, exit.Errorf(exit.NoUser, "--owner: no group %q on this machine", group)
 		}
 		owner.GID, _ = strconv.Atoi(g.Gid)
 	}
 	if owner.UID < 0 && owner.GID < 0 {
-		return nil, exitf(exUsage, "--owner: write USER, USER:GROUP or :GROUP")
+		return nil, exit.Errorf(exit.Usage, "--owner: write USER, USER:GROUP or :GROUP")
 	}
 	if os.Geteuid() != 0 && owner.UID >= 0 && owner.UID != os.Geteuid() {
-		return nil, exitf(exNoPerm, "--owner: only root may give a file to another user: %s", fmt.Sprintf("run this as root, or leave --owner %s away", text))
+		return nil, exit.Errorf(exit.NoPerm, "--owner: only root may give a file to another user: %s", fmt.Sprintf("run this as root, or leave --owner %s away", text))
 	}
 	return owner, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/problem"
 	"dojang/internal/zone"
@@ -56,11 +57,10 @@ func classicGenzone(ctx context.Context, s Streams, args []string) int {
 // tell prints err behind the program's name, unless it is a silent one, and
 // returns its exit status.
 func tell(program string, errs io.Writer, err error) int {
-	var exit *exitError
-	if err != nil && !(errors.As(err, &exit) && exit.err == nil) {
+	if err := exit.Unspoken(err); err != nil {
 		fmt.Fprintf(errs, "%s: %v\n", program, err)
 	}
-	return exitCode(err)
+	return exit.Status(err)
 }
 
 func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error {
@@ -89,10 +89,10 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 	case numbers.err != nil:
 		return numbers.err
 	case ok && o.subdomains && o.domain == "":
-		return exitf(exUsage, "subdomain matching requires a domain")
+		return exit.Errorf(exit.Usage, "subdomain matching requires a domain")
 	case !ok:
 		io.WriteString(errs, classicGenzoneUsage)
-		return &exitError{code: exUsage}
+		return exit.Silent(exit.Usage)
 	}
 	if len(operands) > 0 {
 		o.dataset, o.names = operands[0], operands[1:]
@@ -132,7 +132,7 @@ type numberReader struct{ err error }
 func (n *numberReader) read(to *int, what, value string) {
 	v, err := strconv.ParseUint(value, 10, 31)
 	if err != nil && n.err == nil {
-		n.err = exitf(exUsage, "invalid %s value", what)
+		n.err = exit.Errorf(exit.Usage, "invalid %s value", what)
 	}
 	*to = int(v)
 }
@@ -171,10 +171,9 @@ func runClassicGenzone(ctx context.Context, program string, s Streams, o zoneOpt
 	say := sayTo(s.Err, program, o.verbose)
 	cfg, err := o.resolve()
 	if err != nil {
-		var exit *exitError
-		if errors.As(err, &exit) && exit.code == exUsage {
+		if exit.Status(err) == exit.Usage {
 			io.WriteString(s.Err, classicGenzoneUsage)
-			return &exitError{code: exUsage}
+			return exit.Silent(exit.Usage)
 		}
 		return err
 	}
@@ -230,7 +229,7 @@ func (o *zoneOptions) resolve() (*config.Config, error) {
 		o.dataset = cfg.KeyTable.Value
 	}
 	if o.dataset == "" {
-		return nil, exitf(exUsage, "no data set: name one, or a configuration with a KeyTable (-x FILE)")
+		return nil, exit.Errorf(exit.Usage, "no data set: name one, or a configuration with a KeyTable (-x FILE)")
 	}
 	return cfg, nil
 }
@@ -279,11 +278,11 @@ func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(
 		}
 	})
 	if err != nil {
-		return nil, exitf(1, "%w", err)
+		return nil, exit.Errorf(1, "%w", err)
 	}
 	opened()
 	if failed {
-		return nil, &exitError{code: 1}
+		return nil, exit.Silent(1)
 	}
 	return found.Keys, nil
 }
@@ -341,9 +340,9 @@ func openOutput(stdout io.Writer, path string) (*outputFile, error) {
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			return nil, exitf(1, "%s: fopen(): %s", path, problem.Strerror(pathErr.Err))
+			return nil, exit.Errorf(1, "%s: fopen(): %s", path, problem.Strerror(pathErr.Err))
 		}
-		return nil, &exitError{1, err}
+		return nil, exit.With(1, err)
 	}
 	return &outputFile{bufio.NewWriter(f), f}, nil
 }
@@ -354,7 +353,7 @@ func (f *outputFile) close() error {
 		err = errors.Join(err, f.file.Close())
 	}
 	if err != nil {
-		return exitf(exIOErr, "writing: %w", err)
+		return exit.Errorf(exit.IOErr, "writing: %w", err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 )
 
@@ -75,23 +76,23 @@ func (z *zoneOutput) addFlags(f *pflag.FlagSet) {
 func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes string) error {
 	format, err := keyrecord.ParseFormat(formatName)
 	if err != nil {
-		return &exitError{exUsage, err}
+		return exit.With(exit.Usage, err)
 	}
 	if err := checkHashes(hashes); err != nil {
 		return err
 	}
 	if o.subdomains && o.domain == "" {
-		return exitf(exUsage, "--subdomains goes with --domain")
+		return exit.Errorf(exit.Usage, "--subdomains goes with --domain")
 	}
 	if o.TTLSeconds < 0 {
-		return exitf(exUsage, "--ttl %d: use 0 or more seconds", o.TTLSeconds)
+		return exit.Errorf(exit.Usage, "--ttl %d: use 0 or more seconds", o.TTLSeconds)
 	}
 	zoneFile := format == keyrecord.ZoneLine || format == keyrecord.Bind
 	if !zoneFile && (o.SOA || len(o.Nameservers) > 0) {
-		return exitf(exUsage, "--soa and --nameservers belong into a zone file: use --format zone-line or bind")
+		return exit.Errorf(exit.Usage, "--soa and --nameservers belong into a zone file: use --format zone-line or bind")
 	}
 	if o.SOA && len(o.Nameservers) == 0 {
-		return exitf(exUsage, "--soa: a zone needs name servers: give --nameservers NAME,...")
+		return exit.Errorf(exit.Usage, "--soa: a zone needs name servers: give --nameservers NAME,...")
 	}
 	cfg, err := o.resolve()
 	if err != nil {
@@ -113,7 +114,7 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	}
 	o.Header(out, o.now)
 	if err := keyrecord.Write(out, format, records...); err != nil {
-		return exitf(exIOErr, "%w", err)
+		return exit.Errorf(exit.IOErr, "%w", err)
 	}
 	return out.close()
 }
@@ -133,7 +134,7 @@ keys are the domains; values are not used.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.dataset, o.now, o.suffix = args[0], time.Now(), true
 			if err := o.checkHash(); err != nil {
-				return exitf(exUsage, "--hash %s: use none, sha1 or sha256", o.hash)
+				return exit.Errorf(exit.Usage, "--hash %s: use none, sha1 or sha256", o.hash)
 			}
 			return runATPSZone(c.Context(), "dojang atpszone", s, o)
 		},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/exit"
 	"dojang/internal/keystore"
 	"dojang/internal/migrate"
 	"dojang/internal/problem"
@@ -79,14 +80,14 @@ input.`,
 
 func (o *importOptions) run(ctx context.Context, s Streams) error {
 	if o.replace && o.to == "files" {
-		return exitf(exUsage, "--replace is for databases and scripts: move KeyTable and SigningTable away instead")
+		return exit.Errorf(exit.Usage, "--replace is for databases and scripts: move KeyTable and SigningTable away instead")
 	}
 	if len(o.wrap) > 0 {
 		if o.paths {
-			return exitf(exUsage, "--wrap is for keys that go into the tables: leave --paths away")
+			return exit.Errorf(exit.Usage, "--wrap is for keys that go into the tables: leave --paths away")
 		}
 		if _, err := keystore.Wrap(nil, o.wrap...); err != nil {
-			return exitf(exUsage, "--wrap: %s", err)
+			return exit.Errorf(exit.Usage, "--wrap: %s", err)
 		}
 	}
 	tables, problems, err := o.read(ctx, s)
@@ -101,7 +102,7 @@ func (o *importOptions) run(ctx context.Context, s Streams) error {
 	}
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return exitf(exDataErr, "nothing was written: mend the rows above, or take them out")
+		return exit.Errorf(exit.DataErr, "nothing was written: mend the rows above, or take them out")
 	}
 	o.multiple = tables.Multiple()
 	return o.write(ctx, s, tables)
@@ -116,7 +117,7 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 	if o.file != "" {
 		f, err := os.Open(o.file)
 		if err != nil {
-			return migrate.Tables{}, nil, exitf(exNoInput, "%s", err)
+			return migrate.Tables{}, nil, exit.Errorf(exit.NoInput, "%s", err)
 		}
 		defer f.Close()
 		in = f
@@ -132,10 +133,10 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 	case "amavis":
 		t, err = migrate.FromAmavis(in)
 	default:
-		return t, nil, exitf(exUsage, "--from is rspamd, dkimpy-milter or amavis, not %q", o.from)
+		return t, nil, exit.Errorf(exit.Usage, "--from is rspamd, dkimpy-milter or amavis, not %q", o.from)
 	}
 	if err != nil {
-		return t, nil, exitf(exDataErr, "%s: %s", o.from, err)
+		return t, nil, exit.Errorf(exit.DataErr, "%s: %s", o.from, err)
 	}
 	return t, found, nil
 }
@@ -144,11 +145,11 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 	c, problems := o.flags.load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
-		return migrate.Tables{}, nil, &exitError{code: exConfig}
+		return migrate.Tables{}, nil, exit.Silent(exit.Config)
 	}
 	var err error
 	if o.keys, err = keystore.ToolOptions(c.KeyIdentities.Value); err != nil {
-		return migrate.Tables{}, nil, exitf(exConfig, "KeyIdentities: %s", err)
+		return migrate.Tables{}, nil, exit.Errorf(exit.Config, "KeyIdentities: %s", err)
 	}
 	if o.keyTable == "" {
 		o.keyTable = c.KeyTable.Value
@@ -157,21 +158,21 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 		o.signingTable = c.SigningTable.Value
 	}
 	if o.keyTable == "" || o.signingTable == "" {
-		return migrate.Tables{}, nil, exitf(exUsage, "no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")
+		return migrate.Tables{}, nil, exit.Errorf(exit.Usage, "no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")
 	}
 	keys, err := openSet(ctx, c, o.keyTable)
 	if err != nil {
-		return migrate.Tables{}, nil, exitf(exNoInput, "KeyTable: %s", err)
+		return migrate.Tables{}, nil, exit.Errorf(exit.NoInput, "KeyTable: %s", err)
 	}
 	defer keys.Close()
 	signing, err := openSet(ctx, c, o.signingTable)
 	if err != nil {
-		return migrate.Tables{}, nil, exitf(exNoInput, "SigningTable: %s", err)
+		return migrate.Tables{}, nil, exit.Errorf(exit.NoInput, "SigningTable: %s", err)
 	}
 	defer signing.Close()
 	t, found, err := migrate.FromSets(ctx, keys, signing, o.keys)
 	if err != nil {
-		return t, found, exitf(exDataErr, "%s", err)
+		return t, found, exit.Errorf(exit.DataErr, "%s", err)
 	}
 	return t, found, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/exit"
 	"dojang/internal/migrate"
 )
 
@@ -33,7 +34,7 @@ func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) 
 	case "files":
 		return o.writeFiles(s, t)
 	}
-	return exitf(exUsage, "--to is sql, ldif, redis, files, or a URL that begins with dsn: or redis:, not %q", o.to)
+	return exit.Errorf(exit.Usage, "--to is sql, ldif, redis, files, or a URL that begins with dsn: or redis:, not %q", o.to)
 }
 
 // rowsOf says how much is imported.
@@ -54,10 +55,10 @@ func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.T
 	var failure *migrate.Failure
 	switch {
 	case errors.As(err, &failure):
-		code := map[migrate.Kind]int{migrate.Unavailable: exUnavailable, migrate.BadTarget: exUsage, migrate.BadRow: exDataErr}[failure.Kind]
-		return exitf(code, "--to: %s", withHint(err))
+		code := map[migrate.Kind]int{migrate.Unavailable: exit.Unavailable, migrate.BadTarget: exit.Usage, migrate.BadRow: exit.DataErr}[failure.Kind]
+		return exit.Errorf(code, "--to: %s", withHint(err))
 	case err != nil:
-		return exitf(exUnavailable, "%s", err)
+		return exit.Errorf(exit.Unavailable, "%s", err)
 	case o.dryRun:
 		fmt.Fprintf(s.Out, "%s would go to %s: %s%s\n", rowsOf(t), withoutPassword(o.to), n, n.Told())
 		if n.Refused() {
@@ -65,7 +66,7 @@ func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.T
 		}
 		return nil
 	case n.Refused():
-		return exitf(exDataErr, "nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.Changed(), n.Told())
+		return exit.Errorf(exit.DataErr, "nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.Changed(), n.Told())
 	}
 	fmt.Fprintf(s.Err, "%s written: %s\n", rowsOf(t), n)
 	if strings.HasPrefix(o.to, "dsn:") {
@@ -96,10 +97,10 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 	for name, text := range map[string]string{"KeyTable": keys.String(), "SigningTable": signing.String()} {
 		path := filepath.Join(o.directory, name)
 		if exists(path) {
-			return exitf(exCantCreate, "%s is there already: move it away, or choose another --directory", path)
+			return exit.Errorf(exit.CantCreate, "%s is there already: move it away, or choose another --directory", path)
 		}
 		if err := writeSecret(path, []byte(text), atomicfile.Options{New: true}); err != nil {
-			return exitf(exCantCreate, "%s", err)
+			return exit.Errorf(exit.CantCreate, "%s", err)
 		}
 	}
 	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" + filepath.Join(o.directory, "SigningTable")})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/exit"
 	"dojang/internal/rotate"
 )
 
@@ -33,7 +34,7 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 			return ro.with(c.Context(), s, func(r *rotate.Rotator) error {
 				items, err := r.List(c.Context(), domain)
 				if err != nil {
-					return exitf(exUnavailable, "%w", err)
+					return exit.Errorf(exit.Unavailable, "%w", err)
 				}
 				kept := []rotate.Item{}
 				for _, it := range items {
@@ -116,13 +117,13 @@ func keysAdopt(s Streams, o *rotation) *cobra.Command {
 server has it and it equals the key in the table. Nothing is changed.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return exitf(exUsage, "name domains, or --all")
+				return exit.Errorf(exit.Usage, "name domains, or --all")
 			}
 			var at time.Time
 			if created != "" {
 				var err error
 				if at, err = time.ParseInLocation(time.DateOnly, created, time.Local); err != nil {
-					return exitf(exUsage, "--created: write a date like 2026-01-31")
+					return exit.Errorf(exit.Usage, "--created: write a date like 2026-01-31")
 				}
 			}
 			for i := range args {
@@ -131,7 +132,7 @@ server has it and it equals the key in the table. Nothing is changed.`,
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
 				list, err := r.Adopt(c.Context(), at, args...)
 				if err != nil {
-					return exitf(exUnavailable, "%w", err)
+					return exit.Errorf(exit.Unavailable, "%w", err)
 				}
 				return printAdopted(s, list)
 			})
@@ -164,7 +165,7 @@ func printAdopted(s Streams, list []rotate.Adopted) error {
 		}
 	}
 	if bad > 0 {
-		return &exitError{code: exUnavailable}
+		return exit.Silent(exit.Unavailable)
 	}
 	return nil
 }

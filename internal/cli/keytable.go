@@ -11,6 +11,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 	"dojang/internal/keystore"
 )
 
@@ -31,7 +32,7 @@ func toolConfig(path string) (*config.Config, error) {
 	}
 	cfg, problems := config.Load(path)
 	if problems.HasErrors() {
-		return cfg, &exitError{exConfig, problems}
+		return cfg, exit.With(exit.Config, problems)
 	}
 	return cfg, nil
 }
@@ -92,11 +93,11 @@ func openKeyTable(ctx context.Context, spec string, cfg *config.Config) (*keyTab
 	t := &keyTable{spec: spec, cfg: cfg}
 	var err error
 	if t.options, err = keystore.ToolOptions(cfg.KeyIdentities.Value); err != nil {
-		return nil, exitf(exConfig, "KeyIdentities: %w", err)
+		return nil, exit.Errorf(exit.Config, "KeyIdentities: %w", err)
 	}
 	if spec != "" {
 		if t.set, err = dataset.Open(ctx, spec, datasetOptions(cfg)); err != nil {
-			return nil, exitf(exConfig, "KeyTable: %w", err)
+			return nil, exit.Errorf(exit.Config, "KeyTable: %w", err)
 		}
 	}
 	t.store = keystore.New(t.set, t.options)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"dojang/internal/exit"
 )
 
 // Each command that takes --config takes it by both letters that people know.
@@ -36,8 +38,8 @@ func TestConfigCommand(t *testing.T) {
 		status       int
 		shown, error string
 	}{
-		"explain": {0, "\nKeyTable\n", ""}, "explain KeyTabel": {exUsage, "Did you mean KeyTable?", "no such option\n"}, "explain qqqqqqqqqqqqq": {exUsage, "There is no option", "no such option\n"},
-		"nonsense": {exUsage, "", `unknown command "nonsense"`}, "": {0, "explain", ""},
+		"explain": {0, "\nKeyTable\n", ""}, "explain KeyTabel": {exit.Usage, "Did you mean KeyTable?", "no such option\n"}, "explain qqqqqqqqqqqqq": {exit.Usage, "There is no option", "no such option\n"},
+		"nonsense": {exit.Usage, "", `unknown command "nonsense"`}, "": {0, "explain", ""},
 	} {
 		var out, errs bytes.Buffer
 		status := Main(t.Context(), append([]string{"dojang", "config"}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &out, Err: &errs})

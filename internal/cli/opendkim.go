@@ -12,6 +12,7 @@ import (
 	"dojang/internal/app"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/problem"
 	"dojang/internal/rsaengine"
 )
@@ -37,12 +38,12 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	f, ok := parseOpendkim(s.Err, args)
 	if !ok || f.testFiles != nil && *f.testFiles == "" {
 		opendkimUsage(s.Err)
-		return exUsage
+		return exit.Usage
 	}
 	switch {
 	case f.version:
 		printAbilities(s.Out)
-		return exOK
+		return exit.OK
 	case f.query:
 		return classicQuery(ctx, s)
 	}
@@ -54,7 +55,7 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	switch {
 	case problems.HasErrors():
 		problems.Write(s.Err)
-		return exConfig
+		return exit.Config
 	case f.check:
 		return checkConfig(ctx, s, c, problems)
 	case f.extract != nil:
@@ -62,8 +63,9 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	case f.testFiles != nil:
 		return testMessageFiles(ctx, s, c, f)
 	}
-	d := daemon{name: "opendkim", streams: s, config: c, warnings: problems, path: f.configFile, args: strings.Join(args, " "), load: f.reload()}
-	return d.run(ctx)
+	d := f.service("opendkim", s, c, problems)
+	d.Args = strings.TrimSpace(strings.Join(args, " "))
+	return d.Run(ctx)
 }
 
 // parseOpendkim reads the flags of opendkim(8); those that set an option come
@@ -186,6 +188,11 @@ func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
 	}
 }
 
+// service is the filter of a configuration that was loaded.
+func (f *opendkimFlags) service(name string, s Streams, c *config.Config, warnings problem.List) app.Service {
+	return app.Service{Name: name, Err: s.Err, Warnings: warnings, Options: app.Options{Config: c, Path: f.configFile, Load: f.reload(), Version: Version}}
+}
+
 // extractOption is -e: the values given for an option, one a line.
 func extractOption(s Streams, c *config.Config, name string) int {
 	if config.Find(name) == nil {
@@ -194,16 +201,16 @@ func extractOption(s Streams, c *config.Config, name string) int {
 			fmt.Fprintf(s.Err, "; did you mean %s?", near)
 		}
 		fmt.Fprintln(s.Err)
-		return exDataErr
+		return exit.DataErr
 	}
 	values := c.Extract(name)
 	for _, v := range values {
 		fmt.Fprintln(s.Out, v)
 	}
 	if len(values) == 0 {
-		return exConfig
+		return exit.Config
 	}
-	return exOK
+	return exit.OK
 }
 
 // checkConfig is -n: everything a start would do short of serving.
@@ -213,9 +220,9 @@ func checkConfig(ctx context.Context, s Streams, c *config.Config, problems prob
 	problems = append(problems, found...)
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return exConfig
+		return exit.Config
 	}
-	return exOK
+	return exit.OK
 }
 
 func printAbilities(w io.Writer) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/message"
 )
 
@@ -19,7 +20,7 @@ func testMessageFiles(ctx context.Context, s Streams, c *config.Config, f *opend
 		seconds, err := strconv.ParseInt(f.fixedTime, 10, 64)
 		if err != nil || seconds < 0 {
 			fmt.Fprintf(s.Err, "opendkim: -F %q: write seconds since 1970\n", f.fixedTime)
-			return exUsage
+			return exit.Usage
 		}
 		now = time.Unix(seconds, 0)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/resolver"
 	"dojang/internal/rotate/publication"
@@ -48,7 +49,7 @@ rotate.conf.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.try != "" && len(args) > 0 {
-				return exitf(exUsage, "--try takes the zone; no domain goes with it")
+				return exit.Errorf(exit.Usage, "--try takes the zone; no domain goes with it")
 			}
 			return runPublish(c.Context(), s, o, strings.Join(args, ""))
 		},
@@ -65,16 +66,16 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 	set, problems := settings.Load(o.settings)
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	cfg, problems := config.Load(set.Config)
 	if problems.HasErrors() {
 		problems.Write(s.Err)
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	checker, err := keycheck.New(keycheck.Options{Resolver: resolver.Options{Nameservers: set.Nameservers}})
 	if err != nil {
-		return exitf(exConfig, "Nameservers: %w", err)
+		return exit.Errorf(exit.Config, "Nameservers: %w", err)
 	}
 	told := s
 	if o.json {
@@ -143,9 +144,9 @@ func tableKeys(ctx context.Context, s Streams, cfg *config.Config, domain string
 	}
 	switch {
 	case err != nil:
-		return nil, bad, exitf(exConfig, "%s: %w", where, err)
+		return nil, bad, exit.Errorf(exit.Config, "%s: %w", where, err)
 	case len(keys) == 0 && bad == 0:
-		return nil, 0, exitf(exUnavailable, "%s: no key for %s", where, cmp.Or(domain, "any domain"))
+		return nil, 0, exit.Errorf(exit.Unavailable, "%s: no key for %s", where, cmp.Or(domain, "any domain"))
 	}
 	return keys, bad, nil
 }
@@ -196,25 +197,25 @@ func printEntries(w io.Writer, list []publication.Entry, dryRun bool) {
 }
 
 func publishResult(list []publication.Entry, dryRun, bad bool) error {
-	code := exOK
+	code := exit.OK
 	for _, e := range list {
 		switch e.State {
 		case publication.Blocked:
-			code = exUnavailable
+			code = exit.Unavailable
 		case publication.Waiting:
-			if code == exOK {
-				code = exTempFail
+			if code == exit.OK {
+				code = exit.TempFail
 			}
 		case publication.Published, publication.Due:
 		}
 	}
 	if bad {
-		code = exUnavailable
+		code = exit.Unavailable
 	}
-	if code == exOK || dryRun && code == exTempFail {
+	if code == exit.OK || dryRun && code == exit.TempFail {
 		return nil
 	}
-	return &exitError{code: code}
+	return exit.Silent(code)
 }
 
 // printTry tells what came of a probe.
@@ -230,9 +231,9 @@ func printTry(s Streams, o publishOptions, t *publication.Try) error {
 	case t.OK:
 		return nil
 	case t.Reason == publication.Again, t.Reason == publication.ServerDiffers, t.Reason == publication.Unknown, t.Reason == publication.NotPublished:
-		return &exitError{code: exTempFail}
+		return exit.Silent(exit.TempFail)
 	}
-	return &exitError{code: exUnavailable}
+	return exit.Silent(exit.Unavailable)
 }
 
 func tryText(zone string, t *publication.Try) string {

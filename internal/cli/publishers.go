@@ -13,6 +13,7 @@ import (
 
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/mailer"
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
@@ -104,7 +105,7 @@ func publisherCommand(s Streams) *cobra.Command {
 		Use: publisherName, Short: "Publish what is asked for on the standard input (started by other commands)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if os.Geteuid() == 0 {
-				return exitf(exNoPerm, "not as root: it reads credentials and talks to servers")
+				return exit.Errorf(exit.NoPerm, "not as root: it reads credentials and talks to servers")
 			}
 			return publish.Serve(c.Context(), s.In, s.Out, s.Err)
 		},

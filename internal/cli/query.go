@@ -14,6 +14,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 )
 
 // query looks one key up and prints its values, one a line.
@@ -21,21 +22,21 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 	c, problems := f.load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	set, err := openSet(ctx, c, spec)
 	if err != nil {
-		return exitf(exDataErr, "%s", withHint(err))
+		return exit.Errorf(exit.DataErr, "%s", withHint(err))
 	}
 	defer set.Close()
 	values, err := set.Lookup(ctx, key, columns)
 	switch {
 	case errors.Is(err, dataset.ErrNotFound):
-		return exitf(1, "no such key: %q", key)
+		return exit.Errorf(1, "no such key: %q", key)
 	case dataset.IsTemporary(err):
-		return exitf(exTempFail, "%s", err)
+		return exit.Errorf(exit.TempFail, "%s", err)
 	case err != nil:
-		return exitf(exDataErr, "%s", err)
+		return exit.Errorf(exit.DataErr, "%s", err)
 	}
 	for _, v := range values {
 		fmt.Fprintln(s.Out, v)
@@ -63,12 +64,12 @@ func classicQuery(ctx context.Context, s Streams) int {
 	in.Buffer(nil, 1<<20)
 	spec, ok := ask(s, in, "enter data set description")
 	if !ok {
-		return exOSErr
+		return exit.OSErr
 	}
 	set, err := openSet(ctx, config.New(), spec)
 	if err != nil {
 		fmt.Fprintf(s.Err, "opendkim: %s: dkimf_db_open(): %s\n", spec, err)
-		return exSoftware
+		return exit.Software
 	}
 	defer set.Close()
 	for {
@@ -76,11 +77,11 @@ func classicQuery(ctx context.Context, s Streams) int {
 		switch {
 		case !ok:
 			fmt.Fprintln(s.Out)
-			return exOK
+			return exit.OK
 		case line == "":
 			continue
 		}
-		if code := queryOnce(ctx, s, set, line); code != exOK {
+		if code := queryOnce(ctx, s, set, line); code != exit.OK {
 			return code
 		}
 	}
@@ -99,7 +100,7 @@ func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int
 	n, err := strconv.Atoi(strings.TrimSpace(line[slash+1:]))
 	if slash < 0 || err != nil || n < 0 {
 		fmt.Fprintf(s.Err, "opendkim: invalid query '%s'\n", line)
-		return exUsage
+		return exit.Usage
 	}
 	values, err := set.Lookup(ctx, line[:slash], n)
 	switch {
@@ -111,5 +112,5 @@ func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int
 	for _, v := range values {
 		fmt.Fprintf(s.Out, "'%s'\n", v)
 	}
-	return exOK
+	return exit.OK
 }

@@ -18,6 +18,7 @@ import (
 	"dojang/internal/app"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/rehearse"
 )
 
@@ -72,22 +73,22 @@ func watchRehearsal(ctx context.Context, s Streams, o rehearsal) error {
 	cfg, problems := config.Load(o.config)
 	if problems.HasErrors() {
 		problems.Write(s.Err)
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	parts := toolParts()
 	parts.Account, _ = build.AccountOf(cfg)
 	built, problems := build.Snapshot(ctx, cfg, parts)
 	problems.Write(s.Err)
 	if built == nil {
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	defer built.Snapshot.Discard()
 	l, err := net.FileListener(os.NewFile(3, "taps"))
 	if err != nil {
-		return exitf(exUsage, "--watch is for dojang rehearse itself: %w", err)
+		return exit.Errorf(exit.Usage, "--watch is for dojang rehearse itself: %w", err)
 	}
 	if _, err := s.message().Write([]byte(rehearse.Ready)); err != nil {
-		return exitf(exIOErr, "%w", err)
+		return exit.Errorf(exit.IOErr, "%w", err)
 	}
 	go func() {
 		var octet [1]byte
@@ -126,16 +127,16 @@ func runRehearsal(ctx context.Context, s Streams, o rehearsal) error {
 		fmt.Fprintf(s.Err, "dojang: %s; it is started anew\n", err)
 	}}
 	if err := half.Start(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return &exitError{code: exit.ExitCode()} // it has said why
+		var ended *exec.ExitError
+		if errors.As(err, &ended) {
+			return exit.Silent(ended.ExitCode()) // it has said why
 		}
-		return exitf(exOSErr, "%w", err)
+		return exit.Errorf(exit.OSErr, "%w", err)
 	}
 	defer half.Stop(0)
 	l, err := app.Listen(own, build.CurrentAccount())
 	if err != nil {
-		return exitf(exUnavailable, "%w", err)
+		return exit.Errorf(exit.Unavailable, "%w", err)
 	}
 	taps := &rehearse.Taps{Dial: half.Dial, Dropped: func(string) { tell.tally.Dropped() }}
 	proxy := &rehearse.Proxy{
@@ -180,11 +181,11 @@ const lastMail = 10 * time.Second
 // rehearsalSocket reads a socket of a flag.
 func rehearsalSocket(flag, text string) (config.Socket, error) {
 	if text == "" {
-		return config.Socket{}, exitf(exUsage, "%s is missing; write %s inet:8891@localhost, or local:/path", flag, flag)
+		return config.Socket{}, exit.Errorf(exit.Usage, "%s is missing; write %s inet:8891@localhost, or local:/path", flag, flag)
 	}
 	socket, err := config.ParseSocket(text)
 	if err != nil {
-		return socket, exitf(exUsage, "%s %s: %w", flag, text, err)
+		return socket, exit.Errorf(exit.Usage, "%s %s: %w", flag, text, err)
 	}
 	return socket, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"dojang/internal/app"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 )
 
 // reloadCommand is `dojang reload`.
@@ -34,13 +35,13 @@ force.`,
 			loaded, problems := f.load()
 			if problems.HasErrors() {
 				problems.Write(s.Err)
-				return exitf(exConfig, "not reloaded: the old configuration stays in force")
+				return exit.Errorf(exit.Config, "not reloaded: the old configuration stays in force")
 			}
 			if loaded.MetricsSocket.IsSet() {
 				return reloadBySocket(c.Context(), s, loaded)
 			}
-			if code := checkConfig(c.Context(), s, loaded, problems); code != exOK {
-				return exitf(code, "not reloaded: the old configuration stays in force")
+			if code := checkConfig(c.Context(), s, loaded, problems); code != exit.OK {
+				return exit.Errorf(code, "not reloaded: the old configuration stays in force")
 			}
 			return reloadBySignal(s, loaded)
 		},
@@ -63,18 +64,18 @@ func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return exitf(exUnavailable, "the filter does not answer on %s: %s", socket.Address, err)
+		return exit.Errorf(exit.Unavailable, "the filter does not answer on %s: %s", socket.Address, err)
 	}
 	defer response.Body.Close()
 	var report app.ReloadReport
 	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
-		return exitf(exProtocol, "%s answers, but not as a filter does: %s", socket.Address, err)
+		return exit.Errorf(exit.Protocol, "%s answers, but not as a filter does: %s", socket.Address, err)
 	}
 	for _, p := range report.Problems {
 		fmt.Fprintln(s.Err, p)
 	}
 	if !report.OK {
-		return exitf(exConfig, "not reloaded: the old configuration stays in force")
+		return exit.Errorf(exit.Config, "not reloaded: the old configuration stays in force")
 	}
 	fmt.Fprintln(s.Out, "reloaded")
 	return nil
@@ -83,18 +84,18 @@ func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
 func reloadBySignal(s Streams, c *config.Config) error {
 	path := c.PidFile.Value
 	if path == "" {
-		return exitf(exConfig, "neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
+		return exit.Errorf(exit.Config, "neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return exitf(exUnavailable, "the filter does not run, or writes another pid file: %s", err)
+		return exit.Errorf(exit.Unavailable, "the filter does not run, or writes another pid file: %s", err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || pid < 2 {
-		return exitf(exDataErr, "%s does not hold a process ID", path)
+		return exit.Errorf(exit.DataErr, "%s does not hold a process ID", path)
 	}
 	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
-		return exitf(exUnavailable, "process %d: %s", pid, err)
+		return exit.Errorf(exit.Unavailable, "process %d: %s", pid, err)
 	}
 	fmt.Fprintf(s.Out, "the configuration is good; process %d was told to read it (its log says when it has)\n", pid)
 	return nil

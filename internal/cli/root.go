@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"dojang/internal/plain"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"dojang/internal/exit"
+	"dojang/internal/plain"
 )
 
 // Version is dojang's own; the build sets it.
@@ -46,13 +47,13 @@ func run(ctx context.Context, args []string, s Streams) int {
 	root.SetErr(s.Err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exOK
+		return exit.OK
 	}
-	code := exitCode(err)
-	if code == exSoftware && !isExit(err) {
-		code = exUsage // cobra's own: an unknown command or flag
+	code := exit.Status(err)
+	if code == exit.Software && !exit.Named(err) {
+		code = exit.Usage // cobra's own: an unknown command or flag
 	}
-	if e := unspoken(err); e != nil {
+	if e := exit.Unspoken(err); e != nil {
 		fmt.Fprintf(s.Err, "dojang: %s\n", e)
 	}
 	return code

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/problem"
 	"dojang/internal/rotate"
 	"dojang/internal/rotate/settings"
@@ -44,7 +45,7 @@ blocked: dojang keys tells what, and why; 78 for a mistake in rotate.conf(5).`,
 // needsCommand is for a command that only has others below it.
 func needsCommand(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return exitf(exUsage, "%s: unknown command %s: see %s --help", c.CommandPath(), problem.Quote(args[0]), c.CommandPath())
+		return exit.Errorf(exit.Usage, "%s: unknown command %s: see %s --help", c.CommandPath(), problem.Quote(args[0]), c.CommandPath())
 	}
 	return c.Help()
 }
@@ -121,14 +122,14 @@ Whoever has the old key can sign as you as long as its record stands.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return exitf(exUsage, "name one domain, or --all")
+				return exit.Errorf(exit.Usage, "name one domain, or --all")
 			}
 			keep, err := config.ParseDuration(keepOld)
 			if err != nil {
-				return exitf(exUsage, "--keep-old: %w", err)
+				return exit.Errorf(exit.Usage, "--keep-old: %w", err)
 			}
 			if !yes && !confirmed(s, strings.Join(args, "")) {
-				return exitf(exUsage, "not done: --yes does it without a question")
+				return exit.Errorf(exit.Usage, "not done: --yes does it without a question")
 			}
 			var domains []string
 			for _, a := range args {
@@ -165,7 +166,7 @@ func rotateLog(s Streams, o *rotation) *cobra.Command {
 			set, problems := o.load()
 			if problems.HasErrors() {
 				problems.Write(s.Err)
-				return &exitError{code: exConfig}
+				return exit.Silent(exit.Config)
 			}
 			store, err := rotate.OpenStore(set.State, true)
 			if err != nil {
@@ -177,7 +178,7 @@ func rotateLog(s Streams, o *rotation) *cobra.Command {
 			}
 			entries := []rotate.Entry{}
 			if err := store.ReadJournal(domain, func(e rotate.Entry) { entries = append(entries, e) }); err != nil {
-				return exitf(exIOErr, "%w", err)
+				return exit.Errorf(exit.IOErr, "%w", err)
 			}
 			if o.json {
 				return s.printJSON(entries)

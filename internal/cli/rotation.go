@@ -14,6 +14,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
@@ -38,16 +39,16 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 	set, problems := o.load()
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return nil, nil, &exitError{code: exConfig}
+		return nil, nil, exit.Silent(exit.Config)
 	}
 	cfg, problems := config.Load(set.Config)
 	if problems.HasErrors() {
 		problems.Write(s.Err)
-		return nil, nil, &exitError{code: exConfig}
+		return nil, nil, exit.Silent(exit.Config)
 	}
 	checker, err := keycheck.New(keycheck.Options{Resolver: resolver.Options{Nameservers: set.Nameservers, TrustAnchorFile: cfg.TrustAnchorFile.Value}})
 	if err != nil {
-		return nil, nil, exitf(exConfig, "Nameservers: %w", err)
+		return nil, nil, exit.Errorf(exit.Config, "Nameservers: %w", err)
 	}
 	ro := rotate.Options{Settings: set, Checker: checker, Out: s.Out, DryRun: o.dryRun, SignatureTTL: cfg.SignatureTTL.Value,
 		MultipleSignatures: cfg.MultipleSignatures.Value, KeyOwner: filterOwner(cfg)}
@@ -63,9 +64,9 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 	fail := func(err error) (*rotate.Rotator, func(), error) { done(); return nil, nil, err }
 	if ro.Store, err = rotate.OpenStore(set.State, o.readOnly || o.dryRun); err != nil {
 		if errors.Is(err, rotate.ErrLocked) {
-			return fail(exitf(exTempFail, "%s: %w", set.State, err))
+			return fail(exit.Errorf(exit.TempFail, "%s: %w", set.State, err))
 		}
-		return fail(exitf(exUnavailable, "State: %s", problem.Reason(err)))
+		return fail(exit.Errorf(exit.Unavailable, "State: %s", problem.Reason(err)))
 	}
 	closers = append(closers, ro.Store.Close)
 	if err := o.tables(ctx, cfg, set, &ro, &closers); err != nil {
@@ -74,7 +75,7 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 	for _, w := range set.Witnesses {
 		c, err := keycheck.New(keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w}}})
 		if err != nil {
-			return fail(exitf(exConfig, "Witness: %w", err))
+			return fail(exit.Errorf(exit.Config, "Witness: %w", err))
 		}
 		ro.Witness = append(ro.Witness, c)
 	}
@@ -97,7 +98,7 @@ func (o rotation) open(ctx context.Context, s Streams) (r *rotate.Rotator, done 
 	}
 	ro.Filter = rotatedFilter{cfg}
 	if ro.Hosts, err = hostsOf(set, cfg); err != nil {
-		return fail(exitf(exConfig, "Hosts: %w", err))
+		return fail(exit.Errorf(exit.Config, "Hosts: %w", err))
 	}
 	return rotate.New(ro), done, nil
 }
@@ -115,7 +116,7 @@ func (o rotation) load() (*settings.Settings, problem.List) {
 // a table of one row.
 func (o rotation) tables(ctx context.Context, cfg *config.Config, set *settings.Settings, ro *rotate.Options, closers *[]func()) (err error) {
 	if ro.KeyOf, err = keystore.ToolOptions(cfg.KeyIdentities.Value); err != nil {
-		return exitf(exConfig, "KeyIdentities: %w", err)
+		return exit.Errorf(exit.Config, "KeyIdentities: %w", err)
 	}
 	if cfg.KeyIdentities.Value != "" {
 		ro.Recipients, _ = keystore.Recipients(cfg.KeyIdentities.Value)
@@ -129,7 +130,7 @@ func (o rotation) tables(ctx context.Context, cfg *config.Config, set *settings.
 		}
 		t.Spec = spec
 		if t.Set, err = dataset.Open(ctx, spec, datasetOptions(cfg)); err != nil {
-			return t, exitf(exConfig, "%w", err)
+			return t, exit.Errorf(exit.Config, "%w", err)
 		}
 		*closers = append(*closers, func() { t.Set.Close() })
 		t.Swap = dataset.SwapperOf(spec, t.Set)
@@ -150,7 +151,7 @@ func (o rotation) tables(ctx context.Context, cfg *config.Config, set *settings.
 
 func (o rotation) confTable(ctx context.Context, cfg *config.Config, set *settings.Settings, ro *rotate.Options) error {
 	if cfg.KeyFile.Value == "" || cfg.Selector.Value == "" || cfg.Domain.Value == "" {
-		return exitf(exConfig, "%s: no KeyTable, and no Domain, Selector and KeyFile: there is no key to change", set.Config)
+		return exit.Errorf(exit.Config, "%s: no KeyTable, and no Domain, Selector and KeyFile: there is no key to change", set.Config)
 	}
 	t := &rotate.ConfTable{Path: set.Config, Selector: cfg.Selector.Source(), KeyFile: cfg.KeyFile.Source()}
 	var domains []string
@@ -159,7 +160,7 @@ func (o rotation) confTable(ctx context.Context, cfg *config.Config, set *settin
 		return nil
 	})
 	if err != nil {
-		return exitf(exConfig, "Domain: %w", err)
+		return exit.Errorf(exit.Config, "Domain: %w", err)
 	}
 	if t.Domain = "%"; len(domains) == 1 {
 		t.Domain = domains[0]
@@ -216,7 +217,7 @@ func (f rotatedFilter) Reload(ctx context.Context) error {
 	quiet := Streams{Out: io.Discard, Err: &said}
 	if f.cfg.MetricsSocket.IsSet() {
 		err := reloadBySocket(ctx, quiet, f.cfg)
-		if exitCode(err) == exConfig {
+		if exit.Status(err) == exit.Config {
 			return fmt.Errorf("%w: %s", rotate.ErrReload, strings.TrimSpace(said.String()))
 		}
 		return err
@@ -286,13 +287,13 @@ func (f rotatedFilter) Signs(ctx context.Context, author string) ([]string, erro
 func rotationResult(o rotate.Outcome, err error) error {
 	switch {
 	case err != nil && errors.Is(err, rotate.ErrUnknown):
-		return exitf(exUnavailable, "%w", err)
+		return exit.Errorf(exit.Unavailable, "%w", err)
 	case err != nil:
-		return exitf(exUnavailable, "%w", err)
+		return exit.Errorf(exit.Unavailable, "%w", err)
 	case o.Blocked > 0:
-		return &exitError{code: exUnavailable}
+		return exit.Silent(exit.Unavailable)
 	case o.Retry > 0:
-		return &exitError{code: exTempFail}
+		return exit.Silent(exit.TempFail)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"dojang/internal/exit"
 	"dojang/internal/logging"
 	"dojang/internal/plain"
 	"dojang/internal/rotate/settings"
@@ -35,14 +36,15 @@ an option's name is written "_" there.`,
 			loaded, problems := f.load()
 			if problems.HasErrors() {
 				problems.Write(s.Err)
-				return &exitError{code: exConfig}
+				return exit.Silent(exit.Config)
 			}
-			d := daemon{name: "dojang", streams: s, config: loaded, warnings: problems, path: f.configFile, args: "serve", load: f.reload()}
+			d := f.service("dojang", s, loaded, problems)
+			d.Args = "serve"
 			if !quiet && isTerminal(s.Err) {
-				d.console = logging.NewStream(s.Err, "", slog.LevelInfo)
+				d.Console = logging.NewStream(s.Err, "", slog.LevelInfo)
 			}
-			if code := d.run(c.Context()); code != exOK {
-				return &exitError{code: code}
+			if code := d.Run(c.Context()); code != exit.OK {
+				return exit.Silent(code)
 			}
 			return nil
 		},
@@ -95,8 +97,8 @@ func configCommand(s Streams) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, problems := f.load()
 			code := checkConfig(c.Context(), s, loaded, problems)
-			if code = max(code, checkRotation(s, rotation, c.Flags().Changed("settings"))); code != exOK {
-				return &exitError{code: code}
+			if code = max(code, checkRotation(s, rotation, c.Flags().Changed("settings"))); code != exit.OK {
+				return exit.Silent(code)
 			}
 			fmt.Fprintln(s.Out, "configuration is good")
 			return nil
@@ -118,7 +120,7 @@ func configCommand(s Streams) *cobra.Command {
 
 func configResult(failed bool) error {
 	if failed {
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"dojang/internal/exit"
 	"dojang/internal/problem"
 	"dojang/internal/statistics"
 )
@@ -21,7 +22,7 @@ func classicStats(_ context.Context, s Streams, args []string) int {
 	const program = "opendkim-stats"
 	if len(args) > 1 {
 		fmt.Fprintf(s.Err, "%s: usage: %s [statsfile]\n", program, program)
-		return exUsage
+		return exit.Usage
 	}
 	in := s.In
 	if len(args) == 1 {
@@ -32,7 +33,7 @@ func classicStats(_ context.Context, s Streams, args []string) int {
 				err = errors.New(problem.Strerror(path.Err))
 			}
 			fmt.Fprintf(s.Err, "%s: %s: fopen(): %s\n", program, args[0], err)
-			return exUnavailable
+			return exit.Unavailable
 		}
 		defer file.Close()
 		in = file
@@ -44,9 +45,9 @@ func classicStats(_ context.Context, s Streams, args []string) int {
 	}
 	if err != nil {
 		fmt.Fprintf(s.Err, "%s: %v\n", program, err)
-		return exIOErr
+		return exit.IOErr
 	}
-	return exOK
+	return exit.OK
 }
 
 // statsPrinter prints records in opendkim-stats' layout.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/status"
 )
 
@@ -63,14 +64,14 @@ func (o *statusOptions) client() (*status.Client, error) {
 		case !problems.HasErrors() && loaded.StatusSocket.IsSet():
 			address = addressOf(loaded.StatusSocket.Value)
 		case o.flags.configFile != "" && problems.HasErrors():
-			return nil, exitf(exConfig, "%s", problems[0])
+			return nil, exit.Errorf(exit.Config, "%s", problems[0])
 		case o.flags.configFile != "":
-			return nil, exitf(exConfig, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter", o.flags.configFile, defaultStatusSocket)
+			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter", o.flags.configFile, defaultStatusSocket)
 		}
 	}
 	client, err := status.NewClient(address)
 	if err != nil {
-		return nil, exitf(exUsage, "%s", err)
+		return nil, exit.Errorf(exit.Usage, "%s", err)
 	}
 	return client, nil
 }
@@ -85,7 +86,7 @@ func addressOf(s config.Socket) string {
 
 // silent explains a filter that does not answer.
 func silent(err error) error {
-	return exitf(exUnavailable, "the filter does not answer: %s: is it running, and does opendkim.conf have StatusSocket local:%s?", err, defaultStatusSocket)
+	return exit.Errorf(exit.Unavailable, "the filter does not answer: %s: is it running, and does opendkim.conf have StatusSocket local:%s?", err, defaultStatusSocket)
 }
 
 func (o *statusOptions) message(ctx context.Context, s Streams, client *status.Client, id string) error {
@@ -99,7 +100,7 @@ func (o *statusOptions) message(ctx context.Context, s Streams, client *status.C
 		}
 	}
 	if len(rows) == 0 {
-		return exitf(exUnavailable, "%q: the filter does not remember it: it is older than StatusMessages, or went another way", id)
+		return exit.Errorf(exit.Unavailable, "%q: the filter does not remember it: it is older than StatusMessages, or went another way", id)
 	}
 	if o.json {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"dojang/dkim"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/keystore"
 )
@@ -51,7 +52,7 @@ func classicTestkey(ctx context.Context, s Streams, args []string) int {
 	})
 	if !ok {
 		io.WriteString(s.Err, classicTestkeyUsage)
-		return exConfig
+		return exit.Config
 	}
 	return runClassicTestkey(ctx, program, s, o)
 }
@@ -87,7 +88,7 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 	o.keyPath = cmp.Or(o.keyPath, cfg.KeyFile.Value)
 	if o.domain == "" || o.selector == "" {
 		io.WriteString(s.Err, classicTestkeyUsage)
-		return exConfig
+		return exit.Config
 	}
 	if table != "" {
 		_ = tester.rows(ctx, nil, func(string, string) {}, func(row keyRow) { tester.others = append(tester.others, row) })
@@ -173,7 +174,7 @@ func (c classicReporter) faults(r keyReport) {
 
 func (c classicReporter) single(r keyReport) int {
 	c.unsafe(r)
-	if r.code == exOSErr {
+	if r.code == exit.OSErr {
 		c.say(0, "%s", r.Problem)
 		return r.code
 	}
@@ -182,7 +183,7 @@ func (c classicReporter) single(r keyReport) int {
 	}
 	c.say(2, "checking key '%s'", r.asked)
 	c.security(r, "")
-	if r.code == exDataErr { // keys do not match
+	if r.code == exit.DataErr { // keys do not match
 		fmt.Fprintf(c.s.Out, "%s: %s\n", c.program, r.Problem)
 	} else if !r.OK {
 		c.say(0, "%s", r.Problem)
@@ -217,7 +218,7 @@ func (c classicReporter) table(ctx context.Context, k *keyTester) int {
 		c.say(2, "record %d for '%s' retrieved", n, t.name)
 		n++
 		c.unsafe(r)
-		if r.code != exOSErr {
+		if r.code != exit.OSErr {
 			c.say(2, "checking key '%s'", t.name)
 		}
 		if t.Domain == "%" {
@@ -234,7 +235,7 @@ func (c classicReporter) table(ctx context.Context, k *keyTester) int {
 			return
 		}
 		fail++
-		if r.code == exOSErr {
+		if r.code == exit.OSErr {
 			c.say(0, "%s", r.Problem)
 		} else {
 			c.say(0, "key %s: %s", t.name, r.Problem)
@@ -250,7 +251,7 @@ func (c classicReporter) table(ctx context.Context, k *keyTester) int {
 		fmt.Fprintf(c.s.Out, "%s: %d key%s checked; %d pass, %d fail\n", c.program, pass+fail, plural, pass, fail)
 	}
 	if fail > 0 {
-		return exUnavailable
+		return exit.Unavailable
 	}
 	return 0
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 )
 
@@ -110,7 +111,7 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 		fmt.Fprintf(s.Out, "%d keys: %d right, %d failed\n", report.Passed+report.Failed, report.Passed, report.Failed)
 	}
 	if report.Failed > 0 {
-		return &exitError{code: exUnavailable}
+		return exit.Silent(exit.Unavailable)
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ type testkeyReport struct {
 // targets are the keys asked for, and the number of malformed rows.
 func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTester) ([]keyRow, int, error) {
 	if o.keyPath != "" && o.selector == "" {
-		return nil, 0, exitf(exUsage, "--key goes with --domain and --selector")
+		return nil, 0, exit.Errorf(exit.Usage, "--key goes with --domain and --selector")
 	}
 	if k.set == nil {
 		domain := o.domain
@@ -135,11 +136,11 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTest
 		selector, key := cmp.Or(o.selector, k.cfg.Selector.Value), cmp.Or(o.keyPath, k.cfg.KeyFile.Value)
 		switch {
 		case o.selector != "" && domain == "":
-			return nil, 0, exitf(exUsage, "--selector goes with --domain")
+			return nil, 0, exit.Errorf(exit.Usage, "--selector goes with --domain")
 		case o.selector != "":
 			key = o.keyPath
 		case domain == "" || selector == "":
-			return nil, 0, exitf(exUsage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
+			return nil, 0, exit.Errorf(exit.Usage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
 		}
 		return []keyRow{singleKey(domain, selector, key)}, 0, nil
 	}
@@ -161,7 +162,7 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTest
 		targets = append(targets, row)
 	})
 	if err != nil {
-		return nil, 0, exitf(exConfig, "KeyTable: %w", err)
+		return nil, 0, exit.Errorf(exit.Config, "KeyTable: %w", err)
 	}
 	return targets, malformed, nil
 }

@@ -13,6 +13,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/problem"
 	"dojang/internal/words"
@@ -77,7 +78,7 @@ func (k *keyTester) test(ctx context.Context, row keyRow) keyReport {
 		Domain: row.Domain, Selector: row.Selector, Record: asked, DNSSEC: "unknown", Texts: []keycheck.Text{},
 	}}
 	private, fault := k.loadPrivate(ctx, &r, &row)
-	if r.code == exOSErr {
+	if r.code == exit.OSErr {
 		r.addFault(fault)
 		return r
 	}
@@ -128,14 +129,14 @@ func (k *keyTester) loadPrivate(ctx context.Context, r *keyReport, row *keyRow) 
 			if errors.As(err, &pathErr) {
 				text = problem.Strerror(pathErr.Err)
 			}
-			r.fail(exOSErr, "%s: stat(): %s", r.PrivateKey, text)
+			r.fail(exit.OSErr, "%s: stat(): %s", r.PrivateKey, text)
 			return nil, keycheck.PrivateKeyFault("case", "path", "path", r.PrivateKey)
 		}
 		r.unsafe = info.Mode().Perm()&0o077 != 0
 	}
 	key, err := k.load(ctx, *row)
 	if err != nil {
-		r.fail(exUnavailable, "%v", err)
+		r.fail(exit.Unavailable, "%v", err)
 		return nil, keycheck.PrivateKeyFault("detail", err.Error())
 	}
 	r.loaded = true
@@ -177,15 +178,15 @@ func (r *keyReport) classicProblem() {
 	record := r.asked
 	switch r.Lookup {
 	case keycheck.Absent:
-		r.fail(exUnavailable, "'%s' record not found", record)
+		r.fail(exit.Unavailable, "'%s' record not found", record)
 	case keycheck.TimedOut:
-		r.fail(exUnavailable, "'%s' query timed out", record)
+		r.fail(exit.Unavailable, "'%s' query timed out", record)
 	case keycheck.BadName:
-		r.fail(exUnavailable, "syntax error on input")
+		r.fail(exit.Unavailable, "syntax error on input")
 	case keycheck.Forged:
-		r.fail(exUnavailable, "key not authentic: DNSSEC validation of '%s' failed", record)
+		r.fail(exit.Unavailable, "key not authentic: DNSSEC validation of '%s' failed", record)
 	case keycheck.Looped, keycheck.Failed:
-		r.fail(exUnavailable, "'%s' unexpected reply class/type (-1/-1)", record)
+		r.fail(exit.Unavailable, "'%s' unexpected reply class/type (-1/-1)", record)
 	case keycheck.Found:
 		r.recordProblem()
 	}
@@ -193,20 +194,20 @@ func (r *keyReport) classicProblem() {
 
 func (r *keyReport) recordProblem() {
 	if len(r.Texts) > 1 {
-		r.fail(exUnavailable, "multiple DNS replies for '%s'", r.asked)
+		r.fail(exit.Unavailable, "multiple DNS replies for '%s'", r.asked)
 	}
 	if r.Reason != dkim.ReasonNone {
-		r.fail(exUnavailable, "%s", reasonProblem(r.Report))
+		r.fail(exit.Unavailable, "%s", reasonProblem(r.Report))
 	}
 	for _, f := range r.Faults {
 		switch {
 		case !f.Fatal:
 		case f.Code == "mismatch", f.Code == "cache-differs" && r.Cache.State == keycheck.Differs:
-			r.fail(exDataErr, "keys do not match")
+			r.fail(exit.DataErr, "keys do not match")
 		case f.Code == "cache-differs":
-			r.fail(exUnavailable, "'%s' record not found", r.asked)
+			r.fail(exit.Unavailable, "'%s' record not found", r.asked)
 		default:
-			r.fail(exUnavailable, "%s", f.Text)
+			r.fail(exit.Unavailable, "%s", f.Text)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/resolver"
 	"dojang/internal/testutil/dnstest"
@@ -97,7 +98,7 @@ func TestOneServerHasTheOldRecord(t *testing.T) {
 	w.first.AddTXT(mailRecord, w.right)
 	w.second.AddTXT(mailRecord, w.old)
 	r := w.test(t, w.key)
-	if r.OK || r.code != exUnavailable || r.Problem != "the name server ns2.example.com (192.0.2.2) still has another record" {
+	if r.OK || r.code != exit.Unavailable || r.Problem != "the name server ns2.example.com (192.0.2.2) still has another record" {
 		t.Errorf("%+v", r)
 	}
 	// Without the private key nobody knows which of the two is right.
@@ -122,7 +123,7 @@ func TestResolverRemembersTheOldRecord(t *testing.T) {
 	w.first.AddTXT(mailRecord, w.right)
 	w.second.AddTXT(mailRecord, w.right)
 	r := w.test(t, w.key)
-	if r.OK || r.code != exDataErr || r.Problem != "keys do not match" || !strings.Contains(fault(r, "cache-differs"), "only this machine's resolver") {
+	if r.OK || r.code != exit.DataErr || r.Problem != "keys do not match" || !strings.Contains(fault(r, "cache-differs"), "only this machine's resolver") {
 		t.Errorf("%+v", r)
 	}
 }

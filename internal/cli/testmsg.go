@@ -15,6 +15,7 @@ import (
 	"dojang/header"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/keystore"
 	"dojang/internal/message"
 	"dojang/internal/policy"
@@ -65,12 +66,12 @@ func classicTestmsg(ctx context.Context, s Streams, args []string) int {
 	}
 	if !ok || given != 0 && given != 3 {
 		io.WriteString(s.Err, classicTestmsgUsage)
-		return exConfig
+		return exit.Config
 	}
 	if given == 0 {
 		v, done, err := toolVerifier(ctx, config.New())
 		if err != nil {
-			return tell(program, s.Err, exitf(exOSErr, "%w", err))
+			return tell(program, s.Err, exit.Errorf(exit.OSErr, "%w", err))
 		}
 		defer done()
 		return tell(program, s.Err, classicVerify(ctx, s.In, v, o.now))
@@ -85,21 +86,21 @@ func (o *testmsgOptions) classicSign(s Streams) error {
 	}
 	message, err := readMessage(s.In)
 	if err != nil {
-		return exitf(exIOErr, "read(): %w", err)
+		return exit.Errorf(exit.IOErr, "read(): %w", err)
 	}
 	fields, body, err := header.Parse(message)
 	if err != nil || !wellFormed(fields) {
-		return exitf(exSoftware, "dkim_chunk(): Syntax error")
+		return exit.Errorf(exit.Software, "dkim_chunk(): Syntax error")
 	}
 	if key == nil {
-		return exitf(exSoftware, "dkim_eom(): Resource unavailable")
+		return exit.Errorf(exit.Software, "dkim_eom(): Resource unavailable")
 	}
 	field, err := o.sign(key, fields, withCRLF(body))
 	if err != nil {
-		return exitf(exSoftware, "dkim_eom(): %w", err)
+		return exit.Errorf(exit.Software, "dkim_eom(): %w", err)
 	}
 	if _, err := s.message().Write(append([]byte(field), message...)); err != nil {
-		return exitf(exIOErr, "write(): %w", err)
+		return exit.Errorf(exit.IOErr, "write(): %w", err)
 	}
 	return nil
 }
@@ -110,9 +111,9 @@ func (o *testmsgOptions) loadKey() (crypto.Signer, error) {
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			return nil, exitf(exOSErr, "%s: %s(): %s", o.keyPath, pathErr.Op, problem.Strerror(pathErr.Err))
+			return nil, exit.Errorf(exit.OSErr, "%s: %s(): %s", o.keyPath, pathErr.Op, problem.Strerror(pathErr.Err))
 		}
-		return nil, exitf(exOSErr, "%s: %w", o.keyPath, err)
+		return nil, exit.Errorf(exit.OSErr, "%s: %w", o.keyPath, err)
 	}
 	key, err := keystore.LoadPrivateKey(data)
 	if err != nil {
@@ -158,23 +159,23 @@ func (o *testmsgOptions) sign(key crypto.Signer, fields *header.List, body []byt
 func classicVerify(ctx context.Context, in io.Reader, v verifier, now time.Time) error {
 	message, err := readMessage(in)
 	if err != nil {
-		return exitf(exIOErr, "read(): %w", err)
+		return exit.Errorf(exit.IOErr, "read(): %w", err)
 	}
 	fields, body, err := header.Parse(message)
 	if err != nil || !wellFormed(fields) {
-		return exitf(exSoftware, "dkim_chunk(): Syntax error")
+		return exit.Errorf(exit.Software, "dkim_chunk(): Syntax error")
 	}
 	results := v.byRules(ctx, now, fields, withCRLF(body))
 	i := new(policy.Plan).Deciding(results)
 	if i < 0 {
-		return exitf(exSoftware, "dkim_chunk(): No signature")
+		return exit.Errorf(exit.Software, "dkim_chunk(): No signature")
 	}
 	result := &results[i]
 	if result.Status == dkim.StatusPass {
 		return nil
 	}
 	where, what := libraryStatus(result.Reason)
-	return exitf(exSoftware, "%s(): %s", where, what)
+	return exit.Errorf(exit.Software, "%s(): %s", where, what)
 }
 
 // verifier verifies messages that are there whole, by the way that the filter's go.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
+	"dojang/internal/exit"
 )
 
 // testmsgCommand is `dojang testmsg`.
@@ -46,13 +47,13 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				}
 				test := filterTest{program: "dojang", files: args, verbose: 2, log: true, json: asJSON, now: o.now}
 				if code := testMessages(c.Context(), s, cfg, test); code != 0 {
-					return &exitError{code: code}
+					return exit.Silent(code)
 				}
 				return nil
 			}
 			var err error
 			if o.head, o.body, err = dkim.ParseCanonicalizations(canonicalization); err != nil {
-				return exitf(exUsage, "--canonicalization: %w", err)
+				return exit.Errorf(exit.Usage, "--canonicalization: %w", err)
 			}
 			if o.domain != "" || o.selector != "" || o.keyPath != "" {
 				return o.modernSign(s, args)
@@ -73,14 +74,14 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 
 func (o *testmsgOptions) modernSign(s Streams, files []string) error {
 	if o.domain == "" || o.selector == "" || o.keyPath == "" {
-		return exitf(exUsage, "to sign, give --domain, --selector and --key")
+		return exit.Errorf(exit.Usage, "to sign, give --domain, --selector and --key")
 	}
 	if len(files) != 1 {
-		return exitf(exUsage, "one message is signed at a time")
+		return exit.Errorf(exit.Usage, "one message is signed at a time")
 	}
 	key, err := loadKeyFile(o.keyPath)
 	if err != nil {
-		return exitf(exNoInput, "--key: %w", err)
+		return exit.Errorf(exit.NoInput, "--key: %w", err)
 	}
 	message, fields, body, err := parseMessageFile(s.In, files[0])
 	if err != nil {
@@ -88,10 +89,10 @@ func (o *testmsgOptions) modernSign(s Streams, files []string) error {
 	}
 	field, err := o.sign(key, fields, body)
 	if err != nil {
-		return exitf(exSoftware, "%w", err)
+		return exit.Errorf(exit.Software, "%w", err)
 	}
 	if _, err := s.message().Write(signedMessage(field, message)); err != nil {
-		return exitf(exIOErr, "%w", err)
+		return exit.Errorf(exit.IOErr, "%w", err)
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 		}
 	}
 	if !all {
-		return &exitError{code: exUnavailable}
+		return exit.Silent(exit.Unavailable)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"dojang/header"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
 	"dojang/internal/message"
@@ -40,10 +41,10 @@ func toolParts() build.Parts {
 func configError(problems problem.List) error {
 	for _, p := range problems {
 		if p.Severity == problem.Error {
-			return exitf(exConfig, "%s", p)
+			return exit.Errorf(exit.Config, "%s", p)
 		}
 	}
-	return exitf(exConfig, "the configuration cannot be used")
+	return exit.Errorf(exit.Config, "the configuration cannot be used")
 }
 
 // testMessages is opendkim -t: each message goes through the filter as if it
@@ -64,7 +65,7 @@ func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTe
 	built, problems := build.Snapshot(ctx, cfg, parts)
 	if built == nil {
 		problems.Write(s.Err)
-		return exConfig
+		return exit.Config
 	}
 	defer built.Snapshot.Discard()
 	t.lines.Reset() // of what the build had to say
@@ -72,17 +73,17 @@ func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTe
 	t.services = message.NewServices(nil, func() time.Time { return o.now })
 	t.step(2, "", "connect", "CONTINUE")
 	for _, file := range o.files {
-		if code := t.message(ctx, file); code != exOK {
+		if code := t.message(ctx, file); code != exit.OK {
 			return code
 		}
 	}
 	t.step(2, "", "close", "CONTINUE")
 	if o.json {
 		if err := s.printJSON(t.tested); err != nil {
-			return exIOErr
+			return exit.IOErr
 		}
 	}
-	return exOK
+	return exit.OK
 }
 
 type filterTester struct {
@@ -112,27 +113,27 @@ func (t *filterTester) message(ctx context.Context, file string) int {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
 			fmt.Fprintf(t.s.Err, "%s: %s: fopen(): %s\n", t.program, name, problem.Strerror(pathErr.Err))
-			return exUnavailable
+			return exit.Unavailable
 		}
 		fmt.Fprintf(t.s.Err, "%s: %s: %v\n", t.program, name, err)
-		return exIOErr
+		return exit.IOErr
 	}
 	where := name + ": "
 	if line := bareLine(text); t.strict && line > 0 {
 		fmt.Fprintf(t.s.Err, "%s: %sline %d: not CRLF-terminated\n", t.program, where, line)
-		return exDataErr
+		return exit.DataErr
 	}
 	t.step(2, where, "envfrom", "CONTINUE")
 	t.step(2, where, "envrcpt", "CONTINUE")
 	fields, body, bad := t.readFields(text, where)
 	if bad > 0 {
 		fmt.Fprintf(t.s.Err, "%s: %sline %d: header malformed\n", t.program, where, bad)
-		return exDataErr
+		return exit.DataErr
 	}
 	run := t.services.Whole(ctx, &t.snapshot.Snapshot, t.effects, testEnvelope(), fields, withCRLF(body))
 	if t.json {
 		t.tested = append(t.tested, testedOf(file, run, takeLines(&t.lines)))
-		return exOK
+		return exit.OK
 	}
 	return t.print(name, run, len(body) > 0)
 }
@@ -145,7 +146,7 @@ func (t *filterTester) print(name string, run *message.Run, hasBody bool) int {
 		if t.verbose >= 2 {
 			printReply(t.s.Out, run.Plan.Reply)
 		}
-		return exSoftware
+		return exit.Software
 	}
 	t.step(2, where, "eoh", "CONTINUE")
 	if hasBody {
@@ -156,7 +157,7 @@ func (t *filterTester) print(name string, run *message.Run, hasBody bool) int {
 		printEdits(t.s.Out, run.Outcome)
 	}
 	t.printVerdict(name, run)
-	return exOK
+	return exit.OK
 }
 
 // bareLine returns the number of the first line that does not end in CRLF, 0 for

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"dojang/header"
+	"dojang/internal/exit"
 )
 
 // maxMessageBytes bounds a message read into memory by the tools.
@@ -40,10 +41,10 @@ func readMessageFile(stdin io.Reader, path string) ([]byte, error) {
 // parseMessageFile is the message at path, whole and in its parts, the body with CRLF.
 func parseMessageFile(stdin io.Reader, path string) (message []byte, fields *header.List, body []byte, err error) {
 	if message, err = readMessageFile(stdin, path); err != nil {
-		return nil, nil, nil, exitf(exNoInput, "%w", err)
+		return nil, nil, nil, exit.Errorf(exit.NoInput, "%w", err)
 	}
 	if fields, body, err = header.Parse(message); err != nil {
-		return nil, nil, nil, exitf(exDataErr, "%s: %w", path, err)
+		return nil, nil, nil, exit.Errorf(exit.DataErr, "%s: %w", path, err)
 	}
 	return message, fields, withCRLF(body), nil
 }

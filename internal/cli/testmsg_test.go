@@ -9,6 +9,7 @@ import (
 
 	"dojang/header"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 )
 
 // What opendkim-testmsg 2.11 says of messages that dkimpy signed, asked of a
@@ -69,8 +70,8 @@ func TestClassicVerifyWords(t *testing.T) {
 			got := ""
 			if err != nil {
 				got = err.Error()
-				if exitCode(err) != exSoftware {
-					t.Errorf("exit status %d", exitCode(err))
+				if exit.Status(err) != exit.Software {
+					t.Errorf("exit status %d", exit.Status(err))
 				}
 			}
 			if got != tt.want {

@@ -14,6 +14,7 @@ import (
 
 	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
@@ -71,20 +72,20 @@ type upState struct {
 func prepareState(o upOptions) (*upState, error) {
 	dir, err := filepath.Abs(o.state)
 	if err != nil {
-		return nil, exitf(exUsage, "--state: %w", err)
+		return nil, exit.Errorf(exit.Usage, "--state: %w", err)
 	}
 	if strings.ContainsAny(dir, " \t#,:") {
-		return nil, exitf(exUsage, "--state %s: table files cannot name a path with blanks, '#', ',' or ':'; choose another folder", dir)
+		return nil, exit.Errorf(exit.Usage, "--state %s: table files cannot name a path with blanks, '#', ',' or ':'; choose another folder", dir)
 	}
 	domain := strings.ToLower(o.domain)
 	if domain == "" {
 		domain = hostDomain()
 	}
 	if err := keyrecord.CheckName("--domain", domain); err != nil {
-		return nil, exitf(exUsage, "%s", err)
+		return nil, exit.Errorf(exit.Usage, "%s", err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
-		return nil, exitf(exCantCreate, "%s", err)
+		return nil, exit.Errorf(exit.CantCreate, "%s", err)
 	}
 	st := &upState{dir: dir, domain: domain, config: filepath.Join(dir, "opendkim.conf")}
 	for _, k := range []upKey{{selector: "dojang"}, {selector: "dojang-ed25519", ed25519: true}} {
@@ -116,13 +117,13 @@ func (st *upState) addRows() error {
 		} {
 			values, _, err := row.table.Find(row.Key)
 			if err != nil {
-				return exitf(exNoInput, "%s: %w", row.table.Path, err)
+				return exit.Errorf(exit.NoInput, "%s: %w", row.table.Path, err)
 			}
 			if slices.Contains(values, row.Value) {
 				continue
 			}
 			if err := row.table.Append(row.Pair); err != nil {
-				return exitf(exCantCreate, "%s: %w", row.table.Path, err)
+				return exit.Errorf(exit.CantCreate, "%s: %w", row.table.Path, err)
 			}
 		}
 	}
@@ -157,7 +158,7 @@ func (k *upKey) prepare(domain string) error {
 	if !exists(k.path) {
 		pair, err := newKey(k.ed25519, 2048)
 		if err != nil {
-			return exitf(exSoftware, "making a key: %w", err)
+			return exit.Errorf(exit.Software, "making a key: %w", err)
 		}
 		if err := writeSecret(k.path, pair.PEM, atomicfile.Options{New: true}); err != nil {
 			return err
@@ -165,11 +166,11 @@ func (k *upKey) prepare(domain string) error {
 	}
 	data, err := os.ReadFile(k.path)
 	if err != nil {
-		return exitf(exNoInput, "%s", err)
+		return exit.Errorf(exit.NoInput, "%s", err)
 	}
 	private, err := keystore.LoadPrivateKey(data)
 	if err != nil {
-		return exitf(exDataErr, "%s: %s; move it away, and a new one is made", k.path, err)
+		return exit.Errorf(exit.DataErr, "%s: %s; move it away, and a new one is made", k.path, err)
 	}
 	return k.publish(private.Public(), domain)
 }
@@ -177,7 +178,7 @@ func (k *upKey) prepare(domain string) error {
 func (k *upKey) publish(public crypto.PublicKey, domain string) error {
 	record, err := recordOf(public)
 	if err != nil {
-		return exitf(exDataErr, "%s: %s", k.path, err)
+		return exit.Errorf(exit.DataErr, "%s: %s", k.path, err)
 	}
 	record.Selector, record.Domain, record.Hashes = k.selector, domain, "sha256"
 	k.record = record
@@ -222,11 +223,11 @@ func writeNew(path, text string) error {
 		return nil
 	}
 	if err != nil {
-		return exitf(exCantCreate, "%s", err)
+		return exit.Errorf(exit.CantCreate, "%s", err)
 	}
 	if _, err := f.WriteString(text); err != nil {
 		f.Close()
-		return exitf(exIOErr, "%s: %s", path, err)
+		return exit.Errorf(exit.IOErr, "%s: %s", path, err)
 	}
 	return f.Close()
 }

@@ -10,6 +10,7 @@ import (
 
 	"dojang/internal/app"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 	"dojang/internal/logging"
 	"dojang/internal/problem"
@@ -23,14 +24,14 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 	}
 	listens, err := config.ParseSocket(o.socket)
 	if err != nil {
-		return exitf(exUsage, "--socket %s: %w", o.socket, err)
+		return exit.Errorf(exit.Usage, "--socket %s: %w", o.socket, err)
 	}
 	st.print(s, listens)
 	load := func() (*config.Config, problem.List) { return config.Load(st.config) }
 	c, problems := load()
 	problems.Write(s.Err)
 	if problems.HasErrors() {
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	// The sockets of the command line count for this run; the file keeps its own.
 	c.Set("Socket", o.socket, config.CommandLine)
@@ -45,7 +46,7 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 	})
 	problems.Write(s.Err)
 	if a == nil {
-		return &exitError{code: exConfig}
+		return exit.Silent(exit.Config)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -59,7 +60,7 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 		fmt.Fprintf(s.Out, "\nReady: serving on %s, one line a message. Interrupt (Ctrl-C) to stop.\n", o.socket)
 	})
 	if err := errors.Join(proof, err); err != nil {
-		return exitf(exUnavailable, "%s", err)
+		return exit.Errorf(exit.Unavailable, "%s", err)
 	}
 	return nil
 }

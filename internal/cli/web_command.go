@@ -24,6 +24,7 @@ import (
 	"dojang/header"
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/exit"
 	"dojang/internal/explain"
 	"dojang/internal/keycheck"
 	"dojang/internal/resolver"
@@ -102,7 +103,7 @@ type webAddress struct {
 func (o *webOptions) address() (a webAddress, err error) {
 	if path, ok := strings.CutPrefix(o.listen, "unix:"); ok {
 		if path == "" {
-			return a, exitf(exUsage, "--listen unix: wants a path")
+			return a, exit.Errorf(exit.Usage, "--listen unix: wants a path")
 		}
 		return webAddress{unix: path}, nil
 	}
@@ -114,7 +115,7 @@ func (o *webOptions) address() (a webAddress, err error) {
 		a.tcp, err = netip.ParseAddrPort(net.JoinHostPort(host, port))
 	}
 	if err != nil {
-		return a, exitf(exUsage, "--listen %q: write ADDRESS:PORT, as in %s, or unix:PATH", o.listen, defaultWebAddress)
+		return a, exit.Errorf(exit.Usage, "--listen %q: write ADDRESS:PORT, as in %s, or unix:PATH", o.listen, defaultWebAddress)
 	}
 	return a, nil
 }
@@ -124,13 +125,13 @@ func (o *webOptions) check(a webAddress) error {
 	tls := o.certificate != "" && o.keyFile != ""
 	switch {
 	case (o.certificate != "") != (o.keyFile != ""):
-		return exitf(exUsage, "--tls-cert and --tls-key go together")
+		return exit.Errorf(exit.Usage, "--tls-cert and --tls-key go together")
 	case a.unix == "" && !a.tcp.Addr().IsLoopback() && !o.public && (o.passwordFile == "" || !tls):
-		return exitf(exUsage, "--listen %s: others can reach this address: add --password-file, --tls-cert and --tls-key, or --public", o.listen)
+		return exit.Errorf(exit.Usage, "--listen %s: others can reach this address: add --password-file, --tls-cert and --tls-key, or --public", o.listen)
 	case o.userHeader != "" && a.unix == "":
-		return exitf(exUsage, "--user-header counts on a UNIX socket alone: anybody can send a header field")
+		return exit.Errorf(exit.Usage, "--user-header counts on a UNIX socket alone: anybody can send a header field")
 	case o.public && (o.passwordFile != "" || o.userHeader != ""):
-		return exitf(exUsage, "--public has nothing to log in to: leave --password-file and --user-header out")
+		return exit.Errorf(exit.Usage, "--public has nothing to log in to: leave --password-file and --user-header out")
 	}
 	return nil
 }
@@ -140,24 +141,24 @@ func (o *webOptions) options(ctx context.Context, a webAddress) (w web.Options, 
 	w = web.Options{Public: o.public, Names: o.names, Listen: a.tcp, Socket: a.unix != "", UserHeader: o.userHeader, TLS: o.certificate != "", Rotation: rotationSummary, Version: Version}
 	w.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if w.MaxMessage, err = parseBytes(o.maxMessage); err != nil {
-		return w, nil, exitf(exUsage, "--max-message %q: write a number of bytes, as in 10M", o.maxMessage)
+		return w, nil, exit.Errorf(exit.Usage, "--max-message %q: write a number of bytes, as in 10M", o.maxMessage)
 	}
 	if w.KeyAge, err = config.ParseDuration(o.keyAge); err != nil || w.KeyAge <= 0 {
-		return w, nil, exitf(exUsage, "--key-age %q: write a time, as in 200d", o.keyAge)
+		return w, nil, exit.Errorf(exit.Usage, "--key-age %q: write a time, as in 200d", o.keyAge)
 	}
 	if o.passwordFile != "" {
 		data, err := os.ReadFile(o.passwordFile)
 		if err != nil {
-			return w, nil, exitf(exNoInput, "%w", err)
+			return w, nil, exit.Errorf(exit.NoInput, "%w", err)
 		}
 		w.Password = strings.TrimSpace(string(data))
 		if err := web.CheckHash(w.Password); err != nil {
-			return w, nil, exitf(exConfig, "%s: %w", o.passwordFile, err)
+			return w, nil, exit.Errorf(exit.Config, "%s: %w", o.passwordFile, err)
 		}
 	}
 	if !o.public {
 		if w.Filter, err = status.NewClient(o.socket); err != nil {
-			return w, nil, exitf(exUsage, "%s", err)
+			return w, nil, exit.Errorf(exit.Usage, "%s", err)
 		}
 	}
 	w.Check = keycheck.Options{Resolver: resolver.Options{Nameservers: o.nameservers, TrustAnchorFile: o.anchor, CacheSize: -1}} // who checks again wants to know it anew
@@ -173,7 +174,7 @@ func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
 			continue
 		}
 		if problems := cfg.Set(name, value, "the command line"); problems.HasErrors() {
-			return nil, nil, exitf(exUsage, "%s", problems[0])
+			return nil, nil, exit.Errorf(exit.Usage, "%s", problems[0])
 		}
 	}
 	snapshot, done, problems := build.Verifying(ctx, cfg, toolParts())
@@ -208,7 +209,7 @@ func (o *webOptions) run(ctx context.Context, s Streams) error {
 	defer done()
 	server, err := web.New(w)
 	if err != nil {
-		return exitf(exUsage, "%s", err)
+		return exit.Errorf(exit.Usage, "%s", err)
 	}
 	l, err := o.open(a)
 	if err != nil {
@@ -218,7 +219,7 @@ func (o *webOptions) run(ctx context.Context, s Streams) error {
 	if folder := os.Getenv("RUNTIME_DIRECTORY"); folder != "" && !o.public {
 		stop, err := serveLogins(filepath.Join(folder, loginSocket), func() string { return url + "login?token=" + server.Token() })
 		if err != nil {
-			return exitf(exOSErr, "%w", err)
+			return exit.Errorf(exit.OSErr, "%w", err)
 		}
 		defer stop()
 		fmt.Fprintf(s.Out, "%s\nlog in with: dojang web login\n", url)
@@ -228,7 +229,7 @@ func (o *webOptions) run(ctx context.Context, s Streams) error {
 		fmt.Fprintf(s.Out, "%slogin?token=%s\n", url, server.Token())
 	}
 	if err := server.Serve(ctx, l); err != nil {
-		return exitf(exOSErr, "%w", err)
+		return exit.Errorf(exit.OSErr, "%w", err)
 	}
 	return nil
 }
@@ -243,7 +244,7 @@ func (o *webOptions) open(a webAddress) (net.Listener, error) {
 		l, err = net.Listen("tcp", a.tcp.String())
 	}
 	if err != nil {
-		return nil, exitf(exOSErr, "%w", err)
+		return nil, exit.Errorf(exit.OSErr, "%w", err)
 	}
 	if o.certificate == "" {
 		return l, nil
@@ -251,7 +252,7 @@ func (o *webOptions) open(a webAddress) (net.Listener, error) {
 	pair, err := tls.LoadX509KeyPair(o.certificate, o.keyFile)
 	if err != nil {
 		l.Close()
-		return nil, exitf(exConfig, "%w", err)
+		return nil, exit.Errorf(exit.Config, "%w", err)
 	}
 	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}), nil
 }
@@ -333,7 +334,7 @@ nowhere.`,
 			}
 			line, err := web.HashPassword(password)
 			if err != nil {
-				return exitf(exDataErr, "%s", err)
+				return exit.Errorf(exit.DataErr, "%s", err)
 			}
 			fmt.Fprintln(s.Out, line)
 			return nil
@@ -346,7 +347,7 @@ func readPassword(s Streams) (string, error) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		line, err := bufio.NewReader(s.In).ReadString('\n')
 		if err != nil && line == "" {
-			return "", exitf(exNoInput, "no password on standard input")
+			return "", exit.Errorf(exit.NoInput, "no password on standard input")
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
@@ -358,14 +359,14 @@ func readPassword(s Streams) (string, error) {
 	}
 	first, err := ask("Password: ")
 	if err != nil {
-		return "", exitf(exIOErr, "%w", err)
+		return "", exit.Errorf(exit.IOErr, "%w", err)
 	}
 	second, err := ask("Again: ")
 	if err != nil {
-		return "", exitf(exIOErr, "%w", err)
+		return "", exit.Errorf(exit.IOErr, "%w", err)
 	}
 	if first != second {
-		return "", exitf(exDataErr, "the two are not the same")
+		return "", exit.Errorf(exit.DataErr, "the two are not the same")
 	}
 	return first, nil
 }

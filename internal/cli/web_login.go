@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"dojang/internal/exit"
 )
 
 const (
@@ -28,13 +30,13 @@ once, within an hour. Only root and the service's own user may ask.`,
 			path := filepath.Join(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), webFolder), loginSocket)
 			c, err := net.DialTimeout("unix", path, 5*time.Second)
 			if err != nil {
-				return exitf(exUnavailable, "the pages do not answer: %w: is dojang-web.service running?", err)
+				return exit.Errorf(exit.Unavailable, "the pages do not answer: %w: is dojang-web.service running?", err)
 			}
 			defer c.Close()
 			_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // a socket that is open takes it
 			line, err := io.ReadAll(io.LimitReader(c, 4096))
 			if err != nil || len(line) == 0 {
-				return exitf(exNoPerm, "%s gives no address: only root may ask", path)
+				return exit.Errorf(exit.NoPerm, "%s gives no address: only root may ask", path)
 			}
 			fmt.Fprintf(s.Out, "%s", line)
 			return nil
