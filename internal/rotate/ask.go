@@ -161,6 +161,7 @@ func (p *pass) wants(u *Unit) (list []want) {
 		for i := range g.Keys {
 			for j := range g.Keys[i].Records {
 				r := &g.Keys[i].Records[j]
+				p.whoPublishes(u, r)
 				if r.Done {
 					continue
 				}
@@ -171,6 +172,17 @@ func (p *pass) wants(u *Unit) (list []want) {
 		}
 	}
 	return list
+}
+
+// whoPublishes has a record published by who is set for its domain now: settings may have
+// changed since its key was made or adopted. A new publisher is asked for what the old one
+// was asked for in vain.
+func (p *pass) whoPublishes(u *Unit, r *Record) {
+	zone, ok := p.Settings.ZoneOf(r.Domain)
+	if !ok || zone.Publisher == r.Publisher {
+		return
+	}
+	r.Publisher, r.Done, r.Told, u.changed = zone.Publisher, false, "", true
 }
 
 // change is what is to be asked of a record's publisher, by what the servers have.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dojang/internal/publish"
+	"dojang/internal/rotate/settings"
 	"dojang/internal/testutil"
 )
 
@@ -335,6 +336,35 @@ func TestTwoRunsAndBrokenFiles(t *testing.T) {
 	}
 	w.adopt()
 	w.expect("a.example: 20261129=signing; p.example: one=signing; ")
+}
+
+// Whoever is set for a domain now publishes its records, whatever was set when its key
+// was adopted or its record asked for.
+func TestPublisherIsTheOneOfToday(t *testing.T) {
+	w := newWorld(t, "", "p p.example:one:DIR/p.private\n")
+	w.adopt()
+	asked := func() string {
+		var names []string
+		_, err := w.do(func(r *Rotator) (Outcome, error) {
+			r.Publisher = func(name string) (publish.Publisher, error) { names = append(names, name); return w, nil }
+			return r.Start(context.Background(), "p.example")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(names, " ")
+	}
+	w.says = publish.Pending
+	if got := asked(); got != "" {
+		t.Errorf("asked %q first, want the person", got)
+	}
+	w.set.Zones = []settings.Zone{{Pattern: "*", Publisher: "p"}}
+	w.says = ""
+	if got := asked(); got != "p" {
+		t.Errorf("asked %q, want p", got)
+	}
+	w.expect("20261129=asked")
+	w.runFor(20, "20261129=signing")
 }
 
 func TestLimits(t *testing.T) {
