@@ -17,7 +17,7 @@ authres:
 dkim: header taglist
 internal/plain:
 internal/problem:
-internal/exit:
+internal/exit: internal/problem
 internal/privilege:
 internal/logging: internal/plain
 internal/atomicfile:
@@ -71,6 +71,7 @@ internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
+internal/keytable: dkim internal/build internal/config internal/dataset internal/exit internal/keycheck internal/keystore internal/problem internal/resolver internal/words
 `)
 
 // read reads lines "package: what it may import".

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/exit"
@@ -105,7 +106,7 @@ func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) 
 func signerDomains(ctx context.Context, spec string, cfg *config.Config) ([]string, error) {
 	var domains []string
 	seen := map[string]bool{}
-	err := walkTable(ctx, spec, cfg, func(e dataset.Entry, place string) error {
+	err := build.WalkSet(ctx, cfg, spec, func(e dataset.Entry, place string) error {
 		domain, err := zone.Signer(e.Key)
 		if err != nil {
 			return fmt.Errorf("%s: %w", place, err)

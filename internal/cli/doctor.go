@@ -18,6 +18,7 @@ import (
 	"dojang/internal/doctor/postfix"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
+	"dojang/internal/keytable"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
 )
@@ -27,7 +28,7 @@ type examination struct {
 	*doctorOptions
 	report  doctor.Report
 	host    *doctor.Host
-	targets []keyRow
+	targets []keytable.Row
 	built   *build.Built // nil where the configuration has errors
 	setups  []*postfix.Setup
 }
@@ -36,14 +37,14 @@ type examination struct {
 func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
 	e := &examination{doctorOptions: o}
 	r := &e.report
-	c, problems := o.flags.load()
-	if o.flags.configFile == "" {
+	c, problems := o.flags.Load()
+	if o.flags.File == "" {
 		r.Add(doctor.Finding{Check: "configuration", Code: "config-missing", Status: doctor.Bad, Advice: "dojang up makes one to begin with; or name yours: --config FILE"},
-			"there is no configuration: %s is missing", defaultConfigFile)
+			"there is no configuration: %s is missing", config.DefaultPath)
 		return e.report
 	}
-	e.host = &doctor.Host{Config: c, File: o.flags.configFile, Filter: o.account(c), MTA: postfixUser()}
-	e.targets = signingKeys(ctx, c)
+	e.host = &doctor.Host{Config: c, File: o.flags.File, Filter: o.account(c), MTA: postfixUser()}
+	e.targets = keytable.Signing(ctx, c)
 	for _, t := range e.targets {
 		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {
 			e.host.KeyFolder = folderOf(at.Path)
@@ -73,7 +74,7 @@ func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
 // configuration tells what a start would say.
 func (e *examination) configuration(ctx context.Context, problems problem.List) {
 	if !problems.HasErrors() {
-		parts := toolParts()
+		parts := build.ToolParts(Version)
 		parts.Account, _ = build.AccountOf(e.host.Config) // Check below tells of it
 		var more problem.List
 		e.built, more = build.Snapshot(ctx, e.host.Config, parts)
@@ -89,7 +90,7 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		e.report.Add(doctor.Finding{Check: "configuration", Code: "config", Status: status, Advice: p.Hint}, "%s", p.String())
 	}
 	if len(problems) == 0 {
-		e.report.Add(doctor.Finding{Check: "configuration", Status: doctor.Good}, "%s, its tables and its keys", e.flags.configFile)
+		e.report.Add(doctor.Finding{Check: "configuration", Status: doctor.Good}, "%s, its tables and its keys", e.flags.File)
 	}
 }
 
@@ -157,29 +158,6 @@ func postfixUser() *doctor.Person {
 	return &doctor.Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
 }
 
-// signingKeys are the keys that the configuration signs with; none when their names
-// are not known.
-func signingKeys(ctx context.Context, c *config.Config) []keyRow {
-	if table := c.KeyTable.Value; table != "" {
-		t, err := openKeyTable(ctx, table, c)
-		if err != nil {
-			return nil
-		}
-		defer t.close()
-		var rows []keyRow
-		_ = t.rows(ctx, nil, func(string, string) {}, func(row keyRow) { rows = append(rows, row) })
-		return rows
-	}
-	var rows []keyRow
-	if c.KeyFile.Value != "" && c.Domain.Value != "" {
-		_ = walkTable(ctx, c.Domain.Value, c, func(e dataset.Entry, _ string) error {
-			rows = append(rows, singleKey(e.Key, c.Selector.Value, c.KeyFile.Value))
-			return nil
-		})
-	}
-	return rows
-}
-
 func limit[T any](rows []T, n int) []T { return rows[:min(len(rows), n)] }
 
 // published compares keys with DNS, after the name servers themselves.
@@ -188,20 +166,20 @@ func (e *examination) published(ctx context.Context, s Streams) {
 	if !c.Mode.Value.Sign {
 		return
 	}
-	tester, err := newKeyTester(ctx, c.KeyTable.Value, c)
+	tester, err := keytable.NewTester(ctx, c.KeyTable.Value, c)
 	if err != nil {
 		r.Add(doctor.Finding{Check: "dns", Code: "dns-options", Status: doctor.Bad}, "%s", err)
 		return
 	}
-	defer tester.close()
-	if dns := tester.checker.Resolver(); dns != nil {
+	defer tester.Close()
+	if dns := tester.Resolver(); dns != nil {
 		r.DNS(ctx, dns)
 	}
-	tester.diagnose = true
-	tester.others = e.targets
+	tester.Diagnose = true
+	tester.Others = e.targets
 	targets := limit(e.targets, e.keys)
 	shown := s.progress("keys compared with DNS", len(targets))
-	tester.testAll(ctx, targets, func(t keyRow, k keyReport) {
+	tester.TestAll(ctx, targets, func(t keytable.Row, k keytable.Report) {
 		shown.step()
 		e.record(ctx, tester, t, k)
 	})
@@ -216,12 +194,12 @@ func (e *examination) published(ctx context.Context, s Streams) {
 var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.FaultWeak, keyrecord.FaultBlanks, keyrecord.FaultVersionMissing, keyrecord.FaultWildcard}
 
 // record tells how the record of one key is published.
-func (e *examination) record(ctx context.Context, tester *keyTester, t keyRow, k keyReport) {
+func (e *examination) record(ctx context.Context, tester *keytable.Tester, t keytable.Row, k keytable.Report) {
 	r := &e.report
 	if t.Domain == "%" {
 		r.Add(doctor.Finding{Check: "dns", Code: "key-any-domain", Status: doctor.Skipped,
 			Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector},
-			"'%s' is a key for any domain", t.name)
+			"'%s' is a key for any domain", t.Name)
 		return
 	}
 	text, code, hints, status := k.Problem, "record", []string(nil), doctor.Bad
@@ -256,11 +234,11 @@ func (e *examination) record(ctx context.Context, tester *keyTester, t keyRow, k
 
 // recordLine is the record of a key in one line of a zone file, "" where the key cannot
 // be read.
-func recordLine(ctx context.Context, tester *keyTester, t keyRow) string {
+func recordLine(ctx context.Context, tester *keytable.Tester, t keytable.Row) string {
 	if t.Key == "" {
 		return ""
 	}
-	private, err := tester.load(ctx, t)
+	private, err := tester.Load(ctx, t)
 	if err != nil {
 		return ""
 	}
@@ -345,7 +323,7 @@ func (e *examination) authors(ctx context.Context) (authors []string) {
 	}
 	enough := errors.New("enough")
 	if spec := c.SigningTable.Value; spec != "" {
-		_ = walkTable(ctx, spec, c, func(row dataset.Entry, _ string) error {
+		_ = build.WalkSet(ctx, c, spec, func(row dataset.Entry, _ string) error {
 			add(authorOf(row.Key))
 			if len(authors) > e.keys {
 				return enough

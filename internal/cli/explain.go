@@ -69,7 +69,7 @@ it itself. "-" is standard input.`,
 		RunE: func(c *cobra.Command, args []string) error { return runExplain(c.Context(), s, o, args, time.Now()) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.StringVar(&o.client, "client", "", "address of the client the message came from (one that is not internal)")
 	f.StringVar(&o.clientName, "client-name", "", "host name of that client")
 	f.BoolVar(&o.authenticated, "auth", false, "the client had logged in")
@@ -160,7 +160,7 @@ func newExplainWorld(ctx context.Context, path string) (*explainWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := toolParts()
+	parts := build.ToolParts(Version)
 	parts.Account, _ = build.AccountOf(cfg) // whose eyes see key files; an unknown one is told as a problem
 	w := &explainWorld{}
 	built, problems := build.Snapshot(ctx, cfg, parts)

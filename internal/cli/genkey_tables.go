@@ -15,7 +15,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/exit"
-	"dojang/internal/keystore"
+	"dojang/internal/keytable"
 )
 
 // tableOptions say what becomes of a new key's KeyTable and SigningTable rows.
@@ -31,7 +31,7 @@ func (t *tableOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&t.append, "append", false, "with --tables: append the rows to the two tables")
 	f.StringVar(&t.keyTable, "key-table", "", "KeyTable to append to (the configuration's)")
 	f.StringVar(&t.signingTable, "signing-table", "", "SigningTable to append to; refile: for one of patterns (the configuration's)")
-	f.StringVarP(&t.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&t.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 }
 
 // tableRow is one row for one of the two tables.
@@ -196,16 +196,8 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 // by the configuration's KeyTable, or else by the record beside the key.
 func keyUsers(ctx context.Context, configFile string, p plannedKey) []string {
 	var domains []string
-	cfg, err := toolConfig(configFile)
-	if err == nil && cfg.KeyTable.Value != "" {
-		path, _ := filepath.Abs(p.private)
-		_ = keyRows(ctx, cfg, func(r keystore.TableRow) error {
-			at := (keystore.Options{}).Locate(r.Key).Path
-			if abs, err := filepath.Abs(at); at != "" && err == nil && abs == path && !slices.Contains(domains, r.Domain) {
-				domains = append(domains, r.Domain)
-			}
-			return nil
-		})
+	if cfg, err := toolConfig(configFile); err == nil {
+		domains = keytable.Users(ctx, cfg, p.private)
 	}
 	if record, err := os.ReadFile(p.text); len(domains) == 0 && err == nil {
 		for _, m := range recordOwner.FindAllStringSubmatch(string(record), -1) {
@@ -215,17 +207,6 @@ func keyUsers(ctx context.Context, configFile string, p plannedKey) []string {
 		}
 	}
 	return domains
-}
-
-// keyRows calls f with each row of the configuration's KeyTable.
-func keyRows(ctx context.Context, cfg *config.Config, f func(keystore.TableRow) error) error {
-	spec := cfg.KeyTable.Value
-	set, err := openSet(ctx, cfg, spec)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	return keystore.Rows(ctx, set, spec, f)
 }
 
 // recordOwner finds the domain in every form of a record that names one.

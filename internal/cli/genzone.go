@@ -15,6 +15,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
+	"dojang/internal/keytable"
 	"dojang/internal/problem"
 	"dojang/internal/zone"
 )
@@ -237,11 +238,11 @@ func (o *zoneOptions) resolve() (*config.Config, error) {
 // collect makes the records of the table's keys. Every key that fails is told;
 // then nothing is written, for a zone that silently lacks a key breaks mail.
 func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(int, string, ...any)) ([]zone.Key, error) {
-	table, err := openKeyTable(ctx, o.dataset, cfg)
+	table, err := keytable.Open(ctx, o.dataset, cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer table.close()
+	defer table.Close()
 	var found zone.Collection
 	failed, n := false, -1
 	said := false
@@ -251,30 +252,30 @@ func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(
 			say(1, "database opened")
 		}
 	}
-	err = table.rows(ctx, o.names, func(place, text string) {
+	err = table.Rows(ctx, o.names, func(place, text string) {
 		failed = true
 		say(0, "%s: %s", place, text)
-	}, func(row keyRow) {
+	}, func(row keytable.Row) {
 		opened()
 		n++
 		row, take := o.take(row)
 		if !take {
-			say(o.skipLevel, "record %d for '%s' skipped", n, row.name)
+			say(o.skipLevel, "record %d for '%s' skipped", n, row.Name)
 			return
 		}
-		say(2, "record %d for '%s' retrieved", n, row.name)
+		say(2, "record %d for '%s' retrieved", n, row.Name)
 		key, err := o.zoneKey(ctx, table, row)
 		if err != nil {
 			failed = true
-			say(0, "key for '%s' load failed", row.name)
-			say(0, "%s: %v", row.place, err)
+			say(0, "key for '%s' load failed", row.Name)
+			say(0, "%s: %v", row.Place, err)
 			return
 		}
-		say(2, "key for '%s' loaded", row.name)
+		say(2, "key for '%s' loaded", row.Name)
 		if other := found.Add(key); other != nil {
 			failed = true
 			say(0, "%s: '%s' is another key of the name %s than '%s' (%s): two records at one name make every signature fail",
-				row.place, row.name, key.Record.Name(), other.Row, other.Place)
+				row.Place, row.Name, key.Record.Name(), other.Row, other.Place)
 		}
 	})
 	if err != nil {
@@ -289,7 +290,7 @@ func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(
 
 // take reports whether a row's domain is asked for; a row for any domain ("%")
 // becomes one of the domain named with -d.
-func (o *zoneOptions) take(row keyRow) (keyRow, bool) {
+func (o *zoneOptions) take(row keytable.Row) (keytable.Row, bool) {
 	if row.Domain == "%" {
 		if o.domain != "" {
 			row.Domain = o.domain
@@ -303,15 +304,15 @@ func (o *zoneOptions) take(row keyRow) (keyRow, bool) {
 	return row, o.subdomains && keycheck.IsSubdomain(row.Domain, o.domain)
 }
 
-func (o *zoneOptions) zoneKey(ctx context.Context, table *keyTable, row keyRow) (zone.Key, error) {
+func (o *zoneOptions) zoneKey(ctx context.Context, table *keytable.Table, row keytable.Row) (zone.Key, error) {
 	if sender, err := row.ForSender(row.Domain); err == nil && row.Domain != "%" {
 		row.Row = sender
 	}
-	signer, err := table.load(ctx, row)
+	signer, err := table.Load(ctx, row)
 	if err != nil {
 		return zone.Key{}, err
 	}
-	key, err := zone.NewKey(row.name, row.place, row.Domain, row.Selector, signer.Public())
+	key, err := zone.NewKey(row.Name, row.Place, row.Domain, row.Selector, signer.Public())
 	key.Record.EmailOnly = o.emailOnly
 	return key, err
 }

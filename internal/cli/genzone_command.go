@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
 )
@@ -48,7 +49,7 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.StringVarP(&o.domain, "domain", "d", "", "only keys of this domain")
 	f.BoolVarP(&o.subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
 	f.BoolVarP(&o.emailOnly, "restrict", "M", false, "restrict the keys to e-mail")
@@ -140,7 +141,7 @@ keys are the domains; values are not used.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
 	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
 	f.IntVarP(&o.TTLSeconds, "ttl", "t", -1, "time to live of each record in seconds")

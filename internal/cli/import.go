@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/build"
 	"dojang/internal/exit"
 	"dojang/internal/keystore"
 	"dojang/internal/migrate"
@@ -142,7 +143,7 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 }
 
 func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables, problem.List, error) {
-	c, problems := o.flags.load()
+	c, problems := o.flags.Load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return migrate.Tables{}, nil, exit.Silent(exit.Config)
@@ -160,12 +161,12 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 	if o.keyTable == "" || o.signingTable == "" {
 		return migrate.Tables{}, nil, exit.Errorf(exit.Usage, "no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")
 	}
-	keys, err := openSet(ctx, c, o.keyTable)
+	keys, err := build.OpenSet(ctx, c, o.keyTable)
 	if err != nil {
 		return migrate.Tables{}, nil, exit.Errorf(exit.NoInput, "KeyTable: %s", err)
 	}
 	defer keys.Close()
-	signing, err := openSet(ctx, c, o.signingTable)
+	signing, err := build.OpenSet(ctx, c, o.signingTable)
 	if err != nil {
 		return migrate.Tables{}, nil, exit.Errorf(exit.NoInput, "SigningTable: %s", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -19,19 +18,15 @@ import (
 
 // opendkimFlags are what the command line of opendkim(8) says beside options.
 type opendkimFlags struct {
-	configFile string
-	check      bool    // -n
-	query      bool    // -Q
-	version    bool    // -V
-	extract    *string // -e
-	testFiles  *string // -t
-	fixedTime  string
-	verbose    int
-	overrides  []override
+	config.Source
+	check     bool    // -n
+	query     bool    // -Q
+	version   bool    // -V
+	extract   *string // -e
+	testFiles *string // -t
+	fixedTime string
+	verbose   int
 }
-
-// override is an option set by a flag.
-type override struct{ option, value string }
 
 // classicOpendkim is opendkim(8).
 func classicOpendkim(ctx context.Context, s Streams, args []string) int {
@@ -47,10 +42,10 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	case f.query:
 		return classicQuery(ctx, s)
 	}
-	named := f.configFile != ""
-	c, problems := f.load()
-	if f.verbose > 1 && !named && f.configFile != "" {
-		fmt.Fprintf(s.Err, "opendkim: using default configfile %s\n", f.configFile)
+	named := f.File != ""
+	c, problems := f.Load()
+	if f.verbose > 1 && !named && f.File != "" {
+		fmt.Fprintf(s.Err, "opendkim: using default configfile %s\n", f.File)
 	}
 	switch {
 	case problems.HasErrors():
@@ -105,7 +100,7 @@ func parseOpendkim(errs io.Writer, args []string) (f *opendkimFlags, ok bool) {
 	}
 	for _, flag := range config.Flags() {
 		if value, given := values[flag.Option]; given {
-			f.overrides = append(f.overrides, override{flag.Option, value})
+			f.Overrides = append(f.Overrides, config.Override{Option: flag.Option, Value: value})
 		}
 	}
 	return f, ok
@@ -129,7 +124,7 @@ func (f *opendkimFlags) turn(letter byte, value string) {
 	case 'V':
 		f.version = true
 	case 'x':
-		f.configFile = value
+		f.File = value
 	}
 }
 
@@ -144,53 +139,27 @@ func opendkimUsage(w io.Writer) {
 	}
 }
 
-// load reads the configuration file, then the environment, then the command
-// line, each over the one before.
-func (f *opendkimFlags) load() (*config.Config, problem.List) {
-	c, problems := f.readFile()
-	problems = append(problems, c.SetEnvironment(os.Environ())...)
-	for _, o := range f.overrides {
-		problems = append(problems, c.Set(o.option, o.value, config.CommandLine)...)
-	}
-	return c, problems
-}
-
-func (f *opendkimFlags) readFile() (*config.Config, problem.List) {
-	if f.configFile == "" {
-		if _, err := os.Stat(defaultConfigFile); err != nil {
+// toolConfig is the configuration a tool works with: the file named, which must
+// be right, or the default one if it is there.
+func toolConfig(path string) (*config.Config, error) {
+	if path == "" {
+		if _, err := os.Stat(config.DefaultPath); err != nil {
 			return config.New(), nil
 		}
-		f.configFile = defaultConfigFile
+		// A mistake in a file nobody named is not this tool's to complain of.
+		cfg, _ := config.Load(config.DefaultPath)
+		return cfg, nil
 	}
-	return config.Load(f.configFile)
-}
-
-// reload returns what reads the file again; without a file there is nothing to
-// reload. Compat(opendkim 2.11): the command line is lost then, except for what
-// a reload never changes.
-func (f *opendkimFlags) reload() func() (*config.Config, problem.List) {
-	if f.configFile == "" {
-		return nil
+	cfg, problems := config.Load(path)
+	if problems.HasErrors() {
+		return cfg, exit.With(exit.Config, problems)
 	}
-	path, err := filepath.Abs(f.configFile) // BaseDirectory moves us
-	if err != nil {
-		path = f.configFile
-	}
-	return func() (*config.Config, problem.List) {
-		c, problems := config.Load(path)
-		problems = append(problems, c.SetEnvironment(os.Environ())...)
-		for _, o := range f.overrides {
-			if option := config.Find(o.option); option != nil && option.NeedsRestart {
-				problems = append(problems, c.Set(o.option, o.value, config.CommandLine)...)
-			}
-		}
-		return c, problems
-	}
+	return cfg, nil
 }
 
 // service is the filter of a configuration that was loaded.
 func (f *opendkimFlags) service(name string, s Streams, c *config.Config, warnings problem.List) app.Service {
-	return app.Service{Name: name, Err: s.Err, Warnings: warnings, Options: app.Options{Config: c, Path: f.configFile, Load: f.reload(), Version: Version}}
+	return app.Service{Name: name, Err: s.Err, Warnings: warnings, Options: app.Options{Config: c, Path: f.File, Load: f.Reload(), Version: Version}}
 }
 
 // extractOption is -e: the values given for an option, one a line.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/config"
-	"dojang/internal/dataset"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
+	"dojang/internal/keytable"
 	"dojang/internal/resolver"
 	"dojang/internal/rotate/publication"
 	"dojang/internal/rotate/settings"
@@ -87,7 +86,14 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 	if o.try != "" {
 		return printTry(s, o, w.TryZone(ctx, o.try))
 	}
-	keys, bad, err := tableKeys(ctx, s, cfg, domain)
+	var keys []publication.Key
+	bad := 0
+	err = keytable.Public(ctx, cfg, domain, func(place, text string) {
+		bad++
+		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
+	}, func(row keytable.Row, public crypto.PublicKey) {
+		keys = append(keys, publication.Key{Row: row.Name, Domain: row.Domain, Selector: row.Selector, Public: public})
+	})
 	if err != nil {
 		return err
 	}
@@ -106,77 +112,6 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 		printEntries(s.Out, entries, o.dryRun)
 	}
 	return publishResult(entries, o.dryRun, bad > 0 && domain == "")
-}
-
-// tableKeys are the public halves of the keys in the KeyTable, or of Domain, Selector
-// and KeyFile, for one domain or all; and how many rows cannot be used, which are told.
-func tableKeys(ctx context.Context, s Streams, cfg *config.Config, domain string) (keys []publication.Key, bad int, err error) {
-	table, err := openKeyTable(ctx, cfg.KeyTable.Value, cfg)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer table.close()
-	complain := func(place, text string) {
-		bad++
-		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
-	}
-	take := func(row keyRow) {
-		row, fits, err := rowFor(row, domain)
-		if !fits {
-			return
-		}
-		key, loadErr := crypto.Signer(nil), err
-		if err == nil {
-			key, loadErr = table.load(ctx, row)
-		}
-		if loadErr != nil {
-			complain(row.place, loadErr.Error())
-			return
-		}
-		keys = append(keys, publication.Key{Row: row.name, Domain: row.Domain, Selector: row.Selector, Public: key.Public()})
-	}
-	where := "KeyTable " + specName(cfg.KeyTable.Value)
-	if table.set != nil {
-		err = table.rows(ctx, nil, complain, take)
-	} else {
-		where = "Domain, Selector and KeyFile"
-		err = singleKeys(ctx, cfg, take)
-	}
-	switch {
-	case err != nil:
-		return nil, bad, exit.Errorf(exit.Config, "%s: %w", where, err)
-	case len(keys) == 0 && bad == 0:
-		return nil, 0, exit.Errorf(exit.Unavailable, "%s: no key for %s", where, cmp.Or(domain, "any domain"))
-	}
-	return keys, bad, nil
-}
-
-// rowFor is a row as it signs for a domain, "" for its own.
-func rowFor(row keyRow, domain string) (_ keyRow, fits bool, err error) {
-	switch {
-	case row.Domain == "%" && domain == "":
-		return row, true, fmt.Errorf("'%s' is a key for any domain: name one: dojang publish DOMAIN", row.name)
-	case domain != "" && row.Domain != "%" && !keycheck.SameDomain(row.Domain, domain):
-		return row, false, nil
-	}
-	sender, err := row.ForSender(cmp.Or(domain, row.Domain))
-	if err == nil {
-		row.Row = sender
-	}
-	return row, true, err
-}
-
-// singleKeys calls f with the key of each Domain where there is no KeyTable.
-func singleKeys(ctx context.Context, cfg *config.Config, f func(keyRow)) error {
-	if cfg.Domain.Value == "" || cfg.Selector.Value == "" || cfg.KeyFile.Value == "" {
-		return nil
-	}
-	return walkTable(ctx, cfg.Domain.Value, cfg, func(e dataset.Entry, place string) error {
-		row := singleKey(e.Key, cfg.Selector.Value, cfg.KeyFile.Value)
-		row.place = place
-		f(row)
-		return nil
-	})
 }
 
 // printEntries tells what is to be done, or was.

@@ -19,12 +19,12 @@ import (
 
 // query looks one key up and prints its values, one a line.
 func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, columns int) error {
-	c, problems := f.load()
+	c, problems := f.Load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return exit.Silent(exit.Config)
 	}
-	set, err := openSet(ctx, c, spec)
+	set, err := build.OpenSet(ctx, c, spec)
 	if err != nil {
 		return exit.Errorf(exit.DataErr, "%s", withHint(err))
 	}
@@ -53,10 +53,6 @@ func withHint(err error) string {
 	return err.Error()
 }
 
-func openSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, error) {
-	return dataset.Open(ctx, spec, dataset.Options{Openers: build.Openers(c, build.Parts{})})
-}
-
 // classicQuery is `opendkim -Q`: it reads a data set and lines "key/n" from standard
 // input, as many as come, and asks for them when that is a terminal.
 func classicQuery(ctx context.Context, s Streams) int {
@@ -66,7 +62,7 @@ func classicQuery(ctx context.Context, s Streams) int {
 	if !ok {
 		return exit.OSErr
 	}
-	set, err := openSet(ctx, config.New(), spec)
+	set, err := build.OpenSet(ctx, config.New(), spec)
 	if err != nil {
 		fmt.Fprintf(s.Err, "opendkim: %s: dkimf_db_open(): %s\n", spec, err)
 		return exit.Software

@@ -60,7 +60,7 @@ milter_default_action.`,
 	}
 	c.Flags().StringVar(&o.beside, "beside", "", "socket of the filter in service, as in opendkim.conf: inet:PORT@HOST or local:PATH")
 	c.Flags().StringVar(&o.socket, "socket", "", "socket to listen on, for the MTA")
-	c.Flags().StringVar(&o.config, "config", defaultConfigFile, "dojang's configuration")
+	c.Flags().StringVar(&o.config, "config", config.DefaultPath, "dojang's configuration")
 	c.Flags().BoolVar(&o.json, "json", false, "one line of JSON for each message that differs, and one for the numbers")
 	c.Flags().BoolVar(&o.watch, "watch", false, "be the half that decides")
 	_ = c.Flags().MarkHidden("watch")
@@ -75,7 +75,7 @@ func watchRehearsal(ctx context.Context, s Streams, o rehearsal) error {
 		problems.Write(s.Err)
 		return exit.Silent(exit.Config)
 	}
-	parts := toolParts()
+	parts := build.ToolParts(Version)
 	parts.Account, _ = build.AccountOf(cfg)
 	built, problems := build.Snapshot(ctx, cfg, parts)
 	problems.Write(s.Err)

@@ -32,7 +32,7 @@ force.`,
 		Example: "  dojang reload\n  dojang reload --config /etc/opendkim.conf",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, problems := f.load()
+			loaded, problems := f.Load()
 			if problems.HasErrors() {
 				problems.Write(s.Err)
 				return exit.Errorf(exit.Config, "not reloaded: the old configuration stays in force")

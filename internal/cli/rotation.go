@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor"
@@ -129,7 +130,7 @@ func (o rotation) tables(ctx context.Context, cfg *config.Config, set *settings.
 			return t, nil
 		}
 		t.Spec = spec
-		if t.Set, err = dataset.Open(ctx, spec, datasetOptions(cfg)); err != nil {
+		if t.Set, err = build.OpenSet(ctx, cfg, spec); err != nil {
 			return t, exit.Errorf(exit.Config, "%w", err)
 		}
 		*closers = append(*closers, func() { t.Set.Close() })
@@ -155,7 +156,7 @@ func (o rotation) confTable(ctx context.Context, cfg *config.Config, set *settin
 	}
 	t := &rotate.ConfTable{Path: set.Config, Selector: cfg.Selector.Source(), KeyFile: cfg.KeyFile.Source()}
 	var domains []string
-	err := walkTable(ctx, cfg.Domain.Value, cfg, func(e dataset.Entry, _ string) error {
+	err := build.WalkSet(ctx, cfg, cfg.Domain.Value, func(e dataset.Entry, _ string) error {
 		domains = append(domains, strings.ToLower(e.Key))
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/logging"
 	"dojang/internal/plain"
@@ -32,8 +33,8 @@ an option's name is written "_" there.`,
   OPENDKIM_Socket=inet:8891@localhost dojang serve`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			f.overrides = append(f.overrides, override{"Background", "no"})
-			loaded, problems := f.load()
+			f.Overrides = append(f.Overrides, config.Override{Option: "Background", Value: "no"})
+			loaded, problems := f.Load()
 			if problems.HasErrors() {
 				problems.Write(s.Err)
 				return exit.Silent(exit.Config)
@@ -55,7 +56,7 @@ an option's name is written "_" there.`,
 }
 
 func configFlag(c *cobra.Command, f *opendkimFlags) {
-	c.Flags().StringVarP(&f.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+" when it is there)")
+	c.Flags().StringVarP(&f.File, "config", "c", "", "configuration file (default "+config.DefaultPath+" when it is there)")
 }
 
 func isTerminal(w io.Writer) bool { return terminal(w) != nil }
@@ -83,7 +84,7 @@ func configCommand(s Streams) *cobra.Command {
 		Example: "  dojang config show --config /etc/opendkim.conf",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			loaded, problems := f.load()
+			loaded, problems := f.Load()
 			problems.Write(s.Err)
 			loaded.Dump(s.Out)
 			return configResult(problems.HasErrors())
@@ -95,7 +96,7 @@ func configCommand(s Streams) *cobra.Command {
 		Example: "  dojang config check\n  dojang config check --config /etc/opendkim.conf",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, problems := f.load()
+			loaded, problems := f.Load()
 			code := checkConfig(c.Context(), s, loaded, problems)
 			if code = max(code, checkRotation(s, rotation, c.Flags().Changed("settings"))); code != exit.OK {
 				return exit.Silent(code)

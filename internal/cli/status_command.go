@@ -59,14 +59,14 @@ func (o *statusOptions) client() (*status.Client, error) {
 	address := o.socket
 	if address == "" {
 		address = defaultStatusSocket
-		loaded, problems := o.flags.load()
+		loaded, problems := o.flags.Load()
 		switch {
 		case !problems.HasErrors() && loaded.StatusSocket.IsSet():
 			address = addressOf(loaded.StatusSocket.Value)
-		case o.flags.configFile != "" && problems.HasErrors():
+		case o.flags.File != "" && problems.HasErrors():
 			return nil, exit.Errorf(exit.Config, "%s", problems[0])
-		case o.flags.configFile != "":
-			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter", o.flags.configFile, defaultStatusSocket)
+		case o.flags.File != "":
+			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter", o.flags.File, defaultStatusSocket)
 		}
 	}
 	client, err := status.NewClient(address)

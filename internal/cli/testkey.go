@@ -8,9 +8,10 @@ import (
 	"os"
 
 	"dojang/dkim"
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
-	"dojang/internal/keystore"
+	"dojang/internal/keytable"
 )
 
 // testkeyOptions are opendkim-testkey(8)'s.
@@ -59,8 +60,8 @@ func classicTestkey(ctx context.Context, s Streams, args []string) int {
 
 func runClassicTestkey(ctx context.Context, program string, s Streams, o testkeyOptions) int {
 	say := sayTo(s.Err, program, o.verbose)
-	if o.config == "" && fileExists(defaultConfigFile) {
-		say(2, "using default configfile %s", defaultConfigFile)
+	if o.config == "" && fileExists(config.DefaultPath) {
+		say(2, "using default configfile %s", config.DefaultPath)
 	}
 	cfg, err := toolConfig(o.config)
 	if err != nil {
@@ -71,18 +72,18 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 	if !whole && o.verbose == 0 {
 		table = ""
 	}
-	tester, err := newKeyTester(ctx, table, cfg)
+	tester, err := keytable.NewTester(ctx, table, cfg)
 	if err != nil {
 		return tell(program, s.Err, err)
 	}
-	defer tester.close()
-	tester.diagnose = o.verbose > 0
+	defer tester.Close()
+	tester.Diagnose = o.verbose > 0
 	c := classicReporter{program: program, s: s, verbose: o.verbose, say: say}
 	if whole {
 		return c.table(ctx, tester)
 	}
 	if o.domain == "" {
-		o.domain = firstDomain(ctx, cfg)
+		o.domain = keytable.FirstDomain(ctx, cfg)
 	}
 	o.selector = cmp.Or(o.selector, cfg.Selector.Value)
 	o.keyPath = cmp.Or(o.keyPath, cfg.KeyFile.Value)
@@ -91,46 +92,14 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 		return exit.Config
 	}
 	if table != "" {
-		_ = tester.rows(ctx, nil, func(string, string) {}, func(row keyRow) { tester.others = append(tester.others, row) })
+		_ = tester.Rows(ctx, nil, func(string, string) {}, func(row keytable.Row) { tester.Others = append(tester.Others, row) })
 	}
-	return c.single(tester.test(ctx, singleKey(o.domain, o.selector, o.keyPath)))
-}
-
-// singleKey is a key that no table names; without a path it has no private half.
-func singleKey(domain, selector, path string) keyRow {
-	if path == "" {
-		return keyRow{Row: keystore.Row{Domain: domain, Selector: selector}}
-	}
-	return keyRow{Row: keystore.FileRow(domain, selector, path)}
+	return c.single(tester.Test(ctx, keytable.Single(o.domain, o.selector, o.keyPath)))
 }
 
 func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// maxKeysAtOnce is how many keys are tested side by side.
-const maxKeysAtOnce = 16
-
-// testAll tests the keys and hands over the reports in the rows' order.
-func (k *keyTester) testAll(ctx context.Context, targets []keyRow, f func(keyRow, keyReport)) {
-	reports := make([]chan keyReport, len(targets))
-	slots := make(chan struct{}, maxKeysAtOnce)
-	for i := range targets {
-		reports[i] = make(chan keyReport, 1)
-	}
-	go func() {
-		for i, t := range targets {
-			slots <- struct{}{}
-			go func() {
-				reports[i] <- k.test(ctx, t)
-				<-slots
-			}()
-		}
-	}()
-	for i, t := range targets {
-		f(t, <-reports[i])
-	}
 }
 
 // classicReporter prints as opendkim-testkey does.
@@ -141,14 +110,14 @@ type classicReporter struct {
 	say     func(level int, format string, args ...any)
 }
 
-func (c classicReporter) unsafe(r keyReport) {
-	if r.unsafe {
+func (c classicReporter) unsafe(r keytable.Report) {
+	if r.Unsafe {
 		c.say(0, "%s: WARNING: unsafe permissions", r.PrivateKey)
 	}
 }
 
 // security tells what DNSSEC says of a record that was found.
-func (c classicReporter) security(r keyReport, name string) {
+func (c classicReporter) security(r keytable.Report, name string) {
 	if r.Lookup != keycheck.Found || r.Key == nil || r.Reason != dkim.ReasonNone {
 		return
 	}
@@ -161,7 +130,7 @@ func (c classicReporter) security(r keyReport, name string) {
 }
 
 // faults tells the causes, which opendkim-testkey does not know.
-func (c classicReporter) faults(r keyReport) {
+func (c classicReporter) faults(r keytable.Report) {
 	for _, f := range r.Faults {
 		if f.Fatal || c.verbose > 3 {
 			c.say(1, "  %s: %s", f.Code, f.Text)
@@ -172,25 +141,25 @@ func (c classicReporter) faults(r keyReport) {
 	}
 }
 
-func (c classicReporter) single(r keyReport) int {
+func (c classicReporter) single(r keytable.Report) int {
 	c.unsafe(r)
-	if r.code == exit.OSErr {
+	if r.Status == exit.OSErr {
 		c.say(0, "%s", r.Problem)
-		return r.code
+		return r.Status
 	}
-	if r.loaded {
+	if r.Loaded {
 		c.say(2, "key loaded from %s", r.PrivateKey)
 	}
-	c.say(2, "checking key '%s'", r.asked)
+	c.say(2, "checking key '%s'", r.Asked)
 	c.security(r, "")
-	if r.code == exit.DataErr { // keys do not match
+	if r.Status == exit.DataErr { // keys do not match
 		fmt.Fprintf(c.s.Out, "%s: %s\n", c.program, r.Problem)
 	} else if !r.OK {
 		c.say(0, "%s", r.Problem)
 	}
 	if !r.OK {
 		c.faults(r)
-		return r.code
+		return r.Status
 	}
 	if c.verbose > 2 {
 		fmt.Fprintf(c.s.Out, "%s: key OK\n", c.program)
@@ -201,46 +170,46 @@ func (c classicReporter) single(r keyReport) int {
 
 // table tests every key of a KeyTable. Unlike OpenDKIM's it goes on after a key
 // it cannot read, and its exit status tells that a key failed.
-func (c classicReporter) table(ctx context.Context, k *keyTester) int {
+func (c classicReporter) table(ctx context.Context, k *keytable.Tester) int {
 	malformed := 0
-	var targets []keyRow
-	err := k.rows(ctx, nil, func(place, text string) {
+	var targets []keytable.Row
+	err := k.Rows(ctx, nil, func(place, text string) {
 		malformed++
 		c.say(0, "%s: %s", place, text)
-	}, func(row keyRow) { targets = append(targets, row) })
+	}, func(row keytable.Row) { targets = append(targets, row) })
 	if err != nil {
 		c.say(0, "%v", err)
 		return 1
 	}
-	k.others = targets
+	k.Others = targets
 	pass, fail, n := 0, malformed, 0
-	k.testAll(ctx, targets, func(t keyRow, r keyReport) {
-		c.say(2, "record %d for '%s' retrieved", n, t.name)
+	k.TestAll(ctx, targets, func(t keytable.Row, r keytable.Report) {
+		c.say(2, "record %d for '%s' retrieved", n, t.Name)
 		n++
 		c.unsafe(r)
-		if r.code != exit.OSErr {
-			c.say(2, "checking key '%s'", t.name)
+		if r.Status != exit.OSErr {
+			c.say(2, "checking key '%s'", t.Name)
 		}
 		if t.Domain == "%" {
-			c.say(1, "key %s: for any domain: test one with -d DOMAIN -s %s", t.name, t.Selector)
+			c.say(1, "key %s: for any domain: test one with -d DOMAIN -s %s", t.Name, t.Selector)
 			return
 		}
 		if r.OK {
 			pass++
-			c.security(r, t.name+" ")
+			c.security(r, t.Name+" ")
 			if c.verbose > 2 {
-				fmt.Fprintf(c.s.Out, "%s: key %s: OK\n", c.program, t.name)
+				fmt.Fprintf(c.s.Out, "%s: key %s: OK\n", c.program, t.Name)
 			}
 			c.faults(r)
 			return
 		}
 		fail++
-		if r.code == exit.OSErr {
+		if r.Status == exit.OSErr {
 			c.say(0, "%s", r.Problem)
 		} else {
-			c.say(0, "key %s: %s", t.name, r.Problem)
+			c.say(0, "key %s: %s", t.Name, r.Problem)
 		}
-		c.security(r, t.name+" ")
+		c.security(r, t.Name+" ")
 		c.faults(r)
 	})
 	if c.verbose > 0 {

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
+	"dojang/internal/keytable"
 )
 
 // modernTestkeyOptions are those of `dojang testkey`.
@@ -60,7 +60,7 @@ The exit status is 0 when every key is right and 69 when one fails.`,
 	f.StringVarP(&o.domain, "domain", "d", "", "domain that signs; with a KeyTable, check only its keys")
 	f.StringVarP(&o.selector, "selector", "s", "", "selector of the key")
 	f.StringVarP(&o.keyPath, "key", "k", "", "private key the record must fit")
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.BoolVar(&o.noServers, "no-servers", false, "do not ask the authoritative name servers")
 	f.StringSliceVar(&o.ignoreServers, "ignore-server", nil, "name or address of a name server whose answers do not count")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -76,20 +76,20 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 	if o.selector != "" {
 		table = ""
 	}
-	tester, err := newKeyTester(ctx, table, cfg)
+	tester, err := keytable.NewTester(ctx, table, cfg)
 	if err != nil {
 		return err
 	}
-	defer tester.close()
-	tester.diagnose, tester.servers, tester.ignore = true, !o.noServers, o.ignoreServers
+	defer tester.Close()
+	tester.Diagnose, tester.Servers, tester.Ignore = true, !o.noServers, o.ignoreServers
 	targets, malformed, err := o.targets(ctx, s, tester)
 	if err != nil {
 		return err
 	}
-	tester.others = targets
-	report := testkeyReport{Keys: []keyReport{}, Failed: malformed}
+	tester.Others = targets
+	report := testkeyReport{Keys: []keytable.Report{}, Failed: malformed}
 	shown := s.progress("keys compared with DNS", len(targets))
-	tester.testAll(ctx, targets, func(_ keyRow, r keyReport) {
+	tester.TestAll(ctx, targets, func(_ keytable.Row, r keytable.Report) {
 		shown.step()
 		if r.OK {
 			report.Passed++
@@ -99,7 +99,7 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 		report.Keys = append(report.Keys, r)
 		if !o.json {
 			shown.end() // the line is the report's now
-			r.print(s.Out)
+			r.Print(s.Out)
 		}
 	})
 	shown.end()
@@ -118,22 +118,22 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 
 // testkeyReport is the JSON form of all reports.
 type testkeyReport struct {
-	Passed int         `json:"passed"`
-	Failed int         `json:"failed"` // malformed rows included
-	Keys   []keyReport `json:"keys"`
+	Passed int               `json:"passed"`
+	Failed int               `json:"failed"` // malformed rows included
+	Keys   []keytable.Report `json:"keys"`
 }
 
 // targets are the keys asked for, and the number of malformed rows.
-func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTester) ([]keyRow, int, error) {
+func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keytable.Tester) ([]keytable.Row, int, error) {
 	if o.keyPath != "" && o.selector == "" {
 		return nil, 0, exit.Errorf(exit.Usage, "--key goes with --domain and --selector")
 	}
-	if k.set == nil {
+	if !k.HasTable() {
 		domain := o.domain
 		if domain == "" {
-			domain = firstDomain(ctx, k.cfg)
+			domain = keytable.FirstDomain(ctx, k.Config)
 		}
-		selector, key := cmp.Or(o.selector, k.cfg.Selector.Value), cmp.Or(o.keyPath, k.cfg.KeyFile.Value)
+		selector, key := cmp.Or(o.selector, k.Config.Selector.Value), cmp.Or(o.keyPath, k.Config.KeyFile.Value)
 		switch {
 		case o.selector != "" && domain == "":
 			return nil, 0, exit.Errorf(exit.Usage, "--selector goes with --domain")
@@ -142,19 +142,19 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTest
 		case domain == "" || selector == "":
 			return nil, 0, exit.Errorf(exit.Usage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
 		}
-		return []keyRow{singleKey(domain, selector, key)}, 0, nil
+		return []keytable.Row{keytable.Single(domain, selector, key)}, 0, nil
 	}
 	malformed := 0
-	var targets []keyRow
-	err := k.rows(ctx, o.names, func(place, text string) {
+	var targets []keytable.Row
+	err := k.Rows(ctx, o.names, func(place, text string) {
 		malformed++
 		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
-	}, func(row keyRow) {
+	}, func(row keytable.Row) {
 		switch {
 		case row.Domain == "%" && o.domain != "":
 			row.Domain = o.domain
 		case row.Domain == "%":
-			fmt.Fprintf(s.Err, "%s: '%s' is a key for any domain: name one with --domain to check it\n", row.place, row.name)
+			fmt.Fprintf(s.Err, "%s: '%s' is a key for any domain: name one with --domain to check it\n", row.Place, row.Name)
 			return
 		case o.domain != "" && !keycheck.SameDomain(row.Domain, o.domain):
 			return
@@ -165,71 +165,4 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keyTest
 		return nil, 0, exit.Errorf(exit.Config, "KeyTable: %w", err)
 	}
 	return targets, malformed, nil
-}
-
-// print writes one key's report for people.
-func (r keyReport) print(w io.Writer) {
-	state := "ok  "
-	if !r.OK {
-		state = "FAIL"
-	}
-	fmt.Fprintf(w, "%s %s: %s\n", state, r.Record, r.summary())
-	for _, f := range r.Faults {
-		mark := "warning: "
-		if f.Fatal {
-			mark = ""
-		}
-		if f.Text != r.Problem {
-			fmt.Fprintf(w, "     %s%s\n", mark, f.Text)
-		}
-		if f.Hint != "" {
-			fmt.Fprintf(w, "       -> %s\n", f.Hint)
-		}
-	}
-}
-
-func (r keyReport) summary() string {
-	if !r.OK {
-		return r.Problem
-	}
-	parts := []string{r.KeyType + " key"}
-	if r.KeyType == "rsa" {
-		parts[0] = fmt.Sprintf("%d-bit rsa key", r.Bits)
-	}
-	switch {
-	case r.loaded && r.PrivateKey != "":
-		parts = append(parts, "fits "+r.PrivateKey)
-	case r.loaded:
-		parts = append(parts, "fits the private key")
-	default:
-		parts = append(parts, "no private key compared")
-	}
-	if n, all := r.serversWith(keycheck.Same); n > 0 {
-		parts = append(parts, fmt.Sprintf("on %d of %d name servers", n, all))
-	}
-	switch r.DNSSEC {
-	case "secure":
-		parts = append(parts, "protected by DNSSEC")
-	case "insecure":
-		parts = append(parts, "not protected by DNSSEC")
-	}
-	if r.unsafe {
-		parts = append(parts, "others may read the private key: chmod 600 "+r.PrivateKey)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// serversWith counts the servers all of whose addresses that answer have that state.
-func (r keyReport) serversWith(state keycheck.State) (n, all int) {
-	fits := map[string]bool{}
-	for _, s := range r.Servers {
-		so, seen := fits[s.Name]
-		fits[s.Name] = s.State == state && (so || !seen)
-	}
-	for _, so := range fits {
-		if so {
-			n++
-		}
-	}
-	return n, len(fits)
 }

@@ -193,9 +193,9 @@ func (v verifier) byRules(ctx context.Context, now time.Time, fields *header.Lis
 
 // toolVerifier verifies by a configuration, of which no table or key is read.
 func toolVerifier(ctx context.Context, cfg *config.Config) (v verifier, done func(), err error) {
-	snapshot, done, problems := build.Verifying(ctx, cfg, toolParts())
+	snapshot, done, problems := build.Verifying(ctx, cfg, build.ToolParts(Version))
 	if snapshot == nil {
-		return verifier{}, nil, configError(problems)
+		return verifier{}, nil, exit.Problems(problems)
 	}
 	return verifier{snapshot}, done, nil
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
+	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/keytable"
 )
 
 // testmsgCommand is `dojang testmsg`.
@@ -66,7 +68,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 	f.StringVarP(&o.selector, "selector", "s", "", "sign: selector")
 	f.StringVarP(&o.keyPath, "key", "k", "", "sign: private key file")
 	f.StringVarP(&canonicalization, "canonicalization", "c", "relaxed/simple", "sign: canonicalization of header and body")
-	f.StringVarP(&configFile, "config", "x", "", "configuration file ("+defaultConfigFile+")")
+	f.StringVarP(&configFile, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.BoolVar(&asFilter, "as-filter", false, "do what the filter would do, and show it")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
@@ -79,7 +81,7 @@ func (o *testmsgOptions) modernSign(s Streams, files []string) error {
 	if len(files) != 1 {
 		return exit.Errorf(exit.Usage, "one message is signed at a time")
 	}
-	key, err := loadKeyFile(o.keyPath)
+	key, err := keytable.LoadFile(o.keyPath)
 	if err != nil {
 		return exit.Errorf(exit.NoInput, "--key: %w", err)
 	}

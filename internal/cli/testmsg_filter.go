@@ -31,29 +31,13 @@ type filterTest struct {
 	now     time.Time       // of signatures
 }
 
-// toolParts are those of a configuration that a tool works with: what would be logged is
-// not, and what is wrong with rows of tables stops it no more than it stops the filter.
-func toolParts() build.Parts {
-	return build.Parts{Version: Version, Log: slog.New(slog.DiscardHandler)}
-}
-
-// configError is what a configuration's problems end a tool with.
-func configError(problems problem.List) error {
-	for _, p := range problems {
-		if p.Severity == problem.Error {
-			return exit.Errorf(exit.Config, "%s", p)
-		}
-	}
-	return exit.Errorf(exit.Config, "the configuration cannot be used")
-}
-
 // testMessages is opendkim -t: each message goes through the filter as if it
 // came from this host, and what would be done with it is printed.
 //
 // Compat(opendkim 2.11): results go to standard output, steps to standard
 // error; every macro NAME is "DEBUG-NAME"; PeerList is not asked.
 func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTest) int {
-	parts := toolParts()
+	parts := build.ToolParts(Version)
 	parts.Account, _ = build.AccountOf(cfg) // Compat(opendkim 2.11): an unknown user does not matter here
 	t := filterTester{filterTest: o, s: s, strict: cfg.StrictTestMode.Value}
 	switch {

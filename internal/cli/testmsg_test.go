@@ -10,6 +10,7 @@ import (
 	"dojang/header"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/keytable"
 )
 
 // What opendkim-testmsg 2.11 says of messages that dkimpy signed, asked of a
@@ -35,7 +36,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	defer done()
 	message := "From: Joe <joe@example.com>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\nHello\r\n"
 	sign := func(selector string) string {
-		key, err := loadKeyFile("../keyrecord/testdata/s2048.private")
+		key, err := keytable.LoadFile("../keyrecord/testdata/s2048.private")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -177,9 +177,9 @@ func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
 			return nil, nil, exit.Errorf(exit.Usage, "%s", problems[0])
 		}
 	}
-	snapshot, done, problems := build.Verifying(ctx, cfg, toolParts())
+	snapshot, done, problems := build.Verifying(ctx, cfg, build.ToolParts(Version))
 	if snapshot == nil {
-		return nil, nil, configError(problems)
+		return nil, nil, exit.Problems(problems)
 	}
 	if o.public {
 		snapshot.Resolver = web.PublicNames(snapshot.Resolver)

@@ -3,6 +3,7 @@
 package exit
 
 import (
+	"dojang/internal/problem"
 	"errors"
 	"fmt"
 )
@@ -77,4 +78,15 @@ func Unspoken(err error) error {
 		return nil
 	}
 	return err
+}
+
+// Problems returns what the problems of a configuration end a tool with: the first
+// that is an error.
+func Problems(list problem.List) error {
+	for _, p := range list {
+		if p.Severity == problem.Error {
+			return Errorf(Config, "%s", p)
+		}
+	}
+	return Errorf(Config, "the configuration cannot be used")
 }

@@ -1,4 +1,4 @@
-package cli
+package keytable
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/resolver"
+	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
 )
 
@@ -25,7 +26,8 @@ type serverWorld struct {
 
 func newServerWorld(t *testing.T) *serverWorld {
 	t.Helper()
-	const zone = "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\nns1.example.com. IN A 192.0.2.1\nns2.example.com. IN A 192.0.2.2\n"
+	const zone = "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\n" +
+		"ns1.example.com. IN A 192.0.2.1\nns2.example.com. IN A 192.0.2.2\n"
 	w := &serverWorld{
 		recursive: dnstest.New(t, zone), first: dnstest.New(t, zone), second: dnstest.New(t, zone),
 		key:   filepath.Join(t.TempDir(), "key"),
@@ -44,7 +46,7 @@ func newServerWorld(t *testing.T) *serverWorld {
 	return w
 }
 
-func (w *serverWorld) test(t *testing.T, key string) keyReport {
+func (w *serverWorld) test(t *testing.T, key string) Report {
 	t.Helper()
 	checker, err := keycheck.New(keycheck.Options{AskAnyway: true, Resolver: resolver.Options{
 		Nameservers: []string{w.recursive.Addr},
@@ -62,17 +64,17 @@ func (w *serverWorld) test(t *testing.T, key string) keyReport {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := openKeyTable(t.Context(), "", config.New())
+	table, err := Open(t.Context(), "", config.New())
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := keyTester{keyTable: table, checker: checker, diagnose: true, servers: true}
-	return k.test(t.Context(), singleKey("example.com", "mail", key))
+	k := Tester{Table: table, checker: checker, Diagnose: true, Servers: true}
+	return k.Test(t.Context(), Single("example.com", "mail", key))
 }
 
 const mailRecord = "mail._domainkey.example.com"
 
-func fault(r keyReport, code string) string {
+func fault(r Report, code string) string {
 	for _, f := range r.Faults {
 		if f.Code == code {
 			return f.Text
@@ -87,7 +89,8 @@ func TestServersAgree(t *testing.T) {
 		s.AddTXT(mailRecord, w.right)
 	}
 	r := w.test(t, w.key)
-	if n, all := r.serversWith(keycheck.Same); !r.OK || n != 2 || all != 2 || len(r.Faults) != 0 || !strings.Contains(r.summary(), "on 2 of 2 name servers") {
+	if n, all := r.serversWith(keycheck.Same); !r.OK || n != 2 || all != 2 || len(r.Faults) != 0 ||
+		!strings.Contains(r.summary(), "on 2 of 2 name servers") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -98,7 +101,7 @@ func TestOneServerHasTheOldRecord(t *testing.T) {
 	w.first.AddTXT(mailRecord, w.right)
 	w.second.AddTXT(mailRecord, w.old)
 	r := w.test(t, w.key)
-	if r.OK || r.code != exit.Unavailable || r.Problem != "the name server ns2.example.com (192.0.2.2) still has another record" {
+	if r.OK || r.Status != exit.Unavailable || r.Problem != "the name server ns2.example.com (192.0.2.2) still has another record" {
 		t.Errorf("%+v", r)
 	}
 	// Without the private key nobody knows which of the two is right.
@@ -123,7 +126,8 @@ func TestResolverRemembersTheOldRecord(t *testing.T) {
 	w.first.AddTXT(mailRecord, w.right)
 	w.second.AddTXT(mailRecord, w.right)
 	r := w.test(t, w.key)
-	if r.OK || r.code != exit.DataErr || r.Problem != "keys do not match" || !strings.Contains(fault(r, "cache-differs"), "only this machine's resolver") {
+	if r.OK || r.Status != exit.DataErr || r.Problem != "keys do not match" || !strings.Contains(fault(r, "cache-differs"),
+		"only this machine's resolver") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -148,4 +152,11 @@ func TestNobodyButTheResolverAnswers(t *testing.T) {
 	if r := w.test(t, w.key); !r.OK || fault(r, "server-no-answer") == "" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// publicText is the p= of a private key of the record tests.
+func publicText(t *testing.T, selector string) string {
+	t.Helper()
+	_, p, _ := strings.Cut(testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/"+selector+".private")), "p=")
+	return p
 }

@@ -1,0 +1,51 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"dojang/internal/config"
+	"dojang/internal/dataset"
+)
+
+// ToolParts are those of a configuration that a tool works with: what would be logged is
+// not, and what is wrong with rows of tables stops it no more than it stops the filter.
+func ToolParts(version string) Parts {
+	return Parts{Version: version, Log: slog.New(slog.DiscardHandler)}
+}
+
+// OpenSet opens a data set as the filter does under a configuration.
+func OpenSet(ctx context.Context, c *config.Config, spec string) (dataset.Set, error) {
+	return dataset.Open(ctx, spec, dataset.Options{Openers: Openers(c, Parts{})})
+}
+
+// WalkSet reads every row of a data set that can tell its rows. place is where a row
+// stands: "FILE:LINE", or the set's name.
+func WalkSet(ctx context.Context, c *config.Config, spec string, f func(e dataset.Entry, place string) error) error {
+	set, err := OpenSet(ctx, c, spec)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	file := ""
+	if local, ok := set.(dataset.Local); ok {
+		file = local.Source()
+	}
+	return dataset.Walk(ctx, set, func(e dataset.Entry) error {
+		place := SetName(spec)
+		if file != "" && e.Line > 0 {
+			place = fmt.Sprintf("%s:%d", file, e.Line)
+		}
+		return f(e, place)
+	})
+}
+
+// SetName is a data set as it may be shown: without its secrets.
+func SetName(spec string) string {
+	parsed, err := dataset.ParseSpec(spec)
+	if err != nil {
+		return spec
+	}
+	return parsed.String()
+}
