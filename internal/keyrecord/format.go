@@ -267,7 +267,13 @@ func route53(records []Record) (string, error) {
 	return marshal(batch)
 }
 
-type jsonRecord struct {
+// Document is what the format JSON says of records.
+type Document struct {
+	Records []DocumentRecord `json:"records"`
+}
+
+// DocumentRecord is one record of a Document.
+type DocumentRecord struct {
 	Selector string   `json:"selector"`
 	Domain   string   `json:"domain,omitempty"`
 	Name     string   `json:"name"`
@@ -280,11 +286,9 @@ type jsonRecord struct {
 }
 
 func jsonText(records []Record) (string, error) {
-	var out struct {
-		Records []jsonRecord `json:"records"`
-	}
+	var out Document
 	for _, r := range records {
-		out.Records = append(out.Records, jsonRecord{
+		out.Records = append(out.Records, DocumentRecord{
 			Selector: r.Selector, Domain: r.Domain, Name: r.Name(), Type: "TXT", TTL: r.ttl(),
 			KeyType: r.KeyType, Text: r.Text(), Bytes: len(r.Text()), Strings: r.Strings(),
 		})

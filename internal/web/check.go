@@ -91,7 +91,9 @@ func (s *Server) checkAPI(q *request) {
 	}
 	if leave, ok := q.mayCheck(p); ok {
 		defer leave()
-		q.json(q.told(q.check(p)))
+		r := q.told(q.check(p))
+		leave() // whoever reads slowly keeps nobody out
+		q.json(r)
 	}
 }
 
@@ -109,7 +111,7 @@ func (q *request) told(r *keycheck.Report) *keycheck.Report {
 // mayCheck takes a check from the limits, or answers that they are reached.
 func (q *request) mayCheck(p place) (leave func(), ok bool) {
 	s := q.s
-	if s.o.Public {
+	if q.isStranger() {
 		if !isPublic(p.domain) {
 			q.fail(http.StatusBadRequest, q.lang.Say("Only domains of the public Internet can be checked here.", "여기서는 공개 인터넷의 도메인만 확인할 수 있습니다."))
 			return nil, false
@@ -139,7 +141,7 @@ func (q *request) check(p place) *keycheck.Report {
 		}
 		return r
 	}
-	if !s.o.Public {
+	if !q.isStranger() {
 		return s.guarded.Check(ctx, c)
 	}
 	if r := s.answers.get(p.record()); r != nil {
@@ -235,7 +237,10 @@ func (s *Server) checkPlace(q *request, in checkInput, title, lead string) {
 	}
 	defer leave()
 	wait := q.lang.Sayf("Asking the name servers of %s …", "%s의 네임 서버에 묻는 중…", p.domain)
-	q.slowly(title, lead, q.checkForms(p.domain, p.selector, "", false), wait, func() html.Group { return q.checked(p, q.told(q.check(p))) })
+	q.slowly(title, lead, q.checkForms(p.domain, p.selector, "", false), wait, func() html.Group {
+		defer leave()
+		return q.checked(p, q.told(q.check(p)))
+	})
 }
 
 // refuse answers that what was entered is malformed, with the forms to try again.

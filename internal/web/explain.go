@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"sync"
 	"time"
 
 	"dojang/dkim"
@@ -46,19 +47,18 @@ func (q *request) explainLead() string {
 }
 
 func (s *Server) explainAPI(q *request) {
-	leave, ok := q.mayExplain()
+	message, leave, ok := q.readMessage()
 	if !ok {
 		return
 	}
 	defer leave()
-	if message, ok := q.readMessage(); ok {
-		story, err := s.tell(q.r.Context(), message)
-		if err != nil {
-			q.fail(http.StatusBadRequest, q.noMessage())
-			return
-		}
-		q.json(story)
+	story, err := s.tell(q.r.Context(), message)
+	leave() // whoever reads slowly keeps nobody out
+	if err != nil {
+		q.fail(http.StatusBadRequest, q.noMessage())
+		return
 	}
+	q.json(story)
 }
 
 func (s *Server) explainPage(q *request) {
@@ -66,21 +66,19 @@ func (s *Server) explainPage(q *request) {
 		s.explainAPI(q)
 		return
 	}
-	leave, ok := q.mayExplain()
+	message, leave, ok := q.readMessage()
 	if !ok {
 		return
 	}
 	defer leave()
-	message, ok := q.readMessage()
-	if !ok {
-		return
-	}
 	if _, _, err := header.Parse(message); err != nil {
+		leave()
 		q.page(http.StatusBadRequest, q.explainTitle(), q.explainLead(), html.Group{answer(bad, q.noMessage()), q.explainBox()})
 		return
 	}
 	wait := q.lang.Say("Asking for the keys and looking for the edit …", "키를 묻고 바뀐 곳을 찾는 중…")
 	q.slowly(q.explainTitle(), q.explainLead(), nil, wait, func() html.Group {
+		defer leave()
 		story, err := s.tell(q.r.Context(), message)
 		if err != nil {
 			return html.Group{answer(bad, q.noMessage()), q.explainBox()}
@@ -93,28 +91,43 @@ func (q *request) noMessage() string {
 	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.", "메일이 아닙니다. 머리말 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
 }
 
-// mayExplain takes an explanation from the limits, or answers that they are reached.
-func (q *request) mayExplain() (leave func(), ok bool) {
-	if q.s.o.Public {
-		if wait, ok := q.s.limits.take("e "+neighbourhood(q.client), explainMinute); !ok {
+// readMessage reads a message into memory, and then takes a place to explain it, or
+// answers that it cannot be had. leave gives back the place and the memory.
+func (q *request) readMessage() (message []byte, leave func(), ok bool) {
+	who := ""
+	if q.isStranger() {
+		who = neighbourhood(q.client)
+		if wait, ok := q.s.limits.take("e "+who, explainMinute); !ok {
 			q.tooMany(wait)
-			return nil, false
+			return nil, nil, false
 		}
 	}
-	if leave, ok = enter(q.s.limits.explains); !ok {
-		q.tooMany(searchTime)
+	if q.r.ContentLength > q.s.o.MaxMessage+maxForm {
+		q.tooLarge(nil)
+		return nil, nil, false
 	}
-	return leave, ok
+	up, err := q.s.limits.uploads.begin(q.w, q.r, who)
+	if err != nil {
+		q.tooMany(searchTime)
+		return nil, nil, false
+	}
+	message, ok = q.received(up)
+	if !ok {
+		up.end()
+		return nil, nil, false
+	}
+	place, ok := await(q.r.Context(), q.s.limits.explains, placeTime)
+	if !ok {
+		up.end()
+		q.tooMany(searchTime)
+		return nil, nil, false
+	}
+	return message, sync.OnceFunc(func() { place(); up.end() }), true
 }
 
-// readMessage reads the message of a form or of the API into memory, or answers that it
-// cannot be had.
-func (q *request) readMessage() (message []byte, ok bool) {
+// received is the message of a form or of the API; otherwise it is answered why there is none.
+func (q *request) received(up *upload) (message []byte, ok bool) {
 	most := q.s.o.MaxMessage
-	if q.r.ContentLength > most+maxForm {
-		q.tooLarge()
-		return nil, false
-	}
 	q.r.Body = http.MaxBytesReader(q.w, q.r.Body, most+maxForm)
 	kind, parameters, _ := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
 	var err error
@@ -123,10 +136,17 @@ func (q *request) readMessage() (message []byte, ok bool) {
 	} else {
 		message, err = readAll(q.r.Body, most)
 	}
+	up.done()
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large), errors.Is(err, errTooLarge):
-		q.tooLarge()
+		q.tooLarge(up)
+	case errors.Is(err, errBusy):
+		q.w.Header().Set("Connection", "close")
+		q.tooMany(searchTime)
+	case errors.Is(err, errSlow):
+		q.w.Header().Set("Connection", "close")
+		q.fail(http.StatusRequestTimeout, q.lang.Say("The message came too slowly. dojang explain looks at it on the server.", "메일이 너무 느리게 전송되었습니다. 서버에서 dojang explain으로 확인하세요."))
 	case err != nil:
 		q.fail(http.StatusBadRequest, q.lang.Say("The form cannot be read.", "양식을 읽을 수 없습니다."))
 	case len(bytes.TrimSpace(message)) == 0:
@@ -144,8 +164,13 @@ const maxForm = 64 << 10
 
 var errTooLarge = errors.New("too large")
 
-func (q *request) tooLarge() {
-	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // a browser shows no answer before it has sent all; its error is that of the request
+// tooLarge answers that a message is too large, when it has gone by: a browser shows no
+// answer before it has sent all.
+func (q *request) tooLarge(up *upload) {
+	if up != nil {
+		up.forget()
+	}
+	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // its error is that of the request
 	q.w.Header().Set("Connection", "close")
 	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 봅니다. 더 큰 메일은 dojang explain으로 보세요.", max(1, q.s.o.MaxMessage>>20)))
 }

@@ -37,7 +37,7 @@ func (s *Server) loginPassword(q *request) {
 		q.fail(http.StatusBadRequest, q.lang.Say("The form cannot be read.", "양식을 읽을 수 없습니다."))
 		return
 	}
-	leave, ok := enter(s.limits.passwords) // each costs 64 MiB
+	leave, ok := await(q.r.Context(), s.limits.passwords, passwordWait) // each costs 64 MiB
 	if !ok {
 		q.tooMany(time.Second)
 		return
@@ -74,7 +74,7 @@ func (q *request) wrong(text string) {
 }
 
 func (q *request) enter(session string) {
-	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Value: session, Path: "/", HttpOnly: true, Secure: q.s.o.TLS, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionTime.Seconds())})
+	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Value: session, Path: "/", HttpOnly: true, Secure: q.isSecure(), SameSite: http.SameSiteStrictMode, MaxAge: int(sessionTime.Seconds())})
 	http.Redirect(q.w, q.r, q.link("/status"), http.StatusSeeOther)
 }
 
@@ -100,7 +100,7 @@ func (s *Server) logout(q *request) {
 	if c, err := q.r.Cookie(cookieName); err == nil {
 		s.sessions.end(c.Value)
 	}
-	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: s.o.TLS, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: q.isSecure(), SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(q.w, q.r, q.link("/"), http.StatusSeeOther)
 }
 

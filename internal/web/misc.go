@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
 	"dojang/internal/status"
 	"dojang/internal/web/html"
 )
@@ -31,7 +32,7 @@ func (s *Server) licenses(q *request) {
 // schema describes what the API answers, by the types that it is made of.
 func (s *Server) schema(q *request) {
 	defs := map[string]any{}
-	for name, v := range map[string]any{"check": keycheck.Report{}, "explain": story{}, "status": overview{}, "keys": []keyRow{}, "messages": []status.Message{}, "series": status.Series{}, "problem": problem{}} {
+	for name, v := range map[string]any{"check": keycheck.Report{}, "explain": story{}, "status": overview{}, "keys": []keyRow{}, "messages": []status.Message{}, "publish": keyrecord.Document{}, "series": status.Series{}, "problem": problem{}} {
 		defs[name] = schemaOf(reflect.TypeOf(v))
 	}
 	q.json(map[string]any{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dojang web, /api/v1", "$defs": defs})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"dojang/internal/keycheck"
@@ -132,8 +133,8 @@ func (q *request) link(path string, nameValues ...string) string {
 func (q *request) languages() html.Node {
 	one := func(tag, name string) html.Node {
 		v := q.r.URL.Query()
-		for name := range v {
-			if name == "token" || keycheck.HoldsPrivateKey(v.Get(name)) {
+		for name, values := range v {
+			if name == "token" || slices.ContainsFunc(values, keycheck.HoldsPrivateKey) {
 				v.Del(name)
 			}
 		}

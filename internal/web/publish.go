@@ -159,7 +159,7 @@ func (s *Server) publishAPI(q *request) {
 		return
 	}
 	kind := "text/plain; charset=utf-8"
-	if wantsJSON(q.r.Header.Get("Accept")) {
+	if wantsJSON(q.r.Header.Get("Accept")) || format == keyrecord.JSON {
 		format, kind = keyrecord.JSON, "application/json; charset=utf-8"
 	}
 	var b strings.Builder

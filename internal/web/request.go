@@ -118,7 +118,7 @@ func (q *request) wantLogin() {
 		q.fail(http.StatusUnauthorized, q.lang.Say("Log in first.", "먼저 로그인하세요."))
 		return
 	}
-	http.Redirect(q.w, q.r, "/login", http.StatusSeeOther)
+	http.Redirect(q.w, q.r, q.link("/login"), http.StatusSeeOther)
 }
 
 // language is of ?lang=, else of the browser.
@@ -175,13 +175,24 @@ func (s *Server) clientOf(r *http.Request) netip.Addr {
 	return a.Addr()
 }
 
+// isStranger reports whether a request is of somebody whom the limits are for.
+func (q *request) isStranger() bool { return !q.session && q.s.o.isExposed() }
+
+// isSecure reports whether a request came encrypted, to us or to the proxy.
+func (q *request) isSecure() bool {
+	return q.s.o.TLS || q.s.o.Socket && q.r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
 // isIn reports whether a request is of somebody who is logged in.
 func (s *Server) isIn(r *http.Request) bool {
 	if s.o.Public {
 		return false
 	}
-	if s.o.Socket && s.o.UserHeader != "" && r.Header.Get(s.o.UserHeader) != "" {
-		return true
+	if s.o.Socket && s.o.UserHeader != "" {
+		// Two are one that the proxy set and one that it let through.
+		if users := r.Header.Values(s.o.UserHeader); len(users) == 1 && users[0] != "" {
+			return true
+		}
 	}
 	c, err := r.Cookie(cookieName)
 	return err == nil && s.sessions.has(c.Value)

@@ -125,7 +125,8 @@ const (
 	argonMemory  = 64 << 10 // KiB
 	argonThreads = 4
 	argonBytes   = 32
-	maxPassword  = 1024 // bytes
+	maxPassword  = 1024            // bytes
+	passwordWait = 5 * time.Second // in a flood of guesses: one is looked at after the other
 )
 
 // HashPassword is a line for a password file: argon2id in PHC's form.

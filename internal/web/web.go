@@ -58,6 +58,11 @@ type Options struct {
 	Now        func() time.Time
 }
 
+// isExposed reports whether others than the users of this machine can reach the pages.
+func (o *Options) isExposed() bool {
+	return o.Public || o.Socket || o.Listen.IsValid() && !o.Listen.Addr().Unmap().IsLoopback()
+}
+
 // Verify looks at a message's signatures: evidence is all there is to see, judged what a
 // verifier says. body has CRLF line ends.
 type Verify func(ctx context.Context, now time.Time, fields *header.List, body []byte) (evidence, judged []dkim.Result)
@@ -98,7 +103,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, sessions: newSessions(o.Now), limits: newLimits(o.Now), csrf: http.NewCrossOriginProtection(), answers: newAnswers(o.Now), delay: wrongDelay}
+	s := &Server{o: o, sessions: newSessions(o.Now), limits: newLimits(o.Now, o.MaxMessage), csrf: http.NewCrossOriginProtection(), answers: newAnswers(o.Now), delay: wrongDelay}
 	if err := s.makeCheckers(); err != nil {
 		return nil, err
 	}
@@ -130,7 +135,7 @@ func (s *Server) makeCheckers() (err error) {
 		return err
 	}
 	o.Guard = keycheck.Global
-	if s.o.Public {
+	if s.o.isExposed() {
 		o.MaxQueries, o.Time = publicQueries, publicTime
 	}
 	s.guarded, err = keycheck.New(o)
@@ -176,7 +181,8 @@ const (
 	headerTime  = 10 * time.Second
 	requestTime = 60 * time.Second
 	maxHeader   = 16 << 10
-	maxOpen     = 256
+	maxOpen     = 256 // connections
+	maxOpenEach = 32  // of them for a neighbourhood of another machine
 )
 
 // Serve answers on a listener until ctx ends.
@@ -196,7 +202,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			_ = server.Close() // who still reads has had five seconds
 		}
 	}()
-	if err := server.Serve(boundListener(l, maxOpen)); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(boundListener(l, maxOpen, maxOpenEach)); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	<-stopped

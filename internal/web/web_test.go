@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -395,4 +397,58 @@ func FuzzPlace(f *testing.F) {
 			_, _ = recordOf(place{"example.com", "x"}, text)
 		}
 	})
+}
+
+// TestWhomTheProxyNames: one name is somebody; none, an empty one, and two, of which one was
+// let through, are nobody. The cookie is for encrypted connections where the proxy has one.
+func TestWhomTheProxyNames(t *testing.T) {
+	o := newWorld(t).options()
+	o.Socket, o.UserHeader = true, "X-Remote-User"
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		users []string
+		in    bool
+	}{{nil, false}, {[]string{""}, false}, {[]string{"kim"}, true}, {[]string{"kim", "root"}, false}, {[]string{"", "root"}, false}} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/status", nil)
+		r.Header["X-Remote-User"] = c.users
+		if got := s.isIn(r); got != c.in {
+			t.Errorf("%q: %v", c.users, got)
+		}
+	}
+	for proto, want := range map[string]bool{"https": true, "http": false, "": false} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/login?token="+s.Token(), nil)
+		r.Header.Set("X-Forwarded-Proto", proto)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if got := strings.Contains(w.Header().Get("Set-Cookie"), "Secure"); got != want || w.Code != http.StatusSeeOther {
+			t.Errorf("by %q: %d %q", proto, w.Code, w.Header().Get("Set-Cookie"))
+		}
+	}
+}
+
+// TestStrangersHaveLimits: wherever others than this machine's users can reach the pages,
+// and not with a session.
+func TestStrangersHaveLimits(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"address": func(o *Options) { o.Listen = netip.MustParseAddrPort("[::]:1") }, "proxy": func(o *Options) { o.Socket = true },
+	} {
+		w := newWorld(t)
+		w.everywhere("mail._domainkey.example.com", w.record)
+		o := w.options()
+		change(&o)
+		c := serve(t, o)
+		last := 0
+		for range int(perMinute.most) + 1 {
+			last = c.get("/api/v1/check?d=example.com&s=mail", nil).code
+		}
+		if last != http.StatusTooManyRequests {
+			t.Errorf("%s: %d", name, last)
+		}
+		if r := c.login().get("/api/v1/check?d=example.com&s=mail", nil); r.code != http.StatusOK {
+			t.Errorf("%s: with a session: %d", name, r.code)
+		}
+	}
 }
