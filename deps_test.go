@@ -18,6 +18,7 @@ dkim: header taglist
 internal/plain:
 internal/problem:
 internal/exit: internal/problem
+internal/getopt:
 internal/privilege:
 internal/logging: internal/plain
 internal/atomicfile:

@@ -9,6 +9,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/zone"
 )
 
@@ -50,7 +51,7 @@ func classicATPSZone(ctx context.Context, s Streams, args []string) int {
 
 func (o *atpsOptions) parse(program string, errs io.Writer, args []string) error {
 	var numbers numberReader
-	operands, ok := shortOptions(program, errs, args, "AC:E:h:N:o:r:R:St:T:u:v", func(option byte, value string) {
+	operands, ok := getopt.Short(program, errs, args, "AC:E:h:N:o:r:R:St:T:u:v", func(option byte, value string) {
 		switch option {
 		case 'A':
 			o.suffix = true

@@ -11,6 +11,7 @@ import (
 
 	"dojang/internal/atomicfile"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 	"dojang/internal/problem"
@@ -56,23 +57,23 @@ func classicGenkey(_ context.Context, s Streams, args []string) int {
 func parseClassicGenkey(errs io.Writer, args []string) (classicGenkeyOptions, bool) {
 	// Compat(opendkim 2.11): Debian's defaults, 2048 bits and h=sha256.
 	o := classicGenkeyOptions{bits: 2048, domain: "localhost", directory: ".", selector: "default", hashes: "sha256", subdomains: true}
-	p := perlOptions{err: errs, options: []perlOption{
-		{names: []string{"a", "append-domain"}, flag: &o.appendDomain},
-		{names: []string{"b", "bits"}, number: &o.bits},
-		{names: []string{"D", "directory"}, text: &o.directory},
-		{names: []string{"d", "domain"}, text: &o.domain},
-		{names: []string{"h", "hash-algorithms"}, text: &o.hashes},
-		{names: []string{"help"}, flag: &o.help},
-		{names: []string{"n", "note"}, text: &o.note},
-		{names: []string{"r", "restrict"}, flag: &o.restricted},
-		{names: []string{"s", "selector"}, text: &o.selector},
-		{names: []string{"S"}, flag: &o.noSubdomains},
-		{names: []string{"subdomains"}, flag: &o.subdomains},
-		{names: []string{"t", "testmode"}, flag: &o.testMode},
-		{names: []string{"v", "verbose"}, counter: &o.verbose},
-		{names: []string{"V", "version"}, flag: &o.version},
+	p := getopt.Perl{Err: errs, Options: []getopt.Option{
+		{Names: []string{"a", "append-domain"}, Flag: &o.appendDomain},
+		{Names: []string{"b", "bits"}, Number: &o.bits},
+		{Names: []string{"D", "directory"}, Text: &o.directory},
+		{Names: []string{"d", "domain"}, Text: &o.domain},
+		{Names: []string{"h", "hash-algorithms"}, Text: &o.hashes},
+		{Names: []string{"help"}, Flag: &o.help},
+		{Names: []string{"n", "note"}, Text: &o.note},
+		{Names: []string{"r", "restrict"}, Flag: &o.restricted},
+		{Names: []string{"s", "selector"}, Text: &o.selector},
+		{Names: []string{"S"}, Flag: &o.noSubdomains},
+		{Names: []string{"subdomains"}, Flag: &o.subdomains},
+		{Names: []string{"t", "testmode"}, Flag: &o.testMode},
+		{Names: []string{"v", "verbose"}, Counter: &o.verbose},
+		{Names: []string{"V", "version"}, Flag: &o.version},
 	}}
-	_, ok := p.parse(args)
+	_, ok := p.Parse(args)
 	return o, ok
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
 	"dojang/internal/problem"
@@ -66,7 +67,7 @@ func tell(program string, errs io.Writer, err error) int {
 
 func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error {
 	var numbers numberReader
-	operands, ok := shortOptions(program, errs, args, "C:d:DE:FMN:o:r:R:sSt:T:uvx:", func(option byte, value string) {
+	operands, ok := getopt.Short(program, errs, args, "C:d:DE:FMN:o:r:R:sSt:T:uvx:", func(option byte, value string) {
 		switch option {
 		case 'd':
 			o.domain = value

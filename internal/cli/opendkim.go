@@ -12,6 +12,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/problem"
 	"dojang/internal/rsaengine"
 )
@@ -77,7 +78,7 @@ func parseOpendkim(errs io.Writer, args []string) (f *opendkimFlags, ok bool) {
 		}
 	}
 	values := map[string]string{} // of the options that flags set
-	operands, ok := shortOptions("opendkim", errs, args, spec.String(), func(letter byte, value string) {
+	operands, ok := getopt.Short("opendkim", errs, args, spec.String(), func(letter byte, value string) {
 		flag := known[letter]
 		if !flag.TakesValue {
 			value = flag.Value

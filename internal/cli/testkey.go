@@ -10,6 +10,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
 )
@@ -37,7 +38,7 @@ const classicTestkeyUsage = `opendkim-testkey: usage: opendkim-testkey [options]
 func classicTestkey(ctx context.Context, s Streams, args []string) int {
 	const program = "opendkim-testkey"
 	var o testkeyOptions
-	_, ok := shortOptions(program, s.Err, args, "d:k:s:vx:", func(option byte, value string) {
+	_, ok := getopt.Short(program, s.Err, args, "d:k:s:vx:", func(option byte, value string) {
 		switch option {
 		case 'd':
 			o.domain = value

@@ -16,6 +16,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/getopt"
 	"dojang/internal/keystore"
 	"dojang/internal/message"
 	"dojang/internal/policy"
@@ -46,7 +47,7 @@ func classicTestmsg(ctx context.Context, s Streams, args []string) int {
 	const program = "opendkim-testmsg"
 	// Compat(opendkim 2.11): relaxed/simple.
 	o := testmsgOptions{head: dkim.Relaxed, body: dkim.Simple, now: time.Now()}
-	_, ok := shortOptions(program, s.Err, args, "Cd:Kk:s:t:", func(option byte, value string) {
+	_, ok := getopt.Short(program, s.Err, args, "Cd:Kk:s:t:", func(option byte, value string) {
 		switch option {
 		case 'C':
 			o.crlf = true

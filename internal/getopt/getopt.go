@@ -1,4 +1,6 @@
-package cli
+// Package getopt reads command lines as OpenDKIM's tools do: those in C by getopt(3),
+// that in Perl by Getopt::Long.
+package getopt
 
 import (
 	"fmt"
@@ -6,14 +8,14 @@ import (
 	"strings"
 )
 
-// shortOptions reads a command line as C's getopt(3) does with spec, in which
+// Short reads a command line as C's getopt(3) does with spec, in which
 // a letter followed by a colon takes a value. It calls set for each option and
 // returns what is no option. Mistakes are told on errs as the C library tells
 // them, and end the reading.
 //
 // Compat(opendkim 2.11): the C tools know short options only, bundled, with
 // values attached or apart, and take options after operands too.
-func shortOptions(program string, errs io.Writer, args []string, spec string, set func(option byte, value string)) (operands []string, ok bool) {
+func Short(program string, errs io.Writer, args []string, spec string, set func(option byte, value string)) (operands []string, ok bool) {
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]

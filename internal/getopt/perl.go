@@ -1,4 +1,4 @@
-package cli
+package getopt
 
 import (
 	"fmt"
@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// perlOption is one option of a Getopt::Long specification with "bundling".
-type perlOption struct {
-	names   []string // the first is the one errors know it by; one letter is a short name too
-	text    *string  // "=s"
-	number  *int     // "=i"
-	flag    *bool    // "!": --no-NAME and --noNAME clear it
-	counter *int     // "+"
+// Option is one option of a Getopt::Long specification with "bundling".
+type Option struct {
+	Names   []string // the first is the one errors know it by; one letter is a short name too
+	Text    *string  // "=s"
+	Number  *int     // "=i"
+	Flag    *bool    // "!": --no-NAME and --noNAME clear it
+	Counter *int     // "+"
 }
 
-func (o *perlOption) takesValue() bool { return o.text != nil || o.number != nil }
+func (o *Option) takesValue() bool { return o.Text != nil || o.Number != nil }
 
-// perlOptions reads a command line exactly as Perl's Getopt::Long with
+// Perl reads a command line exactly as Perl's Getopt::Long with
 // "bundling" does: one-letter names bundle and take values attached or apart,
 // any name follows two hyphens, in any case, cut short as far as it stays
 // unique, and whatever is no option stands anywhere and is left over.
 //
 // Compat(opendkim 2.11): opendkim-genkey is a Perl script, and scripts call
 // it with every form Getopt::Long takes.
-type perlOptions struct {
-	options []perlOption
-	err     io.Writer
+type Perl struct {
+	Options []Option
+	Err     io.Writer
 	failed  bool
 }
 
-// parse sets the options' values, tells each mistake on p.err, and reports
+// Parse sets the options' values, tells each mistake on p.Err, and reports
 // whether there was none.
-func (p *perlOptions) parse(args []string) (rest []string, ok bool) {
+func (p *Perl) Parse(args []string) (rest []string, ok bool) {
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -52,24 +52,24 @@ func (p *perlOptions) parse(args []string) (rest []string, ok bool) {
 	return rest, !p.failed
 }
 
-func (p *perlOptions) complain(format string, args ...any) {
+func (p *Perl) complain(format string, args ...any) {
 	p.failed = true
-	fmt.Fprintf(p.err, format+"\n", args...)
+	fmt.Fprintf(p.Err, format+"\n", args...)
 }
 
 // perlName is one way to write an option after two hyphens.
 type perlName struct {
-	option *perlOption
+	option *Option
 	negate bool
 }
 
-func (p *perlOptions) longNames() map[string]perlName {
+func (p *Perl) longNames() map[string]perlName {
 	names := map[string]perlName{}
-	for i := range p.options {
-		o := &p.options[i]
-		for _, name := range o.names {
+	for i := range p.Options {
+		o := &p.Options[i]
+		for _, name := range o.Names {
 			names[name] = perlName{option: o}
-			if o.flag != nil {
+			if o.Flag != nil {
 				names["no"+name] = perlName{o, true}
 				names["no-"+name] = perlName{o, true}
 			}
@@ -78,7 +78,7 @@ func (p *perlOptions) longNames() map[string]perlName {
 	return names
 }
 
-func (p *perlOptions) long(arg string, args []string) []string {
+func (p *Perl) long(arg string, args []string) []string {
 	name, value, hasValue := strings.Cut(arg, "=")
 	if name == "" {
 		p.complain("Unknown option: %s", arg)
@@ -107,13 +107,13 @@ func (p *perlOptions) long(arg string, args []string) []string {
 	return args
 }
 
-func (p *perlOptions) findLong(name string) (found perlName, full string, ok bool) {
+func (p *Perl) findLong(name string) (found perlName, full string, ok bool) {
 	names := p.longNames()
 	if exact, ok := names[name]; ok {
 		return exact, name, true
 	}
 	var hits []string
-	options := map[*perlOption]bool{}
+	options := map[*Option]bool{}
 	for candidate, n := range names {
 		if strings.HasPrefix(candidate, name) {
 			hits = append(hits, candidate)
@@ -133,7 +133,7 @@ func (p *perlOptions) findLong(name string) (found perlName, full string, ok boo
 }
 
 // bundle takes one argument of short options: "-vtb1024", "-sNAME".
-func (p *perlOptions) bundle(letters string, args []string) []string {
+func (p *Perl) bundle(letters string, args []string) []string {
 	for letters != "" {
 		name := letters[:1]
 		letters = letters[1:]
@@ -152,7 +152,7 @@ func (p *perlOptions) bundle(letters string, args []string) []string {
 		case letters == "":
 			p.set(o, name, args[0])
 			args = args[1:]
-		case o.number != nil:
+		case o.Number != nil:
 			n := numberPrefix(letters)
 			if n == 0 {
 				p.complain("Value %q invalid for option %s (number expected)", letters, name)
@@ -168,20 +168,20 @@ func (p *perlOptions) bundle(letters string, args []string) []string {
 	return args
 }
 
-func (p *perlOptions) findShort(name string) *perlOption {
-	for i := range p.options {
-		for _, n := range p.options[i].names {
+func (p *Perl) findShort(name string) *Option {
+	for i := range p.Options {
+		for _, n := range p.Options[i].Names {
 			if n == name {
-				return &p.options[i]
+				return &p.Options[i]
 			}
 		}
 	}
 	return nil
 }
 
-func (p *perlOptions) set(o *perlOption, name, value string) {
-	if o.text != nil {
-		*o.text = value
+func (p *Perl) set(o *Option, name, value string) {
+	if o.Text != nil {
+		*o.Text = value
 		return
 	}
 	n, err := strconv.Atoi(value)
@@ -189,15 +189,15 @@ func (p *perlOptions) set(o *perlOption, name, value string) {
 		p.complain("Value %q invalid for option %s (number expected)", value, name)
 		return
 	}
-	*o.number = n
+	*o.Number = n
 }
 
-func (o *perlOption) turn(on bool) {
-	if o.counter != nil {
-		*o.counter++
+func (o *Option) turn(on bool) {
+	if o.Counter != nil {
+		*o.Counter++
 		return
 	}
-	*o.flag = on
+	*o.Flag = on
 }
 
 // numberPrefix is the length of the decimal number s begins with, 0 for none.
