@@ -21,6 +21,7 @@ import (
 	"dojang/internal/keytable"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
+	"dojang/internal/trial"
 )
 
 // examination is one run of `dojang doctor`.
@@ -284,14 +285,14 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 }
 
 func (e *examination) message(ctx context.Context, rehearsal *doctor.Rehearsal, socket config.Socket, author string) {
-	v, done, err := toolVerifier(ctx, e.host.Config)
+	v, done, err := trial.NewVerifier(ctx, e.host.Config)
 	if err != nil {
 		e.report.Add(doctor.Finding{Check: "message", Code: "verifier", Status: doctor.Skipped}, "%s", err)
 		return
 	}
 	defer done()
 	e.report.Message(ctx, e.host, rehearsal, socket, author, func(ctx context.Context, fields *header.List, body []byte) []dkim.Result {
-		return v.verify(ctx, dkim.VerifyOptions{Now: time.Now()}, fields, body) // as others would
+		return v.Verify(ctx, dkim.VerifyOptions{Now: time.Now()}, fields, body) // as others would
 	})
 }
 

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dojang/internal/trial"
 )
 
 // explained is what `dojang explain --json` says of a message of the oracle.
-func explained(t *testing.T, path, config string, args ...string) messageStory {
+func explained(t *testing.T, path, config string, args ...string) trial.Story {
 	t.Helper()
 	keys, err := filepath.Abs("../../test/oracle/testdata/public-keys")
 	if err != nil {
@@ -27,7 +29,7 @@ func explained(t *testing.T, path, config string, args ...string) messageStory {
 	if code := Main(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != 0 {
 		t.Fatalf("exit status %d: %s", code, &errs)
 	}
-	var stories []messageStory
+	var stories []trial.Story
 	if err := json.Unmarshal(out.Bytes(), &stories); err != nil || len(stories) != 1 {
 		t.Fatalf("%v: %s", err, &out)
 	}
@@ -45,7 +47,7 @@ func TestIntactIsIntact(t *testing.T) {
 		"from inside": "Mode sv\nInternalHosts 192.0.2.1", "one signature": "Mode v\nMaximumSignaturesToVerify 1", "large keys": "Mode v\nMinimumKeyBits 8192",
 		"must be signed": "Mode v\nMustBeSigned Message-ID", "all of the body": "Mode v\nMinimum 100%",
 	}
-	const good, unknown = "fits", "not known"
+	const good, unknown = "fits", ""
 	messages := map[string][2]string{
 		"pass": {good, good}, "expired": {good, good}, "future": {good, good}, "pass-sha1": {good, good}, "small-512": {good, good}, "key-sha1-only": {good, good},
 		"strict-identity-sub": {good, good}, "five-good": {good, good}, "key-type-mismatch": {unknown, good}, "not-found": {unknown, good}, "revoked": {unknown, good},
@@ -145,4 +147,9 @@ func TestAlignmentIsTold(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%+v)", from, got, want, a)
 		}
 	}
+}
+
+// fits is what is said of one half of a message.
+func fits(ok, checked bool) string {
+	return map[[2]bool]string{{true, true}: "fits", {true, false}: "fits", {false, true}: "does not fit"}[[2]bool{ok, checked}]
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,12 +9,12 @@ import (
 	"dojang/dkim"
 	"dojang/internal/config"
 	"dojang/internal/exit"
-	"dojang/internal/keytable"
+	"dojang/internal/trial"
 )
 
 // testmsgCommand is `dojang testmsg`.
 func testmsgCommand(s Streams) *cobra.Command {
-	o := testmsgOptions{crlf: true}
+	o := trial.Signing{CRLF: true}
 	var configFile, canonicalization string
 	var asJSON, asFilter bool
 	c := &cobra.Command{
@@ -38,7 +36,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
   dojang testmsg -d example.com -s mail2026 -k /etc/opendkim/keys/mail2026.private < message.eml > signed.eml
   dojang testmsg --as-filter -x /etc/opendkim.conf message.eml`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.now = time.Now()
+			o.Now = time.Now()
 			if len(args) == 0 {
 				args = []string{"-"}
 			}
@@ -47,26 +45,22 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				if err != nil {
 					return err
 				}
-				test := filterTest{program: "dojang", files: args, verbose: 2, log: true, json: asJSON, now: o.now}
-				if code := testMessages(c.Context(), s, cfg, test); code != 0 {
-					return exit.Silent(code)
-				}
-				return nil
+				return testMessages(c.Context(), s, cfg, trial.Filter{Program: "dojang", Files: args, Verbose: 2, Log: true, JSON: asJSON, Now: o.Now})
 			}
 			var err error
-			if o.head, o.body, err = dkim.ParseCanonicalizations(canonicalization); err != nil {
+			if o.Head, o.Body, err = dkim.ParseCanonicalizations(canonicalization); err != nil {
 				return exit.Errorf(exit.Usage, "--canonicalization: %w", err)
 			}
-			if o.domain != "" || o.selector != "" || o.keyPath != "" {
-				return o.modernSign(s, args)
+			if o.Domain != "" || o.Selector != "" || o.KeyFile != "" {
+				return o.File(s.In, s.message(), args)
 			}
-			return modernVerify(c.Context(), s, configFile, args, asJSON, o.now)
+			return modernVerify(c.Context(), s, configFile, args, asJSON, o.Now)
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.domain, "domain", "d", "", "sign: domain")
-	f.StringVarP(&o.selector, "selector", "s", "", "sign: selector")
-	f.StringVarP(&o.keyPath, "key", "k", "", "sign: private key file")
+	f.StringVarP(&o.Domain, "domain", "d", "", "sign: domain")
+	f.StringVarP(&o.Selector, "selector", "s", "", "sign: selector")
+	f.StringVarP(&o.KeyFile, "key", "k", "", "sign: private key file")
 	f.StringVarP(&canonicalization, "canonicalization", "c", "relaxed/simple", "sign: canonicalization of header and body")
 	f.StringVarP(&configFile, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 	f.BoolVar(&asFilter, "as-filter", false, "do what the filter would do, and show it")
@@ -74,76 +68,28 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 	return c
 }
 
-func (o *testmsgOptions) modernSign(s Streams, files []string) error {
-	if o.domain == "" || o.selector == "" || o.keyPath == "" {
-		return exit.Errorf(exit.Usage, "to sign, give --domain, --selector and --key")
-	}
-	if len(files) != 1 {
-		return exit.Errorf(exit.Usage, "one message is signed at a time")
-	}
-	key, err := keytable.LoadFile(o.keyPath)
-	if err != nil {
-		return exit.Errorf(exit.NoInput, "--key: %w", err)
-	}
-	message, fields, body, err := parseMessageFile(s.In, files[0])
-	if err != nil {
-		return err
-	}
-	field, err := o.sign(key, fields, body)
-	if err != nil {
-		return exit.Errorf(exit.Software, "%w", err)
-	}
-	if _, err := s.message().Write(signedMessage(field, message)); err != nil {
-		return exit.Errorf(exit.IOErr, "%w", err)
-	}
-	return nil
-}
-
-// verifiedMessage is the JSON form of one message's results.
-type verifiedMessage struct {
-	File       string              `json:"file"`
-	Passed     bool                `json:"passed"`
-	Signatures []verifiedSignature `json:"signatures"`
-}
-
-type verifiedSignature struct {
-	Result    string `json:"result"` // RFC 8601's word
-	Reason    string `json:"reason,omitempty"`
-	Text      string `json:"text,omitempty"` // the reason in plain words
-	Domain    string `json:"domain"`
-	Selector  string `json:"selector"`
-	Algorithm string `json:"algorithm"`
-	KeyBits   int    `json:"key_bits,omitempty"`
-	DNSSEC    string `json:"dnssec"`
-}
-
 func modernVerify(ctx context.Context, s Streams, configFile string, files []string, asJSON bool, now time.Time) error {
 	cfg, err := toolConfig(configFile)
 	if err != nil {
 		return err
 	}
-	v, done, err := toolVerifier(ctx, cfg)
+	v, done, err := trial.NewVerifier(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer done()
 	all := true
-	messages := []verifiedMessage{}
+	messages := []trial.Verified{}
 	for _, file := range files {
-		_, fields, body, err := parseMessageFile(s.In, file)
+		_, fields, body, err := trial.ParseFile(s.In, file)
 		if err != nil {
 			return err
 		}
-		m := verifiedMessage{File: file, Signatures: []verifiedSignature{}}
-		results := v.byRules(ctx, now, fields, body)
-		for i := range results {
-			m.Signatures = append(m.Signatures, verifiedOf(&results[i]))
-			m.Passed = m.Passed || results[i].Status == dkim.StatusPass
-		}
+		m := v.Tell(ctx, now, file, fields, body)
 		all = all && m.Passed
 		messages = append(messages, m)
 		if !asJSON {
-			m.print(s.Out)
+			m.Print(s.Out)
 		}
 	}
 	if asJSON {
@@ -155,31 +101,4 @@ func modernVerify(ctx context.Context, s Streams, configFile string, files []str
 		return exit.Silent(exit.Unavailable)
 	}
 	return nil
-}
-
-func verifiedOf(r *dkim.Result) verifiedSignature {
-	v := verifiedSignature{
-		Result: r.Status.String(), Domain: r.Signature.Domain, Selector: r.Signature.Selector,
-		Algorithm: r.Signature.Algorithm.String(), KeyBits: r.KeyBits, DNSSEC: r.Security.String(),
-	}
-	if r.Status != dkim.StatusPass {
-		v.Reason, v.Text = r.Reason.String(), r.Reason.Explain()
-	}
-	return v
-}
-
-func (m *verifiedMessage) print(w io.Writer) {
-	if len(m.Signatures) == 0 {
-		fmt.Fprintf(w, "%s: none: no signature\n", m.File)
-	}
-	for _, v := range m.Signatures {
-		fmt.Fprintf(w, "%s: %s: s=%s d=%s %s", m.File, v.Result, v.Selector, v.Domain, v.Algorithm)
-		if v.KeyBits > 0 {
-			fmt.Fprintf(w, ", %d-bit key", v.KeyBits)
-		}
-		if v.Reason != "" {
-			fmt.Fprintf(w, ": %s: %s", v.Reason, v.Text)
-		}
-		fmt.Fprintln(w)
-	}
 }

@@ -29,6 +29,7 @@ import (
 	"dojang/internal/keycheck"
 	"dojang/internal/resolver"
 	"dojang/internal/status"
+	"dojang/internal/trial"
 	"dojang/internal/web"
 )
 
@@ -184,13 +185,13 @@ func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
 	if o.public {
 		snapshot.Resolver = web.PublicNames(snapshot.Resolver)
 	}
-	v := verifier{snapshot}
+	v := trial.Verifier{Snapshot: snapshot}
 	return func(ctx context.Context, now time.Time, fields *header.List, body []byte) (evidence, judged []dkim.Result) {
 		all := explain.Evidence(now)
 		if o.public {
 			all.MaximumSignatures = publicSignatures
 		}
-		return v.verify(ctx, all, fields, body), v.byRules(ctx, now, fields, body)
+		return v.Verify(ctx, all, fields, body), v.ByRules(ctx, now, fields, body)
 	}, done, nil
 }
 

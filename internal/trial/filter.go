@@ -1,10 +1,11 @@
-package cli
+package trial
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -20,102 +21,100 @@ import (
 	"dojang/internal/problem"
 )
 
-// filterTest says which messages to put through the filter.
-type filterTest struct {
-	program string          // what lines begin with
-	files   []string        // "-" is standard input
-	verbose int             // 1: the end of each message; 2: each step and each change
-	log     bool            // what would be logged goes to standard error
-	json    bool            // values, and no lines
-	effects message.Effects // what the messages may leave behind
-	now     time.Time       // of signatures
+// Filter says which messages to put through the filter.
+type Filter struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Version  string          // of dojang
+	Program  string          // what lines begin with
+	Files    []string        // "-" is standard input
+	Verbose  int             // 1: the end of each message; 2: each step and each change
+	Log      bool            // what would be logged goes to standard error
+	JSON     bool            // values, and no lines
+	Effects  message.Effects // what the messages may leave behind
+	Now      time.Time       // of signatures
 }
 
-// testMessages is opendkim -t: each message goes through the filter as if it
-// came from this host, and what would be done with it is printed.
+// Run is opendkim -t: each message goes through the filter as if it
+// came from this host, and what would be done with it is printed, or with JSON returned; status is what ends the
+// program.
 //
 // Compat(opendkim 2.11): results go to standard output, steps to standard
 // error; every macro NAME is "DEBUG-NAME"; PeerList is not asked.
-func testMessages(ctx context.Context, s Streams, cfg *config.Config, o filterTest) int {
-	parts := build.ToolParts(Version)
+func (o Filter) Run(ctx context.Context, cfg *config.Config) (tested []Tested, status int) {
+	parts := build.ToolParts(o.Version)
 	parts.Account, _ = build.AccountOf(cfg) // Compat(opendkim 2.11): an unknown user does not matter here
-	t := filterTester{filterTest: o, s: s, strict: cfg.StrictTestMode.Value}
+	t := filterRun{Filter: o, strict: cfg.StrictTestMode.Value}
 	switch {
-	case o.json:
+	case o.JSON:
 		parts.Log = slog.New(logging.NewJSON(&t.lines, slog.LevelDebug))
-	case o.log:
-		parts.Log = slog.New(logging.NewStream(s.Err, o.program+":", slog.LevelDebug))
+	case o.Log:
+		parts.Log = slog.New(logging.NewStream(o.Err, o.Program+":", slog.LevelDebug))
 	}
 	built, problems := build.Snapshot(ctx, cfg, parts)
 	if built == nil {
-		problems.Write(s.Err)
-		return exit.Config
+		problems.Write(o.Err)
+		return nil, exit.Config
 	}
 	defer built.Snapshot.Discard()
 	t.lines.Reset() // of what the build had to say
 	t.snapshot = built.Snapshot
-	t.services = message.NewServices(nil, func() time.Time { return o.now })
+	t.services = message.NewServices(nil, func() time.Time { return o.Now })
 	t.step(2, "", "connect", "CONTINUE")
-	for _, file := range o.files {
+	for _, file := range o.Files {
 		if code := t.message(ctx, file); code != exit.OK {
-			return code
+			return nil, code
 		}
 	}
 	t.step(2, "", "close", "CONTINUE")
-	if o.json {
-		if err := s.printJSON(t.tested); err != nil {
-			return exit.IOErr
-		}
-	}
-	return exit.OK
+	return t.tested, exit.OK
 }
 
-type filterTester struct {
-	filterTest
-	s        Streams
+type filterRun struct {
+	Filter
 	snapshot *filter.Snapshot
 	services *message.Services
 	strict   bool         // every line must end in CRLF
 	lines    bytes.Buffer // with json: what was logged
-	tested   []testedMessage
+	tested   []Tested
 }
 
 // step tells how a step of the dialogue was answered.
-func (t *filterTester) step(level int, where, name, answer string) {
-	if t.verbose >= level && !t.json {
-		fmt.Fprintf(t.s.Err, "%s: %smlfi_%s() returned SMFIS_%s\n", t.program, where, name, answer)
+func (t *filterRun) step(level int, where, name, answer string) {
+	if t.Verbose >= level && !t.JSON {
+		fmt.Fprintf(t.Err, "%s: %smlfi_%s() returned SMFIS_%s\n", t.Program, where, name, answer)
 	}
 }
 
-func (t *filterTester) message(ctx context.Context, file string) int {
+func (t *filterRun) message(ctx context.Context, file string) int {
 	name := file
 	if file == "-" {
 		name = "(stdin)"
 	}
-	text, err := readMessageFile(t.s.In, file)
+	text, err := readFile(t.In, file)
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			fmt.Fprintf(t.s.Err, "%s: %s: fopen(): %s\n", t.program, name, problem.Strerror(pathErr.Err))
+			fmt.Fprintf(t.Err, "%s: %s: fopen(): %s\n", t.Program, name, problem.Strerror(pathErr.Err))
 			return exit.Unavailable
 		}
-		fmt.Fprintf(t.s.Err, "%s: %s: %v\n", t.program, name, err)
+		fmt.Fprintf(t.Err, "%s: %s: %v\n", t.Program, name, err)
 		return exit.IOErr
 	}
 	where := name + ": "
 	if line := bareLine(text); t.strict && line > 0 {
-		fmt.Fprintf(t.s.Err, "%s: %sline %d: not CRLF-terminated\n", t.program, where, line)
+		fmt.Fprintf(t.Err, "%s: %sline %d: not CRLF-terminated\n", t.Program, where, line)
 		return exit.DataErr
 	}
 	t.step(2, where, "envfrom", "CONTINUE")
 	t.step(2, where, "envrcpt", "CONTINUE")
 	fields, body, bad := t.readFields(text, where)
 	if bad > 0 {
-		fmt.Fprintf(t.s.Err, "%s: %sline %d: header malformed\n", t.program, where, bad)
+		fmt.Fprintf(t.Err, "%s: %sline %d: header malformed\n", t.Program, where, bad)
 		return exit.DataErr
 	}
-	run := t.services.Whole(ctx, &t.snapshot.Snapshot, t.effects, testEnvelope(), fields, withCRLF(body))
-	if t.json {
+	run := t.services.Whole(ctx, &t.snapshot.Snapshot, t.Effects, testEnvelope(), fields, WithCRLF(body))
+	if t.JSON {
 		t.tested = append(t.tested, testedOf(file, run, takeLines(&t.lines)))
 		return exit.OK
 	}
@@ -123,12 +122,12 @@ func (t *filterTester) message(ctx context.Context, file string) int {
 }
 
 // print tells what became of a message, and returns the exit status that ends the test.
-func (t *filterTester) print(name string, run *message.Run, hasBody bool) int {
+func (t *filterRun) print(name string, run *message.Run, hasBody bool) int {
 	where := name + ": "
 	if run.Outcome == nil {
 		t.step(2, where, "eoh", milterAnswer(run.Plan.Reply))
-		if t.verbose >= 2 {
-			printReply(t.s.Out, run.Plan.Reply)
+		if t.Verbose >= 2 {
+			printReply(t.Out, run.Plan.Reply)
 		}
 		return exit.Software
 	}
@@ -137,8 +136,8 @@ func (t *filterTester) print(name string, run *message.Run, hasBody bool) int {
 		t.step(2, where, "body", "CONTINUE")
 	}
 	t.step(1, where, "eom", milterAnswer(run.Outcome.Reply))
-	if t.verbose >= 2 {
-		printEdits(t.s.Out, run.Outcome)
+	if t.Verbose >= 2 {
+		printEdits(t.Out, run.Outcome)
 	}
 	t.printVerdict(name, run)
 	return exit.OK
@@ -159,7 +158,7 @@ func bareLine(message []byte) int {
 
 // readFields reads the header, telling each field's first line. bad is the line
 // where something is no field, 0 for none.
-func (t *filterTester) readFields(message []byte, where string) (fields *header.List, body []byte, bad int) {
+func (t *filterRun) readFields(message []byte, where string) (fields *header.List, body []byte, bad int) {
 	fields = new(header.List)
 	line, first := 0, 0
 	var raw []byte
@@ -199,7 +198,7 @@ func (t *filterTester) readFields(message []byte, where string) (fields *header.
 		return fields, nil, line
 	}
 	if fields.Len() == 0 {
-		fmt.Fprintf(t.s.Err, "%s: %swarning: no headers on input\n", t.program, where)
+		fmt.Fprintf(t.Err, "%s: %swarning: no headers on input\n", t.Program, where)
 	}
 	return fields, message, 0
 }

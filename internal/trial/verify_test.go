@@ -1,4 +1,4 @@
-package cli
+package trial
 
 import (
 	"os"
@@ -11,6 +11,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keytable"
+	"dojang/internal/testutil"
 )
 
 // What opendkim-testmsg 2.11 says of messages that dkimpy signed, asked of a
@@ -29,7 +30,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	if problems := cfg.Set("TestPublicKeys", keys, config.CommandLine); problems != nil {
 		t.Fatal(problems)
 	}
-	v, done, err := toolVerifier(t.Context(), cfg)
+	v, done, err := NewVerifier(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +42,8 @@ func TestClassicVerifyWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		fields, body := mustParse(t, message)
-		o := testmsgOptions{crlf: true, domain: "example.com", selector: selector, now: time.Unix(1700000000, 0)}
-		field, err := o.sign(key, fields, body)
+		o := Signing{CRLF: true, Domain: "example.com", Selector: selector, Now: time.Unix(1700000000, 0)}
+		field, err := o.Field(key, fields, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestClassicVerifyWords(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := classicVerify(t.Context(), strings.NewReader(tt.message), v, time.Unix(1700000100, 0))
+			err := ClassicVerify(t.Context(), strings.NewReader(tt.message), v, time.Unix(1700000100, 0))
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -88,5 +89,12 @@ func mustParse(t *testing.T, message string) (*header.List, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fields, withCRLF(body)
+	return fields, WithCRLF(body)
+}
+
+// publicText is the p= of a private key of the record tests.
+func publicText(t *testing.T, selector string) string {
+	t.Helper()
+	_, p, _ := strings.Cut(testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/"+selector+".private")), "p=")
+	return p
 }

@@ -1,4 +1,7 @@
-package cli
+// Package trial puts messages that are there whole, as files hold them, through what the
+// filter does, and says what came of it: to opendkim -t, opendkim-testmsg, and to people
+// who ask why. Nothing of its own decides, verifies or looks up.
+package trial
 
 import (
 	"bytes"
@@ -10,47 +13,47 @@ import (
 	"dojang/internal/exit"
 )
 
-// maxMessageBytes bounds a message read into memory by the tools.
-const maxMessageBytes = 256 << 20
+// maxBytes bounds a message read into memory by the tools.
+const maxBytes = 256 << 20
 
-// readMessage reads a message whole.
-func readMessage(r io.Reader) ([]byte, error) {
-	message, err := io.ReadAll(io.LimitReader(r, maxMessageBytes+1))
+// Read reads a message whole.
+func Read(r io.Reader) ([]byte, error) {
+	message, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(message) > maxMessageBytes {
-		return nil, fmt.Errorf("the message has more than %d MiB", maxMessageBytes>>20)
+	if len(message) > maxBytes {
+		return nil, fmt.Errorf("the message has more than %d MiB", maxBytes>>20)
 	}
 	return message, nil
 }
 
-// readMessageFile reads the message at path, "-" being standard input.
-func readMessageFile(stdin io.Reader, path string) ([]byte, error) {
+// readFile reads the message at path, "-" being standard input.
+func readFile(stdin io.Reader, path string) ([]byte, error) {
 	if path == "-" {
-		return readMessage(stdin)
+		return Read(stdin)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readMessage(f)
+	return Read(f)
 }
 
-// parseMessageFile is the message at path, whole and in its parts, the body with CRLF.
-func parseMessageFile(stdin io.Reader, path string) (message []byte, fields *header.List, body []byte, err error) {
-	if message, err = readMessageFile(stdin, path); err != nil {
+// ParseFile is the message at path, whole and in its parts, the body with CRLF.
+func ParseFile(stdin io.Reader, path string) (message []byte, fields *header.List, body []byte, err error) {
+	if message, err = readFile(stdin, path); err != nil {
 		return nil, nil, nil, exit.Errorf(exit.NoInput, "%w", err)
 	}
 	if fields, body, err = header.Parse(message); err != nil {
 		return nil, nil, nil, exit.Errorf(exit.DataErr, "%s: %w", path, err)
 	}
-	return message, fields, withCRLF(body), nil
+	return message, fields, WithCRLF(body), nil
 }
 
-// withCRLF is body with every line end as an MTA hands it on.
-func withCRLF(body []byte) []byte {
+// WithCRLF is body with every line end as an MTA hands it on.
+func WithCRLF(body []byte) []byte {
 	bare := bytes.Count(body, []byte("\n")) - bytes.Count(body, []byte("\r\n"))
 	if bare == 0 {
 		return body

@@ -1,4 +1,4 @@
-package cli
+package trial
 
 import (
 	"bytes"
@@ -57,25 +57,25 @@ func printReply(w io.Writer, r policy.Reply) {
 }
 
 // printVerdict tells the signature made, or the one the message's fate follows.
-func (t *filterTester) printVerdict(name string, run *message.Run) {
-	w, deciding := t.s.Out, run.Plan.Deciding(run.Verdict.Results)
+func (t *filterRun) printVerdict(name string, run *message.Run) {
+	w, deciding := t.Out, run.Plan.Deciding(run.Verdict.Results)
 	switch {
 	case len(run.Verdict.Signatures) > 0:
-		if t.verbose >= 2 {
+		if t.Verbose >= 2 {
 			return
 		}
 		for _, made := range run.Verdict.Signatures {
-			fmt.Fprintf(w, "%s: %s:\n%s:%s\n", t.program, name, dkim.FieldName, made.Value)
+			fmt.Fprintf(w, "%s: %s:\n%s:%s\n", t.Program, name, dkim.FieldName, made.Value)
 		}
 	case run.Verdict.SignError != nil:
-		fmt.Fprintf(w, "%s: %s: not signed: %v\n", t.program, name, run.Verdict.SignError)
+		fmt.Fprintf(w, "%s: %s: not signed: %v\n", t.Program, name, run.Verdict.SignError)
 	case run.Plan.Mode() == policy.Malforms:
 	case len(run.Plan.Sign) > 0 && run.Plan.Scripted.Ends():
-		fmt.Fprintf(w, "%s: %s: no signature added: unknown error\n", t.program, name)
+		fmt.Fprintf(w, "%s: %s: no signature added: unknown error\n", t.Program, name)
 	case deciding < 0:
-		fmt.Fprintf(w, "%s: %s: message not signed\n", t.program, name)
+		fmt.Fprintf(w, "%s: %s: message not signed\n", t.Program, name)
 	default:
-		printResult(w, t.program+": "+name, &run.Verdict.Results[deciding])
+		printResult(w, t.Program+": "+name, &run.Verdict.Results[deciding])
 	}
 }
 
@@ -92,14 +92,14 @@ func printResult(w io.Writer, where string, r *dkim.Result) {
 	fmt.Fprintf(w, "%s: verification (s=%s d=%s, %d-bit key, %s) failed: %s\n", where, g.Selector, g.Domain, r.KeyBits, r.Security, reason)
 }
 
-// testedMessage is the JSON form of what the filter would do with a message.
-type testedMessage struct {
+// Tested is the JSON form of what the filter would do with a message.
+type Tested struct {
 	File       string              `json:"file"`
 	Stage      string              `json:"stage"` // when it is answered: end of header, end of message
 	Reply      testedReply         `json:"reply"`
 	Quarantine string              `json:"quarantine,omitempty"` // reason
 	Edits      []testedEdit        `json:"edits"`
-	Signatures []verifiedSignature `json:"signatures"`      // those verified
+	Signatures []VerifiedSignature `json:"signatures"`      // those verified
 	Error      string              `json:"error,omitempty"` // why it could not be signed
 	Log        []json.RawMessage   `json:"log"`
 }
@@ -124,10 +124,10 @@ var editWords = map[policy.EditOp]string{
 	policy.AddRecipient: "add recipient", policy.DeleteRecipient: "delete recipient",
 }
 
-func testedOf(file string, run *message.Run, log []json.RawMessage) testedMessage {
-	m := testedMessage{
+func testedOf(file string, run *message.Run, log []json.RawMessage) Tested {
+	m := Tested{
 		File: file, Stage: "end of header", Reply: replyOf(run.Plan.Reply),
-		Edits: []testedEdit{}, Signatures: []verifiedSignature{}, Log: log,
+		Edits: []testedEdit{}, Signatures: []VerifiedSignature{}, Log: log,
 	}
 	for i := range run.Verdict.Results {
 		m.Signatures = append(m.Signatures, verifiedOf(&run.Verdict.Results[i]))
