@@ -64,9 +64,6 @@ func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 	for _, row := range rows {
 		kind := p.kindFor(row, len(rows))
 		k := Key{Row: row.name, Domain: row.Domain, Type: kind.Type, Bits: kind.Bits, OldHash: rowHash(row.Row)}
-		if p.KeyOf.Locate(row.Key).Path != "" {
-			k.Old = rowValues(row.Row)
-		}
 		if i := slices.IndexFunc(g.Keys, func(o Key) bool { return o.OldHash == k.OldHash }); i >= 0 {
 			k.Selector, k.Path, k.Pending = g.Keys[i].Selector, g.Keys[i].Path, g.Keys[i].Pending
 		} else {

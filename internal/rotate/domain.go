@@ -310,7 +310,7 @@ func (p *pass) rowsToLeave(u *Unit) (list []dataset.Change, err error) {
 			}
 			if there && row.Selector == k.Selector {
 				seen[k.Row] = true
-				list = append(list, dataset.Change{Key: k.Row, Old: rowValues(row)})
+				list = append(list, dataset.Change{Key: k.Row, Old: row.values})
 			}
 		}
 	}

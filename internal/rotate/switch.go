@@ -36,19 +36,23 @@ func (p *pass) switchAll(units []*Unit) {
 	}
 }
 
-// toSwitching keeps what a row has that holds its key itself, to put it back, and says
-// that the row is about to be written.
+// toSwitching keeps what rows have, to put it back, and says that they are about to be
+// written. What has a key in it is kept in a file of its own.
 func (p *pass) toSwitching(u *Unit, g *Generation) error {
 	for i := range g.Keys {
 		k := &g.Keys[i]
-		if k.Pending == "" || g.Fresh {
+		if g.Fresh {
 			continue
 		}
 		row, there, err := p.current(p.ctx, k.Row)
-		if err != nil || !there || rowHash(row) != k.OldHash {
+		if err != nil || !there || rowHash(row.Row) != k.OldHash {
 			continue // which is found out when the row is written
 		}
-		data, err := json.Marshal(rowValues(row))
+		if k.Pending == "" {
+			k.Old = row.values
+			continue
+		}
+		data, err := json.Marshal(row.values)
 		if err != nil {
 			return err
 		}
@@ -163,10 +167,10 @@ func (p *pass) rowChanges(g *Generation) (changes []dataset.Change, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if there && p.hasKey(row, k) {
+		if there && p.hasKey(row.Row, k) {
 			continue // written before
 		}
-		if there && (g.Fresh || rowHash(row) != k.OldHash) || !there && !g.Fresh {
+		if there && (g.Fresh || rowHash(row.Row) != k.OldHash) || !there && !g.Fresh {
 			return nil, fmt.Errorf("the row %q: %w", k.Row, dataset.ErrChanged)
 		}
 		with, err := p.newRow(k, row)
@@ -175,7 +179,7 @@ func (p *pass) rowChanges(g *Generation) (changes []dataset.Change, err error) {
 		}
 		c := dataset.Change{Key: k.Row, New: with}
 		if there {
-			c.Old = rowValues(row)
+			c.Old = row.values
 		}
 		changes = append(changes, c)
 	}
@@ -203,14 +207,9 @@ func (p *pass) hasKey(row keystore.Row, k *Key) bool {
 }
 
 // newRow are the values of a row with its new key.
-func (p *pass) newRow(k *Key, row keystore.Row) ([]string, error) {
-	row.Domain, row.Selector = k.Domain, k.Selector
-	if row.Algorithm != 0 && (row.Algorithm.String() == "ed25519-sha256") != (k.Type == "ed25519") {
-		row.Algorithm = 0
-	}
+func (p *pass) newRow(k *Key, row written) ([]string, error) {
 	if k.Path != "" {
-		row.Key = k.Path
-		return rowValues(row), nil
+		return row.with(k, k.Path), nil
 	}
 	data, err := os.ReadFile(k.Pending)
 	if err != nil {
@@ -220,11 +219,10 @@ func (p *pass) newRow(k *Key, row keystore.Row) ([]string, error) {
 		if len(p.Recipients) == 0 {
 			return nil, errors.New("the key is wrapped, and KeyIdentities names nobody to wrap the new one for")
 		}
-		row.Key, err = keystore.Wrap(data, p.Recipients...)
-		return rowValues(row), err
+		wrapped, err := keystore.Wrap(data, p.Recipients...)
+		return row.with(k, wrapped), err
 	}
-	row.Key = keystore.Column(data)
-	return rowValues(row), nil
+	return row.with(k, keystore.Column(data)), nil
 }
 
 func (p *pass) notWritten(u *Unit, g *Generation, err error) {
@@ -270,7 +268,7 @@ func (p *pass) restoreRows(u *Unit) error {
 		if err != nil {
 			return err
 		}
-		if !there || !p.hasKey(row, k) {
+		if !there || !p.hasKey(row.Row, k) {
 			continue
 		}
 		old := k.Old
@@ -283,7 +281,7 @@ func (p *pass) restoreRows(u *Unit) error {
 				return err
 			}
 		}
-		back = append(back, dataset.Change{Key: k.Row, Old: rowValues(row), New: old})
+		back = append(back, dataset.Change{Key: k.Row, Old: row.values, New: old})
 	}
 	if len(back) == 0 || p.KeyTable.Swap == nil {
 		return nil

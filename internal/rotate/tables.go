@@ -74,42 +74,37 @@ func recordName(selector, domain string) string {
 
 // rowHash reports whether a row is still the one it was, without its key.
 func rowHash(row keystore.Row) string {
-	sum := sha256.Sum256([]byte(strings.Join(rowValues(row), "\x00")))
-	return hex.EncodeToString(sum[:16])
-}
-
-// rowValues are the columns of a row.
-func rowValues(row keystore.Row) []string {
 	values := []string{row.Domain, row.Selector, row.Key}
 	if row.Algorithm != 0 {
 		values = append(values, row.Algorithm.String())
 	}
-	return values
+	sum := sha256.Sum256([]byte(strings.Join(values, "\x00")))
+	return hex.EncodeToString(sum[:16])
 }
 
 // current reads a row as it stands now, past every cache; false when there is none.
-func (r *Rotator) current(ctx context.Context, name string) (keystore.Row, bool, error) {
+func (r *Rotator) current(ctx context.Context, name string) (written, bool, error) {
 	set := r.KeyTable.Set
 	if text, ok := r.KeyTable.text(); ok {
 		rows, err := text.Rows(name, 4)
 		if err != nil || len(rows) == 0 {
-			return keystore.Row{}, false, err
+			return written{}, false, err
 		}
-		row, err := keystore.ParseRow(rows[0])
+		row, err := readRow(rows[0])
 		return row, err == nil, err
 	}
 	set = uncached(set)
 	values, err := set.Lookup(ctx, name, 4)
 	if notFound(err) {
-		return keystore.Row{}, false, nil
+		return written{}, false, nil
 	}
 	if err != nil {
-		return keystore.Row{}, false, err
+		return written{}, false, err
 	}
 	if len(values) == 1 {
 		values = dataset.Split(values[0], 4)
 	}
-	row, err := keystore.ParseRow(values)
+	row, err := readRow(values)
 	return row, err == nil, err
 }
 

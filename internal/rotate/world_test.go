@@ -89,10 +89,13 @@ func newWorld(t *testing.T, rotate, table string) *world {
 	}
 	w.set = set
 	w.table = w.write("KeyTable", strings.ReplaceAll(table, "DIR", w.dir))
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(strings.ReplaceAll(table, "DIR", w.dir)) {
 		if row := strings.Fields(line); len(row) > 1 && row[0] != "#" {
-			parts := strings.Split(row[1], ":")
-			w.key(parts[0], parts[1], strings.ReplaceAll(parts[2], "DIR", w.dir))
+			of, err := readRow(dataset.Split(row[1], 4))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.key(of.Domain, of.Selector, of.Key)
 		}
 	}
 	w.filters = []*filter{w.newFilter("one"), w.newFilter("two")}
