@@ -26,18 +26,18 @@ func (r *run) findCause(ctx context.Context) {
 }
 
 // findWildcard asks for a name beside the record's that nobody publishes: a wildcard
-// answers for it as well.
+// answers for it as well, with the same record or alias.
 func (r *run) findWildcard(ctx context.Context) {
 	rep := r.report
-	if len(rep.Texts) == 0 || len(rep.Aliases) > 0 || r.expecting() && rep.Publication == Published {
+	if len(rep.Texts)+len(rep.Aliases) == 0 || r.check.Alias != "" || r.expecting() && rep.Publication == Published {
 		return
 	}
-	best := r.last().most(func(*answer) bool { return true })
+	best := r.steps[0].most(func(*answer) bool { return true })
 	beside := fmt.Sprintf("wildcard-%08x._domainkey.%s", rand.Uint32(), r.domain)
-	if best == nil || len(beside) > maxNameOctets || !r.anyAnswer(r.steps[0]) {
+	if best == nil || best.aliasType == "DNAME" || len(beside) > maxNameOctets {
 		return
 	}
-	if slices.Equal(r.peek(ctx, beside), sortedTexts(best.texts)) {
+	if is := r.peekAt(ctx, beside); is != nil && is.State != Missing && sameAnswer(is, best) {
 		r.fault(keyrecord.FaultWildcard, false)
 	}
 }
@@ -79,6 +79,25 @@ func (r *run) findMisplaced(ctx context.Context) {
 	}
 }
 
+// Wildcard reports whether what servers have at the name comes from one that fits every
+// name: it does not keep a record of its own from being put there.
+func (r *Report) Wildcard() bool {
+	return slices.ContainsFunc(r.Faults, func(f keyrecord.Fault) bool { return f.Code == keyrecord.FaultWildcard })
+}
+
+// Place is the name and the zone at which the record stands or is to be put: at the end
+// of aliases, unless those are a wildcard's.
+func (r *Report) Place() (name, zone string) {
+	switch n := len(r.Aliases); {
+	case n == 0:
+		return r.Record, r.Zone.Name
+	case r.Wildcard():
+		return r.Record, r.Aliases[0].Zone.Name
+	default:
+		return r.Aliases[n-1].Target, r.Zone.Name
+	}
+}
+
 // peek asks for the TXT records of a name of the same zone: one of its servers, so that
 // no cache learns of a name that is not there; the resolver where there are none.
 func (r *run) peek(ctx context.Context, name string) []string {
@@ -89,8 +108,17 @@ func (r *run) peek(ctx context.Context, name string) []string {
 		answer, _ := r.cache.LookupTXT(ctx, name)
 		return answer.Texts
 	}
+	if a := r.peekAt(ctx, name); a != nil {
+		return sortedTexts(a.texts)
+	}
+	return nil
+}
+
+// peekAt is the answer of the first server of the record's zone that gives one, nil
+// without any.
+func (r *run) peekAt(ctx context.Context, name string) *answer {
 	s := r.steps[0]
-	if !isBelow(name, s.place.zone) {
+	if s.place == nil || !isBelow(name, s.place.zone) {
 		return nil
 	}
 	for _, a := range s.answers {
@@ -101,9 +129,9 @@ func (r *run) peek(ctx context.Context, name string) []string {
 		if err != nil {
 			continue
 		}
-		b := answer{}
+		b := &answer{}
 		b.read(m, nil, name)
-		return sortedTexts(b.texts)
+		return b
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"dojang/internal/keyrecord"
@@ -334,5 +335,22 @@ func TestWildcard(t *testing.T) {
 	r := w.mail(t, nil)
 	if codes(r) != "version wildcard" || r.Publication != Conflict || r.TTLSeconds != 900 {
 		t.Errorf("%s %s %d", r.Publication, codes(r), r.TTLSeconds)
+	}
+}
+
+// An alias of a wildcard is none that was made for the record.
+func TestWildcardAlias(t *testing.T) {
+	for _, c := range []struct{ alias, place, zone string }{
+		{"*.example.com. 600 IN CNAME www.example.net.", "mail._domainkey.example.com", "example.com"},
+		{"mail._domainkey.example.com. 600 IN CNAME www.example.net.", "www.example.net", "example.net"},
+	} {
+		w := newWorld(t)
+		w.ns1.AddRR(c.alias)
+		w.ns2.AddRR(c.alias)
+		r := w.mail(t, nil)
+		name, zone := r.Place()
+		if r.Wildcard() != strings.HasPrefix(c.alias, "*") || name != c.place || zone != c.zone || len(r.Aliases) != 1 || r.Aliases[0].TTLSeconds != 600 {
+			t.Errorf("%s: %q in %q, %s: %+v", c.alias, name, zone, codes(r), r.Aliases)
+		}
 	}
 }

@@ -146,7 +146,9 @@ type Server struct {
 	State   State      `json:"state"`
 	Error   ErrorClass `json:"error,omitempty"`
 	Detail  string     `json:"detail,omitempty"`
-	Ignored bool       `json:"ignored,omitempty"` // by IgnoreServers: shown and not counted
+	// Ignored is shown and not counted: by IgnoreServers, or at an address that this host
+	// has no way to while it has one to another of the same server.
+	Ignored bool `json:"ignored,omitempty"`
 
 	Texts      []Text `json:"texts,omitempty"`
 	Alias      string `json:"alias,omitempty"` // it has a CNAME to this name there

@@ -125,6 +125,9 @@ func (r *run) askAll(ctx context.Context, s *step) {
 		if a.SOAMinimumSeconds != nil {
 			s.zone.MinimumSeconds = max(s.zone.MinimumSeconds, *a.SOAMinimumSeconds)
 		}
+		if a.Error == ErrNoRoute {
+			a.Ignored = a.Ignored || slices.ContainsFunc(s.answers, func(o *answer) bool { return o.Name == a.Name && o.Error != ErrNoRoute })
+		}
 	}
 }
 
@@ -306,20 +309,9 @@ func classOf(err error) (ErrorClass, string) {
 	return ErrMalformed, detail
 }
 
-// counted are the answers that decide: not those of servers that are to be ignored,
-// nor at addresses that this host has no way to while it has one to another of the
-// same server.
+// counted are the answers that decide.
 func (s *step) counted() []*answer {
-	var list []*answer
-	for _, a := range s.answers {
-		if a.Ignored || a.Error == ErrNoRoute && slices.ContainsFunc(s.answers, func(o *answer) bool {
-			return o.Name == a.Name && o.Error != ErrNoRoute
-		}) {
-			continue
-		}
-		list = append(list, a)
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(s.answers), func(a *answer) bool { return a.Ignored })
 }
 
 // commonAlias is the alias that most servers have, "" when most have something else.

@@ -118,7 +118,7 @@ func TestNoRoute(t *testing.T) {
 	w.everywhere(w.mailRecord, w.right)
 	w.recursive.AddRR("ns1.example.com. IN AAAA 2001:db8::1")
 	r := w.mail(t, nil)
-	if s := r.server(t, "2001:db8::1"); s.Error != ErrNoRoute || r.Publication != Published || len(r.Faults) != 0 {
+	if s := r.server(t, "2001:db8::1"); s.Error != ErrNoRoute || !s.Ignored || r.Publication != Published || len(r.Faults) != 0 {
 		t.Errorf("%s %s %+v", r.Publication, codes(r), s)
 	}
 	w.com.AddRR("example.com. IN NS six.example.com.")

@@ -188,8 +188,8 @@ func (p *pass) whoPublishes(u *Unit, r *Record) {
 // change is what is to be asked of a record's publisher, by what the servers have.
 func (p *pass) change(u *Unit, g *Generation, k *Key, r *Record) (c publish.Change, ok bool) {
 	report := p.lookThere(k, r)
-	if report.Zone.Name != "" && r.Zone != report.Zone.Name {
-		r.Zone, u.changed = report.Zone.Name, true
+	if _, zone := report.Place(); zone != "" && r.Zone != zone {
+		r.Zone, u.changed = zone, true
 	}
 	there := r.stands(report)
 	done := func() (publish.Change, bool) { r.Done, u.changed = true, true; return c, false }
@@ -270,7 +270,7 @@ func (r *Record) stands(report *keycheck.Report) stand {
 			continue
 		}
 		switch is := r.standsAt(s); {
-		case is == standsOther && wildcard(report):
+		case is == standsOther && report.Wildcard():
 			found[standsNothing] = true
 		case is == standsOther:
 			return standsOther
@@ -326,6 +326,9 @@ func isRevoked(text string) bool {
 
 // greatestTTL is how long caches may keep what stands at a name, whatever that is.
 func greatestTTL(report *keycheck.Report) (seconds int64) {
+	for _, a := range report.Aliases {
+		seconds = max(seconds, a.TTLSeconds)
+	}
 	for _, s := range report.Servers {
 		if len(s.Texts) > 0 && s.TTLSeconds != nil {
 			seconds = max(seconds, *s.TTLSeconds)

@@ -175,17 +175,11 @@ func (p *pass) free(u *Unit, g *Generation, k *Key, selector string) bool {
 			return false
 		}
 		report := p.Checker.Check(p.ctx, keycheck.Check{Domain: domain, Selector: selector, IgnoreServers: p.Settings.IgnoreServers})
-		if (len(report.Texts) > 0 || len(report.Aliases) > 0) && !wildcard(report) {
+		if (len(report.Texts) > 0 || len(report.Aliases) > 0) && !report.Wildcard() {
 			return false
 		}
 	}
 	return true
-}
-
-// wildcard reports whether what stands at a name comes from one that fits every name:
-// it does not keep a record of its own from being put there.
-func wildcard(r *keycheck.Report) bool {
-	return slices.ContainsFunc(r.Faults, func(f keyrecord.Fault) bool { return f.Code == keyrecord.FaultWildcard })
 }
 
 // reserveSlot takes a ring selector that is not in use, nor was of late, and at which
@@ -215,7 +209,7 @@ func (p *pass) slotStands(domain, selector string) bool {
 		r.At = zone.RecordName(selector, domain)
 	}
 	report := p.lookThere(&Key{Selector: selector}, &r)
-	return (len(report.Texts) > 0 || len(report.Aliases) > 0) && !wildcard(report)
+	return (len(report.Texts) > 0 || len(report.Aliases) > 0) && !report.Wildcard()
 }
 
 // folderOf is the folder of the key that a row has now, "" for one that stands in it.

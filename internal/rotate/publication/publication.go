@@ -166,8 +166,8 @@ func (w *Work) look(ctx context.Context, e *Entry) {
 		report = w.Checker.Check(ctx, check)
 	}
 	e.judge(report)
-	if n := len(report.Aliases); n > 0 && missing == "" {
-		e.Record = report.Aliases[n-1].Target
+	if len(report.Aliases) > 0 && missing == "" {
+		e.Record, _ = report.Place()
 	}
 	switch {
 	case missing == "":
@@ -180,12 +180,15 @@ func (w *Work) look(ctx context.Context, e *Entry) {
 
 // judge says what a check means.
 func (e *Entry) judge(r *keycheck.Report) {
-	e.Zone = r.Zone.Name
+	_, e.Zone = r.Place()
 	count := map[keycheck.State]int{}
 	var silent, without []string
 	for _, s := range r.Servers {
 		if s.Ignored {
 			continue
+		}
+		if s.State == keycheck.Differs && r.Wildcard() {
+			s.State = keycheck.Missing
 		}
 		count[s.State]++
 		switch s.State {
