@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dojang/internal/load"
+	"dojang/internal/testutil/databasetest"
 	"dojang/milter"
 )
 
@@ -27,14 +28,14 @@ const popularDomains = 2000
 //
 //	go test -run '^$' -bench Million -benchtime 20000x ./test/databases
 func BenchmarkMillionPostgreSQL(b *testing.B) {
-	p := startPostgres(b, "-c", "shared_buffers=256MB", "-c", "synchronous_commit=off", "-c", "max_wal_size=4GB")
-	p.run(b, fmt.Sprintf("CREATE TABLE dkim_keys AS SELECT 'k' || i AS name, 'd' || i || '.example' AS domain, 'sel' AS "+
+	p := databasetest.StartPostgres(b, "-c", "shared_buffers=256MB", "-c", "synchronous_commit=off", "-c", "max_wal_size=4GB")
+	p.Run(b, fmt.Sprintf("CREATE TABLE dkim_keys AS SELECT 'k' || i AS name, 'd' || i || '.example' AS domain, 'sel' AS "+
 		"selector, '%s' AS private_key, '' AS algorithm FROM generate_series(0,%d) i;\n"+
 		"CREATE TABLE dkim_signing AS SELECT 'd' || i || '.example' AS author, 'k' || i AS key_name, '' AS identity "+
 		"FROM generate_series(0,%d) i;\n"+
 		"ALTER TABLE dkim_keys ADD PRIMARY KEY (name); ALTER TABLE dkim_signing ADD PRIMARY KEY (author); ANALYZE;",
 		rsaKey(b).line, million-1, million-1))
-	signingRates(b, sqlOptions(p.dsn))
+	signingRates(b, sqlOptions(p.DSN))
 }
 
 // BenchmarkMillionFile has the same rows in files.

@@ -16,6 +16,7 @@ import (
 	"dojang/internal/cli"
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/databasetest"
 	"dojang/internal/testutil/proctest"
 )
 
@@ -282,7 +283,7 @@ func importLDAP(t *testing.T, d directory) {
 // files and into a database.
 func TestOtherFilters(t *testing.T) {
 	t.Parallel()
-	dsn, client := startRedis(t)
+	dsn, client := databasetest.StartRedis(t)
 	for name, prepare := range map[string]func(*testing.T, string) (config, record string){"rspamd": rspamd,
 		"dkimpy-milter": dkimpy, "amavis": amavis} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/databasetest"
 	"dojang/internal/testutil/proctest"
 )
 
@@ -122,15 +123,15 @@ func tableSpecs(dsn string) (keyTable, signingTable string) {
 }
 
 func inPostgres(t testing.TB, tb tables) (keyTable, signingTable string) {
-	p := startPostgres(t)
-	p.run(t, "BEGIN;\n"+tb.sql()+"COMMIT; ANALYZE;\n")
-	return tableSpecs(p.dsn)
+	p := databasetest.StartPostgres(t)
+	p.Run(t, "BEGIN;\n"+tb.sql()+"COMMIT; ANALYZE;\n")
+	return tableSpecs(p.DSN)
 }
 
 func inMariaDB(t testing.TB, tb tables) (keyTable, signingTable string) {
-	m := startMariaDB(t)
-	m.run(t, strings.Replace(tb.sql(), "INSERT", "BEGIN;\nINSERT", 1)+"COMMIT;\n")
-	return tableSpecs(m.dsn)
+	m := databasetest.StartMariaDB(t)
+	m.Run(t, strings.Replace(tb.sql(), "INSERT", "BEGIN;\nINSERT", 1)+"COMMIT;\n")
+	return tableSpecs(m.DSN)
 }
 
 func inSQLite(t testing.TB, tb tables) (keyTable, signingTable string) {
@@ -140,7 +141,7 @@ func inSQLite(t testing.TB, tb tables) (keyTable, signingTable string) {
 }
 
 func inRedis(t testing.TB, tb tables) (keyTable, signingTable string) {
-	url, client := startRedis(t)
+	url, client := databasetest.StartRedis(t)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(context.Background(), "keys", keys).Err())
 	must(t, client.HSet(context.Background(), "signing", signing).Err())

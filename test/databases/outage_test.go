@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/testutil/databasetest"
 	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
@@ -42,11 +43,11 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 		t.Skip("rows have to grow old")
 	}
 	t.Parallel()
-	p := startPostgres(t)
+	p := databasetest.StartPostgres(t)
 	r, text := outageTables(t)
-	p.run(t, text)
+	p.Run(t, text)
 	metrics := t.TempDir() + "/metrics"
-	s := startFilter(t, sqlOptions(p.dsn)+"MetricsSocket local:"+metrics+"\n")
+	s := startFilter(t, sqlOptions(p.DSN)+"MetricsSocket local:"+metrics+"\n")
 	start := time.Now()
 	c := s.dial(t)
 	for i := range warmDomains {
@@ -73,7 +74,7 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 		t.Error("a reload took tables that cannot be asked for good ones")
 	}
 	p.Start()
-	p.run(t, "UPDATE dkim_keys k SET selector='s2', private_key=n.private_key FROM next_keys n WHERE k.name=n.name")
+	p.Run(t, "UPDATE dkim_keys k SET selector='s2', private_key=n.private_key FROM next_keys n WHERE k.name=n.name")
 	load.Wait()
 	if n.sent.Load() != outageMessages || n.signed.Load()+n.tempFailed.Load() != outageMessages {
 		t.Errorf("of %d messages %d were signed and %d temporarily refused", outageMessages, n.signed.Load(), n.tempFailed.Load())
@@ -98,12 +99,12 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 // while it is there.
 func TestReloadInAnOutage(t *testing.T) {
 	t.Parallel()
-	p, tb := startPostgres(t), newTables(t)
+	p, tb := databasetest.StartPostgres(t), newTables(t)
 	// Each question of the filter leaves a row.
-	p.run(t, tb.sql()+"CREATE SEQUENCE asked;\nCREATE VIEW counted AS SELECT * FROM dkim_signing WHERE nextval('asked') > 0;")
-	options := strings.Replace(sqlOptions(p.dsn), "table=dkim_signing", "table=counted", 1) + tb.identities
+	p.Run(t, tb.sql()+"CREATE SEQUENCE asked;\nCREATE VIEW counted AS SELECT * FROM dkim_signing WHERE nextval('asked') > 0;")
+	options := strings.Replace(sqlOptions(p.DSN), "table=dkim_signing", "table=counted", 1) + tb.identities
 	s := startFilter(t, options+"SoftStart yes\n")
-	asked := func() string { return strings.TrimSpace(p.run(t, "SELECT last_value FROM asked")) }
+	asked := func() string { return strings.TrimSpace(p.Run(t, "SELECT last_value FROM asked")) }
 	want := map[string]string{"jim@example.com": "example.com/a", "x@sub.example.com": "example.com/sub",
 		"o'brien@example.com": "example.com/sub"}
 	tb.records.expect(t, s, want)

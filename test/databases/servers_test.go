@@ -1,7 +1,6 @@
 package databases
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -10,96 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/proctest"
 )
-
-// postgres is a server with an empty database.
-type postgres struct {
-	*datasettest.Process
-	dsn  string // up to the database
-	url  string // for psql
-	port string
-}
-
-func startPostgres(t testing.TB, more ...string) postgres {
-	t.Helper()
-	const bin = "/usr/lib/postgresql/*/bin"
-	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
-	testutil.Need(t, "psql")
-	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
-	must(t, os.WriteFile(dir+"/pw", []byte("geheim/+:@=\n"), 0o644))
-	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim",
-		"--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
-	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k",
-		dir, "-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off"), more...)
-	p := postgres{
-		dsn:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
-		url:  "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
-		port: port,
-	}
-	p.Process = datasettest.Start(t, func() bool { return answers(t, p.dsn+"/table=pg_database?keycol=datname?datacol=datname") }, args...)
-	return p
-}
-
-func answers(t testing.TB, dsn string) bool {
-	set, err := sqlset.New(strings.TrimPrefix(dsn, "dsn:"), sqlset.Options{})
-	must(t, err)
-	defer set.Close()
-	return set.Ping(context.Background()) == nil
-}
-
-func (p postgres) run(t testing.TB, text string) string {
-	t.Helper()
-	return proctest.Run(t, text, testutil.Need(t, "psql"), "-qAt", "-v", "ON_ERROR_STOP=1", p.url)
-}
-
-// mariadb is a server with the database mail; dkim may do everything in it.
-type mariadb struct {
-	*datasettest.Process
-	dsn    string // up to the database
-	socket string
-}
-
-func startMariaDB(t testing.TB, more ...string) mariadb {
-	t.Helper()
-	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
-	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
-	m := mariadb{dsn: "dsn:mysql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/mail", socket: dir + "/s"}
-	args := datasettest.AsUser(t, "mysql", []string{dir}, install, "--no-defaults", "--datadir="+dir+"/data",
-		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0")
-	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "mysql", nil, server, "--no-defaults", "--datadir="+dir+"/data",
-		"--socket="+m.socket, "--port="+port, "--bind-address="+strings.Join(datasettest.Localhost(), ","), "--pid-file="+dir+"/pid",
-		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"), more...)
-	m.Process = datasettest.Start(t, proctest.Dials("unix", m.socket), args...)
-	proctest.Run(t, "CREATE DATABASE mail CHARACTER SET utf8mb4; CREATE USER 'dkim'@'%' IDENTIFIED BY 'geheim/+:@='; "+
-		"GRANT ALL ON mail.* TO 'dkim'@'%';", client, "--no-defaults", "-u", "root", "--socket="+m.socket)
-	return m
-}
-
-func (m mariadb) run(t testing.TB, text string) string {
-	t.Helper()
-	return proctest.Run(t, text, testutil.Need(t, "mariadb"), "--no-defaults", "-u", "root",
-		"--socket="+m.socket, "--default-character-set=utf8mb4", "-N", "-B", "mail")
-}
-
-// startRedis starts a server that wants a password and returns its URL.
-func startRedis(t testing.TB, more ...string) (url string, client *redis.Client) {
-	t.Helper()
-	dir, port := datasettest.Folder(t, 0o700), proctest.FreePort(t)
-	args := append([]string{testutil.Need(t, "redis-server"), "--port", port, "--bind",
-		strings.Join(datasettest.Localhost(), " "), "--dir", dir, "--save", "", "--requirepass", "geheim"}, more...)
-	datasettest.Start(t, proctest.Dials("tcp", "127.0.0.1:"+port), args...)
-	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "geheim"})
-	t.Cleanup(func() { client.Close() })
-	return "redis://:geheim@127.0.0.1:" + port, client
-}
 
 // startRedisCluster starts three servers that share the keys.
 func startRedisCluster(t testing.TB, certificates ...datasettest.Certificates) (url string) {

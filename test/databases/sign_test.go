@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"dojang/internal/testutil/databasetest"
 	"filippo.io/age"
 	"github.com/bradfitz/gomemcache/memcache"
 
@@ -165,23 +166,23 @@ func directoryOptions(d directory) string {
 
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
-	p, tb := startPostgres(t), newTables(t)
-	p.run(t, tb.sql()+modoboaTables(t, tb.records))
-	tb.signs(t, sqlOptions(p.dsn))
-	if got := strings.TrimSpace(p.run(t, "SELECT count(*) FROM dkim_keys")); got != fmt.Sprint(len(tb.keys)) {
+	p, tb := databasetest.StartPostgres(t), newTables(t)
+	p.Run(t, tb.sql()+modoboaTables(t, tb.records))
+	tb.signs(t, sqlOptions(p.DSN))
+	if got := strings.TrimSpace(p.Run(t, "SELECT count(*) FROM dkim_keys")); got != fmt.Sprint(len(tb.keys)) {
 		t.Errorf("%s rows are left", got)
 	}
-	t.Run("modoboa", func(t *testing.T) { modoboa(t, tb.records, p.dsn) })
-	t.Run("import", func(t *testing.T) { importSQL(t, p.dsn, func(text string) { p.run(t, text) }) })
+	t.Run("modoboa", func(t *testing.T) { modoboa(t, tb.records, p.DSN) })
+	t.Run("import", func(t *testing.T) { importSQL(t, p.DSN, func(text string) { p.Run(t, text) }) })
 }
 
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
-	m, tb := startMariaDB(t), newTables(t)
-	m.run(t, tb.sql()+modoboaTables(t, tb.records))
-	tb.signs(t, sqlOptions(m.dsn))
-	t.Run("modoboa", func(t *testing.T) { modoboa(t, tb.records, m.dsn) })
-	t.Run("import", func(t *testing.T) { importSQL(t, m.dsn, func(text string) { m.run(t, text) }) })
+	m, tb := databasetest.StartMariaDB(t), newTables(t)
+	m.Run(t, tb.sql()+modoboaTables(t, tb.records))
+	tb.signs(t, sqlOptions(m.DSN))
+	t.Run("modoboa", func(t *testing.T) { modoboa(t, tb.records, m.DSN) })
+	t.Run("import", func(t *testing.T) { importSQL(t, m.DSN, func(text string) { m.Run(t, text) }) })
 }
 
 // modoboaTables are admin_domain, as far as the view reads it, and the view dkim
@@ -217,7 +218,7 @@ func modoboa(t *testing.T, r records, dsn string) {
 
 func TestRedis(t *testing.T) {
 	t.Parallel()
-	url, client := startRedis(t)
+	url, client := databasetest.StartRedis(t)
 	tb := newTables(t)
 	keys, signing := tb.pairs()
 	ctx := context.Background()

@@ -11,6 +11,7 @@ import (
 	"dojang/internal/dataset/sqlset"
 	"dojang/internal/problem"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/databasetest"
 	"dojang/internal/testutil/proctest"
 )
 
@@ -75,20 +76,20 @@ func TestPostgreSQLOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	datasettest.AsUser(t, "postgres", []string{c.Folder})
-	p := startPostgres(t, "-c", "ssl=on", "-c", "ssl_cert_file="+c.Cert, "-c", "ssl_key_file="+c.Key)
-	p.run(t, tb.sql()+"CREATE VIEW seen AS SELECT 'tls' AS k, cipher AS v FROM pg_stat_ssl WHERE pid = pg_backend_pid();")
-	dsn := strings.Replace(p.dsn, "127.0.0.1", "localhost", 1)
+	p := databasetest.StartPostgres(t, "-c", "ssl=on", "-c", "ssl_cert_file="+c.Cert, "-c", "ssl_key_file="+c.Key)
+	p.Run(t, tb.sql()+"CREATE VIEW seen AS SELECT 'tls' AS k, cipher AS v FROM pg_stat_ssl WHERE pid = pg_backend_pid();")
+	dsn := strings.Replace(p.DSN, "127.0.0.1", "localhost", 1)
 	overTLS(t, tb, c, dsn, func(params string) string { return askOne(t, dsn+"/table=seen?keycol=k?datacol=v"+params, "tls") })
 	t.Run("only", func(t *testing.T) {
 		hba := p.Arg("-D") + "/pg_hba.conf"
 		must(t, os.WriteFile(hba, []byte("hostssl all all all scram-sha-256\n"), 0o644))
-		p.run(t, "SELECT pg_reload_conf()")
+		p.Run(t, "SELECT pg_reload_conf()")
 		tb.records.expect(t, startFilter(t, sqlOptions(dsn)+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
 		refuses(t, strings.ReplaceAll(sqlOptions(dsn), "\n", "?tls=disable\n"), "no encryption", "")
 	})
 	t.Run("none", func(t *testing.T) {
-		without := startPostgres(t)
-		refuses(t, strings.ReplaceAll(sqlOptions(without.dsn), "\n", "?tls=require\n"), "server refused TLS connection", "")
+		without := databasetest.StartPostgres(t)
+		refuses(t, strings.ReplaceAll(sqlOptions(without.DSN), "\n", "?tls=require\n"), "server refused TLS connection", "")
 	})
 }
 
@@ -96,20 +97,20 @@ func TestMariaDBOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	datasettest.AsUser(t, "mysql", []string{c.Folder})
-	m := startMariaDB(t, "--ssl-cert="+c.Cert, "--ssl-key="+c.Key)
-	m.run(t, tb.sql())
-	dsn := strings.Replace(m.dsn, "127.0.0.1", "localhost", 1)
+	m := databasetest.StartMariaDB(t, "--ssl-cert="+c.Cert, "--ssl-key="+c.Key)
+	m.Run(t, tb.sql())
+	dsn := strings.Replace(m.DSN, "127.0.0.1", "localhost", 1)
 	overTLS(t, tb, c, dsn, func(params string) string {
 		return askOne(t, dsn+"/table=information_schema.SESSION_STATUS?keycol=VARIABLE_NAME?datacol=VARIABLE_VALUE"+params, "SSL_CIPHER")
 	})
 	t.Run("only", func(t *testing.T) {
-		m.run(t, "SET GLOBAL require_secure_transport=ON")
+		m.Run(t, "SET GLOBAL require_secure_transport=ON")
 		tb.records.expect(t, startFilter(t, sqlOptions(dsn)+tb.identities), map[string]string{"jim@example.com": "example.com/a"})
 		refuses(t, strings.ReplaceAll(sqlOptions(dsn), "\n", "?tls=disable\n"), "Access denied", "")
 	})
 	t.Run("none", func(t *testing.T) {
-		without := startMariaDB(t, "--skip-ssl")
-		refuses(t, strings.ReplaceAll(sqlOptions(without.dsn), "\n", "?tls=require\n"), "TLS requested but server does not support TLS", "")
+		without := databasetest.StartMariaDB(t, "--skip-ssl")
+		refuses(t, strings.ReplaceAll(sqlOptions(without.DSN), "\n", "?tls=require\n"), "TLS requested but server does not support TLS", "")
 	})
 }
 
@@ -117,7 +118,7 @@ func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	port := proctest.FreePort(t)
-	_, client := startRedis(t, c.Redis("", port)[1:]...)
+	_, client := databasetest.StartRedis(t, c.Redis("", port)[1:]...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
@@ -145,7 +146,7 @@ func TestRedisSentinelOverTLS(t *testing.T) {
 	t.Parallel()
 	c, tb := datasettest.NewCertificates(t), newTables(t)
 	port, sentinelPort, dir := proctest.FreePort(t), proctest.FreePort(t), datasettest.Folder(t, 0o700)
-	_, client := startRedis(t, append(c.Redis("", port)[1:], "--tls-replication", "yes")...)
+	_, client := databasetest.StartRedis(t, append(c.Redis("", port)[1:], "--tls-replication", "yes")...)
 	keys, signing := tb.pairs()
 	must(t, client.HSet(t.Context(), "keys", keys).Err())
 	must(t, client.HSet(t.Context(), "signing", signing).Err())
