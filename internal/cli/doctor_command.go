@@ -5,26 +5,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dojang/internal/doctor"
-	"dojang/internal/doctor/postfix"
 	"dojang/internal/exit"
 	"dojang/internal/plain"
 )
 
 // doctorOptions are those of `dojang doctor`.
 type doctorOptions struct {
-	flags       opendkimFlags
+	doctor.Options
 	json, check bool
-	author      string
-	keys        int
-	run         postfix.Runner // nil runs Postfix's programs
 }
 
 // doctorCommand is `dojang doctor`.
@@ -58,7 +52,11 @@ exit status 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			started := time.Now()
-			report := o.examine(c.Context(), s)
+			o.Version = Version
+			shown := s.progress("keys compared with DNS", 0)
+			o.Progress = shown.of
+			report := doctor.Examine(c.Context(), o.Options)
+			shown.end()
 			if o.check {
 				return printCheck(s, report, time.Since(started))
 			}
@@ -74,11 +72,11 @@ exit status 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).`,
 			return nil
 		},
 	}
-	configFlag(c, &o.flags)
+	configFlag(c, &o.Source)
 	c.Flags().BoolVar(&o.json, "json", false, "print the findings as JSON")
 	c.Flags().BoolVar(&o.check, "check", false, "print one line for Icinga or Nagios")
-	c.Flags().StringVar(&o.author, "author", "", "author of the test message (default: somebody of the first domain that is signed)")
-	c.Flags().IntVar(&o.keys, "keys", 20, "how many keys of the KeyTable to compare with DNS")
+	c.Flags().StringVar(&o.Author, "author", "", "author of the test message (default: somebody of the first domain that is signed)")
+	c.Flags().IntVar(&o.Keys, "keys", 20, "how many keys of the KeyTable to compare with DNS")
 	c.MarkFlagsMutuallyExclusive("json", "check")
 	return c
 }
@@ -140,13 +138,6 @@ func printCheck(s Streams, r doctor.Report, took time.Duration) error {
 		return exit.Silent(code)
 	}
 	return nil
-}
-
-func folderOf(path string) string { return filepath.Dir(path) }
-
-func programExists(name string) bool {
-	_, err := exec.LookPath(name)
-	return err == nil
 }
 
 // colours returns how a status is written: in colour on a terminal, unless

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +124,7 @@ func runClassicGenkey(program string, errs io.Writer, o classicGenkeyOptions) er
 	}
 	say("private key written to %s.private", o.selector)
 	say("extracting public key")
-	record, err := recordOf(pair.Public)
+	record, err := keyrecord.Of(pair.Public)
 	if err != nil {
 		return exit.With(1, err)
 	}
@@ -150,9 +149,4 @@ func checkDirectory(dir string) error {
 		return exit.Errorf(1, "%s: chdir(): %w", dir, err)
 	}
 	return nil
-}
-
-func recordOf(public crypto.PublicKey) (keyrecord.Record, error) {
-	keyType, base64Key, err := keyrecord.PublicKey(public)
-	return keyrecord.Record{KeyType: keyType, PublicKey: base64Key}, err
 }

@@ -248,7 +248,7 @@ func (o *genkeyOptions) make(errs io.Writer, p plannedKey, format keyrecord.Form
 	if err != nil {
 		return keyrecord.Record{}, exit.With(exit.Software, err)
 	}
-	record, err := recordOf(pair.Public)
+	record, err := keyrecord.Of(pair.Public)
 	if err != nil {
 		return record, exit.With(exit.Software, err)
 	}

@@ -44,13 +44,8 @@ func rowsOf(t migrate.Tables) string {
 
 // intoDatabase fills a database, and tells what became of the rows.
 func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.Tables) error {
-	var shown *progress
-	n, err := t.Write(ctx, migrate.Target{URL: o.to, DryRun: o.dryRun, Replace: o.replace, Progress: func(done, all int) {
-		if shown == nil {
-			shown = s.progress("rows written", all)
-		}
-		shown.at(done)
-	}})
+	shown := s.progress("rows written", 0)
+	n, err := t.Write(ctx, migrate.Target{URL: o.to, DryRun: o.dryRun, Replace: o.replace, Progress: shown.of})
 	shown.end()
 	var failure *migrate.Failure
 	switch {

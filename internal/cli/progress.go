@@ -80,6 +80,14 @@ func (p *progress) at(n int) {
 	fmt.Fprintf(p.out, "\r\x1b[K%d%s %s", p.done, of, p.what)
 }
 
+// of says that n of all are done.
+func (p *progress) of(n, all int) {
+	p.mu.Lock()
+	p.total = all
+	p.mu.Unlock()
+	p.at(n)
+}
+
 // end takes the line away. A nil progress has none.
 func (p *progress) end() {
 	if p == nil {

@@ -46,7 +46,7 @@ force.`,
 			return reloadBySignal(s, loaded)
 		},
 	}
-	configFlag(c, f)
+	configFlag(c, &f.Source)
 	return c
 }
 

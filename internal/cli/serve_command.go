@@ -50,12 +50,12 @@ an option's name is written "_" there.`,
 			return nil
 		},
 	}
-	configFlag(c, f)
+	configFlag(c, &f.Source)
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "no log lines on the terminal")
 	return c
 }
 
-func configFlag(c *cobra.Command, f *opendkimFlags) {
+func configFlag(c *cobra.Command, f *config.Source) {
 	c.Flags().StringVarP(&f.File, "config", "c", "", "configuration file (default "+config.DefaultPath+" when it is there)")
 }
 
@@ -112,8 +112,8 @@ func configCommand(s Streams) *cobra.Command {
 			return explainConfig(s, names)
 		},
 	}
-	configFlag(show, f)
-	configFlag(check, f)
+	configFlag(show, &f.Source)
+	configFlag(check, &f.Source)
 	check.Flags().StringVar(&rotation, "settings", settings.DefaultPath, "rotate.conf(5), checked where there is one")
 	c.AddCommand(show, check, explain)
 	return c
@@ -143,6 +143,6 @@ the data set cannot be asked.`,
 		},
 	}
 	c.Flags().IntVarP(&columns, "columns", "n", columns, "how many values to fetch")
-	configFlag(c, f)
+	configFlag(c, &f.Source)
 	return c
 }

@@ -176,7 +176,7 @@ func (k *upKey) prepare(domain string) error {
 }
 
 func (k *upKey) publish(public crypto.PublicKey, domain string) error {
-	record, err := recordOf(public)
+	record, err := keyrecord.Of(public)
 	if err != nil {
 		return exit.Errorf(exit.DataErr, "%s: %s", k.path, err)
 	}

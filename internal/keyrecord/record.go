@@ -70,6 +70,12 @@ func PublicKey(pub crypto.PublicKey) (keyType, base64Key string, err error) {
 	}
 }
 
+// Of returns the record of a public key; selector, domain and all else are to be set.
+func Of(pub crypto.PublicKey) (Record, error) {
+	keyType, base64Key, err := PublicKey(pub)
+	return Record{KeyType: keyType, PublicKey: base64Key}, err
+}
+
 // tags returns everything before p=, each tag closed by "; ".
 func (r Record) tags() string {
 	var b strings.Builder

@@ -18,7 +18,7 @@ type Key struct {
 
 // NewKey makes the record of a row's key. A domain of "%" is one that is not known.
 func NewKey(row, place, domain, selector string, public crypto.PublicKey) (Key, error) {
-	keyType, base64Key, err := keyrecord.PublicKey(public)
+	record, err := keyrecord.Of(public)
 	if err != nil {
 		return Key{}, err
 	}
@@ -30,7 +30,8 @@ func NewKey(row, place, domain, selector string, public crypto.PublicKey) (Key, 
 			return Key{}, err
 		}
 	}
-	return Key{row, place, keyrecord.Record{Selector: selector, Domain: domain, KeyType: keyType, PublicKey: base64Key}}, nil
+	record.Selector, record.Domain = selector, domain
+	return Key{row, place, record}, nil
 }
 
 // Collection is records of which each stands once.

@@ -1,10 +1,13 @@
-package cli
+package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +17,6 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
-	"dojang/internal/doctor"
 	"dojang/internal/doctor/postfix"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
@@ -24,34 +26,45 @@ import (
 	"dojang/internal/trial"
 )
 
+// Options say what to examine.
+type Options struct {
+	Source   config.Source
+	Version  string                // of dojang
+	Author   string                // of the message that is sent; "": somebody whose mail is signed
+	Keys     int                   // how many keys are compared with DNS
+	Run      postfix.Runner        // nil runs Postfix's programs
+	Progress func(compared, n int) // is called as keys are compared with DNS; nil for nobody
+}
+
 // examination is one run of `dojang doctor`.
 type examination struct {
-	*doctorOptions
-	report  doctor.Report
-	host    *doctor.Host
+	Options
+	report  Report
+	host    *Host
 	targets []keytable.Row
 	built   *build.Built // nil where the configuration has errors
 	setups  []*postfix.Setup
 }
 
-// examine makes every check that this machine allows, each for itself.
-func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
-	e := &examination{doctorOptions: o}
+// Examine makes every check that this machine allows, each for itself.
+func Examine(ctx context.Context, o Options) Report {
+	e := &examination{Options: o}
 	r := &e.report
-	c, problems := o.flags.Load()
-	if o.flags.File == "" {
-		r.Add(doctor.Finding{Check: "configuration", Code: "config-missing", Status: doctor.Bad, Advice: "dojang up makes one to begin with; or name yours: --config FILE"},
+	c, problems := e.Source.Load()
+	if e.Source.File == "" {
+		r.Add(Finding{Check: "configuration", Code: "config-missing", Status: Bad,
+			Advice: "dojang up makes one to begin with; or name yours: --config FILE"},
 			"there is no configuration: %s is missing", config.DefaultPath)
 		return e.report
 	}
-	e.host = &doctor.Host{Config: c, File: o.flags.File, Filter: o.account(c), MTA: postfixUser()}
+	e.host = &Host{Config: c, File: e.Source.File, Filter: account(c), MTA: person("postfix")}
 	e.targets = keytable.Signing(ctx, c)
 	for _, t := range e.targets {
 		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {
-			e.host.KeyFolder = folderOf(at.Path)
+			e.host.KeyFolder = filepath.Dir(at.Path)
 		}
 	}
-	client, server := doctor.Server(ctx, c)
+	client, server := Server(ctx, c)
 	r.Unsigned(ctx, client)
 	e.configuration(ctx, problems)
 	if e.built != nil {
@@ -64,7 +77,7 @@ func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
 		r.Loaded(e.host, server, append(e.built.Files, c.Files()...))
 	}
 	e.mta(ctx)
-	e.published(ctx, s)
+	e.published(ctx)
 	r.Anchors(e.host)
 	e.messages(ctx, answers)
 	r.Clock()
@@ -75,7 +88,7 @@ func (o *doctorOptions) examine(ctx context.Context, s Streams) doctor.Report {
 // configuration tells what a start would say.
 func (e *examination) configuration(ctx context.Context, problems problem.List) {
 	if !problems.HasErrors() {
-		parts := build.ToolParts(Version)
+		parts := build.ToolParts(e.Version)
 		parts.Account, _ = build.AccountOf(e.host.Config) // Check below tells of it
 		var more problem.List
 		e.built, more = build.Snapshot(ctx, e.host.Config, parts)
@@ -84,14 +97,14 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		problems = append(problems, more...)
 	}
 	for _, p := range problems {
-		status := doctor.Warning
+		status := Warning
 		if p.Severity == problem.Error || p.Serious {
-			status = doctor.Bad
+			status = Bad
 		}
-		e.report.Add(doctor.Finding{Check: "configuration", Code: "config", Status: status, Advice: p.Hint}, "%s", p.String())
+		e.report.Add(Finding{Check: "configuration", Code: "config", Status: status, Advice: p.Hint}, "%s", p.String())
 	}
 	if len(problems) == 0 {
-		e.report.Add(doctor.Finding{Check: "configuration", Status: doctor.Good}, "%s, its tables and its keys", e.flags.File)
+		e.report.Add(Finding{Check: "configuration", Status: Good}, "%s, its tables and its keys", e.Source.File)
 	}
 }
 
@@ -99,7 +112,7 @@ func (e *examination) keyFiles() {
 	accounts, _ := keystore.ReadAccounts("", "")
 	keys, _ := keystore.ToolOptions(e.host.Config.KeyIdentities.Value)
 	seen := map[string]bool{}
-	for _, t := range limit(e.targets, e.keys) {
+	for _, t := range limit(e.targets, e.Keys) {
 		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential && !seen[at.Path] {
 			seen[at.Path] = true
 			e.report.KeyFile(e.host, at.Path, accounts)
@@ -110,7 +123,7 @@ func (e *examination) keyFiles() {
 // sockets returns the socket that answers messages, nil for none.
 func (e *examination) sockets() *config.Socket {
 	sockets := e.host.Config.Sockets()
-	all := doctor.Processes()
+	all := Processes()
 	var answers *config.Socket
 	for i, s := range sockets {
 		if e.report.Socket(e.host, s, all) && answers == nil {
@@ -118,58 +131,56 @@ func (e *examination) sockets() *config.Socket {
 		}
 	}
 	if len(sockets) == 0 {
-		e.report.Add(doctor.Finding{Check: "socket", Code: "socket-unset", Status: doctor.Bad,
-			Remedy: "echo 'Socket inet:8891@localhost' >> " + e.host.File + " && " + e.host.Restart()}, "no Socket is set, so Postfix cannot reach the filter")
+		e.report.Add(Finding{Check: "socket", Code: "socket-unset", Status: Bad,
+			Remedy: "echo 'Socket inet:8891@localhost' >> " + e.host.File + " && " +
+				e.host.Restart()}, "no Socket is set, so Postfix cannot reach the filter")
 	}
 	e.report.Instances(e.host, all)
 	return answers
 }
 
 func (e *examination) mta(ctx context.Context) {
-	if e.run == nil {
-		if _, err := os.Stat(doctor.SendmailFile); err == nil && !programExists("postconf") {
-			e.report.Sendmail(e.host, doctor.SendmailFile)
+	if e.Run == nil {
+		if _, err := os.Stat(SendmailFile); err == nil && !programExists("postconf") {
+			e.report.Sendmail(e.host, SendmailFile)
 			return
 		}
 	}
-	if e.setups = e.report.Postfix(ctx, e.host, e.run); len(e.setups) > 0 {
+	if e.setups = e.report.Postfix(ctx, e.host, e.Run); len(e.setups) > 0 {
 		e.report.ForgedResults(e.host, e.setups[0])
 	}
 }
 
 // account is whom the filter runs as.
-func (o *doctorOptions) account(c *config.Config) doctor.Person {
-	spec := c.UserID.Value
-	if spec == "" {
-		spec = fmt.Sprint(os.Geteuid())
+func account(c *config.Config) Person {
+	self := fmt.Sprint(os.Geteuid())
+	if p := person(cmp.Or(c.UserID.Value, self)); p != nil {
+		return *p
 	}
-	a, err := build.LookupAccount(spec)
-	if err != nil {
-		groups, _ := os.Getgroups()
-		return doctor.Person{Name: fmt.Sprint(os.Geteuid()), UID: os.Geteuid(), Groups: groups}
-	}
-	return doctor.Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
+	groups, _ := os.Getgroups()
+	return Person{Name: self, UID: os.Geteuid(), Groups: groups}
 }
 
-func postfixUser() *doctor.Person {
-	a, err := build.LookupAccount("postfix")
+// person is an account of this machine, nil where there is none.
+func person(spec string) *Person {
+	a, err := build.LookupAccount(spec)
 	if err != nil {
 		return nil
 	}
-	return &doctor.Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
+	return &Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
 }
 
 func limit[T any](rows []T, n int) []T { return rows[:min(len(rows), n)] }
 
 // published compares keys with DNS, after the name servers themselves.
-func (e *examination) published(ctx context.Context, s Streams) {
+func (e *examination) published(ctx context.Context) {
 	r, c := &e.report, e.host.Config
 	if !c.Mode.Value.Sign {
 		return
 	}
 	tester, err := keytable.NewTester(ctx, c.KeyTable.Value, c)
 	if err != nil {
-		r.Add(doctor.Finding{Check: "dns", Code: "dns-options", Status: doctor.Bad}, "%s", err)
+		r.Add(Finding{Check: "dns", Code: "dns-options", Status: Bad}, "%s", err)
 		return
 	}
 	defer tester.Close()
@@ -178,34 +189,37 @@ func (e *examination) published(ctx context.Context, s Streams) {
 	}
 	tester.Diagnose = true
 	tester.Others = e.targets
-	targets := limit(e.targets, e.keys)
-	shown := s.progress("keys compared with DNS", len(targets))
+	targets := limit(e.targets, e.Keys)
+	compared := 0
 	tester.TestAll(ctx, targets, func(t keytable.Row, k keytable.Report) {
-		shown.step()
+		if compared++; e.Progress != nil {
+			e.Progress(compared, len(targets))
+		}
 		e.record(ctx, tester, t, k)
 	})
-	shown.end()
-	if len(e.targets) > e.keys {
-		r.Add(doctor.Finding{Check: "dns", Code: "keys-left", Status: doctor.Skipped, Advice: fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(e.targets))},
-			"%d more keys were not compared with DNS", len(e.targets)-e.keys)
+	if len(e.targets) > e.Keys {
+		r.Add(Finding{Check: "dns", Code: "keys-left", Status: Skipped,
+			Advice: fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(e.targets))},
+			"%d more keys were not compared with DNS", len(e.targets)-e.Keys)
 	}
 }
 
 // mind are the faults that some verifier minds, though a signature may hold by ours.
-var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.FaultWeak, keyrecord.FaultBlanks, keyrecord.FaultVersionMissing, keyrecord.FaultWildcard}
+var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.FaultWeak, keyrecord.FaultBlanks,
+	keyrecord.FaultVersionMissing, keyrecord.FaultWildcard}
 
 // record tells how the record of one key is published.
 func (e *examination) record(ctx context.Context, tester *keytable.Tester, t keytable.Row, k keytable.Report) {
 	r := &e.report
 	if t.Domain == "%" {
-		r.Add(doctor.Finding{Check: "dns", Code: "key-any-domain", Status: doctor.Skipped,
+		r.Add(Finding{Check: "dns", Code: "key-any-domain", Status: Skipped,
 			Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector},
 			"'%s' is a key for any domain", t.Name)
 		return
 	}
-	text, code, hints, status := k.Problem, "record", []string(nil), doctor.Bad
+	text, code, hints, status := k.Problem, "record", []string(nil), Bad
 	if k.OK {
-		status = doctor.Warning
+		status = Warning
 	}
 	minded := !k.OK
 	for _, f := range k.Faults {
@@ -224,13 +238,13 @@ func (e *examination) record(ctx context.Context, tester *keytable.Tester, t key
 		}
 	}
 	if !minded {
-		r.Add(doctor.Finding{Check: "dns", Status: doctor.Good}, "%s is published and fits the private key", k.Record)
+		r.Add(Finding{Check: "dns", Status: Good}, "%s is published and fits the private key", k.Record)
 		return
 	}
 	if line := recordLine(ctx, tester, t); line != "" {
 		hints = append(hints, "the record to publish: "+line)
 	}
-	r.Add(doctor.Finding{Check: "dns", Code: code, Status: status, Advice: strings.Join(hints, "; ")}, "%s: %s", k.Record, text)
+	r.Add(Finding{Check: "dns", Code: code, Status: status, Advice: strings.Join(hints, "; ")}, "%s: %s", k.Record, text)
 }
 
 // recordLine is the record of a key in one line of a zone file, "" where the key cannot
@@ -243,7 +257,7 @@ func recordLine(ctx context.Context, tester *keytable.Tester, t keytable.Row) st
 	if err != nil {
 		return ""
 	}
-	record, err := recordOf(private.Public())
+	record, err := keyrecord.Of(private.Public())
 	if err != nil {
 		return ""
 	}
@@ -267,27 +281,27 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 		}
 		return
 	}
-	rehearsal := doctor.NewRehearsal(c, &e.built.Snapshot.Snapshot)
+	rehearsal := NewRehearsal(c, &e.built.Snapshot.Snapshot)
 	authors := e.authors(ctx)
 	if len(authors) == 0 {
-		r.Add(doctor.Finding{Check: "message", Code: "author-unknown", Status: doctor.Skipped,
+		r.Add(Finding{Check: "message", Code: "author-unknown", Status: Skipped,
 			Advice: "dojang doctor --author joe@example.com"},
 			"no author is known whose mail is signed")
 	} else if socket != nil {
 		e.message(ctx, rehearsal, *socket, authors[0])
 	}
-	r.Domains(ctx, e.host, rehearsal, doctor.Own(ctx, e.setups))
+	r.Domains(ctx, e.host, rehearsal, Own(ctx, e.setups))
 	if r := e.built.Snapshot.Snapshot.Resolver; r != nil {
-		for _, author := range limit(authors, e.keys) {
+		for _, author := range limit(authors, e.Keys) {
 			e.report.Alignment(ctx, rehearsal, textsOf(r), author)
 		}
 	}
 }
 
-func (e *examination) message(ctx context.Context, rehearsal *doctor.Rehearsal, socket config.Socket, author string) {
+func (e *examination) message(ctx context.Context, rehearsal *Rehearsal, socket config.Socket, author string) {
 	v, done, err := trial.NewVerifier(ctx, e.host.Config)
 	if err != nil {
-		e.report.Add(doctor.Finding{Check: "message", Code: "verifier", Status: doctor.Skipped}, "%s", err)
+		e.report.Add(Finding{Check: "message", Code: "verifier", Status: Skipped}, "%s", err)
 		return
 	}
 	defer done()
@@ -297,7 +311,7 @@ func (e *examination) message(ctx context.Context, rehearsal *doctor.Rehearsal, 
 }
 
 // textsOf looks TXT records up as the filter does.
-func textsOf(r resolver.Resolver) doctor.Texts {
+func textsOf(r resolver.Resolver) Texts {
 	return func(ctx context.Context, name string) ([]string, bool, error) {
 		answer, err := r.LookupTXT(ctx, name)
 		var failed *resolver.Error
@@ -310,8 +324,8 @@ func textsOf(r resolver.Resolver) doctor.Texts {
 
 // authors are somebody of each domain that the SigningTable, or else Domain, holds.
 func (e *examination) authors(ctx context.Context) (authors []string) {
-	if e.author != "" {
-		return []string{e.author}
+	if e.Author != "" {
+		return []string{e.Author}
 	}
 	c := e.host.Config
 	domains := map[string]bool{}
@@ -326,7 +340,7 @@ func (e *examination) authors(ctx context.Context) (authors []string) {
 	if spec := c.SigningTable.Value; spec != "" {
 		_ = build.WalkSet(ctx, c, spec, func(row dataset.Entry, _ string) error {
 			add(authorOf(row.Key))
-			if len(authors) > e.keys {
+			if len(authors) > e.Keys {
 				return enough
 			}
 			return nil
@@ -355,4 +369,9 @@ func authorOf(key string) string {
 		user = "postmaster"
 	}
 	return user + "@" + host
+}
+
+func programExists(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil
 }
