@@ -90,14 +90,21 @@ func TestPublicationWords(t *testing.T) {
 			w.recursive.AddTXT(w.mailRecord, w.old)
 		}, ServerDiffers, "servers-differ"},
 		{"all have another", func(w *world) { w.everywhere(w.mailRecord, w.old) }, Conflict, "mismatch"},
-		{"two records on one", func(w *world) { w.everywhere(w.mailRecord, w.right); w.ns2.AddTXT(w.mailRecord, w.old) }, ServerDiffers, "servers-differ"},
-		{"two records", func(w *world) { w.everywhere(w.mailRecord, w.right); w.everywhere(w.mailRecord, w.old) }, Conflict, "several-records"},
+		{"two records on one", func(w *world) { w.everywhere(w.mailRecord, w.right); w.ns2.AddTXT(w.mailRecord, w.old) },
+			ServerDiffers, "servers-differ"},
+		{"two records", func(w *world) { w.everywhere(w.mailRecord, w.right); w.everywhere(w.mailRecord, w.old) }, Conflict,
+			"several-records"},
 		{"silent", func(w *world) {
 			w.everywhere(w.mailRecord, w.right)
 			w.ns2.SetDefaultFault(dnstest.Fault{Silent: true})
 		}, ServerSilent, "server-no-answer"},
-		{"refuses", func(w *world) { w.everywhere(w.mailRecord, w.right); w.ns2.SetDefaultFault(dnstest.Fault{Rcode: 5}) }, ServerSilent, "server-no-answer"},
-		{"from a cache", func(w *world) { w.everywhere(w.mailRecord, w.right); w.ns2.SetDefaultFault(dnstest.Fault{NoAA: true}) }, ServerSilent, "server-no-answer"},
+		{"refuses", func(w *world) { w.everywhere(w.mailRecord, w.right); w.ns2.SetDefaultFault(dnstest.Fault{Rcode: 5}) },
+			ServerSilent, "server-no-answer"},
+		{"from a cache", func(w *world) {
+			w.everywhere(w.mailRecord,
+				w.right)
+			w.ns2.SetDefaultFault(dnstest.Fault{NoAA: true})
+		}, ServerSilent, "server-no-answer"},
 		{"cut short", func(w *world) { w.everywhere(w.mailRecord, w.right[:255]) }, Conflict, "cut"},
 		{"the resolver remembers another", func(w *world) {
 			w.ns1.AddTXT(w.mailRecord, w.right)
@@ -349,7 +356,8 @@ func TestWildcardAlias(t *testing.T) {
 		w.ns2.AddRR(c.alias)
 		r := w.mail(t, nil)
 		name, zone := r.Place()
-		if r.Wildcard() != strings.HasPrefix(c.alias, "*") || name != c.place || zone != c.zone || len(r.Aliases) != 1 || r.Aliases[0].TTLSeconds != 600 {
+		if r.Wildcard() != strings.HasPrefix(c.alias, "*") || name != c.place || zone != c.zone || len(r.Aliases) != 1 ||
+			r.Aliases[0].TTLSeconds != 600 {
 			t.Errorf("%s: %q in %q, %s: %+v", c.alias, name, zone, codes(r), r.Aliases)
 		}
 	}

@@ -126,7 +126,10 @@ func (r *run) askAll(ctx context.Context, s *step) {
 			s.zone.MinimumSeconds = max(s.zone.MinimumSeconds, *a.SOAMinimumSeconds)
 		}
 		if a.Error == ErrNoRoute {
-			a.Ignored = a.Ignored || slices.ContainsFunc(s.answers, func(o *answer) bool { return o.Name == a.Name && o.Error != ErrNoRoute })
+			a.Ignored = a.Ignored || slices.ContainsFunc(s.answers, func(o *answer) bool {
+				return o.Name == a.Name &&
+					o.Error != ErrNoRoute
+			})
 		}
 	}
 }
