@@ -64,7 +64,7 @@ func (q *request) readBody(most int64) (text string, form url.Values, ok bool) {
 		}
 	}
 	if err != nil || int64(len(text)) > most {
-		q.fail(http.StatusRequestEntityTooLarge, q.lang.Say("That is too long for a record.", "레코드라기에는 너무 깁니다."))
+		q.fail(http.StatusRequestEntityTooLarge, q.lang.Say("That is too long for a record.", "레코드로는 너무 깁니다."))
 		return "", nil, false
 	}
 	return text, form, true
@@ -204,7 +204,7 @@ func (s *Server) checkPage(q *request) {
 		return
 	}
 	title := q.lang.Say("Is my DKIM record right?", "내 DKIM 레코드가 올바른가요?")
-	lead := q.lang.Say("Ask every name server of the domain for the record of a key, and see what receivers see.", "도메인의 모든 네임 서버에 키 레코드를 물어, 메일을 받는 쪽이 보는 그대로 보여 줍니다.")
+	lead := q.lang.Say("Ask every name server of the domain for the record of a key, and see what receivers see.", "도메인의 모든 네임 서버에서 키 레코드를 조회해, 수신 서버가 보는 그대로 보여 줍니다.")
 	in, ok := q.readCheck()
 	switch {
 	case !ok:
@@ -236,7 +236,7 @@ func (s *Server) checkPlace(q *request, in checkInput, title, lead string) {
 		return
 	}
 	defer leave()
-	wait := q.lang.Sayf("Asking the name servers of %s …", "%s의 네임 서버에 묻는 중…", p.domain)
+	wait := q.lang.Sayf("Asking the name servers of %s …", "%s의 네임 서버를 조회하는 중…", p.domain)
 	q.slowly(title, lead, q.checkForms(p.domain, p.selector, "", false), wait, func() html.Group {
 		defer leave()
 		return q.checked(p, q.told(q.check(p)))
@@ -245,7 +245,7 @@ func (s *Server) checkPlace(q *request, in checkInput, title, lead string) {
 
 // refuse answers that what was entered is malformed, with the forms to try again.
 func (q *request) refuse(err error, title, lead string, forms func() html.Group) {
-	text := q.lang.Say("Nothing was entered.", "아무것도 넣지 않았습니다.")
+	text := q.lang.Say("Nothing was entered.", "입력한 내용이 없습니다.")
 	if err != nil {
 		text = refusal(q.lang, err)
 	}
@@ -260,12 +260,12 @@ func (q *request) checkForms(d, s, record string, open bool) html.Group {
 	ask := html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/check"), q.hiddenLanguage(),
 		html.El("div", html.Class("grid2"),
 			field("d", q.lang.Say("Domain", "도메인"), name, q.lang.Say("Or the record's full name, or a DKIM-Signature field from a message.", "레코드의 전체 이름이나, 메일의 DKIM-Signature 필드를 붙여 넣어도 됩니다.")),
-			field("s", q.lang.Say("Selector", "Selector"), selector, "")),
+			field("s", q.lang.Say("Selector", "셀렉터"), selector, "")),
 		html.El("button", q.lang.Say("Check", "확인")))
 	paste := html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/check", "d", d, "s", s)),
 		field("record", q.lang.Say("The record's value, as v=DKIM1; k=rsa; p=…", "레코드의 값. 예: v=DKIM1; k=rsa; p=…"),
 			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "4"), html.A("maxlength", "32000"), html.A("spellcheck", "false"), html.Is("required", true), record), ""),
-		html.El("button", q.lang.Say("Judge the text", "글만 보고 판정")))
+		html.El("button", q.lang.Say("Judge the text", "텍스트만 검사")))
 	return html.Group{ask, html.El("details", html.Is("open", open), html.El("summary", q.lang.Say("Not published yet? Paste the record", "아직 게시하지 않았나요? 레코드를 붙여 넣으세요")), paste)}
 }
 
@@ -290,7 +290,7 @@ func (q *request) ownKeys(domain, path string) html.Group {
 			links = append(links, html.El("li", html.El("a", html.A("href", q.link("/keys")), q.lang.Say("all keys", "모든 키"))))
 			break
 		}
-		links = append(links, html.El("li", html.El("a", html.A("href", q.link(path, "d", k.Domain, "s", k.Selector)), html.El("bdi", k.RecordName()))))
+		links = append(links, html.El("li", html.El("a", html.A("href", q.link(path, "d", k.Domain, "s", k.Selector)), name(k.RecordName()))))
 	}
 	if len(links) == 0 {
 		return nil

@@ -43,7 +43,7 @@ func (q *request) explainTitle() string {
 }
 
 func (q *request) explainLead() string {
-	return q.lang.Say("The message is checked in memory and forgotten: nothing is kept, logged or sent on.", "메일은 메모리에서만 확인하고 잊습니다. 보관하거나 기록하거나 다른 곳에 보내지 않습니다.")
+	return q.lang.Say("The message is checked in memory and forgotten: nothing is kept, logged or sent on.", "메일은 메모리에서만 확인한 뒤 지웁니다. 저장하거나 로그에 남기거나 다른 곳으로 보내지 않습니다.")
 }
 
 func (s *Server) explainAPI(q *request) {
@@ -76,7 +76,7 @@ func (s *Server) explainPage(q *request) {
 		q.page(http.StatusBadRequest, q.explainTitle(), q.explainLead(), html.Group{answer(bad, q.noMessage()), q.explainBox()})
 		return
 	}
-	wait := q.lang.Say("Asking for the keys and looking for the edit …", "키를 묻고 바뀐 곳을 찾는 중…")
+	wait := q.lang.Say("Asking for the keys and looking for the edit …", "키를 조회하고 바뀐 곳을 찾는 중…")
 	q.slowly(q.explainTitle(), q.explainLead(), nil, wait, func() html.Group {
 		defer leave()
 		story, err := s.tell(q.r.Context(), message)
@@ -88,7 +88,7 @@ func (s *Server) explainPage(q *request) {
 }
 
 func (q *request) noMessage() string {
-	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.", "메일이 아닙니다. 머리말 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
+	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.", "메일이 아닙니다. 헤더 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
 }
 
 // readMessage reads a message into memory, and then takes a place to explain it, or
@@ -150,7 +150,7 @@ func (q *request) received(up *upload) (message []byte, ok bool) {
 	case err != nil:
 		q.fail(http.StatusBadRequest, q.lang.Say("The form cannot be read.", "양식을 읽을 수 없습니다."))
 	case len(bytes.TrimSpace(message)) == 0:
-		q.fail(http.StatusBadRequest, q.lang.Say("Nothing was sent: choose a file, or paste the message's source.", "보낸 것이 없습니다. 파일을 고르거나 메일 원문을 붙여 넣으세요."))
+		q.fail(http.StatusBadRequest, q.lang.Say("Nothing was sent: choose a file, or paste the message's source.", "받은 내용이 없습니다. 파일을 선택하거나 메일 원문을 붙여 넣으세요."))
 	case holdsKeyAlone(message):
 		q.fail(http.StatusBadRequest, refusal(q.lang, errPrivateKey))
 	default:
@@ -172,7 +172,7 @@ func (q *request) tooLarge(up *upload) {
 	}
 	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // its error is that of the request
 	q.w.Header().Set("Connection", "close")
-	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 봅니다. 더 큰 메일은 dojang explain으로 보세요.", max(1, q.s.o.MaxMessage>>20)))
+	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 확인합니다. 더 큰 메일은 dojang explain으로 확인하세요.", max(1, q.s.o.MaxMessage>>20)))
 }
 
 // readAll reads all there is, unless it is more than most.

@@ -13,28 +13,28 @@ func (q *request) explainBox() html.Node {
 	file := html.El("input", html.A("id", "file"), html.A("name", "file"), html.A("type", "file"), html.A("accept", ".eml,.txt,message/rfc822,text/plain"), html.A("aria-describedby", "file-hint"))
 	text := html.El("textarea", html.A("id", "message"), html.A("name", "message"), html.A("rows", "8"), html.A("spellcheck", "false"), html.A("placeholder", "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; …"))
 	return html.El("form", html.Class("ask"), html.A("method", "post"), html.A("enctype", "multipart/form-data"), html.A("action", q.link("/explain")),
-		html.El("div", html.Class("drop"), html.A("data-drop", "file"), field("file", q.lang.Say("Drop the message here (.eml), or choose a file", "메일(.eml)을 여기에 끌어 놓거나 파일을 고르세요"), file,
-			q.lang.Sayf("As it was received; at most %d MiB.", "받은 그대로의 원문, 최대 %d MiB.", max(1, q.s.o.MaxMessage>>20)))),
+		html.El("div", html.Class("drop"), html.A("data-drop", "file"), field("file", q.lang.Say("Drop the message here (.eml), or choose a file", "메일 파일(.eml)을 여기에 끌어다 놓거나 파일을 선택하세요"), file,
+			q.lang.Sayf("As it was received; at most %d MiB.", "수신한 원문 그대로, 최대 %d MiB.", max(1, q.s.o.MaxMessage>>20)))),
 		field("message", q.lang.Say("Or paste its whole source", "또는 원문 전체를 붙여 넣으세요"), text, ""),
 		html.El("button", q.lang.Say("Explain", "원인 찾기")),
 		more(q.lang.Say("How to get the source of a message", "메일 원문을 얻는 방법"), html.El("ul",
 			html.El("li", q.lang.Say("Gmail: More (⋮) → Show original → Download original", "Gmail: 더보기(⋮) → 원본 보기 → 원본 다운로드")),
 			html.El("li", q.lang.Say("Naver: More → View source (Save as .eml)", "네이버 메일: 더보기 → 원문 보기(.eml로 저장)")),
 			html.El("li", q.lang.Say("Thunderbird: More → Save as… (.eml)", "Thunderbird: 자세히 → 다른 이름으로 저장(.eml)")),
-			html.El("li", q.lang.Say("Outlook on the web: ⋯ → Save as → .eml; the Windows program stores messages anew, so that their signatures break", "웹용 Outlook: ⋯ → 다른 이름으로 저장 → .eml. 윈도용 프로그램은 메일을 다시 써서 서명이 깨집니다")),
-			html.El("li", q.lang.Say("Best of all: the file in the Maildir of the server", "가장 좋은 것: 서버의 Maildir에 있는 파일")))))
+			html.El("li", q.lang.Say("Outlook on the web: ⋯ → Save as → .eml; the Windows program stores messages anew, so that their signatures break", "웹용 Outlook: ⋯ → 다른 이름으로 저장 → .eml. Windows용 Outlook은 메일을 변환해 저장하므로 서명이 깨집니다")),
+			html.El("li", q.lang.Say("Best of all: the file in the Maildir of the server", "가장 확실한 방법: 서버의 Maildir에 있는 파일")))))
 }
 
 // storied is a message's story.
 func (q *request) storied(s story) html.Group {
 	out := html.Group{q.summary(s)}
 	if s.HeaderOnly {
-		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing is said of the body.", "머리말만 있습니다. 본문 해시는 확인할 수 없으므로 본문에 대해서는 아무것도 말하지 않습니다.")))
+		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing is said of the body.", "헤더만 있습니다. 본문 해시는 확인할 수 없으므로 본문은 판단하지 않습니다.")))
 	}
 	for i, g := range s.Signatures {
 		out = append(out, q.signature(g, s, s.reasons[i]))
 	}
-	return out
+	return append(out, q.keep())
 }
 
 // summary is the first line: what became of the message as a whole.
@@ -52,13 +52,13 @@ func (q *request) summary(s story) html.Node {
 	case len(s.Signatures) == 0:
 		return answer(bad, q.lang.Say("The message has no DKIM signature.", "이 메일에는 DKIM 서명이 없습니다."))
 	case s.HeaderOnly && pass == 0:
-		return answer(neutral, q.lang.Sayf("%d signatures, seen by their header alone.", "서명 %d개를 머리말만으로 보았습니다.", len(s.Signatures)))
+		return answer(neutral, q.lang.Countf(len(s.Signatures), "%d signature, seen by the header alone.", "%d signatures, seen by the header alone.", "헤더만으로 확인한 서명 %d개입니다.", len(s.Signatures)))
 	case alignedPass > 0:
-		return answer(good, q.lang.Say("A signature of the author's domain holds: DKIM passes, for DMARC too.", "작성자 도메인의 서명이 올바릅니다. DKIM은 물론 DMARC에서도 통과입니다."))
+		return answer(good, q.lang.Say("A signature of the author's domain holds: DKIM passes, for DMARC too.", "작성자 도메인의 서명이 유효합니다. DKIM을 통과했고 DMARC에서도 인정됩니다."))
 	case pass > 0:
-		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count it.", "올바른 서명이 있지만 작성자의 도메인이 아닙니다. DMARC는 이것을 세지 않습니다."))
+		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count it.", "유효한 서명이 있지만 작성자 도메인의 서명이 아니어서 DMARC에서는 인정되지 않습니다."))
 	}
-	text := q.lang.Sayf("No signature holds, of %d.", "서명 %d개 가운데 올바른 것이 없습니다.", len(s.Signatures))
+	text := q.lang.Countf(len(s.Signatures), "The signature does not hold.", "None of the %d signatures holds.", "서명 %d개 중 유효한 것이 없습니다.", len(s.Signatures))
 	if list := s.Signatures[0].Causes; len(list) > 0 && list[0].Proved {
 		what, _ := q.inWords(list[0])
 		text += " " + sentence(what)
@@ -68,10 +68,10 @@ func (q *request) summary(s story) html.Node {
 
 // part says how one part of a signature stands.
 func (q *request) part(name string, ok, checked bool) html.Node {
-	m, word := bad, q.lang.Say("changed", "바뀌었음")
+	m, word := bad, q.lang.Say("changed", "변경됨")
 	switch {
 	case ok:
-		m, word = good, q.lang.Say("fits", "맞음")
+		m, word = good, q.lang.Say("fits", "일치")
 	case !checked:
 		m, word = neutral, q.lang.Say("not known", "알 수 없음")
 	}
@@ -82,7 +82,7 @@ func (q *request) keyPart(k explain.Key) html.Node {
 	m, word := good, q.lang.Sayf("%d bits", "%d비트", k.Bits)
 	switch {
 	case k.Error != "":
-		m, word = warning, q.lang.Say("could not be asked for", "물을 수 없었음")
+		m, word = warning, q.lang.Say("could not be asked for", "조회 실패")
 	case !k.Found:
 		m, word = bad, q.lang.Say("not found", "없음")
 	default:
@@ -110,7 +110,7 @@ func (q *request) signature(g explain.Signature, s story, reason dkim.Reason) ht
 	parts := []any{html.Class("card"),
 		html.El("h2", sign(m), " ", q.lang.Sayf("Signature %d of %d", "서명 %[1]d / %[2]d", g.Number, len(s.Signatures)), ": ", html.El("bdi", g.Domain), " ",
 			html.El("small", "("+g.Selector+", "+g.Algorithm+") "), html.El("code", g.Result)),
-		html.El("p", html.Class("row"), q.keyPart(g.Key), q.part(q.lang.Say("header", "머리말"), g.HeaderOK, g.HeaderChecked), q.part(q.lang.Say("body", "본문"), g.BodyOK && !s.HeaderOnly, g.BodyChecked && !s.HeaderOnly))}
+		html.El("p", html.Class("row"), q.keyPart(g.Key), q.part(q.lang.Say("header", "헤더"), g.HeaderOK, g.HeaderChecked), q.part(q.lang.Say("body", "본문"), g.BodyOK && !s.HeaderOnly, g.BodyChecked && !s.HeaderOnly))}
 	if g.Reason != "" {
 		parts = append(parts, html.El("p", q.lang.Reason(reason), " ", html.El("code", g.Reason)))
 	}
@@ -118,17 +118,17 @@ func (q *request) signature(g explain.Signature, s story, reason dkim.Reason) ht
 	for _, n := range g.Notes {
 		parts = append(parts, html.El("p", html.Class("dim"), q.lang.Cause("note", n.Code, n.Args)))
 	}
-	return html.El("section", append(parts, more(q.lang.Say("In the words of RFC 6376", "RFC 6376의 말로"), q.details(g)))...)
+	return html.El("section", append(parts, more(q.lang.Say("In the words of RFC 6376", "RFC 6376 용어로 보기"), q.details(g)))...)
 }
 
 func (q *request) alignment(a explain.Alignment) html.Node {
 	switch {
 	case a.Author == "":
-		return html.El("p", sign(warning), " ", q.lang.Say("The message has no readable From: no signature counts for DMARC.", "읽을 수 있는 From이 없습니다. DMARC에는 어떤 서명도 세지 않습니다."))
+		return html.El("p", sign(warning), " ", q.lang.Say("The message has no readable From: no signature counts for DMARC.", "읽을 수 있는 From이 없어 DMARC에서는 어떤 서명도 인정되지 않습니다."))
 	case a.Relaxed:
-		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인입니다"), " (", html.El("bdi", a.Author), ")")
+		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인과 일치합니다"), " (", html.El("bdi", a.Author), ")")
 	}
-	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it", "d=가 작성자의 도메인이 아니어서 DMARC는 세지 않습니다"), " (", html.El("bdi", a.Author), ")")
+	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it", "d=가 작성자의 도메인과 달라 DMARC에서는 인정되지 않습니다"), " (", html.El("bdi", a.Author), ")")
 }
 
 // causes are the edits that account for a failure.
@@ -143,7 +143,7 @@ func (q *request) causes(g explain.Signature, s story) html.Node {
 	if len(items) == 0 {
 		return html.Group{}
 	}
-	return html.Group{html.El("h3", q.lang.Say("What was changed", "무엇이 바뀌었나")), html.El("ol", items)}
+	return html.Group{html.El("h3", q.lang.Say("What was changed", "바뀐 내용")), html.El("ol", items)}
 }
 
 func (q *request) details(g explain.Signature) html.Node {
@@ -174,7 +174,7 @@ func (q *request) details(g explain.Signature) html.Node {
 func (q *request) cause(c explain.Cause) html.Node {
 	mark := q.lang.Say("likely", "추정")
 	if c.Proved {
-		mark = q.lang.Say("proved", "증명됨")
+		mark = q.lang.Say("proved", "확인됨")
 	}
 	what, helps := q.inWords(c)
 	parts := []any{html.El("p", html.El("strong", mark), " · ", html.El("code", c.Code), " ", sentence(what))}
@@ -182,7 +182,7 @@ func (q *request) cause(c explain.Cause) html.Node {
 		parts = append(parts, q.difference(c))
 	}
 	if helps != "" {
-		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "도움이 되는 것: ")), sentence(helps)))
+		parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("What helps: ", "해결 방법: ")), sentence(helps)))
 	}
 	return html.El("li", parts...)
 }

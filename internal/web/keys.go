@@ -278,20 +278,64 @@ func (s *Server) keyRows(keys []status.Key) []keyRow {
 
 const keysAPage = 100
 
-func (s *Server) keysAPI(q *request) {
-	n, ok := q.parameter("n", keysAPage, 1000)
-	if !ok {
-		return
+// keyStateNames are the names that /keys?state= takes: what DNS says of a key, what the filter
+// does with it, or that it wants attention.
+var keyStateNames = []string{"attention", dnsPublished, dnsAbsent, dnsDiffers, dnsUnknown, keyUsed, keyUnused}
+
+const keyUsed, keyUnused = "used", "unused"
+
+// hasState reports whether a key is in a state of keyStateNames.
+func (q *request) hasState(k keyRow, state string) bool {
+	if state == "attention" {
+		m, _, _ := q.advice(k)
+		return m == bad || m == warning
+	}
+	return k.DNS == state || k.Use == state
+}
+
+// findKeys are at most n keys of a domain and a state, if they are asked for, and the name
+// behind which others follow; ok is false when that is answered.
+func (q *request) findKeys(n int) (rows []keyRow, next string, ok bool) {
+	v := q.r.URL.Query()
+	state := v.Get("state")
+	if state != "" && !slices.Contains(keyStateNames, state) {
+		q.fail(http.StatusBadRequest, q.lang.Sayf("state is one of %s.", "state는 다음 중 하나입니다: %s", strings.Join(keyStateNames, ", ")))
+		return nil, "", false
+	}
+	most := min(n+1, keysBackstage)
+	if state != "" {
+		most = keysBackstage
 	}
 	var keys []status.Key
 	if !q.filter(func(ctx context.Context, c *status.Client) (err error) {
-		keys, err = c.Keys(ctx, q.r.URL.Query().Get("domain"), q.r.URL.Query().Get("after"), n)
+		keys, err = c.Keys(ctx, strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(strings.TrimSpace(v.Get("domain")), "."))), v.Get("after"), most)
 		return err
 	}) {
+		return nil, "", false
+	}
+	q.s.keys.settle(q.r.Context(), keys, v.Has("again"))
+	rows = q.s.keyRows(keys)
+	if state != "" {
+		if len(keys) == keysBackstage {
+			next = keys[len(keys)-1].RecordName()
+		}
+		rows = slices.DeleteFunc(rows, func(k keyRow) bool { return !q.hasState(k, state) })
+	}
+	if len(rows) > n {
+		rows = rows[:n]
+		next = rows[n-1].RecordName()
+	}
+	return rows, next, true
+}
+
+func (s *Server) keysAPI(q *request) {
+	n, ok := q.parameter("n", keysAPage, keysBackstage)
+	if !ok {
 		return
 	}
-	s.keys.settle(q.r.Context(), keys, q.r.URL.Query().Has("again"))
-	q.json(s.keyRows(keys))
+	if rows, _, ok := q.findKeys(n); ok {
+		q.json(rows)
+	}
 }
 
 func (s *Server) keysPage(q *request) {
@@ -299,19 +343,7 @@ func (s *Server) keysPage(q *request) {
 		s.keysAPI(q)
 		return
 	}
-	v := q.r.URL.Query()
-	var keys []status.Key
-	if !q.filter(func(ctx context.Context, c *status.Client) (err error) {
-		keys, err = c.Keys(ctx, v.Get("domain"), v.Get("after"), keysAPage+1)
-		return err
-	}) {
-		return
+	if rows, next, ok := q.findKeys(keysAPage); ok {
+		q.page(http.StatusOK, q.lang.Say("Which keys are in use, and which are old?", "어떤 키를 쓰고 있고, 어떤 키가 오래되었나요?"), "", q.keyPage(rows, next))
 	}
-	next := ""
-	if len(keys) > keysAPage {
-		keys = keys[:keysAPage]
-		next = keys[keysAPage-1].RecordName()
-	}
-	s.keys.settle(q.r.Context(), keys, q.r.URL.Query().Has("again"))
-	q.page(http.StatusOK, q.lang.Say("Which keys are in use, and which are old?", "어떤 키를 쓰고 있고, 어떤 키가 오래되었나요?"), "", q.keyPage(s.keyRows(keys), next))
 }

@@ -18,7 +18,7 @@ func (s *Server) loginPage(q *request) {
 	}
 	session, ok := s.sessions.redeem(token)
 	if !ok {
-		q.wrong(q.lang.Say("This link is not valid: it opens once, and for an hour. Get a new one with dojang web login, or start dojang web again.", "쓸 수 없는 링크입니다. 한 번만, 한 시간 동안만 열립니다. dojang web login으로 새로 받거나 dojang web을 다시 시작하세요."))
+		q.wrong(q.lang.Say("This link is not valid: it opens once, and for an hour. Get a new one with dojang web login, or start dojang web again.", "유효하지 않은 링크입니다. 링크는 한 시간 안에 한 번만 쓸 수 있습니다. dojang web login으로 새로 받거나 dojang web을 다시 시작하세요."))
 		return
 	}
 	q.enter(session)
@@ -45,7 +45,7 @@ func (s *Server) loginPassword(q *request) {
 	fits := passwordFits(s.o.Password, q.r.PostForm.Get("password"))
 	leave()
 	if !fits {
-		q.wrong(q.lang.Say("That is not the password.", "비밀번호가 다릅니다."))
+		q.wrong(q.lang.Say("That is not the password.", "비밀번호가 올바르지 않습니다."))
 		return
 	}
 	q.enter(s.sessions.begin())
@@ -84,9 +84,9 @@ func (q *request) loginForm(code int, above html.Group) {
 		return
 	}
 	out := append(above, html.El("div", html.Class("card"),
-		html.El("p", q.lang.Say("What the filter did, and with which keys, is for who looks after this server. Open the address that was printed when the pages were started:", "필터가 한 일과 키는 이 서버의 관리자만 볼 수 있습니다. 페이지를 시작할 때 출력된 주소를 여세요.")),
+		html.El("p", q.lang.Say("What the filter did, and with which keys, is for who looks after this server. Open the address that was printed when the pages were started:", "필터의 처리 내역과 키는 이 서버의 관리자만 볼 수 있습니다. 페이지를 시작할 때 출력된 주소를 여세요.")),
 		html.El("pre", "dojang web"),
-		html.El("p", q.lang.Say("Where they run as a service, root gets a fresh address:", "서비스로 돌고 있다면 root가 새 주소를 받을 수 있습니다.")),
+		html.El("p", q.lang.Say("Where they run as a service, root gets a fresh address:", "서비스로 실행 중이면 root가 새 주소를 받을 수 있습니다.")),
 		html.El("pre", "dojang web login")))
 	if q.s.o.Password != "" {
 		out = append(out, html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/login")),

@@ -22,7 +22,7 @@ func (s *Server) licenses(q *request) {
 		}
 	}
 	body := html.Group{html.El("p", q.lang.Say("dojang is under the BSD 3-Clause License; its text is in /usr/share/doc/dojang/copyright. The pages use no library of others: style and script are our own. The program holds these Go modules, each under its own licence:",
-		"dojang은 BSD 3-Clause 라이선스를 따르며, 전문은 /usr/share/doc/dojang/copyright에 있습니다. 이 페이지들은 다른 이의 라이브러리를 쓰지 않습니다. 프로그램에는 다음 Go 모듈이 각자의 라이선스로 들어 있습니다."))}
+		"dojang은 BSD 3-Clause 라이선스를 따르며, 전문은 /usr/share/doc/dojang/copyright에 있습니다. 페이지는 외부 라이브러리를 쓰지 않습니다. 프로그램에는 다음 Go 모듈이 각각의 라이선스로 포함되어 있습니다."))}
 	if len(rows) > 0 {
 		body = append(body, table(q.lang.Say("Modules", "모듈"), []string{q.lang.Say("module", "모듈"), q.lang.Say("version", "버전")}, rows))
 	}

@@ -71,7 +71,7 @@ func (m mark) sign() string {
 		return "✘"
 	case neutral:
 	}
-	return "–"
+	return "i"
 }
 
 // sign is a mark in a line.
@@ -249,6 +249,15 @@ func table(caption string, columns []string, rows []html.Group) html.Node {
 		body = append(body, html.El("tr", cells))
 	}
 	return html.El("table", html.El("caption", caption), html.El("thead", html.El("tr", head)), html.El("tbody", body))
+}
+
+// keep are buttons that print a result, and that save it as a page that needs no other
+// file. They need script; without it a browser's own menu does the same, but for style.
+func (q *request) keep() html.Node {
+	one := func(do, label string) html.Node {
+		return html.El("button", html.Class("quiet"), html.A("type", "button"), html.A("data-do", do), html.Is("hidden", true), label)
+	}
+	return html.El("p", html.Class("row"), one("save", q.lang.Say("Save as HTML", "HTML로 저장")), one("print", q.lang.Say("Print", "인쇄")))
 }
 
 // copied is a text with a button that copies it; without script it is selected by hand.

@@ -58,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.client = s.clientOf(r)
 	switch {
 	case !s.isHost(r.Host):
-		q.fail(http.StatusMisdirectedRequest, q.lang.Sayf("This server is not %q. Add the name with --name.", "이 서버의 이름은 %q이(가) 아닙니다. --name으로 이름을 더하세요.", cut(r.Host, 100)))
+		q.fail(http.StatusMisdirectedRequest, q.lang.Sayf("This server is not %q. Add the name with --name.", "%q: 이 서버의 이름이 아닙니다. --name으로 추가하세요.", cut(r.Host, 100)))
 		return
 	case s.csrf.Check(r) != nil:
 		q.fail(http.StatusForbidden, q.lang.Say("Another site sent this form.", "다른 사이트가 보낸 양식입니다."))
@@ -110,7 +110,7 @@ func (q *request) only(method string, f func()) {
 
 func (q *request) methodNotAllowed(allow string) {
 	q.w.Header().Set("Allow", allow)
-	q.fail(http.StatusMethodNotAllowed, q.lang.Say("This page cannot be asked that way.", "이 페이지는 그렇게 부를 수 없습니다."))
+	q.fail(http.StatusMethodNotAllowed, q.lang.Say("This page cannot be asked that way.", "이 페이지에서 지원하지 않는 요청 방식입니다."))
 }
 
 func (q *request) wantLogin() {
@@ -218,7 +218,7 @@ func (q *request) fail(code int, detail string) {
 		q.writeJSON("application/problem+json", code, problem{http.StatusText(code), code, detail})
 		return
 	}
-	q.page(code, q.lang.Say("This cannot be done", "할 수 없습니다"), "", html.Group{
+	q.page(code, q.lang.Say("This cannot be done", "요청을 처리할 수 없습니다"), "", html.Group{
 		answer(bad, detail),
 		html.El("p", html.Class("dim"), strconv.Itoa(code)+" "+http.StatusText(code)),
 	})
@@ -228,7 +228,7 @@ func (q *request) fail(code int, detail string) {
 func (q *request) tooMany(wait time.Duration) {
 	seconds := max(1, int((wait+time.Second-1)/time.Second))
 	q.w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	q.fail(http.StatusTooManyRequests, q.lang.Sayf("Too many requests: ask again in %d seconds.", "요청이 너무 많습니다. %d초 뒤에 다시 물으세요.", seconds))
+	q.fail(http.StatusTooManyRequests, q.lang.Countf(seconds, "Too many requests: ask again in %d second.", "Too many requests: ask again in %d seconds.", "요청이 너무 많습니다. %d초 뒤에 다시 시도하세요.", seconds))
 }
 
 // json answers with a value.

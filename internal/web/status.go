@@ -29,9 +29,9 @@ func (q *request) filter(ask func(context.Context, *status.Client) error) bool {
 	case err == nil:
 		return true
 	case errors.Is(err, status.ErrNotFound):
-		q.fail(http.StatusNotFound, q.lang.Say("The filter does not know it.", "필터가 모르는 것입니다."))
+		q.fail(http.StatusNotFound, q.lang.Say("The filter does not know it.", "필터에 그런 항목이 없습니다."))
 	default:
-		q.fail(http.StatusBadGateway, q.lang.Sayf("The filter does not answer: %s. Is it running, and does opendkim.conf have StatusSocket?", "필터가 답하지 않습니다: %s. 필터가 돌고 있고 opendkim.conf에 StatusSocket이 있나요?", cut(err.Error(), 200)))
+		q.fail(http.StatusBadGateway, q.lang.Sayf("The filter does not answer: %s. Is it running, and does opendkim.conf have StatusSocket?", "필터가 응응답하지 않습니다: %s. 필터가 실행 중인지, opendkim.conf에 StatusSocket이 있는지 확인하세요.", cut(err.Error(), 200)))
 	}
 	return false
 }
@@ -59,7 +59,7 @@ func (q *request) parameter(name string, def, most int) (n int, ok bool) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > most {
-		q.fail(http.StatusBadRequest, q.lang.Sayf("%s is a number from 1 to %d.", "%s은(는) 1부터 %d까지의 수입니다.", name, most))
+		q.fail(http.StatusBadRequest, q.lang.Sayf("%s is a number from 1 to %d.", "%s 값은 1부터 %d까지의 수입니다.", name, most))
 		return 0, false
 	}
 	return n, true
@@ -75,7 +75,7 @@ func (s *Server) messagesAPI(q *request) {
 	switch result {
 	case "", status.Signed, status.Unsigned, status.Pass, status.Fail, status.None:
 	default:
-		q.fail(http.StatusBadRequest, q.lang.Say("result is signed, unsigned, pass, fail or none.", "result는 signed, unsigned, pass, fail, none 가운데 하나입니다."))
+		q.fail(http.StatusBadRequest, q.lang.Say("result is signed, unsigned, pass, fail or none.", "result는 signed, unsigned, pass, fail, none 중 하나입니다."))
 		return
 	}
 	var rows []status.Message
@@ -94,7 +94,7 @@ func (s *Server) seriesAPI(q *request) {
 		span = "2d"
 	}
 	if !isRange(span) {
-		q.fail(http.StatusBadRequest, q.lang.Say("range is hour, 2d or 90d.", "range는 hour, 2d, 90d 가운데 하나입니다."))
+		q.fail(http.StatusBadRequest, q.lang.Say("range is hour, 2d or 90d.", "range는 hour, 2d, 90d 중 하나입니다."))
 		return
 	}
 	var series status.Series

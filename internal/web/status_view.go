@@ -46,11 +46,11 @@ func (s *Server) statusPage(q *request) {
 	}) {
 		return
 	}
-	body := html.Group{q.alarm(o), q.reloaded(o.Server), q.find(id)}
+	body := html.Group{q.alarm(o), q.reloaded(o.Server), q.reasons(o.Server), q.find(id)}
 	if id != "" {
 		body = append(body, q.found(id, found))
 	}
-	body = append(body, q.plots(series, domain, span), q.domains(o.Domains), q.reasons(o.Server), q.unsigned(latest), q.process(o.Server))
+	body = append(body, q.plots(series, domain, span), q.domains(o.Domains), q.unsigned(latest), q.process(o.Server))
 	q.page(http.StatusOK, q.lang.Say("Does my server sign everything it should?", "내 서버가 서명할 메일에 모두 서명하나요?"), "", body)
 }
 
@@ -71,7 +71,7 @@ func (q *request) alarm(o overview) html.Node {
 	domains := len(o.Domains)
 	switch {
 	case n > 0:
-		return answer(bad, q.lang.Sayf("%d messages of our domains left unsigned in the last 24 hours; %d were signed.", "지난 24시간 동안 우리 도메인의 메일 %d통이 서명 없이 나갔습니다. 서명한 것은 %d통입니다.", n, signed))
+		return answer(bad, q.lang.Countf(int(n), "%d message of our domains left unsigned in the last 24 hours; %d were signed.", "%d messages of our domains left unsigned in the last 24 hours; %d were signed.", "지난 24시간 동안 우리 도메인의 메일 %d통이 서명 없이 나갔습니다. 서명한 것은 %d통입니다.", n, signed))
 	case signed == 0:
 		return answer(neutral, q.lang.Say("No mail of our domains in the last 24 hours: nothing was signed, and nothing left unsigned.", "지난 24시간 동안 우리 도메인의 메일이 없었습니다. 서명한 것도, 서명 없이 나간 것도 없습니다."))
 	}
@@ -88,21 +88,21 @@ func (q *request) reloaded(s status.Server) html.Node {
 	for _, p := range l.Problems {
 		items = append(items, html.El("li", html.El("code", p)))
 	}
-	return html.Group{answer(warning, q.lang.Sayf("The reload at %s was refused: the configuration of %s is still in force.", "%s의 재적재가 거절되었습니다. %s의 설정이 여전히 쓰입니다.", moment(l.Time), moment(s.Loaded))), html.El("ul", items)}
+	return html.Group{answer(warning, q.lang.Sayf("The reload at %s was refused: the configuration of %s is still in force.", "%s에 설정을 다시 읽지 못했습니다. %s에 읽은 설정을 계속 쓰고 있습니다.", moment(l.Time), moment(s.Loaded))), html.El("ul", items)}
 }
 
 func (q *request) find(id string) html.Node {
 	return html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/status"), q.hiddenLanguage(),
 		field("q", q.lang.Say("Find a message by its queue ID", "큐 ID로 메일 찾기"), html.El("input", html.A("id", "q"), html.A("name", "q"), html.A("type", "text"), html.A("value", cut(id, maxQueueID)),
 			html.A("placeholder", "4F1A2BE2EF"), html.A("maxlength", strconv.Itoa(maxQueueID)), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off")),
-			q.lang.Say("As it stands in the mail log, or in Received: … id 4F1A2BE2EF.", "메일 로그나 Received: … id 4F1A2BE2EF에 있는 그대로.")),
+			q.lang.Say("As it stands in the mail log, or in Received: … id 4F1A2BE2EF.", "메일 로그나 Received: … id 4F1A2BE2EF에 적힌 그대로 넣으세요.")),
 		html.El("button", q.lang.Say("Find", "찾기")))
 }
 
 // found tells what became of a message.
 func (q *request) found(id string, rows []status.Message) html.Node {
 	if len(rows) == 0 {
-		return answer(neutral, html.El("bdi", cut(id, maxQueueID)), q.lang.Say(": the filter does not remember it. It is older than StatusMessages reaches, or went another way.", ": 필터가 기억하지 못합니다. StatusMessages보다 오래되었거나 다른 길로 갔습니다."))
+		return answer(neutral, html.El("bdi", cut(id, maxQueueID)), q.lang.Say(": the filter does not remember it. It is older than StatusMessages reaches, or went another way.", ": 필터에 남아 있지 않습니다. StatusMessages 한도보다 오래되었거나 이 필터를 거치지 않은 메일입니다."))
 	}
 	var out html.Group
 	for _, m := range rows {
@@ -133,7 +133,7 @@ func (q *request) message(m status.Message) html.Node {
 		text, hint := q.lang.Unsigned(m.Reason)
 		parts = append(parts, html.El("p", sentence(text), " ", html.El("code", m.Reason)))
 		if hint != "" {
-			parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "할 일: ")), sentence(hint)))
+			parts = append(parts, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "조치: ")), sentence(hint)))
 		}
 	}
 	yes := func(b bool) string {
@@ -157,9 +157,9 @@ func (q *request) message(m status.Message) html.Node {
 	for _, g := range m.Signatures {
 		add(q.lang.Say("signed by", "서명한 키"), g.Selector+"._domainkey."+g.Domain+" ("+g.Algorithm+")")
 	}
-	add(q.lang.Say("answer to the mail server", "메일 서버에 준 답"), m.Answer)
+	add(q.lang.Say("answer to the mail server", "메일 서버에 준 응답"), m.Answer)
 	add(q.lang.Say("events", "이벤트"), strings.Join(m.Events, ", "))
-	add(q.lang.Say("took", "걸린 시간"), strconv.FormatFloat(m.TookSeconds, 'f', 3, 64)+" s")
+	add(q.lang.Say("took", "걸린 시간"), took(m.TookSeconds))
 	return html.El("section", append(parts, html.El("dl", list))...)
 }
 
@@ -178,12 +178,12 @@ func perPoint(values []uint32, n int) []uint32 {
 
 // plots draws the counts over time, with the same as a table below.
 func (q *request) plots(s status.Series, domain, span string) html.Node {
-	n, step, format := 1, q.lang.Say("per minute, the last hour", "분당, 지난 한 시간"), "15:04"
+	n, step, format := 1, q.lang.Say("per minute, the last hour", "분당, 최근 한 시간"), "15:04"
 	switch span {
 	case "2d":
-		n, step, format = 6, q.lang.Say("per hour, two days", "시간당, 이틀"), "01-02 15:04"
+		n, step, format = 6, q.lang.Say("per hour, two days", "시간당, 최근 이틀"), "01-02 15:04"
 	case "90d":
-		n, step, format = 1, q.lang.Say("per day, 90 days", "하루당, 90일"), "01-02"
+		n, step, format = 1, q.lang.Say("per day, 90 days", "일별, 최근 90일"), "01-02"
 	}
 	lines := []plotLine{
 		{q.lang.Say("signed", "서명함"), "signed", perPoint(s.Signed, n)}, {q.lang.Say("left unsigned", "서명 없이 나감"), "unsigned", perPoint(s.Unsigned, n)},
@@ -226,7 +226,7 @@ func (q *request) plots(s status.Series, domain, span string) html.Node {
 		legend = append(legend, html.El("li", html.El("svg", html.A("viewBox", "0 0 28 10"), html.A("aria-hidden", "true"), html.El("line", html.Class(l.class), html.A("x1", "0"), html.A("x2", "28"), html.A("y1", "5"), html.A("y2", "5"))),
 			l.name+": ", html.El("strong", html.Class("num"), strconv.FormatUint(total, 10))))
 	}
-	title := q.lang.Say("Messages ", "메일 ") + step
+	title := q.lang.Say("Messages ", "메일 수, ") + step
 	if domain != "" {
 		title += ", " + domain
 	}
@@ -242,7 +242,7 @@ func (q *request) domains(list []status.Domain) html.Node {
 		}
 		var title html.Node = html.El("a", html.A("href", q.link("/status", "domain", d.Domain)), name(d.Domain))
 		if d.Other {
-			title = html.Text(q.lang.Say("(all others)", "(그 밖의 모두)"))
+			title = html.Text(q.lang.Say("(all others)", "(그 밖의 도메인)"))
 		}
 		last, failed := q.lang.Say("never", "없음"), html.Group{html.Text("–")}
 		if d.LastSigned != nil {
@@ -264,7 +264,7 @@ func (q *request) domains(list []status.Domain) html.Node {
 	if len(rows) == 0 {
 		return html.El("p", html.Class("dim"), q.lang.Say("No mail of a signing domain was seen yet.", "서명 도메인의 메일이 아직 없습니다."))
 	}
-	return table(q.lang.Say("Our domains", "우리 도메인"), []string{q.lang.Say("domain", "도메인"), q.lang.Say("signed, 24 h", "서명, 24시간"), q.lang.Say("not signed", "서명 안 됨"), q.lang.Say("last signed", "마지막 서명"), q.lang.Say("last not signed", "마지막으로 서명 안 된 것")}, rows)
+	return table(q.lang.Say("Our domains", "우리 도메인"), []string{q.lang.Say("domain", "도메인"), q.lang.Say("signed, 24 h", "서명, 24시간"), q.lang.Say("not signed", "미서명"), q.lang.Say("last signed", "마지막 서명"), q.lang.Say("last not signed", "마지막 미서명")}, rows)
 }
 
 // reasons are why mail left unsigned, with what to do.
@@ -277,7 +277,7 @@ func (q *request) reasons(s status.Server) html.Node {
 		text, hint := q.lang.Unsigned(name)
 		rows = append(rows, html.Group{html.El("code", name), html.El("span", html.Class("num"), strconv.FormatUint(s.UnsignedDay[name], 10)), html.Text(text), html.Text(hint)})
 	}
-	return table(q.lang.Say("Why mail of ours left unsigned, 24 hours", "우리 메일이 서명 없이 나간 까닭, 24시간"), []string{q.lang.Say("reason", "이유"), q.lang.Say("messages", "통"), q.lang.Say("in words", "설명"), q.lang.Say("do this", "할 일")}, rows)
+	return table(q.lang.Say("Why mail of ours left unsigned, 24 hours", "우리 메일이 서명 없이 나간 이유(24시간)"), []string{q.lang.Say("reason", "이유"), q.lang.Say("messages", "메일 수"), q.lang.Say("in words", "설명"), q.lang.Say("do this", "조치")}, rows)
 }
 
 func (q *request) unsigned(list []status.Message) html.Node {
@@ -289,15 +289,15 @@ func (q *request) unsigned(list []status.Message) html.Node {
 		text, _ := q.lang.Unsigned(m.Reason)
 		rows = append(rows, html.Group{html.El("span", html.Class("num"), m.Time.Local().Format(time.DateTime)), html.El("a", html.A("href", q.link("/status", "q", m.QueueID)), html.El("bdi", m.QueueID)), html.El("bdi", m.Domain), html.Text(text)})
 	}
-	return more(q.lang.Sayf("The last %d that left unsigned", "서명 없이 나간 마지막 %d통", len(rows)),
-		table(q.lang.Say("Left unsigned", "서명 없이 나감"), []string{q.lang.Say("time", "시각"), q.lang.Say("queue ID", "큐 ID"), q.lang.Say("domain", "도메인"), q.lang.Say("why", "까닭")}, rows))
+	return more(q.lang.Countf(len(rows), "The last message that left unsigned", "The last %d messages that left unsigned", "서명 없이 나간 마지막 %d통", len(rows)),
+		table(q.lang.Say("Left unsigned", "서명 없이 나감"), []string{q.lang.Say("time", "시각"), q.lang.Say("queue ID", "큐 ID"), q.lang.Say("domain", "도메인"), q.lang.Say("why", "이유")}, rows))
 }
 
 func (q *request) process(s status.Server) html.Node {
 	t := s.Totals
 	return html.El("dl",
-		html.El("dt", q.lang.Say("Since the counts began", "집계를 시작한 뒤")), html.El("dd", html.Class("num"), q.lang.Sayf("signed %d, not signed %d; verified: pass %d, fail %d, without a signature %d", "서명 %d, 서명 안 됨 %d, 검증 통과 %d, 실패 %d, 서명 없음 %d", t.Signed, t.Unsigned, t.Pass, t.Fail, t.None)),
-		html.El("dt", q.lang.Say("Filter", "필터")), html.El("dd", "dojang "+s.Version+q.lang.Say(", running since ", ", 시작 ")+moment(s.Started)),
-		html.El("dt", q.lang.Say("Configuration", "설정")), html.El("dd", html.El("bdi", s.Config), q.lang.Say(", loaded ", ", 적재 ")+moment(s.Loaded)),
-		html.El("dt", q.lang.Say("Asked at", "물은 시각")), html.El("dd", clock(q.s.o.Now())))
+		html.El("dt", q.lang.Say("Since the counts began", "집계 시작 이후")), html.El("dd", html.Class("num"), q.lang.Sayf("signed %d, not signed %d; verified: pass %d, fail %d, without a signature %d", "서명 %d, 미서명 %d, 검증 통과 %d, 실패 %d, 서명 없음 %d", t.Signed, t.Unsigned, t.Pass, t.Fail, t.None)),
+		html.El("dt", q.lang.Say("Filter", "필터")), html.El("dd", "dojang "+s.Version+q.lang.Say(", running since ", ", 시작 시각 ")+moment(s.Started)),
+		html.El("dt", q.lang.Say("Configuration", "설정")), html.El("dd", html.El("bdi", s.Config), q.lang.Say(", loaded ", ", 읽은 시각 ")+moment(s.Loaded)),
+		html.El("dt", q.lang.Say("Asked at", "조회 시각")), html.El("dd", clock(q.s.o.Now())))
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,9 @@ func plot(title string, lines []plotLine, labels []string) html.Node {
 		parts = append(parts, html.El("text", html.Class(class), html.A("x", number(x)), html.A("y", strconv.Itoa(plotHeight-6)), html.A("text-anchor", anchor), label))
 	}
 	for _, l := range lines {
+		if slices.Max(append([]uint32{0}, l.values...)) == 0 {
+			continue // it would hide others' foot
+		}
 		var points []string
 		for i, v := range l.values {
 			x := plotLeft + float64(plotWidth-plotLeft)*float64(i)/float64(max(1, len(l.values)-1))

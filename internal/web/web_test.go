@@ -259,7 +259,7 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	}
-	if r := c.get("/check?d=example.com&s=mail&lang=ko", nil); !strings.Contains(r.body, "잘못된 것이 없습니다") || !strings.Contains(r.body, `lang="ko"`) {
+	if r := c.get("/check?d=example.com&s=mail&lang=ko", nil); !strings.Contains(r.body, "문제가 없습니다") || !strings.Contains(r.body, `lang="ko"`) {
 		t.Error("no Korean")
 	}
 	for _, r := range []reply{c.get("/api/v1/check?d=example.com&s=mail", nil), c.get("/check?d=example.com&s=mail", map[string]string{"Accept": "application/json"})} {

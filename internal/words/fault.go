@@ -59,7 +59,7 @@ var faultsEnglish = map[string]func(values) (text, hint string){
 		if v["record"] == "" {
 			return "there is no TXT record", "publish the record"
 		}
-		return "there is no TXT record at " + v["record"], "publish the record; if you just did, wait until the absence is forgotten"
+		return "there is no TXT record at " + v["record"], "publish the record; if you just did, wait until caches have forgotten that it was absent"
 	},
 	keyrecord.FaultOneLabelOff: oneLabelOff,
 	keyrecord.FaultSeveralRecords: func(v values) (string, string) {

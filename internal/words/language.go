@@ -31,6 +31,18 @@ func (l Language) Sayf(english, korean string, values ...any) string {
 	return fmt.Sprintf(l.Say(english, korean), values...)
 }
 
+// Countf is Sayf for something of which there are n: one is the English text for one,
+// which may do without values.
+func (l Language) Countf(n int, one, many, korean string, values ...any) string {
+	if n == 1 {
+		many = one
+	}
+	if text := l.Say(many, korean); !strings.Contains(text, "%") {
+		return text
+	}
+	return l.Sayf(many, korean, values...)
+}
+
 // Faults gives faults their Text and Hint.
 func (l Language) Faults(list []keyrecord.Fault) {
 	for i := range list {

@@ -53,7 +53,7 @@ func TestWithoutScript(t *testing.T) {
 	p.Click("#d")
 	p.Type("mail2026._domainkey.example.com")
 	p.Load(func() { p.Press("Enter") })
-	if got := p.Text("#result .answer"); !strings.Contains(got, "잘못된 것이 없습니다") {
+	if got := p.Text("#result .answer"); !strings.Contains(got, "문제가 없습니다") {
 		t.Errorf("%q", got)
 	}
 	if got := p.Text("button[data-copy]"); got != "" {
@@ -136,6 +136,41 @@ func TestCopy(t *testing.T) {
 	})
 	if title != w.keys[0].Record {
 		t.Errorf("%q", title)
+	}
+}
+
+// TestSave: what is saved of a result is one file that holds the answer and its style, and
+// neither script nor form nor address.
+func TestSave(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	p := browsertest.Start(t).Open(browsertest.Options{})
+	folder := t.TempDir()
+	p.Call("Page.setDownloadBehavior", map[string]any{"behavior": "allow", "downloadPath": folder}, nil)
+	p.Go(w.url + "/check?d=example.com&s=cut")
+	answer := p.Text("#result .answer")
+	p.Click("button[data-do=save]")
+	var saved string
+	p.Wait("the file", func() bool {
+		data, err := os.ReadFile(filepath.Join(folder, "dojang.html"))
+		saved = string(data)
+		return err == nil && strings.HasSuffix(saved, "</html>")
+	})
+	for _, no := range []string{"<script", "<form", "<link", "href=", "src=", "<nav"} {
+		if strings.Contains(saved, no) {
+			t.Errorf("%s is saved", no)
+		}
+	}
+	p.Go("file://" + filepath.Join(folder, "dojang.html"))
+	if got := p.Text("#result .answer"); got != answer || got == "" {
+		t.Errorf("%q, want %q", got, answer)
+	}
+	var color string
+	if p.Eval(`getComputedStyle(document.querySelector(".answer")).borderRadius`, &color); color != "10px" {
+		t.Errorf("the style is missing: %q", color)
+	}
+	if lines := p.Console(); len(lines) > 0 {
+		t.Errorf("%v", lines)
 	}
 }
 

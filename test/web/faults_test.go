@@ -1,9 +1,12 @@
 package web_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
+	"dojang/internal/status"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/browsertest"
 	"dojang/internal/testutil/dnstest"
@@ -168,6 +172,63 @@ func TestManyKeys(t *testing.T) {
 	}
 	if !strings.Contains(page, "d0099.example.com") || strings.Contains(page, "d0100.example.com") || !strings.Contains(page, "after=") || len(page) > 120<<10 {
 		t.Errorf("%d bytes", len(page))
+	}
+}
+
+// TestKeysByState: the filter of /keys finds keys by what DNS and the filter say of them, in
+// all pages of a long list.
+func TestKeysByState(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	c := w.login()
+	for query, want := range map[string]string{
+		"": "mail2019 mail2026 next x", "domain=old.example.com": "x", "domain=OLD.example.com.": "x", "domain=nosuch.example.com": "", "state=published": "mail2026 next", "state=absent": "mail2019 x",
+		"state=used": "mail2026 x", "state=unused": "mail2019 next", "state=attention": "mail2019 next x", "state=differs": "", "state=absent&domain=example.com": "mail2019",
+	} {
+		var got []string
+		var rows []struct{ Selector string }
+		if err := json.Unmarshal([]byte(c.get("/api/v1/keys?again=1&"+query)), &rows); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			got = append(got, r.Selector)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", query, got, want)
+		}
+		page := c.get("/keys?" + query)
+		for _, k := range w.keys {
+			if strings.Contains(page, "s="+k.Selector+`"`) != slices.Contains(got, k.Selector) {
+				t.Errorf("%s: the page and %s", query, k.Selector)
+			}
+		}
+	}
+	if body := c.get("/api/v1/keys?state=x"); !strings.Contains(body, `"status": 400`) {
+		t.Error(body)
+	}
+	first := w.keys[0]
+	for i := range 1200 {
+		k := first
+		k.Selector, k.Domain, k.Use = fmt.Sprintf("d%04d", i), "example.com", ""
+		w.keys = append(w.keys, k)
+	}
+	w.keys = append(w.keys, status.Key{Selector: "z", Domain: "example.com"})
+	slices.SortFunc(w.keys, func(a, b status.Key) int { return strings.Compare(a.RecordName(), b.RecordName()) })
+	path, found := "/keys?state=unused&domain=example.com", map[string]bool{}
+	for range 20 {
+		page := c.get(path)
+		for _, m := range regexp.MustCompile(`[?&]s=(d\d{4}|z)"`).FindAllStringSubmatch(unescape(page), -1) {
+			found[m[1]] = true
+		}
+		next := regexp.MustCompile(`href="(/keys\?after=[^"]*)">More`).FindStringSubmatch(page)
+		if next == nil {
+			break
+		}
+		path = unescape(next[1])
+	}
+	if len(found) != 1201 {
+		t.Errorf("%d keys in all pages", len(found))
 	}
 }
 
