@@ -49,3 +49,11 @@ func SetName(spec string) string {
 	}
 	return parsed.String()
 }
+
+// StatusAddress is how a client of the status pages is told of their socket.
+func StatusAddress(s config.Socket) string {
+	if s.Network == "unix" {
+		return s.Address
+	}
+	return "http://" + s.DialAddress()
+}

@@ -14,7 +14,7 @@ import (
 
 // keysCommand is `dojang keys`.
 func keysCommand(s Streams) *cobra.Command {
-	o := &rotation{}
+	o := &rotating{}
 	var state string
 	c := &cobra.Command{
 		Use:   "keys [DOMAIN]",
@@ -30,7 +30,7 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 				domain = domainName(args[0])
 			}
 			ro := *o
-			ro.readOnly = true
+			ro.ReadOnly = true
 			return ro.with(c.Context(), s, func(r *rotate.Rotator) error {
 				items, err := r.List(c.Context(), domain)
 				if err != nil {
@@ -107,7 +107,7 @@ func sinceWords(at time.Time) string {
 	return fmt.Sprintf("%d d", int(d.Hours()/24))
 }
 
-func keysAdopt(s Streams, o *rotation) *cobra.Command {
+func keysAdopt(s Streams, o *rotating) *cobra.Command {
 	var all bool
 	var created string
 	c := &cobra.Command{
@@ -140,7 +140,7 @@ server has it and it equals the key in the table. Nothing is changed.`,
 	}
 	c.Flags().BoolVar(&all, "all", false, "every domain")
 	c.Flags().StringVar(&created, "created", "", "when the keys were made (default: the time of their files)")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be adopted")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be adopted")
 	return c
 }
 
@@ -170,7 +170,7 @@ func printAdopted(s Streams, list []rotate.Adopted) error {
 	return nil
 }
 
-func keysAdd(s Streams, o *rotation) *cobra.Command {
+func keysAdd(s Streams, o *rotating) *cobra.Command {
 	var folder string
 	c := &cobra.Command{
 		Use:   "add DOMAIN",
@@ -186,11 +186,11 @@ be waited for, the timer goes on with (dojang rotate run).`,
 		},
 	}
 	c.Flags().StringVar(&folder, "folder", "", "folder for key files (default: that of most keys of the table)")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and change nothing")
 	return c
 }
 
-func keysRetire(s Streams, o *rotation) *cobra.Command {
+func keysRetire(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use:   "retire DOMAIN",
 		Short: "Stop signing for a domain that leaves: its rows at once, its records when no mail needs them",

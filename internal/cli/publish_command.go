@@ -9,11 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dojang/internal/config"
+	"dojang/internal/build/rotation"
 	"dojang/internal/exit"
-	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
-	"dojang/internal/resolver"
 	"dojang/internal/rotate/publication"
 	"dojang/internal/rotate/settings"
 )
@@ -62,27 +60,15 @@ rotate.conf.`,
 }
 
 func runPublish(ctx context.Context, s Streams, o publishOptions, domain string) error {
-	set, problems := settings.Load(o.settings)
-	problems.Write(s.Err)
-	if problems.HasErrors() {
-		return exit.Silent(exit.Config)
-	}
-	cfg, problems := config.Load(set.Config)
-	if problems.HasErrors() {
-		problems.Write(s.Err)
-		return exit.Silent(exit.Config)
-	}
-	checker, err := keycheck.New(keycheck.Options{Resolver: resolver.Options{Nameservers: set.Nameservers}})
-	if err != nil {
-		return exit.Errorf(exit.Config, "Nameservers: %w", err)
-	}
-	told := s
+	told := rotation.Options{Settings: o.settings, Out: s.Out, Err: s.Err}
 	if o.json {
 		told.Out = s.Err // what people are told is no JSON
 	}
-	p := newPublishers(told, cfg, set)
-	defer p.close()
-	w := &publication.Work{Settings: set, Checker: checker, Open: p.open}
+	w, cfg, done, err := rotation.Publishing(told)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if o.try != "" {
 		return printTry(s, o, w.TryZone(ctx, o.try))
 	}

@@ -2,15 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,24 +44,9 @@ force.`,
 
 // reloadBySocket asks the filter over MetricsSocket and prints what it says.
 func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
-	socket := c.MetricsSocket.Value
-	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)
-		},
-	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/reload", nil)
+	report, err := app.AskReload(ctx, c.MetricsSocket.Value)
 	if err != nil {
 		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return exit.Errorf(exit.Unavailable, "the filter does not answer on %s: %s", socket.Address, err)
-	}
-	defer response.Body.Close()
-	var report app.ReloadReport
-	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
-		return exit.Errorf(exit.Protocol, "%s answers, but not as a filter does: %s", socket.Address, err)
 	}
 	for _, p := range report.Problems {
 		fmt.Fprintln(s.Err, p)
@@ -82,20 +59,9 @@ func reloadBySocket(ctx context.Context, s Streams, c *config.Config) error {
 }
 
 func reloadBySignal(s Streams, c *config.Config) error {
-	path := c.PidFile.Value
-	if path == "" {
-		return exit.Errorf(exit.Config, "neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
-	}
-	text, err := os.ReadFile(path)
+	pid, err := app.SignalReload(c)
 	if err != nil {
-		return exit.Errorf(exit.Unavailable, "the filter does not run, or writes another pid file: %s", err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid < 2 {
-		return exit.Errorf(exit.DataErr, "%s does not hold a process ID", path)
-	}
-	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
-		return exit.Errorf(exit.Unavailable, "process %d: %s", pid, err)
+		return err
 	}
 	fmt.Fprintf(s.Out, "the configuration is good; process %d was told to read it (its log says when it has)\n", pid)
 	return nil

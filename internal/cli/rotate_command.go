@@ -3,12 +3,14 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/build/rotation"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/problem"
@@ -16,14 +18,20 @@ import (
 	"dojang/internal/rotate/settings"
 )
 
+// rotating is what the commands about keys in rotation share.
+type rotating struct {
+	rotation.Options
+	json bool
+}
+
 // settingsFlag adds --settings.
-func settingsFlag(c *cobra.Command, o *rotation) {
-	c.PersistentFlags().StringVar(&o.settings, "settings", settings.DefaultPath, "how keys change: rotate.conf(5)")
+func settingsFlag(c *cobra.Command, o *rotating) {
+	c.PersistentFlags().StringVar(&o.Settings, "settings", settings.DefaultPath, "how keys change: rotate.conf(5)")
 }
 
 // rotateCommand is `dojang rotate`.
 func rotateCommand(s Streams) *cobra.Command {
-	o := &rotation{}
+	o := &rotating{}
 	c := &cobra.Command{
 		Use:   "rotate",
 		Short: "Change keys before they grow old: made, published, proven, and only then signed with",
@@ -51,8 +59,12 @@ func needsCommand(c *cobra.Command, args []string) error {
 }
 
 // with opens a Rotator for f.
-func (o *rotation) with(ctx context.Context, s Streams, f func(*rotate.Rotator) error) error {
-	r, done, err := o.open(ctx, s)
+func (o *rotating) with(ctx context.Context, s Streams, f func(*rotate.Rotator) error) error {
+	o.Out, o.Err = s.Out, s.Err
+	if o.json {
+		o.Out = s.Err
+	}
+	r, done, err := rotation.Open(ctx, o.Options)
 	if err != nil {
 		return err
 	}
@@ -60,7 +72,7 @@ func (o *rotation) with(ctx context.Context, s Streams, f func(*rotate.Rotator) 
 	return f(r)
 }
 
-func rotateRun(s Streams, o *rotation) *cobra.Command {
+func rotateRun(s Streams, o *rotating) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Do all that is due (the hourly timer)", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -73,22 +85,22 @@ func rotateRun(s Streams, o *rotation) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and change nothing")
 	return c
 }
 
-func rotateStart(s Streams, o *rotation) *cobra.Command {
+func rotateStart(s Streams, o *rotating) *cobra.Command {
 	c := &cobra.Command{
 		Use: "start DOMAIN", Short: "Begin with a domain's next key now, or let a stopped one go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(r.Start(c.Context(), domainName(args[0]))) })
 		},
 	}
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and change nothing")
 	return c
 }
 
-func rotateStop(s Streams, o *rotation) *cobra.Command {
+func rotateStop(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use: "stop DOMAIN", Short: "Halt every act of a domain's rotation; its waits go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -97,7 +109,7 @@ func rotateStop(s Streams, o *rotation) *cobra.Command {
 	}
 }
 
-func rotateAbort(s Streams, o *rotation) *cobra.Command {
+func rotateAbort(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use: "abort DOMAIN", Short: "Give up a key that has never signed: withdraw its record, delete it", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -106,7 +118,7 @@ func rotateAbort(s Streams, o *rotation) *cobra.Command {
 	}
 }
 
-func rotateEmergency(s Streams, o *rotation) *cobra.Command {
+func rotateEmergency(s Streams, o *rotating) *cobra.Command {
 	var all, yes bool
 	var keepOld string
 	c := &cobra.Command{
@@ -159,14 +171,14 @@ func confirmed(s Streams, domain string) bool {
 	return strings.TrimSpace(line) == "yes"
 }
 
-func rotateLog(s Streams, o *rotation) *cobra.Command {
+func rotateLog(s Streams, o *rotating) *cobra.Command {
 	c := &cobra.Command{
 		Use: "log [DOMAIN]", Short: "Tell what was done, and when", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			set, problems := o.load()
-			if problems.HasErrors() {
-				problems.Write(s.Err)
-				return exit.Silent(exit.Config)
+			o.Err = s.Err
+			set, err := o.Load()
+			if err != nil {
+				return err
 			}
 			store, err := rotate.OpenStore(set.State, true)
 			if err != nil {
@@ -197,7 +209,7 @@ func rotateLog(s Streams, o *rotation) *cobra.Command {
 	return c
 }
 
-func rotateSyncList(s Streams, o *rotation) *cobra.Command {
+func rotateSyncList(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use: "sync-list", Short: "Print the files to copy to other hosts, in the order in which to copy them",
 		Long: `Print the files that other hosts need to sign with the same keys, in the order in
@@ -205,7 +217,7 @@ which to copy them: keys before the tables that name them. Then make the other
 filters read them.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.readOnly = true
+			o.ReadOnly = true
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
 				paths, err := r.SyncList(c.Context())
 				for _, p := range paths {
@@ -219,3 +231,18 @@ filters read them.`,
 
 // domainName is a domain as units are called.
 func domainName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+
+// rotationResult is the exit status of a run.
+func rotationResult(o rotate.Outcome, err error) error {
+	switch {
+	case err != nil && errors.Is(err, rotate.ErrUnknown):
+		return exit.Errorf(exit.Unavailable, "%w", err)
+	case err != nil:
+		return exit.Errorf(exit.Unavailable, "%w", err)
+	case o.Blocked > 0:
+		return exit.Silent(exit.Unavailable)
+	case o.Retry > 0:
+		return exit.Silent(exit.TempFail)
+	}
+	return nil
+}

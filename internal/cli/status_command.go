@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dojang/internal/config"
+	"dojang/internal/build"
 	"dojang/internal/exit"
 	"dojang/internal/status"
 )
@@ -62,7 +62,7 @@ func (o *statusOptions) client() (*status.Client, error) {
 		loaded, problems := o.flags.Load()
 		switch {
 		case !problems.HasErrors() && loaded.StatusSocket.IsSet():
-			address = addressOf(loaded.StatusSocket.Value)
+			address = build.StatusAddress(loaded.StatusSocket.Value)
 		case o.flags.File != "" && problems.HasErrors():
 			return nil, exit.Errorf(exit.Config, "%s", problems[0])
 		case o.flags.File != "":
@@ -74,14 +74,6 @@ func (o *statusOptions) client() (*status.Client, error) {
 		return nil, exit.Errorf(exit.Usage, "%s", err)
 	}
 	return client, nil
-}
-
-// addressOf is how a client is told of a socket.
-func addressOf(s config.Socket) string {
-	if s.Network == "unix" {
-		return s.Address
-	}
-	return "http://" + s.DialAddress()
 }
 
 // silent explains a filter that does not answer.

@@ -1,19 +1,17 @@
-package cli
+package rotation
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"dojang/internal/build"
 	"dojang/internal/config"
-	"dojang/internal/exit"
 	"dojang/internal/mailer"
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
@@ -28,14 +26,14 @@ type publishers struct {
 }
 
 // newPublishers prepares them; nothing is started yet.
-func newPublishers(s Streams, cfg *config.Config, set *settings.Settings) *publishers {
-	p := &publishers{manual: manualOptions(s, cfg)}
+func newPublishers(o Options, cfg *config.Config, set *settings.Settings) *publishers {
+	p := &publishers{manual: manualOptions(o.Out, cfg)}
 	program, err := os.Executable()
 	if err != nil {
 		p.err = err
 		return p
 	}
-	p.child = &publish.Child{Program: program, Args: []string{publisherName}, Log: func(line string) { fmt.Fprintln(s.Err, line) }}
+	p.child = &publish.Child{Program: program, Args: []string{PublisherName}, Log: func(line string) { fmt.Fprintln(o.Err, line) }}
 	if len(set.Nameservers) > 0 {
 		p.child.Env = append(p.child.Env, nameserversVariable+"="+strings.Join(set.Nameservers, ","))
 	}
@@ -65,6 +63,26 @@ func (p *publishers) open(spec publish.Spec) (publish.Publisher, error) {
 	return p.child.Publisher(spec), nil
 }
 
+// named returns what opens a publisher of rotate.conf by its name, once; one that has no
+// lines there tells people.
+func (p *publishers) named(set *settings.Settings) func(name string) (publish.Publisher, error) {
+	opened := map[string]publish.Publisher{}
+	return func(name string) (publish.Publisher, error) {
+		if opened[name] != nil {
+			return opened[name], nil
+		}
+		spec := publish.Spec{Type: publish.TypeManual}
+		if named, ok := set.Publisher(name); ok {
+			spec = named.Spec
+		}
+		publisher, err := p.open(spec)
+		if err == nil {
+			opened[name] = publisher
+		}
+		return publisher, err
+	}
+}
+
 func (p *publishers) close() {
 	if p.child != nil {
 		_ = p.child.Close()
@@ -73,14 +91,14 @@ func (p *publishers) close() {
 
 // manualOptions are how people are told: on the standard output, and by the mail
 // server that the filter's reports go to.
-func manualOptions(s Streams, cfg *config.Config) publish.Options {
+func manualOptions(out io.Writer, cfg *config.Config) publish.Options {
 	host := cmp.Or(hostName(), "localhost")
 	m := mailer.Mailer{Command: cfg.MTACommand.Value, HostName: host}
 	if u, err := url.Parse(cfg.SMTPURI.Value); err == nil && u.Hostname() != "" {
 		m.SMTPServer = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "25"))
 	}
 	from := "root@" + host
-	return publish.Options{Out: s.Out, From: from, Send: func(ctx context.Context, to []string, message []byte) error {
+	return publish.Options{Out: out, From: from, Send: func(ctx context.Context, to []string, message []byte) error {
 		return m.Send(ctx, from, to, message)
 	}}
 }
@@ -96,18 +114,5 @@ func hostName() string {
 // nameserversVariable tells a hook whom to ask for name servers.
 const nameserversVariable = "DOJANG_NAMESERVERS"
 
-// publisherName is the command that a child runs.
-const publisherName = "publisher"
-
-// publisherCommand is the child's side.
-func publisherCommand(s Streams) *cobra.Command {
-	return &cobra.Command{
-		Use: publisherName, Short: "Publish what is asked for on the standard input (started by other commands)", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if os.Geteuid() == 0 {
-				return exit.Errorf(exit.NoPerm, "not as root: it reads credentials and talks to servers")
-			}
-			return publish.Serve(c.Context(), s.In, s.Out, s.Err)
-		},
-	}
-}
+// PublisherName is the command that a child runs.
+const PublisherName = "publisher"

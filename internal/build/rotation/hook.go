@@ -1,4 +1,4 @@
-package cli
+package rotation
 
 import (
 	"context"
@@ -7,28 +7,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"dojang/internal/keycheck"
-	"dojang/internal/publish"
 )
 
-// hookCommand is `dojang hook`, by which a shell script becomes a hook.
-func hookCommand(s Streams) *cobra.Command {
-	return &cobra.Command{
-		Use: "hook SCRIPT [ARG...]", Short: "Let a shell script publish (started by the script itself)", Hidden: true, Args: cobra.MinimumNArgs(1),
-		DisableFlagParsing: true,
-		RunE: func(c *cobra.Command, args []string) error {
-			script := publish.Script{Program: args[0], Args: args[1:], Log: s.Err, Look: func(ctx context.Context, name string) ([]string, error) {
-				return lookAtServers(ctx, name)
-			}}
-			return script.Serve(c.Context(), s.In, s.Out)
-		},
-	}
-}
-
-// lookAtServers tells what the authoritative servers have at a name, when they agree.
-func lookAtServers(ctx context.Context, name string) ([]string, error) {
+// LookAtServers tells what the authoritative servers have at a name, when they agree.
+func LookAtServers(ctx context.Context, name string) ([]string, error) {
 	var o keycheck.Options
 	if list := os.Getenv(nameserversVariable); list != "" {
 		o.Resolver.Nameservers = strings.Split(list, ",")
