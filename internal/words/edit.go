@@ -16,7 +16,8 @@ var (
 	relayHelps = pair{"a relay does this: sign behind it, on the last host that touches the message",
 		"중계 서버가 하는 일입니다. 메일을 마지막으로 수정하는 호스트를 지난 뒤에 서명하세요"}
 	spaceHelps = pair{"sign with relaxed canonicalization, which does not mind white space", "공백 변화를 허용하는 relaxed 정규화로 서명하세요"}
-	sevenBits  = pair{"a server without 8BITMIME does this: convert to 7 bit before signing", "8BITMIME을 지원하지 않는 서버가 하는 일입니다. 서명하기 전에 7비트로 변환하세요"}
+	sevenBits  = pair{"a server without 8BITMIME does this: convert to 7 bit before signing",
+		"8BITMIME을 지원하지 않는 서버가 하는 일입니다. 서명하기 전에 7비트로 변환하세요"}
 )
 
 // Helps says what helps against an edit, by the code of its cause; "" where nothing is known.
