@@ -257,7 +257,8 @@ func addedCause(where, korean string) func(values) (string, string) {
 func recodedCause(v values) (string, string) {
 	switch how := v["how"]; {
 	case how == "parts":
-		return "parts of the body were converted to quoted-printable or base64 on the way", "본문의 일부가 도중에 quoted-printable이나 base64로 인코딩되었습니다"
+		return "parts of the body were converted to quoted-printable or base64 on the way",
+			"본문의 일부가 도중에 quoted-printable이나 base64로 인코딩되었습니다"
 	case strings.HasPrefix(how, "from-"):
 		return "the body was " + how[5:] + " when signed and was decoded on the way", "서명할 때 본문 인코딩은 " + how[5:] + "였는데 도중에 디코딩되었습니다"
 	default:
