@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,7 +67,8 @@ func TestSyslogLineIsThatOfSyslog3(t *testing.T) {
 
 func TestSyslogRestartIsSurvived(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	s, err := NewSyslog(SyslogOptions{Socket: path, RetryDelay: time.Millisecond})
+	var later atomic.Int64
+	s, err := NewSyslog(SyslogOptions{Socket: path, RetryDelay: time.Hour, Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func TestSyslogRestartIsSurvived(t *testing.T) {
 		}
 	}
 	conn := listen(t, path)
-	time.Sleep(2 * time.Millisecond)
+	later.Store(int64(2 * time.Hour))
 	s.Send(slog.LevelInfo, "back")
 	if got := receive(t, conn); !strings.Contains(got, "1 log lines were lost") {
 		t.Errorf("the loss is not told: %q", got)

@@ -183,8 +183,8 @@ func (s *Syslog) deliver(w *writer, l line) {
 		}
 		w.close()
 	}
-	s.dropped.Add(1)
 	w.retryAt = s.o.Now().Add(s.o.RetryDelay)
+	s.dropped.Add(1)
 }
 
 func (s *Syslog) tellLosses(w *writer) {

@@ -14,17 +14,31 @@ import (
 
 // mutant is one change.
 type mutant struct {
-	file     string
-	line     int
-	function string
-	was, is  string
-	text     []byte // the whole file, changed
-	tests    []string
+	number         int
+	file           string
+	line, lastLine int
+	function       string
+	was, is        string
+	again          int // how many before it in the function have the same words
+	edits          []edit
+	constant       bool // it cannot be switched: the text is changed
+}
+
+// edit puts text in the place of that from start to end, both in bytes of the file. A
+// "%d" in it is the number of the mutant.
+type edit struct {
+	start, end int
+	text       string
+	closes     bool // what it closes was opened by the edits before
 }
 
 // String names the change, whatever line it is on.
 func (m *mutant) String() string {
-	return fmt.Sprintf("%s %s: %s => %s", m.file, m.function, m.was, m.is)
+	again := ""
+	if m.again > 0 {
+		again = fmt.Sprintf(" (%d)", m.again+1)
+	}
+	return fmt.Sprintf("%s %s: %s => %s%s", m.file, m.function, m.was, m.is, again)
 }
 
 // built reports whether a file is compiled on this system.
@@ -34,8 +48,8 @@ func built(file string) bool {
 }
 
 // mutantsOf are the changes of one file: a comparison that is another, "and" for "or", a
-// condition turned round, a constant one more, a statement less.
-func mutantsOf(file string) ([]mutant, error) {
+// condition turned round or never met, a constant one more, a statement less.
+func mutantsOf(file string) ([]*mutant, error) {
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -45,9 +59,9 @@ func mutantsOf(file string) ([]mutant, error) {
 	if err != nil || ast.IsGenerated(tree) {
 		return nil, err
 	}
-	var found []mutant
+	f := &finder{source: source, files: files, file: file, names: map[string]int{}}
 	for _, d := range tree.Decls {
-		f := &finder{source: source, files: files, file: file, function: "constants", found: &found}
+		f.function = "constants"
 		if fn, ok := d.(*ast.FuncDecl); ok {
 			f.function = fn.Name.Name
 			if fn.Name.Name == "String" {
@@ -56,26 +70,29 @@ func mutantsOf(file string) ([]mutant, error) {
 		}
 		ast.Inspect(d, f.look)
 	}
-	return found, nil
+	return f.found, nil
 }
 
 type finder struct {
 	source         []byte
 	files          *token.FileSet
 	file, function string
-	found          *[]mutant
+	names          map[string]int
+	found          []*mutant
 }
 
-// replace adds the change of the text from one place to another.
-func (f *finder) replace(from, to token.Pos, is string) {
-	start, end := f.files.Position(from).Offset, f.files.Position(to).Offset
-	was := string(f.source[start:end])
+// add keeps the change of a node into what is, made by the edits.
+func (f *finder) add(n ast.Node, is string, edits ...edit) *mutant {
 	const maxNamed = 60
-	*f.found = append(*f.found, mutant{
-		file: f.file, line: f.files.Position(from).Line, function: f.function,
-		was: oneLine(was, maxNamed), is: oneLine(is, maxNamed),
-		text: bytes.Join([][]byte{f.source[:start], []byte(is), f.source[end:]}, nil),
-	})
+	m := &mutant{
+		file: f.file, line: f.files.Position(n.Pos()).Line, lastLine: f.files.Position(n.End()).Line, function: f.function,
+		was: oneLine(f.textOf(n), maxNamed), is: oneLine(is, maxNamed), edits: edits,
+	}
+	name := m.String()
+	m.again = f.names[name]
+	f.names[name]++
+	f.found = append(f.found, m)
+	return m
 }
 
 func oneLine(s string, most int) string {
@@ -83,24 +100,35 @@ func oneLine(s string, most int) string {
 	return s[:min(len(s), most)]
 }
 
+func (f *finder) offset(p token.Pos) int { return f.files.Position(p).Offset }
+
 func (f *finder) textOf(n ast.Node) string {
-	return string(f.source[f.files.Position(n.Pos()).Offset:f.files.Position(n.End()).Offset])
+	return string(f.source[f.offset(n.Pos()):f.offset(n.End())])
 }
 
-// others are what a comparison or connection becomes.
-var others = map[token.Token]string{
-	token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">", token.EQL: "!=", token.NEQ: "==", token.LAND: "||", token.LOR: "&&",
+// around puts text before a node and behind it.
+func (f *finder) around(n ast.Node, before, behind string) []edit {
+	start, end := f.offset(n.Pos()), f.offset(n.End())
+	return []edit{{start: start, end: start, text: before}, {start: end, end: end, text: behind, closes: true}}
+}
+
+// others are what a comparison or connection becomes, and the function of switch.go.txt
+// that is the one or the other.
+var others = map[token.Token]struct{ becomes, function string }{
+	token.LSS: {"<=", "mutantLess"}, token.LEQ: {"<", "mutantLessEqual"},
+	token.GTR: {">=", "mutantGreater"}, token.GEQ: {">", "mutantGreaterEqual"},
+	token.LAND: {"||", "mutantAnd"}, token.LOR: {"&&", "mutantOr"},
+	token.EQL: {"!=", ""}, token.NEQ: {"==", ""},
 }
 
 func (f *finder) look(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.BinaryExpr:
-		if other, ok := others[n.Op]; ok {
-			f.replace(n.Pos(), n.End(), f.textOf(n.X)+" "+other+" "+f.textOf(n.Y))
-		}
+		f.binary(n)
 	case *ast.IfStmt:
+		f.add(n.Cond, "false", f.around(n.Cond, "((", ") && !mutantOn(%d))")...)
 		if _, simple := n.Cond.(*ast.BinaryExpr); !simple {
-			f.replace(n.Cond.Pos(), n.Cond.End(), "!("+f.textOf(n.Cond)+")")
+			f.add(n.Cond, "!("+f.textOf(n.Cond)+")", f.around(n.Cond, "((", ") != mutantOn(%d))")...)
 		}
 	case *ast.GenDecl:
 		if n.Tok != token.CONST {
@@ -115,33 +143,57 @@ func (f *finder) look(n ast.Node) bool {
 	return true
 }
 
+func (f *finder) binary(n *ast.BinaryExpr) {
+	other, ok := others[n.Op]
+	if !ok {
+		return
+	}
+	is := f.textOf(n.X) + " " + other.becomes + " " + f.textOf(n.Y)
+	if other.function == "" {
+		f.add(n, is, f.around(n, "((", ") != mutantOn(%d))")...)
+		return
+	}
+	sign := edit{start: f.offset(n.OpPos), end: f.offset(n.OpPos) + len(n.Op.String()), text: ","}
+	behind := ")"
+	if n.Op == token.LAND || n.Op == token.LOR {
+		sign.text, behind = ", func() bool { return (", ") })"
+	}
+	f.add(n, is, append(f.around(n, other.function+"(%d, ", behind), sign)...)
+}
+
 // constants are numbers that bound something.
 func (f *finder) constants(d *ast.GenDecl) {
 	for _, s := range d.Specs {
 		for _, v := range s.(*ast.ValueSpec).Values {
 			if number, ok := v.(*ast.BasicLit); ok && number.Kind == token.INT {
 				if n, err := strconv.ParseInt(number.Value, 0, 64); err == nil {
-					f.replace(number.Pos(), number.End(), strconv.FormatInt(n+1, 10))
+					is := strconv.FormatInt(n+1, 10)
+					was := f.function
+					f.function = s.(*ast.ValueSpec).Names[0].Name
+					f.add(number, is, edit{start: f.offset(number.Pos()), end: f.offset(number.End()), text: is}).constant = true
+					f.function = was
 				}
 			}
 		}
 	}
 }
 
-// statements are left out one by one, where what is left compiles.
+// statements are left out one by one.
 func (f *finder) statements(list []ast.Stmt) {
 	for _, s := range list {
-		switch s := s.(type) {
+		switch t := s.(type) {
 		case *ast.ExprStmt, *ast.IncDecStmt:
-			f.replace(s.Pos(), s.End(), "")
 		case *ast.AssignStmt:
-			if s.Tok != token.DEFINE {
-				f.replace(s.Pos(), s.End(), "")
+			if t.Tok == token.DEFINE {
+				continue
 			}
 		case *ast.BranchStmt:
-			if s.Tok == token.CONTINUE {
-				f.replace(s.Pos(), s.End(), "")
+			if t.Tok != token.CONTINUE {
+				continue
 			}
+		default:
+			continue
 		}
+		f.add(s, "", f.around(s, "if !mutantOn(%d) { ", " }")...)
 	}
 }

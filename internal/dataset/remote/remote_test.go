@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -136,45 +137,44 @@ func TestCacheAsksOnce(t *testing.T) {
 }
 
 func TestOneQuestionAtATime(t *testing.T) {
-	srv := newServer()
-	srv.gate = make(chan struct{})
-	s := New(srv, Options{})
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			if v, err := s.Lookup(context.Background(), "one", 1); err != nil || v[0] != "v1" {
-				t.Error(v, err)
-			}
-		})
-	}
-	for srv.busy.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(20 * time.Millisecond)
-	close(srv.gate)
-	wg.Wait()
-	if n := srv.asked.Load(); n != 1 {
-		t.Errorf("asked %d times", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer()
+		srv.gate = make(chan struct{})
+		s := New(srv, Options{TTL: -1})
+		for range 50 {
+			go func() {
+				if v, err := s.Lookup(context.Background(), "one", 1); err != nil || v[0] != "v1" {
+					t.Error(v, err)
+				}
+			}()
+		}
+		synctest.Wait()
+		close(srv.gate)
+		synctest.Wait()
+		if n := srv.asked.Load(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+	})
 }
 
 func TestQuestionsAreBounded(t *testing.T) {
-	srv := newServer()
-	srv.gate = make(chan struct{})
-	s := New(srv, Options{MaxConcurrent: 4})
-	var wg sync.WaitGroup
-	for i := range 40 {
-		wg.Go(func() { _, _ = s.Lookup(context.Background(), fmt.Sprint(i), 1) })
-	}
-	for srv.busy.Load() < 4 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(20 * time.Millisecond)
-	close(srv.gate)
-	wg.Wait()
-	if m := srv.most.Load(); m != 4 {
-		t.Errorf("%d questions at once", m)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer()
+		srv.gate = make(chan struct{})
+		s := New(srv, Options{MaxConcurrent: 4})
+		for i := range 40 {
+			go func() { _, _ = s.Lookup(context.Background(), fmt.Sprint(i), 1) }()
+		}
+		synctest.Wait()
+		if n := srv.busy.Load(); n != 4 {
+			t.Errorf("%d questions at once", n)
+		}
+		close(srv.gate)
+		synctest.Wait()
+		if n, m := srv.asked.Load(), srv.most.Load(); n != 40 || m != 4 {
+			t.Errorf("%d questions, %d at once", n, m)
+		}
+	})
 }
 
 func TestLastKnownRowWhileAway(t *testing.T) {

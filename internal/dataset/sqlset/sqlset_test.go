@@ -151,16 +151,23 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	await := func(what string, f func(remote.Stats) bool) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); !f(set.Stats()); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Errorf("waited in vain for %s: %+v", what, set.Stats())
+				return
+			}
+		}
+	}
 	p.Kill()
-	time.Sleep(300 * time.Millisecond)
+	await("old rows", func(s remote.Stats) bool { return s.Outcomes[remote.Stale] > 10 })
 	p.Start()
-	time.Sleep(300 * time.Millisecond)
+	await("the server", func(s remote.Stats) bool { return !s.Down })
+	back := set.Stats()
+	await("its rows", func(s remote.Stats) bool { return s.Outcomes[remote.Found] > back.Outcomes[remote.Found] })
 	close(stop)
 	wg.Wait()
-	if st := set.Stats(); st.Outcomes[remote.Stale] == 0 || st.Down {
-		t.Errorf("stats %+v", st)
-	}
 }
 
 // postgres starts a server; run gives SQL to its psql.
