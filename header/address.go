@@ -175,10 +175,6 @@ func (p *addressParser) angle() (Mailbox, bool, error) {
 			p.clear()
 			if c == ',' {
 				p.text, p.at = append(p.text, '@'), 0 // still inside the route
-				p.skipBlank()
-				if p.pos < len(p.in) && p.in[p.pos] == '@' {
-					p.pos++
-				}
 			}
 		default:
 			if err := p.token(c); err != nil {
@@ -199,10 +195,7 @@ func (p *addressParser) mailbox() (m Mailbox, ok bool, err error) {
 		return m, false, nil
 	}
 	local, domain := p.text[:p.at], p.text[p.at+1:]
-	if p.several || p.words || p.bad || len(local) == 0 || len(domain) == 0 {
-		return m, false, ErrAddressSyntax
-	}
-	if p.literal != (domain[0] == '[') {
+	if p.several || p.words || p.bad || len(local) == 0 || len(domain) == 0 || p.literal && domain[len(domain)-1] != ']' {
 		return m, false, ErrAddressSyntax
 	}
 	return Mailbox{Local: string(local), Domain: string(domain)}, true, nil
@@ -230,17 +223,10 @@ func (p *addressParser) token(c byte) error {
 			p.at = len(p.text)
 		}
 		p.text = append(p.text, '@')
-		p.blank = false
 		return nil
 	}
 	p.atom()
 	return nil
-}
-
-func (p *addressParser) skipBlank() {
-	for p.pos < len(p.in) && strings.IndexByte(" \t\r\n", p.in[p.pos]) >= 0 {
-		p.pos++
-	}
 }
 
 // joins notes whether a word may follow what was collected.
@@ -323,7 +309,6 @@ func (p *addressParser) comment() error {
 
 // domainLiteral reads "[...]".
 func (p *addressParser) domainLiteral() error {
-	p.joins('[')
 	if p.at < 0 || p.at != len(p.text)-1 {
 		p.bad = true
 	}

@@ -80,6 +80,28 @@ func TestAddresses(t *testing.T) {
 		{" a\\b@example.com", "", ErrAddressSyntax},
 		{" <@relay a@example.com>", "", ErrAddressSyntax},
 		{" \"a\\", "", ErrAddressSyntax},
+		// RFC 5322 §4.4: *(CFWS / ",") "@" domain *("," [CFWS] ["@" domain]) ":"
+		{" <@relay.example, (c)\r\n @two.example:a@example.com>", "a@example.com", nil},
+		{" <@relay.example,,@two.example:a@example.com>", "a@example.com", nil},
+		{" <boss@example.org:a@example.com>", "", ErrAddressSyntax},
+		{" <boss@example.org,@x:a@example.com>", "", ErrAddressSyntax},
+		// RFC 5322 §3.2.4, §3.4.1: folding is invisible in a quoted string and in a literal.
+		{" \"a\r\n b\"@example.com", "a b@example.com", nil},
+		{" a@[192.0.2.1\r\n ]", "a@[192.0.2.1]", nil},
+		// RFC 5322 §3.4.1: words stand side by side with a dot between them only, and a
+		// domain is dot-atom or literal, not both.
+		{" a (c) b@example.com", "", ErrAddressSyntax},
+		{" a(c)b@example.com", "", ErrAddressSyntax},
+		{" a \"b\"@example.com", "", ErrAddressSyntax},
+		{" @boss@example.com", "", ErrAddressSyntax},
+		{" <a@example.com> @example.org", "a@example.com", ErrAddressSyntax},
+		{" a@[192.0.2.1]example.com", "", ErrAddressSyntax},
+		{" a@[192.0.2.1].example.com", "", ErrAddressSyntax},
+		{" a@[192.0.2.1][192.0.2.2]", "", ErrAddressSyntax},
+		{" a@ [192.0.2.1] b", "", ErrAddressSyntax},
+		{" [192.0.2.1]@example.com", "", ErrAddressSyntax},
+		{" a@[192.0.2.1<b>]", "", ErrAddressSyntax},
+		{" a@[192.0.2.1_]", "", ErrAddressSyntax},
 	} {
 		all, err := Addresses([]byte(c.in))
 		var got []string

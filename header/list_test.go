@@ -3,6 +3,7 @@ package header
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -185,6 +186,92 @@ func TestPicker(t *testing.T) {
 
 // TestPickerIsLinear gives it many names, many of one name, and names with the
 // same beginning.
+// TestIndexFollowsItsList: one index serves list after list, each changed while it does,
+// and picks what is there.
+func TestIndexFollowsItsList(t *testing.T) {
+	var l List
+	var x Index
+	var p Picker
+	lowest := map[string]int{}
+	holds := func(what string) {
+		t.Helper()
+		x.Build(&l)
+		p.Reset(&x)
+		for _, name := range []string{"A", "b", "c", "n0", "n39", "n200"} {
+			want, found := lowest[name]
+			if !found {
+				want = -1
+			}
+			if i, ok := p.Pick(name); i != want || ok != found {
+				t.Fatalf("%s: %s is %d, %v, want %d", what, name, i, ok, want)
+			}
+		}
+	}
+	for _, n := range []int{40, 3, 300, 0, 40} {
+		l.Reset()
+		clear(lowest)
+		holds("nothing")
+		l.Add([]byte("a"), []byte("1"), true)
+		lowest["A"] = 0
+		holds("Add")
+		l.AddRaw([]byte("B: 2"))
+		lowest["b"] = 1
+		holds("AddRaw")
+		for i := range n {
+			l.Add(fmt.Appendf(nil, "N%d", i), nil, true)
+			lowest[fmt.Sprint("n", i)] = 2 + i
+		}
+		holds("many")
+	}
+}
+
+// TestLargeHeadersAreForgotten: one header of unusual size does not take memory for ever,
+// and a usual one is not asked for again.
+func TestLargeHeadersAreForgotten(t *testing.T) {
+	for fields, kept := range map[int]bool{20: true, 2000: false} {
+		var l List
+		var x Index
+		var p Picker
+		for range fields {
+			l.AddRaw([]byte("A: " + strings.Repeat("a", 40)))
+		}
+		x.Build(&l)
+		p.Reset(&x)
+		l.Reset()
+		x.Release()
+		p.Release()
+		for what, n := range map[string]int{"octets": cap(l.buf), "fields": cap(l.fields), "slots": cap(x.slots), "above": cap(x.above), "next": cap(p.next)} {
+			if n > 0 != kept {
+				t.Errorf("%d fields: room for %d %s is kept", fields, n, what)
+			}
+		}
+		if x.list != nil || p.index != nil {
+			t.Error("the list is held")
+		}
+	}
+}
+
+// A name ends at the first colon (RFC 5322 §2.2), wherever it came from.
+func TestNameEndsAtColon(t *testing.T) {
+	var l List
+	l.Add([]byte(":a"), []byte("b"), false)
+	l.AddRaw([]byte(":c"))
+	l.AddRaw([]byte("D:e"))
+	for i, want := range []string{"=a: b", "=c", "D=e"} {
+		if got := string(l.At(i).Name()) + "=" + string(l.At(i).Value()); got != want {
+			t.Errorf("field %d is %q, want %q", i, got, want)
+		}
+	}
+	if _, i, ok := l.Last(""); i != 1 || !ok {
+		t.Error("last without a name is", i, ok)
+	}
+	var one List
+	one.AddRaw([]byte("A: b"))
+	if f, i, ok := one.Last("a"); i != 0 || !ok || string(f.Value()) != " b" {
+		t.Error("the only field is not the last:", i, ok)
+	}
+}
+
 func TestPickerIsLinear(t *testing.T) {
 	for what, name := range map[string]func(i int) string{
 		"different": func(i int) string { return "x" + strconv.Itoa(i) },

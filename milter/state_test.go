@@ -18,7 +18,7 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 	rec.answers = map[string]Response{"MAIL <skip@x>": Continue, `BODY "skip"`: Skip, "MAIL <reject@x>": Reject}
 	rec.onCall = func(call string) {
 		switch call {
-		case "MAIL", "EOM", "HELO", "ABORT":
+		case "MAIL", "EOM", "HELO", "ABORT", "UNKNOWN":
 			var macros []string
 			for _, name := range []string{"j", "h", "i", "r", "b"} {
 				macros = append(macros, rec.conn.Macro(name))
@@ -45,7 +45,12 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 	c.Macro('R', "{r}", "R", "i", "1b")
 	step(c.Rcpt("<b@x>"))
 	c.Abort()
+	step(c.Unknown("NOOP"))
 
+	// Macros for a MAIL that is given up before it comes.
+	c.Macro('M', "i", "2")
+	c.Abort()
+	c.Macro('R', "r", "R")
 	step(c.Mail("<no-macros@x>"))
 	step(c.EndOfHeader())
 	c.Macro('B', "b", "B")
@@ -85,7 +90,7 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 
 	if d := cmp.Diff([]string{
 		"HELO J,H,,,",
-		"MAIL J,H,1,,", "ABORT J,H,1b,R,",
+		"MAIL J,H,1,,", "ABORT J,H,1b,R,", "UNKNOWN J,H,,,",
 		"MAIL J,H,,,", "EOM J,H,,,B",
 		"MAIL J,H,3,,", "ABORT J,H,4,,", "MAIL J,H,4,,", "EOM J,H,4,,",
 		"MAIL J,H,5,,",
