@@ -179,7 +179,8 @@ func TestTrap04RepeatedFieldsFromTheBottom(t *testing.T) {
 
 func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 	keys := map[string]*rsa.PublicKey{}
-	for _, name := range []string{"rsa512", "rsa768"} {
+	tooLarge := 0
+	for name, bits := range map[string]int{"rsa512": 512, "rsa768": 768} {
 		for _, v := range verdicts(t) {
 			if v.name != "key-"+name[3:] {
 				continue
@@ -190,6 +191,11 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			for _, minimum := range []int{512, -1} {
 				if r := v.verify(VerifyOptions{MinimumKeyBits: minimum}); r.Status != StatusPass {
 					t.Errorf("%s where %d bits are enough: %v", name, minimum, r.Reason)
+				}
+			}
+			for most, want := range map[int]Reason{bits: ReasonNone, bits - 1: ReasonKeyTooLarge} {
+				if r := v.verify(VerifyOptions{MinimumKeyBits: -1, MaximumKeyBits: most}); r.Reason != want {
+					t.Errorf("%s where %d bits are allowed: %v", name, most, r.Reason)
 				}
 			}
 			k, err := ParseKeyRecord(*v.Record)
@@ -206,6 +212,17 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			if !verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, s.Value) {
 				t.Errorf("%s: the signature does not hold", name)
 			}
+			// RFC 8017 §5.2.2: nor is one that is not below the modulus.
+			n := k.Key.(*rsa.PublicKey).N
+			for above := new(big.Int).SetBytes(s.Value); ; {
+				if above.Add(above, n).BitLen() > 8*len(s.Value) {
+					break
+				}
+				if verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, above.FillBytes(make([]byte, len(s.Value)))) {
+					t.Errorf("%s: a signature above the modulus is taken", name)
+				}
+				tooLarge++
+			}
 			for name, sig := range map[string][]byte{"shorter": s.Value[1:], "longer": append([]byte{0}, s.Value...),
 				"longer behind": append(s.Value[:len(s.Value):len(s.Value)], 0), "none": nil} {
 				if verifyPlainRSA(k.Key.(*rsa.PublicKey), s.Algorithm.Hash(), sum, sig) {
@@ -214,7 +231,7 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			}
 		}
 	}
-	if len(keys) != 2 {
+	if len(keys) != 2 || tooLarge == 0 {
 		t.Fatal("no vectors")
 	}
 	sum := sha256.Sum256(nil)

@@ -122,6 +122,7 @@ func TestVBRIsBounded(t *testing.T) {
 		{trusted, trusted[:8]},
 		{append(slices.Clone(strangers[:31]), trusted...), trusted[:1]},
 		{append(slices.Clone(strangers[:32]), trusted...), nil},
+		{append(slices.Clone(strangers[:32]), trusted[0]), nil},
 	} {
 		infos := b.infos(&Facts{Fields: fieldsOf(t, field(c.named...)+standardHeader)})
 		if len(infos) != 1 || !slices.Equal(infos[0].certifiers, c.want) {

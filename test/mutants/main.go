@@ -33,7 +33,7 @@ var way = []folder{
 	{"authres", []string{"authres", "internal/policy"}},
 	{"dkim", []string{"dkim"}},
 	{"milter", []string{"milter", "internal/filter"}},
-	{"internal/policy", []string{"internal/policy", "internal/filter"}},
+	{"internal/policy", []string{"internal/policy", "internal/script", "internal/filter"}},
 	{"internal/message", []string{"internal/message", "internal/filter"}},
 	{"internal/filter", []string{"internal/filter"}},
 	{"internal/reputation", []string{"internal/reputation", "internal/filter"}},
