@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/dkim"
+	"dojang/header"
 	"dojang/internal/statistics"
 )
 
@@ -155,6 +156,16 @@ func TestSenderMatchReadsItsRow(t *testing.T) {
 		got, err := m.sendersOwn(t.Context(), &Plan{Author: Author{User: "joe", Domain: "Example.com", Field: "From"}}, f, &Signing{})
 		if err != nil || got != want {
 			t.Errorf("%q: %v, %v", row, got, err)
+		}
+	}
+}
+
+// TestSenderMatchTakesTheLoginItself, even one whose local part has an "@".
+func TestSenderMatchTakesTheLoginItself(t *testing.T) {
+	for login, want := range map[string]bool{"joe@host@Example.com": true, "ann@example.com": true, "joe@host@example.org": false, "joe": false} {
+		allows, err := (&SenderMatch{Required: true}).of(t.Context(), login)
+		if err != nil || allows(header.Mailbox{Local: "joe@host", Domain: "example.com"}) != want {
+			t.Errorf("%q: %v, %v", login, !want, err)
 		}
 	}
 }
