@@ -10,6 +10,7 @@ import (
 	"dojang/internal/atomicfile"
 	"dojang/internal/exit"
 	"dojang/internal/migrate"
+	"dojang/internal/problem"
 )
 
 func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
@@ -55,7 +56,7 @@ func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.T
 	case err != nil:
 		return exit.Errorf(exit.Unavailable, "%s", err)
 	case o.dryRun:
-		fmt.Fprintf(s.Out, "%s would go to %s: %s%s\n", rowsOf(t), withoutPassword(o.to), n, n.Told())
+		fmt.Fprintf(s.Out, "%s would go to %s: %s%s\n", rowsOf(t), problem.Redact(o.to), n, n.Told())
 		if n.Refused() {
 			fmt.Fprintln(s.Out, "because of the changed ones nothing is written without --replace")
 		}
@@ -100,15 +101,4 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 	}
 	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" + filepath.Join(o.directory, "SigningTable")})
 	return nil
-}
-
-// withoutPassword hides the password of a URL.
-func withoutPassword(url string) string {
-	at := strings.LastIndexByte(url, '@')
-	slashes := strings.Index(url, "//")
-	if at < 0 || slashes < 0 || slashes > at {
-		return url
-	}
-	user, _, _ := strings.Cut(url[slashes+2:at], ":")
-	return url[:slashes+2] + user + ":[redacted]" + url[at:]
 }

@@ -266,8 +266,9 @@ func TestParseURLs(t *testing.T) {
 		t.Errorf("%+v %v", tm, err)
 	}
 	for s, want := range map[string]string{"": "no URL", "x": "not a URL", "http://h/": "unknown scheme",
-		"ldap://h/?a?deep": "unknown scope", "ldap://h/?a?sub?(x=": "filter", "ldap://h/%zz": "escape"} {
-		if _, _, err := parseURLs(s); err == nil || !strings.Contains(err.Error(), want) {
+		"ldap://h/?a?deep": "unknown scope", "ldap://h/?a?sub?(x=": "filter", "ldap://h/%zz": "escape",
+		"ldap://user:swordfish@h/dc=x": "bears no user", "ldap://h/ swordfish@h/": "not a URL"} {
+		if _, _, err := parseURLs(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "swordfish") {
 			t.Errorf("%q: %v", s, err)
 		}
 	}

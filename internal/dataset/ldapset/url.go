@@ -58,12 +58,15 @@ func parseURLs(s string) ([]server, template, error) {
 func parseServer(u string) (srv server, rest string, err error) {
 	scheme, rest, ok := strings.Cut(u, "://")
 	if !ok {
-		return srv, "", fmt.Errorf("ldap: %.100q is not a URL: write ldap://host/base?attributes?scope?filter", u)
+		return srv, "", errors.New("ldap: not a URL: write ldap://host/base?attributes?scope?filter")
 	}
 	srv.scheme = strings.ToLower(scheme)
 	hostport, rest, _ := strings.Cut(rest, "/")
 	if before, after, ok := strings.Cut(hostport, "?"); ok {
 		hostport, rest = before, "?"+after // no slash before the attributes
+	}
+	if strings.Contains(hostport, "@") { // it may have a password in it, and errors name servers
+		return srv, "", errors.New("ldap: a URL bears no user: write LDAPBindUser and LDAPBindPassword")
 	}
 	if hostport, err = url.PathUnescape(hostport); err != nil {
 		return srv, "", fmt.Errorf("ldap: %w", err)

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -98,13 +99,19 @@ func (sp *spec) parseHosts(s string) error {
 		if err != nil {
 			return fmt.Errorf("redis: %w", err)
 		}
-		switch _, _, err := net.SplitHostPort(h); {
+		switch _, given, err := net.SplitHostPort(h); {
+		case err == nil && !isNumber(given):
+			return errNoPort
 		case strings.HasPrefix(h, "/"):
 			sp.network = "unix"
 		case h == "":
 			h = net.JoinHostPort("localhost", port)
 		case err != nil:
-			h = net.JoinHostPort(strings.Trim(h, "[]"), port)
+			host := strings.Trim(h, "[]")
+			if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
+				return errNoPort
+			}
+			h = net.JoinHostPort(host, port)
 		}
 		sp.hosts = append(sp.hosts, h)
 	}
@@ -112,6 +119,14 @@ func (sp *spec) parseHosts(s string) error {
 		return errors.New("redis: several servers need redis+cluster:// or redis+sentinel://")
 	}
 	return nil
+}
+
+// errNoPort does not repeat the port: it is a part of a password as often as not.
+var errNoPort = errors.New("redis: the port is no number; write / in a password as %2F, ? as %3F and # as %23")
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 func (sp *spec) parsePath(path string) error {
@@ -123,6 +138,9 @@ func (sp *spec) parsePath(path string) error {
 	path = strings.Trim(path, "/")
 	if path == "" {
 		return nil
+	}
+	if strings.Contains(path, "@") {
+		return errNoPort
 	}
 	var err error
 	if sp.db, err = strconv.Atoi(path); err != nil || sp.db < 0 || sp.kind == "redis+cluster" && sp.db != 0 {
@@ -138,6 +156,9 @@ func (sp *spec) parseQuery(query string) error {
 	}
 	var tls string
 	for name, v := range values {
+		if strings.Contains(name, "@") {
+			return errNoPort
+		}
 		switch name {
 		case "prefix":
 			sp.prefix = v[0]

@@ -156,6 +156,13 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v %s", s, err, diff)
 		}
 	}
+	// What is cut off from a password is taken for something else.
+	for _, s := range []string{"redis://:swordfish", "redis://user:swordfish", "redis://:a/swordfish@h", "redis://:1/swordfish@h", "redis://:1?swordfish@h=x",
+		"redis://user:a:swordfish", "redis://:swordfish%zz@h"} {
+		if _, err := parse(s); err == nil || strings.Contains(err.Error(), "swordfish") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
 	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x",
 		"redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h",
 		"rediss://h?tls=perhaps", "rediss://h?tls=require&ca=/x", "redis://h?tls=no&ca=/x", "rediss://h?tls=no"} {

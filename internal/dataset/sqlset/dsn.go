@@ -45,7 +45,7 @@ var backends = map[string]string{
 func ParseDSN(s string) (DSN, error) {
 	var d DSN
 	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
+	if !ok || strings.ContainsAny(scheme, "=@ ") { // they may be a password's
 		return d, errors.New("dsn: write backend://[user[:password]@][port+]host/database/table=T?keycol=K?datacol=V")
 	}
 	scheme = strings.TrimSuffix(scheme, ":") // the man page's example has a colon too many
