@@ -33,21 +33,12 @@ func WalkSet(ctx context.Context, c *config.Config, spec string, f func(e datase
 		file = local.Source()
 	}
 	return dataset.Walk(ctx, set, func(e dataset.Entry) error {
-		place := SetName(spec)
+		place := dataset.Shown(spec)
 		if file != "" && e.Line > 0 {
 			place = fmt.Sprintf("%s:%d", file, e.Line)
 		}
 		return f(e, place)
 	})
-}
-
-// SetName is a data set as it may be shown: without its secrets.
-func SetName(spec string) string {
-	parsed, err := dataset.ParseSpec(spec)
-	if err != nil {
-		return spec
-	}
-	return parsed.String()
 }
 
 // StatusAddress is how a client of the status pages is told of their socket.

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -65,13 +64,10 @@ func Redact(o *Option, text string) string {
 		return problem.Redacted
 	}
 	if o.Name == "KeyTable" {
-		text = keyData().ReplaceAllString(text, problem.Redacted)
+		text = problem.RedactKeys(text)
 	}
 	return problem.Redact(text)
 }
-
-// keyData finds what may be a private key in a list.
-func keyData() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9+/]{42,}={0,2}`) }
 
 // Explain writes what one option is and does; without that option it says
 // which name is nearest. It reports whether the option exists.

@@ -110,6 +110,15 @@ func unknownKind(s string) string {
 	return kind
 }
 
+// Shown is a data set's name as it may be shown: without its secrets.
+func Shown(name string) string {
+	spec, err := ParseSpec(name)
+	if err != nil {
+		return problem.Redact(name)
+	}
+	return spec.String()
+}
+
 // String is the specification as it may be shown: without its secrets.
 func (s Spec) String() string {
 	switch s.Type {
@@ -119,6 +128,8 @@ func (s Spec) String() string {
 		return problem.Redact(strings.Join(strings.Fields(s.Args), " "))
 	case TypeErlang:
 		return "erlang:..."
+	case TypeList:
+		return s.Type + ":" + problem.RedactKeys(s.Args)
 	}
 	return s.Type + ":" + s.Args
 }

@@ -103,7 +103,7 @@ func (t *Table) Rows(ctx context.Context, names []string, bad func(place, text s
 	if len(names) > 0 {
 		return t.named(ctx, names, bad, f)
 	}
-	err := keystore.Rows(ctx, t.set, build.SetName(t.spec), func(r keystore.TableRow) error {
+	err := keystore.Rows(ctx, t.set, dataset.Shown(t.spec), func(r keystore.TableRow) error {
 		if r.Err != nil {
 			bad(r.Place, fmt.Sprintf("KeyTable row %.200q: %v", r.Name, r.Err))
 			return nil
@@ -118,7 +118,7 @@ func (t *Table) Rows(ctx context.Context, names []string, bad func(place, text s
 		return t.named(ctx, names, bad, f)
 	}
 	return fmt.Errorf("%s: %w: give the names of its rows behind it, or a configuration whose SigningTable has them",
-		build.SetName(t.spec), err)
+		dataset.Shown(t.spec), err)
 }
 
 func (t *Table) named(ctx context.Context, names []string, bad func(place, text string), f func(Row)) error {
@@ -127,13 +127,13 @@ func (t *Table) named(ctx context.Context, names []string, bad func(place, text 
 		var missing *keystore.Error
 		switch {
 		case errors.As(err, &missing) && missing.NotFound:
-			bad(build.SetName(t.spec), fmt.Sprintf("there is no row %.200q", name))
+			bad(dataset.Shown(t.spec), fmt.Sprintf("there is no row %.200q", name))
 		case errors.As(err, &missing) && missing.Hint != "":
-			bad(build.SetName(t.spec), missing.Text+": "+missing.Hint)
+			bad(dataset.Shown(t.spec), missing.Text+": "+missing.Hint)
 		case err != nil:
 			return err
 		default:
-			f(Row{name, row, build.SetName(t.spec)})
+			f(Row{name, row, dataset.Shown(t.spec)})
 		}
 	}
 	return nil
@@ -251,7 +251,7 @@ func Public(ctx context.Context, cfg *config.Config, domain string, bad func(pla
 		seen = true
 		f(row, key.Public())
 	}
-	where := "KeyTable " + build.SetName(cfg.KeyTable.Value)
+	where := "KeyTable " + dataset.Shown(cfg.KeyTable.Value)
 	if table.set != nil {
 		err = table.Rows(ctx, nil, complain, take)
 	} else {

@@ -145,7 +145,12 @@ func redactParameters(value string) string {
 
 var (
 	secretParameter = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)[?&;,:/\s][a-z0-9_.-]*(?:pass|pwd|pw|secret|token|api[_-]?key|auth|signature|credential|cookie)[a-z0-9_.-]*=`)
+		return regexp.MustCompile(`(?i)[?&;,:/\s][a-z0-9_.-]*(?:pass|pwd|pw|secret|token|api[_-]?key|auth|signature|credential|cookie)[a-z0-9_.-]*=|(?i)[?&;,:/\s]([a-z0-9_.-]*[_.-])?key=`)
 	})
 	nextParameter = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)[?&;,\s][a-z0-9_.-]+=`) })
 )
+
+// RedactKeys takes out what may be private keys in a list.
+func RedactKeys(list string) string { return keyData().ReplaceAllString(list, Redacted) }
+
+var keyData = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9+/]{42,}={0,2}`) })

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,6 +118,9 @@ func (s Spec) powerDNS() (server, keyFile string, err error) {
 	if values["url"] == "" || values["key-file"] == "" {
 		return "", "", fmt.Errorf("write %s url=http://127.0.0.1:8081 key-file=FILE", s.Type)
 	}
+	if !filepath.IsAbs(values["key-file"]) {
+		return "", "", errors.New("key-file= is the whole path of the file with the key")
+	}
 	server, err = apiURL(values["url"])
 	return server, values["key-file"], err
 }
@@ -129,6 +133,9 @@ func (s Spec) rfc2136() (server, keyFile string, err error) {
 	}
 	if values["server"] == "" || values["key"] == "" {
 		return "", "", fmt.Errorf("write %s server=ADDR[:PORT] key=FILE", s.Type)
+	}
+	if !filepath.IsAbs(values["key"]) {
+		return "", "", errors.New("key= is the whole path of the file with the key") // what is there may be the key itself
 	}
 	server, err = hostPort(values["server"], "53")
 	return server, values["key"], err
@@ -144,8 +151,10 @@ func (s Spec) values(names ...string) (map[string]string, error) {
 			known = known || n == name
 		}
 		switch {
-		case !known || !assigned:
-			return nil, fmt.Errorf("%s: %s takes %s=", problem.Quote(arg), s.Type, strings.Join(names, "=, "))
+		case !assigned: // it may be a secret
+			return nil, fmt.Errorf("%s takes %s=, each before its value", s.Type, strings.Join(names, "=, "))
+		case !known:
+			return nil, fmt.Errorf("%s=: %s takes %s=", problem.Quote(name), s.Type, strings.Join(names, "=, "))
 		case value == "":
 			return nil, fmt.Errorf("%s= has no value", name)
 		case values[name] != "":

@@ -270,3 +270,17 @@ func TestManual(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSecretInErrors: a key where its file is to stand, and a password in a URL.
+func TestNoSecretInErrors(t *testing.T) {
+	for _, line := range []string{
+		"powerdns url=http://u:swordfish@127.0.0.1:1 key-file=/k", "powerdns url=http://swordfish@127.0.0.1:1 key-file=/k", "powerdns url=http://127.0.0.1:1?key=swordfish key-file=/k",
+		"powerdns url=http://127.0.0.1:1 key=swordfish", "powerdns url=http://127.0.0.1:1 swordfish", "powerdns url=http://127.0.0.1:1 key-file=swordfish",
+		"rfc2136 server=127.0.0.1 key=hmac-sha256:k:swordfish", "rfc2136 server=127.0.0.1 secret=swordfish key=/k", "rfc2136 swordfish",
+	} {
+		words := strings.Fields(line)
+		if err := (Spec{words[0], words[1:]}).Check(); err == nil || strings.Contains(err.Error(), "swordfish") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}

@@ -31,7 +31,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 		return Outcome{}, err
 	}
 	if rows := p.tables.byDomain[domain]; len(rows) > 0 {
-		return Outcome{}, fmt.Errorf("%s is signed for already, by the row %s of %s: dojang keys adopt %[1]s", domain, quoteAll(rows), r.KeyTable.Spec)
+		return Outcome{}, fmt.Errorf("%s is signed for already, by the row %s of %s: dojang keys adopt %[1]s", domain, quoteAll(rows), r.KeyTable)
 	}
 	types := r.Settings.KeyTypes
 	if len(types) == 0 {
@@ -42,7 +42,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 		types = types[:1]
 	}
 	if _, text := r.KeyTable.text(); text && beside == "" && p.commonFolder() == "" {
-		return Outcome{}, fmt.Errorf("no row of %s names a key file: say with --folder where keys are to be", r.KeyTable.Spec)
+		return Outcome{}, fmt.Errorf("no row of %s names a key file: say with --folder where keys are to be", r.KeyTable)
 	}
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Fresh: true}
 	for _, t := range types {
@@ -112,10 +112,10 @@ func (p *pass) addAuthors(u *Unit, g *Generation) bool {
 	case there == values[0]:
 		return true // written before
 	case there != "":
-		u.block(g, p.now, EditedByHand, fmt.Sprintf("%s has a row %s %s already", p.Signing.Spec, key, there))
+		u.block(g, p.now, EditedByHand, fmt.Sprintf("%s has a row %s %s already", p.Signing, key, there))
 		return false
 	case p.Signing.Swap == nil:
-		u.block(g, p.now, WaitsForHand, fmt.Sprintf("%s cannot be written from here: add the row %s %s", p.Signing.Spec, key, values[0]))
+		u.block(g, p.now, WaitsForHand, fmt.Sprintf("%s cannot be written from here: add the row %s %s", p.Signing, key, values[0]))
 		return false
 	}
 	if err := p.Signing.Swap.Swap(p.ctx, []dataset.Change{{Key: key, New: values}}); err != nil {
@@ -192,7 +192,7 @@ func (p *pass) authorRows(u *Unit) (rows []dataset.Change, err error) {
 			}
 		}
 		if ours > 0 && others > 0 {
-			return fmt.Errorf("%w: the row %s of %s names %s", errShared, e.Key, p.Signing.Spec, e.Values[0])
+			return fmt.Errorf("%w: the row %s of %s names %s", errShared, e.Key, p.Signing, e.Values[0])
 		}
 		if ours > 0 {
 			rows = append(rows, dataset.Change{Key: e.Key, Old: e.Values})
@@ -261,7 +261,7 @@ func (p *pass) leave(u *Unit) {
 		return
 	}
 	if len(authors) > 0 && p.Signing.Swap == nil || len(keys) > 0 && p.KeyTable.Swap == nil {
-		u.block(g, p.now, WaitsForHand, fmt.Sprintf("take the rows of %s out of %s and %s", u.Name, p.Signing.Spec, p.KeyTable.Spec))
+		u.block(g, p.now, WaitsForHand, fmt.Sprintf("take the rows of %s out of %s and %s", u.Name, p.Signing, p.KeyTable))
 		return
 	}
 	for _, step := range []struct {

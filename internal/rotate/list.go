@@ -107,7 +107,7 @@ func told(g *Generation) string {
 // unmanaged are the keys of rows that are in no unit. A table that cannot be listed
 // has none.
 func (r *Rotator) unmanaged(ctx context.Context, domain string, known map[string]bool) (items []Item) {
-	_ = keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.Spec, func(row keystore.TableRow) error {
+	_ = keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.String(), func(row keystore.TableRow) error {
 		if row.Err != nil || known[recordName(row.Selector, row.Domain)] || domain != "" && !strings.EqualFold(row.Domain, domain) {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -78,5 +79,18 @@ func TestAbortedKeyInUse(t *testing.T) {
 	}
 	if _, err := os.Stat(w.dir + "/a.example.20261129.private"); err != nil {
 		t.Error("the key that signs was deleted")
+	}
+}
+
+// TestTablesAreNamedWithoutSecrets: what is said of a table is kept, and shown on pages.
+func TestTablesAreNamedWithoutSecrets(t *testing.T) {
+	for _, spec := range []string{"redis://:swordfish@db.example/0?hash=keys", "dsn:pgsql://dkim:swordfish@db.example/mail/table=keys?keycol=name?datacol=key",
+		"csl:k=example.com:s:MIIEpAIBAAKCAQEAswordfishAAAAAAAAAAAAAAAAAAAAAAAAA"} {
+		table := Table{Spec: spec}
+		for _, text := range []string{fmt.Sprint(table), fmt.Sprintf("%s %v", table, table), table.String()} {
+			if strings.Contains(text, "swordfish") {
+				t.Error(text)
+			}
+		}
 	}
 }

@@ -32,6 +32,9 @@ type Table struct {
 	Swap dataset.Swapper
 }
 
+// String is the table as it may be shown: without its secrets.
+func (t Table) String() string { return dataset.Shown(t.Spec) }
+
 // Filter is the filter that signs with the keys.
 type Filter interface {
 	// Reload has it read its tables and keys again; an error says why it does not.
@@ -202,7 +205,7 @@ func (p *pass) run() error {
 	if len(work) > 0 {
 		var err error
 		if p.tables, err = p.readTables(p.ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.KeyTable.Spec, err)
+			return fmt.Errorf("%s: %w", p.KeyTable, err)
 		}
 		p.files = nil
 	}

@@ -244,7 +244,7 @@ func (p *pass) writeByHand(u *Unit) {
 		}
 		lines = append(lines, fmt.Sprintf("row %q: selector %s, key %s", k.Row, k.Selector, where))
 	}
-	u.block(g, p.now, WaitsForHand, p.KeyTable.Spec+" cannot be written from here: "+strings.Join(lines, "; "))
+	u.block(g, p.now, WaitsForHand, p.KeyTable.String()+" cannot be written from here: "+strings.Join(lines, "; "))
 }
 
 // putBack puts the rows back that the filter refuses: the old key is still published.

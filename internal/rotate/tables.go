@@ -26,7 +26,7 @@ func (r *Rotator) readTables(ctx context.Context) (*tables, error) {
 		return t, err
 	}
 	defer done()
-	err = keystore.Rows(ctx, set, r.KeyTable.Spec, func(row keystore.TableRow) error {
+	err = keystore.Rows(ctx, set, r.KeyTable.String(), func(row keystore.TableRow) error {
 		t.add(row, r.KeyOf)
 		return nil
 	})
