@@ -83,8 +83,10 @@ func (q *request) keyPart(k explain.Key) html.Node {
 	switch {
 	case k.Error != "":
 		m, word = warning, q.lang.Say("could not be asked for", "조회 실패")
-	case !k.Found:
+	case k.Absent:
 		m, word = bad, q.lang.Say("not found", "없음")
+	case !k.Found:
+		m, word = neutral, q.lang.Say("not asked for", "조회하지 않음")
 	default:
 		for _, f := range k.Faults {
 			if f.Fatal {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/testutil"
 	"dojang/internal/testutil/browsertest"
 )
 
@@ -168,75 +167,6 @@ func TestSave(t *testing.T) {
 	var color string
 	if p.Eval(`getComputedStyle(document.querySelector(".answer")).borderRadius`, &color); color != "10px" {
 		t.Errorf("the style is missing: %q", color)
-	}
-	if lines := p.Console(); len(lines) > 0 {
-		t.Errorf("%v", lines)
-	}
-}
-
-// TestExplain: messages that others signed, whole and with edits, by upload, drop and paste.
-func TestExplain(t *testing.T) {
-	w := newWorld(t)
-	dir := "../../internal/explain/testdata/"
-	record := func(selector string) string {
-		return testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/"+selector+".private"))
-	}
-	vectors, err := filepath.Glob(dir + "*.eml")
-	if err != nil || len(vectors) < 5 {
-		t.Fatalf("%v %v", vectors, err)
-	}
-	for _, s := range []string{"s1024", "s2048", "s4096"} {
-		w.recursive.AddTXT(s+"._domainkey.example.com", record(s))
-	}
-	edits := map[string][2]string{
-		"subject-tag": {"Subject: ", "Subject: [list] "},
-		"footer":      {"", "-- \r\nhttps://lists.example.net/<script>alert(1)</script>\r\n"},
-	}
-	b := browsertest.Start(t)
-	p := b.Open(browsertest.Options{})
-	proved := map[string]bool{}
-	for _, path := range vectors {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for code, e := range edits {
-			text := string(data) + e[1]
-			if e[0] != "" {
-				text = strings.Replace(string(data), e[0], e[1], 1)
-			}
-			file := filepath.Join(t.TempDir(), "message.eml")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			var answers []string
-			for _, way := range []string{"upload", "drop", "paste"} {
-				p.Go(w.url + "/explain")
-				switch way {
-				case "upload":
-					p.SetFile("#file", file)
-					p.Load(func() { p.Click("form button") })
-				case "drop":
-					p.Load(func() { p.Drop(".drop", file) })
-				case "paste":
-					p.Click("#message")
-					p.Type(strings.ReplaceAll(text, "\r\n", "\n"))
-					p.Load(func() { p.Click("form button") })
-				}
-				answers = append(answers, p.Text("#result"))
-			}
-			if answers[0] != answers[1] || answers[0] != answers[2] || answers[0] == "" {
-				t.Errorf("%s %s: the ways differ:\n%s\n%s\n%s", path, code, answers[0], answers[1], answers[2])
-			}
-			if strings.Contains(answers[0], code) && strings.Contains(answers[0], "proved") {
-				proved[code] = true
-			}
-		}
-	}
-	for code := range edits {
-		if !proved[code] {
-			t.Errorf("%s is proved in no message", code)
-		}
 	}
 	if lines := p.Console(); len(lines) > 0 {
 		t.Errorf("%v", lines)
