@@ -133,7 +133,7 @@ func (q *request) check(p place) *keycheck.Report {
 	s, ctx := q.s, q.r.Context()
 	c := keycheck.Check{Domain: p.domain, Selector: p.selector, Diagnose: true}
 	if q.session {
-		c.Key = s.filterKey(ctx, p)
+		c.Key, c.Others = s.filterKey(ctx, p)
 		q.expects = c.Key != nil
 		r := s.open.Check(ctx, c)
 		if q.expects && ctx.Err() == nil {
@@ -158,7 +158,8 @@ func (q *request) check(p place) *keycheck.Report {
 // filter under the name that stands beside it.
 func (q *request) keyOf(in checkInput) crypto.PublicKey {
 	if p, err := readPlace(in.d, in.s); err == nil && q.session {
-		return q.s.filterKey(q.r.Context(), p)
+		key, _ := q.s.filterKey(q.r.Context(), p)
+		return key
 	}
 	return nil
 }
@@ -180,14 +181,18 @@ func (s *Server) filterKeys(ctx context.Context, domain string) []status.Key {
 	return keys
 }
 
-// filterKey is the public half that the filter signs with under a name, nil without one.
-func (s *Server) filterKey(ctx context.Context, p place) crypto.PublicKey {
+// filterKey is the public half that the filter signs with under a name, nil without one,
+// and the domain's other keys, one of which the record may hold instead.
+func (s *Server) filterKey(ctx context.Context, p place) (key crypto.PublicKey, others []keycheck.Other) {
 	for _, k := range s.filterKeys(ctx, p.domain) {
 		if strings.EqualFold(k.Selector, p.selector) {
-			return publicKey(k.Record)
+			key = publicKey(k.Record)
+			continue
 		}
+		others = append(others, keycheck.Other{Name: k.Name, Place: k.RecordName(), Domain: k.Domain, Selector: k.Selector,
+			Key: func() (crypto.PublicKey, error) { return publicKey(k.Record), nil }})
 	}
-	return nil
+	return key, others
 }
 
 func publicKey(record string) crypto.PublicKey {

@@ -2,14 +2,21 @@ package web
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
 	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
 	"dojang/internal/testutil"
+	"dojang/internal/web/html"
+	"dojang/internal/words"
 )
 
 var form1 = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
@@ -450,5 +457,41 @@ func TestStrangersHaveLimits(t *testing.T) {
 		if r := c.login().get("/api/v1/check?d=example.com&s=mail", nil); r.code != http.StatusOK {
 			t.Errorf("%s: with a session: %d", name, r.code)
 		}
+	}
+}
+
+// TestEveryFaultIsShown: with its code, its cause and its remedy in both languages, also
+// where no check of a page can find it, as what is wrong with a key file.
+func TestEveryFaultIsShown(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../keyrecord/inspect.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Fault") {
+			return true
+		}
+		n++
+		code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lang := range []words.Language{words.English, words.Korean} {
+			q := &request{lang: lang}
+			list := []keyrecord.Fault{keyrecord.NewFault(code, true, "record", "mail._domainkey.example.com", "target", "k.example.net", "case", "path", "path", "/<b>")}
+			lang.Faults(list)
+			page := string(html.Render(q.faults(list)))
+			for _, want := range []html.Node{html.El("code", code), html.Text(sentence(list[0].Text)), html.Text(sentence(list[0].Hint))} {
+				if !strings.Contains(page, string(html.Render(want))) {
+					t.Errorf("%s in %s: no %q in %s", code, lang, want, page)
+				}
+			}
+		}
+		return true
+	})
+	if n < 29 {
+		t.Errorf("only %d codes were found", n)
 	}
 }

@@ -116,6 +116,85 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
+// TestRareFaults: faults of zones and look-ups as a whole, and the record of another key of the
+// filter.
+func TestRareFaults(t *testing.T) {
+	w := newWorld(t)
+	com := w.servers["185.199.0.251:53"]
+	for _, zone := range []string{"torn.com", "signed.com", "wild.com"} {
+		for _, s := range []*dnstest.Server{w.ns1, w.ns2} {
+			s.AddRR(zone + ". 3600 IN SOA ns1.example.net. h.example.com. 1 3600 600 86400 900")
+			s.AddRR(zone + ". 3600 IN NS ns1.example.net.")
+		}
+		com.AddRR(zone + ". IN NS ns1.example.net.")
+	}
+	for _, s := range []*dnstest.Server{w.ns1, w.ns2} {
+		s.ServeZones("example.com", "torn.com", "signed.com", "wild.com")
+	}
+	com.AddRR("torn.com. IN NS ns2.example.net.")
+	com.AddRR("signed.com. IN DS 12345 13 2 " + strings.Repeat("ab", 32))
+	w.everywhere("mail._domainkey.torn.com", w.record)
+	w.everywhere("mail._domainkey.signed.com", w.record)
+	w.everywhere("*._domainkey.wild.com", w.record)
+	w.recursive.AddTXT("mail._domainkey.wild.com", w.record)
+	w.everywhere("mail2026._domainkey.example.com", w.keys[2].Record)
+	w.everywhere("fine._domainkey.example.com", w.record)
+	// A resolver that validates, as most receivers have one.
+	validating := dnstest.New(t, "")
+	validating.SetHandler(dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) {
+		m, err := dns.Exchange(q, w.recursive.Addr)
+		if err != nil {
+			return
+		}
+		if strings.HasPrefix(q.Question[0].Name, "fine.") {
+			m = new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+			m.SetEdns0(1232, false).IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeDNSBogus}}
+		}
+		_ = to.WriteMsg(m) // who does not wait any more has no answer
+	}))
+	for code, c := range map[string]struct {
+		domain, selector string
+		change           func(*keycheck.Options)
+	}{
+		keyrecord.FaultDelegation: {"torn.com", "mail", nil}, keyrecord.FaultUnsigned: {"signed.com", "mail", nil}, keyrecord.FaultWildcard: {"wild.com", "mail", nil},
+		keyrecord.FaultOtherSelector: {"example.com", "mail2026", nil},
+		keyrecord.FaultBogus:         {"example.com", "fine", func(o *keycheck.Options) { o.Resolver.Nameservers = []string{validating.Addr} }},
+		keyrecord.FaultLimit:         {"example.com", "fine", func(o *keycheck.Options) { o.MaxQueries = 6 }},
+	} {
+		if c.change != nil {
+			before := w.options.Check
+			c.change(&w.options.Check)
+			w.open()
+			w.options.Check = before
+		} else {
+			w.open()
+		}
+		client := w.login()
+		for _, lang := range []words.Language{words.English, words.Korean} {
+			at := []string{"d", c.domain, "s", c.selector, "lang", string(lang)}
+			var report keycheck.Report
+			if err := json.Unmarshal([]byte(client.get(link("/api/v1/check", at...))), &report); err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Code == code })
+			if i < 0 {
+				t.Errorf("%s: %+v", code, report.Faults)
+				continue
+			}
+			text, hint := lang.Fault(code, report.Faults[i].Args)
+			if hint == "" && code != keyrecord.FaultLimit {
+				t.Errorf("%s: no remedy", code)
+			}
+			page := strings.ToLower(unescape(client.get(link("/check", at...))))
+			for _, want := range []string{">" + code + "<", text, hint} {
+				if !strings.Contains(page, strings.ToLower(want)) {
+					t.Errorf("%s in %s: no %q", code, lang, want)
+				}
+			}
+		}
+	}
+}
+
 // sees holds a page against the report of the check that the API gives.
 func (w *world) sees(t *testing.T, c *client, code, selector string, lang words.Language) {
 	t.Helper()

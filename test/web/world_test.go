@@ -102,12 +102,18 @@ func (w *world) serve() {
 			Attempts: 1, CacheSize: -1, Dial: dial}, TryTime: time.Second},
 		Verify: w.verify, Filter: filter, Version: "1.0",
 	}
-	w.pages, err = web.New(w.options)
-	if err != nil {
-		t.Fatal(err)
+	w.open()
+}
+
+// open serves the pages by the options, in the place of those before.
+func (w *world) open() {
+	w.t.Helper()
+	var err error
+	if w.pages, err = web.New(w.options); err != nil {
+		w.t.Fatal(err)
 	}
 	server := httptest.NewServer(w.pages)
-	t.Cleanup(server.Close)
+	w.t.Cleanup(server.Close)
 	w.url = server.URL
 }
 
