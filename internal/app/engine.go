@@ -19,8 +19,8 @@ func fastRSA(e *rsaengine.Engine) func(*rsa.PublicKey) func(crypto.Hash, []byte,
 }
 
 // engineFor hands RSA keys to the engine.
-func engineFor(e *rsaengine.Engine) func(keystore.RSAKey) crypto.Signer {
-	return func(k keystore.RSAKey) crypto.Signer {
-		return e.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P, Q: k.Q, QInv: k.QInv, Key: k.PrivateKey})
+func engineFor(e *rsaengine.Engine) func(keystore.RSAKey, bool) crypto.Signer {
+	return func(k keystore.RSAKey, keep bool) crypto.Signer {
+		return e.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P(), Q: k.Q(), QInv: k.QInv(), Key: k.PrivateKey}, keep)
 	}
 }

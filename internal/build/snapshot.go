@@ -43,7 +43,7 @@ type Parts struct {
 	// Flow lets a reload keep what RateLimits counted; nil starts anew.
 	Flow *reputation.Counter
 	// Engine makes what signs with an RSA key; nil is the standard library.
-	Engine func(keystore.RSAKey) crypto.Signer
+	Engine func(key keystore.RSAKey, keep bool) crypto.Signer
 	// FastRSA is message.Snapshot's; nil is the standard library.
 	FastRSA func(*rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool
 	// KeyLintTime bounds how long keys of a table are checked; 0: no bound.

@@ -17,17 +17,17 @@ import (
 )
 
 // DefaultCacheBytes is what keys may take where no other bound is set: some
-// 170,000 RSA keys of 2048 bits.
+// 160,000 RSA keys of 2048 bits.
 const DefaultCacheBytes = 128 << 20
 
-// Of the bound, an eighth is for what is made of the keys used last, to sign at
+// Of the bound, an eighth is for what is made of the keys in frequent use, to sign at
 // once: signatures with any other key cost a twentieth more.
 const readyShare = 8
 
 // What an entry takes besides its own bytes: the map, the order of use, and the
 // key's own parts, as measured.
 const (
-	entryBytes = 360
+	entryBytes = 280
 	readyBytes = 700
 	// otherBytes is what a key of an unusual kind takes, and longTimes how many times
 	// its own length.
@@ -56,7 +56,9 @@ func idOf(key string) keyID {
 	return keyID{true, string(sum[:])}
 }
 
-// material is a key that was read, or why it could not be. Only checked changes.
+// material is a key that was read, or why it could not be. There may be a million of
+// them: they are as small as can be, and of few pieces, which the collector looks at.
+// Only checked and used change.
 type material struct {
 	source string
 	rsa    RSAKey        // of the common kind
@@ -66,12 +68,16 @@ type material struct {
 	failed *Error
 	stamp  stamp
 
-	checked time.Time // guarded by cache.mu
+	checked time.Duration // after cache.start; guarded by cache.mu
+	used    uint64        // the value of cache.uses at the last use; guarded by cache.mu
 }
 
 // cost is what a material takes in memory.
 func (m *material) cost(id keyID) int64 {
-	n := entryBytes + len(id.text) + len(m.source) + 3*len(m.rsa.P)
+	n := entryBytes + len(id.text) + len(m.rsa.numbers)
+	if id.text != m.source {
+		n += len(m.source)
+	}
 	if m.other != nil {
 		n += otherBytes + longTimes*m.bits/8
 	}
@@ -94,11 +100,13 @@ func (m *material) unchanged() bool {
 // sign. It is safe for concurrent use.
 type cache struct {
 	limit   int64
+	start   time.Time
 	flights flight.Group[keyID, *material]
 
 	mu     sync.Mutex
 	keys   lru.Map[keyID, *material]
 	ready  lru.Map[*material, crypto.Signer]
+	uses   uint64 // of keys, in all
 	loads  uint64
 	forgot uint64
 }
@@ -119,26 +127,51 @@ func (s *Store) Stats() CacheStats {
 	return CacheStats{c.keys.Len(), c.keys.Cost() + c.ready.Cost(), c.loads, c.forgot}
 }
 
-// get returns what is kept of a key, and its signer when that is ready. due is set
-// for the first caller after the recheck interval.
-func (c *cache) get(id keyID, now time.Time, recheck time.Duration) (m *material, signer crypto.Signer, due bool) {
+// found is what the cache has of a key.
+type found struct {
+	*material
+	signer crypto.Signer // nil where none is ready
+	due    bool          // for the first who asks after the recheck interval
+	often  bool          // it is used so often that a signer that is kept now will still be there
+}
+
+// get returns what is kept of a key, for a use of it.
+func (c *cache) get(id keyID, now time.Time, recheck time.Duration) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.keys.Get(id)
 	if !ok {
-		return nil, nil, false
+		return found{}
 	}
-	if due = now.Sub(m.checked) >= recheck; due {
-		m.checked = now // for the others meanwhile
+	f := found{material: m}
+	if f.due = now.Sub(c.start)-m.checked >= recheck; f.due {
+		m.checked = now.Sub(c.start) // for the others meanwhile
 	}
-	signer, _ = c.ready.Get(m)
-	return m, signer, due
+	f.signer, _ = c.ready.Get(m)
+	c.uses++
+	f.often = m.used > 0 && c.uses-m.used <= uint64(c.limit/readyShare/m.readyCost())
+	m.used = c.uses
+	return f
 }
 
-func (c *cache) put(id keyID, m *material) {
-	id.text = strings.Clone(id.text) // which may be a view into a whole table
+// peek returns what is kept of a key.
+func (c *cache) peek(id keyID) *material {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	m, _ := c.keys.Get(id)
+	return m
+}
+
+func (c *cache) put(id keyID, m *material, now time.Time) {
+	if id.text == m.source {
+		id.text = m.source
+	} else {
+		id.text = strings.Clone(id.text) // which may be a view into a whole table
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uses++
+	m.checked, m.used = now.Sub(c.start), c.uses
 	if old, ok := c.keys.Get(id); ok {
 		c.ready.Remove(old)
 	}
@@ -149,61 +182,71 @@ func (c *cache) put(id keyID, m *material) {
 func (c *cache) putReady(m *material, s crypto.Signer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready.Put(m, s, int64(readyBytes+2*m.bits), c.limit/readyShare)
+	if share, cost := c.limit/readyShare, m.readyCost(); cost <= share {
+		c.ready.Put(m, s, cost, share)
+	}
 }
+
+// readyCost is what a signer with the key takes besides.
+func (m *material) readyCost() int64 { return int64(readyBytes + 2*m.bits) }
 
 // Load returns the key of a row, from memory when it is there and its file has not
 // changed. Keys are read side by side, each once for all who wait for it, and nobody
 // else waits meanwhile.
 func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, error) {
 	id, now := idOf(row.Key), s.o.Now()
-	m, signer, due := s.cache.get(id, now, s.o.Recheck)
-	if m == nil || due && !m.unchanged() {
-		var err error
-		if m, err = s.load(ctx, id, m, now, name, row); err != nil {
+	f := s.cache.get(id, now, s.o.Recheck)
+	if f.material == nil || f.due && !f.unchanged() {
+		m, err := s.load(ctx, id, f.material, now, name, row)
+		if err != nil {
 			return nil, &Error{Name: name, Text: "key " + shown(name) + ": " + err.Error(), Class: Temporary, Err: err}
 		}
-		signer = nil
+		f = found{material: m}
 	}
-	if m.failed != nil {
-		return nil, m.failed.named(name)
+	if f.failed != nil {
+		return nil, f.failed.named(name)
 	}
-	if signer == nil {
+	if f.signer == nil {
 		var err error
-		if signer, err = s.signer(m); err != nil {
-			return nil, cantLoad(name, m.source, err.Error(), err)
+		if f.signer, err = s.signer(f.material, f.often); err != nil {
+			return nil, cantLoad(name, f.source, err.Error(), err)
 		}
-		s.cache.putReady(m, signer)
 	}
-	return m.signingKey(name, row, signer)
+	return f.signingKey(name, row, f.signer)
 }
 
 // load reads a key in the place of old, nil for none, or waits for whoever reads it.
 func (s *Store) load(ctx context.Context, id keyID, old *material, now time.Time, name string, row Row) (*material, error) {
 	work := func(context.Context) *material {
-		if m, _, _ := s.cache.get(id, now, s.o.Recheck); m != nil && m != old {
+		if m := s.cache.peek(id); m != nil && m != old {
 			return m // read by somebody who was done just before
 		}
 		m := s.read(name, row)
-		m.checked = now
-		s.cache.put(id, m)
+		s.cache.put(id, m, now)
 		return m
 	}
 	failed := func(err error) *material { return &material{failed: &Error{Name: name, Text: err.Error(), Err: err}} }
 	return s.cache.flights.Do(ctx, id, loadLimit, work, failed)
 }
 
-// signer makes what signs with a key.
-func (s *Store) signer(m *material) (crypto.Signer, error) {
+// signer makes what signs with a key, and keeps it where that pays.
+func (s *Store) signer(m *material, often bool) (crypto.Signer, error) {
 	if m.other != nil {
 		return m.other, nil
 	}
 	if s.o.Engine != nil {
-		if signer := s.o.Engine(m.rsa); signer != nil {
+		if signer := s.o.Engine(m.rsa, often); signer != nil {
+			if often {
+				s.cache.putReady(m, signer)
+			}
 			return signer, nil
 		}
 	}
-	return m.rsa.PrivateKey()
+	signer, err := m.rsa.PrivateKey()
+	if err == nil {
+		s.cache.putReady(m, signer)
+	}
+	return signer, err
 }
 
 // read reads the key of a row.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestOneFileIsOneKey has many domains sign with one file, by "%" and by rows of
@@ -111,7 +112,7 @@ func TestCostIsWhatIsTaken(t *testing.T) {
 		if m.failed != nil {
 			t.Fatal(m.failed)
 		}
-		s.cache.put(idOf(row.Key), m)
+		s.cache.put(idOf(row.Key), m, time.Now())
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -121,6 +122,40 @@ func TestCostIsWhatIsTaken(t *testing.T) {
 		t.Errorf("a key takes %.0f bytes and counts for %.0f", got, counted)
 	}
 	runtime.KeepAlive(s)
+}
+
+// TestKeysInUseStayReady has a few keys sign often among very many that do not: what
+// signs with those few is made once and kept, and nothing of the others is.
+func TestKeysInUseStayReady(t *testing.T) {
+	data := read(t, "rsa2048.pkcs8.pem")
+	made := map[bool]int{}
+	s := New(nil, Options{
+		CacheBytes: 1 << 20, ReadFile: func(string) ([]byte, error) { return data, nil },
+		Engine: func(k RSAKey, keep bool) crypto.Signer {
+			made[keep]++
+			key, err := k.PrivateKey()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return key
+		},
+	})
+	load := func(path string) {
+		if _, err := s.Load(t.Context(), "k", Row{Domain: "example.com", Selector: "s", Key: path}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rare, busy = 400, 3
+	for i := range rare {
+		load(fmt.Sprintf("/rare%d", i))
+		load(fmt.Sprintf("/busy%d", i%busy))
+	}
+	if made[true] != busy || made[false] != rare+busy {
+		t.Errorf("made to be kept: %d, want %d; for one signature: %d, want %d", made[true], busy, made[false], rare+busy)
+	}
+	if st := s.Stats(); st.Keys != rare+busy || s.cache.ready.Len() != busy {
+		t.Errorf("%+v, %d ready", st, s.cache.ready.Len())
+	}
 }
 
 // TestFastParserAgrees reads every key that is here, whole, cut and with each byte

@@ -119,8 +119,7 @@ func (s *Store) lintLoad(name string, row Row) *Error {
 		return m.failed
 	}
 	if s.o.UID == os.Geteuid() {
-		m.checked = s.o.Now()
-		s.cache.put(idOf(row.Key), m)
+		s.cache.put(idOf(row.Key), m, s.o.Now())
 	}
 	if err := m.fits(name, row); err != nil {
 		return err

@@ -13,9 +13,22 @@ import (
 // nearly all are, in as few bytes as it takes to sign without much work before. It
 // is secret, and shared: do not change it.
 type RSAKey struct {
-	Bits int // of the modulus
-	// P, Q and 1/Q modulo P, big-endian, each half as long as the modulus.
-	P, Q, QInv []byte
+	Bits    int    // of the modulus
+	numbers []byte // P, Q and 1/Q modulo P
+}
+
+// P is the first prime, big-endian, half as long as the modulus.
+func (k RSAKey) P() []byte { return k.number(0) }
+
+// Q is the second prime, likewise.
+func (k RSAKey) Q() []byte { return k.number(1) }
+
+// QInv is 1/Q modulo P, likewise.
+func (k RSAKey) QInv() []byte { return k.number(2) }
+
+func (k RSAKey) number(i int) []byte {
+	size := k.Bits / 16
+	return k.numbers[i*size : (i+1)*size : (i+1)*size]
 }
 
 const publicExponent = 65537
@@ -23,7 +36,7 @@ const publicExponent = 65537
 // PrivateKey is the key as the standard library has it, which costs a tenth of a
 // millisecond and some ten kilobytes.
 func (k RSAKey) PrivateKey() (*rsa.PrivateKey, error) {
-	p, q, one := new(big.Int).SetBytes(k.P), new(big.Int).SetBytes(k.Q), big.NewInt(1)
+	p, q, one := new(big.Int).SetBytes(k.P()), new(big.Int).SetBytes(k.Q()), big.NewInt(1)
 	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
 	key := &rsa.PrivateKey{
 		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: publicExponent},
@@ -65,12 +78,10 @@ func parseRSA(der []byte) (RSAKey, bool) {
 		return RSAKey{}, false
 	}
 	bits := n.BitLen()
-	size := bits / 16
-	blob := make([]byte, 3*size)
-	k := RSAKey{bits, blob[:size:size], blob[size : 2*size : 2*size], blob[2*size:]}
-	p.FillBytes(k.P)
-	q.FillBytes(k.Q)
-	inverse.FillBytes(k.QInv)
+	k := RSAKey{bits, make([]byte, 3*bits/16)}
+	p.FillBytes(k.P())
+	q.FillBytes(k.Q())
+	inverse.FillBytes(k.QInv())
 	return k, true
 }
 

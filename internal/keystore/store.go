@@ -56,8 +56,9 @@ type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Engine returns what signs with a key, nil where it has nothing better than the
-	// standard library; so does a nil Engine.
-	Engine func(RSAKey) crypto.Signer
+	// standard library; so does a nil Engine. With keep the key is used often, and what
+	// can be computed before the first signature is to be kept.
+	Engine func(key RSAKey, keep bool) crypto.Signer
 	// Unwrap opens key data that is wrapped, such as an age file. It reports
 	// false for data that is not.
 	Unwrap func(data []byte) (plain []byte, wrapped bool, err error)
@@ -78,11 +79,10 @@ const inline = "inline"
 
 // stamp reports whether a file changed.
 type stamp struct {
-	size  int64
-	mtime time.Time
+	size, mtime int64
 }
 
-func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime()} }
+func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime().UnixNano()} }
 
 // New makes a Store over a KeyTable.
 func New(table dataset.Set, o Options) *Store {
@@ -104,7 +104,7 @@ func New(table dataset.Set, o Options) *Store {
 		table:   table,
 		o:       o,
 		checker: &Checker{UID: o.UID, Accounts: o.Accounts},
-		cache:   cache{limit: o.CacheBytes},
+		cache:   cache{limit: o.CacheBytes, start: o.Now()},
 	}
 }
 

@@ -99,3 +99,29 @@ func BenchmarkKernel(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConstants is what a signature with a key that is not kept costs more.
+func BenchmarkConstants(b *testing.B) {
+	for _, mode := range []string{ModeIFMA, ModeADX} {
+		e, err := New(Options{Mode: mode})
+		if err != nil {
+			b.Log(err)
+			continue
+		}
+		for i := range e.classes {
+			c := &e.classes[i]
+			parts := partsOf(testKey(b, fmt.Sprintf("%d-a", c.bits)), c.bits/16)
+			b.Run(fmt.Sprintf("%d/%s", c.bits, mode), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					m := e.maker(c)
+					if !m.make(&m.made, &parts, c, e.loneClass(c)) {
+						b.Fatal("not of its class")
+					}
+					m.made.wipe()
+					e.giveBack(c, m)
+				}
+			})
+		}
+	}
+}

@@ -1,10 +1,6 @@
 package rsaengine
 
-import (
-	"crypto/rsa"
-	"math/big"
-	"slices"
-)
+import "crypto/rsa"
 
 // class is a size of key that the kernels know.
 type class struct {
@@ -46,8 +42,9 @@ func classOf(classes []class, bits int) *class {
 
 // constants are what the kernels need of one key, secret but for n.
 type constants struct {
-	class *class
-	p, q  prime
+	class  *class
+	digits []uint64 // what all numbers below lie in
+	p, q   prime
 	// inverse is 1/q modulo p, times 2^(digit·half).
 	inverse []uint64
 	n       modulus
@@ -81,136 +78,23 @@ func acceleratable(classes []class, key *rsa.PrivateKey) *class {
 	return nil
 }
 
-// newConstants computes the constants of an acceleratable key.
-func newConstants(key *rsa.PrivateKey, c *class) *constants {
-	p, q := key.Primes[0], key.Primes[1]
-	inverse := new(big.Int).ModInverse(q, p)
-	defer forget(inverse)
-	return new(maker).constants(p, q, inverse, c)
-}
-
-// constants computes them from the primes and 1/q modulo p. It uses math/big, as
-// parsing a key does, and takes a twentieth of the time of a signature: who has
-// very many keys keeps the primes and makes the rest when a message needs it.
-func (m *maker) constants(p, q, inverse *big.Int, c *class) *constants {
-	defer m.forget()
-	m.digits = make([]uint64, 5*c.half+2*c.full)
-	m.n.Mul(p, q)
-	k := &constants{class: c, p: m.prime(p, c), q: m.prime(q, c), n: m.modulus(&m.n, c.full, c.digit)}
-	m.t.Lsh(inverse, uint(c.digit*c.half))
-	m.t.Mod(&m.t, p)
-	k.inverse = m.digitsOf(&m.t, c.half, c.digit)
-	return k
-}
-
-// maker is the memory that constants are made in: with very many keys they are made
-// for nearly every message. It is wiped after use.
-type maker struct {
-	n, s, t, quotient big.Int
-	bytes             []byte
-	digits            []uint64 // what the constants themselves are laid in
-}
-
-func (m *maker) forget() {
-	for _, x := range []*big.Int{&m.n, &m.s, &m.t, &m.quotient} {
-		words := x.Bits()
-		clear(words[:cap(words)]) // longer numbers may have been in it
+// lay divides the memory of constants of class c, unless that is done.
+func (k *constants) lay(c *class) {
+	if k.class == c {
+		return
 	}
-	clear(m.bytes)
-	m.digits = nil
-}
-
-// digitsOf takes x in n digits of so many bits.
-func (m *maker) digitsOf(x *big.Int, n, digit int) []uint64 {
-	if size := (n*digit + 63) / 64 * 8; len(m.bytes) < size {
-		m.bytes = make([]byte, size)
-	}
-	d := m.digits[:n:n]
-	m.digits = m.digits[n:]
-	setBytes(d, x.FillBytes(m.bytes[:(n*digit+63)/64*8]), digit)
-	return d
-}
-
-// modulus takes x in digits of so many bits.
-func (m *maker) modulus(x *big.Int, digits, bits int) modulus {
-	m.t.SetUint64(1)
-	m.t.Lsh(&m.t, uint(2*bits*digits))
-	m.quotient.QuoRem(&m.t, x, &m.s)
-	d := m.digitsOf(x, digits, bits)
-	// Newton's iteration doubles the bits that are right: an odd number is its own
-	// inverse modulo 8.
-	inverse := d[0]
-	for range 5 {
-		inverse *= 2 - d[0]*inverse
-	}
-	return modulus{d, m.digitsOf(&m.s, digits, bits), -inverse & (1<<bits - 1)}
-}
-
-func (m *maker) prime(p *big.Int, c *class) prime {
-	of := m.modulus(p, c.half, c.digit)
-	return prime{of, windowsOf(m.privateExponent(p), c)}
-}
-
-// privateExponent is 1/e modulo p-1. With k = -1/(p-1) modulo e it is
-// (1 + k·(p-1))/e, and e is small and prime: k is a power, by Fermat.
-func (m *maker) privateExponent(p *big.Int) *big.Int {
-	m.t.SetUint64(1)
-	m.s.Sub(p, &m.t)
-	m.t.SetUint64(publicExponent)
-	m.quotient.Mod(&m.s, &m.t)
-	base := m.quotient.Uint64()
-	inverse := base // base^(2^(i+1)-1) after i rounds
-	for range 15 {
-		inverse = inverse * inverse % publicExponent * base % publicExponent
-	}
-	m.t.SetUint64(publicExponent - inverse)
-	m.quotient.Mul(&m.s, &m.t)
-	m.t.SetUint64(1)
-	m.s.Add(&m.quotient, &m.t)
-	m.t.SetUint64(publicExponent)
-	m.quotient.Quo(&m.s, &m.t)
-	return &m.quotient
-}
-
-// newModulus takes m in digits of so many bits.
-func newModulus(x *big.Int, digits, bits int) modulus {
-	m := maker{digits: make([]uint64, 2*digits)}
-	return m.modulus(x, digits, bits)
-}
-
-// windowsOf cuts x, of half the bits of the class, into windows.
-func windowsOf(x *big.Int, c *class) []byte {
-	// Lowest byte first, with room for the two that a window may lie in.
-	b := make([]byte, c.bits/16+2)
-	defer clear(b)
-	x.FillBytes(b[:c.bits/16])
-	slices.Reverse(b[:c.bits/16])
 	count := (c.bits/2 + c.window - 1) / c.window
-	windows := make([]byte, count)
-	for w := range windows {
-		at := (count - 1 - w) * c.window
-		two := uint(b[at/8]) | uint(b[at/8+1])<<8
-		windows[w] = byte(two >> (at % 8) & (1<<c.window - 1))
-	}
-	return windows
+	windows := make([]byte, 2*count)
+	k.class, k.digits = c, make([]uint64, 5*c.half+2*c.full)
+	k.p.windows, k.q.windows = windows[:count:count], windows[count:]
 }
 
-// forget overwrites numbers that are no longer needed.
-func forget(numbers ...*big.Int) {
-	for _, x := range numbers {
-		clear(x.Bits())
-	}
-}
-
-// wipe overwrites the secrets. It runs when the signer is unreachable.
+// wipe overwrites the secrets.
 func (k *constants) wipe() {
-	for _, p := range []*prime{&k.p, &k.q} {
-		clear(p.m)
-		clear(p.square)
-		clear(p.windows)
-		p.negative = 0
-	}
-	clear(k.inverse)
+	clear(k.digits)
+	clear(k.p.windows)
+	clear(k.q.windows)
+	k.p.negative, k.q.negative = 0, 0
 	if k.lone != nil {
 		k.lone.wipe()
 	}

@@ -8,12 +8,9 @@
 package rsaengine
 
 import (
-	"crypto"
 	"crypto/fips140"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"math/big"
 	"runtime"
 	"strings"
 	"sync"
@@ -47,7 +44,7 @@ type Engine struct {
 
 	queue  queue                 // of IFMA
 	memory map[*class]*sync.Pool // of ADX: *scalar, wiped
-	makers sync.Pool             // of *maker, wiped
+	makers map[*class]*sync.Pool // of *maker, wiped
 
 	inject       func(vector)          // see work
 	injectScalar func(sp, sq []uint64) // see scalar
@@ -124,10 +121,10 @@ func (e *Engine) use(name string) error {
 		e.name, e.classes, e.public = ModeGo, nil, nil
 		return err
 	}
-	e.memory = map[*class]*sync.Pool{}
+	e.memory, e.makers = map[*class]*sync.Pool{}, map[*class]*sync.Pool{}
 	for i := range e.classes {
 		c := &e.classes[i]
-		e.memory[c] = new(sync.Pool)
+		e.memory[c], e.makers[c] = new(sync.Pool), new(sync.Pool)
 		if lone := e.loneClass(c); lone != nil {
 			e.memory[lone] = new(sync.Pool)
 		}
@@ -166,75 +163,4 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) Close() {
 	e.closed.Store(true)
 	e.queue.drop()
-}
-
-// Wrap returns a signer with key. It computes what depends only on the key, so
-// wrap each key once. The signer keeps key, which must not be changed. Keys of
-// 1024, 2048, 3072 and 4096 bits, of two primes of half that length and with
-// the public exponent 65537 are accelerated; others are signed by crypto/rsa.
-// A key that is inconsistent is an error.
-func (e *Engine) Wrap(key *rsa.PrivateKey) (crypto.Signer, error) {
-	if key == nil {
-		return nil, errors.New("rsaengine: no key")
-	}
-	if err := key.Validate(); err != nil {
-		return nil, err
-	}
-	s := &signer{
-		engine: e,
-		key:    func() (*rsa.PrivateKey, error) { return key, nil },
-		public: func() *rsa.PublicKey { return &key.PublicKey },
-	}
-	if c := acceleratable(e.classes, key); c != nil {
-		k := newConstants(key, c)
-		if lone := e.loneClass(c); lone != nil {
-			k.lone = newConstants(key, lone)
-		}
-		s.use(k)
-	}
-	return s, nil
-}
-
-// Parts is a key of two primes of half its size and with the public exponent 65537,
-// all numbers big-endian.
-type Parts struct {
-	Bits int
-	// P, Q and 1/Q modulo P
-	P, Q, QInv []byte
-	// Key makes the whole key, for what crypto/rsa has to sign.
-	Key func() (*rsa.PrivateKey, error)
-}
-
-// Signer returns a signer with a key, which takes a twentieth of the time of a
-// signature, and nil where crypto/rsa would sign anyway. Whether the parts belong
-// together is for the caller to know: a signature that does not fit P·Q is not let
-// out.
-func (e *Engine) Signer(k Parts) crypto.Signer {
-	c := classOf(e.classes, k.Bits)
-	if c == nil || e.closed.Load() {
-		return nil
-	}
-	p, q, inverse := new(big.Int).SetBytes(k.P), new(big.Int).SetBytes(k.Q), new(big.Int).SetBytes(k.QInv)
-	defer forget(p, q, inverse)
-	if p.BitLen() != c.bits/2 || q.BitLen() != c.bits/2 || new(big.Int).Mul(p, q).BitLen() != c.bits {
-		return nil
-	}
-	m, _ := e.makers.Get().(*maker)
-	if m == nil {
-		m = new(maker)
-	}
-	constants := m.constants(p, q, inverse, c)
-	if lone := e.loneClass(c); lone != nil {
-		constants.lone = m.constants(p, q, inverse, lone)
-	}
-	e.makers.Put(m)
-	s := &signer{engine: e, key: sync.OnceValues(k.Key), public: sync.OnceValue(constants.publicKey)}
-	s.use(constants)
-	return s
-}
-
-// use has the kernels sign.
-func (s *signer) use(k *constants) {
-	s.constants = k
-	runtime.AddCleanup(s, (*constants).wipe, k)
 }

@@ -161,6 +161,55 @@ func TestFaultSparesTheOthersOfTheBatch(t *testing.T) {
 	}
 }
 
+// TestFaultInTheCheck corrupts what the check computes with, one bit, one lane or all
+// of it: what it lets out is right.
+func TestFaultInTheCheck(t *testing.T) {
+	needIFMA(t)
+	c := classOf(ifmaClasses, 2048)
+	faults := map[string]func(w *work){
+		"nothing":          func(*work) {},
+		"no modulus":       func(w *work) { clear(w.modulus.m) },
+		"no inverse":       func(w *work) { clear(w.modulus.negative) },
+		"no square":        func(w *work) { clear(w.modulus.square) },
+		"a digit of n":     func(w *work) { w.modulus.m[3*lanes+1] ^= 1 << 40 },
+		"another message":  func(w *work) { w.message[0][7] ^= 4 },
+		"another key's n":  func(w *work) { w.batch[0].key.n.m[2] ^= 1 },
+		"the whole vector": func(w *work) { clear(w.primes.m); clear(w.modulus.m); clear(w.modulus.negative) },
+	}
+	for lane := range lanes {
+		faults[fmt.Sprintf("the inverse of lane %d", lane)] = func(w *work) { w.modulus.negative[lane] ^= 1 << 9 }
+		faults[fmt.Sprintf("the modulus of lane %d", lane)] = func(w *work) { w.modulus.m[lanes+lane] ^= 1 }
+	}
+	for what, fault := range faults {
+		for _, how := range []struct {
+			solo  bool
+			count int
+		}{{false, 1}, {false, 4}, {true, 1}} {
+			w := newWork(c, how.solo)
+			w.inject = func(vector) { fault(w) }
+			right := map[*request][]byte{}
+			for i := range how.count {
+				key := testKey(t, "2048-"+string("abca"[i]))
+				k, parts := new(constants), partsOf(key, c.bits/16)
+				if !new(maker).make(k, &parts, c, nil) {
+					t.Fatal("no constants")
+				}
+				r := &request{key: k, message: make([]byte, c.bits/8)}
+				digest := sum(crypto.SHA256, fmt.Sprint(i))
+				encode(r.message, digestInfo(crypto.SHA256), digest)
+				right[r], _ = rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
+				w.batch = append(w.batch, r)
+			}
+			w.sign()
+			for r, want := range right {
+				if r.ok && !bytes.Equal(r.message, want) || !r.ok && what == "nothing" {
+					t.Errorf("%s, %+v: let out %t, right signature %t", what, how, r.ok, bytes.Equal(r.message, want))
+				}
+			}
+		}
+	}
+}
+
 // TestPanicLeavesNobodyWaiting: a panic reaches the leader's caller alone.
 func TestPanicLeavesNobodyWaiting(t *testing.T) {
 	needIFMA(t)

@@ -120,8 +120,8 @@ func serve(t testing.TB) (socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign := func(k keystore.RSAKey) crypto.Signer {
-		return engine.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P, Q: k.Q, QInv: k.QInv, Key: k.PrivateKey})
+	sign := func(k keystore.RSAKey, keep bool) crypto.Signer {
+		return engine.Signer(rsaengine.Parts{Bits: k.Bits, P: k.P(), Q: k.Q(), QInv: k.QInv(), Key: k.PrivateKey}, keep)
 	}
 	check := func(key *rsa.PublicKey) func(crypto.Hash, []byte, []byte) bool {
 		if p := engine.Public(key); p != nil {
