@@ -113,8 +113,11 @@ func TestElementsThatNeverMatch(t *testing.T) {
 		{"InternalHosts", "192.168.*", "refile:"}, {"InternalHosts", "*.example.com", "write .example.com"}, {"InternalHosts", "10.1.2.3/8", "write 10.0.0.0/8"}, {"InternalHosts", "192.168.1", "a whole address"},
 		{"InternalHosts", "-", ""}, {"InternalHosts", "10.0.0.0/8,!10.1.0.0/16,.lan.example,2001:db8::/32,[::1],host.example", ""},
 		{"SignHeaders", "X-Foo:To:Subject", "X-Foo,To,Subject"}, {"SignHeaders", "*,+autocrypt,-reply-to", ""}, {"SignHeaders", "List-*", ""}, {"SignHeaders", "+autocrypt", "*,+autocrypt"},
-		{"SignHeaders", "X-Foo:", "X-Foo"}, {"OversignHeaders", "From;To", "From,To"}, {"OversignHeaders", "<From>", "From,To,Subject"}, {"OmitHeaders", ".", ""},
+		{"SignHeaders", "X-Foo:", "write X-Foo"}, {"OversignHeaders", "From;To", "From,To"}, {"OversignHeaders", "<From>", "From,To,Subject"}, {"OmitHeaders", ".", ""},
 		{"SenderHeaders", "List-*", "From,To,Subject"}, {"MustBeSigned", "From/Subject", ""}, {"POPDBFile", "192.0.2.0/24", "IP addresses"},
+		{"SignHeaders", "*,X-Foo", "write +X-Foo"}, {"OversignHeaders", "Sub*", "From,To,Subject"}, {"OversignHeaders", "*,+To", ""},
+		{"BodyLengthDB", "<joe@example.com>", "user@example.com"}, {"BodyLengthDB", "@example.com", "example.com"}, {"BodyLengthDB", "*@example.*", "refile:"},
+		{"InternalHosts", "10.0.0.0/8,!lan.example", "take it out"}, {"InternalHosts", "host.example,!lan.example", ""}, {"MacroList", "=x", "NAME=VALUE"}, {"MacroList", "auth*", "NAME=VALUE"},
 		{"MTA", "a b", "a,b"}, {"MacroList", "auth_authen,auth_ssf=128|256,c", ""}, {"MacroList", "{auth_authen}", ""},
 	} {
 		o, ok := options[test.option]
@@ -130,6 +133,27 @@ func TestElementsThatNeverMatch(t *testing.T) {
 			for _, p := range problems {
 				t.Log(p.Hint)
 			}
+		}
+	}
+}
+
+// In a refile: set OpenDKIM takes all but the dot for a regular expression, where the
+// set is looked up; elsewhere there are no patterns at all.
+func TestPatternsThatAreNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list")
+	for _, test := range []struct{ option, text, hint string }{
+		{"DontSignMailTo", "*@example.net\njoe+list@example.net\n", ""}, {"DontSignMailTo", "(joe|ann)@example.net\n", "a row for each"},
+		{"ExemptDomains", "*.example.[nc]*\n", "a row for each"}, {"ExemptDomains", "*.example.net\n", ""},
+		{"InternalHosts", "mx[12].example.net\n", "a row for each"}, {"InternalHosts", "[::1]\n[2001:db8::]/32\n*.example.net\n", ""},
+		{"RemoveARFrom", "*.example.net\n", "write .example.net"}, {"RemoveARFrom", "*\n", "write domains"}, {"SenderHeaders", "List-*\n", "From,To,Subject"},
+	} {
+		i := slices.IndexFunc(listOptions(t), func(o config.Option) bool { return o.Name == test.option })
+		if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		problems := told(t, listOptions(t)[i], "refile:"+file)
+		if test.hint == "" && len(problems) > 0 || test.hint != "" && (len(problems) != 1 || !strings.Contains(problems[0].Hint, test.hint)) {
+			t.Errorf("%s %q: %v, want %q", test.option, test.text, problems, test.hint)
 		}
 	}
 }

@@ -92,6 +92,7 @@ func (o Lint) SigningTable(ctx context.Context, set Set) problem.List {
 // signingPattern checks that a pattern can match user@host.
 func (l *linter) signingPattern(key string, line int) {
 	switch {
+	case l.expression(key, line):
 	case !strings.ContainsAny(key, "@*"):
 		l.addf("pattern without @", problem.Warning, line, "write *@"+strings.TrimPrefix(key, ".")+" for every address of the domain",
 			"pattern %s matches no address", problem.Quote(key))
@@ -217,14 +218,38 @@ func (o Lint) Hosts(ctx context.Context, set Set) problem.List {
 		return nil
 	}
 	_, isPatterns := set.(PatternSet)
+	hasNetwork := false
 	for i := range local.Len() {
 		p, line := local.Row(i)
-		if !l.separators(Entry{Key: p.Key, Values: []string{p.Value}, Line: line}, HostElements) {
+		_, err := ParseHostEntry(strings.TrimPrefix(p.Key, "!"))
+		switch {
+		case err != nil && isPatterns && l.expression(p.Key, line):
+		case !l.separators(Entry{Key: p.Key, Values: []string{p.Value}, Line: line}, HostElements):
 			l.host(p.Key, line, isPatterns)
 		}
+		hasNetwork = hasNetwork || err == nil && !strings.HasPrefix(p.Key, "!")
+	}
+	if hasNetwork {
+		l.excludedNames(local)
 	}
 	l.duplicates(local, false)
 	return l.done()
+}
+
+// excludedNames tells of names that are out, whatever their addresses.
+//
+// Compat(opendkim 2.11): there a client whose name is out is in by its address, against
+// opendkim.conf(5).
+func (l *linter) excludedNames(local Local) {
+	for i := range local.Len() {
+		p, line := local.Row(i)
+		name, not := strings.CutPrefix(p.Key, "!")
+		if _, err := ParseHostEntry(name); !not || err == nil {
+			continue
+		}
+		l.addf("name that is out", problem.Warning, line, "take it out if clients of that name are to be in by their addresses",
+			"%s keeps clients of that name out, also those whose address is in the list; OpenDKIM lets these in", problem.Quote(p.Key))
+	}
 }
 
 func (l *linter) host(entry string, line int, isPatterns bool) {
@@ -241,7 +266,11 @@ func (l *linter) host(entry string, line int, isPatterns bool) {
 	case key == "*" && isPatterns && !not:
 		l.everyone(entry, line)
 	case strings.Contains(key, "*") && !isPatterns:
-		l.addf("asterisk outside refile:", problem.Warning, line, "write "+strings.TrimPrefix(key, "*")+", or use refile:",
+		hint := "write a network such as 192.0.2.0/24, or use refile:"
+		if name := strings.TrimPrefix(key, "*"); !strings.Contains(name, "*") {
+			hint = "write " + name + ", or use refile:"
+		}
+		l.addf("asterisk outside refile:", problem.Warning, line, hint,
 			"%s never matches: patterns work in refile: lists only", shown())
 	case strings.ContainsAny(key, "/@") || strings.HasPrefix(key, "["):
 		l.addf("not a host", problem.Warning, line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24",

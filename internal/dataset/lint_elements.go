@@ -13,18 +13,20 @@ type Elements uint8
 
 // What the keys of a list may be.
 const (
-	AnyElements    Elements = iota // nothing is known of them: tables with a check of their own
-	HostElements                   // as HostSet has them
-	DomainElements                 // whole domains
-	SignedDomains                  // whole domains, or * for all
-	BelowDomains                   // whole domains, or .domain for all below one
-	DomainPairs                    // whole domains, or AUTHOR:RECIPIENT
-	Addresses                      // user@host
-	AddressForms                   // as SigningLookup asks for them: user@host, host, .domain, user@*, *
-	IPAddresses                    // addresses as text
-	FieldNames                     // names of header fields
-	FieldChanges                   // names of header fields, or with * changes to a default: *,+name,-name
-	Words                          // anything without blanks
+	AnyElements     Elements = iota // nothing is known of them: tables with a check of their own
+	HostElements                    // as HostSet has them
+	DomainElements                  // whole domains
+	SignedDomains                   // whole domains, or * for all
+	BelowDomains                    // whole domains, or .domain for all below one
+	DomainPairs                     // whole domains, or AUTHOR:RECIPIENT
+	Addresses                       // user@host
+	AddressForms                    // as SigningLookup asks for them: user@host, host, .domain, user@*, *
+	IPAddresses                     // addresses as text
+	FieldNames                      // names of header fields
+	FieldChanges                    // names of header fields, or with * changes to a default: *,+name,-name
+	OversignedNames                 // as FieldChanges, without patterns
+	Words                           // anything without blanks
+	Macros                          // names of macros, or NAME=VALUE|VALUE
 )
 
 // Elements tells of keys of a list that can never match what is looked up in it,
@@ -39,14 +41,19 @@ func (o Lint) Elements(ctx context.Context, set Set, of Elements) problem.List {
 		return nil
 	}
 	_, isPatterns := set.(PatternSet)
+	isPatterns = isPatterns && of.matchPatterns()
 	changes := false // the list has the element * and so changes a default
 	_ = local.Walk(ctx, func(e Entry) error { changes = changes || e.Key == "*"; return nil })
 	_ = local.Walk(ctx, func(e Entry) error {
 		switch sign := strings.TrimLeft(e.Key, "+-"); {
+		case isPatterns && l.expression(e.Key, e.Line):
 		case l.separators(e, of):
-		case of == FieldChanges && !changes && sign != e.Key:
+		case (of == FieldChanges || of == OversignedNames) && !changes && sign != e.Key:
 			l.addf("change without *", problem.Warning, e.Line, "write * as the first element: *,"+e.Key+"; or "+sign+" without the sign",
 				"%s names no header field: only a list with the element * has changes", problem.Quote(e.Key))
+		case of == FieldChanges && changes && sign == e.Key && sign != "*" && !strings.Contains(sign, ":"):
+			l.addf("name without sign", problem.Warning, e.Line, "write +"+e.Key,
+				"%s counts as +%s beside the element *; OpenDKIM passes over it", problem.Quote(e.Key), clip(e.Key))
 		default:
 			l.element(e, of, isPatterns)
 		}
@@ -62,14 +69,20 @@ func (l *linter) separators(e Entry, of Elements) bool {
 	if value := strings.Join(e.Values, ":"); value != "" && of.looksLikeOne(strings.Fields(value + " ")[0]) {
 		text += " " + value
 	}
-	parts := strings.FieldsFunc(text, of.separates)
-	if len(parts) < 2 && strings.IndexFunc(text, of.separates) < 0 {
+	separates := of.separates
+	if of == Macros && strings.Contains(text, "=") { // NAME=ONE|ANOTHER
+		separates = func(r rune) bool { return r != '|' && of.separates(r) }
+	}
+	parts := strings.FieldsFunc(text, separates)
+	if len(parts) < 2 && strings.IndexFunc(text, separates) < 0 {
 		return false
 	}
 	shown := problem.Quote(text)
 	switch {
 	case len(parts) == 0:
 		return false
+	case len(parts) == 1:
+		l.addf("separators", problem.Warning, e.Line, "write "+parts[0], "%s never matches", shown)
 	case l.source == "":
 		l.addf("separators", problem.Warning, e.Line, "separate the elements by commas: "+strings.Join(parts, ","),
 			"%s is one element and matches none of them", shown)
@@ -89,8 +102,10 @@ func (of Elements) separates(r rune) bool {
 	switch r {
 	case ' ', '\t', ';', ',', '|':
 		return true
+	case '{', '}':
+		return of != Macros // Postfix writes lists in braces
 	case ':':
-		return of == FieldNames || of == FieldChanges
+		return of == FieldNames || of == FieldChanges || of == OversignedNames
 	}
 	return false
 }
@@ -109,11 +124,22 @@ func (of Elements) looksLikeOne(word string) bool {
 		return strings.Contains(strings.Trim(word, ".,;"), ".")
 	case Addresses:
 		return strings.Contains(word, "@")
-	case FieldNames, FieldChanges:
+	case FieldNames, FieldChanges, OversignedNames:
 		return true
-	case AnyElements, Words, AddressForms:
+	case AnyElements, Words, Macros, AddressForms:
 	}
 	return false
+}
+
+// matchPatterns reports whether what a list is of is looked up in it, so that the
+// patterns of a refile: set match. Others are read as names once.
+func (of Elements) matchPatterns() bool {
+	switch of {
+	case BelowDomains, FieldNames, FieldChanges, OversignedNames, Macros:
+		return false
+	case AnyElements, HostElements, DomainElements, SignedDomains, DomainPairs, Addresses, AddressForms, IPAddresses, Words:
+	}
+	return true
 }
 
 // element tells of an element that is looked up in another form.
@@ -149,27 +175,51 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 			never("not an address", "write whole addresses: user@"+domainOf(host))
 		}
 	case AddressForms:
-		if asterisk && key != "*" && !strings.HasSuffix(key, "@*") {
+		user, host, isAddress := strings.Cut(key, "@")
+		switch {
+		case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
+		case asterisk:
 			never("asterisk outside refile:", "write "+domainOf(key)+", or .domain for all below it; patterns work in refile: sets only")
+		case isAddress && (user == "" || domainOf(host) != host || strings.HasPrefix(user, "<")):
+			never("not an address", "write user@"+domainOf(host)+", or "+domainOf(host)+" for every user")
+		}
+	case Macros:
+		if name, _, _ := strings.Cut(key, "="); name == "" || asterisk {
+			l.addf("not a macro", problem.Warning, e.Line, "write NAME for any value of a macro, NAME=VALUE or NAME=ONE|ANOTHER",
+				"%s names no macro", problem.Quote(key))
 		}
 	case IPAddresses:
 		if _, err := netip.ParseAddr(key); err != nil {
 			never("not an address", "write IP addresses")
 		}
-	case FieldNames, FieldChanges:
+	case FieldNames, FieldChanges, OversignedNames:
 		l.fieldName(e, of)
 	case AnyElements, HostElements, Words:
 	}
 }
 
+// expression tells of a pattern that OpenDKIM takes for a regular expression, and
+// reports whether it did: all but the dot reached regcomp there. A plus sign is part
+// of addresses, and was never meant as one.
+func (l *linter) expression(key string, line int) bool {
+	if !strings.ContainsAny(key, `[]()|?{}^$\`) {
+		return false
+	}
+	l.addf("regular expression", problem.Warning, line, "write a row for each that is meant",
+		"pattern %s is no regular expression: only the asterisk has a meaning", problem.Quote(key))
+	return true
+}
+
 // fieldName tells of what cannot be the name of a header field.
 func (l *linter) fieldName(e Entry, of Elements) {
 	name := e.Key
-	if of == FieldChanges {
+	if of != FieldNames {
 		if name == "*" {
 			return
 		}
 		name = strings.TrimLeft(name, "+-")
+	}
+	if of == FieldChanges {
 		name = strings.ReplaceAll(name, "*", "") // a pattern of names is fine
 	}
 	if !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`:;,<>()[]@\"*`, r) }) && name != "" {
@@ -191,6 +241,8 @@ func domainOf(text string) string {
 func hintForDomain(of Elements, key, domain string, isPatterns bool) string {
 	below := strings.HasPrefix(key, ".") || strings.HasPrefix(key, "*.") || strings.HasPrefix(key, "@.")
 	switch {
+	case domain == "" && of == BelowDomains:
+		return "write domains; RemoveARAll is for all of them"
 	case domain == "":
 		return "write domains"
 	case below && of == SignedDomains:

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"dojang/header"
@@ -19,13 +20,13 @@ func (a Author) domain() string { return strings.ToLower(a.Domain) }
 
 // Authors are the options about who a message's author is.
 type Authors struct {
-	SenderHeaders []string // default From
+	SenderHeaders []string // before From, which is the last
 	SenderMacro   string   // as configured, with braces or without
 	DefaultSender string   // address taken when none is found
 }
 
-// author finds the sender by SenderMacro or in the first of SenderHeaders that
-// is there. Compat(opendkim 2.11): of several fields with that name the topmost
+// author finds the sender by SenderMacro, in the first of SenderHeaders that is
+// there, or in From when none is. Compat(opendkim 2.11): of several fields with that name the topmost
 // counts, of several mailboxes in it the first, and ReplaceRules come before.
 func (a *Authors) author(f *Facts, s *Signing) (Author, *event.Event) {
 	if a.SenderMacro != "" {
@@ -38,11 +39,7 @@ func (a *Authors) author(f *Facts, s *Signing) (Author, *event.Event) {
 			return Author{user, domain, a.SenderMacro}, nil
 		}
 	}
-	names := a.SenderHeaders
-	if len(names) == 0 {
-		names = []string{"From"}
-	}
-	for _, name := range names {
+	for _, name := range append(slices.Clip(a.SenderHeaders), "From") {
 		field, _, ok := f.Fields.First(name)
 		if !ok {
 			continue
