@@ -72,6 +72,7 @@ internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
+internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem milter
 internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/mailer internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
 internal/testutil/databasetest: internal/dataset/datasettest internal/dataset/sqlset internal/testutil internal/testutil/proctest
 internal/trial: dkim header internal/build internal/config internal/exit internal/explain internal/filter internal/keystore internal/keytable internal/logging internal/message internal/policy internal/problem

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"dojang/internal/config"
 	"dojang/internal/dataset"
+	"dojang/internal/exit"
 )
 
 // ToolParts are those of a configuration that a tool works with: what would be logged is
@@ -47,4 +49,22 @@ func StatusAddress(s config.Socket) string {
 		return s.Address
 	}
 	return "http://" + s.DialAddress()
+}
+
+// ToolConfig is the configuration a tool works with: the file named, which must be right,
+// or the default one if it is there.
+func ToolConfig(path string) (*config.Config, error) {
+	if path == "" {
+		if _, err := os.Stat(config.DefaultPath); err != nil {
+			return config.New(), nil
+		}
+		// A mistake in a file nobody named is not this tool's to complain of.
+		cfg, _ := config.Load(config.DefaultPath)
+		return cfg, nil
+	}
+	cfg, problems := config.Load(path)
+	if problems.HasErrors() {
+		return cfg, exit.With(exit.Config, problems)
+	}
+	return cfg, nil
 }

@@ -84,7 +84,7 @@ func (o *atpsOptions) checkHash() error {
 
 // runATPSZone writes the zone, or the commands for nsupdate(1).
 func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) error {
-	cfg, err := toolConfig(o.config)
+	cfg, err := build.ToolConfig(o.config)
 	if err != nil {
 		return err
 	}

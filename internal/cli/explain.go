@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/message"
@@ -78,7 +79,7 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 	if err != nil {
 		return err
 	}
-	cfg, err := toolConfig(o.config)
+	cfg, err := build.ToolConfig(o.config)
 	if err != nil {
 		return err
 	}

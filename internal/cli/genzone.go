@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
@@ -223,7 +224,7 @@ func sayTo(errs io.Writer, program string, verbose int) func(level int, format s
 
 // resolve finds the data set: the one named, or the configuration's KeyTable.
 func (o *zoneOptions) resolve() (*config.Config, error) {
-	cfg, err := toolConfig(o.config)
+	cfg, err := build.ToolConfig(o.config)
 	if err != nil {
 		return nil, err
 	}

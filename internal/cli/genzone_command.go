@@ -10,6 +10,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keyrecord"
+	"dojang/internal/setup"
 )
 
 // zoneCommand is `dojang zone`.
@@ -57,7 +58,7 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
 	f.IntVarP(&o.TTLSeconds, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
 	o.addFlags(f)
-	complete(c, "format", formatNames()...)
+	complete(c, "format", setup.Formats()...)
 	return c
 }
 
@@ -79,7 +80,7 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}
-	if err := checkHashes(hashes); err != nil {
+	if err := setup.CheckHashes(hashes); err != nil {
 		return err
 	}
 	if o.subdomains && o.domain == "" {

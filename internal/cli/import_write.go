@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/migrate"
 	"dojang/internal/problem"
+	"dojang/internal/setup"
 )
 
 func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
@@ -92,10 +94,10 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 	}
 	for name, text := range map[string]string{"KeyTable": keys.String(), "SigningTable": signing.String()} {
 		path := filepath.Join(o.directory, name)
-		if exists(path) {
+		if _, err := os.Lstat(path); err == nil {
 			return exit.Errorf(exit.CantCreate, "%s is there already: move it away, or choose another --directory", path)
 		}
-		if err := writeSecret(path, []byte(text), atomicfile.Options{New: true}); err != nil {
+		if err := setup.WriteSecret(path, []byte(text), atomicfile.Options{New: true}); err != nil {
 			return exit.Errorf(exit.CantCreate, "%s", err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -138,24 +137,6 @@ func opendkimUsage(w io.Writer) {
 		}
 		fmt.Fprintf(w, "\t%-12s\t%s\n", name, flag.Doc)
 	}
-}
-
-// toolConfig is the configuration a tool works with: the file named, which must
-// be right, or the default one if it is there.
-func toolConfig(path string) (*config.Config, error) {
-	if path == "" {
-		if _, err := os.Stat(config.DefaultPath); err != nil {
-			return config.New(), nil
-		}
-		// A mistake in a file nobody named is not this tool's to complain of.
-		cfg, _ := config.Load(config.DefaultPath)
-		return cfg, nil
-	}
-	cfg, problems := config.Load(path)
-	if problems.HasErrors() {
-		return cfg, exit.With(exit.Config, problems)
-	}
-	return cfg, nil
 }
 
 // service is the filter of a configuration that was loaded.

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"dojang/dkim"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
@@ -64,7 +65,7 @@ func runClassicTestkey(ctx context.Context, program string, s Streams, o testkey
 	if o.config == "" && fileExists(config.DefaultPath) {
 		say(2, "using default configfile %s", config.DefaultPath)
 	}
-	cfg, err := toolConfig(o.config)
+	cfg, err := build.ToolConfig(o.config)
 	if err != nil {
 		return tell(program, s.Err, err)
 	}

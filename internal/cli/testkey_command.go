@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
@@ -68,7 +69,7 @@ The exit status is 0 when every key is right and 69 when one fails.`,
 }
 
 func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
-	cfg, err := toolConfig(o.config)
+	cfg, err := build.ToolConfig(o.config)
 	if err != nil {
 		return err
 	}

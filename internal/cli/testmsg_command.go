@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/dkim"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/trial"
@@ -41,7 +42,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				args = []string{"-"}
 			}
 			if asFilter {
-				cfg, err := toolConfig(configFile)
+				cfg, err := build.ToolConfig(configFile)
 				if err != nil {
 					return err
 				}
@@ -69,7 +70,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 }
 
 func modernVerify(ctx context.Context, s Streams, configFile string, files []string, asJSON bool, now time.Time) error {
-	cfg, err := toolConfig(configFile)
+	cfg, err := build.ToolConfig(configFile)
 	if err != nil {
 		return err
 	}

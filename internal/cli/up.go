@@ -1,22 +1,18 @@
 package cli
 
 import (
-	"crypto"
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"dojang/internal/atomicfile"
-	"dojang/internal/dataset"
+	"dojang/internal/app"
+	"dojang/internal/config"
 	"dojang/internal/exit"
-	"dojang/internal/keyrecord"
-	"dojang/internal/keystore"
+	"dojang/internal/logging"
+	"dojang/internal/problem"
+	"dojang/internal/setup"
 )
 
 // upOptions are those of `dojang up`.
@@ -53,181 +49,63 @@ that domain to them.`,
 	return c
 }
 
-// upKey is one of the two keys.
-type upKey struct {
-	selector string
-	ed25519  bool
-	path     string
-	record   keyrecord.Record
-}
-
-// upState is what the state folder holds.
-type upState struct {
-	dir, domain, config string
-	keys                []upKey
-}
-
-// prepareState makes whatever the state folder lacks. A key that is there is
-// never replaced.
-func prepareState(o upOptions) (*upState, error) {
-	dir, err := filepath.Abs(o.state)
+func runUp(ctx context.Context, s Streams, o upOptions) error {
+	st, err := setup.Prepare(o.state, o.domain, o.socket)
 	if err != nil {
-		return nil, exit.Errorf(exit.Usage, "--state: %w", err)
+		return err
 	}
-	if strings.ContainsAny(dir, " \t#,:") {
-		return nil, exit.Errorf(exit.Usage, "--state %s: table files cannot name a path with blanks, '#', ',' or ':'; choose another folder", dir)
+	listens, err := config.ParseSocket(o.socket)
+	if err != nil {
+		return exit.Errorf(exit.Usage, "--socket %s: %w", o.socket, err)
 	}
-	domain := strings.ToLower(o.domain)
-	if domain == "" {
-		domain = hostDomain()
+	printUp(s, st, listens)
+	load := func() (*config.Config, problem.List) { return config.Load(st.Config) }
+	c, problems := load()
+	problems.Write(s.Err)
+	if problems.HasErrors() {
+		return exit.Silent(exit.Config)
 	}
-	if err := keyrecord.CheckName("--domain", domain); err != nil {
-		return nil, exit.Errorf(exit.Usage, "%s", err)
+	// The sockets of the command line count for this run; the file keeps its own.
+	c.Set("Socket", o.socket, config.CommandLine)
+	c.Set("Background", "no", config.CommandLine)
+	a, problems := app.New(ctx, app.Options{
+		Config: c, Path: st.Config, Load: load, Args: "up", Version: Version, Published: st.Published(),
+		Console: logging.NewSummary(s.Out),
+	})
+	problems.Write(s.Err)
+	if a == nil {
+		return exit.Silent(exit.Config)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
-		return nil, exit.Errorf(exit.CantCreate, "%s", err)
-	}
-	st := &upState{dir: dir, domain: domain, config: filepath.Join(dir, "opendkim.conf")}
-	for _, k := range []upKey{{selector: "dojang"}, {selector: "dojang-ed25519", ed25519: true}} {
-		k.path = filepath.Join(dir, "keys", domain+"-"+k.selector+".private")
-		if err := k.prepare(domain); err != nil {
-			return nil, err
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var proof error
+	err = a.Run(ctx, func() {
+		app.Ready()
+		if proof = st.Prove(ctx, s.Out, c.Sockets()[0]); proof != nil || o.proofOnly {
+			stop()
+			return
 		}
-		st.keys = append(st.keys, k)
-	}
-	if err := st.writeFiles(o.socket); err != nil {
-		return nil, err
-	}
-	return st, st.addRows()
-}
-
-// addRows has the tables name the keys: those of a first run do already, and a domain
-// that comes later is added.
-func (st *upState) addRows() error {
-	keys := dataset.TextTable{Path: filepath.Join(st.dir, "KeyTable")}
-	senders := dataset.TextTable{Path: filepath.Join(st.dir, "SigningTable"), Patterns: true}
-	for _, k := range st.keys {
-		name := k.selector + "._domainkey." + st.domain
-		for _, row := range []struct {
-			table dataset.TextTable
-			dataset.Pair
-		}{
-			{keys, dataset.Pair{Key: name, Value: st.domain + ":" + k.selector + ":" + k.path}},
-			{senders, dataset.Pair{Key: "*@" + st.domain, Value: name}},
-		} {
-			values, _, err := row.table.Find(row.Key)
-			if err != nil {
-				return exit.Errorf(exit.NoInput, "%s: %w", row.table.Path, err)
-			}
-			if slices.Contains(values, row.Value) {
-				continue
-			}
-			if err := row.table.Append(row.Pair); err != nil {
-				return exit.Errorf(exit.CantCreate, "%s: %w", row.table.Path, err)
-			}
-		}
+		fmt.Fprintf(s.Out, "\nReady: serving on %s, one line a message. Interrupt (Ctrl-C) to stop.\n", o.socket)
+	})
+	if err := errors.Join(proof, err); err != nil {
+		return exit.Errorf(exit.Unavailable, "%s", err)
 	}
 	return nil
 }
 
-// hostDomain is the domain of this host: its full name without the host's own
-// label, or what there is of it.
-func hostDomain() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "localhost.localdomain"
-	}
-	if !strings.Contains(name, ".") {
-		if full, err := net.LookupCNAME(name); err == nil && strings.Contains(strings.TrimSuffix(full, "."), ".") {
-			name = strings.TrimSuffix(full, ".")
-		}
-	}
-	name = strings.ToLower(name)
-	switch labels := strings.Split(name, "."); len(labels) {
-	case 1:
-		return name + ".localdomain"
-	case 2:
-		return name
-	default:
-		return strings.Join(labels[1:], ".")
-	}
-}
+// printUp tells what to publish and what to paste.
+func printUp(s Streams, st *setup.State, socket config.Socket) {
+	fmt.Fprintf(s.Out, "Keys, tables and configuration: %s\n\n", st.Dir)
+	fmt.Fprintf(s.Out, "Publish these DNS records for %s:\n\n", st.Domain)
+	st.WriteRecords(s.Out)
+	fmt.Fprintf(s.Out, `
+Tell Postfix about the filter:
 
-// prepare makes the key unless it is there, and reads its public half.
-func (k *upKey) prepare(domain string) error {
-	if !exists(k.path) {
-		pair, err := newKey(k.ed25519, 2048)
-		if err != nil {
-			return exit.Errorf(exit.Software, "making a key: %w", err)
-		}
-		if err := writeSecret(k.path, pair.PEM, atomicfile.Options{New: true}); err != nil {
-			return err
-		}
-	}
-	data, err := os.ReadFile(k.path)
-	if err != nil {
-		return exit.Errorf(exit.NoInput, "%s", err)
-	}
-	private, err := keystore.LoadPrivateKey(data)
-	if err != nil {
-		return exit.Errorf(exit.DataErr, "%s: %s; move it away, and a new one is made", k.path, err)
-	}
-	return k.publish(private.Public(), domain)
-}
+  postconf -e 'smtpd_milters = %s'
+  postconf -e 'non_smtpd_milters = $smtpd_milters'
+  postconf -e 'milter_protocol = 6'
+  postconf -e 'milter_default_action = tempfail'
+  postfix reload
 
-func (k *upKey) publish(public crypto.PublicKey, domain string) error {
-	record, err := keyrecord.Of(public)
-	if err != nil {
-		return exit.Errorf(exit.DataErr, "%s: %s", k.path, err)
-	}
-	record.Selector, record.Domain, record.Hashes = k.selector, domain, "sha256"
-	k.record = record
-	return nil
-}
-
-// writeFiles writes tables and configuration where they are missing. The
-// configuration is one that OpenDKIM takes too.
-func (st *upState) writeFiles(socket string) error {
-	path := func(name string) string { return filepath.Join(st.dir, name) }
-	files := map[string]string{
-		path("KeyTable"):     "# name  domain:selector:private key\n",
-		path("SigningTable"): "# author  name in KeyTable\n",
-		path("TrustedHosts"): "# clients whose mail is signed\n127.0.0.1\n::1\nlocalhost\n",
-		st.config: fmt.Sprintf(`# Made by "dojang up"; see opendkim.conf(5).
-Mode                sv
-Socket              %s
-Background          no
-Canonicalization    relaxed/simple
-KeyTable            %s
-SigningTable        refile:%s
-MultipleSignatures  yes
-OversignHeaders     From
-ExternalIgnoreList  refile:%s
-InternalHosts       refile:%s
-Syslog              yes
-SyslogSuccess       yes
-`, socket, path("KeyTable"), path("SigningTable"), path("TrustedHosts"), path("TrustedHosts")),
-	}
-	for name, text := range files {
-		if err := writeNew(name, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeNew writes a file unless it is there.
-func writeNew(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return exit.Errorf(exit.CantCreate, "%s", err)
-	}
-	if _, err := f.WriteString(text); err != nil {
-		f.Close()
-		return exit.Errorf(exit.IOErr, "%s: %s", path, err)
-	}
-	return f.Close()
+`, socket.ForPostfix())
 }

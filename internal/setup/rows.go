@@ -1,4 +1,4 @@
-package cli
+package setup
 
 import (
 	"context"
@@ -10,28 +10,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
-	"dojang/internal/config"
+	"dojang/internal/build"
 	"dojang/internal/dataset"
 	"dojang/internal/exit"
 	"dojang/internal/keytable"
 )
 
-// tableOptions say what becomes of a new key's KeyTable and SigningTable rows.
-type tableOptions struct {
-	show, append           bool
-	keyTable, signingTable string // data set names: file:, refile: or a bare path
-	config                 string // where they are looked up when not named
+// Tables say what becomes of a new key's KeyTable and SigningTable rows.
+type Tables struct {
+	Show, Append           bool
+	KeyTable, SigningTable string // data set names: file:, refile: or a bare path
+	Config                 string // where they are looked up when not named
 	multiple               bool   // the configuration's MultipleSignatures
-}
-
-func (t *tableOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&t.show, "tables", false, "print the KeyTable and SigningTable rows of the new key")
-	f.BoolVar(&t.append, "append", false, "with --tables: append the rows to the two tables")
-	f.StringVar(&t.keyTable, "key-table", "", "KeyTable to append to (the configuration's)")
-	f.StringVar(&t.signingTable, "signing-table", "", "SigningTable to append to; refile: for one of patterns (the configuration's)")
-	f.StringVarP(&t.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
 }
 
 // tableRow is one row for one of the two tables.
@@ -43,14 +33,14 @@ type tableRow struct {
 
 func (r tableRow) String() string { return r.Key + " " + r.Value }
 
-func (t *tableOptions) check() error {
-	if !t.append {
+func (t *Tables) check() error {
+	if !t.Append {
 		return nil
 	}
-	if !t.show {
+	if !t.Show {
 		return exit.Errorf(exit.Usage, "--append goes with --tables")
 	}
-	for _, name := range []*string{&t.keyTable, &t.signingTable} {
+	for _, name := range []*string{&t.KeyTable, &t.SigningTable} {
 		if *name != "" && !strings.Contains(*name, ":") {
 			*name = "file:" + *name // a flag's text is a path, a configuration's may be a list
 		}
@@ -58,29 +48,31 @@ func (t *tableOptions) check() error {
 	if err := t.fromConfig(); err != nil {
 		return err
 	}
-	for _, name := range []string{t.keyTable, t.signingTable} {
+	for _, name := range []string{t.KeyTable, t.SigningTable} {
 		if _, ok := dataset.TextTableOf(name); !ok {
-			return exit.Errorf(exit.Usage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them there by its own means, --tables alone prints them", name)
+			return exit.Errorf(exit.Usage, "%s: rows can be appended to a file only (file:PATH or refile:PATH): add them "+
+				"there by its own means, --tables alone prints them", name)
 		}
 	}
 	return nil
 }
 
 // fromConfig takes the tables not named from the configuration.
-func (t *tableOptions) fromConfig() error {
-	cfg, err := toolConfig(t.config)
+func (t *Tables) fromConfig() error {
+	cfg, err := build.ToolConfig(t.Config)
 	if err != nil {
 		return err
 	}
 	t.multiple = cfg.MultipleSignatures.Value
-	if t.keyTable == "" {
-		t.keyTable = cfg.KeyTable.Value
+	if t.KeyTable == "" {
+		t.KeyTable = cfg.KeyTable.Value
 	}
-	if t.signingTable == "" {
-		t.signingTable = cfg.SigningTable.Value
+	if t.SigningTable == "" {
+		t.SigningTable = cfg.SigningTable.Value
 	}
-	if t.keyTable == "" || t.signingTable == "" {
-		return exit.Errorf(exit.Usage, "--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")
+	if t.KeyTable == "" || t.SigningTable == "" {
+		return exit.Errorf(exit.Usage,
+			"--append: to which tables? The configuration names none: give --key-table FILE and --signing-table FILE")
 	}
 	return nil
 }
@@ -88,13 +80,13 @@ func (t *tableOptions) fromConfig() error {
 // rows are what the new keys need in the two tables. The SigningTable's is a
 // pattern when the table is one of patterns, which is also what is printed when
 // no table is named; in any other a sender has one row, for all its keys.
-func (o *genkeyOptions) rows(plan []plannedKey) []tableRow {
-	if !o.tables.show {
+func (o *Keys) rows(plan []plannedKey) []tableRow {
+	if !o.Tables.Show {
 		return nil
 	}
-	keyTable, _ := dataset.TextTableOf(o.tables.keyTable)
-	signingTable, _ := dataset.TextTableOf(o.tables.signingTable)
-	patterns := o.tables.signingTable == "" || signingTable.Patterns
+	keyTable, _ := dataset.TextTableOf(o.Tables.KeyTable)
+	signingTable, _ := dataset.TextTableOf(o.Tables.SigningTable)
+	patterns := o.Tables.SigningTable == "" || signingTable.Patterns
 	var rows []tableRow
 	var names []string
 	for _, p := range plan {
@@ -102,22 +94,22 @@ func (o *genkeyOptions) rows(plan []plannedKey) []tableRow {
 		if err != nil {
 			path = p.private
 		}
-		name := p.selector + "._domainkey." + o.domain
+		name := p.selector + "._domainkey." + o.Domain
 		names = append(names, name)
-		rows = append(rows, tableRow{"KeyTable", keyTable, dataset.Pair{Key: name, Value: o.domain + ":" + p.selector + ":" + path}})
+		rows = append(rows, tableRow{"KeyTable", keyTable, dataset.Pair{Key: name, Value: o.Domain + ":" + p.selector + ":" + path}})
 		if patterns {
-			rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: "*@" + o.domain, Value: name}})
+			rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: "*@" + o.Domain, Value: name}})
 		}
 	}
 	if !patterns {
-		rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: o.domain, Value: strings.Join(names, ",")}})
+		rows = append(rows, tableRow{"SigningTable", signingTable, dataset.Pair{Key: o.Domain, Value: strings.Join(names, ",")}})
 	}
 	return rows
 }
 
 // checkAppend refuses, before a key is made, what would make the tables wrong: a
 // name with another key, and a row that one above it hides.
-func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
+func (t *Tables) checkAppend(ctx context.Context, rows []tableRow) error {
 	for _, r := range rows {
 		there, err := r.line()
 		if err != nil {
@@ -128,14 +120,16 @@ func (t *tableOptions) checkAppend(ctx context.Context, rows []tableRow) error {
 		}
 		if r.option == "KeyTable" {
 			if values, lines, _ := r.table.Find(r.Key); len(lines) > 0 {
-				return exit.Errorf(exit.Config, "%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row",
+				return exit.Errorf(exit.Config,
+					"%s:%d: KeyTable: %s is there already with another key (%.200q): choose another --selector or remove that row",
 					r.table.Path, lines[0], r.Key, values[0])
 			}
 			continue
 		}
 		if strings.Contains(r.Value, ",") && !t.multiple {
-			return exit.Errorf(exit.Config, "%s: SigningTable: a row of a table without patterns names two keys only where the configuration has "+
-				"`MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
+			return exit.Errorf(exit.Config,
+				"%s: SigningTable: a row of a table without patterns names two keys only where the configuration has "+
+					"`MultipleSignatures yes`: set it first, or use a refile: table", r.table.Path)
 		}
 		lint := dataset.Lint{Option: r.option, AllMatches: t.multiple}
 		found, err := r.table.Preview(ctx, r.Pair, dataset.Options{FoldCase: true}, lint.SigningTable)
@@ -164,12 +158,12 @@ func (r tableRow) line() (int, error) {
 }
 
 // finish prints the rows on out, or appends those that are not there yet.
-func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
+func (t *Tables) finish(errs io.Writer, rows []tableRow, out io.Writer) error {
 	if len(rows) > 2 {
-		fmt.Fprintln(s.Err, "two keys for one sender: set `MultipleSignatures yes` in opendkim.conf to sign with both")
+		fmt.Fprintln(errs, "two keys for one sender: set `MultipleSignatures yes` in opendkim.conf to sign with both")
 	}
 	for _, r := range rows {
-		if !t.append {
+		if !t.Append {
 			fmt.Fprintf(out, "# %s\n%s\n", r.option, r)
 			continue
 		}
@@ -178,16 +172,16 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 			return err
 		}
 		if line > 0 {
-			fmt.Fprintf(s.Err, "%s:%d: %s: the row is there already\n", r.table.Path, line, r.option)
+			fmt.Fprintf(errs, "%s:%d: %s: the row is there already\n", r.table.Path, line, r.option)
 			continue
 		}
 		if err := r.table.Append(r.Pair); err != nil {
 			return exit.Errorf(exit.CantCreate, "%s: %w", r.option, err)
 		}
-		fmt.Fprintf(s.Err, "%s: %s: added %q\n", r.table.Path, r.option, r.String())
+		fmt.Fprintf(errs, "%s: %s: added %q\n", r.table.Path, r.option, r.String())
 	}
-	if t.append {
-		fmt.Fprintln(s.Err, "publish the record, check it with `dojang testkey`, then reload the filter")
+	if t.Append {
+		fmt.Fprintln(errs, "publish the record, check it with `dojang testkey`, then reload the filter")
 	}
 	return nil
 }
@@ -196,7 +190,7 @@ func (t *tableOptions) finish(s Streams, rows []tableRow, out io.Writer) error {
 // by the configuration's KeyTable, or else by the record beside the key.
 func keyUsers(ctx context.Context, configFile string, p plannedKey) []string {
 	var domains []string
-	if cfg, err := toolConfig(configFile); err == nil {
+	if cfg, err := build.ToolConfig(configFile); err == nil {
 		domains = keytable.Users(ctx, cfg, p.private)
 	}
 	if record, err := os.ReadFile(p.text); len(domains) == 0 && err == nil {

@@ -1,4 +1,4 @@
-package cli
+package setup
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ import (
 	"dojang/internal/exit"
 )
 
-// writeSecret writes a file that only its owner may read.
-func writeSecret(path string, data []byte, o atomicfile.Options) error {
+// WriteSecret writes a file that only its owner may read.
+func WriteSecret(path string, data []byte, o atomicfile.Options) error {
 	return describeWrite(path, atomicfile.Write(path, data, o))
 }
 
@@ -78,7 +78,8 @@ func parseOwner(text string) (*atomicfile.Owner, error) {
 		return nil, exit.Errorf(exit.Usage, "--owner: write USER, USER:GROUP or :GROUP")
 	}
 	if os.Geteuid() != 0 && owner.UID >= 0 && owner.UID != os.Geteuid() {
-		return nil, exit.Errorf(exit.NoPerm, "--owner: only root may give a file to another user: %s", fmt.Sprintf("run this as root, or leave --owner %s away", text))
+		return nil, exit.Errorf(exit.NoPerm, "--owner: only root may give a file to another user: %s",
+			fmt.Sprintf("run this as root, or leave --owner %s away", text))
 	}
 	return owner, nil
 }
