@@ -240,7 +240,8 @@ func TestLargeHeadersAreForgotten(t *testing.T) {
 		l.Reset()
 		x.Release()
 		p.Release()
-		for what, n := range map[string]int{"octets": cap(l.buf), "fields": cap(l.fields), "slots": cap(x.slots), "above": cap(x.above), "next": cap(p.next)} {
+		for what, n := range map[string]int{"octets": cap(l.buf), "fields": cap(l.fields), "slots": cap(x.slots),
+			"above": cap(x.above), "next": cap(p.next)} {
 			if n > 0 != kept {
 				t.Errorf("%d fields: room for %d %s is kept", fields, n, what)
 			}

@@ -68,7 +68,8 @@ func TestSyslogLineIsThatOfSyslog3(t *testing.T) {
 func TestSyslogRestartIsSurvived(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var later atomic.Int64
-	s, err := NewSyslog(SyslogOptions{Socket: path, RetryDelay: time.Hour, Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
+	s, err := NewSyslog(SyslogOptions{Socket: path, RetryDelay: time.Hour,
+		Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,7 +162,8 @@ func TestSenderMatchReadsItsRow(t *testing.T) {
 
 // TestSenderMatchTakesTheLoginItself, even one whose local part has an "@".
 func TestSenderMatchTakesTheLoginItself(t *testing.T) {
-	for login, want := range map[string]bool{"joe@host@Example.com": true, "ann@example.com": true, "joe@host@example.org": false, "joe": false} {
+	for login, want := range map[string]bool{"joe@host@Example.com": true, "ann@example.com": true,
+		"joe@host@example.org": false, "joe": false} {
 		allows, err := (&SenderMatch{Required: true}).of(t.Context(), login)
 		if err != nil || allows(header.Mailbox{Local: "joe@host", Domain: "example.com"}) != want {
 			t.Errorf("%q: %v, %v", login, !want, err)

@@ -3,11 +3,13 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
-	"dojang/dkim"
-
 	"github.com/google/go-cmp/cmp"
+
+	"dojang/dkim"
+	"dojang/internal/keystore"
 )
 
 // scripted is a script in Go.
@@ -100,5 +102,56 @@ func TestIgnoredSignaturesCountForNothing(t *testing.T) {
 	}
 	if kept := (*Scripted)(nil).Kept(results); len(kept) != 3 {
 		t.Errorf("without scripts: %d", len(kept))
+	}
+}
+
+// TestScriptsAskForKeys that are there or not, each once.
+func TestScriptsAskForKeys(t *testing.T) {
+	fallback := &keystore.SigningKey{Name: "default", Selector: "sel"}
+	for _, c := range []struct {
+		name string
+		keys Keys
+		ask  string
+		want string
+	}{
+		{"by name", tableRules(t).Keys, "k1", "true <nil> k1 d=example.com"},
+		{"unknown", tableRules(t).Keys, "nokey", "false <nil>"},
+		{"broken", tableRules(t).Keys, "broken", "false <nil>"},
+		{"no table", Keys{DefaultKey: fallback}, "k1", "false request requires KeyTable"},
+		{"KeyFile", Keys{DefaultKey: fallback}, "", "true <nil> default d=sub.example.com"},
+		{"KeyFile for a domain above", Keys{DefaultKey: fallback, Domain: csl(t, "example.com"), SubDomains: true}, "", "true <nil> default d=example.com i=@example.com"},
+		{"KeyFile for no domain", Keys{DefaultKey: fallback, Domain: csl(t, "example.org"), SubDomains: true}, "", "true <nil> default d=sub.example.com"},
+		{"KeyFile, nobody to ask", Keys{DefaultKey: fallback, Domain: failing{}, SubDomains: true}, "", "false connection refused"},
+		{"no KeyFile", Keys{}, "", "false <nil>"},
+	} {
+		s := &Scripted{Rules: &Rules{Sign: true, Keys: c.keys}, Plan: &Plan{Author: Author{User: "joe", Domain: "sub.example.com"}}}
+		for range 2 {
+			ok, err := s.Sign(t.Context(), c.ask, "", nil)
+			got := fmt.Sprint(ok, " ", err)
+			for _, r := range s.Plan.Sign {
+				got += " " + r.Key.Name + " d=" + r.Domain
+				if r.Identity != "" {
+					got += " i=" + r.Identity
+				}
+			}
+			if got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		}
+	}
+	s := &Scripted{Rules: &Rules{Keys: tableRules(t).Keys}, Plan: &Plan{}}
+	if n, err := s.SignFor(t.Context(), "joe", "example.com", true); n != 2 || err != nil {
+		t.Errorf("all rows: %d, %v", n, err)
+	}
+	s = &Scripted{Rules: &Rules{Keys: Keys{SigningTable: csl(t, "example.com=k1")}}, Plan: &Plan{}}
+	if n, err := s.SignFor(t.Context(), "joe", "example.com", true); n != 0 || !errors.Is(err, ErrNoKeyTable) {
+		t.Errorf("rows without a table of keys: %d, %v", n, err)
+	}
+	s = &Scripted{Rules: &Rules{Keys: Keys{SigningTable: failing{}}}, Plan: &Plan{}}
+	if n, err := s.SignFor(t.Context(), "joe", "example.com", true); n != 0 || err == nil {
+		t.Errorf("a table that fails: %d, %v", n, err)
+	}
+	if n, err := (&Scripted{Rules: &Rules{}, Plan: &Plan{}}).SignFor(t.Context(), "joe", "example.com", true); n != 0 || err != nil {
+		t.Errorf("no table: %d, %v", n, err)
 	}
 }

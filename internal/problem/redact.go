@@ -97,7 +97,8 @@ func redactUser(scheme, address string) string {
 
 // bearsUser reports whether what stands alone before the host is a user, and no token.
 func bearsUser(scheme string) bool {
-	return strings.HasSuffix(scheme, "sql") || strings.HasPrefix(scheme, "postgres") || strings.HasPrefix(scheme, "ldap") || scheme == "smtp"
+	return strings.HasSuffix(scheme, "sql") || strings.HasPrefix(scheme, "postgres") || strings.HasPrefix(scheme, "ldap") ||
+		scheme == "smtp"
 }
 
 // isPort reports whether a text begins with a port, or with nothing, as it may stand

@@ -18,7 +18,8 @@ func TestRedactHidesEverySecret(t *testing.T) {
 		"dsn:mysql:/user:PW@db.example/base", "dsn:mysql:user:PW@db.example/base", "redis:user:PW@db.example", "DSN: mysql://user:PW@db.example/base", "odd://user:PW@db.example",
 	} {
 		for _, secret := range secrets {
-			if strings.Contains(form, "/PW@") && strings.ContainsAny(secret, ":=") || !strings.Contains(form, "://") && strings.Contains(secret, "://") {
+			if strings.Contains(form, "/PW@") && strings.ContainsAny(secret, ":=") ||
+				!strings.Contains(form, "://") && strings.Contains(secret, "://") {
 				continue // is no token, but a user and a password, or a path; is an address
 			}
 			got := Redact(strings.Replace(form, "PW", secret, 1))
@@ -32,11 +33,13 @@ func TestRedactHidesEverySecret(t *testing.T) {
 		}
 	}
 	// What is cut off behind the password, as "#" does in a configuration, or has no host.
-	for _, cut := range []string{"dsn:mysql://user:swordfish", "redis://:swordfish", "http://user:swordfish", "ldap://user:swordfish/dc=x", "redis://user:sword,fish",
+	for _, cut := range []string{"dsn:mysql://user:swordfish", "redis://:swordfish", "http://user:swordfish",
+		"ldap://user:swordfish/dc=x", "redis://user:sword,fish",
 		"dsn:pgsql:host=h password=troutfish dbname=x", "dsn:pgsql://host=h password='trout@fish' dbname=x", "dsn:odbc://x/table=t;pwd=swordfish", "dsn:pgsql://h/base/password=trout@fish?table=t",
 		"ldap://h/dc=x?a?sub?(mail=$d)?bindname=cn=x,x-bindpw=swordfish", "https://h/{key}?token=sword,fish", "https://h/{key}?token=sword fish", "https://h/{key}?token=sword{key}fish",
 	} {
-		if got := Redact(cut); strings.Contains(strings.ReplaceAll(got, "password", ""), "sword") || strings.Contains(got, "trout") || strings.Contains(got, "fish") {
+		if got := Redact(cut); strings.Contains(strings.ReplaceAll(got, "password", ""), "sword") ||
+			strings.Contains(got, "trout") || strings.Contains(got, "fish") {
 			t.Errorf("%s: %s", cut, got)
 		}
 	}

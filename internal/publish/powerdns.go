@@ -47,7 +47,8 @@ func newPowerDNS(server, key string) *powerDNS {
 func apiURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return "", fmt.Errorf("%s: write http://127.0.0.1:8081 or a whole URL, as far as .../servers/localhost", problem.Quote(problem.Redact(text)))
+		return "", fmt.Errorf("%s: write http://127.0.0.1:8081 or a whole URL, as far as .../servers/localhost",
+			problem.Quote(problem.Redact(text)))
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/api/v1/servers/localhost"

@@ -157,7 +157,8 @@ func TestParse(t *testing.T) {
 		}
 	}
 	// What is cut off from a password is taken for something else.
-	for _, s := range []string{"redis://:swordfish", "redis://user:swordfish", "redis://:a/swordfish@h", "redis://:1/swordfish@h", "redis://:1?swordfish@h=x",
+	for _, s := range []string{"redis://:swordfish", "redis://user:swordfish", "redis://:a/swordfish@h",
+		"redis://:1/swordfish@h", "redis://:1?swordfish@h=x",
 		"redis://user:a:swordfish", "redis://:swordfish%zz@h"} {
 		if _, err := parse(s); err == nil || strings.Contains(err.Error(), "swordfish") {
 			t.Errorf("%s: %v", s, err)
