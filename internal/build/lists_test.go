@@ -152,7 +152,8 @@ func TestPatternsThatAreNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		problems := told(t, listOptions(t)[i], "refile:"+file)
-		if test.hint == "" && len(problems) > 0 || test.hint != "" && (len(problems) != 1 || !strings.Contains(problems[0].Hint, test.hint)) {
+		if test.hint == "" && len(problems) > 0 || test.hint != "" && (len(problems) != 1 ||
+			!strings.Contains(problems[0].Hint, test.hint)) {
 			t.Errorf("%s %q: %v, want %q", test.option, test.text, problems, test.hint)
 		}
 	}
