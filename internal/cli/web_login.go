@@ -2,11 +2,13 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ once, within an hour. Only root and the service's own user may ask.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			path := filepath.Join(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), webFolder), loginSocket)
-			c, err := net.DialTimeout("unix", path, 5*time.Second)
+			c, err := dialStarting(path, startTime)
 			if err != nil {
 				return exit.Errorf(exit.Unavailable, "the pages do not answer: %w: is dojang-web.service running?", err)
 			}
@@ -41,6 +43,19 @@ once, within an hour. Only root and the service's own user may ask.`,
 			fmt.Fprintf(s.Out, "%s", line)
 			return nil
 		},
+	}
+}
+
+// startTime is how long a service that systemd has just started may take to listen.
+const startTime = 3 * time.Second
+
+// dialStarting connects to a socket that may be made in a moment.
+func dialStarting(path string, within time.Duration) (c net.Conn, err error) {
+	for end := time.Now().Add(within); ; time.Sleep(50 * time.Millisecond) {
+		c, err = net.DialTimeout("unix", path, 5*time.Second)
+		if err == nil || !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(end) {
+			return c, err
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,14 +22,21 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	testutil.RemoveBuild()
+	made.Range(func(_, path any) bool { return os.Remove(path.(string)) == nil })
 	os.Exit(code)
 }
 
-// packages makes the package for this machine in each of the versions.
-func packages(t *testing.T, kind string, versions ...string) []string {
+// made are the packages that tests share, by kind and version.
+var made sync.Map
+
+// packages makes the package for this machine in each of the versions, once for all tests.
+func packages(t *testing.T, kind string, versions ...string) (paths []string) {
 	t.Helper()
-	var made []string
 	for _, version := range versions {
+		if path, ok := made.Load(kind + version); ok {
+			paths = append(paths, path.(string))
+			continue
+		}
 		cmd := exec.Command("make", "package", "ARCHES="+runtime.GOARCH, "KINDS="+kind, "PACKAGE_VERSION="+version)
 		cmd.Dir = "../.."
 		out, err := cmd.CombinedOutput()
@@ -40,10 +48,10 @@ func packages(t *testing.T, kind string, versions ...string) []string {
 			t.Fatalf("make package names no package:\n%s", out)
 		}
 		path := filepath.Join("../..", strings.Fields(name)[0])
-		t.Cleanup(func() { os.Remove(path) })
-		made = append(made, path)
+		made.Store(kind+version, path)
+		paths = append(paths, path)
 	}
-	return made
+	return paths
 }
 
 // message is one of ours, to be signed.

@@ -1,11 +1,13 @@
 package packaging
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"dojang/internal/testutil"
 )
@@ -44,24 +46,36 @@ func blocks(t *testing.T, name string) (found []string) {
 	return found
 }
 
-// follow does what the document says, block by block. A block that no step is for is a
-// failure: what is written must be typed.
+// fits says which blocks no step is for. What is written must be typed, or be left out for
+// a reason.
+func fits(blocks []string, steps []step) error {
+	for i, text := range blocks {
+		switch {
+		case i >= len(steps) || !strings.HasPrefix(text, steps[i].begins):
+			return fmt.Errorf("block %d: no step is for\n%s", i+1, text)
+		case steps[i].do == nil && steps[i].reason == "":
+			return fmt.Errorf("block %d is left out for no reason", i+1)
+		}
+	}
+	if len(blocks) != len(steps) {
+		return fmt.Errorf("%d blocks, and there are %d steps", len(blocks), len(steps))
+	}
+	return nil
+}
+
+// follow does what the document says, block by block.
 func (d *document) follow(steps []step) {
 	d.t.Helper()
 	all := blocks(d.t, d.name)
-	for i, text := range all {
-		if i >= len(steps) || !strings.HasPrefix(text, steps[i].begins) {
-			d.t.Fatalf("%s, block %d: no step is for\n%s", d.name, i+1, text)
-		}
-		switch s := steps[i]; {
-		case s.do != nil:
-			s.do(d, text)
-		case s.reason == "":
-			d.t.Errorf("%s, block %d is left out for no reason", d.name, i+1)
-		}
+	if err := fits(all, steps); err != nil {
+		d.t.Fatalf("%s, %v", d.name, err)
 	}
-	if len(all) != len(steps) {
-		d.t.Fatalf("%s has %d blocks, and there are %d steps", d.name, len(all), len(steps))
+	for i, s := range steps {
+		if s.do != nil {
+			begun := time.Now()
+			s.do(d, all[i])
+			d.t.Logf("%s, block %d: %.1f s", d.name, i+1, time.Since(begun).Seconds())
+		}
 	}
 }
 
@@ -135,7 +149,7 @@ userdel opendkim 2>/dev/null || true
 echo 'APT::Get::Assume-Yes "true";' > /etc/apt/apt.conf.d/99assume
 printf '127.0.0.1 localhost\n127.0.0.1 mail.example.com mail\n::1 localhost\n' > /etc/hosts
 hostname mail.example.com
-ip addr add 192.0.2.10/32 dev lo
+for last in 1 2 10; do ip addr add 192.0.2.$last/32 dev lo; done
 cat > /etc/postfix/main.cf <<'EOF'
 compatibility_level = 3.6
 maillog_file = /var/log/postfix.log
@@ -152,13 +166,13 @@ install -d -m 1777 /var/mail
 postfix start 2>/dev/null
 mkdir /root/zones
 cat > /root/named.conf <<'EOF'
-options { directory "/root/zones"; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; recursion yes; allow-query { any; }; dnssec-validation no; pid-file none; session-keyfile none; };
+options { directory "/root/zones"; listen-on { 127.0.0.1; 192.0.2.1; 192.0.2.2; }; listen-on-v6 { none; }; recursion yes; allow-query { any; }; dnssec-validation no; pid-file none; session-keyfile none; };
 controls { };
 zone "." { type master; file "root"; };
 zone "example.com" { type master; file "example.com"; };
 EOF
-printf '$TTL 60\n@ SOA ns. root. 1 60 60 60 60\n@ NS ns.\nns. A 127.0.0.1\nexample.com. NS ns.example.com.\nns.example.com. A 127.0.0.1\n' > /root/zones/root
-printf '$TTL 60\n@ SOA ns root 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\nmail A 127.0.0.1\n_dmarc TXT "v=DMARC1; p=none"\n' > /root/zones/example.com
+printf '$TTL 60\n@ SOA ns. root. 1 60 60 60 60\n@ NS ns.\nns. A 127.0.0.1\nexample.com. NS ns1.example.com.\nexample.com. NS ns2.example.com.\nns1.example.com. A 192.0.2.1\nns2.example.com. A 192.0.2.2\n' > /root/zones/root
+printf '$TTL 60\n@ SOA ns1 root 1 60 60 60 1\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\nmail A 127.0.0.1\n_dmarc TXT "v=DMARC1; p=none"\n' > /root/zones/example.com
 echo 'nameserver 127.0.0.1' > /etc/resolv.conf
 systemd-run --quiet --unit=names named -4 -f -c /root/named.conf
 until perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new("127.0.0.1:53")'; do sleep 0.1; done
@@ -191,9 +205,17 @@ swaks --silent 2 --server 127.0.0.1 --local-interface 192.0.2.10 --from b@exampl
 for i in $(seq 100); do journalctl --no-pager -b -o cat -u opendkim | grep -q 'no signature data' && exit; sleep 0.1; done; exit 1
 `
 
-// install has the package where the documents have it.
-func (m *machine) install() {
-	m.run("mkdir -p /root/dist; mv /root/dojang_*.deb /root/dist/dojang_0.0.1-1_amd64.deb")
+// newDocument has a reader before a new server, with the package where the documents have it.
+func newDocument(t *testing.T, name string) *document {
+	t.Helper()
+	testutil.Need(t, "dpkg", "make", "deb-systemd-helper", "postfix", "named", "swaks", "adduser", "perl")
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the documents' package is for amd64")
+	}
+	d := &document{machine: boot(t, packages(t, "deb", "0.0.1")...), name: name}
+	d.run(server)
+	d.run("mkdir -p /root/dist; mv /root/dojang_*.deb /root/dist/dojang_0.0.1-1_amd64.deb")
+	return d
 }
 
 // walkthrough are the blocks of docs/walkthrough.md.
@@ -207,7 +229,7 @@ var walkthrough = []step{
 	{"Mode ", written("/etc/opendkim.conf"), ""},
 	{"dojang config check", typed, ""},
 	{"awk ", then(typed, published), ""},
-	{"dojang web", nil, "pages: test/web"},
+	{"dojang web", browsed, ""},
 	{"opendkim-testkey", typed, ""},
 	{"opendkim-testkey: using default", said, ""},
 	{"systemctl enable opendkim", typed, ""},
@@ -262,52 +284,45 @@ var (
 // package, a running systemd, Debian's Postfix, a name server. With SCALE=long the Korean
 // one too.
 func TestWalkthroughTyped(t *testing.T) {
-	testutil.Need(t, "dpkg", "make", "deb-systemd-helper", "postfix", "named", "swaks", "adduser", "perl")
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the document's package is for amd64")
-	}
-	deb := packages(t, "deb", "0.0.1")
 	names := []string{"docs/walkthrough.md"}
 	if testutil.Long() {
 		names = append(names, "docs/walkthrough.ko.md")
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			d := &document{machine: boot(t, deb...), name: name}
-			d.run(server)
-			d.install()
+			d := newDocument(t, name)
 			d.follow(walkthrough)
 			d.examples()
 		})
 	}
 }
 
-// examples types what the help of every command has under "Examples", as far as the first
-// pipe, one of four without SCALE=long: whatever comes of it on this machine, no command finds its own example wrong.
+// examples types what the help of every command has under "Examples", and what manual pages
+// have, as far as the first pipe, one of four without SCALE=long: whatever comes of it on
+// this machine, no command finds its own example wrong.
 func (d *document) examples() {
 	d.t.Helper()
 	d.run("postconf -e smtpd_milters=; cp /etc/opendkim.conf /root/conf; printf 'From: a@example.com\nSubject: s\n\nx\n' > /root/message.eml; cp /root/message.eml /root/signed.eml")
 	pages := strings.Fields(d.run("ls /usr/share/man/man1 | sed -n 's/^\\(dojang.*\\)\\.1.gz$/\\1/p'"))
-	typed := 0
+	lines := strings.Split(d.run(manualExamples), "\n")
 	for _, page := range pages {
-		command := strings.ReplaceAll(page, "-", " ")
-		_, after, found := strings.Cut(d.run(command+" --help"), "\nExamples:\n")
-		if !found {
+		if _, after, found := strings.Cut(d.run(strings.ReplaceAll(page, "-", " ")+" --help"), "\nExamples:\n"); found {
+			text, _, _ := strings.Cut(after, "\n\n")
+			lines = append(lines, strings.Split(strings.ReplaceAll(text, "\\\n", ""), "\n")...)
+		}
+	}
+	typed := 0
+	for _, line := range lines {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " | ")
+		if !strings.Contains(line, "dojang") && !strings.HasPrefix(line, "opendkim-") {
 			continue
 		}
-		text, _, _ := strings.Cut(after, "\n\n")
-		for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
-			line, _, _ = strings.Cut(strings.TrimSpace(line), " | ")
-			if !strings.Contains(line, "dojang") {
-				continue
-			}
-			if typed++; typed%4 != 0 && !testutil.Long() {
-				continue
-			}
-			code := strings.TrimSpace(d.run("cd /root; timeout -s INT -k 5 3 sh -c " + quoted(line) + " </dev/null >/root/said 2>&1 || echo $?"))
-			if code == "64" || code == "126" || code == "127" {
-				d.t.Errorf("%s: its example %q ends with %s:\n%s", command, line, code, d.run("tail -5 /root/said"))
-			}
+		if typed++; typed%4 != 0 && !testutil.Long() {
+			continue
+		}
+		code := strings.TrimSpace(d.run("cd /root; timeout -s INT -k 5 3 sh -c " + quoted(line) + " </dev/null >/root/said 2>&1 || echo $?"))
+		if code == "64" || code == "126" || code == "127" {
+			d.t.Errorf("the example %q ends with %s:\n%s", line, code, d.run("tail -5 /root/said"))
 		}
 	}
 	if len(pages) < 20 || typed < 30 {
@@ -315,27 +330,35 @@ func (d *document) examples() {
 	}
 }
 
+// manualExamples prints the commands of manual pages about tools, and has the settings of
+// rotate.conf(5) checked.
+const manualExamples = `
+example() { zcat "$1" | sed -n '/^\.SH EXAMPLE/,/^\.fi/p' | grep -v '^\.' | sed 's/\\-/-/g'; }
+for page in /usr/share/man/man8/opendkim-*.gz; do example $page; done
+example /usr/share/man/man5/rotate.conf.5.gz > /etc/dojang/rotate.conf
+install -o dojang-dns -m 0400 /dev/null /etc/dojang/dns/tsig.key; tsig-keygen rotate > /etc/dojang/dns/tsig.key
+dojang config check > /dev/null
+rm /etc/dojang/rotate.conf
+`
+
+// readme are the blocks of README.md.
+var readme = []step{
+	{"make run", nil, "it builds; test/postfix runs what it runs"},
+	{"make package && ", func(d *document, text string) {
+		d.t.Helper()
+		install, rest, _ := strings.Cut(strings.TrimPrefix(text, "make package && "), "\n")
+		install, _, _ = strings.Cut(install, "    #")
+		typed(d, install)
+		beforeDoctor, doctor, _ := strings.Cut(rest, "dojang doctor")
+		typed(d, beforeDoctor)
+		d.run(published + signedMail)
+		healthy(d, strings.TrimSpace("dojang doctor"+doctor))
+	}, ""},
+}
+
 // TestReadmeTyped types the README's lines for a server.
 func TestReadmeTyped(t *testing.T) {
-	testutil.Need(t, "dpkg", "make", "deb-systemd-helper", "postfix", "named", "swaks", "perl")
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the document's package is for amd64")
-	}
-	d := &document{machine: boot(t, packages(t, "deb", "0.0.1")...), name: "README.md"}
-	d.run(server)
-	d.install()
-	d.follow([]step{
-		{"make run", nil, "it builds; test/postfix runs what it runs"},
-		{"make package && ", func(d *document, text string) {
-			install, rest, _ := strings.Cut(strings.TrimPrefix(text, "make package && "), "\n")
-			install, _, _ = strings.Cut(install, "    #")
-			typed(d, install)
-			beforeDoctor, doctor, _ := strings.Cut(rest, "dojang doctor")
-			typed(d, beforeDoctor)
-			d.run(published + signedMail)
-			healthy(d, strings.TrimSpace("dojang doctor"+doctor))
-		}, ""},
-	})
+	newDocument(t, "README.md").follow(readme)
 }
 
 // TestFoldersAgree: no document, example or default names another folder for keys.
