@@ -208,6 +208,7 @@ func (b *builder) signingKeys(r *policy.Rules) {
 		r.KeyTable = store
 		r.SigningTable = b.set(&b.config.SigningTable, true)
 		b.keys = &Keys{store: store, table: table, options: options}
+		r.KeyDomains = keyDomains(b.ctx, table)
 		b.lintTables(table, r, store)
 		return
 	}

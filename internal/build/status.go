@@ -86,6 +86,28 @@ func (k *Keys) List(ctx context.Context, domain string, used []status.Used) (lis
 	return list
 }
 
+// keyDomains are the domains that a KeyTable in memory has keys of; nil where it has more
+// than maxStatusKeys rows.
+func keyDomains(ctx context.Context, table dataset.Set) map[string]bool {
+	if _, local := table.(dataset.Local); !local {
+		return nil
+	}
+	domains, n := map[string]bool{}, 0
+	err := keystore.Rows(ctx, table, "KeyTable", func(row keystore.TableRow) error {
+		if n++; n > maxStatusKeys {
+			return errEnough
+		}
+		if row.Err == nil && row.Domain != "%" {
+			domains[strings.ToLower(row.Domain)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return domains
+}
+
 // used is a key that was used; nil when it cannot be had any more.
 func (k *Keys) used(ctx context.Context, u status.Used) (*keystore.SigningKey, keystore.Row) {
 	if k.store == nil {

@@ -14,6 +14,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/exit"
 	"dojang/internal/status"
+	"dojang/internal/words"
 )
 
 // defaultStatusSocket is the StatusSocket of the packaged configuration.
@@ -143,7 +144,8 @@ func (o *statusOptions) overview(ctx context.Context, s Streams, client *status.
 	}
 	switch {
 	case unsigned > 0:
-		fmt.Fprintf(s.Out, "%d messages of our domains left unsigned in the last 24 hours\n", unsigned)
+		fmt.Fprintln(s.Out, words.English.Countf(int(unsigned), "%d message of our domains left unsigned in the last 24 hours",
+			"%d messages of our domains left unsigned in the last 24 hours", "", unsigned))
 		for _, reason := range slices.Sorted(maps.Keys(r.Server.UnsignedDay)) {
 			fmt.Fprintf(s.Out, "  %s: %d\n", reason, r.Server.UnsignedDay[reason])
 		}

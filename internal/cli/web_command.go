@@ -162,13 +162,19 @@ func (o *webOptions) options(ctx context.Context, a webAddress) (w web.Options, 
 			return w, nil, exit.Errorf(exit.Usage, "%s", err)
 		}
 	}
-	w.Check = keycheck.Options{Resolver: resolver.Options{Nameservers: o.nameservers, TrustAnchorFile: o.anchor, CacheSize: -1}} // who checks again wants to know it anew
+	w.Check = keycheck.Options{Resolver: uncached(o)}
 	w.Verify, done, err = o.verifier(ctx)
 	return w, done, err
 }
 
+// uncached are the options of a resolver that remembers nothing: who looks again, after a
+// record was published, wants to know it anew.
+func uncached(o *webOptions) resolver.Options {
+	return resolver.Options{Nameservers: o.nameservers, TrustAnchorFile: o.anchor, CacheSize: -1}
+}
+
 // verifier verifies by the rules of an empty configuration, with the name servers of ours.
-func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
+func (o *webOptions) verifier(ctx context.Context) (_ web.Verify, _ func(), err error) {
 	cfg := config.New()
 	for name, value := range map[string]string{"Nameservers": strings.Join(o.nameservers, ","), "TrustAnchorFile": o.anchor} {
 		if value == "" {
@@ -184,6 +190,9 @@ func (o *webOptions) verifier(ctx context.Context) (web.Verify, func(), error) {
 	}
 	if o.public {
 		snapshot.Resolver = web.PublicNames(snapshot.Resolver)
+	} else if snapshot.Resolver, err = resolver.New(uncached(o)); err != nil {
+		done()
+		return nil, nil, exit.Errorf(exit.Usage, "%s", err)
 	}
 	v := trial.Verifier{Snapshot: snapshot}
 	return func(ctx context.Context, now time.Time, fields *header.List, body []byte) (evidence, judged []dkim.Result) {

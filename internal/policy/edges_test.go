@@ -328,6 +328,7 @@ func TestSignsFor(t *testing.T) {
 		"SigningTable, another":  {Rules{Sign: true, Keys: Keys{SigningTable: csl(t, "example.com=k")}}, "example.org", false},
 		"SigningTable for all":   {Rules{Sign: true, Keys: Keys{SigningTable: csl(t, "*=k")}}, "example.com", false},
 		"SigningTable on server": {Rules{Sign: true, Keys: Keys{SigningTable: &asked{}, Domain: csl(t, "example.com"), DefaultKey: key}}, "example.com", false},
+		"a key alone":            {Rules{Sign: true, Keys: Keys{SigningTable: csl(t, "example.org=k"), KeyDomains: map[string]bool{"example.com": true}}}, "Example.com", true},
 		"verifier":               {Rules{Keys: Keys{SigningTable: csl(t, "example.com=k")}}, "example.com", false},
 		"no author":              {Rules{Sign: true, Keys: Keys{SigningTable: csl(t, "example.com=k")}}, "", false},
 		"nothing":                {Rules{Sign: true}, "example.com", false},

@@ -21,6 +21,7 @@ type Keys struct {
 	Domain             dataset.Set
 	SubDomains         bool
 	DefaultKey         *keystore.SigningKey // of KeyFile; its Domain is replaced by the one found in Domain
+	KeyDomains         map[string]bool      // that KeyTable has keys of, in lower case; nil where they are not known
 }
 
 // KeySource gives signing keys by their KeyTable name. senderDomain replaces

@@ -8,11 +8,15 @@ import (
 )
 
 // SignsFor reports whether the author's domain is one that the tables in memory
-// sign for by name, wherever its mail comes from. Tables on servers are not asked,
+// sign for by name, wherever its mail comes from, or have a key of: a row that is lost
+// makes no stranger of it. Tables on servers are not asked,
 // nor does a row for every domain count: this is asked for strangers' mail too.
 func (r *Rules) SignsFor(ctx context.Context, author Author) bool {
 	if !r.Sign || author.Domain == "" {
 		return false
+	}
+	if r.KeyDomains[strings.ToLower(author.domain())] {
+		return true
 	}
 	if r.SigningTable == nil {
 		if _, local := r.Domain.(dataset.Local); !local || r.DefaultKey == nil {
