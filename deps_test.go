@@ -31,7 +31,7 @@ internal/words: dkim internal/keyrecord
 internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/web/html internal/words
 internal/web/html:
 internal/statistics: dkim
-internal/zone: internal/keyrecord internal/policy
+internal/zone: internal/build internal/config internal/dataset internal/exit internal/keycheck internal/keyrecord internal/keytable internal/policy
 internal/rsaengine:
 internal/copied: dkim header
 internal/event: internal/logging internal/plain

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
-	"dojang/internal/dataset"
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
 	"dojang/internal/zone"
@@ -88,7 +89,7 @@ func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) 
 	if err != nil {
 		return err
 	}
-	domains, err := signerDomains(ctx, o.dataset, cfg)
+	domains, err := zone.Signers(ctx, o.dataset, cfg)
 	if err != nil {
 		return exit.Errorf(1, "%w", err)
 	}
@@ -103,20 +104,32 @@ func runATPSZone(ctx context.Context, program string, s Streams, o atpsOptions) 
 	})
 }
 
-// signerDomains is the set's keys in order, each once.
-func signerDomains(ctx context.Context, spec string, cfg *config.Config) ([]string, error) {
-	var domains []string
-	seen := map[string]bool{}
-	err := build.WalkSet(ctx, cfg, spec, func(e dataset.Entry, place string) error {
-		domain, err := zone.Signer(e.Key)
-		if err != nil {
-			return fmt.Errorf("%s: %w", place, err)
-		}
-		if !seen[domain] {
-			seen[domain] = true
-			domains = append(domains, domain)
-		}
-		return nil
-	})
-	return domains, err
+// atpszoneCommand is `dojang atpszone`.
+func atpszoneCommand(s Streams) *cobra.Command {
+	o := atpsOptions{zoneOutput: newZoneOutput()}
+	c := &cobra.Command{
+		Use:   "atpszone DATASET [flags]",
+		Short: "Write the records that authorize third-party signers",
+		Long: `Write the records by which a domain authorizes the domains of a data set to sign
+its mail (Authorized Third-Party Signatures, RFC 6541, experimental). The set's
+keys are the domains; values are not used.`,
+		Example: `  dojang atpszone list.example,press.example
+  dojang atpszone file:/etc/opendkim/signers --nsupdate example.com | nsupdate -k /etc/bind/ddns.key`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.dataset, o.now, o.suffix = args[0], time.Now(), true
+			if err := o.checkHash(); err != nil {
+				return exit.Errorf(exit.Usage, "--hash %s: use none, sha1 or sha256", o.hash)
+			}
+			return runATPSZone(c.Context(), "dojang atpszone", s, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
+	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
+	f.IntVarP(&o.TTLSeconds, "ttl", "t", -1, "time to live of each record in seconds")
+	o.addFlags(f)
+	complete(c, "hash", "none", "sha1", "sha256")
+	return c
 }

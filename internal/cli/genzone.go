@@ -16,24 +16,15 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
-	"dojang/internal/keycheck"
-	"dojang/internal/keytable"
 	"dojang/internal/problem"
 	"dojang/internal/zone"
 )
 
 // zoneOptions are opendkim-genzone(8)'s, which `dojang zone` shares.
 type zoneOptions struct {
-	dataset    string
-	config     string
-	domain     string // only keys of this domain
-	subdomains bool   // and of those below it
-	domainKey  bool   // names end in ._domainkey
-	fullNames  bool   // names are absolute
-	emailOnly  bool
-	nsupdate   bool
-	skipLevel  int      // of -v at which rows of other domains are told
-	names      []string // of rows, for a table that cannot list them
+	zone.Selection
+	config    string
+	domainKey bool // names end in ._domainkey
 	zoneOutput
 }
 
@@ -71,17 +62,17 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 	operands, ok := getopt.Short(program, errs, args, "C:d:DE:FMN:o:r:R:sSt:T:uvx:", func(option byte, value string) {
 		switch option {
 		case 'd':
-			o.domain = value
+			o.Domain = value
 		case 'D':
 			o.domainKey = true
 		case 'F':
-			o.domainKey, o.fullNames = true, true
+			o.domainKey, o.FullNames = true, true
 		case 'M':
-			o.emailOnly = true
+			o.EmailOnly = true
 		case 's':
-			o.subdomains = true
+			o.Subdomains = true
 		case 'u':
-			o.nsupdate = true
+			o.Updates = true
 		case 'x':
 			o.config = value
 		default:
@@ -91,14 +82,14 @@ func (o *zoneOptions) parse(program string, errs io.Writer, args []string) error
 	switch {
 	case numbers.err != nil:
 		return numbers.err
-	case ok && o.subdomains && o.domain == "":
+	case ok && o.Subdomains && o.Domain == "":
 		return exit.Errorf(exit.Usage, "subdomain matching requires a domain")
 	case !ok:
 		io.WriteString(errs, classicGenzoneUsage)
 		return exit.Silent(exit.Usage)
 	}
 	if len(operands) > 0 {
-		o.dataset, o.names = operands[0], operands[1:]
+		o.Dataset, o.Names = operands[0], operands[1:]
 	}
 	return nil
 }
@@ -180,16 +171,16 @@ func runClassicGenzone(ctx context.Context, program string, s Streams, o zoneOpt
 		}
 		return err
 	}
-	keys, err := o.collect(ctx, cfg, say)
+	keys, err := o.Collect(ctx, cfg, say)
 	if err != nil {
 		return err
 	}
 	return o.write(s.Out, say, len(keys), func(out io.Writer) {
-		if o.nsupdate {
+		if o.Updates {
 			o.WriteKeyUpdates(out, keys)
 			return
 		}
-		layout := zone.Layout{Options: o.Options, Domain: o.domain, DomainKey: o.domainKey, FullNames: o.fullNames}
+		layout := zone.Layout{Options: o.Options, Domain: o.Domain, DomainKey: o.domainKey, FullNames: o.FullNames}
 		o.warn(layout, keys, say)
 		layout.WriteKeys(out, program, o.now, keys)
 	})
@@ -228,95 +219,13 @@ func (o *zoneOptions) resolve() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.dataset == "" {
-		o.dataset = cfg.KeyTable.Value
+	if o.Dataset == "" {
+		o.Dataset = cfg.KeyTable.Value
 	}
-	if o.dataset == "" {
+	if o.Dataset == "" {
 		return nil, exit.Errorf(exit.Usage, "no data set: name one, or a configuration with a KeyTable (-x FILE)")
 	}
 	return cfg, nil
-}
-
-// collect makes the records of the table's keys. Every key that fails is told;
-// then nothing is written, for a zone that silently lacks a key breaks mail.
-func (o *zoneOptions) collect(ctx context.Context, cfg *config.Config, say func(int, string, ...any)) ([]zone.Key, error) {
-	table, err := keytable.Open(ctx, o.dataset, cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer table.Close()
-	var found zone.Collection
-	failed, n := false, -1
-	said := false
-	opened := func() {
-		if !said {
-			said = true
-			say(1, "database opened")
-		}
-	}
-	err = table.Rows(ctx, o.names, func(place, text string) {
-		failed = true
-		say(0, "%s: %s", place, text)
-	}, func(row keytable.Row) {
-		opened()
-		n++
-		row, take := o.take(row)
-		if !take {
-			say(o.skipLevel, "record %d for '%s' skipped", n, row.Name)
-			return
-		}
-		say(2, "record %d for '%s' retrieved", n, row.Name)
-		key, err := o.zoneKey(ctx, table, row)
-		if err != nil {
-			failed = true
-			say(0, "key for '%s' load failed", row.Name)
-			say(0, "%s: %v", row.Place, err)
-			return
-		}
-		say(2, "key for '%s' loaded", row.Name)
-		if other := found.Add(key); other != nil {
-			failed = true
-			say(0, "%s: '%s' is another key of the name %s than '%s' (%s): two records at one name make every signature fail",
-				row.Place, row.Name, key.Record.Name(), other.Row, other.Place)
-		}
-	})
-	if err != nil {
-		return nil, exit.Errorf(1, "%w", err)
-	}
-	opened()
-	if failed {
-		return nil, exit.Silent(1)
-	}
-	return found.Keys, nil
-}
-
-// take reports whether a row's domain is asked for; a row for any domain ("%")
-// becomes one of the domain named with -d.
-func (o *zoneOptions) take(row keytable.Row) (keytable.Row, bool) {
-	if row.Domain == "%" {
-		if o.domain != "" {
-			row.Domain = o.domain
-			return row, true
-		}
-		return row, !o.fullNames && !o.nsupdate
-	}
-	if o.domain == "" || keycheck.SameDomain(row.Domain, o.domain) {
-		return row, true
-	}
-	return row, o.subdomains && keycheck.IsSubdomain(row.Domain, o.domain)
-}
-
-func (o *zoneOptions) zoneKey(ctx context.Context, table *keytable.Table, row keytable.Row) (zone.Key, error) {
-	if sender, err := row.ForSender(row.Domain); err == nil && row.Domain != "%" {
-		row.Row = sender
-	}
-	signer, err := table.Load(ctx, row)
-	if err != nil {
-		return zone.Key{}, err
-	}
-	key, err := zone.NewKey(row.Name, row.Place, row.Domain, row.Selector, signer.Public())
-	key.Record.EmailOnly = o.emailOnly
-	return key, err
 }
 
 // warn tells what a name server would refuse or misread.

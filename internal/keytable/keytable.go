@@ -53,8 +53,8 @@ func (r Row) For(domain string) (_ Row, fits bool, err error) {
 	return r, true, err
 }
 
-// filled is a row with its own domain in the place of "%", where that is one.
-func (r Row) filled() Row {
+// Filled is a row with its own domain in the place of "%", where that is one.
+func (r Row) Filled() Row {
 	if sender, err := r.ForSender(r.Domain); err == nil && r.Domain != "%" {
 		r.Row = sender
 	}

@@ -115,7 +115,7 @@ func (k *Tester) loadPrivate(ctx context.Context, r *Report, row *Row) (public c
 	if row.Key == "" {
 		return nil, nil
 	}
-	*row = row.filled()
+	*row = row.Filled()
 	path := k.options.Locate(row.Key).Path
 	if path != "" {
 		r.PrivateKey = path

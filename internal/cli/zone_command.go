@@ -9,13 +9,13 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/exit"
-	"dojang/internal/keyrecord"
 	"dojang/internal/setup"
+	"dojang/internal/zone"
 )
 
 // zoneCommand is `dojang zone`.
 func zoneCommand(s Streams) *cobra.Command {
-	o := zoneOptions{skipLevel: 2, zoneOutput: newZoneOutput()}
+	o := zoneOptions{Selection: zone.Selection{SkipLevel: 2}, zoneOutput: newZoneOutput()}
 	var format, hashes string
 	c := &cobra.Command{
 		Use:   "zone [DATASET [NAME...]] [flags]",
@@ -39,7 +39,7 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 		RunE: func(c *cobra.Command, args []string) error {
 			o.now = time.Now()
 			if len(args) > 0 {
-				o.dataset, o.names = args[0], args[1:]
+				o.Dataset, o.Names = args[0], args[1:]
 			}
 			if o.output == "" && isTerminal(s.Out) {
 				return runZone(c.Context(), s, o, format, hashes)
@@ -51,12 +51,12 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 	}
 	f := c.Flags()
 	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
-	f.StringVarP(&o.domain, "domain", "d", "", "only keys of this domain")
-	f.BoolVarP(&o.subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
-	f.BoolVarP(&o.emailOnly, "restrict", "M", false, "restrict the keys to e-mail")
+	f.StringVarP(&o.Domain, "domain", "d", "", "only keys of this domain")
+	f.BoolVarP(&o.Subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
+	f.BoolVarP(&o.EmailOnly, "restrict", "M", false, "restrict the keys to e-mail")
 	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
-	f.StringVar(&format, "format", string(keyrecord.ZoneLine), "form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
-	f.IntVarP(&o.TTLSeconds, "ttl", "t", keyrecord.DefaultTTLSeconds, "time to live of each record in seconds")
+	f.StringVar(&format, "format", zone.DefaultFormat, "form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
+	f.IntVarP(&o.TTLSeconds, "ttl", "t", setup.DefaultTTLSeconds, "time to live of each record in seconds")
 	o.addFlags(f)
 	complete(c, "format", setup.Formats()...)
 	return c
@@ -76,20 +76,19 @@ func (z *zoneOutput) addFlags(f *pflag.FlagSet) {
 }
 
 func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes string) error {
-	format, err := keyrecord.ParseFormat(formatName)
+	zoneFile, err := zone.IsFile(formatName)
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}
 	if err := setup.CheckHashes(hashes); err != nil {
 		return err
 	}
-	if o.subdomains && o.domain == "" {
+	if o.Subdomains && o.Domain == "" {
 		return exit.Errorf(exit.Usage, "--subdomains goes with --domain")
 	}
 	if o.TTLSeconds < 0 {
 		return exit.Errorf(exit.Usage, "--ttl %d: use 0 or more seconds", o.TTLSeconds)
 	}
-	zoneFile := format == keyrecord.ZoneLine || format == keyrecord.Bind
 	if !zoneFile && (o.SOA || len(o.Nameservers) > 0) {
 		return exit.Errorf(exit.Usage, "--soa and --nameservers belong into a zone file: use --format zone-line or bind")
 	}
@@ -100,53 +99,18 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	if err != nil {
 		return err
 	}
-	o.fullNames = true
-	keys, err := o.collect(ctx, cfg, sayTo(s.Err, "dojang zone", o.verbose))
+	o.FullNames = true
+	keys, err := o.Collect(ctx, cfg, sayTo(s.Err, "dojang zone", o.verbose))
 	if err != nil {
 		return err
-	}
-	records := make([]keyrecord.Record, len(keys))
-	for i, k := range keys {
-		k.Record.Hashes, k.Record.TTLSeconds = hashes, o.TTLSeconds
-		records[i] = k.Record
 	}
 	out, err := openOutput(s.Out, o.output)
 	if err != nil {
 		return err
 	}
 	o.Header(out, o.now)
-	if err := keyrecord.Write(out, format, records...); err != nil {
+	if err := zone.Write(out, formatName, hashes, o.TTLSeconds, keys); err != nil {
 		return exit.Errorf(exit.IOErr, "%w", err)
 	}
 	return out.close()
-}
-
-// atpszoneCommand is `dojang atpszone`.
-func atpszoneCommand(s Streams) *cobra.Command {
-	o := atpsOptions{zoneOutput: newZoneOutput()}
-	c := &cobra.Command{
-		Use:   "atpszone DATASET [flags]",
-		Short: "Write the records that authorize third-party signers",
-		Long: `Write the records by which a domain authorizes the domains of a data set to sign
-its mail (Authorized Third-Party Signatures, RFC 6541, experimental). The set's
-keys are the domains; values are not used.`,
-		Example: `  dojang atpszone list.example,press.example
-  dojang atpszone file:/etc/opendkim/signers --nsupdate example.com | nsupdate -k /etc/bind/ddns.key`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.dataset, o.now, o.suffix = args[0], time.Now(), true
-			if err := o.checkHash(); err != nil {
-				return exit.Errorf(exit.Usage, "--hash %s: use none, sha1 or sha256", o.hash)
-			}
-			return runATPSZone(c.Context(), "dojang atpszone", s, o)
-		},
-	}
-	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
-	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
-	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
-	f.IntVarP(&o.TTLSeconds, "ttl", "t", -1, "time to live of each record in seconds")
-	o.addFlags(f)
-	complete(c, "hash", "none", "sha1", "sha256")
-	return c
 }
