@@ -1,3 +1,3 @@
-// Package publish proves internal/publish, the hooks of packaging/hooks and `dojang
-// publish` with real name servers, users and programs.
+// Package publish proves internal/publish and the hooks of packaging/hooks with real name
+// servers and programs.
 package publish

@@ -110,38 +110,43 @@ _stub() {
 // What acme.sh's interface cannot tell, the name servers do.
 func TestACMEHook(t *testing.T) {
 	testutil.Need(t, "nsupdate")
-	s := newSite(t, "bind", "")
-	t.Setenv("DOJANG_NAMESERVERS", s.resolver.Addr)
+	s := zonetest.NewInternet(t, "bind", zones()...)
+	t.Setenv("DOJANG_NAMESERVERS", s.Resolver.Addr)
 	hook := shipped(t, "acme.sh")
-	home := s.path("acme")
-	if err := os.MkdirAll(home+"/dnsapi", 0o755); err != nil {
+	home := t.TempDir()
+	if err := os.Mkdir(home+"/dnsapi", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.write("acme/acme.sh", stubACME, 0o755)
-	s.write("acme/dnsapi/dns_stub.sh", stubDNSAPI, 0o755)
-	s.write("acme/account.conf", fmt.Sprintf("STUB_SERVER='%s %s'\nSTUB_KEY='%s'\n", s.server.Address,
-		s.server.Port, s.server.KeyFile), 0o600)
+	write := func(name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("acme.sh", stubACME, 0o755)
+	write("dnsapi/dns_stub.sh", stubDNSAPI, 0o755)
+	write("account.conf", fmt.Sprintf("STUB_SERVER='%s %s'\nSTUB_KEY='%s'\n", s.Server.Address,
+		s.Server.Port, s.Server.KeyFile), 0o600)
 	p := open(t, "exec", hook, "dns_stub", home)
 	m1 := name("m1", zone)
 	first, second := record(1), record(2)
 	want(t, p, zone, publish.Present(m1, first, time.Minute), publish.Done)
-	if got := s.server.Text(t, m1); got != first {
+	if got := s.Server.Text(t, m1); got != first {
 		t.Errorf("%q", got)
 	}
 	want(t, p, zone, publish.Present(m1, first, time.Minute), publish.Done)
 	want(t, p, zone, publish.Present(m1, second, time.Minute), publish.Conflict)
 	want(t, p, zone, publish.Absent(m1, []string{"not this"}), publish.Conflict)
 	want(t, p, zone, publish.Replace(m1, second, time.Minute, []string{first[:200], first[200:]}), publish.Done)
-	if got := s.server.Text(t, m1); got != second {
+	if got := s.Server.Text(t, m1); got != second {
 		t.Errorf("%q", got)
 	}
 	want(t, p, zone, publish.Absent(m1, []string{second[:255], second[255:]}), publish.Done)
 	want(t, p, zone, publish.Absent(m1, []string{"not this"}), publish.Done)
-	if got := s.server.Text(t, m1); got != "" {
+	if got := s.Server.Text(t, m1); got != "" {
 		t.Errorf("%q", got)
 	}
 	want(t, open(t, "exec", hook, "dns_$(id)", home), zone, publish.Present(m1, first, time.Minute), publish.Refused)
-	s.write("acme/account.conf", "", 0o600)
+	write("account.conf", "", 0o600)
 	want(t, p, zone, publish.Present(m1, first, time.Minute), publish.Retry)
 }
 

@@ -1,4 +1,4 @@
-package publish
+package rotation
 
 import (
 	"encoding/json"
@@ -124,7 +124,7 @@ func TestLifeOfAKey(t *testing.T) {
 	}
 	table, _ := os.ReadFile(l.path("KeyTable"))
 	t.Logf("%s", table)
-	if got := l.server.Text(t, "old._domainkey.example.com"); got != "" {
+	if got := l.Server.Text(t, "old._domainkey.example.com"); got != "" {
 		t.Errorf("the old record is %q", got)
 	}
 }

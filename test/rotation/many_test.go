@@ -1,4 +1,4 @@
-package publish
+package rotation
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func TestEmergencyForAll(t *testing.T) {
 	}
 	for _, i := range []int{0, n / 2, n - 1} {
 		domain := fmt.Sprintf("d%d.example.com", i)
-		if got := s.server.Text(t, "old._domainkey."+domain); !strings.HasSuffix(got, "p=") {
+		if got := s.Server.Text(t, "old._domainkey."+domain); !strings.HasSuffix(got, "p=") {
 			t.Errorf("%s: the old record is %q", domain, got)
 		}
 		if got := l.signer("a@" + domain); len(got) != 1 || got[0] == "old" {

@@ -1,4 +1,4 @@
-package publish
+package rotation
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func (m *mail) startUnbound(zones []zonetest.Zone) {
 	fmt.Fprintf(&conf, "server:\n interface: 127.0.0.1\n port: %s\n directory: %q\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n do-ip6: no\n do-not-query-localhost: no\n aggressive-nsec: yes\n", port, m.dir)
 	stubs := ""
 	for _, z := range zones {
-		r, err := m.server.Ask(z.Name, dns.TypeDNSKEY)
+		r, err := m.Server.Ask(z.Name, dns.TypeDNSKEY)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func (m *mail) startUnbound(zones []zonetest.Zone) {
 				fmt.Fprintf(&conf, " trust-anchor: %q\n", strings.ReplaceAll(key.String(), "\t", " "))
 			}
 		}
-		stubs += fmt.Sprintf("stub-zone:\n name: %q\n stub-addr: %s\n", z.Name, strings.Replace(m.server.Addr, ":", "@", 1))
+		stubs += fmt.Sprintf("stub-zone:\n name: %q\n stub-addr: %s\n", z.Name, strings.Replace(m.Server.Addr, ":", "@", 1))
 	}
 	conf.WriteString("remote-control:\n control-enable: no\n" + stubs)
 	p := proctest.Start(t, exec.Command("unbound", "-d", "-c", m.write("unbound.conf", conf.String(), 0o644)))

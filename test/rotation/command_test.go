@@ -1,4 +1,4 @@
-package publish
+package rotation
 
 import (
 	"bytes"
@@ -59,7 +59,7 @@ func TestEmergencyCommand(t *testing.T) {
 	if got := selectors(l); got == "old" || got == "" {
 		t.Errorf("signed by %q", got)
 	}
-	if got := l.server.Text(t, "old._domainkey.example.com"); got != "v=DKIM1; k=ed25519; p=" {
+	if got := l.Server.Text(t, "old._domainkey.example.com"); got != "v=DKIM1; k=ed25519; p=" {
 		t.Errorf("the old record is %q", got)
 	}
 	if _, err := os.Stat(l.path("old.private")); err == nil {
@@ -106,7 +106,7 @@ func TestAddAndRetire(t *testing.T) {
 	added := func() []string { return l.signer("a@host.example") }
 	l.until(func() bool { return len(added()) == 1 })
 	selector := added()[0]
-	if got := l.server.Text(t, selector+"._domainkey.host.example"); !strings.HasPrefix(got, "v=DKIM1; ") {
+	if got := l.Server.Text(t, selector+"._domainkey.host.example"); !strings.HasPrefix(got, "v=DKIM1; ") {
 		t.Errorf("the record is %q", got)
 	}
 	if got := selectors(l); got != "old" {
@@ -125,7 +125,7 @@ func TestAddAndRetire(t *testing.T) {
 		}
 	}
 	l.until(func() bool { return l.state(selector) == "" })
-	if got := l.server.Text(t, selector+"._domainkey.host.example"); got != "" {
+	if got := l.Server.Text(t, selector+"._domainkey.host.example"); got != "" {
 		t.Errorf("the record is still %q", got)
 	}
 }

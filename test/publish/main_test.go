@@ -1,0 +1,9 @@
+package publish
+
+import (
+	"testing"
+
+	"dojang/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
