@@ -29,7 +29,8 @@ import (
 type mail struct {
 	*life
 	unbound string
-	domains []string
+	rows    []mailRow
+	hosts   []*filtertest.Filter // filters that sign besides
 
 	mu     sync.Mutex
 	sent   int
@@ -37,31 +38,58 @@ type mail struct {
 	names  map[string]bool // records that signed
 }
 
+// mailRow is a row of the KeyTable, and of the SigningTable.
+type mailRow struct{ name, domain, selector, path string }
+
+// rig says what a mail is made of.
+type rig struct {
+	kind    string // of the name server
+	domains int    // of three
+	rotate  string // lines of rotate.conf
+	// tables fills tables with the rows and returns the options that name them; nil is files.
+	tables func(m *mail) string
+}
+
 const minimum = 3 // seconds
 
-func newMail(t *testing.T, rotate string) *mail {
+func newMail(t *testing.T, r rig) *mail {
 	t.Helper()
 	testutil.Need(t, "unbound")
-	zones := []zonetest.Zone{{Name: "example.com", Signed: true, Minimum: minimum}, {Name: "host.example", Signed: true, Minimum: minimum}, {Name: "third.example", Signed: true, Minimum: minimum}}
-	s := newSiteOf(t, "bind", "Publisher bind rfc2136 server=SERVER key=DIR/dns/tsig.key\nZone * bind\nState DIR/state\n"+rotate, zones...)
-	m := &mail{life: &life{site: s}, domains: []string{"example.com", "third.example", "host.example"}, names: map[string]bool{}}
-	keys, authors := "", ""
-	for i, d := range m.domains {
-		path, _ := s.key(d, fmt.Sprintf("old%d", i))
-		keys += fmt.Sprintf("k%d %s:old%d:%s\n", i, d, i, path)
-		authors += fmt.Sprintf("*@%s k%d\n", d, i)
+	var zones []zonetest.Zone
+	m := &mail{names: map[string]bool{}}
+	for _, d := range []string{"example.com", "third.example", "host.example"}[:r.domains] {
+		zones = append(zones, zonetest.Zone{Name: d, Signed: true, Minimum: minimum})
 	}
-	s.write("KeyTable", keys, 0o644)
-	s.write("SigningTable", authors, 0o644)
-	conf := s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\nSigningTable refile:"+s.dir+"/SigningTable\nSocket local:"+s.dir+"/s\nMetricsSocket local:"+s.dir+"/metrics\nStatusSocket local:"+s.dir+"/status\nStatusFile "+s.dir+"/status.kept\nMode s\n", 0o644)
-	s.publish(0)
+	m.life = &life{site: newSiteOf(t, r.kind, "Publisher p rfc2136 server=SERVER key=DIR/dns/tsig.key\nZone * p\nState DIR/state\n"+r.rotate, zones...)}
+	for i, z := range zones {
+		selector := fmt.Sprintf("old%d", i)
+		path, _ := m.key(z.Name, selector)
+		m.rows = append(m.rows, mailRow{fmt.Sprintf("k%d", i), z.Name, selector, path})
+	}
+	if r.tables == nil {
+		r.tables = inFiles
+	}
+	conf := m.write("opendkim.conf", r.tables(m)+"Socket local:"+m.dir+"/s\nMetricsSocket local:"+m.dir+"/metrics\nStatusSocket local:"+m.dir+"/status\nStatusFile "+m.dir+"/status.kept\nMode s\n", 0o644)
+	m.publish(0)
 	text, _ := os.ReadFile(conf)
-	m.filter = filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), s.dir, string(text), nil)
+	m.filter = filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), m.dir, string(text), nil)
 	m.startUnbound(zones)
 	if out, code := m.run("keys", "adopt", "--all"); code != 0 {
 		t.Fatalf("%d\n%s", code, out)
 	}
 	return m
+}
+
+// inFiles writes tables as files.
+func inFiles(m *mail) string {
+	keys, authors := "", ""
+	for _, r := range m.rows {
+		keys += fmt.Sprintf("%s %s:%s:%s\n", r.name, r.domain, r.selector, r.path)
+		authors += fmt.Sprintf("*@%s %s\n", r.domain, r.name)
+	}
+	m.write("KeyTable", keys, 0o644)
+	m.write("SigningTable", authors, 0o644)
+	return "KeyTable " + m.dir + "/KeyTable\nSigningTable refile:" + m.dir + "/SigningTable\n"
 }
 
 func (m *mail) startUnbound(zones []zonetest.Zone) {
@@ -86,7 +114,10 @@ func (m *mail) startUnbound(zones []zonetest.Zone) {
 	}
 	conf.WriteString("remote-control:\n control-enable: no\n" + stubs)
 	p := proctest.Start(t, exec.Command("unbound", "-d", "-c", m.write("unbound.conf", conf.String(), 0o644)))
-	if err := p.Await(20*time.Second, func() bool { _, err := m.lookup(t.Context(), "old0._domainkey.example.com"); return err == nil }); err != nil {
+	if err := p.Await(20*time.Second, func() bool {
+		_, err := m.lookup(t.Context(), m.rows[0].selector+"._domainkey."+m.rows[0].domain)
+		return err == nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -159,14 +190,56 @@ func (m *mail) verify(message []byte, when string) {
 func (m *mail) askAbsent(ctx context.Context) {
 	today := time.Now().UTC().Format("20060102")
 	for ctx.Err() == nil {
-		for _, d := range m.domains {
+		for _, r := range m.rows {
 			for _, s := range []string{fmt.Sprintf("x%x", rand.Uint32()), today, today + string(rune('b'+rand.IntN(24)))} {
-				_, _ = m.lookup(ctx, s+"._domainkey."+d)
+				_, _ = m.lookup(ctx, s+"._domainkey."+r.domain)
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
+
+// flows lets mail flow while runs of the timer change keys, until each domain has signed
+// with so many, or the time is over. It returns what the runs said.
+func (m *mail) flows(keys int, atMost time.Duration, between func()) (out string) {
+	m.t.Helper()
+	ctx, stop := context.WithCancel(m.t.Context())
+	defer stop()
+	var all sync.WaitGroup
+	all.Go(func() { m.askAbsent(ctx) })
+	all.Go(func() {
+		for ctx.Err() == nil {
+			for _, r := range m.rows {
+				m.send(r.domain, 4*time.Second, &all)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	for end := time.Now().Add(atMost); time.Now().Before(end) && m.count() < len(m.rows)*keys; time.Sleep(200 * time.Millisecond) {
+		if between != nil {
+			between()
+		}
+		said, _ := m.run("rotate", "run")
+		out += said
+	}
+	stop()
+	all.Wait()
+	m.t.Logf("%d messages verified, with %d keys", m.sent, m.count())
+	if m.count() < len(m.rows)*keys {
+		m.t.Errorf("keys change too seldom:\n%s\n%+v", out, m.keys())
+	}
+	for i, f := range m.failed {
+		if i < 5 {
+			m.t.Error(f)
+		}
+	}
+	if len(m.failed) > 0 {
+		m.t.Logf("%d failures\n%s", len(m.failed), out)
+	}
+	return out
+}
+
+const quickly = "Interval 2s\nKeepOld 5s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProofInterval 1s\n"
 
 // Mail flows while keys change, and every message verifies, at once and just before its
 // record may go.
@@ -175,41 +248,8 @@ func TestMailWhileKeysChange(t *testing.T) {
 	if testutil.Long() {
 		rotations = 17
 	}
-	m := newMail(t, "Interval 2s\nKeepOld 5s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProofInterval 1s\n")
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var all sync.WaitGroup
-	all.Go(func() { m.askAbsent(ctx) })
-	all.Go(func() {
-		for ctx.Err() == nil {
-			for _, d := range m.domains {
-				m.send(d, 4*time.Second, &all)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	})
-	out := ""
-	for end := time.Now().Add(time.Duration(rotations) * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		said, _ := m.run("rotate", "run")
-		out += said
-		if m.count() >= len(m.domains)*(rotations+1) {
-			break
-		}
-	}
-	stop()
-	all.Wait()
-	t.Logf("%d messages verified, with %d keys", m.sent, m.count())
-	if m.count() < len(m.domains)*(rotations+1) {
-		t.Errorf("keys change too seldom:\n%s", out)
-	}
-	for i, f := range m.failed {
-		if i < 5 {
-			t.Error(f)
-		}
-	}
-	if len(m.failed) > 0 {
-		t.Logf("%d failures\n%s", len(m.failed), out)
-	}
+	m := newMail(t, rig{kind: "bind", domains: 3, rotate: quickly})
+	m.flows(rotations+1, time.Duration(rotations)*time.Minute, nil)
 }
 
 func (m *mail) count() int {
@@ -220,7 +260,7 @@ func (m *mail) count() int {
 
 // Without the wait mail fails: else the test above proves nothing.
 func TestMailWithoutWaits(t *testing.T) {
-	m := newMail(t, "Interval 180d\n")
+	m := newMail(t, rig{kind: "bind", domains: 3, rotate: "Interval 180d\n"})
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { m.askAbsent(ctx) })
@@ -228,8 +268,8 @@ func TestMailWithoutWaits(t *testing.T) {
 	if out, code := m.run("rotate", "emergency", "--all", "--yes", "--keep-old", "1h"); code != 0 {
 		t.Fatalf("%d\n%s", code, out)
 	}
-	for _, d := range m.domains {
-		m.send(d, 0, &all)
+	for _, r := range m.rows {
+		m.send(r.domain, 0, &all)
 	}
 	stop()
 	all.Wait()
