@@ -76,7 +76,7 @@ func TestMailFromDatabases(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			m := newMail(t, rig{kind: kinds[n%len(kinds)], domains: 2, rotate: quickly, tables: tables})
-			m.flows(2, time.Minute, nil)
+			m.flows(2, time.Minute)
 		})
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // relay passes what comes to port 53 of an address of loopback on to a server: BIND
@@ -15,6 +18,35 @@ type relay struct {
 	address string
 	udp     net.PacketConn
 	tcp     net.Listener
+
+	mu   sync.Mutex
+	bend func(answer *dns.Msg, udp bool) bool
+}
+
+// Bend has what answers on port 53 of Public change each answer by f, or, where f
+// reports false, give none. nil ends it.
+func (s *Server) Bend(f func(answer *dns.Msg, udp bool) bool) {
+	s.relay.mu.Lock()
+	defer s.relay.mu.Unlock()
+	s.relay.bend = f
+}
+
+// bent is an answer as it is to be given, nil for none.
+func (r *relay) bent(answer []byte, udp bool) []byte {
+	r.mu.Lock()
+	f := r.bend
+	r.mu.Unlock()
+	m := new(dns.Msg)
+	if f == nil || m.Unpack(answer) != nil {
+		return answer
+	}
+	if !f(m, udp) {
+		return nil
+	}
+	if answer, err := m.Pack(); err == nil {
+		return answer
+	}
+	return nil
 }
 
 func newRelay(t testing.TB) *relay {
@@ -53,7 +85,7 @@ func (r *relay) run(t testing.TB, server string) {
 			if err != nil {
 				return
 			}
-			go pass(client, server)
+			go r.pass(client, server)
 		}
 	}()
 }
@@ -71,11 +103,14 @@ func (r *relay) ask(server string, question []byte, from net.Addr) {
 		return
 	}
 	if n, err := conn.Read(answer); err == nil {
-		_, _ = r.udp.WriteTo(answer[:n], from)
+		if answer := r.bent(answer[:n], true); answer != nil {
+			_, _ = r.udp.WriteTo(answer, from)
+		}
 	}
 }
 
-func pass(client net.Conn, server string) {
+// pass puts the questions of one connection.
+func (r *relay) pass(client net.Conn, server string) {
 	defer client.Close()
 	upstream, err := net.Dial("tcp", server)
 	if err != nil {
@@ -83,5 +118,17 @@ func pass(client net.Conn, server string) {
 	}
 	defer upstream.Close()
 	go func() { _, _ = io.Copy(upstream, client); upstream.Close() }()
-	_, _ = io.Copy(client, upstream)
+	from, to := dns.Conn{Conn: upstream}, dns.Conn{Conn: client}
+	for {
+		answer, err := from.ReadMsgHeader(nil)
+		if err != nil {
+			return
+		}
+		if answer = r.bent(answer, false); answer == nil {
+			continue
+		}
+		if _, err := to.Write(answer); err != nil {
+			return
+		}
+	}
 }

@@ -54,6 +54,7 @@ type Server struct {
 	// Address and Port are the parts of Addr.
 	Address, Port string
 	*proctest.Process
+	relay *relay
 }
 
 // Start starts a server of the kind with the zones, until the test ends.
@@ -69,7 +70,7 @@ func StartOnPort53(t testing.TB, kind string, zones ...Zone) *Server {
 	testutil.NeedRoot(t)
 	r := newRelay(t)
 	s := start(t, kind, r.address, zones...)
-	s.Public = r.address
+	s.Public, s.relay = r.address, r
 	r.run(t, s.Addr)
 	return s
 }
