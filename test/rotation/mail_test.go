@@ -30,11 +30,13 @@ type mail struct {
 	*life
 	unbound string
 	rows    []mailRow
-	said    string // by runs
+	said    string             // by runs
+	other   *filtertest.Filter // on another host, with tables of its own
 
 	mu     sync.Mutex
 	sent   int
 	failed []string
+	down   bool            // the other host
 	names  map[string]bool // records that signed
 }
 
@@ -144,11 +146,11 @@ func (m *mail) lookup(ctx context.Context, name string) (texts []string, err err
 
 // send sends a message through the filter and verifies it at once, and again after later,
 // as far as that is not 0.
-func (m *mail) send(domain string, later time.Duration, all *sync.WaitGroup) {
+func (m *mail) send(by *filtertest.Filter, domain string, later time.Duration, all *sync.WaitGroup) {
 	text := "From: a@" + domain + "\r\nSubject: s\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"
 	msg := filtertest.Outside(text)
 	filtertest.FromHere(&msg)
-	out, err := m.filter.Dial(m.t, milter.ClientOptions{}).Send(m.t.Context(), msg)
+	out, err := by.Dial(m.t, milter.ClientOptions{}).Send(m.t.Context(), msg)
 	if err != nil {
 		m.fail("%s: %s", domain, err)
 		return
@@ -209,7 +211,10 @@ func (m *mail) flowing(f func()) {
 	all.Go(func() {
 		for ctx.Err() == nil {
 			for _, r := range m.rows {
-				m.send(r.domain, 4*time.Second, &all)
+				m.send(m.filter, r.domain, 4*time.Second, &all)
+				if m.other != nil && m.running() {
+					m.send(m.other, r.domain, 4*time.Second, &all)
+				}
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -249,7 +254,11 @@ func (m *mail) turn() int {
 	return code
 }
 
-const quickly = "Interval 2s\nKeepOld 5s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProofInterval 1s\n"
+// The waits of a life that is watched, and how often keys change then.
+const (
+	pace    = "KeepOld 5s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProofInterval 1s\n"
+	quickly = "Interval 2s\n" + pace
+)
 
 // Mail flows while keys change, and every message verifies, at once and just before its
 // record may go.
@@ -279,7 +288,7 @@ func TestMailWithoutWaits(t *testing.T) {
 		t.Fatalf("%d\n%s", code, out)
 	}
 	for _, r := range m.rows {
-		m.send(r.domain, 0, &all)
+		m.send(m.filter, r.domain, 0, &all)
 	}
 	stop()
 	all.Wait()
