@@ -43,7 +43,7 @@ internal/bre:
 internal/policy: dkim header authres taglist internal/bre internal/copied internal/dataset internal/keystore internal/event internal/statistics internal/plain
 internal/kept: internal/atomicfile
 internal/reputation: header internal/dataset internal/event internal/kept internal/lru internal/policy
-internal/status: internal/kept
+internal/status: dkim internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics internal/plain
 internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics
 internal/filter: milter internal/message internal/policy internal/event

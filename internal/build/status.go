@@ -41,7 +41,8 @@ func (k *Keys) CacheStats() keystore.CacheStats {
 // memory the first rows; of a domain, or of all for "". A key that cannot be had has
 // its Problem.
 func (k *Keys) List(ctx context.Context, domain string, used []status.Used) (list []status.Key) {
-	domain = strings.ToLower(domain)
+	domain = strings.ToLower(keyrecord.ASCII(domain))
+	same := func(name string) bool { return strings.ToLower(keyrecord.ASCII(name)) == domain }
 	add := func(key *keystore.SigningKey, row string, of keystore.Row) {
 		out := k.tell(key, of)
 		out.Name = row
@@ -55,7 +56,7 @@ func (k *Keys) List(ctx context.Context, domain string, used []status.Used) (lis
 		}
 	}
 	if k.defaultKey != nil {
-		k.eachDomain(ctx, domain, func(name string) {
+		k.eachDomain(ctx, func(name string) bool { return domain == "" || same(name) }, func(name string) {
 			signing := *k.defaultKey
 			signing.Domain = name
 			add(&signing, "", keystore.Row{})
@@ -72,7 +73,7 @@ func (k *Keys) List(ctx context.Context, domain string, used []status.Used) (lis
 			return nil
 		}
 		of, err := row.ForSender(domain)
-		if err != nil || domain != "" && !strings.EqualFold(of.Domain, domain) {
+		if err != nil || domain != "" && !same(of.Domain) {
 			return nil
 		}
 		key, err := k.store.Load(ctx, row.Name, of)
@@ -127,9 +128,8 @@ func (k *Keys) used(ctx context.Context, u status.Used) (*keystore.SigningKey, k
 	return key, row
 }
 
-// eachDomain calls f with the members of Domain that are names, of all or the one
-// asked for.
-func (k *Keys) eachDomain(ctx context.Context, domain string, f func(string)) {
+// eachDomain calls f with the members of Domain that are names and wanted.
+func (k *Keys) eachDomain(ctx context.Context, wanted func(string) bool, f func(string)) {
 	w, ok := k.domains.(dataset.Local)
 	if !ok {
 		return
@@ -137,7 +137,7 @@ func (k *Keys) eachDomain(ctx context.Context, domain string, f func(string)) {
 	n := 0
 	_ = w.Walk(ctx, func(e dataset.Entry) error {
 		name := strings.ToLower(e.Key)
-		if strings.ContainsAny(name, "*!") || domain != "" && name != domain {
+		if strings.ContainsAny(name, "*!") || !wanted(name) {
 			return nil
 		}
 		if n++; n > maxStatusKeys {

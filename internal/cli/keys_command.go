@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/exit"
+	"dojang/internal/problem"
 	"dojang/internal/rotate"
 )
 
@@ -28,6 +30,9 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 			domain := ""
 			if len(args) > 0 {
 				domain = domainName(args[0])
+			}
+			if state != "" && !slices.Contains(rotate.States(), rotate.State(state)) {
+				return exitf(exUsage, "--state: %s is none of %v", problem.Quote(state), rotate.States())
 			}
 			ro := *o
 			ro.ReadOnly = true

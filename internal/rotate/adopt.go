@@ -101,7 +101,7 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		if !slices.ContainsFunc(list, func(c candidate) bool {
 			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
 		}) {
-			domain = strings.ToLower(domain)
+			domain = unitName(domain)
 			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished, detail: "no row of the KeyTable signs for it"})
 		}
 	}
@@ -188,7 +188,7 @@ func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains [
 			if report.Publication == keycheck.Published || report.Publication == keycheck.Unknown {
 				reason = Conflict
 			}
-			name := recordName(keyrecord.ASCII(row.Selector), keyrecord.ASCII(domain))
+			name := recordName(row.Selector, domain)
 			return k, made, reason, name + ": " + faultsSay(report)
 		}
 		k.Records = append(k.Records, r.recordOf(domain, row.Selector, report, report.Texts[0]))
@@ -199,7 +199,7 @@ func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains [
 // recordOf is a record that stands where a row's key has it.
 func (r *Rotator) recordOf(domain, selector string, report *keycheck.Report, text keycheck.Text) Record {
 	zone, _ := r.Settings.ZoneOf(domain)
-	rec := Record{Domain: domain, Name: recordName(keyrecord.ASCII(selector), keyrecord.ASCII(domain)), Zone: report.Zone.Name,
+	rec := Record{Domain: domain, Name: recordName(selector, domain), Zone: report.Zone.Name,
 		Publisher: zone.Publisher, Text: text.Text, Strings: stringsOf(text), TTL: greatestTTL(report), Done: true}
 	if n := len(report.Aliases); n > 0 {
 		rec.At = report.Aliases[n-1].Target

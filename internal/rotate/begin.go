@@ -362,7 +362,7 @@ func (p *pass) planRecords(u *Unit, g *Generation) {
 		k.Records = nil
 		for _, domain := range u.Domains {
 			zone, _ := p.Settings.ZoneOf(domain)
-			r := Record{Domain: domain, Name: recordName(keyrecord.ASCII(k.Selector), keyrecord.ASCII(domain)), Publisher: zone.Publisher}
+			r := Record{Domain: domain, Name: recordName(k.Selector, domain), Publisher: zone.Publisher}
 			if zone.CNAME != "" { // a ring selector: another key may have stood there
 				r.At, r.PriorTTL = zone.RecordName(k.Selector, domain), int64(p.Settings.TTL/time.Second)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dojang/internal/dataset"
+	"dojang/internal/keyrecord"
 	"dojang/internal/rotate/settings"
 )
 
@@ -14,12 +15,18 @@ import (
 // with. beside, when it is not "", is the folder for key files of a table that has
 // none yet.
 func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, error) {
-	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	if err := keyrecord.CheckName("domain", domain); err != nil {
+		return Outcome{}, err
+	}
+	domain = unitName(domain)
 	u, err := r.Store.Unit(domain)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if u != nil && len(u.Generations) > 0 {
+		if u.signing() != nil {
+			fmt.Fprintf(r.Out, "%s: in rotation already: dojang keys %[1]s\n", domain)
+		}
 		return r.Run(ctx, domain) // begun before: go on
 	}
 	if u == nil {

@@ -78,7 +78,7 @@ func (p *pass) maySignNoMore(g *Generation) error {
 		if err != nil {
 			return err
 		}
-		if there && strings.EqualFold(row.Selector, k.Selector) && strings.EqualFold(row.Domain, k.Domain) {
+		if there && strings.EqualFold(row.Selector, k.Selector) && unitName(row.Domain) == unitName(k.Domain) {
 			return fmt.Errorf("the row %q names %s again", k.Row, k.Selector)
 		}
 	}

@@ -13,12 +13,12 @@ var ErrUnknown = errors.New("is not in rotation: dojang keys adopt")
 
 // unit finds the unit of a domain: by its name, or the group that has it.
 func (r *Rotator) unit(domain string) (*Unit, error) {
-	u, err := r.Store.Unit(domain)
+	u, err := r.Store.Unit(unitName(domain))
 	if u != nil || err != nil {
 		return u, err
 	}
 	for _, g := range r.Settings.Groups {
-		if slices.Contains(g.Domains, domain) {
+		if slices.ContainsFunc(g.Domains, func(d string) bool { return unitName(d) == unitName(domain) }) {
 			if u, err = r.Store.Unit(g.Name); u != nil || err != nil {
 				return u, err
 			}

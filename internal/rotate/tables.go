@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"dojang/internal/dataset"
+	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
 
 // tables are the rows of the KeyTable as they are at the beginning of a run.
 type tables struct {
 	rows      map[string]keystore.TableRow // by name
-	byDomain  map[string][]string          // names by d=, lower case
+	byDomain  map[string][]string          // names by unitName of d=
 	selectors map[string]bool              // s._domainkey.d
 	paths     map[string]int               // how many rows use a key file
 }
@@ -60,7 +61,7 @@ func (t *tables) add(row keystore.TableRow, o keystore.Options) {
 	if row.Err != nil {
 		return
 	}
-	domain := strings.ToLower(row.Domain)
+	domain := unitName(row.Domain)
 	t.byDomain[domain] = append(t.byDomain[domain], row.Name)
 	t.selectors[recordName(row.Selector, domain)] = true
 	if path := o.Locate(row.Key).Path; path != "" {
@@ -68,8 +69,14 @@ func (t *tables) add(row keystore.TableRow, o keystore.Options) {
 	}
 }
 
+// recordName is where the record of a key stands.
 func recordName(selector, domain string) string {
-	return strings.ToLower(selector + "._domainkey." + domain)
+	return unitName(selector) + "._domainkey." + unitName(domain)
+}
+
+// unitName is a domain however it is written: small letters, A-labels, no final dot.
+func unitName(domain string) string {
+	return strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(domain, ".")))
 }
 
 // rowHash reports whether a row is still the one it was, without its key.

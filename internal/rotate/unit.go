@@ -34,6 +34,11 @@ const (
 	Unmanaged State = "unmanaged"
 )
 
+// States are those that `dojang keys` tells.
+func States() []State {
+	return []State{Unmanaged, Made, Asked, Proven, Ready, Switching, Signing, Resting, Revoking, Revoked, Removing, Aborted, BlockedState}
+}
+
 // Reason says why a unit does not go on.
 type Reason string
 

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"dojang/internal/kept"
@@ -202,7 +201,7 @@ func (r keeper) takeKey(k *keyLine) error {
 		u.last = max(u.last, unlisted)
 	}
 	if len(r.keys) < maxKeys {
-		r.keys[keyName{strings.ToLower(k.Domain), k.Selector}] = u
+		r.keys[keyName{domainName(k.Domain), k.Selector}] = u
 	}
 	return nil
 }

@@ -4,10 +4,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dojang/dkim"
 )
 
 // keyName names a key as its record does.
 type keyName struct{ domain, selector string }
+
+// domainName is a domain as keys are listed by it, however it is written: in small
+// letters and A-labels.
+func domainName(domain string) string {
+	if name, ok := dkim.ToASCII(domain); ok {
+		return name
+	}
+	return strings.ToLower(domain)
+}
 
 // record is the name of the key's record, for order.
 func (k keyName) record() string { return k.selector + "._domainkey." + k.domain }
@@ -23,7 +34,7 @@ type keyUse struct {
 // used for the longest time is forgotten, and its last use is remembered for all
 // that are not listed.
 func (r *Recorder) used(s Signature, now int64) {
-	name := keyName{strings.ToLower(s.Domain), s.Selector}
+	name := keyName{domainName(s.Domain), s.Selector}
 	u := r.keys[name]
 	if u == nil {
 		if len(r.keys) >= maxKeys {
@@ -43,7 +54,7 @@ type Used struct{ Domain, Selector, Row string }
 // Used lists at most n keys that were used since the start, of a domain unless that
 // is "".
 func (r *Recorder) Used(domain string, n int) (list []Used) {
-	domain = strings.ToLower(domain)
+	domain = domainName(domain)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, u := range r.keys {
@@ -109,13 +120,13 @@ func (k Key) RecordName() string { return keyName{k.Domain, k.Selector}.record()
 // order of their records' names: at most n that come after a name, of one domain
 // unless that is "".
 func (r *Recorder) Keys(rows []Key, domain, after string, n int) []Key {
-	domain = strings.ToLower(domain)
+	domain = domainName(domain)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := make([]Key, 0, len(rows)+len(r.keys))
 	seen := make(map[keyName]bool, len(rows))
 	add := func(k Key) {
-		k.Domain = strings.ToLower(k.Domain)
+		k.Domain = domainName(k.Domain)
 		name := keyName{k.Domain, k.Selector}
 		if seen[name] || domain != "" && k.Domain != domain || after != "" && name.record() <= after {
 			return

@@ -67,6 +67,14 @@ func TestKeysSpeakTheAgreedNames(t *testing.T) {
 	if rows := get("/v1/keys?domain=stranger.example"); len(rows) != 0 {
 		t.Errorf("of another domain: %v", rows)
 	}
+	r, c, _ := serving(t)
+	r.Record(signed(c, "bücher.example", "s1", "4F1A2BE2F0"), true)
+	for _, domain := range []string{"BÜCHER.example", "xn--bcher-kva.example"} {
+		if keys := r.Keys([]Key{{Domain: "Bücher.example", Selector: "s1", Bits: 1024}}, domain, "", 0); len(keys) != 1 || keys[0].Domain != "xn--bcher-kva.example" ||
+			keys[0].SignedTotal != 1 || keys[0].Bits != 1024 {
+			t.Errorf("%s: %+v", domain, keys)
+		}
+	}
 	if rows := get("/v1/messages?q=4F1A2BE2EF"); len(rows) != 1 || rows[0]["result"] != "signed" || rows[0]["author"] != nil {
 		t.Errorf("messages: %v", rows)
 	}

@@ -68,7 +68,7 @@ func unsigned(list []dns.RR) (kept []dns.RR) {
 }
 
 func newBlocked(t *testing.T) *blocked {
-	m := newMail(t, rig{kind: "bind", domains: 1, rotate: pace + "Interval 1h\n"})
+	m := newMail(t, rig{kind: "bind", domains: three[:1], rotate: pace + "Interval 1h\n"})
 	b := &blocked{mail: m, follow: true, former: dnstest.OnPort53(t)}
 	b.second = zonetest.StartSecondary(t, m.Server, zonetest.Zone{Name: "example.com", Signed: true})
 	b.former.ServeZones("example.com")

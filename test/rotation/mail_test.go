@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dojang/dkim"
+	"dojang/internal/keyrecord"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/filtertest"
 	"dojang/internal/testutil/proctest"
@@ -46,7 +47,7 @@ type mailRow struct{ name, domain, selector, path string }
 // rig says what a mail is made of.
 type rig struct {
 	kind    string // of the name server
-	domains int    // of three
+	domains []string
 	rotate  string // lines of rotate.conf
 	// tables fills tables with the rows and returns the options that name them; nil is files.
 	tables func(m *mail) string
@@ -54,19 +55,21 @@ type rig struct {
 
 const minimum = 3 // seconds
 
+var three = []string{"example.com", "third.example", "host.example"}
+
 func newMail(t *testing.T, r rig) *mail {
 	t.Helper()
 	testutil.Need(t, "unbound")
 	var zones []zonetest.Zone
 	m := &mail{names: map[string]bool{}}
-	for _, d := range []string{"example.com", "third.example", "host.example"}[:r.domains] {
-		zones = append(zones, zonetest.Zone{Name: d, Signed: true, Minimum: minimum})
+	for _, d := range r.domains {
+		zones = append(zones, zonetest.Zone{Name: keyrecord.ASCII(d), Signed: true, Minimum: minimum})
 	}
 	m.life = &life{site: newSiteOf(t, r.kind, "Publisher p rfc2136 server=SERVER key=DIR/dns/tsig.key\nZone * p\nState DIR/state\n"+r.rotate, zones...)}
 	for i, z := range zones {
 		selector := fmt.Sprintf("old%d", i)
 		path, _ := m.key(z.Name, selector)
-		m.rows = append(m.rows, mailRow{fmt.Sprintf("k%d", i), z.Name, selector, path})
+		m.rows = append(m.rows, mailRow{fmt.Sprintf("k%d", i), r.domains[i], selector, path})
 	}
 	if r.tables == nil {
 		r.tables = inFiles
@@ -117,7 +120,7 @@ func (m *mail) startUnbound(zones []zonetest.Zone) {
 	conf.WriteString("remote-control:\n control-enable: no\n" + stubs)
 	p := proctest.Start(t, exec.Command("unbound", "-d", "-c", m.write("unbound.conf", conf.String(), 0o644)))
 	if err := p.Await(20*time.Second, func() bool {
-		_, err := m.lookup(t.Context(), m.rows[0].selector+"._domainkey."+m.rows[0].domain)
+		_, err := m.lookup(t.Context(), m.rows[0].selector+"._domainkey."+zones[0].Name)
 		return err == nil
 	}); err != nil {
 		t.Fatal(err)
@@ -147,7 +150,7 @@ func (m *mail) lookup(ctx context.Context, name string) (texts []string, err err
 // send sends a message through the filter and verifies it at once, and again after later,
 // as far as that is not 0.
 func (m *mail) send(by *filtertest.Filter, domain string, later time.Duration, all *sync.WaitGroup) {
-	text := "From: a@" + domain + "\r\nSubject: s\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"
+	text := "From: a@" + keyrecord.ASCII(domain) + "\r\nSubject: s\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n"
 	msg := filtertest.Outside(text)
 	filtertest.FromHere(&msg)
 	out, err := by.Dial(m.t, milter.ClientOptions{}).Send(m.t.Context(), msg)
@@ -194,7 +197,7 @@ func (m *mail) askAbsent(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, r := range m.rows {
 			for _, s := range []string{fmt.Sprintf("x%x", rand.Uint32()), today, today + string(rune('b'+rand.IntN(24)))} {
-				_, _ = m.lookup(ctx, s+"._domainkey."+r.domain)
+				_, _ = m.lookup(ctx, s+"._domainkey."+keyrecord.ASCII(r.domain))
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -267,7 +270,7 @@ func TestMailWhileKeysChange(t *testing.T) {
 	if testutil.Long() {
 		rotations = 17
 	}
-	m := newMail(t, rig{kind: "bind", domains: 3, rotate: quickly})
+	m := newMail(t, rig{kind: "bind", domains: three, rotate: quickly})
 	m.flows(rotations+1, time.Duration(rotations)*time.Minute)
 }
 
@@ -279,7 +282,7 @@ func (m *mail) count() int {
 
 // Without the wait mail fails: else the test above proves nothing.
 func TestMailWithoutWaits(t *testing.T) {
-	m := newMail(t, rig{kind: "bind", domains: 3, rotate: "Interval 180d\n"})
+	m := newMail(t, rig{kind: "bind", domains: three, rotate: "Interval 180d\n"})
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { m.askAbsent(ctx) })

@@ -75,7 +75,7 @@ func TestMailFromDatabases(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			m := newMail(t, rig{kind: kinds[n%len(kinds)], domains: 2, rotate: quickly, tables: tables})
+			m := newMail(t, rig{kind: kinds[n%len(kinds)], domains: three[:2], rotate: quickly, tables: tables})
 			m.flows(2, time.Minute)
 		})
 	}
