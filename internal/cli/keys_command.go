@@ -32,7 +32,7 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 				domain = domainName(args[0])
 			}
 			if state != "" && !slices.Contains(rotate.States(), rotate.State(state)) {
-				return exitf(exUsage, "--state: %s is none of %v", problem.Quote(state), rotate.States())
+				return exit.Errorf(exit.Usage, "--state: %s is none of %v", problem.Quote(state), rotate.States())
 			}
 			ro := *o
 			ro.ReadOnly = true
