@@ -54,7 +54,7 @@ internal/metrics: dkim
 internal/testutil:
 internal/testutil/dnstest: internal/testutil
 internal/testutil/proctest:
-internal/testutil/zonetest: internal/testutil internal/testutil/proctest
+internal/testutil/zonetest: internal/testutil internal/testutil/proctest internal/testutil/dnstest
 internal/testutil/filtertest: dkim header milter internal/testutil internal/testutil/proctest
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
