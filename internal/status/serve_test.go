@@ -70,7 +70,8 @@ func TestKeysSpeakTheAgreedNames(t *testing.T) {
 	r, c, _ := serving(t)
 	r.Record(signed(c, "bücher.example", "s1", "4F1A2BE2F0"), true)
 	for _, domain := range []string{"BÜCHER.example", "xn--bcher-kva.example"} {
-		if keys := r.Keys([]Key{{Domain: "Bücher.example", Selector: "s1", Bits: 1024}}, domain, "", 0); len(keys) != 1 || keys[0].Domain != "xn--bcher-kva.example" ||
+		keys := r.Keys([]Key{{Domain: "Bücher.example", Selector: "s1", Bits: 1024}}, domain, "", 0)
+		if len(keys) != 1 || keys[0].Domain != "xn--bcher-kva.example" ||
 			keys[0].SignedTotal != 1 || keys[0].Bits != 1024 {
 			t.Errorf("%s: %+v", domain, keys)
 		}

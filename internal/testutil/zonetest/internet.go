@@ -20,9 +20,10 @@ func NewInternet(t testing.TB, kind string, zones ...Zone) *Internet {
 	t.Helper()
 	in := &Internet{Parent: dnstest.OnPort53(t), Server: StartOnPort53(t, kind, zones...)}
 	root := ". IN NS a.root.\na.root. IN A " + in.Parent.Addr + "\n"
-	for _, rr := range []string{". IN NS a.root.", "a.root. IN A " + in.Parent.Addr, "com. IN NS a.root.", "example. IN NS a.root.", "customer.example. IN NS a.root."} {
-		in.Parent.AddRR(rr)
+	for _, zone := range []string{".", "com.", "example.", "customer.example."} {
+		in.Parent.AddRR(zone + " IN NS a.root.")
 	}
+	in.Parent.AddRR("a.root. IN A " + in.Parent.Addr)
 	names := ""
 	for _, z := range zones {
 		in.Parent.AddRR(z.Name + ". IN NS ns." + z.Name + ".")

@@ -19,11 +19,12 @@ func StartSecondary(t testing.TB, primary *Server, zones ...Zone) *Server {
 	r := newRelay(t)
 	s := &Server{Kind: "bind", Address: "127.0.0.1", Port: proctest.FreePort(t), Dir: t.TempDir(), Public: r.address, relay: r}
 	s.Addr = s.Address + ":" + s.Port
-	conf := fmt.Sprintf("include %q;\noptions { directory %q; pid-file none; session-keyfile none; lock-file none; managed-keys-directory %q;\n"+
-		" listen-on port %s { %s; }; listen-on-v6 { none; }; recursion no; dnssec-validation no; notify no; min-refresh-time 3600; };\ncontrols { };\n",
+	conf := fmt.Sprintf("include %q;\noptions { directory %q; pid-file none; session-keyfile none; lock-file none;\n"+
+		" managed-keys-directory %q; listen-on port %s { %s; }; listen-on-v6 { none; };\n"+
+		" recursion no; dnssec-validation no; notify no; min-refresh-time 3600; };\ncontrols { };\n",
 		primary.KeyFile, s.Dir, s.Dir, s.Port, s.Address)
 	for _, z := range zones {
-		conf += fmt.Sprintf("zone %[1]q { type secondary; file %[1]q; masterfile-format text; primaries { %[2]s port %[3]s key %[4]s; }; };\n",
+		conf += fmt.Sprintf("zone %[1]q { type secondary; file %[1]q; primaries { %[2]s port %[3]s key %[4]s; }; };\n",
 			z.Name, primary.Address, primary.Port, KeyName)
 	}
 	s.Config = s.write(t, "named.conf", conf)
