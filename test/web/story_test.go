@@ -290,8 +290,10 @@ func TestOwnMailUnsigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := startWeb(t, nil, "--listen", "127.0.0.1:0", "--socket", s.path("status.sock"), "--nameservers", s.dns)
+	p.get(strings.TrimPrefix(p.url, p.at(""))) // logs in
 	const tables = "KeyTable refile:DIR/KeyTable\nSigningTable refile:DIR/SigningTable\n"
-	for _, c := range []struct {
+	for i, c := range []struct {
 		reason, configuration string
 		prepare               func()
 	}{
@@ -301,11 +303,9 @@ func TestOwnMailUnsigned(t *testing.T) {
 		{"unknown_key", tables, func() { s.write("KeyTable", "another"+strings.ReplaceAll(keyTable, "DIR", s.dir)) }},
 		{"no_signing_table_match", tables, func() { s.write("SigningTable", "*@example.org other\n") }},
 		{"not_internal", tables + "InternalHosts 192.0.2.1\n", func() {}},
-		{"no_mta_match", tables + "MTA elsewhere\n", func() {}},
-		{"no_macros_match", tables + "MacroList x|y\n", func() {}},
 		{"exempted", tables + "ExemptDomains example.com\n", func() {}},
 		{"dont_sign_mail_to", tables + "DontSignMailTo ann@example.net\n", func() {}},
-		{"not_internal", "Domain example.com\nSelector mail2026\nKeyFile DIR/mail2026.private\nInternalHosts 192.0.2.1\n", func() {}},
+		{"external_host", "Domain example.com\nSelector mail2026\nKeyFile DIR/mail2026.private\nInternalHosts 192.0.2.1\n", func() {}},
 	} {
 		s.write("mail2026.private", string(key))
 		s.write("KeyTable", strings.ReplaceAll(keyTable, "DIR", s.dir))
@@ -327,13 +327,8 @@ func TestOwnMailUnsigned(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Close()
-		p := startWeb(t, nil, "--listen", "127.0.0.1:0", "--socket", s.path("status.sock"), "--nameservers", s.dns)
-		if r, err := p.client.Get(p.url); err != nil || r.StatusCode != http.StatusOK {
-			t.Fatalf("%v %v", r, err)
-		}
 		text, _ := words.English.Unsigned(c.reason)
 		p.sees("/status", "1 message of our domains left unsigned", text, ">"+c.reason+"<")
-		p.Signal(os.Interrupt)
 		r, err := http.Get("http://127.0.0.1:" + s.metric + "/metrics")
 		if err != nil {
 			t.Fatal(err)
@@ -342,6 +337,9 @@ func TestOwnMailUnsigned(t *testing.T) {
 		r.Body.Close()
 		if want := `dojang_unsigned_total{reason="` + c.reason + `"} 1`; err != nil || !strings.Contains(string(metrics), want) {
 			t.Errorf("no %s: %v", want, err)
+		}
+		if i%3 > 0 {
+			continue // it takes its time
 		}
 		out, _ := exec.Command(s.dojang, "doctor", "-c", s.path("conf")).Output() // it finds faults, and says so by its status
 		if first, _, _ := strings.Cut(string(out), "\n"); !strings.Contains(first, "example.com left unsigned") || !strings.Contains(first, c.reason) {
