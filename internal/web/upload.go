@@ -25,26 +25,56 @@ var (
 )
 
 // uploads bounds what is in memory of messages that people send, over all of them, and
-// that a stranger sends one at a time.
+// that a stranger sends one at a time. Where many have a part of the room and nobody goes
+// on, one is served beyond it.
 type uploads struct {
-	mu    sync.Mutex
-	room  int64 // bytes that are left
-	who   map[string]bool
 	start time.Duration // uploadStart
+
+	mu     sync.Mutex
+	room   int64 // bytes that are left
+	served *upload
+	freed  chan struct{} // closed when there is more room
+	who    map[string]bool
 }
 
 func newUploads(room int64) *uploads {
-	return &uploads{room: room, who: map[string]bool{}, start: uploadStart}
+	return &uploads{room: room, freed: make(chan struct{}), who: map[string]bool{}, start: uploadStart}
 }
 
-func (u *uploads) take(n int64) bool {
+// take takes n bytes of the room for an upload, and waits for them for a while.
+func (u *uploads) take(up *upload, n int64) error {
+	end := time.NewTimer(placeTime)
+	defer end.Stop()
+	for {
+		u.mu.Lock()
+		if u.served == nil && n > u.room {
+			u.served = up
+		}
+		if n <= u.room || u.served == up {
+			u.room -= n
+			u.mu.Unlock()
+			return nil
+		}
+		freed := u.freed
+		u.mu.Unlock()
+		select {
+		case <-freed:
+		case <-end.C:
+			return errBusy
+		}
+	}
+}
+
+// give gives n bytes back; last says that the upload needs no more.
+func (u *uploads) give(up *upload, n int64, last bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if n > u.room {
-		return false
+	u.room += n
+	if last && u.served == up {
+		u.served = nil
 	}
-	u.room -= n
-	return true
+	close(u.freed)
+	u.freed = make(chan struct{})
 }
 
 // begin begins the upload of a request's body, which is read through it from then on.
@@ -78,8 +108,12 @@ type upload struct {
 // Read implements io.Reader.
 func (u *upload) Read(p []byte) (int, error) {
 	p = p[:min(len(p), uploadChunk)]
-	if !u.forgotten && !u.all.take(int64(len(p))) {
-		return 0, errBusy
+	if !u.forgotten {
+		asked := time.Now()
+		if err := u.all.take(u, int64(len(p))); err != nil {
+			return 0, err
+		}
+		u.begun = u.begun.Add(time.Since(asked)) // the sender does not answer for it
 	}
 	due := u.all.start + time.Duration(u.size)*time.Second/uploadRate
 	_ = u.connection.SetReadDeadline(u.begun.Add(min(due, requestTime))) // a test's recorder has none
@@ -87,7 +121,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.size += int64(n)
 	if !u.forgotten {
 		u.held += int64(n)
-		u.all.take(int64(n - len(p)))
+		if n < len(p) {
+			u.all.give(u, int64(len(p)-n), false)
+		}
 	}
 	var late interface{ Timeout() bool }
 	if errors.As(err, &late) && late.Timeout() {
@@ -98,12 +134,15 @@ func (u *upload) Read(p []byte) (int, error) {
 
 // forget gives back the room of what was read; what follows takes none.
 func (u *upload) forget() {
-	u.all.take(-u.held)
+	u.all.give(u, u.held, true)
 	u.held, u.forgotten = 0, true
 }
 
 // done says that all is read: the time for it does not end what follows.
-func (u *upload) done() { _ = u.connection.SetReadDeadline(time.Time{}) } // a test's recorder has none
+func (u *upload) done() {
+	_ = u.connection.SetReadDeadline(time.Time{})                  // a test's recorder has none
+	_ = u.connection.SetWriteDeadline(time.Now().Add(requestTime)) // the same
+}
 
 // end gives back all that was taken.
 func (u *upload) end() {
