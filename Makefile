@@ -172,8 +172,14 @@ DOCDIR ?= $(DATADIR)/doc/dojang
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 BINARY ?= bin/dojang
+# What starts the service: systemd, or a script of the system's rc(8).
+SYSTEM ?= $(shell uname -s)
+RC_FreeBSD = $(PREFIX)/etc/rc.d/milter-opendkim
+RC_OpenBSD = /etc/rc.d/opendkim
+# From one folder below PREFIX to another; BSD's ln does not find it out.
+TARGET = $(if $(filter $(PREFIX)/sbin,$(SBINDIR)),$(patsubst $(PREFIX)/%,../%,$(BINDIR)),$(BINDIR))/dojang
 FOLDERS = $(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/docs $(DATADIR)/dojang/hooks \
-	$(UNITDIR) $(TMPFILESDIR) $(DATADIR)/bash-completion/completions $(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d
+	$(if $(RC_$(SYSTEM)),$(dir $(RC_$(SYSTEM))),$(UNITDIR) $(TMPFILESDIR)) $(DATADIR)/bash-completion/completions $(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d
 # Texts that name our places: $(call put,MODE,FILE,PLACE)
 put = sed 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/share/dojang,$(DATADIR)/dojang,g' $(2) > '$(DESTDIR)$(3)' && chmod $(1) '$(DESTDIR)$(3)'
 
@@ -181,7 +187,7 @@ install:
 	@[ -x $(BINARY) ] && [ -d dist/man ] || $(MAKE) docs
 	for folder in $(FOLDERS); do install -d -m 0755 "$(DESTDIR)$$folder" || exit 1; done
 	install -m 0755 $(BINARY) '$(DESTDIR)$(BINDIR)/dojang'
-	for tool in $(TOOLS); do ln -sfr '$(DESTDIR)$(BINDIR)/dojang' "$(DESTDIR)$(SBINDIR)/$$tool" || exit 1; done
+	for tool in $(TOOLS); do ln -sf '$(TARGET)' "$(DESTDIR)$(SBINDIR)/$$tool" || exit 1; done
 	for section in 1 5 8; do install -m 0644 dist/man/*.$$section.gz "$(DESTDIR)$(MANDIR)/man$$section/" || exit 1; done
 	install -m 0644 dist/completion/dojang.bash '$(DESTDIR)$(DATADIR)/bash-completion/completions/dojang'
 	install -m 0644 dist/completion/_dojang '$(DESTDIR)$(DATADIR)/zsh/site-functions/_dojang'
@@ -191,12 +197,16 @@ install:
 	install -m 0644 packaging/opendkim.conf packaging/monitoring/alerts.yml packaging/monitoring/grafana.json '$(DESTDIR)$(DATADIR)/dojang/'
 	install -m 0755 packaging/hooks/* '$(DESTDIR)$(DATADIR)/dojang/hooks/'
 	$(call put,0755,packaging/first-configuration,$(DATADIR)/dojang/first-configuration)
+ifneq ($(RC_$(SYSTEM)),)
+	$(call put,0555,packaging/bsd/$(notdir $(RC_$(SYSTEM))),$(RC_$(SYSTEM)))
+else
 	$(call put,0644,packaging/systemd/hardened.conf,$(DATADIR)/dojang/hardened.conf)
 	$(call put,0644,packaging/systemd/opendkim.service,$(UNITDIR)/opendkim.service)
 	$(call put,0644,packaging/systemd/dojang-web.service,$(UNITDIR)/dojang-web.service)
 	$(call put,0644,packaging/systemd/dojang-rotate.service,$(UNITDIR)/dojang-rotate.service)
 	$(call put,0644,packaging/systemd/dojang-rotate.timer,$(UNITDIR)/dojang-rotate.timer)
 	$(call put,0644,packaging/systemd/opendkim.tmpfiles,$(TMPFILESDIR)/opendkim.conf)
+endif
 
 # Packages made twice of one commit are equal, byte for byte, wherever and by whomever
 # they are made: nothing here asks the clock, the zone, the umask or the host's name.

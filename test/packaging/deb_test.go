@@ -30,6 +30,23 @@ systemctl enable --now opendkim
 until [ -S /run/opendkim/opendkim.sock ]; do sleep 0.1; done
 md5sum /etc/opendkim.conf /etc/dkimkeys/old.private > /root/sums`
 
+// others have the services run that the packages ship disabled.
+const others = `
+systemctl enable --now dojang-web dojang-rotate.timer 2>/dev/null
+systemctl show -p MainPID --value dojang-web > /root/web-before
+`
+
+// renewed: an upgrade has started the pages anew, and left the timer on.
+const renewed = `
+systemctl is-active --quiet dojang-web; systemctl is-active --quiet dojang-rotate.timer
+! systemctl show -p MainPID --value dojang-web | cmp -s - /root/web-before
+`
+
+// othersGone prints what is left of them.
+const othersGone = `pgrep -x dojang || true
+systemctl is-active dojang-web dojang-rotate.timer | grep -v inactive || true
+find /etc/systemd/system -name 'dojang*'`
+
 func TestDebianPackage(t *testing.T) {
 	testutil.Need(t, "opendkim", "dpkg", "make", "deb-systemd-helper")
 	m := boot(t, packages(t, "deb", "0.0.1", "0.0.2")...)
@@ -52,10 +69,10 @@ func TestDebianPackage(t *testing.T) {
 	m.want("enabled", "systemctl is-enabled opendkim")
 
 	// A new version; the service is as its administrator wants it.
-	m.run("systemctl disable opendkim; dpkg -i /root/dojang_0.0.2-1_*.deb; md5sum --check --quiet /root/sums")
+	m.run(others + "systemctl disable opendkim; dpkg -i /root/dojang_0.0.2-1_*.deb; md5sum --check --quiet /root/sums")
 	m.want("disabled", "systemctl is-enabled opendkim || true")
 	m.want("0.0.2-1", "dpkg-query -W -f '${Version}' dojang")
-	m.run("systemctl restart opendkim")
+	m.run("systemctl restart opendkim" + renewed)
 	m.signs("old")
 
 	// Gone, but for what is the administrator's.
@@ -63,6 +80,7 @@ func TestDebianPackage(t *testing.T) {
 	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /lib/systemd/system/opendkim.service "+
 		"2>/dev/null || true; dpkg-divert --list '*opendkim*'")
 	m.run("dpkg -P dojang; md5sum --check --quiet /root/sums")
+	m.want("", othersGone)
 
 	// Where there is no configuration, Postfix reaches the socket, and nobody else.
 	const reach = `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => "/%s") or die $!'`
@@ -88,7 +106,7 @@ func TestDebianPackage(t *testing.T) {
 
 	// The pages are off; once on, they ask the filter as a user that can read none of its files.
 	m.want("disabled\n660 opendkim dojang-web", "systemctl is-enabled dojang-web || true; stat -c '%a %U %G' /run/opendkim/status.sock")
-	m.run("systemctl start dojang-web; for i in 1 2 3 4 5; do dojang web login > /root/url && break; sleep 1; done; " +
+	m.run("systemctl start dojang-web; dojang web login > /root/url; " +
 		"curl -sSfL -c /root/cookies \"$(cat /root/url)\" | grep -q 'No mail of our domains'")
 	m.want("dojang-web-pages", "ps -o user:20= -C dojang | tail -1")
 	m.run("! setpriv --reuid nobody --regid nogroup --clear-groups dojang web login")

@@ -23,6 +23,7 @@ var documents = map[string][]step{
 	"docs/datasets.md":    datasets,
 	"docs/scaling.md":     scaling,
 	"docs/rocky.md":       rocky,
+	"docs/bsd.md":         bsd,
 	"docs/performance.md": left(5, "measurements, of the sources"),
 	"docs/rsa-engine.md":  left(6, "measurements, of the sources"),
 }
@@ -374,4 +375,5 @@ func TestDocumentsTyped(t *testing.T) {
 		d.name = name
 		d.follow(documents[name])
 	}
+	d.rcScripts()
 }

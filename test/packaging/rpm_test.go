@@ -60,13 +60,14 @@ func TestRPM(t *testing.T) {
 	m.run("systemctl reload opendkim")
 
 	// A new version; the service is as its administrator wants it.
-	m.run("systemctl disable opendkim; cat /run/opendkim/opendkim.pid > /root/before; " + rpm + "-U /root/dojang-0.0.2-*.rpm" + untouched)
+	m.run(others + "systemctl disable opendkim; cat /run/opendkim/opendkim.pid > /root/before; " + rpm + "-U /root/dojang-0.0.2-*.rpm" + untouched)
 	m.want("active\ndisabled", "systemctl is-active opendkim; systemctl is-enabled opendkim || true")
-	m.run("! cmp -s /run/opendkim/opendkim.pid /root/before")
+	m.run("! cmp -s /run/opendkim/opendkim.pid /root/before" + renewed)
 	m.signs("old")
 
 	// Gone, but for what is the administrator's.
 	m.run(rpm + "-e dojang" + untouched)
+	m.want("", othersGone)
 	m.want("", "pgrep -x opendkim || true; ls -d /run/opendkim /usr/sbin/opendkim* /usr/lib/systemd/system/opendkim* "+
 		"/usr/share/dojang /usr/share/doc/dojang 2>/dev/null || true")
 
