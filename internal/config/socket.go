@@ -66,6 +66,9 @@ func ParseSocket(text string) (Socket, error) {
 	if len(words) == 0 {
 		return Socket{}, errors.New("no address")
 	}
+	if len(words) > 1 && strings.HasPrefix(words[1], "@") { // as libmilter reads it
+		words = slices.Insert(words[2:], 0, words[0]+words[1])
+	}
 	s, err := parseAddress(words[0])
 	if err != nil {
 		return Socket{}, err

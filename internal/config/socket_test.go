@@ -8,6 +8,7 @@ func TestParseSocket(t *testing.T) {
 		"INET:8891@localhost":               {Network: "tcp4", Address: "localhost:8891"},
 		"inet:8891@127.0.0.1":               {Network: "tcp4", Address: "127.0.0.1:8891"},
 		"inet:8891@[127.0.0.1]":             {Network: "tcp4", Address: "127.0.0.1:8891"},
+		"inet:8891 @localhost":              {Network: "tcp4", Address: "localhost:8891"},
 		"inet:08891":                        {Network: "tcp4", Address: ":8891"},
 		"inet:0@localhost":                  {Network: "tcp4", Address: "localhost:0"},
 		"inet:smtp@localhost":               {Network: "tcp4", Address: "localhost:25"},

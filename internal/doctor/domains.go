@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -131,6 +132,11 @@ func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts
 		return
 	}
 	policy, at, err := dmarcOf(ctx, look, domain)
+	if several := new(severalRecords); errors.As(err, &several) {
+		r.Add(Finding{Check: domainName, Code: "dmarc-several", Status: Bad, Advice: "leave one of them: " + several.first},
+			"%d DMARC records stand at %s: receivers take none of them (RFC 7489 §6.6.3)", several.n, several.name)
+		return
+	}
 	if err != nil {
 		r.skip(domainName, "dmarc-unknown", "the DMARC record of %s cannot be looked up: %s", domain, err)
 		return
@@ -155,6 +161,14 @@ func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts
 	}
 }
 
+// severalRecords are the DMARC records of a name that has more than one.
+type severalRecords struct {
+	name, first string
+	n           int
+}
+
+func (s *severalRecords) Error() string { return fmt.Sprintf("%d records at %s", s.n, s.name) }
+
 // dmarcOf is the DMARC record that counts for a domain (RFC 7489 §6.6.3); nil for none.
 func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]string, at string, err error) {
 	for _, name := range slices.Compact([]string{domain, organization(domain)}) {
@@ -162,16 +176,21 @@ func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]st
 		if err != nil {
 			return nil, "", err
 		}
+		texts = slices.DeleteFunc(texts, func(text string) bool {
+			version, _, _ := strings.Cut(text, ";")
+			return strings.ReplaceAll(version, " ", "") != "v=DMARC1"
+		})
+		if len(texts) > 1 {
+			return nil, "", &severalRecords{"_dmarc." + name, fmt.Sprintf("_dmarc.%s. IN TXT %q", name, texts[0]), len(texts)}
+		}
 		for _, text := range texts {
-			if fields := strings.Split(text, ";"); strings.ReplaceAll(fields[0], " ", "") == "v=DMARC1" {
-				tags = map[string]string{}
-				for _, tag := range fields {
-					if name, value, ok := strings.Cut(tag, "="); ok {
-						tags[strings.TrimSpace(name)] = strings.TrimSpace(value)
-					}
+			tags = map[string]string{}
+			for tag := range strings.SplitSeq(text, ";") {
+				if name, value, ok := strings.Cut(tag, "="); ok {
+					tags[strings.TrimSpace(name)] = strings.TrimSpace(value)
 				}
-				return tags, "_dmarc." + name, nil
 			}
+			return tags, "_dmarc." + name, nil
 		}
 	}
 	return nil, "", nil

@@ -81,6 +81,7 @@ func (p *postfixCheck) examine() {
 	p.action()
 	p.protocol()
 	p.headerChecks()
+	p.signedFields()
 	p.daemonNames()
 }
 

@@ -11,6 +11,9 @@ import (
 // smtpd judges a service by which mail comes in over SMTP.
 func (p *postfixCheck) smtpd(s *postfix.Service) {
 	what := roleOf(s)
+	if what == reentry && s.Set["content_filter"] == "" && p.setup.Main["content_filter"] != "" {
+		p.twice(s)
+	}
 	if what == reentry && !p.overridden(s) {
 		what = incoming
 	}
@@ -36,6 +39,24 @@ func (p *postfixCheck) smtpd(s *postfix.Service) {
 	}
 	p.list(s, "smtpd_milters", "what comes by "+s.ID()+" passes the filter by", Bad)
 	p.clientMaps(s)
+}
+
+// twice tells of a service that takes mail back from a content filter, where the filter
+// has seen that mail before: what the content filter changes breaks the first signature.
+func (p *postfixCheck) twice(back *postfix.Service) {
+	if !p.names(back, "smtpd_milters") {
+		return
+	}
+	for i := range p.setup.Services {
+		s := &p.setup.Services[i]
+		if s.Command != "smtpd" || s.Set["content_filter"] == "" || !p.names(s, "smtpd_milters") {
+			continue
+		}
+		p.add(Finding{Code: "filtered-twice", Status: Warning, Remedy: p.setup.AddWord(back, "receive_override_options", "no_milters"),
+			Advice: "where the content filter changes what users send, have mail pass the filter behind it alone: smtpd_milters of the services before it empty instead"},
+			"master.cf: %s hands what a content filter has seen to the filter again: mail of %s gets two signatures and two results", back.ID(), s.ID())
+		return
+	}
 }
 
 // overridden reports whether a service's milters differ from those of main.cf.
@@ -88,6 +109,7 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 			p.add(Finding{Status: Good}, "%s names the filter: %s", where, m.Text)
 			p.order(s, name, milters, i)
 			p.groupAction(s, name, m)
+			p.again(s, name, milters[i+1:])
 			return
 		case walledIn:
 			p.walled(s, name, m)
@@ -103,6 +125,17 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 		}
 	}
 	p.missing(s, name, where, milters, what, status)
+}
+
+// again looks for a second member of a list that leads to the filter.
+func (p *postfixCheck) again(s *postfix.Service, name string, rest []postfix.Milter) {
+	for _, m := range rest {
+		if p.reaches(m.Socket, s.Chroot) == here {
+			p.add(Finding{Code: "milter-twice", Status: Bad, Remedy: p.setup.DropLast(s, name, m.Text)},
+				"%s names the filter twice: mail gets two signatures of each key, and two results", where(s, name))
+			return
+		}
+	}
 }
 
 // where says where a parameter of a service is set.

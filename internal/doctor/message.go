@@ -9,6 +9,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/config"
+	"dojang/internal/dataset"
 	"dojang/milter"
 )
 
@@ -49,7 +50,27 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 			"a message from %s is not signed, whoever sends it", author)
 	default:
 		r.verified(ctx, author, way, milter.Apply(raw, outcome.Edits), verify)
+		r.local(ctx, h, rehearsal, author, raw)
 	}
+}
+
+// local looks whether what programs on this host send is signed, where InternalHosts
+// names networks: given a value, it no longer has 127.0.0.1 by itself.
+func (r *Report) local(ctx context.Context, h *Host, rehearsal *Rehearsal, author string, raw []byte) {
+	option := &h.Config.InternalHosts
+	if !option.IsSet() || option.Value == "-" || option.Value == "" || len(rehearsal.signs(ctx, ways(h.Config, author)[0], author, raw)) > 0 {
+		return
+	}
+	spec, err := dataset.ParseSpec(option.Value)
+	remedy := ""
+	switch path := fileOf(option.Value); {
+	case err == nil && spec.Type == dataset.TypeList:
+		remedy = h.setOption(option, option.Value+",127.0.0.1") + " && " + h.Reload()
+	case path != "":
+		remedy = "echo 127.0.0.1 >> " + shell(path) + " && " + h.Reload()
+	}
+	r.Add(Finding{Check: messageName, Code: "local-unsigned", Status: Warning, Remedy: remedy, Advice: "unless that is meant"},
+		"what programs on this server send (sendmail, cron, web applications) is not signed: InternalHosts is set and leaves out 127.0.0.1")
 }
 
 func scopeWord(a, b []signed) string {
@@ -74,7 +95,11 @@ func (r *Report) verified(ctx context.Context, author string, way Way, raw []byt
 			r.Add(Finding{Check: messageName, Code: "key-unpublished", Status: Bad, Advice: "publish its record: see what is told of " + name + " here"},
 				"a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
 		default:
-			r.Add(Finding{Check: messageName, Code: "signature-fails", Status: Bad, Advice: "dojang testkey --domain " + result.Signature.Domain + " --selector " + result.Signature.Selector},
+			advice := "dojang testkey --domain " + result.Signature.Domain + " --selector " + result.Signature.Selector
+			if result.Reason == dkim.ReasonSubdomain {
+				advice = "take t=s out of the record " + name + ", or the identity out of the SigningTable's row"
+			}
+			r.Add(Finding{Check: messageName, Code: "signature-fails", Status: Bad, Advice: advice},
 				"a message from %s was signed by %s, but: %s", author, name, result.Reason.Explain())
 		}
 	}

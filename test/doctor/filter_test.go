@@ -186,6 +186,23 @@ var byFilter = []fault{
 		_, line, _ := strings.Cut(f.Advice, ": ")
 		s.dns.AddRR(line)
 	}},
+	{"two DMARC records", func(s *server) { s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject") }, "dmarc-several", func(s *server, f finding) {
+		_, line, _ := strings.Cut(f.Advice, ": ")
+		s.dns.Remove("_dmarc.example.com")
+		s.dns.AddRR(line)
+	}},
+	{"mail of this host left out", func(s *server) { s.option("InternalHosts", "192.168.0.0/16") }, "local-unsigned", nil},
+	{"mail of this host left out by a file", func(s *server) {
+		s.files["hosts"] = "192.168.0.0/16\n"
+		s.option("InternalHosts", "refile:"+s.path("hosts"))
+	}, "local-unsigned", nil},
+	{"an identity that the record forbids", func(s *server) {
+		published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; t=s;", 1))(s)
+		s.files["SigningTable"] = "*@example.com sel:@mail.example.com\n"
+	}, "signature-fails", func(s *server, f finding) {
+		s.touch("SigningTable", "*@example.com sel\n")
+		s.type_("kill -USR1 $(cat filter.pid)")
+	}},
 	{"another domain's signature", func(s *server) {
 		s.files["SigningTable"] = "*@example.com sel\n*@example.net sel\n"
 		s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")

@@ -106,6 +106,11 @@ var byPostfix = []fault{
 	{"no protocol", inMain("milter_protocol", "9"), "protocol-unknown", nil},
 	{"OpenDMARC first", both(behind, inMain("smtpd_milters", "inet:127.0.0.1:8893, OURS")), "milter-order", nil},
 	{"OpenDMARC first in groups", both(behind, inMain("smtpd_milters", "OTHER, { unix:run/opendmarc.sock, default_action=accept }, { OURS, connect_timeout=10s }")), "milter-order", nil},
+	{"the filter twice", both(behind, inMain("smtpd_milters", "OURS, OURS")), "milter-twice", nil},
+	{"the filter twice by two names", both(behind, inMain("smtpd_milters", "OURS, OTHER, { inet:localhost:PORT, default_action=tempfail }")), "milter-twice", nil},
+	{"before and behind a content filter", contentFilter(), "filtered-twice", nil},
+	{"before and behind a content filter with options", contentFilter("receive_override_options=no_header_body_checks", "smtpd_milters=OURS"), "filtered-twice", nil},
+	{"subjects changed on the way out", inTable("smtp_header_checks", "regexp", "/^Subject:(.*)/ REPLACE Subject: sent: $1"), "header-checks", nil},
 	{"no milters for all", inMain("receive_override_options", "no_milters"), "no-milters", nil},
 	{"no milters among others", inMain("receive_override_options", "no_address_mappings, no_milters"), "no-milters", nil},
 	{"no milters for this host", inTable("smtpd_milter_maps", "cidr", "127.0.0.0/8 DISABLE"), "client-map", nil},
@@ -132,6 +137,15 @@ var byPostfix = []fault{
 	{"a socket outside of the chroot", both(unix("run/s", "mode=0666"), func(s *server) {
 		s.master = strings.Replace(s.services(), ":25 inet n - n", ":25 inet n - y", 1)
 	}), "socket-outside-chroot", nil},
+}
+
+// contentFilter has Postfix hand mail to a content filter, here to the service that takes
+// it back at once.
+func contentFilter(options ...string) func(*server) {
+	return func(s *server) {
+		s.setting("content_filter", "smtp:["+s.address+"]:10025")
+		s.master = s.services() + s.fill(s.address+":10025 inet n - n - - smtpd\n  -o "+strings.Join(append(options, "content_filter=\n"), "\n  -o "))
+	}
 }
 
 // behind has filters behind ours, of which nobody writes results in our name.
@@ -163,6 +177,9 @@ var usual = []fault{
 	{"back from a content filter", func(s *server) {
 		s.master = s.services() + s.address + ":10025 inet n - n - - smtpd\n  -o content_filter=\n  -o smtpd_milters=\n  -o receive_override_options=no_milters,no_header_body_checks\n"
 	}, "", nil},
+	{"signing before a content filter", contentFilter("receive_override_options=no_milters,no_header_body_checks"), "", nil},
+	{"networks of which one is loopback", func(s *server) { s.option("InternalHosts", "192.168.0.0/16,127.0.0.0/8") }, "", nil},
+	{"fields cut out that nobody signs", inTable("smtp_header_checks", "regexp", "/^(Received|User-Agent|X-Originating-IP):/ IGNORE"), "", nil},
 	{"signing behind a content filter", func(s *server) {
 		s.setting("smtpd_milters", "")
 		s.setting("non_smtpd_milters", "")

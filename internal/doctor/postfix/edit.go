@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -158,6 +159,32 @@ func (s *Setup) DropWord(svc *Service, name, word string) string {
 		return s.Unset(p.service, p.name)
 	}
 	return s.set(p, strings.Join(rest, ", "))
+}
+
+// DropLast is the command that takes a member out of a list of milters: the last of
+// several that are equal.
+func (s *Setup) DropLast(svc *Service, name, member string) string {
+	p, ok := s.find(svc, name, member, 5)
+	members, err := split(p.raw)
+	if !ok || err != nil {
+		return ""
+	}
+	for i, m := range slices.Backward(members) {
+		if m == member {
+			return s.set(p, strings.Join(slices.Delete(members, i, i+1), ", "))
+		}
+	}
+	return ""
+}
+
+// AddWord is the command that adds a word to a list such as receive_override_options of
+// a service.
+func (s *Setup) AddWord(svc *Service, name, word string) string {
+	value := word
+	if had, ok := svc.Override[name]; ok && had != "" {
+		value = had + "," + word
+	}
+	return s.Override(svc, name, value)
 }
 
 // Move is the command that puts a member of a list of milters before another, the rest
