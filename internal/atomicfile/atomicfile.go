@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Options say how a file is written. The zero value writes one that only its
@@ -72,17 +73,37 @@ func finish(f *os.File, o Options) error {
 	return f.Close()
 }
 
-// place gives the whole file its name.
-func (o Options) place(from, path string) error {
-	if o.New {
-		return os.Link(from, path) // fails, unlike a rename, when the name is taken
+// place gives the whole file its name, and leaves that on the disk, too: what is written
+// next, maybe on another disk, counts on it.
+func (o Options) place(from, path string) (err error) {
+	switch {
+	case o.New:
+		err = os.Link(from, path) // fails, unlike a rename, when the name is taken
+	case o.KeepOld:
+		err = keepOld(path)
 	}
-	if o.KeepOld {
-		if err := keepOld(path); err != nil {
-			return err
-		}
+	if err == nil && !o.New {
+		err = os.Rename(from, path)
 	}
-	return os.Rename(from, path)
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder leaves the names of a folder on the disk. File systems that cannot do that
+// by itself say EINVAL or ENOTSUP; a folder that may be written and not read cannot be
+// opened.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // keepOld leaves the file at path in its place too: until the new one is
