@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // Options say how a file is written. The zero value writes one that only its
@@ -51,6 +53,30 @@ func WriteTo(path string, o Options, write func(io.Writer) error) error {
 		return named(path, err)
 	}
 	return named(path, o.place(f.Name(), path))
+}
+
+// Sweep takes away what writers of a file that were killed left beside it: what nobody has
+// touched for so long.
+func Sweep(path string, untouched time.Duration) {
+	name := filepath.Base(path)
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), "."+name+".")
+		if !ok || !Temporary(e.Name()) || strings.Contains(strings.TrimSuffix(number, ".tmp"), ".") {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) >= untouched {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+}
+
+// Temporary reports whether a name is one that Write gives to what is not whole yet.
+func Temporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
 }
 
 // finish gives the file its owner and mode, and leaves it on the disk.
@@ -132,6 +158,10 @@ func named(path string, err error) error {
 	return err
 }
 
+// abandoned is after what time Replace takes a half-written file for one of a writer that
+// was killed.
+const abandoned = time.Hour
+
 // tries is how often Replace begins anew when somebody else writes the file too.
 const tries = 10
 
@@ -147,6 +177,7 @@ func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) erro
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	Sweep(path, abandoned)
 	for range tries {
 		if err := replaceOnce(path, o, edit); !errors.Is(err, errChanged) {
 			return err

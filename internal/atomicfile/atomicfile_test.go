@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func content(t *testing.T, path string) string {
@@ -107,4 +108,18 @@ func TestReplaceKeepsLinkAndMode(t *testing.T) {
 	if err := Replace(filepath.Join(dir, "new"), Options{Mode: 0o644}, add); err != nil || content(t, filepath.Join(dir, "new")) != "b\n" {
 		t.Error(err)
 	}
+}
+
+// What a writer that was killed left goes with the next, and nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"f", ".f.12.tmp", ".f.x.12.tmp", ".g.12.tmp", "f.12.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Sweep(filepath.Join(dir, "f"), time.Hour)
+	only(t, dir, ".f.12.tmp", ".f.x.12.tmp", ".g.12.tmp", "f", "f.12.tmp")
+	Sweep(filepath.Join(dir, "f"), 0)
+	only(t, dir, ".f.x.12.tmp", ".g.12.tmp", "f", "f.12.tmp")
 }

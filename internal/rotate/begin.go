@@ -273,11 +273,7 @@ func (p *pass) makeKeys(u *Unit, g *Generation) {
 
 func (p *pass) makeKey(u *Unit, k *Key) error {
 	path := k.file()
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+globQuote(filepath.Base(path))+".*.tmp")); err == nil {
-		for _, half := range left { // of a run that was killed
-			_ = os.Remove(half)
-		}
-	}
+	atomicfile.Sweep(path, 0) // of a run that was killed
 	if data, err := os.ReadFile(path); err == nil {
 		return k.take(path, data)
 	}
@@ -318,10 +314,6 @@ func (k *Key) take(path string, data []byte) error {
 	}
 	k.Public = public
 	return err
-}
-
-func globQuote(name string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
 
 // likeOld is the mode and owner of the key file that a row has now; of a row that is new,

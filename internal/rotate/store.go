@@ -56,7 +56,20 @@ func OpenStore(dir string, readOnly bool) (*Store, error) {
 		return nil, err
 	}
 	s.lock = lock
+	s.sweep()
 	return s, nil
+}
+
+// sweep takes away what runs that were killed left half written.
+func (s *Store) sweep() {
+	for _, dir := range []string{s.dir, s.path("pending")} {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			if atomicfile.Temporary(e.Name()) {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
 }
 
 // Close gives the lock back.
@@ -130,6 +143,9 @@ func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err
 		})
 	}
 	for _, e := range entries {
+		if s.lock != nil && atomicfile.Temporary(e.Name()) {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // of a run that was killed
+		}
 		if strings.HasSuffix(e.Name(), ".json") && !strings.HasPrefix(e.Name(), ".") {
 			names <- e.Name()
 		}
