@@ -4,8 +4,8 @@
 // The places are drawn by a seed from the packages of a message's way. All that are drawn
 // from a package are compiled at once, by an overlay, so that the tree stays as it is;
 // DOJANG_MUTANT says which of them is made when its short tests run, and those of packages
-// above it whose tests hold it. What no test reaches needs no run. Changes that change
-// nothing are named in equivalents.txt, with the reason.
+// above it whose tests hold it: of these, the tests that reach the place. Changes that
+// change nothing are named in equivalents.txt, with the reason.
 package main
 
 import (

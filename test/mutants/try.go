@@ -12,15 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
 //go:embed switch.go.txt
 var switchText string
-
-// maxMemory of the tests of one change, in KiB of addresses: some fill a list for ever.
-const maxMemory = 8 << 20
 
 // try makes each change and tells those that survive.
 func (f folder) try(drawn []*mutant, temporary string) (counts, error) {
@@ -66,7 +62,7 @@ func (f folder) tryConstant(m *mutant, temporary string) (noticed bool, err erro
 		if _, err := b.compile(f, []*mutant{m}, temporary); err != nil {
 			return false, err
 		}
-		if b.run(0, "") != nil {
+		if b.run("DOJANG_MUTANT=0", nil) != nil {
 			return true, nil
 		}
 	}
@@ -207,58 +203,4 @@ func apply(file string, list []edit) []byte {
 	}
 	out.Write(source[at:])
 	return out.Bytes()
-}
-
-// tryAll makes the changes that were not noticed yet.
-func (b binary) tryAll(switched []*mutant, temporary string, result map[*mutant]bool) error {
-	reached := filepath.Join(temporary, "reached")
-	if err := os.WriteFile(reached, nil, 0o600); err != nil {
-		return err
-	}
-	start := time.Now()
-	if err := b.run(0, reached); err != nil {
-		return fmt.Errorf("with no change made: %w", err)
-	}
-	b.most = 5*time.Second + 4*time.Since(start)
-	text, err := os.ReadFile(reached)
-	if err != nil {
-		return err
-	}
-	numbers := map[string]bool{}
-	for _, n := range strings.Fields(string(text)) {
-		numbers[n] = true
-	}
-	for _, m := range switched {
-		if result[m] {
-			continue
-		}
-		result[m] = numbers[strconv.Itoa(m.number)] && b.run(m.number, "") != nil
-	}
-	return nil
-}
-
-// run runs the tests with one change made, none if number is 0.
-func (b binary) run(number int, reached string) error {
-	path, err := filepath.Abs(b.path)
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command("/bin/sh", "-c", `ulimit -v "$1" && shift && exec "$@"`, "sh", strconv.Itoa(maxMemory), path,
-		"-test.short", "-test.failfast", "-test.timeout", b.most.String())
-	cmd.Dir = b.folder
-	cmd.Env = append(os.Environ(), "DOJANG_MUTANT="+strconv.Itoa(number), "DOJANG_MUTANTS_REACHED="+reached)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	late := time.AfterFunc(b.most+time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	defer late.Stop()
-	cmd.WaitDelay = time.Second
-	if err := cmd.Wait(); err != nil {
-		text := out.String()
-		return fmt.Errorf("%w: %s", err, text[max(0, len(text)-2000):])
-	}
-	return nil
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxMemory of the tests of one change, in KiB of addresses: some fill a list for ever.
+const maxMemory = 8 << 20
+
+// quick is a test that is run before those that take longer.
+const quick = 100 * time.Millisecond
+
+// A reaching test and the changes that are in code which it runs.
+type reaching struct {
+	name    string
+	took    time.Duration
+	numbers map[string]bool
+}
+
+// tryAll makes the changes that were not noticed yet.
+func (b binary) tryAll(switched []*mutant, temporary string, result map[*mutant]bool) error {
+	tests, err := b.reach(filepath.Join(temporary, "reached"))
+	if err != nil {
+		return err
+	}
+	for _, m := range switched {
+		number := strconv.Itoa(m.number)
+		for _, slow := range []bool{false, true} {
+			var names []string
+			took := time.Duration(0)
+			for _, t := range tests {
+				if t.numbers[number] && t.took > quick == slow {
+					names, took = append(names, t.name), took+t.took
+				}
+			}
+			b.most = 10*time.Second + 4*took
+			result[m] = result[m] || len(names) > 0 && b.run("DOJANG_MUTANT="+number, names) != nil
+		}
+	}
+	return nil
+}
+
+// reach runs each test alone and with no change made, for what it reaches.
+func (b binary) reach(file string) ([]reaching, error) {
+	path, err := filepath.Abs(b.path)
+	if err != nil {
+		return nil, err
+	}
+	list := exec.Command(path, "-test.list", ".")
+	list.Dir = b.folder
+	names, err := list.Output()
+	if err != nil {
+		return nil, err
+	}
+	var tests []reaching
+	for _, name := range strings.Fields(string(names)) {
+		if strings.HasPrefix(name, "Benchmark") {
+			continue
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := b.run("DOJANG_MUTANTS_REACHED="+file, []string{name}); err != nil {
+			return nil, fmt.Errorf("with no change made: %w", err)
+		}
+		t := reaching{name: name, took: time.Since(start), numbers: map[string]bool{}}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range strings.Fields(string(text)) {
+			t.numbers[n] = true
+		}
+		tests = append(tests, t)
+	}
+	return tests, nil
+}
+
+// run runs some of the tests, all if none are named.
+func (b binary) run(environment string, tests []string) error {
+	path, err := filepath.Abs(b.path)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/bin/sh", "-c", `ulimit -v "$1" && shift && exec "$@"`, "sh", strconv.Itoa(maxMemory), path,
+		"-test.short", "-test.failfast", "-test.timeout", b.most.String())
+	if len(tests) > 0 {
+		cmd.Args = append(cmd.Args, "-test.run", "^("+strings.Join(tests, "|")+")$")
+	}
+	cmd.Dir = b.folder
+	cmd.Env = append(os.Environ(), environment)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	late := time.AfterFunc(b.most+time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer late.Stop()
+	cmd.WaitDelay = time.Second
+	if err := cmd.Wait(); err != nil {
+		text := out.String()
+		return fmt.Errorf("%w: %s", err, text[max(0, len(text)-2000):])
+	}
+	return nil
+}
