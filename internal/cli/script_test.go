@@ -227,7 +227,7 @@ func runAside(ts *testscript.TestScript, dir, program, stdin string, args []stri
 	cmd.Args[0] = args[0] // what C tools call themselves
 	cmd.Dir = work
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "LC_ALL=C") // Perl tells of a locale that is not there
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -37,7 +37,7 @@ func TestSwapChangesOnlyTheFields(t *testing.T) {
 		{"commented out", "#k1 d:s1:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, nil}, ErrChanged},
 	} {
 		path := filepath.Join(t.TempDir(), "KeyTable")
-		if err := os.WriteFile(path, []byte(c.text), 0o640); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(c.text), 0o600), os.Chmod(path, 0o640)); err != nil {
 			t.Fatal(err)
 		}
 		err := TextTable{Path: path}.Swap(t.Context(), []Change{c.change})

@@ -94,6 +94,38 @@ func signsAs(t *testing.T, login, found, from string) bool {
 	return len(p.Sign) > 0
 }
 
+// TestShownIsBounded: so much is read of who sent a message, and no more is signed.
+func TestShownIsBounded(t *testing.T) {
+	const own = "joe@example.com"
+	for _, c := range []struct {
+		octets, fields int
+		want           bool
+	}{{16 << 10, 1, true}, {16<<10 + 1, 1, false}, {16 << 10, 16, true}, {16<<10 + 1, 16, false}, {1000, 16, true}, {1000, 17, false}} {
+		var l header.List
+		left := c.octets
+		for i := range c.fields {
+			n := len(own)
+			if i == c.fields-1 {
+				n = left
+			}
+			l.AddRaw([]byte("From:" + strings.Repeat(" ", n-len(own)) + own))
+			left -= n
+		}
+		s := &Signing{}
+		found, problem := s.shown(&Plan{Author: Author{User: "joe", Domain: "example.com", Field: "From"}}, &Facts{Fields: &l})
+		if problem == nil != c.want || c.want && len(found) != 1 {
+			t.Errorf("%d octets in %d fields: %v, %v", c.octets, c.fields, found, problem)
+		}
+	}
+	// A field without a name is none of the author's, whatever is not set.
+	var l header.List
+	l.AddRaw([]byte("From: " + own))
+	l.Add(nil, []byte("ceo@bank.example"), false)
+	if found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com"}}, &Facts{Fields: &l}); problem != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, problem)
+	}
+}
+
 func TestAuthorInAFieldOfURLs(t *testing.T) {
 	for _, c := range []struct{ headers, want string }{
 		{"List-Post: <mailto:talk@example.com>\nFrom: a@example.net", "talk@example.com"},

@@ -39,6 +39,10 @@ func TestStatistics(t *testing.T) {
 		{"without From", []dkim.Result{result(dkim.ReasonHeadersRequired)}, 0, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: 0, Error: 32, DNSSEC: -1}}},
 		{"revoked", []dkim.Result{result(dkim.ReasonKeyRevoked, body(false, true, 30, -1))}, 30, 1, []statistics.Signature{{Domain: "example.com", Passed: false, BodyChanged: false, Length: -1, Error: 42, DNSSEC: -1}}},
 		{"one ignored", []dkim.Result{result(dkim.ReasonNone, body(true, true, 30, -1)), result(dkim.ReasonTooManySignatures)}, 30, 2, []statistics.Signature{{Domain: "example.com", Passed: true, BodyChanged: false, Length: -1, Error: 0, DNSSEC: -1}}},
+		{"the first body counts", []dkim.Result{result(dkim.ReasonNone, body(true, true, 20, -1)), result(dkim.ReasonNone, body(true, true, 30, -1))}, 20, 2,
+			[]statistics.Signature{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: -1}, {Domain: "example.com", Passed: true, Length: -1, DNSSEC: -1}}},
+		{"no body hash", []dkim.Result{result(dkim.ReasonBodyHashMissing, body(true, true, 20, 9), func(r *dkim.Result) { r.Signature.BodyHash = nil })}, 0, 1,
+			[]statistics.Signature{{Domain: "example.com", Error: statistics.ErrorNumber(dkim.ReasonBodyHashMissing), DNSSEC: -1}}},
 	} {
 		o := r.Outcome(f, p, &Verdict{Now: time.Unix(1795453615, 0), Results: c.results})
 		want := &statistics.Message{JobID: "JOB", Domain: "Example.com", Client: "192.0.2.1",

@@ -103,11 +103,15 @@ func (p *Process) end(signal syscall.Signal) {
 }
 
 // Localhost are the addresses by which "localhost" may be reached here, for servers that
-// are asked by that name: 127.0.0.1, and ::1 where the hosts file has it, as Debian's does.
+// are asked by that name: 127.0.0.1, and ::1 where the hosts file has it, as Debian's does,
+// and the machine has it too.
 func Localhost() []string {
 	addresses, _ := net.LookupHost("localhost") // without it there is 127.0.0.1
 	if slices.Contains(addresses, "::1") {
-		return []string{"127.0.0.1", "::1"}
+		if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
+			l.Close()
+			return []string{"127.0.0.1", "::1"}
+		}
 	}
 	return []string{"127.0.0.1"}
 }
