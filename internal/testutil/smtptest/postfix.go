@@ -93,6 +93,7 @@ func WritePostfix(t testing.TB, dir string, far *Sink, more, master string) {
 	}
 	for _, sub := range []string{"queue", "data"} {
 		must(os.MkdirAll(filepath.Join(dir, sub), 0o755))
+		must(os.Chmod(filepath.Join(dir, sub), 0o755)) // whatever the umask is
 	}
 	must(os.Chown(filepath.Join(dir, "data"), uid, -1))
 	host, port, _ := net.SplitHostPort(far.Address)
