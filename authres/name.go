@@ -175,7 +175,7 @@ func mapped(text []byte) []byte {
 	}
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
-		if text[0] < utf8.RuneSelf && !isWordByte[text[0]] {
+		if !isWordByte[text[0]] {
 			out, text = append(out, text[0]), text[1:]
 			continue
 		}

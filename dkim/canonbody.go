@@ -245,12 +245,7 @@ func regular(p []byte) int {
 			if p[i+1] == '\n' {
 				i++
 			}
-			i++
-			if i < len(p) && (p[i] == ' ' || p[i] == '\t') {
-				// A blank at the start of a line is regular when
-				// it stands alone; the scan finds out.
-				continue
-			}
+			i++ // a blank behind it is regular when it stands alone: the scan finds out
 		default:
 			i++
 		}

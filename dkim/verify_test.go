@@ -142,6 +142,31 @@ func TestCoveragePolicies(t *testing.T) {
 	}
 }
 
+// TestTrustedSignaturesAreBounded: 32 of them are looked at before any other, however few
+// are wanted.
+func TestTrustedSignaturesAreBounded(t *testing.T) {
+	l := new(header.List)
+	one := signed(t, []string{from}, "x\r\n", nil).At(0).Raw
+	for range 40 {
+		l.AddRaw(one)
+	}
+	l.AddRaw([]byte(from))
+	for most, want := range map[int]int{1: 32, 33: 33, 40: 40} {
+		var b BodyHashes
+		v := NewVerifier(VerifyOptions{Now: now, MaximumSignatures: most, TrustFirst: func(string) bool { return true }}, l, &b)
+		b.Close()
+		looked := 0
+		for _, r := range v.Finish() {
+			if r.Reason != ReasonTooManySignatures {
+				looked++
+			}
+		}
+		if looked != want {
+			t.Errorf("of 40, %d wanted: %d are looked at", most, looked)
+		}
+	}
+}
+
 func TestHundredsOfSignatures(t *testing.T) {
 	l := new(header.List)
 	for i := range 500 {

@@ -1,0 +1,131 @@
+package authres
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEveryTokenIsNeeded takes each token out of a field that has all that the grammar of
+// RFC 8601 §2.2 allows, and puts a comment without end before each.
+func TestEveryTokenIsNeeded(t *testing.T) {
+	tokens := []string{"mx.example", "1", ";", "dkim", "/", "1", "=", "pass", "reason", "=", `"r"`, "header", ".", "d", "=", "x",
+		"policy", ".", "y", "=", "z", ";", "spf", "=", "fail"}
+	want := Results{AuthservID: "mx.example", Version: 1, Methods: []Method{
+		{Name: "dkim", Version: 1, Result: "pass", Reason: "r", Props: []Property{{"header", "d", "x"}, {"policy", "y", "z"}}},
+		{Name: "spf", Result: "fail"}}}
+	for _, between := range []string{" ", "\r\n\t", " (c) ", " ((c)\\)) (d)"} {
+		got, err := Parse([]byte(between + strings.Join(tokens, between)))
+		for i := range got.Methods {
+			got.Methods[i].Comment = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%q between: %v\n%s", between, err, diff)
+		}
+	}
+	for i := range tokens {
+		open := strings.Join(slices.Insert(slices.Clone(tokens), i, "(open"), " ")
+		if r, err := Parse([]byte(open)); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s: %+v, %v", open, r, err)
+		}
+		if i < 2 {
+			continue // the version may be missing, and be a name
+		}
+		without := strings.Join(slices.Delete(slices.Clone(tokens), i, i+1), " ")
+		if r, err := Parse([]byte(without)); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s: %+v, %v", without, r, err)
+		}
+	}
+}
+
+// TestKeywords are letters, digits and hyphens (RFC 8601 §2.2, RFC 5321 §4.1.2), and
+// underscores, which are in the wild.
+func TestKeywords(t *testing.T) {
+	const bytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	for c := range 256 {
+		word := "a" + string([]byte{byte(c)}) + "b"
+		want := strings.IndexByte(bytes, byte(c)) >= 0
+		for _, field := range []string{"h; WORD=pass", "h; dkim=pass WORD.d=x", "h; dkim=pass header.WORD=x"} {
+			if c == '=' && strings.HasSuffix(field, "=x") {
+				continue // of which values may have more
+			}
+			if _, err := Parse([]byte(strings.Replace(field, "WORD", word, 1))); err == nil != want {
+				t.Errorf("%s with %q: %v", field, word, err)
+			}
+		}
+	}
+}
+
+func TestBase64Bytes(t *testing.T) {
+	for c := range 256 {
+		_, err := base64.RawStdEncoding.DecodeString(string([]byte{byte(c), 'A'}))
+		if want := err == nil && c != '\r' && c != '\n'; isBase64Byte(byte(c)) != want {
+			t.Errorf("%q: %v", byte(c), !want)
+		}
+	}
+}
+
+// TestPlainCFWS: comments are balanced, of printable octets, without backslashes.
+func TestPlainCFWS(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", " \t\r\n a": "a", "(b) a": "a", "(b(c)d)(e)a": "a", "( ~)a": "a",
+		")(a": "no", ")a": "no", "(b))(a": "no", "(b": "no", "(b(c)": "no", `(b\)a`: "no", "(\x1f)a": "no", "(\x7f)a": "no", "(\x80)a": "a",
+	} {
+		l := lexer{in: []byte(text)}
+		got := "no"
+		if l.plainCFWS() {
+			got = string(l.in[l.pos:])
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestSimpleRunes: what is taken for simple, IDNA maps to its lower case.
+func TestSimpleRunes(t *testing.T) {
+	simple := 0
+	for r := range rune(0x500) {
+		s := string([]rune{'a', r, 'b'})
+		if !isSimple([]byte(s)) || !isWordRune(r) {
+			continue
+		}
+		simple++
+		if mapped, _ := names.ToUnicode(s); mapped != strings.ToLower(s) {
+			t.Errorf("%U becomes %q", r, mapped)
+		}
+	}
+	if simple < 200 {
+		t.Errorf("%d are simple", simple)
+	}
+}
+
+// TestPatternIsOfWords: bytes of no word are dropped from it, and one too long is never
+// found.
+func TestPatternIsOfWords(t *testing.T) {
+	for word, want := range map[string]bool{"mx.example": true, "(mx)\".ex ample\"": true, strings.Repeat("a", maxWord) + "mx.example": false} {
+		p := newPattern(word, false)
+		if got := p.length == len("mx.example"); got != want {
+			t.Errorf("%.20q has %d bytes", word, p.length)
+		}
+	}
+	for n, want := range map[int]int{maxWord: maxWord, maxWord + 1: 0, maxWord + 2: 0, 2 * maxWord: 0} {
+		if p := newPattern(strings.Repeat("a", n), false); p.length != want {
+			t.Errorf("a word of %d bytes: %d", n, p.length)
+		}
+	}
+	p := newPattern("dkim", false)
+	for text, want := range map[string]bool{
+		"dkim=pass": true, "a dkim =pass": true, "dkim/1=pass": true, "dkim (c) / 1 (c) = pass": true, "DKIM=pass": true,
+		"xdkim=pass": false, "dkimx=pass": false, "spf=dkim": false, "spf/1=pass": false, "t=1 2=3": false, "1=dkim": false,
+		"dkim 1=pass": false, "dkim/a=pass": false, "": false, "dkim": false,
+	} {
+		if p.assigned([]byte(text)) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}
