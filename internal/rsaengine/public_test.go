@@ -51,6 +51,10 @@ func TestPublicAgreesWithCryptoRSA(t *testing.T) {
 
 func publicAgrees(t *testing.T, e *Engine, sizes []int) {
 	r := mathrand.New(mathrand.NewPCG(11, 12))
+	work := 200 * 1024
+	if testing.Short() {
+		work /= 10
+	}
 	for _, bits := range sizes {
 		keys := []*rsa.PrivateKey{testKey(t, fmt.Sprintf("%d-a", bits)), testKey(t, fmt.Sprintf("%d-b", bits))}
 		if bits <= 2048 { // larger ones take long to make
@@ -65,7 +69,7 @@ func publicAgrees(t *testing.T, e *Engine, sizes []int) {
 			if p == nil {
 				t.Fatalf("no fast check of %d bits", bits)
 			}
-			for i := range 200 * 1024 / bits {
+			for i := range work / bits {
 				one, two := sha256.Sum256([]byte{byte(i)}), sha1.Sum([]byte{byte(i)})
 				h, digest := crypto.SHA256, one[:]
 				if i%2 == 1 {
