@@ -49,7 +49,7 @@ func newRig(t testing.TB, text string, files map[string]string, o milter.Options
 		t.Fatal(problems)
 	}
 	// As a start does it: wrong rows are told when mail needs them.
-	built, problems := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(r.log)})
+	built, problems := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(r.log), Account: build.Account{UID: os.Getuid()}})
 	if built == nil {
 		t.Fatal(problems)
 	}

@@ -177,7 +177,7 @@ func newPair(t *testing.T, text string) *pair {
 			return nil
 		}
 		p.logs[i] = new(recorder)
-		built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.logs[i])})
+		built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.logs[i]), Account: build.Account{UID: os.Getuid()}})
 		if built == nil {
 			return nil
 		}

@@ -12,7 +12,7 @@ import (
 // TestSafeFoldersAreRememberedForAMoment has keys in one safe folder, one of them
 // open to others, one a link to an open one; then the folder itself is opened.
 func TestSafeFoldersAreRememberedForAMoment(t *testing.T) {
-	dir := testutil.SecureDir(t)
+	dir := testutil.HomeDir(t)
 	open := filepath.Join(t.TempDir(), "elsewhere")
 	data := string(read(t, "ed25519.pkcs8.pem"))
 	for _, name := range []string{"a", "b", "bad"} {

@@ -67,6 +67,7 @@ func RemoveBuild() {
 // gone when the test ends. It needs root.
 func SecureDir(t testing.TB) string {
 	t.Helper()
+	NeedRoot(t)
 	dir := folder(t, "/var/lib")
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
