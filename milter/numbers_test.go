@@ -1,0 +1,255 @@
+package milter
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNumbersAreLibmilters: those of SMFIF_ and SMFIP_ in libmilter/mfapi.h and
+// libmilter/mfdef.h of Sendmail 8.18.
+func TestNumbersAreLibmilters(t *testing.T) {
+	for i, action := range []ActionMask{ActionAddHeaders, ActionChangeBody, ActionAddRcpt, ActionDelRcpt, ActionChangeHeaders, ActionQuarantine,
+		ActionChangeFrom, ActionAddRcptArgs, ActionSetMacros} {
+		if action != 1<<i {
+			t.Errorf("action %d is %#x", i, action)
+		}
+	}
+	for i, bit := range []ProtocolMask{NoConnect, NoHelo, NoMail, NoRcpt, NoBody, NoHeaders, NoEndOfHeader, NoReplyHeader, NoUnknown, NoData,
+		CanSkip, RejectedRcpts, NoReplyConnect, NoReplyHelo, NoReplyMail, NoReplyRcpt, NoReplyData, NoReplyUnknown, NoReplyEndOfHeader,
+		NoReplyBody, HeaderLeadingSpace} {
+		if bit != 1<<i {
+			t.Errorf("protocol bit %d is %#x", i, bit)
+		}
+	}
+	// SMFI_CURR_ACTS, SMFI_V1_ACTS, SMFI_CURR_PROT, SMFI_V1_PROT, SMFI_V2_PROT
+	if AllActions != 0x1ff || actionsV1 != 0xf || allProtocol != 0x1fffff || protocolV1 != 0x3f || protocolV2 != 0x7f {
+		t.Error("what is offered together is not what libmilter has")
+	}
+}
+
+// TestWhatOldClientsOffer: an MTA of protocol 2 to 4 knows no more than six actions.
+func TestWhatOldClientsOffer(t *testing.T) {
+	for version, want := range map[uint32]ActionMask{2: 0x3f, 3: 0x3f, 4: 0x3f, 6: 0x1ff, 0: 0x1ff} {
+		if c := NewRawClient(nil, ClientOptions{Version: version}); c.options.Actions != want {
+			t.Errorf("version %d offers %#x", version, c.options.Actions)
+		}
+	}
+}
+
+// TestMacrosAreAskedFor by who names some, where the MTA lets a filter ask.
+func TestMacrosAreAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		macros map[Stage][]string
+		offer  ActionMask
+		want   ActionMask
+	}{
+		{nil, AllActions, 0}, {map[Stage][]string{}, AllActions, 0},
+		{map[Stage][]string{StageConnect: {"j"}}, AllActions, 0x100}, {map[Stage][]string{StageConnect: {"j"}}, 0xff, 0},
+	} {
+		offer := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 6), uint32(c.offer)), 0x1fffff)
+		n, err := negotiate(offer, &Options{Macros: c.macros})
+		if err != nil || n.Actions != c.want {
+			t.Errorf("%v of %#x: %#x, %v", c.macros, c.offer, n.Actions, err)
+		}
+	}
+}
+
+// TestSkipIsForBodies: where it was not negotiated, and at any other step, it means to go on.
+func TestSkipIsForBodies(t *testing.T) {
+	steps := []struct {
+		call string
+		do   func(*Client) (*Answer, error)
+	}{
+		{"CONNECT", func(c *Client) (*Answer, error) { return c.Connect("h", ConnAddr{}) }},
+		{"HELO", func(c *Client) (*Answer, error) { return c.Helo("h") }},
+		{"MAIL", func(c *Client) (*Answer, error) { return c.Mail("<a@x>") }},
+		{"RCPT", func(c *Client) (*Answer, error) { return c.Rcpt("<b@x>") }},
+		{"DATA", (*Client).Data},
+		{"UNKNOWN", func(c *Client) (*Answer, error) { return c.Unknown("X") }},
+		{"HEADER", func(c *Client) (*Answer, error) { return c.Header([]byte("A"), []byte("b")) }},
+		{"EOH", (*Client).EndOfHeader},
+		{"BODY", func(c *Client) (*Answer, error) { return c.Body([]byte("b")) }},
+	}
+	for _, negotiated := range []bool{false, true} {
+		rec := &recorder{answers: map[string]Response{}}
+		for _, s := range steps {
+			rec.answers[s.call] = Skip
+		}
+		c := start(t, "unix", Options{WantSkip: negotiated}, rec).dial(ClientOptions{})
+		for _, s := range steps {
+			want := ReplyContinue
+			if s.call == "BODY" && negotiated {
+				want = ReplySkip
+			}
+			if a, err := s.do(c); err != nil || a.Kind != want {
+				t.Errorf("%s, negotiated %v: %v, %v", s.call, negotiated, a, err)
+			}
+		}
+	}
+}
+
+// TestMacrosWithBraces: the MTA's side takes names with and without them.
+func TestMacrosWithBraces(t *testing.T) {
+	var got []string
+	rec := &recorder{}
+	rec.onCall = func(call string) {
+		if call == "MAIL" {
+			got = []string{rec.conn.Macro("auth_type"), rec.conn.Macro("{auth_authen}"), rec.conn.Macro("i")}
+		}
+	}
+	h := start(t, "unix", Options{}, rec)
+	m := sampleMessage()
+	m.Macros = map[string]string{"{auth_type}": "PLAIN", "auth_authen": "joe", "i": "Q"}
+	send(t, h.dial(ClientOptions{}), m)
+	if diff := cmp.Diff([]string{"PLAIN", "joe", "Q"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestEditsAsTheyStand: what each frame of an edit says, by libmilter's smfi functions:
+// a changed field without a value is one deleted.
+func TestEditsAsTheyStand(t *testing.T) {
+	const one = "\x00\x00\x00\x01"
+	for _, c := range []struct {
+		kind    byte
+		data    string
+		leading bool
+		want    Edit
+		fails   bool
+	}{
+		{ReplyChangeHeader, one + "A\x00b\x00", false, Edit{Kind: 'm', Index: 1, Name: "A", Value: " b"}, false},
+		{ReplyChangeHeader, one + "A\x00 b\x00", true, Edit{Kind: 'm', Index: 1, Name: "A", Value: " b"}, false},
+		{ReplyChangeHeader, one + "A\x00\x00", false, Edit{Kind: 'm', Index: 1, Name: "A"}, false},
+		{ReplyAddHeader, "A\x00\x00", false, Edit{Kind: 'h', Name: "A", Value: " "}, false},
+		{ReplyAddHeader, "A\x00\x00", true, Edit{Kind: 'h', Name: "A"}, false},
+		{ReplyInsertHeader, one + "A\x00\x00", false, Edit{Kind: 'i', Index: 1, Name: "A", Value: " "}, false},
+		{ReplyInsertHeader, one + "A\x00b\x00", true, Edit{Kind: 'i', Index: 1, Name: "A", Value: "b"}, false},
+		{ReplyAddRcpt, "<a@b>\x00", false, Edit{Kind: '+', Value: "<a@b>"}, false},
+		{ReplyAddRcptArgs, "<a@b>\x00NOTIFY=NEVER\x00", false, Edit{Kind: '2', Value: "<a@b>", Args: "NOTIFY=NEVER"}, false},
+		{ReplyQuarantine, "why\x00", false, Edit{Kind: 'q', Value: "why"}, false},
+		{ReplyReplaceBody, "a\x00b", false, Edit{Kind: 'b', Value: "a\x00b"}, false},
+		{ReplyInsertHeader, "\x00\x00\x01", false, Edit{}, true},
+		{ReplyInsertHeader, one + "A\x00b", false, Edit{}, true},
+		{ReplyAddHeader, "A", false, Edit{}, true},
+		{ReplyAddRcpt, "<a@b>", false, Edit{}, true},
+		{ReplyChangeFrom, "<a@b>\x00x", false, Edit{}, true},
+	} {
+		got, is, err := DecodeEdit(c.kind, []byte(c.data), c.leading)
+		if c.fails {
+			if !errors.Is(err, ErrProtocol) || !is {
+				t.Errorf("%c %q: %+v, %v, %v", c.kind, c.data, got, is, err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil || !is {
+			t.Errorf("%c %q: %v, %v (-want +got)\n%s", c.kind, c.data, is, err, diff)
+		}
+	}
+	if _, is, err := DecodeEdit(ReplyContinue, nil, false); is || err != nil {
+		t.Error("an answer is an edit")
+	}
+}
+
+// TestProgressIsPassedOver by who waits for an answer.
+func TestProgressIsPassedOver(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	go func() {
+		_, _ = far.Write([]byte("\x00\x00\x00\x01p\x00\x00\x00\x01p\x00\x00\x00\x01a"))
+		far.Close()
+	}()
+	c := NewRawClient(near, ClientOptions{})
+	if a, err := c.ReadReply(); err != nil || a.Kind != ReplyAccept {
+		t.Errorf("%v, %v", a, err)
+	}
+}
+
+// TestPanicWhileTheMTALeaves in the middle of a body: the connection ends with it.
+func TestPanicWhileTheMTALeaves(t *testing.T) {
+	rec := &recorder{}
+	rec.onCall = func(call string) {
+		if call == "BODY" {
+			panic("by design")
+		}
+	}
+	h := start(t, "unix", Options{}, rec)
+	c := h.dial(ClientOptions{})
+	for _, step := range []func() (*Answer, error){
+		func() (*Answer, error) { return c.Connect("h", ConnAddr{}) }, func() (*Answer, error) { return c.Helo("h") },
+		func() (*Answer, error) { return c.Mail("<a@x>") }, c.EndOfHeader,
+	} {
+		if _, err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.QueueRaw(append([]byte{0, 0, 16, 1, CommandBody}, strings.Repeat("b", 100)...)) // of 4096
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the panic", func() bool { return len(h.logged()) > 0 })
+	c.Close()
+	waitFor(t, "the end", func() bool { return h.server.Connections() == 0 })
+}
+
+// pipes is a listener of connections without a descriptor, as TLS has them.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// TestConnectionsWithoutDescriptor are read as others are, whole or octet by octet.
+func TestConnectionsWithoutDescriptor(t *testing.T) {
+	rec := &recorder{}
+	s := NewServer(func(c *Conn) Session { rec.conn = c; return rec }, Options{})
+	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(p) }()
+	near, far := net.Pipe()
+	p.conns <- far
+	c, err := NewClient(near, ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sampleMessage()
+	m.Raw = append(m.Raw, strings.Repeat("x", 100_000)...)
+	for range 3 {
+		if o := send(t, c, m); o.Final.Kind != ReplyContinue {
+			t.Errorf("%v", o.Final)
+		}
+	}
+	frame := []byte("\x00\x00\x00\x08Mslow@\x00\x00")
+	for i := range frame {
+		if _, err := near.Write(frame[i : i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err := c.ReadReply(); err != nil || a.Kind != ReplyContinue {
+		t.Errorf("%v, %v", a, err)
+	}
+	if calls := rec.all(); rec.body < 300_000 || calls[len(calls)-1] != "MAIL slow@" {
+		t.Errorf("%d octets of bodies, at last %q", rec.body, calls[len(calls)-1])
+	}
+	near.Close()
+	s.Close()
+	if err := <-served; err != ErrServerClosed {
+		t.Error(err)
+	}
+}
