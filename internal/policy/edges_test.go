@@ -286,6 +286,9 @@ func TestDiagnosisWithoutDifferences(t *testing.T) {
 		if o.Diagnosis == nil {
 			t.Fatal("no diagnosis")
 		}
+		if !strings.HasPrefix(string(o.Diagnosis.Text), "z tag headers:\n\nFrom: ann@example.com\nSubject: ") {
+			t.Errorf("it begins with %.60q", o.Diagnosis.Text)
+		}
 		if got := strings.Contains(string(o.Diagnosis.Text), "none in the fields"); got != same {
 			t.Errorf("z=%s:\n%s", copy, o.Diagnosis.Text)
 		}

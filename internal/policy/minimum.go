@@ -46,7 +46,6 @@ func (m Minimum) covered() func(length, total int64) bool {
 // Allows reports whether l= of length octets is enough for a canonical body of
 // total octets. A body without octets is covered by any signature.
 func (m Minimum) Allows(length, total int64) bool {
-	length = min(length, total)
 	switch {
 	case length < m.Bytes && length < total:
 		return false

@@ -42,6 +42,7 @@ func TestRequireSenderMatchJudgesWhatIsShown(t *testing.T) {
 		{"ceo@(x)bank.example <joe@example.com>", false},
 		{"ceo@bank(x).example <joe@example.com>", false},
 		{"ceo @ bank . example <joe@example.com>", false},
+		{"ceo@bank.(example) <joe@example.com>", false},
 		{"ceo@bank.\r\n example <joe@example.com>", false},
 		{"ceo＠bank.example <joe@example.com>", false},
 		{"ceo@bank。example <joe@example.com>", false},

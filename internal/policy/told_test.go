@@ -1,0 +1,170 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dojang/dkim"
+	"dojang/header"
+	"dojang/internal/event"
+	"dojang/internal/keystore"
+)
+
+// TestSignaturesAreTold by the beginning of b=, of 64 octets at most, where they name a
+// domain and a selector.
+func TestSignaturesAreTold(t *testing.T) {
+	same := strings.Repeat("A", 100)
+	var results []dkim.Result
+	for i := range 2 {
+		results = append(results, result(dkim.ReasonNone, func(r *dkim.Result) { r.Signature.Encoded = same + fmt.Sprint(i) }))
+	}
+	judged := (&Verdicts{}).judge(&Verdict{Results: results})
+	for _, j := range judged {
+		if len(j.Short) != 64 {
+			t.Errorf("%d octets tell it from the others", len(j.Short))
+		}
+	}
+	for _, c := range []struct {
+		domain, selector string
+		want             bool
+	}{{"example.com", "sel", true}, {"", "sel", false}, {"example.com", "", false}, {"", "", false}} {
+		j := judged[0]
+		j.Signature = &dkim.Signature{Domain: c.domain, Selector: c.selector}
+		o := new(Outcome)
+		o.tellSignatures([]Judged{j}, 0)
+		told := slices.ContainsFunc(o.Notes, func(n Note) bool { return strings.Contains(n.Event.Text, "signature=") })
+		if told != c.want {
+			t.Errorf("d=%s s=%s: told %v", c.domain, c.selector, told)
+		}
+	}
+}
+
+// TestPlanEndsWithWhatFails: nothing of what comes later is done.
+func TestPlanEndsWithWhatFails(t *testing.T) {
+	for name, change := range map[string]func(*Rules){
+		"SigningTable": func(r *Rules) { r.SigningTable = failing{} },
+		"a key":        func(r *Rules) { r.SigningTable = csl(t, "example.com=broken") },
+		"nothing":      func(*Rules) {},
+	} {
+		r, ran := tableRules(t), false
+		change(r)
+		r.Scripts = &Scripts{Setup: scripted(func(*Scripted) error { ran = true; return nil })}
+		r.Verdicts.Set(InternalError, TempFail)
+		p := r.Plan(t.Context(), &Facts{ClientAddr: netip.MustParseAddr("10.0.0.1"), Fields: fieldsOf(t, standardHeader)})
+		if ran != (name == "nothing") || ran != (p.Reply.Action == Continue) {
+			t.Errorf("%s fails: %s, the script ran %v", name, p.Reply, ran)
+		}
+	}
+}
+
+// TestReplacedKeepsEveryField once, those that no rule is for as they are.
+func TestReplacedKeepsEveryField(t *testing.T) {
+	s := &Signing{ReplaceRules: []ReplaceRule{{Match: expression(t, "old"), With: "new"}}, ReplaceHeaders: []string{"Subject"}}
+	var got []string
+	for l, i := s.Replaced(fieldsOf(t, "From: old@example.com\nSubject: old\nTo: b")), 0; i < l.Len(); i++ {
+		got = append(got, string(l.At(i).Raw))
+	}
+	if diff := cmp.Diff([]string{"From: old@example.com", "Subject: new", "To: b"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestTagValues: printable octets, blanks within and no semicolon (RFC 6376 §3.2).
+func TestTagValues(t *testing.T) {
+	for c := range 256 {
+		if want := c == ' ' || c >= '!' && c <= '~' && c != ';'; isTagValue("a"+string([]byte{byte(c)})+"b") != want {
+			t.Errorf("%q: %v", byte(c), !want)
+		}
+	}
+	for value, want := range map[string]bool{"": false, " a": false, "a ": false, "~": true, "!": true} {
+		if isTagValue(value) != want {
+			t.Errorf("%q: %v", value, !want)
+		}
+	}
+}
+
+// TestEmptyResultsAreNoMistake of whoever wrote them.
+func TestEmptyResultsAreNoMistake(t *testing.T) {
+	for value, want := range map[string]int{"": 0, " \r\n ": 0, " !!!": 1, " h; none": 0} {
+		l := new(header.List)
+		l.AddRaw([]byte("Authentication-Results:" + value))
+		if c := (&AuthResults{AuthservID: "mx"}).examine(&Facts{Fields: l}); c.unparsable != want {
+			t.Errorf("%q: %d", value, c.unparsable)
+		}
+	}
+}
+
+// TestScriptsHoldMail, and where one has decided, nothing is said of a missing signature.
+func TestScriptsHoldMail(t *testing.T) {
+	r := &Rules{Verify: true}
+	r.Verdicts.Set(NoSignature, Reject)
+	f := &Facts{Fields: fieldsOf(t, standardHeader)}
+	for _, c := range []struct {
+		s          *Scripted
+		action     Action
+		quarantine string
+		refused    bool
+	}{
+		{&Scripted{Quarantine: "spam"}, Reject, "spam", true},
+		{&Scripted{Reply: Reply{Action: Discard}, Quarantine: "spam"}, Discard, "spam", false},
+		{&Scripted{}, Reject, "", true},
+	} {
+		o := r.Outcome(f, &Plan{Verify: true, Scripted: c.s}, &Verdict{})
+		refused := slices.ContainsFunc(o.Notes, func(n Note) bool { return n.Event.Name == event.NoSignatureRefused().Name })
+		if o.Reply.Action != c.action || o.Quarantine != c.quarantine || refused != c.refused {
+			t.Errorf("%+v: %s, quarantine %q, refused %v", c.s.Reply, o.Reply, o.Quarantine, refused)
+		}
+	}
+}
+
+// TestResignMailTo takes either form of a recipient's domain, domains above it, and
+// KeyFile where a row names no key or there is no table of them.
+func TestResignMailTo(t *testing.T) {
+	fallback := &keystore.SigningKey{Name: "default", Domain: "list.example", Selector: "sel"}
+	for _, c := range []struct {
+		table, recipient string
+		keys             bool
+		want             string
+	}{
+		{"a@list.example=k2", "a@list.example", true, "k2"}, {"list.example=k2", "a@list.example", true, "k2"},
+		{".example=k2", "a@sub.list.example", true, "k2"}, {".list.example=k2", "a@sub.list.example", true, "k2"},
+		{unicodeDomain + "=k2", "a@" + asciiDomain, true, "k2"}, {asciiDomain + "=k2", "a@" + unicodeDomain, true, "k2"},
+		{"a@" + unicodeDomain + "=k2", "a@" + asciiDomain, true, "k2"},
+		{"list.example", "a@list.example", true, "default"}, {"list.example=k2", "a@list.example", false, "default"},
+		{"list.example", "a@list.example", false, "default"},
+		{"list.example=k2", "a@other.example", true, ""}, {".list.example=k2", "a@list.example", true, ""}, {"list.example=k2", "a@sub.list.example", true, ""},
+	} {
+		r := tableRules(t)
+		r.Resign.MailTo, r.DefaultKey = csl(t, c.table), fallback
+		if !c.keys {
+			r.KeyTable = nil
+		}
+		p := &Plan{Author: Author{User: "joe", Domain: "example.com"}}
+		if err := r.resign(t.Context(), p, &Facts{Recipients: []string{"x@example.net", c.recipient}}); err != nil {
+			t.Error(err)
+		}
+		got := ""
+		for _, s := range p.Sign {
+			got += s.Key.Name
+		}
+		if got != c.want || p.Resigned != (c.want != "") || p.SignOnlyIfVerified != p.Resigned {
+			t.Errorf("%s for %s, keys %v: %q, %+v", c.table, c.recipient, c.keys, got, p)
+		}
+	}
+}
+
+// TestWordsOfBadTimes: libopendkim's own, for the tag that it stops at.
+func TestWordsOfBadTimes(t *testing.T) {
+	for tags, want := range map[string]string{"t=x;": `invalid "t" value in signature data`, "t=-1;": `invalid "t" value in signature data`,
+		"x=y;": `invalid "x" value in signature data`, "t=1; x=y;": `invalid "x" value in signature data`, "t=y; x=y;": `invalid "t" value in signature data`} {
+		j := Judged{Result: parsed(t, strings.Replace(asking, "r=y;", tags, 1), dkim.ReasonTimestamp, 0)}
+		if got := syntaxWords(&j); got != want {
+			t.Errorf("%s %q", tags, got)
+		}
+	}
+}
