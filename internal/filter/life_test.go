@@ -1,0 +1,207 @@
+package filter_test
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"dojang/dkim"
+	"dojang/internal/filter"
+	"dojang/internal/resolver"
+	"dojang/milter"
+)
+
+// until waits for what is done in the background.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// TestSnapshotsLiveAsLongAsTheyServe: one that was replaced is closed once, when its last
+// connection leaves.
+func TestSnapshotsLiveAsLongAsTheyServe(t *testing.T) {
+	var first, second, third atomic.Int64
+	r := newRig(t, signing, nil, milter.Options{}, func(s *filter.Snapshot) { s.OnClose(func() { first.Add(1) }) })
+	c, d := r.dial(milter.ClientOptions{}), r.dial(milter.ClientOptions{})
+	next, last := new(filter.Snapshot), new(filter.Snapshot)
+	next.OnClose(func() { second.Add(1) })
+	last.OnClose(func() { third.Add(1) })
+	r.filter.Swap(next)
+	if out := r.send(c, inside()); !hasEdit(out, "DKIM-Signature") {
+		t.Errorf("%+v", out)
+	}
+	c.Close()
+	until(t, "a connection's end", func() bool { return r.server.Connections() == 1 })
+	if first.Load() != 0 {
+		t.Fatal("closed under a connection")
+	}
+	d.Close()
+	until(t, "the first to be closed", func() bool { return first.Load() == 1 })
+	if second.Load() != 0 || r.filter.Current() != next {
+		t.Error("the one in force is closed")
+	}
+	r.filter.Swap(last)
+	if second.Load() != 1 {
+		t.Error("one that serves nobody is not closed when it is replaced")
+	}
+	r.filter.Close()
+	if first.Load() != 1 || second.Load() != 1 || third.Load() != 1 {
+		t.Errorf("closed %d, %d and %d times", first.Load(), second.Load(), third.Load())
+	}
+	new(filter.Snapshot).Discard()
+}
+
+// TestLeaveNothing: no file is left by who only asks.
+func TestLeaveNothing(t *testing.T) {
+	for _, nothing := range []bool{false, true} {
+		r := newRig(t, signing+"KeepTemporaryFiles yes\nTemporaryDirectory DIR\n", nil, milter.Options{}, nil)
+		if nothing {
+			r.filter.LeaveNothing()
+		}
+		r.send(r.dial(milter.ClientOptions{}), inside())
+		if names, _ := filepath.Glob(filepath.Join(r.dir, "dkim.JOB.*")); len(names) == 0 != nothing {
+			t.Errorf("nothing is to be left %v: %q", nothing, names)
+		}
+	}
+}
+
+// waiting is a resolver that answers nothing until nobody waits any more.
+type waiting struct {
+	resolver.Resolver
+	asked, gaveUp atomic.Int64
+}
+
+func (w *waiting) Cached(string) (resolver.Answer, bool, error) { return resolver.Answer{}, false, nil }
+func (w *waiting) LookupTXT(ctx context.Context, _ string) (resolver.Answer, error) {
+	w.asked.Add(1)
+	<-ctx.Done()
+	w.gaveUp.Add(1)
+	return resolver.Answer{}, ctx.Err()
+}
+
+// TestAbortEndsLookups at once, while the connection stays.
+func TestAbortEndsLookups(t *testing.T) {
+	w := new(waiting)
+	r := newRig(t, "Mode v\nMilterDebug 2\n", nil, milter.Options{}, func(s *filter.Snapshot) { s.Resolver = w })
+	c := r.dial(milter.ClientOptions{})
+	m := outside()
+	raw("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=sel; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n" +
+		"From: a@example.com\r\n\r\n")(&m)
+	var out milter.Outcome
+	if err := c.SendPart(&m, 0, &out); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the question", func() bool { return w.asked.Load() == 1 })
+	if err := c.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the look-up to be given up", func() bool { return w.gaveUp.Load() == 1 })
+	until(t, "a line", func() bool { return slices.Contains(r.log.take(), "debug milter: abort") })
+	if n := r.server.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestMacrosOfOptionsAreAskedFor, long names in braces (libmilter's smfi_setsymlist).
+func TestMacrosOfOptionsAreAskedFor(t *testing.T) {
+	r := newRig(t, signing+"MacroList x=1,daemon_port=25\n", nil, milter.Options{}, nil)
+	c := r.dial(milter.ClientOptions{})
+	for stage, usual := range map[milter.Stage]string{milter.StageConnect: "j {daemon_name} {client_name} {client_addr}",
+		milter.StageMail: "i {auth_type} {auth_authen} {mail_addr}", milter.StageEndOfHeader: "i", milter.StageEndOfMessage: "i"} {
+		names, _ := c.MacroNames(stage)
+		got := strings.Join(names, " ")
+		if got != usual+" x {daemon_port}" && got != usual+" {daemon_port} x" {
+			t.Errorf("stage %d: %s", stage, got)
+		}
+	}
+}
+
+// counted is an observer that counts octets of bodies and connections.
+type counted struct{ octets, here, came atomic.Int64 }
+
+func (c *counted) Signed(dkim.Algorithm, time.Duration)                {}
+func (c *counted) SigningFailed()                                      {}
+func (c *counted) Verified(dkim.Result)                                {}
+func (c *counted) KeyLookup(time.Duration, bool)                       {}
+func (c *counted) TableError()                                         {}
+func (c *counted) Message(_ string, _ time.Duration, bodyOctets int64) { c.octets.Add(bodyOctets) }
+func (c *counted) Connected()                                          { c.here.Add(1); c.came.Add(1) }
+func (c *counted) Disconnected()                                       { c.here.Add(-1) }
+
+// TestSkippedBodiesCount: a body is asked for until l= is reached and not further, and what
+// came of it is counted, whoever needs it.
+func TestSkippedBodiesCount(t *testing.T) {
+	var snapshot *filter.Snapshot
+	r := newRig(t, signing+"MaximumSignedBytes 10\n", nil, milter.Options{},
+		func(s *filter.Snapshot) { snapshot = s })
+	seen := new(counted)
+	server := milter.NewServer(filter.New(snapshot, seen, nil).SessionMaker(filter.AsConfigured), milter.Options{})
+	l, err := net.Listen("unix", filepath.Join(r.dir, "counted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+	chunks := []string{"12345\r\n", strings.Repeat("more than ten octets\r\n", 1000), "more\r\n"}
+	for _, c := range []struct {
+		name     string
+		message  milter.Message
+		protocol milter.ProtocolMask
+		skips    int // from this chunk on
+		octets   int64
+	}{
+		{"signed", inside(), 0x1fffff, 1, 22007},
+		{"signed for an MTA that knows no skip", inside(), 0x1fffff &^ milter.CanSkip, 3, 22013},
+		{"unsigned", outside(), 0x1fffff, 0, 7},
+	} {
+		client, err := milter.Dial("unix", l.Addr().String(), milter.ClientOptions{Protocol: c.protocol})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out milter.Outcome
+		if err := client.SendPart(&c.message, 0, &out); err != nil {
+			t.Fatal(err)
+		}
+		before := seen.octets.Load()
+		for i, chunk := range chunks {
+			client.Queue(milter.CommandBody, []byte(chunk))
+			if err := client.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if !client.Negotiation().Answered(milter.StepBody) {
+				continue
+			}
+			want := milter.ReplyContinue
+			if i == c.skips {
+				want = milter.ReplySkip
+			}
+			a, err := client.ReadReply()
+			if err != nil || i <= c.skips && a.Kind != want {
+				t.Errorf("%s, chunk %d: %v, %v", c.name, i, a, err)
+			}
+		}
+		edits, _, err := client.EndOfMessage()
+		if out := (milter.Outcome{Edits: edits}); err != nil || hasEdit(out, "DKIM-Signature") != strings.HasPrefix(c.name, "signed") {
+			t.Errorf("%s: %+v, %v", c.name, edits, err)
+		}
+		for _, e := range edits {
+			if e.Name == "DKIM-Signature" && !strings.Contains(e.Value, "l=10;") {
+				t.Errorf("%s: %s", c.name, e.Value)
+			}
+		}
+		if n := seen.octets.Load() - before; n != c.octets {
+			t.Errorf("%s: %d octets are counted, want %d", c.name, n, c.octets)
+		}
+		client.Close()
+	}
+	until(t, "the end", func() bool { return seen.here.Load() == 0 && seen.came.Load() == 3 })
+}
