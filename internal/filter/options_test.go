@@ -131,7 +131,7 @@ func effects() []effect {
 	return []effect{
 		{option: "IdentityHeader", more: "IdentityHeader X-Id", change: []change{local, plus("X-Id: joe@example.com")}, holds: tag("i=joe@example.com;")},
 		{option: "IdentityHeaderRemove", base: "IdentityHeader X-Id\n", change: []change{local, plus("X-Id: joe@example.com")}, holds: deleted("X-Id")},
-		{option: "DefaultSender", base: "SenderHeaders Sender\n", more: "DefaultSender user@example.com", change: []change{local}, holds: edited("DKIM-Signature")},
+		{option: "DefaultSender", more: "DefaultSender user@example.com", change: []change{local, raw("To: b@example.net\r\n\r\nhello\r\n")}, holds: edited("DKIM-Signature")},
 		{option: "POPDBFile", more: "POPDBFile csl:192.0.2.1", holds: edited("DKIM-Signature")},
 		{option: "ResignMailTo", more: "ResignMailTo csl:rcpt@example.net=k1", signed: "\n", holds: edited("DKIM-Signature")},
 		{option: "ResignAll", base: "ResignMailTo csl:rcpt@example.net=k1\n", change: []change{from("x@other.com")}, holds: edited("DKIM-Signature")},
