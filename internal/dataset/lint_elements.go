@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"strings"
@@ -171,8 +172,8 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 			never("asterisk outside refile:", "patterns work in refile: sets only: put "+key+" into a file and name it by refile:")
 		case !isAddress && key != "-":
 			never("not an address", "write whole addresses, or the pattern *@"+strings.TrimPrefix(key, ".")+" into a refile: set")
-		case isAddress && (user == "" || domainOf(host) != host):
-			never("not an address", "write whole addresses: user@"+domainOf(host))
+		case isAddress && (user == "" || host == "" || domainOf(host) != host):
+			never("not an address", "write whole addresses: user@"+cmp.Or(domainOf(host), "example.com"))
 		}
 	case AddressForms:
 		user, host, isAddress := strings.Cut(key, "@")
@@ -180,8 +181,9 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 		case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
 		case asterisk:
 			never("asterisk outside refile:", "write "+domainOf(key)+", or .domain for all below it; patterns work in refile: sets only")
-		case isAddress && (user == "" || domainOf(host) != host || strings.HasPrefix(user, "<")):
-			never("not an address", "write user@"+domainOf(host)+", or "+domainOf(host)+" for every user")
+		case isAddress && (user == "" || host == "" || domainOf(host) != host || strings.HasPrefix(user, "<")):
+			domain := cmp.Or(domainOf(host), "example.com")
+			never("not an address", "write user@"+domain+", or "+domain+" for every user")
 		}
 	case Macros:
 		if name, _, _ := strings.Cut(key, "="); name == "" || asterisk {
