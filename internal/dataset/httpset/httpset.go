@@ -46,16 +46,11 @@ type Set struct {
 
 // Opener opens http: and https: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
-		s, err := New(spec.Args, o)
-		if err != nil {
-			return nil, &dataset.Error{Set: spec.String(), Err: err}
-		}
-		r := r.For(spec, d)
-		s.name = r.Name
-		return remote.Open(ctx, s, r)
-	}
+	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
 }
+
+// Called implements remote.Backend.
+func (s *Set) Called(name string) { s.name = name }
 
 const placeholder = "{key}"
 

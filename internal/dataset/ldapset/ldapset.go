@@ -1,6 +1,7 @@
 package ldapset
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -53,19 +54,13 @@ type Set struct {
 
 // Opener opens ldap: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
-		s, err := New(spec.Args, o)
-		if err != nil {
-			return nil, &dataset.Error{Set: spec.String(), Err: err}
-		}
-		r := r.For(spec, d)
-		if r.Timeout == 0 {
-			r.Timeout = s.o.Timeout
-		}
-		s.name = r.Name
-		return remote.Open(ctx, s, r)
-	}
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
+	r.Timeout = cmp.Or(r.Timeout, o.Timeout)
+	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
 }
+
+// Called implements remote.Backend.
+func (s *Set) Called(name string) { s.name = name }
 
 // New makes a set of its URLs. It does not connect.
 func New(urls string, o Options) (*Set, error) {

@@ -154,6 +154,27 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 	return s, nil
 }
 
+// Backend is a set that is asked over a network, as Opener opens it.
+type Backend interface {
+	dataset.Set
+	// Called sets the name that the set's errors have.
+	Called(name string)
+}
+
+// Opener opens the back-ends that backendOf makes of what follows their type's name, behind
+// the wrapper.
+func Opener(o Options, backendOf func(args string) (Backend, error)) dataset.Opener {
+	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
+		backend, err := backendOf(spec.Args)
+		if err != nil {
+			return nil, &dataset.Error{Set: spec.String(), Err: err}
+		}
+		o := o.For(spec, d)
+		backend.Called(o.Name)
+		return Open(ctx, backend, o)
+	}
+}
+
 // New wraps a back-end without asking it.
 func New(backend dataset.Set, o Options) *Set {
 	o = o.withDefaults()
