@@ -2,17 +2,20 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/load"
+	"dojang/internal/problem"
 	"dojang/milter"
 )
 
@@ -43,7 +46,8 @@ message of --file, or one without a signature), and of an author that no table
 has; bodies are as long as those of real mail unless --size is given. --domains
 N puts a number below N in the place of %d in --from. With --rate messages
 become due at an even pace, whatever the filter bears: the time of one counts
-from then, so that a filter that falls behind shows in the times.
+from then, so that a filter that falls behind shows in the times, and what was
+due and could not be sent by the end is counted.
 
 --mode sign comes as a local client with --from as author, so the filter should
 sign; --mode verify comes as a stranger with the message of --file, or one
@@ -86,7 +90,37 @@ is given: a filter that serves real mail on another machine would feel it.`,
 	return c
 }
 
+// check refuses numbers that mean nothing.
+func (o *benchOptions) check() error {
+	_, domain, _ := strings.Cut(o.from, "@")
+	switch {
+	case o.mode != "sign" && o.mode != "verify":
+		return exit.Errorf(exit.Usage, "--mode is sign or verify, not %q", o.mode)
+	case o.connections < 1:
+		return exit.Errorf(exit.Usage, "--connections %d: at least 1 is needed", o.connections)
+	case o.messages < 1:
+		return exit.Errorf(exit.Usage, "--messages %d: at least 1 is needed (--for TIME sends for so long)", o.messages)
+	case o.duration < 0 || o.over < 0:
+		return exit.Errorf(exit.Usage, "--duration and --for want a time that is not negative")
+	case !(o.rate >= 0) || math.IsInf(o.rate, 0):
+		return exit.Errorf(exit.Usage, "--rate %v: write how many messages become due each second", o.rate)
+	case o.bytes < 0 || o.bytes > maxBenchBytes:
+		return exit.Errorf(exit.Usage, "--size %d: at most %d bytes", o.bytes, maxBenchBytes)
+	case o.domains < 0, o.domains > 0 && !strings.Contains(o.from, "%d"), o.domains == 0 && strings.Contains(domain, "%d"):
+		return exit.Errorf(exit.Usage, "--domains wants a number, and %%d in --from where it is to stand: joe@d%%d.example")
+	case strings.ContainsFunc(o.from, unicode.IsControl):
+		return exit.Errorf(exit.Usage, "--from %s is no address", problem.Quote(o.from))
+	}
+	return nil
+}
+
+// maxBenchBytes bounds --size: a message is made in memory.
+const maxBenchBytes = 1 << 30
+
 func (o *benchOptions) load() (load.Options, error) {
+	if err := o.check(); err != nil {
+		return load.Options{}, err
+	}
 	socket, err := config.ParseSocket(o.socket)
 	if err != nil {
 		return load.Options{}, exit.Errorf(exit.Usage, "--socket: %s", err)
@@ -115,8 +149,6 @@ func (o *benchOptions) alike(run *load.Options) error {
 	switch {
 	case o.mode == "verify":
 		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
-	case o.mode != "sign":
-		return exit.Errorf(exit.Usage, "--mode is sign or verify, not %q", o.mode)
 	case o.file == "" && o.from == "":
 		return exit.Errorf(exit.Usage, "--from ADDRESS is needed: an author whose mail the filter signs")
 	default:
@@ -148,9 +180,6 @@ func (o *benchOptions) mixed(run *load.Options) error {
 	if m.Sign > 0 && o.from == "" {
 		return exit.Errorf(exit.Usage, "--from ADDRESS is needed: an author whose mail the filter signs")
 	}
-	if o.domains < 0 || o.domains > 0 && !strings.Contains(o.from, "%d") {
-		return exit.Errorf(exit.Usage, "--domains wants a number, and %%d in --from where it is to stand: joe@d%%d.example")
-	}
 	if o.file != "" {
 		var err error
 		if m.Signed, err = os.ReadFile(o.file); err != nil {
@@ -176,6 +205,10 @@ func isLocal(s config.Socket) bool {
 func (o *benchOptions) print(s Streams, r load.Report) error {
 	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages, r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
 	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond), r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
+	if r.Unsent > 0 {
+		fmt.Fprintf(s.Out, "%d more were due and not sent: the filter does not bear %g messages/s over %d connections, and their times are not counted\n",
+			r.Unsent, o.rate, o.connections)
+	}
 	if r.Errors > 0 {
 		return exit.Errorf(exit.Unavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)
 	}

@@ -43,7 +43,10 @@ type Options struct {
 type Report struct {
 	Messages, Errors int
 	FirstError       error
-	Elapsed          time.Duration
+	// Unsent is how many more were due, by Options.Rate, and had no connection until the
+	// end: their times are missing, and they are the longest.
+	Unsent  int
+	Elapsed time.Duration
 	// Of a message, from MAIL, or when it was due, to the answer to its end.
 	P50, P90, P99, P999, Max time.Duration
 }
@@ -103,6 +106,7 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 			client.Close()
 		}
 	}()
+	var from milter.ConnAddr // whom the filter knows of
 	message := r.o.Message
 	message.Macros = map[string]string{}
 	for name, value := range r.o.Message.Macros {
@@ -120,6 +124,7 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 				r.fail(err)
 				continue
 			}
+			from = milter.ConnAddr{} // nobody yet
 		}
 		expect := r.o.Expect
 		if r.o.Make != nil {
@@ -132,7 +137,8 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 		if !ok {
 			return times
 		}
-		err := client.SendTo(context.WithoutCancel(ctx), &message, &outcome)
+		err := r.send(ctx, client, &message, &outcome, from)
+		from = message.Addr
 		times = append(times, time.Since(begin))
 		if err != nil {
 			client.Close()
@@ -145,6 +151,17 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 		}
 		r.done.Add(1)
 	}
+}
+
+// send sends a message. A filter is told of a client once a connection: of another than
+// it knows of, that client's message is the first of a connection of its own.
+func (r *runner) send(ctx context.Context, c *milter.Client, m *milter.Message, into *milter.Outcome, from milter.ConnAddr) error {
+	if from != (milter.ConnAddr{}) && m.Addr != from {
+		if err := c.QuitNC(); err != nil {
+			return err
+		}
+	}
+	return c.SendTo(context.WithoutCancel(ctx), m, into)
 }
 
 // due waits until message n is to be sent, and returns when that was. It reports
@@ -182,6 +199,9 @@ func check(out *milter.Outcome, expect, contains string) error {
 			return nil
 		}
 	}
+	if contains == "" {
+		return fmt.Errorf("a message came back without %s", expect)
+	}
 	return fmt.Errorf("a message came back without %s: %s", expect, contains)
 }
 
@@ -208,7 +228,7 @@ func (r *runner) reportProgress() (stop func()) {
 
 func (r *runner) report(times []time.Duration, elapsed time.Duration) Report {
 	slices.Sort(times)
-	report := Report{Messages: len(times), Errors: int(r.errors.Load()), Elapsed: elapsed}
+	report := Report{Messages: len(times), Errors: int(r.errors.Load()), Elapsed: elapsed, Unsent: r.unsent(len(times), elapsed)}
 	if e := r.firstError.Load(); e != nil {
 		report.FirstError = *e
 	}
@@ -217,6 +237,18 @@ func (r *runner) report(times []time.Duration, elapsed time.Duration) Report {
 		report.P999, report.Max = percentile(times, 999), times[len(times)-1]
 	}
 	return report
+}
+
+// unsent is how many messages were due and not sent.
+func (r *runner) unsent(sent int, elapsed time.Duration) int {
+	if r.o.Duration > 0 {
+		elapsed = min(elapsed, r.o.Duration) // what was sent until then may have ended later
+	}
+	due := int(r.o.Rate * elapsed.Seconds())
+	if r.o.Messages > 0 {
+		due = min(due, r.o.Messages)
+	}
+	return max(0, due-sent)
 }
 
 // percentile of a sorted list, in thousandths.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,13 +52,76 @@ func TestRateCountsWaiting(t *testing.T) {
 	if report.Max < 360*time.Millisecond || report.P50 < 150*time.Millisecond {
 		t.Errorf("at a fixed rate: %+v", report)
 	}
-	o.Rate, o.Messages = 50, 25
+	// 200 are due in 200 ms, and 20 or so are done: the rest is not kept quiet about.
+	o.Rate, o.Messages, o.Duration = 1000, 0, 200*time.Millisecond
+	if report, err = Run(t.Context(), o); err != nil || report.Messages > 21 || report.Unsent < 175 || report.Messages+report.Unsent > 201 {
+		t.Errorf("%v: %+v", err, report)
+	}
+	o.Rate, o.Messages, o.Duration = 50, 25, 0
 	start := time.Now()
-	if report, err = Run(t.Context(), o); err != nil || report.Messages != 25 {
+	if report, err = Run(t.Context(), o); err != nil || report.Messages != 25 || report.Unsent != 0 {
 		t.Fatalf("%v: %+v", err, report)
 	}
 	if took := time.Since(start); took < 480*time.Millisecond {
 		t.Errorf("25 messages of 50 a second took %v", took)
+	}
+}
+
+// remembers adds up whom it was told of as the client of each message.
+type remembers struct {
+	slow
+	mu   *sync.Mutex
+	seen map[string]int
+	addr *milter.ConnAddr
+	from *string
+}
+
+func (s remembers) Connect(_ string, a milter.ConnAddr) milter.Response {
+	*s.addr = a
+	return milter.Continue
+}
+
+func (s remembers) MailFrom(from string, _ []string) milter.Response {
+	*s.from = from
+	return milter.Continue
+}
+
+func (s remembers) EndOfMessage(*milter.Edits) milter.Response {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[*s.from+" "+s.addr.Addr.String()]++
+	return milter.Continue
+}
+
+// TestEachMessageHasItsClient sends a mix over connections that are kept: the filter is
+// told of the stranger with a stranger's mail, and of ours with ours.
+func TestEachMessageHasItsClient(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	seen := map[string]int{}
+	server := milter.NewServer(func(*milter.Conn) milter.Session {
+		return remembers{mu: &mu, seen: seen, addr: new(milter.ConnAddr), from: new(string)}
+	}, milter.Options{})
+	go server.Serve(l)
+	defer server.Close()
+	m := Mix{Sign: 1, Verify: 1, None: 1, From: "joe@d%d.example", Domains: 1, BodyBytes: 10}
+	maker := m.Maker()
+	o := Options{Network: "tcp", Address: l.Addr().String(), Connections: 4, Messages: 300,
+		Make: func(n int64, to *milter.Message) string { maker(n, to); return "" }}
+	o.Message.Envelope = milter.Envelope{Addr: milter.ConnAddr{Family: milter.FamilyInet, Port: 25}, Rcpts: []string{"b@example.org"}}
+	report, err := Run(t.Context(), o)
+	if err != nil || report.Errors > 0 {
+		t.Fatal(err, report.FirstError)
+	}
+	all := 0
+	for _, kind := range []string{"<joe@d0.example> 127.0.0.1", "<stranger@elsewhere.invalid> 192.0.2.1", "<nobody@bench.invalid> 127.0.0.1"} {
+		all += seen[kind]
+	}
+	if all != 300 || len(seen) != 3 {
+		t.Errorf("%v", seen)
 	}
 }
 
