@@ -24,7 +24,7 @@ PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9
 	libmail-dkim-perl libmail-authenticationresults-perl python3-dkim python3-authres \
 	dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
-	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl util-linux procps man-db m4 \
+	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl python3-jsonschema util-linux procps man-db m4 \
 	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum \
 	selinux-policy-default setools selinux-utils policycoreutils
 
