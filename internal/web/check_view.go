@@ -55,12 +55,14 @@ func (q *request) verdict(r *keycheck.Report) html.Node {
 	return answer(good, q.lang.Say("Receivers can use this key. Nothing is wrong.", "수신 서버가 이 키로 검증할 수 있습니다. 문제가 없습니다."))
 }
 
-// sentence is a text that begins with a capital letter and ends with a full stop.
+// sentence is a text that begins with a capital letter, unless that is of a name or a tag,
+// and ends with a full stop.
 func sentence(text string) string {
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
-	if c := text[0]; c >= 'a' && c <= 'z' && (len(text) < 2 || text[1] != '=') { // p= is a tag
+	first, _, _ := strings.Cut(text, " ")
+	if c := text[0]; c >= 'a' && c <= 'z' && !strings.ContainsFunc(strings.TrimRight(first, ",:;"), func(r rune) bool { return r < 'a' || r > 'z' }) {
 		text = string(c-'a'+'A') + text[1:]
 	}
 	return text + "."

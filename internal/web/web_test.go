@@ -429,3 +429,16 @@ func TestEveryFaultIsShown(t *testing.T) {
 		t.Errorf("only %d codes were found", n)
 	}
 }
+
+// TestSentence: what begins with a name or a tag stays as it is.
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"there is no record": "There is no record.", "p= is cut off": "p= is cut off.", "mail._domainkey.example.com is an alias": "mail._domainkey.example.com is an alias.",
+		"mail2026._domainkey.example.com에 TXT 레코드가 없습니다": "mail2026._domainkey.example.com에 TXT 레코드가 없습니다.", "also, this": "Also, this.", "t=y: testing": "t=y: testing.", "done.": "done.", "": "",
+		"l=이 본문보다 깁니다": "l=이 본문보다 깁니다.", "존의 서명": "존의 서명.", "x": "X.",
+	} {
+		if got := sentence(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}

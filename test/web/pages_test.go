@@ -50,6 +50,9 @@ func (w *world) everyPage() map[string]string {
 		"status-q":     "/status?q=4F1A2BE2ED",
 		"status-none":  "/status?q=NOSUCH",
 		"keys":         "/keys",
+		"keys-absent":  "/keys?state=absent",
+		"check-long":   "/check?d=" + strings.Repeat(strings.Repeat("w", 63)+".", 3) + "example.com&s=a-selector-of-thirty-one-octets",
+		"publish-long": "/publish?d=" + strings.Repeat(strings.Repeat("w", 63)+".", 3) + "example.com&s=a-selector-of-thirty-one-octets",
 		"licenses":     "/licenses",
 		"login":        "/login",
 		"missing":      "/nothing",
@@ -75,8 +78,14 @@ func TestEveryPage(t *testing.T) {
 	}
 	b := browsertest.Start(t)
 	shots := os.Getenv("DOJANG_ALL_PICTURES")
-	for _, width := range []int{1100, 360} {
+	long := w.keys[0]
+	long.Selector, long.Domain = "a-selector-of-thirty-one-octets", strings.Repeat(strings.Repeat("w", 63)+".", 3)+"example.com"
+	w.keys = append(w.keys, long)
+	for _, width := range []int{1100, 768, 360} {
 		for _, dark := range []bool{false, true} {
+			if !testutil.Long() && dark && width == 768 {
+				continue
+			}
 			p := b.Open(browsertest.Options{Width: width, Height: 900, Dark: dark})
 			p.Go(w.url + "/login?token=" + w.pages.Token())
 			for _, lang := range []string{"en", "ko"} {
@@ -147,6 +156,7 @@ func (w *world) everyForm(t *testing.T, p *browsertest.Page) map[string]func(lan
 	}
 	return map[string]func(string){
 		"explain-list":  paste("/explain", "#message", text, "form.ask button"),
+		"explain-rtl":   paste("/explain", "#message", strings.NewReplacer("[list]", "\u202eمرحبا "+strings.Repeat("Z\u0301\u0302\u0303\u0310\u0325", 40)+" שלום").Replace(text), "form.ask button"),
 		"explain-none":  paste("/explain", "#message", "From: a@example.com\n\nx\n", "form.ask button"),
 		"check-paste":   paste("/check", "#record", w.record[:255], `form[method=post][action^="/check"] button`),
 		"publish-paste": paste("/publish", "#record", w.record, "form.ask button"),
