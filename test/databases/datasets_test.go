@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset"
@@ -21,12 +23,27 @@ const page = "../../docs/datasets.md"
 // copyable is an example of the page's table.
 var copyable = regexp.MustCompile("(?m)^\\| [^|]+ \\| `(\\w+) ([^`]+)` \\|")
 
+// lines are the page's copyable ones.
+func lines(page []byte) (found []string) {
+	for _, m := range copyable.FindAllSubmatch(page, -1) {
+		found = append(found, string(m[1])+" "+string(m[2]))
+	}
+	return found
+}
+
 // TestEveryFormOfThePage: each line of docs/datasets.md is one that the filter takes;
 // the suites of the back-ends ask servers by the same forms.
 func TestEveryFormOfThePage(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
+	}
+	translated, err := os.ReadFile(strings.Replace(page, ".md", ".ko.md", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(lines(text), lines(translated)); diff != "" {
+		t.Errorf("the translation has other lines (-original +translation):\n%s", diff)
 	}
 	kinds := map[string]bool{}
 	for _, m := range copyable.FindAllStringSubmatch(string(text), -1) {
