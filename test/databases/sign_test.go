@@ -169,6 +169,7 @@ func TestPostgreSQL(t *testing.T) {
 	p, tb := databasetest.StartPostgres(t), newTables(t)
 	p.Run(t, tb.sql()+modoboaTables(t, tb.records))
 	tb.signs(t, sqlOptions(p.DSN))
+	t.Run("tools", func(t *testing.T) { tb.tools(t, sqlOptions(p.DSN)) })
 	if got := strings.TrimSpace(p.Run(t, "SELECT count(*) FROM dkim_keys")); got != fmt.Sprint(len(tb.keys)) {
 		t.Errorf("%s rows are left", got)
 	}
@@ -181,6 +182,7 @@ func TestMariaDB(t *testing.T) {
 	m, tb := databasetest.StartMariaDB(t), newTables(t)
 	m.Run(t, tb.sql()+modoboaTables(t, tb.records))
 	tb.signs(t, sqlOptions(m.DSN))
+	t.Run("tools", func(t *testing.T) { tb.tools(t, sqlOptions(m.DSN)) })
 	t.Run("modoboa", func(t *testing.T) { modoboa(t, tb.records, m.DSN) })
 	t.Run("import", func(t *testing.T) { importSQL(t, m.DSN, func(text string) { m.Run(t, text) }) })
 }
@@ -225,12 +227,14 @@ func TestRedis(t *testing.T) {
 	must(t, client.HSet(ctx, "keys", keys).Err())
 	must(t, client.HSet(ctx, "signing", signing).Err())
 	t.Run("hash", func(t *testing.T) { tb.signs(t, "KeyTable "+url+"?hash=keys\nSigningTable "+url+"?hash=signing\n") })
+	t.Run("tools", func(t *testing.T) { tb.tools(t, "KeyTable "+url+"?hash=keys\nSigningTable "+url+"?hash=signing\n") })
 	for name, rows := range map[string]map[string]string{"k:": keys, "s:": signing} {
 		for key, value := range rows {
 			must(t, client.Set(ctx, name+key, value, 0).Err())
 		}
 	}
 	t.Run("keys", func(t *testing.T) { tb.signs(t, "KeyTable "+url+"/0?prefix=k:\nSigningTable "+url+"/0?prefix=s:\n") })
+	t.Run("tools of keys", func(t *testing.T) { tb.tools(t, "KeyTable "+url+"/0?prefix=k:\nSigningTable "+url+"/0?prefix=s:\n") })
 	must(t, client.FlushAll(ctx).Err())
 	t.Run("import", func(t *testing.T) { importRedis(t, url) })
 }
@@ -255,6 +259,7 @@ func TestLDAP(t *testing.T) {
 	zimbraKey := rsaKey(t)
 	d := startDirectory(t, tb.ldif()+zimbraEntry(zimbraKey))
 	tb.signs(t, directoryOptions(d))
+	t.Run("tools", func(t *testing.T) { tb.tools(t, directoryOptions(d)) })
 	t.Run("zimbra", func(t *testing.T) {
 		// What zmconfigd writes into opendkim.conf: several servers, an empty base, a
 		// comma behind the attributes.

@@ -140,6 +140,45 @@ func (s *Set) answers(e *ldap.Entry, key string) bool {
 	return len(values) == 0 // we may search by it but not read it
 }
 
+// walkPage is how many entries a directory is asked for at a time: many allow no more
+// than 500 in one answer.
+const walkPage = 200
+
+// Walk tells the entries that the template finds for any key, for a tool that was asked
+// to. A template that does not say which attribute holds the key has none.
+func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
+	filter := keyEquality.ReplaceAllString(s.t.filter, "($1=*)")
+	if s.t.keyAttribute == "" || strings.Contains(strings.ToLower(filter+s.t.base), "$d") {
+		return dataset.ErrNoWalk
+	}
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return s.failure(err)
+	}
+	paging := ldap.NewControlPaging(walkPage)
+	request := ldap.NewSearchRequest(s.t.base, s.t.scope, ldap.NeverDerefAliases, 0, int(s.o.Timeout.Seconds()), false,
+		filter, append([]string{s.t.keyAttribute}, s.t.attributes...), []ldap.Control{paging})
+	for ctx.Err() == nil {
+		answer, err := conn.Search(request)
+		if err != nil {
+			return s.failure(err)
+		}
+		for _, e := range answer.Entries {
+			for _, key := range e.GetEqualFoldAttributeValues(s.t.keyAttribute) {
+				if err := f(dataset.Entry{Key: key, Values: s.values(e, len(s.t.attributes))}); err != nil {
+					return err
+				}
+			}
+		}
+		next, ok := ldap.FindControl(answer.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if !ok || len(next.Cookie) == 0 {
+			return nil
+		}
+		paging.SetCookie(next.Cookie)
+	}
+	return ctx.Err()
+}
+
 func (s *Set) values(e *ldap.Entry, columns int) []string {
 	var values []string
 	for _, a := range s.t.attributes {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,13 @@ func TestLDAP(t *testing.T) {
 				t.Fatal(err)
 			}
 			datasettest.Run(t, set, datasettest.Options{})
+			listed := map[string][]string{} // besides the rows there are other entries
+			err = dataset.Walk(t.Context(), set, func(e dataset.Entry) error { listed[e.Key] = e.Values; return nil })
+			for _, row := range datasettest.Rows() {
+				if err != nil || !slices.Equal(listed[row.Key], row.Values) {
+					t.Errorf("%q is listed as %q, not %q: %v", row.Key, listed[row.Key], row.Values, err)
+				}
+			}
 		})
 	}
 	t.Run("zimbra", func(t *testing.T) { zimbra(t, plain, login) })

@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,14 +314,21 @@ func (s *Set) LookupBatch(ctx context.Context, keys []string, columns int) ([][]
 	return rows, nil
 }
 
-// Walk tells every row of a hash, for a tool that was asked to.
+// walkBatch is how many rows a server is asked for at a time.
+const walkBatch = 1000
+
+// Walk tells every row of a hash, or every key with the prefix, for a tool that was asked
+// to. Without either nobody knows which keys of a database are rows.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
-	if s.spec.hash == "" {
+	switch {
+	case s.spec.hash == "" && s.spec.prefix == "":
 		return dataset.ErrNoWalk
+	case s.spec.hash == "":
+		return s.walkKeys(ctx, f)
 	}
 	var cursor uint64
 	for {
-		pairs, next, err := s.client.HScan(ctx, s.spec.hash, cursor, "", 1000).Result()
+		pairs, next, err := s.client.HScan(ctx, s.spec.hash, cursor, "", walkBatch).Result()
 		if err != nil {
 			return s.failure(err)
 		}
@@ -333,6 +341,49 @@ func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 			return nil
 		}
 	}
+}
+
+// globs are the characters that mean something in the pattern of SCAN.
+var globs = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
+
+// walkKeys tells the keys with the prefix, in their order, for SCAN may tell one twice.
+func (s *Set) walkKeys(ctx context.Context, f func(dataset.Entry) error) error {
+	var mu sync.Mutex
+	var keys []string
+	scan := func(ctx context.Context, client redis.Cmdable) error {
+		all := client.Scan(ctx, 0, globs.Replace(s.spec.prefix)+"*", walkBatch).Iterator()
+		for all.Next(ctx) {
+			mu.Lock()
+			keys = append(keys, strings.TrimPrefix(all.Val(), s.spec.prefix))
+			mu.Unlock()
+		}
+		return all.Err()
+	}
+	err := error(nil)
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return scan(ctx, c) })
+	} else {
+		err = scan(ctx, s.client)
+	}
+	if err != nil {
+		return s.failure(err)
+	}
+	slices.Sort(keys)
+	for batch := range slices.Chunk(slices.Compact(keys), walkBatch) {
+		rows, err := s.LookupBatch(ctx, batch, -1)
+		if err != nil {
+			return err
+		}
+		for i, values := range rows {
+			if values == nil {
+				continue // gone meanwhile
+			}
+			if err := f(dataset.Entry{Key: batch[i], Values: values}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Set) failure(err error) error {

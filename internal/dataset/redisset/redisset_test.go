@@ -80,11 +80,16 @@ func TestServer(t *testing.T) {
 		})
 	}
 	t.Run("walk", func(t *testing.T) {
-		set, _ := open(t, base+"?hash=table", uncached)
-		n := 0
-		if err := dataset.Walk(context.Background(), set, func(dataset.Entry) error { n++; return nil }); err != nil ||
-			n != len(datasettest.Rows()) {
-			t.Error(n, err)
+		for _, params := range []string{"?hash=table", "/0?prefix=dkim:"} {
+			set, _ := open(t, base+params, uncached)
+			n := 0
+			if err := dataset.Walk(context.Background(), set, func(dataset.Entry) error { n++; return nil }); err != nil ||
+				n != len(datasettest.Rows()) {
+				t.Error(params, n, err)
+			}
+		}
+		if set, _ := open(t, base, uncached); dataset.Walk(context.Background(), set, nil) != dataset.ErrNoWalk {
+			t.Error("a database without a prefix was listed")
 		}
 	})
 	t.Run("type", func(t *testing.T) {
