@@ -32,7 +32,8 @@ func TestSafetySeesACLs(t *testing.T) {
 		{"g:7002:r", false, ""},
 		{"g:7002:r,g:105:r", false, "is in group 105 which has multiple users"},
 		{"g::r", false, `is in group 108 which has multiple users`},
-		{"u:104:r,g::-", false, ""}, // the mask reads as a group's right, the group has none
+		{"u:104:r,g::-", false, ""},     // the mask reads as a group's right, the group has none
+		{"u:65534:rwx,m::-", false, ""}, // the mask takes all rights
 		{"u:102:rwx", true, "by uid 102"},
 		{"u:102:rx", true, ""},
 		{"g:7001:rwx", true, "is in group 7001"},

@@ -167,6 +167,9 @@ func TestReachHint(t *testing.T) {
 	if got := c.reachHint("/keys/k"); !strings.Contains(got, "chmod a+x /keys") {
 		t.Error(got)
 	}
+	if got := new(Checker).reachHint(filepath.Join(t.TempDir(), "none", "k")); got != "" {
+		t.Errorf("of a file that is not there: %q", got)
+	}
 	if got := c.reachHint("/own/k"); got != "chown opendkim /own/k && chmod 600 /own/k" {
 		t.Error(got)
 	}
