@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -38,7 +39,7 @@ func (m *mutant) String() string {
 	if m.again > 0 {
 		again = fmt.Sprintf(" (%d)", m.again+1)
 	}
-	return fmt.Sprintf("%s %s: %s => %s%s", m.file, m.function, m.was, m.is, again)
+	return fmt.Sprintf("%s %s: %s => %s%s", m.file, m.function, m.was, cmp.Or(m.is, "nothing"), again)
 }
 
 // built reports whether a file is compiled on this system.
