@@ -129,3 +129,58 @@ func TestPatternIsOfWords(t *testing.T) {
 		}
 	}
 }
+
+// TestWordBytes: what domains are made of, and whatever is not ASCII.
+func TestWordBytes(t *testing.T) {
+	for c := range 256 {
+		want := c > 127 || strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", byte(c)) >= 0
+		if isWordByte[c] != want {
+			t.Errorf("%q: %v", byte(c), !want)
+		}
+	}
+}
+
+// TestVersions are numbers from 1 on (RFC 8601 §2.2).
+func TestVersions(t *testing.T) {
+	for text, want := range map[string]int{"h 1; none": 1, "h 10; none": 10, "h 2009; none": 2009, "h; none": 0, "h 0; none": -1, "h 00; none": -1, "h 1a; none": -1} {
+		r, err := Parse([]byte(text))
+		if (err != nil) != (want < 0) || err == nil && r.Version != want {
+			t.Errorf("%s: %d, %v", text, r.Version, err)
+		}
+	}
+	for text, want := range map[string]string{" mx.example; x": "mx.example", "mx.example 1; x": "mx.example", " mx.example (c) 12 (d) ; x": "mx.example",
+		`"mx.example" 1;x`: "mx.example", "mx.example": "mx.example", "mx.example 1": "mx.example",
+		"mx.example 1 2; x": "no", "mx.example1 x; x": "no", "mx.example x; x": "no", "mx..example; x": "no", "mx.example.; x": "no", "(\\) mx.example; x": "no", "; x": "no"} {
+		got, ok := plainID([]byte(text))
+		if !ok {
+			got = "no"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestEncodedWords (RFC 2047 §2), wherever they stand; what looks like one and is none stays.
+func TestEncodedWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"=?utf-8?q?a=40b?=":           "a@b",
+		"x =?utf-8?B?YUBi?= y":        "x a@b y",
+		"=?a?x?b?= =?utf-8?q?c?= d":   "=?a?x?b?= c d",
+		"=?a?b =?utf-8?Q?c_d?=":       "=?a?b c d",
+		"=?utf-8?q?a?==?utf-8?q?b?=c": "abc",
+		"=?utf-8?q?a":                 "no",
+		"=?utf-8?q?":                  "no",
+		"=?utf-8":                     "no",
+		"=?":                          "no",
+		"plain":                       "no",
+	} {
+		got, ok := decodeWords([]byte(text))
+		if !ok {
+			got = []byte("no")
+		}
+		if string(got) != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -61,9 +61,6 @@ func newPattern(word string, suffix bool) *pattern {
 }
 
 func (p *pattern) place(c byte) {
-	if p.length == maxWord {
-		return
-	}
 	if p.places[c] == 0 {
 		p.places[c] = uint8(len(p.masks))
 		p.masks = append(p.masks, bits{})

@@ -6,7 +6,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
+
+	"dojang/taglist"
 )
 
 // TestExponentsOfKeys: RFC 8017 §3.1 wants one between 3 and n-1; one that is not
@@ -76,6 +79,71 @@ func TestQuotedPrintable(t *testing.T) {
 		}
 		if got := string(appendQuoted(nil, []byte(s), all, false)); got != want {
 			t.Errorf("%U, ASCII only: %s, want %s", r, got, want)
+		}
+	}
+}
+
+// TestCanonicalizationsOfC: "relaxed" alone is relaxed/simple (RFC 6376 §3.5).
+func TestCanonicalizationsOfC(t *testing.T) {
+	for text, want := range map[string]string{"simple": "simple/simple", "relaxed": "relaxed/simple", "simple/relaxed": "simple/relaxed",
+		"relaxed/relaxed": "relaxed/relaxed", "Relaxed/SIMPLE": "relaxed/simple", "": "no", "/": "no", "relaxed/": "no", "/relaxed": "no",
+		"relaxed/relaxed/x": "no", "nofws": "no", "simple/nofws": "no"} {
+		head, body, err := ParseCanonicalizations(text)
+		got := head.String() + "/" + body.String()
+		if err != nil {
+			got = "no"
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestNamesOfH: blanks around names and empty places between colons are passed over, and
+// without a name there is none (RFC 6376 §3.5).
+func TestNamesOfH(t *testing.T) {
+	for h, want := range map[string]string{"From": "From", "from : To": "from,To", ":From::To:": "From,To", " From ": "From", "From:\r\n\tTo": "From,To"} {
+		s, err := ParseSignature([]byte(" v=1; a=rsa-sha256; d=example.com; s=s; h=" + h + "; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA"))
+		if err != nil || strings.Join(s.Headers, ",") != want {
+			t.Errorf("h=%q: %q, %v", h, s.Headers, err)
+		}
+	}
+	for h, want := range map[string]Reason{":": ReasonHeadersEmpty, " : ": ReasonHeadersEmpty, "To": ReasonHeadersRequired, "Fro": ReasonHeadersRequired} {
+		s := &Signature{}
+		s.Tags, _ = taglist.Parse([]byte("h=" + h))
+		if got := s.readHeaders(); got != want {
+			t.Errorf("h=%q: %v, want %v", h, got, want)
+		}
+	}
+}
+
+// TestSingletonsThatAreThereOnce need not be signed; those repeated must be, each.
+func TestSingletonsThatAreThereOnce(t *testing.T) {
+	o := VerifyOptions{SingletonsSigned: true}
+	fromAlone := func(o *SignOptions) { o.Sign = NewHeaderSet("From") }
+	for _, c := range []struct {
+		fields []string
+		change func(*SignOptions)
+		want   Reason
+	}{
+		{[]string{from, "Subject: x"}, fromAlone, ReasonNone},
+		{[]string{from, "Subject: x"}, nil, ReasonNone},
+		{[]string{from, "Subject: x", "Subject: y"}, nil, ReasonNone},
+		{[]string{from, "Subject: x", "Subject: y"}, fromAlone, ReasonRepeatedField},
+	} {
+		l := signed(t, c.fields, "", c.change)
+		if r := check(t, l, "", o, nil)[0]; r.Reason != c.want {
+			t.Errorf("%q: %v, want %v", c.fields, r.Reason, c.want)
+		}
+	}
+}
+
+// TestQueryMethodsAreWritten where one is asked for.
+func TestQueryMethodsAreWritten(t *testing.T) {
+	for method, want := range map[string]bool{"dns/txt": true, "": false} {
+		l := signed(t, []string{from}, "", func(o *SignOptions) { o.QueryMethods = method })
+		if got := strings.Contains(string(l.At(0).Value()), "q=dns/txt;"); got != want {
+			t.Errorf("%q: %s", method, l.At(0).Value())
 		}
 	}
 }
