@@ -117,7 +117,7 @@ func (q *request) mayCheck(p place) (leave func(), ok bool) {
 			return nil, false
 		}
 		who := neighbourhood(q.client)
-		if wait, ok := s.limits.all([]string{"m " + who, "h " + who, "d " + strings.ToLower(p.domain)}, []rate{perMinute, perHour, perDomain}); !ok {
+		if wait, ok := s.limits.all([]string{"m " + who, "h " + who, "d " + registered(p.domain)}, []rate{perMinute, perHour, perDomain}); !ok {
 			q.tooMany(wait)
 			return nil, false
 		}

@@ -80,6 +80,16 @@ func isPublic(domain string) bool {
 	return (icann || strings.Contains(suffix, ".")) && suffix != name && strings.HasSuffix(name, "."+suffix)
 }
 
+// registered is the part of a public domain that somebody has registered, of which all
+// names below are.
+func registered(domain string) string {
+	name := strings.ToLower(keyrecord.ASCII(domain))
+	if own, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return own
+	}
+	return name
+}
+
 // refusal says in words why a name is not taken.
 func refusal(l words.Language, err error) string {
 	switch {

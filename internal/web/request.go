@@ -63,9 +63,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.csrf.Check(r) != nil:
 		q.fail(http.StatusForbidden, q.lang.Say("Another site sent this form.", "다른 사이트가 보낸 양식입니다."))
 		return
+	case isFetched(r):
+		q.fail(http.StatusForbidden, q.lang.Say("Another site may link here, and not load what is here.", "다른 사이트는 이 페이지를 링크할 수만 있고, 불러올 수는 없습니다."))
+		return
 	}
 	q.session = s.isIn(r)
 	q.route()
+}
+
+// isFetched reports whether a browser loads what it asks for into another site's page, as
+// a picture or a frame: a link is followed, but a page must not make this server ask DNS
+// behind its reader's back (W3C Fetch Metadata).
+func isFetched(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	}
+	return false
 }
 
 func (q *request) route() {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -440,5 +441,47 @@ func TestSentence(t *testing.T) {
 		if got := sentence(text); got != want {
 			t.Errorf("%q: %q", text, got)
 		}
+	}
+}
+
+// TestOtherSitesMayLink: a link from another site is followed; a picture, a frame or a script of
+// another site's page gets nothing, and DNS is not asked.
+func TestOtherSitesMayLink(t *testing.T) {
+	w := newWorld(t)
+	w.everywhere("mail._domainkey.example.com", w.record)
+	c := serve(t, w.options())
+	for _, f := range []struct {
+		site, mode, dest string
+		want             int
+	}{
+		{"", "", "", 200}, {"none", "navigate", "document", 200}, {"same-origin", "cors", "empty", 200}, {"cross-site", "navigate", "document", 200}, {"same-site", "navigate", "document", 200},
+		{"cross-site", "no-cors", "image", 403}, {"cross-site", "navigate", "iframe", 403}, {"cross-site", "no-cors", "script", 403}, {"cross-site", "cors", "empty", 403}, {"same-site", "no-cors", "image", 403}, {"cross-site", "", "", 403},
+	} {
+		before, _ := w.ns1.Total()
+		r := c.get("/check?d=example.com&s=mail", map[string]string{"Sec-Fetch-Site": f.site, "Sec-Fetch-Mode": f.mode, "Sec-Fetch-Dest": f.dest})
+		after, _ := w.ns1.Total()
+		if r.code != f.want || (after > before) != (f.want == 200) {
+			t.Errorf("%+v: %d, %d queries", f, r.code, after-before)
+		}
+	}
+}
+
+// TestDomainLimitCountsSubdomains: all names below a registered domain are asked of one bucket.
+func TestDomainLimitCountsSubdomains(t *testing.T) {
+	for domain, want := range map[string]string{"example.com": "example.com", "A.B.Example.com": "example.com", "a.example.co.kr": "example.co.kr", "x.user.github.io": "user.github.io"} {
+		if got := registered(domain); got != want {
+			t.Errorf("%s: %s", domain, got)
+		}
+	}
+	w := newWorld(t)
+	o := w.options()
+	o.Public, o.Socket = true, true
+	c := serve(t, o)
+	last := 0
+	for i := range int(perDomain.most) + 1 {
+		last = c.get(fmt.Sprintf("/api/v1/check?d=a%d.example.com&s=mail", i), map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i)}).code
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("%d", last)
 	}
 }
