@@ -27,6 +27,15 @@ func (p *pass) publishAll(units []*Unit) {
 	for _, found := range inParallel(units, func(u *Unit) []want { return p.wants(u) }) {
 		wants = append(wants, found...)
 	}
+	slices.SortStableFunc(wants, func(a, b want) int { // of what Rate and Day allow
+		switch {
+		case a.g.Emergency == b.g.Emergency:
+			return 0
+		case a.g.Emergency:
+			return -1
+		}
+		return 1
+	})
 	groups := map[[2]string][]want{}
 	var order [][2]string
 	for _, w := range wants {
@@ -119,7 +128,7 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 			w.record.Done = true
 			w.u.goOn(w.g, Refused, RateLimited, Conflict)
 		case publish.Pending:
-			w.record.Done, w.record.Told = true, string(w.change.Do)
+			w.record.Done, w.record.Told, w.record.ToldAt = true, string(w.change.Do), p.Now()
 			w.u.goOn(w.g, Refused, RateLimited)
 		case publish.Retry:
 			w.u.retry = true

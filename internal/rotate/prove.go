@@ -293,6 +293,7 @@ func (p *pass) waitsForServers(u *Unit, pr proof) {
 	u.retry = true
 	if pr.record.Told != "" {
 		u.goOnRecords(pr.g)
+		p.remind(pr.record)
 		return // until somebody has done it
 	}
 	if b := pr.g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == Conflict) {
@@ -302,6 +303,13 @@ func (p *pass) waitsForServers(u *Unit, pr proof) {
 		pr.record.Done = false
 	}
 	u.block(pr.g, p.now, NotPublished, pr.record.Name+": no name server has it yet")
+}
+
+// remind has the publisher tell a person again, who was told a week ago.
+func (p *pass) remind(r *Record) {
+	if since := p.Now().Sub(r.ToldAt); since >= reminder || since < 0 {
+		r.Done, r.Told = false, ""
+	}
 }
 
 // blockOn says which server keeps a generation.
@@ -319,6 +327,7 @@ func (p *pass) blockOn(u *Unit, pr proof) {
 		u.retry = true
 		if pr.record.Told != "" && reason != ServerSilent {
 			u.goOnRecords(g)
+			p.remind(pr.record)
 			return // until somebody has done it
 		}
 		pr.record.Done = pr.record.Told != "" // publishers are asked again, by what stands there

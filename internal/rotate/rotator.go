@@ -222,8 +222,22 @@ func (p *pass) run() error {
 		}
 	}
 	p.restAll(p.units)
+	p.tellBlocked()
 	p.saveChanged(p.units)
 	return nil
+}
+
+// tellBlocked tells what keeps units, once and then once a week: what a timer prints is
+// mailed or kept every hour.
+func (p *pass) tellBlocked() {
+	for _, u := range p.units {
+		for _, g := range u.Generations {
+			if b := g.Blocked; b != nil && b.Reason != RateLimited && b.tell(p.now) {
+				u.changed = true
+				fmt.Fprintf(p.Out, "%s: %s: %s: %s\n", u.Name, recordName(g.Keys[0].Selector, g.Keys[0].Domain), b.Reason, b.Detail)
+			}
+		}
+	}
 }
 
 // marks is where units stand, to see whether a round did anything.

@@ -66,21 +66,36 @@ type Blocked struct {
 	Reason Reason    `json:"reason"`
 	Detail string    `json:"detail"`
 	Since  time.Time `json:"since"`
+	Told   time.Time `json:"told,omitzero"` // last, to whoever reads what runs print
+}
+
+// reminder is how often people are told of what still waits for them.
+const reminder = 7 * 24 * time.Hour
+
+// tell reports whether it is to be told now: at first, and once a week.
+func (b *Blocked) tell(now time.Time) bool {
+	if !b.Told.IsZero() && now.Sub(b.Told) < reminder && !now.Before(b.Told) {
+		return false
+	}
+	b.Told = now
+	return true
 }
 
 // Record is a published record, or one that shall be.
 type Record struct {
-	Domain    string   `json:"domain"`          // whose mail it verifies
-	Name      string   `json:"name"`            // SELECTOR._domainkey.DOMAIN
-	At        string   `json:"at,omitempty"`    // where it stands, when Name is an alias of that
-	Zone      string   `json:"zone,omitempty"`  // that it stands in, by its SOA
-	Publisher string   `json:"publisher"`       // "" is by hand
-	Text      string   `json:"text"`            // what stands there, or shall
-	Done      bool     `json:"done"`            // the publisher says so
-	PriorTTL  int64    `json:"prior,omitempty"` // seconds that caches may keep what was there before
-	TTL       int64    `json:"ttl,omitempty"`   // seconds, the greatest that a server had for it
-	Told      string   `json:"told,omitempty"`  // to a person: which change
-	Strings   []string `json:"strings,omitempty"`
+	Domain    string `json:"domain"`          // whose mail it verifies
+	Name      string `json:"name"`            // SELECTOR._domainkey.DOMAIN
+	At        string `json:"at,omitempty"`    // where it stands, when Name is an alias of that
+	Zone      string `json:"zone,omitempty"`  // that it stands in, by its SOA
+	Publisher string `json:"publisher"`       // "" is by hand
+	Text      string `json:"text"`            // what stands there, or shall
+	Done      bool   `json:"done"`            // the publisher says so
+	PriorTTL  int64  `json:"prior,omitempty"` // seconds that caches may keep what was there before
+	TTL       int64  `json:"ttl,omitempty"`   // seconds, the greatest that a server had for it
+	Told      string `json:"told,omitempty"`  // to a person: which change
+	// ToldAt is when; after a week the person is reminded.
+	ToldAt  time.Time `json:"told_at,omitzero"`
+	Strings []string  `json:"strings,omitempty"`
 }
 
 // place is where the record itself stands.
@@ -203,7 +218,7 @@ func (u *Unit) block(g *Generation, now time.Time, reason Reason, detail string)
 		b.Detail = detail
 		return
 	}
-	g.Blocked, u.changed = &Blocked{reason, detail, now}, true
+	g.Blocked, u.changed = &Blocked{Reason: reason, Detail: detail, Since: now}, true
 }
 
 // goOn forgets a reason that is no more; without reasons, any.

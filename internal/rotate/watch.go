@@ -59,7 +59,6 @@ func (p *pass) lookAtRecords(all []lookAt) {
 		}
 		return struct{}{}
 	})
-	p.saveChanged(units)
 	for _, u := range idle {
 		if u.Missing != nil {
 			p.out.Blocked++
@@ -67,10 +66,12 @@ func (p *pass) lookAtRecords(all []lookAt) {
 		}
 	}
 	for _, u := range units {
-		if u.Missing != nil {
+		if u.Missing != nil && u.Missing.tell(p.now) {
+			u.changed = true
 			fmt.Fprintf(p.Out, "%s: %s: %s\n", u.Name, u.Missing.Reason, u.Missing.Detail)
 		}
 	}
+	p.saveChanged(units)
 }
 
 // lookAtUnit looks at the records of the keys that sign. Servers that do not answer say
@@ -97,9 +98,9 @@ func (p *pass) lookAtUnit(u *Unit) {
 				continue
 			case keycheck.NotPublished, keycheck.Conflict, keycheck.ServerDiffers, keycheck.ServerUnsigned, keycheck.AliasMissing:
 			}
-			u.Missing = &Blocked{word, fmt.Sprintf("%s, which signs: %s", r.Name, serversSay(report)), p.now}
+			u.Missing = &Blocked{Reason: word, Detail: fmt.Sprintf("%s, which signs: %s", r.Name, serversSay(report)), Since: p.now}
 			if was != nil {
-				u.Missing.Since = was.Since
+				u.Missing.Since, u.Missing.Told = was.Since, was.Told
 			}
 			return
 		}

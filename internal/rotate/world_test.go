@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,10 @@ type world struct {
 	minimum time.Duration
 	servers []*server
 	aliases map[string]string
-	lost    bool // the publisher's next answer is lost
+	lost    bool          // the publisher's next answer is lost
+	slow    time.Duration // that a look at name servers takes
+	blind   bool          // a witness elsewhere sees nothing
+	witness []Checker
 	says    publish.State
 	told    []publish.Change // to a person
 	asked   int
@@ -180,7 +184,7 @@ func (w *world) rotator() *Rotator {
 	}
 	o := Options{Settings: w.set, Store: store, Checker: w, Publisher: func(string) (publish.Publisher, error) { return w, nil },
 		KeyTable: Table{Spec: w.table, Set: set, Swap: table}, Keys: keystore.New(set, w.keyOf), KeyOf: w.keyOf, Recipients: w.recipients, Filter: w.filters[0],
-		Now: w.now, Uptime: func() (string, time.Duration) {
+		Witness: w.witness, Now: w.now, Uptime: func() (string, time.Duration) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return fmt.Sprint(w.boot), w.true_.Sub(w.booted)
@@ -263,6 +267,7 @@ func (w *world) check() {
 func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.true_ = w.true_.Add(w.slow)
 	name := recordName(c.Selector, c.Domain)
 	r := &keycheck.Report{Domain: c.Domain, Selector: c.Selector, Record: name, OK: true, Texts: []keycheck.Text{},
 		Zone: keycheck.Zone{Name: zoneOf(name), MinimumSeconds: int64(w.minimum.Seconds())}}
@@ -274,7 +279,7 @@ func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
 	count := map[keycheck.State]int{}
 	for _, s := range w.servers {
 		text, ttl := s.at(name)
-		out := keycheck.Server{Name: s.name, State: keycheck.Same}
+		out := keycheck.Server{Name: s.name, State: keycheck.Same, Ignored: slices.Contains(c.IgnoreServers, s.name)}
 		fits := c.Text == text
 		if c.Key != nil {
 			fits = text != "" && keycheck.Judge(text, c.Key).Key != nil && keycheck.SameKey(keycheck.Judge(text, nil).Key.Key, c.Key)
@@ -293,7 +298,9 @@ func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
 				r.Texts = out.Texts
 			}
 		}
-		count[out.State]++
+		if !out.Ignored {
+			count[out.State]++
+		}
 		r.Servers = append(r.Servers, out)
 	}
 	switch {
@@ -318,6 +325,16 @@ func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
 		}
 	}
 	return r
+}
+
+// witness is a resolver elsewhere, which sees what the first server has, or nothing.
+type witness struct{ w *world }
+
+func (x witness) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
+	x.w.mu.Lock()
+	defer x.w.mu.Unlock()
+	text, _ := x.w.servers[0].at(recordName(c.Selector, c.Domain))
+	return &keycheck.Report{OK: !x.w.blind && c.ResolverOnly && text == c.Text}
 }
 
 func zoneOf(name string) string {

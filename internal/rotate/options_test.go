@@ -1,0 +1,109 @@
+package rotate
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/internal/publish"
+)
+
+// A server that is to be ignored keeps nothing, in a whole life.
+func TestIgnoreServer(t *testing.T) {
+	w := newOne(t, "IgnoreServer ns2\n")
+	w.servers[1].silent = true
+	w.start("a.example")
+	w.runFor(100, "a.example: 20261129=signing; ")
+	w.expect("a.example: 20261129=signing; ")
+	if text, _ := w.servers[0].at("old._domainkey.a.example"); text != "" {
+		t.Errorf("the old record is %q", text)
+	}
+}
+
+// What a witness elsewhere does not see does not sign, however long the waits are over.
+func TestWitness(t *testing.T) {
+	w := newOne(t, "")
+	w.witness, w.blind = []Checker{witness{w}}, true
+	w.start("a.example")
+	w.runFor(40, "")
+	w.expect("20261129=proven(server-differs: 20261129._domainkey.a.example: a witness does not see it)")
+	w.expect("old=signing")
+	w.blind = false
+	w.runFor(5, "20261129=signing")
+	w.expect("20261129=signing")
+	w.finish()
+}
+
+// manyDomains are rows of so many domains.
+func manyDomains(n int) string {
+	table := ""
+	for i := range n {
+		table += fmt.Sprintf("k%d d%d.example:old:DIR/d%d.private\n", i, i, i)
+	}
+	return table
+}
+
+// A run ends in time; what is left is due in the next, and nothing is lost.
+func TestMaxRun(t *testing.T) {
+	w := newWorld(t, "Zone * p\nMaxRun 30s\n", manyDomains(20))
+	w.adopt()
+	w.slow = time.Second // parallel looks are one after the other here
+	w.pass(1200 * time.Second)
+	before := w.true_
+	out, err := w.run()
+	if took := w.true_.Sub(before); err != nil || out.Retry == 0 || took < 10*time.Second || took > 30*time.Second+parallel*4*time.Second {
+		t.Errorf("%+v, %v after %s", out, err, took)
+	}
+	w.slow = 0
+	if !w.through(20) {
+		t.Errorf("it does not end: %s", w.states())
+	}
+	w.finish()
+}
+
+// Rate and Day hold in an emergency, too: the one is waited for, the other is told of,
+// and what is left is the timer's, first of all.
+func TestEmergencyKeepsLimits(t *testing.T) {
+	w := newWorld(t, "Zone * p\nRate 1/3s\n", manyDomains(3))
+	before := w.true_
+	if out, err := w.emergency(time.Hour); err != nil || out.Blocked+out.Retry > 0 || w.true_.Sub(before) < 6*time.Second {
+		t.Errorf("%+v, %v after %s", out, err, w.true_.Sub(before))
+	}
+	w = newWorld(t, "Zone * p\nDay 2\n", manyDomains(3))
+	out, err := w.emergency(time.Hour)
+	if err != nil || out.Retry != 1 || out.Blocked != 0 || strings.Count(w.states(), "rate-limited") != 1 || strings.Count(w.states(), "=resting") != 2 {
+		t.Errorf("%+v, %v: %s", out, err, w.states())
+	}
+	w.pass(24 * time.Hour) // the others are due, and come after it
+	w.runFor(3, "")
+	if !strings.Contains(w.states(), "d2.example: old=resting 20261129=signing") {
+		t.Error(w.states())
+	}
+}
+
+// What waits for a person is told once, and once a week.
+func TestReminders(t *testing.T) {
+	w := newOne(t, "Interval 180d\n")
+	w.says = publish.Pending
+	w.start("a.example")
+	told := func() int { return len(w.told) }
+	for day, want := range []int{1, 1, 1, 1, 1, 1, 1, 2, 2} {
+		if w.runFor(3, ""); told() != want {
+			t.Errorf("told %d times after %d days, want %d", told(), day, want)
+		}
+		w.pass(24 * time.Hour)
+	}
+	w.apply(w.told[0])
+	w.servers[1].silent = true
+	for range 10 {
+		w.runFor(3, "")
+		w.pass(24 * time.Hour)
+	}
+	if n := strings.Count(w.log.String(), "server-silent"); n != 2 {
+		t.Errorf("told %d times in ten days:\n%s", n, w.log.String())
+	}
+	if n := strings.Count(w.states(), "server-silent"); n != 1 {
+		t.Error(w.states())
+	}
+}
