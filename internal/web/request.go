@@ -53,7 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	setHeaders(w.Header())
-	q.api = strings.HasPrefix(r.URL.Path, "/api/") || wantsJSON(r.Header.Get("Accept"))
+	q.api = strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics" || wantsJSON(r.Header.Get("Accept"))
 	q.lang = language(r)
 	q.client = s.clientOf(r)
 	switch {
@@ -208,8 +208,37 @@ func (s *Server) isIn(r *http.Request) bool {
 			return true
 		}
 	}
-	c, err := r.Cookie(cookieName)
-	return err == nil && s.sessions.has(c.Value)
+	if c, err := r.Cookie(cookieName); err == nil && s.sessions.has(c.Value) {
+		return true
+	}
+	return s.basicFits(r)
+}
+
+// basicFits reports whether a program gives the password with its request (RFC 7617), as
+// Prometheus and curl do; the name does not matter. Nobody is asked for it that way, so
+// that no browser sends it by itself.
+func (s *Server) basicFits(r *http.Request) bool {
+	_, password, ok := r.BasicAuth()
+	if !ok || s.o.Password == "" {
+		return false
+	}
+	known := "basic " + password
+	if s.sessions.has(known) {
+		return true
+	}
+	if _, ok := s.limits.take("l "+neighbourhood(s.clientOf(r)), loginMinute); !ok {
+		return false
+	}
+	leave, ok := await(r.Context(), s.limits.passwords, passwordWait)
+	if !ok {
+		return false
+	}
+	defer leave()
+	if !passwordFits(s.o.Password, password) {
+		return false
+	}
+	s.sessions.remember(known)
+	return true
 }
 
 func cut(s string, n int) string {

@@ -101,6 +101,13 @@ func (s *sessions) beginLocked() string {
 	return session
 }
 
+// remember begins a session whose secret is known to who begins it.
+func (s *sessions) remember(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = s.add(s.active, secret, tokenTime, maxSessions)
+}
+
 func (s *sessions) has(session string) bool {
 	if session == "" {
 		return false

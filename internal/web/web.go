@@ -167,6 +167,7 @@ func (s *Server) makeRoutes() {
 		"/logout":          {post: s.logout},
 		"/status":          {get: s.statusPage, session: true},
 		"/keys":            {get: s.keysPage, session: true},
+		"/metrics":         {get: s.metrics, session: true},
 		"/api/v1/status":   {get: s.statusAPI, session: true, api: true},
 		"/api/v1/keys":     {get: s.keysAPI, session: true, api: true},
 		"/api/v1/messages": {get: s.messagesAPI, session: true, api: true},

@@ -38,7 +38,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"/": {200, 405, 405}, "/check": {200, 400, 405}, "/explain": {200, 400, 405}, "/publish": {200, 400, 405}, "/licenses": {200, 405, 405}, "/healthz": {200, 405, 405},
 		"/login": {200, 403, 405}, "/logout": {405, 303, 405}, "/status": {303, 405, 405}, "/keys": {303, 405, 405}, "/nothing": {404, 404, 404},
 		"/api/v1/check": {400, 200, 405}, "/api/v1/explain": {405, 400, 405}, "/api/v1/publish": {400, 400, 405}, "/api/v1/schema.json": {200, 405, 405},
-		"/api/v1/status": {401, 405, 405}, "/api/v1/keys": {401, 405, 405}, "/api/v1/messages": {401, 405, 405}, "/api/v1/series": {401, 405, 405},
+		"/metrics": {401, 405, 405}, "/api/v1/status": {401, 405, 405}, "/api/v1/keys": {401, 405, 405}, "/api/v1/messages": {401, 405, 405}, "/api/v1/series": {401, 405, 405},
 		"/static/" + styleFile.name: {200, 405, 405}, "/static/x.css": {404, 405, 405}, "/static/../web.go": {404, 405, 405},
 	} {
 		for i, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
@@ -145,7 +145,7 @@ func TestPublic(t *testing.T) {
 	o := w.options()
 	o.Public = true
 	c := serve(t, o)
-	for _, path := range []string{"/status", "/keys", "/login", "/logout", "/api/v1/status", "/api/v1/keys", "/api/v1/messages", "/api/v1/series"} {
+	for _, path := range []string{"/status", "/keys", "/login", "/logout", "/metrics", "/api/v1/status", "/api/v1/keys", "/api/v1/messages", "/api/v1/series"} {
 		if r := c.get(path, nil); r.code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, r.code)
 		}

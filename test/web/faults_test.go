@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/browsertest"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/web"
 	"dojang/internal/words"
 )
 
@@ -308,6 +311,72 @@ func TestKeysByState(t *testing.T) {
 	}
 	if len(found) != 1201 {
 		t.Errorf("%d keys in all pages", len(found))
+	}
+}
+
+// TestMetrics: Prometheus, which gives the password with each request, learns what DNS says of each
+// key; nobody else does.
+func TestMetrics(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	line, err := web.HashPassword("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys = append(w.keys, status.Key{Domain: "a\"b\\c\n", Selector: "x"})
+	w.options.Password = line
+	w.open()
+	ask := func(password string) (code int, body string) {
+		r := must(t)(http.NewRequest(http.MethodGet, w.url+"/metrics", nil))
+		if password != "" {
+			r.SetBasicAuth("prometheus", password)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		data, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(data)
+	}
+	for _, password := range []string{"", "wrong horse", "correct horse "} {
+		if code, body := ask(password); code != http.StatusUnauthorized || strings.Contains(body, "mail2026") {
+			t.Errorf("%q: %d %s", password, code, body)
+		}
+	}
+	w.login().get("/keys?again=1") // asks DNS
+	code, body := ask("correct horse")
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	got := map[string]string{}
+	sample := regexp.MustCompile(`^dojang_web_key_state\{record=("(?:[^"\\]|\\.)*"),state="(\w+)",use="(\w+)"\} 1$`) // the text format's escapes are Go's
+	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
+		if strings.HasPrefix(line, "# ") {
+			continue
+		}
+		m := sample.FindStringSubmatch(line)
+		if m == nil {
+			t.Fatalf("%q", line)
+		}
+		record, err := strconv.Unquote(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[record] = m[2] + " " + m[3]
+	}
+	want := map[string]string{"mail2026._domainkey.example.com": "published used", "mail2019._domainkey.example.com": "absent unused", "next._domainkey.example.com": "published unused",
+		"x._domainkey.old.example.com": "absent used", "x._domainkey.a\"b\\c\n": "unknown unused"}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	for range 30 { // a password that fits is hashed once an hour: it does not run into the limit of guesses
+		if code, _ := ask("correct horse"); code != http.StatusOK {
+			t.Fatal(code)
+		}
 	}
 }
 

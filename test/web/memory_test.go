@@ -39,7 +39,7 @@ func kilobytes(t *testing.T, p *proctest.Process, name string) int {
 func TestStatusMemory(t *testing.T) {
 	dir := testutil.SecureDir(t)
 	proctest.Run(t, "", filepath.Join(testutil.Build(t), "dojang"), "genkey", "-d", "example.com", "-s", "k", "-D", dir)
-	const domains, messages = 400, 4000
+	const domains, messages = 300, 2400
 	var keys, rows strings.Builder
 	for i := range domains {
 		fmt.Fprintf(&keys, "k%d d%d.example.com:k:%s/k.private\n", i, i, dir)
@@ -62,7 +62,7 @@ func TestStatusMemory(t *testing.T) {
 		return kb
 	}
 	var without, with []int
-	for range 3 {
+	for range 2 {
 		without = append(without, peak(""))
 		with = append(with, peak("StatusSocket local:DIR/status.sock mode=0600\nStatusFile DIR/status"))
 	}
