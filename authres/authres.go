@@ -12,12 +12,12 @@ type Results struct {
 // Method is one method's result: "dkim=pass (comment) reason=... header.d=...".
 // A method of a version other than 1 is written "dkim/2".
 type Method struct {
-	Name    string
-	Version int // 0 when not named
-	Result  string
-	Reason  string
-	Comment string
-	Props   []Property
+	Name    string     // of the method: "dkim", "spf", ... (RFC 8601 §2.7)
+	Version int        // 0 when not named
+	Result  string     // "pass", "fail", ...
+	Reason  string     // reason=, without quotes; "" for none
+	Comment string     // what stands in parentheses behind the result; "" for none
+	Props   []Property // in their order
 }
 
 // Property is "type.name=value", e.g. header.d=example.com.

@@ -4,7 +4,7 @@ import "strings"
 
 // Parse reads a field's value, folded or not. Methods, results and property
 // types are given in lower case, as they compare so; values as they are, without
-// quotes. Errors wrap ErrSyntax.
+// quotes. Errors wrap ErrSyntax. The strings do not refer to value.
 //
 // RFC 8601 §2.2; octets of UTF-8 are letters (RFC 8616).
 func Parse(value []byte) (Results, error) {

@@ -16,7 +16,7 @@ const (
 	Relaxed
 )
 
-// String is the name used in c=.
+// String returns the name used in c=.
 func (c Canonicalization) String() string {
 	switch c {
 	case Simple:
@@ -64,7 +64,7 @@ const (
 	RSASHA1
 )
 
-// String is the name used in a=.
+// String returns the name used in a=.
 func (a Algorithm) String() string {
 	switch a {
 	case RSASHA1:
@@ -87,7 +87,7 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 	return 0, fmt.Errorf("unknown signature algorithm %.256q", s)
 }
 
-// Hash is the hash function of the algorithm.
+// Hash returns the hash function of the algorithm.
 func (a Algorithm) Hash() crypto.Hash {
 	if a == RSASHA1 {
 		return crypto.SHA1
@@ -95,7 +95,7 @@ func (a Algorithm) Hash() crypto.Hash {
 	return crypto.SHA256
 }
 
-// HashName is the hash function's name in h= of a key record.
+// HashName returns the hash function's name in h= of a key record.
 func (a Algorithm) HashName() string {
 	if a == RSASHA1 {
 		return "sha1"
@@ -103,7 +103,7 @@ func (a Algorithm) HashName() string {
 	return "sha256"
 }
 
-// KeyType is the name of the algorithm's keys in k= of a key record.
+// KeyType returns the name of the algorithm's keys in k= of a key record.
 func (a Algorithm) KeyType() string {
 	if a == Ed25519SHA256 {
 		return "ed25519"

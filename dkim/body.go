@@ -135,7 +135,7 @@ func (b *BodyHashes) Keep(c Canonicalization, limit int64) {
 	b.canon[c].record = &recorder{limit: limit}
 }
 
-// Kept is what Keep kept, nil when it was not asked to. The slice is the
+// Kept returns what Keep kept, nil when it was not asked to. The slice is the
 // caller's.
 func (b *BodyHashes) Kept(c Canonicalization) []byte {
 	if r := b.canon[c].record; r != nil {
@@ -186,7 +186,7 @@ func (b *BodyHashes) writeFixed(chunk []byte) {
 	b.feed(chunk[start:])
 }
 
-// Close is the end of the body.
+// Close ends the body: the sums of its hashes are final then.
 func (b *BodyHashes) Close() {
 	if b.closed {
 		return
@@ -218,17 +218,17 @@ func (b *BodyHashes) Satisfied() bool {
 	return true
 }
 
-// TotalLength is the number of octets written, before canonicalization.
+// TotalLength returns the number of octets written, before canonicalization.
 func (b *BodyHashes) TotalLength() int64 { return b.total }
 
-// Sum is the hash, once the BodyHashes is closed. The slice belongs to h.
+// Sum returns the hash, once the BodyHashes is closed. The slice belongs to h.
 func (h *BodyHash) Sum() []byte { return h.sum[:h.sumLen] }
 
-// CanonicalLength is the number of octets of the canonical body, regardless
+// CanonicalLength returns the number of octets of the canonical body, regardless
 // of the limit. It is final once the BodyHashes is closed.
 func (h *BodyHash) CanonicalLength() int64 { return h.canon.length }
 
-// HashedLength is the number of octets of the canonical body that were hashed:
+// HashedLength returns the number of octets of the canonical body that were hashed:
 // what a signer puts into l=.
 func (h *BodyHash) HashedLength() int64 { return h.hashed }
 

@@ -12,7 +12,7 @@ type CopiedField struct {
 	Value string // what stood behind the colon
 }
 
-// Raw is the field as in header.Field.Raw.
+// Raw returns the field as in header.Field.Raw.
 func (f CopiedField) Raw() []byte { return []byte(f.Name + ":" + f.Value) }
 
 // ErrCopiedHeaders is returned for a z= that cannot be read.

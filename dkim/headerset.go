@@ -11,7 +11,7 @@ type HeaderSet struct {
 	patterns []string // lower case, with "*"
 }
 
-// DefaultSignHeaders are the names OpenDKIM signs (RFC 6376 §5.4.1).
+// DefaultSignHeaders returns the names OpenDKIM signs (RFC 6376 §5.4.1).
 func DefaultSignHeaders() []string {
 	return []string{
 		"From", "Reply-To", "Subject", "Date", "To", "Cc",
@@ -21,7 +21,7 @@ func DefaultSignHeaders() []string {
 	}
 }
 
-// DefaultOmitHeaders are the names OpenDKIM never signs unless told to.
+// DefaultOmitHeaders returns the names OpenDKIM never signs unless told to.
 func DefaultOmitHeaders() []string {
 	return []string{"Return-Path", "Received", "Comments", "Keywords", "Bcc", "Resent-Bcc", "DKIM-Signature"}
 }
@@ -45,7 +45,7 @@ func NewHeaderSet(names ...string) *HeaderSet {
 	return s
 }
 
-// Names are the names and patterns in the order given. The slice is the set's
+// Names returns the names and patterns in the order given. The slice is the set's
 // own.
 func (s *HeaderSet) Names() []string {
 	if s == nil {

@@ -14,7 +14,7 @@ const maxDomainBytes = 253
 // maxLabelBytes is the length of the longest label (RFC 1035 §2.3.4).
 const maxLabelBytes = 63
 
-// ToASCII is a domain in the form in which it is looked up and compared:
+// ToASCII returns a domain in the form in which it is looked up and compared:
 // lower case, U-labels as A-labels (RFC 8616 §5). ok is false when it has no
 // such form, or one longer than a domain name may be: 253 octets, 63 a label.
 func ToASCII(domain string) (name string, ok bool) {
@@ -39,7 +39,7 @@ func ToASCII(domain string) (name string, ok bool) {
 	return name, true
 }
 
-// ToUnicode is a domain with its A-labels as U-labels, for people and for tables
+// ToUnicode returns a domain with its A-labels as U-labels, for people and for tables
 // that are written so. A domain that has no such form is returned in lower case.
 func ToUnicode(domain string) string {
 	domain = strings.ToLower(domain)

@@ -210,7 +210,7 @@ var reasons = [reasonCount]reasonInfo{
 		"An internal error kept the signature from being checked."},
 }
 
-// String is the reason in the words of OpenDKIM, where it has words for it.
+// String returns the reason in the words of OpenDKIM, where it has words for it.
 func (r Reason) String() string {
 	if r < reasonCount {
 		return reasons[r].text
@@ -229,7 +229,7 @@ func (r Reason) Explain() string {
 	return r.String()
 }
 
-// Status is the result a signature has for this reason.
+// Status returns the result a signature has for this reason.
 //
 // Compat(opendkim 2.11): a key that is absent, revoked or of no use for mail is
 // a fail and not a permerror; a signature out of its time is a permerror.

@@ -136,16 +136,16 @@ func (o *SignOptions) complete() (length int, err error) {
 
 // Info about the signature that is being made.
 
-// Domain is d=.
+// Domain returns d=.
 func (s *Signer) Domain() string { return s.o.Domain }
 
-// Selector is s=.
+// Selector returns s=.
 func (s *Signer) Selector() string { return s.o.Selector }
 
-// Algorithm is a=.
+// Algorithm returns a=.
 func (s *Signer) Algorithm() Algorithm { return s.o.Algorithm }
 
-// FieldName is the name of the field to add.
+// FieldName returns the name of the field to add.
 func (s *Signer) FieldName() string { return s.o.FieldName }
 
 // Sign makes the value of the field to add, with the leading space, folded

@@ -233,12 +233,12 @@ func (s *Signature) readIdentity() Reason {
 	return ReasonNone
 }
 
-// IdentityDomain is the domain of i=.
+// IdentityDomain returns the domain of i=.
 func (s *Signature) IdentityDomain() string {
 	return s.Identity[strings.LastIndexByte(s.Identity, '@')+1:]
 }
 
-// IdentityLocal is the local part of i=, often "".
+// IdentityLocal returns the local part of i=, often "".
 func (s *Signature) IdentityLocal() string {
 	return s.Identity[:max(0, strings.LastIndexByte(s.Identity, '@'))]
 }
@@ -350,13 +350,13 @@ func (s *Signature) readValue() Reason {
 	return ReasonNone
 }
 
-// QueryName is the name of the key record, selector._domainkey.domain in
+// QueryName returns the name of the key record, selector._domainkey.domain in
 // A-label form and lower case. ok is false when there is no such form.
 func (s *Signature) QueryName() (name string, ok bool) {
 	return QueryName(s.Selector, s.Domain)
 }
 
-// QueryName is the name of the key record of a selector and a domain, in
+// QueryName returns the name of the key record of a selector and a domain, in
 // A-label form and lower case. ok is false when there is no such form.
 func QueryName(selector, domain string) (name string, ok bool) {
 	sel, ok1 := ToASCII(selector)

@@ -6,7 +6,7 @@ import (
 	"dojang/header"
 )
 
-// HeaderHash is the hash that b= signs, over fields, with the signature's own
+// HeaderHash returns the hash that b= signs, over fields, with the signature's own
 // field at index own of fields. For what-if questions, CheckHeader is told
 // other fields.
 func (s *Signature) HeaderHash(fields *header.List, own int) []byte {
@@ -46,7 +46,7 @@ func (s *Signature) SignedFields(fields *header.List, own int) []int {
 	return out
 }
 
-// CanonicalHeader is everything that b= signs, as one text: what a report
+// CanonicalHeader returns everything that b= signs, as one text: what a report
 // about a failed signature shows (RFC 6591 §3.2.4).
 func (s *Signature) CanonicalHeader(fields *header.List, own int) []byte {
 	var out []byte
@@ -56,7 +56,7 @@ func (s *Signature) CanonicalHeader(fields *header.List, own int) []byte {
 	return s.ownField(fields, own).append(out, s.HeaderCanonicalization)
 }
 
-// CanonicalBody is the canonical form of a body with CRLF line ends, cut at
+// CanonicalBody returns the canonical form of a body with CRLF line ends, cut at
 // length octets unless that is -1.
 func CanonicalBody(body []byte, c Canonicalization, length int64) []byte {
 	out := recorder{limit: length}

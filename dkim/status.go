@@ -17,7 +17,7 @@ const (
 	StatusPermError               // trying later will not help
 )
 
-// String is the word used in Authentication-Results.
+// String returns the word used in Authentication-Results.
 func (s Status) String() string {
 	switch s {
 	case StatusNone:
@@ -49,7 +49,7 @@ const (
 	Bogus                           // validation failed
 )
 
-// String is the state in one word.
+// String returns the state in one word.
 func (s Security) String() string {
 	switch s {
 	case SecurityUnknown:

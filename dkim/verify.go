@@ -247,13 +247,13 @@ func (v *Verifier) prepare() {
 	}
 }
 
-// Len is the number of signatures.
+// Len returns the number of signatures.
 func (v *Verifier) Len() int { return len(v.sigs) }
 
-// Signature is the i-th signature from the top.
+// Signature returns the i-th signature from the top.
 func (v *Verifier) Signature(i int) *Signature { return v.sigs[i].Signature }
 
-// Signatures are those that will be verified, from the top.
+// Signatures iterates over the signatures that will be verified, from the top.
 func (v *Verifier) Signatures() iter.Seq[*Signature] {
 	return func(yield func(*Signature) bool) {
 		for i := range v.sigs {
@@ -264,10 +264,11 @@ func (v *Verifier) Signatures() iter.Seq[*Signature] {
 	}
 }
 
-// Queries are the key records needed, each once.
+// Queries returns the key records that are needed, each once. The slice is the
+// verifier's own.
 func (v *Verifier) Queries() []Query { return v.queries }
 
-// SetKey returns the answer to a query. It must be called by the goroutine that calls
+// SetKey gives the verifier the answer to a query. It must be called by the goroutine that calls
 // Finish.
 func (v *Verifier) SetKey(q Query, a KeyAnswer) {
 	if a.Record == nil && a.RecordReason == ReasonNone && a.Err == nil && !a.NotFound && !a.Temporary {

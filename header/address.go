@@ -14,7 +14,7 @@ type Mailbox struct {
 	Local, Domain string
 }
 
-// String is the mailbox as "local@domain".
+// String returns the mailbox as "local@domain".
 func (m Mailbox) String() string { return m.Local + "@" + m.Domain }
 
 // Errors of the address functions.
@@ -23,7 +23,7 @@ var (
 	ErrAddressSyntax = errors.New("syntax error in address")
 )
 
-// Address is the first mailbox of the value of a From, Sender or similar
+// Address returns the first mailbox of the value of a From, Sender or similar
 // field. ErrNoAddress when there is none, ErrAddressSyntax when the text is
 // broken before the end of the first mailbox.
 func Address(value []byte) (local, domain string, err error) {
@@ -42,7 +42,7 @@ func Address(value []byte) (local, domain string, err error) {
 	return first.Local, first.Domain, nil
 }
 
-// Addresses are all mailboxes of an address list, those inside groups too.
+// Addresses returns all mailboxes of an address list, those inside groups too.
 // The work is linear in the length of value. When the list is broken
 // somewhere, the mailboxes before that place come with ErrAddressSyntax; a
 // list without a mailbox is ErrNoAddress.
@@ -336,7 +336,7 @@ func isLiteralByte(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == ':' || c == '.' || c == '-' || c == '[' || c == ']'
 }
 
-// URLAddress is the first mailbox of the value of a field of URLs, such as
+// URLAddress returns the first mailbox of the value of a field of URLs, such as
 // List-Post (RFC 2369 §2), whose addresses are "<mailto:joe@example.com?subject=x>"
 // (RFC 6068). ErrNoAddress when no URL names a mailbox.
 func URLAddress(value []byte) (local, domain string, err error) {

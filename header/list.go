@@ -19,13 +19,13 @@ type Field struct {
 	colon int // offset of the colon; len(Raw) when there is none
 }
 
-// Name is the field's name as received, without the white space some put
+// Name returns the field's name as received, without the white space some put
 // before the colon.
 func (f Field) Name() []byte {
 	return bytes.TrimRight(f.Raw[:f.colon], " \t\r\n")
 }
 
-// Value is everything behind the colon, leading space included.
+// Value returns everything behind the colon, leading space included.
 func (f Field) Value() []byte {
 	if f.colon >= len(f.Raw) {
 		return nil
@@ -33,7 +33,7 @@ func (f Field) Value() []byte {
 	return f.Raw[f.colon+1:]
 }
 
-// ValueOffset is where Value begins in Raw.
+// ValueOffset returns where Value begins in Raw.
 func (f Field) ValueOffset() int { return min(f.colon+1, len(f.Raw)) }
 
 // Is reports whether the field has that name, in any case of ASCII letters.
@@ -156,19 +156,19 @@ func (l *List) appendLines(b []byte) {
 	}
 }
 
-// Len is the number of fields.
+// Len returns the number of fields.
 func (l *List) Len() int { return len(l.fields) }
 
-// Size is the number of bytes the fields take, their line ends not counted.
+// Size returns the number of bytes the fields take, their line ends not counted.
 func (l *List) Size() int { return len(l.buf) }
 
-// At is field i, counted from the top, from 0.
+// At returns field i, counted from the top, from 0.
 func (l *List) At(i int) Field {
 	s := l.fields[i]
 	return Field{Raw: l.buf[s.start:s.end:s.end], colon: s.colon - s.start}
 }
 
-// Count is the number of fields of that name.
+// Count returns the number of fields of that name.
 func (l *List) Count(name string) int {
 	n := 0
 	for i := range l.fields {
@@ -179,7 +179,7 @@ func (l *List) Count(name string) int {
 	return n
 }
 
-// First is the topmost field of that name and its index.
+// First returns the topmost field of that name and its index.
 func (l *List) First(name string) (Field, int, bool) {
 	for i := range l.fields {
 		if f := l.At(i); f.Is(name) {
@@ -189,7 +189,7 @@ func (l *List) First(name string) (Field, int, bool) {
 	return Field{}, -1, false
 }
 
-// Last is the lowest field of that name and its index.
+// Last returns the lowest field of that name and its index.
 func (l *List) Last(name string) (Field, int, bool) {
 	for i := len(l.fields) - 1; i >= 0; i-- {
 		if f := l.At(i); f.Is(name) {

@@ -66,7 +66,7 @@ type Picker struct {
 	exclude int
 }
 
-// NewPicker is a Picker on l, which must not change while it is in use.
+// NewPicker returns a Picker on l, which must not change while it is in use.
 func NewPicker(l *List) *Picker {
 	x, p := new(Index), new(Picker)
 	x.Build(l)

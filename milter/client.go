@@ -73,15 +73,15 @@ func Dial(network, address string, o ClientOptions) (*Client, error) {
 
 // NewClient negotiates on a connection.
 func NewClient(conn net.Conn, o ClientOptions) (*Client, error) {
-	c := NewRawClient(conn, o)
-	if err := c.Negotiate(); err != nil {
+	c := newRawClient(conn, o)
+	if err := c.negotiate(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// NewRawClient is a client that has not negotiated, for hostile dialogues.
-func NewRawClient(conn net.Conn, o ClientOptions) *Client {
+// newRawClient is a client that has not negotiated, for hostile dialogues.
+func newRawClient(conn net.Conn, o ClientOptions) *Client {
 	if o.Version == 0 {
 		o.Version = maxVersion
 	}
@@ -113,8 +113,8 @@ func postfixProtocol(version uint32) ProtocolMask {
 	return protocolV2
 }
 
-// Negotiate offers and reads the answer.
-func (c *Client) Negotiate() error {
+// negotiate offers what the options say, and reads the answer.
+func (c *Client) negotiate() error {
 	offer := [3]uint32{c.options.Version, uint32(c.options.Actions), uint32(c.options.Protocol)}
 	if c.options.Offer != nil {
 		offer = *c.options.Offer
@@ -166,16 +166,13 @@ func (c *Client) readMacroNames(data []byte) error {
 	return nil
 }
 
-// Negotiation is what was agreed.
+// Negotiation returns what the filter and the client agreed to.
 func (c *Client) Negotiation() Negotiation { return c.negotiation }
 
-// MacroNames are the macros the filter asked for at a stage with SETSYMLIST.
+// MacroNames returns the macros the filter asked for at a stage with SETSYMLIST.
 func (c *Client) MacroNames(s Stage) (names []string, asked bool) {
 	return c.macroNames[s], c.macroAsked[s]
 }
-
-// NetConn is the connection underneath.
-func (c *Client) NetConn() net.Conn { return c.conn }
 
 func (c *Client) begin(command byte) int {
 	c.out = append(c.out, 0, 0, 0, 0, command)
@@ -208,8 +205,8 @@ func (c *Client) queueBody(chunk []byte) error {
 	return err
 }
 
-// QueueRaw appends octets without a frame around them.
-func (c *Client) QueueRaw(b []byte) { c.out = append(c.out, b...) }
+// queueRaw appends octets without a frame around them.
+func (c *Client) queueRaw(b []byte) { c.out = append(c.out, b...) }
 
 // Flush sends what was queued in one write.
 func (c *Client) Flush() error {

@@ -100,7 +100,7 @@ func (c *Client) Send(ctx context.Context, m Message) (Outcome, error) {
 	return o, err
 }
 
-// SendTo is Send into an Outcome whose memory is used again.
+// SendTo is like Send, and uses the memory of o again.
 func (c *Client) SendTo(ctx context.Context, m *Message, o *Outcome) error {
 	*o = Outcome{Edits: o.Edits[:0], Rcpts: o.Rcpts[:0]}
 	if err := ctx.Err(); err != nil {

@@ -163,7 +163,7 @@ func (c *Client) endOfMessage(edits []Edit) ([]Edit, *Answer, error) {
 	}
 }
 
-// Abort returns the message up.
+// Abort ends the message early: the filter forgets it.
 func (c *Client) Abort() error {
 	c.Queue(CommandAbort)
 	return c.Flush()

@@ -66,24 +66,24 @@ func newConn(s *Server, nc net.Conn) *Conn {
 	return c
 }
 
-// Macro is the value of a macro, "" when the MTA sent none; the name with or
+// Macro returns the value of a macro, "" when the MTA sent none; the name with or
 // without braces. The latest stage that has it wins.
 func (c *Conn) Macro(name string) string {
 	v, _ := c.macros.lookup(name)
 	return string(v)
 }
 
-// LookupMacro is Macro for those who must tell an empty value from none. The
+// LookupMacro is like Macro, and tells an empty value from none. The
 // slice is valid during the Session's call only.
 func (c *Conn) LookupMacro(name string) ([]byte, bool) { return c.macros.lookup(name) }
 
-// Negotiation is what was agreed.
+// Negotiation returns what the MTA and the server agreed to.
 func (c *Conn) Negotiation() Negotiation { return c.negotiation }
 
-// RemoteSocket is the MTA's end of the connection, not the SMTP client's.
+// RemoteSocket returns the MTA's end of the connection, not the SMTP client's.
 func (c *Conn) RemoteSocket() net.Addr { return c.nc.RemoteAddr() }
 
-// LocalSocket is the filter's end.
+// LocalSocket returns the filter's end.
 func (c *Conn) LocalSocket() net.Addr { return c.nc.LocalAddr() }
 
 // Context ends when the server is closed, or its Shutdown ran out of time.
@@ -289,7 +289,7 @@ func (c *Conn) write(b []byte) error {
 	return c.writer.write(b, c.server.options.WriteTimeout)
 }
 
-// lendOut returns out a longer buffer, for edits.
+// lendOut gives out a longer buffer, for edits.
 func (c *Conn) lendOut() {
 	if c.lentOut == nil {
 		c.lentOut = c.server.outs.get()

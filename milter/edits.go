@@ -41,7 +41,7 @@ func (e *Edits) InsertHeader(index int, name, value string) error {
 	return e.header(ReplyInsertHeader, ActionAddHeaders, "insert header", index, name, value)
 }
 
-// ChangeHeader returns the index-th field of that name, counted from 1, another
+// ChangeHeader gives the index-th field of that name, counted from 1, another
 // value. An empty one deletes it.
 func (e *Edits) ChangeHeader(index int, name, value string) error {
 	return e.header(ReplyChangeHeader, ActionChangeHeaders, "change header", max(index, 1), name, value)

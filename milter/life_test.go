@@ -25,7 +25,7 @@ func TestShutdownFinishesMessagesInHand(t *testing.T) {
 	go func() { done <- h.server.Shutdown(context.Background()) }()
 	waitFor(t, "the idle ones to go", func() bool { return h.server.Connections() == 1 })
 	for _, c := range []*Client{idle, fresh} {
-		if _, err := c.NetConn().Read(make([]byte, 1)); err != io.EOF {
+		if _, err := c.conn.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("idle connection: %v", err)
 		}
 	}
@@ -265,7 +265,7 @@ func TestOneWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	counter.writes.Store(0)
-	c.QueueRaw(join(connect, mail, rcpt, frame('L', "a\x00b\x00"), eoh))
+	c.queueRaw(join(connect, mail, rcpt, frame('L', "a\x00b\x00"), eoh))
 	c.Flush()
 	for range 5 {
 		if r, err := c.ReadReply(); err != nil || r.Kind != ReplyContinue {

@@ -36,7 +36,7 @@ func TestNumbersAreLibmilters(t *testing.T) {
 // TestWhatOldClientsOffer: an MTA of protocol 2 to 4 knows no more than six actions.
 func TestWhatOldClientsOffer(t *testing.T) {
 	for version, want := range map[uint32]ActionMask{2: 0x3f, 3: 0x3f, 4: 0x3f, 6: 0x1ff, 0: 0x1ff} {
-		if c := NewRawClient(nil, ClientOptions{Version: version}); c.options.Actions != want {
+		if c := newRawClient(nil, ClientOptions{Version: version}); c.options.Actions != want {
 			t.Errorf("version %d offers %#x", version, c.options.Actions)
 		}
 	}
@@ -164,7 +164,7 @@ func TestProgressIsPassedOver(t *testing.T) {
 		_, _ = far.Write([]byte("\x00\x00\x00\x01p\x00\x00\x00\x01p\x00\x00\x00\x01a"))
 		far.Close()
 	}()
-	c := NewRawClient(near, ClientOptions{})
+	c := newRawClient(near, ClientOptions{})
 	if a, err := c.ReadReply(); err != nil || a.Kind != ReplyAccept {
 		t.Errorf("%v, %v", a, err)
 	}
@@ -188,7 +188,7 @@ func TestPanicWhileTheMTALeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.QueueRaw(append([]byte{0, 0, 16, 1, CommandBody}, strings.Repeat("b", 100)...)) // of 4096
+	c.queueRaw(append([]byte{0, 0, 16, 1, CommandBody}, strings.Repeat("b", 100)...)) // of 4096
 	if err := c.Flush(); err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (r *reader) giveBack() {
 	r.buf = nil
 }
 
-// release returns the buffer back before a wait.
+// release gives the buffer back before a wait.
 func (r *reader) release() {
 	if r.buf == nil {
 		return
@@ -179,7 +179,7 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-// close returns everything back.
+// close gives everything back.
 func (r *reader) close() {
 	r.giveBack()
 	r.stash, r.from, r.to = nil, 0, 0

@@ -26,7 +26,7 @@ const (
 	maxReplyLines     = 32
 )
 
-// Reply is an answer with an SMTP code (400 to 599), an enhanced status code
+// Reply returns an answer with an SMTP code (400 to 599), an enhanced status code
 // (RFC 3463; "" for none) and text of one line, or several with "\n" between.
 // Control characters in the text become "?". A code outside that range makes it
 // a TempFail, since MTAs refuse others.
@@ -65,7 +65,7 @@ func replyText(line string) string {
 	return strings.ReplaceAll(line, "%", "%%")
 }
 
-// Kind is the reply's octet.
+// Kind returns the reply's octet.
 func (r Response) Kind() byte {
 	if r == "" {
 		return ReplyContinue
@@ -79,7 +79,7 @@ func (r Response) goesOn() bool {
 	return k == ReplyContinue || k == ReplySkip
 }
 
-// String is for logs: "continue", "accept", …, "550 5.7.0 text".
+// String returns the response in words for logs: "continue", "accept", …, "550 5.7.0 text".
 func (r Response) String() string {
 	switch r.Kind() {
 	case ReplyContinue:

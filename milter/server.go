@@ -41,7 +41,7 @@ func NewServer(newSession func(*Conn) Session, o Options) *Server {
 	return s
 }
 
-// Connections is the number of connections now open.
+// Connections returns the number of connections now open.
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

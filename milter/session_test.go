@@ -170,7 +170,7 @@ func (h *harness) raw() *Client {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { conn.Close() })
-	return NewRawClient(conn, ClientOptions{Timeout: 5 * time.Second})
+	return newRawClient(conn, ClientOptions{Timeout: 5 * time.Second})
 }
 
 const sample = "From: a@example.com\r\nTo: b@example.org\r\nSubject: one\r\n\ttwo\r\n\r\nHello\r\n"

@@ -219,7 +219,7 @@ func (s Stage) String() string {
 	return "stage " + strconv.Itoa(int(s))
 }
 
-// CommandName is a command's name for logs and errors: "MAIL", "end of header", or
+// CommandName returns a command's name for logs and errors: "MAIL", "end of header", or
 // the quoted octet of an unknown one.
 func CommandName(command byte) string {
 	switch command {

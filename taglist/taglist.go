@@ -61,7 +61,7 @@ func Parse(b []byte) (List, error) {
 	return l, l.parse(b)
 }
 
-// Reparse is Parse into l, whose memory it uses again.
+// Reparse is like Parse, and uses the memory of l again.
 func (l *List) Reparse(b []byte) error {
 	l.tags = l.tags[:0]
 	return l.parse(b)
@@ -174,11 +174,11 @@ func clip(s string) string {
 	return s
 }
 
-// Tags are the tags in the order in which they were written. The slice is the
+// Tags returns the tags in the order in which they were written. The slice is the
 // list's own.
 func (l *List) Tags() []Tag { return l.tags }
 
-// Len is the number of tags.
+// Len returns the number of tags.
 func (l *List) Len() int { return len(l.tags) }
 
 // Get finds the tag of that name.
@@ -189,7 +189,7 @@ func (l *List) Get(name string) (Tag, bool) {
 	return Tag{}, false
 }
 
-// Value is the trimmed value of the tag of that name, nil when there is none
+// Value returns the trimmed value of the tag of that name, nil when there is none
 // (the value of a tag that is present but empty is not nil).
 func (l *List) Value(name string) []byte {
 	if i := l.index(name); i >= 0 {

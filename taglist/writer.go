@@ -132,13 +132,13 @@ func indexByte(s string, c byte) int {
 	return -1
 }
 
-// Len is the number of bytes written so far.
+// Len returns the number of bytes written so far.
 func (w *Writer) Len() int { return len(w.out) }
 
-// Bytes is what was written. It is the writer's own until the next call.
+// Bytes returns what was written. The slice is the writer's own until the next call.
 func (w *Writer) Bytes() []byte { return w.out }
 
-// String is a copy of what was written.
+// String returns a copy of what was written.
 func (w *Writer) String() string { return string(w.out) }
 
 // Append writes s behind what was written, folded where it reaches the margin.
