@@ -19,8 +19,8 @@ type BodyHashes struct {
 	// anything else (OpenDKIM's option of that name). Set it before the
 	// first Write.
 	FixCRLF bool
-	// NeedTotal keeps Satisfied from being true before the body's end, for
-	// policies that compare l= with the length of the whole body.
+	// NeedTotal has the whole body canonicalized, and keeps Satisfied from being true
+	// before its end, for whoever compares l= with the length of the whole body.
 	NeedTotal bool
 
 	canon   [2]bodyCanon // by Canonicalization
@@ -114,13 +114,17 @@ func (b *BodyHashes) Reset() {
 	b.FixCRLF, b.NeedTotal = false, false
 }
 
-// Write takes the next chunk of the body. The chunk is not kept.
+// Write takes the next chunk of the body. The chunk is not kept. Once Satisfied is
+// true, it is counted and nothing else.
 func (b *BodyHashes) Write(chunk []byte) {
 	if b.closed {
 		panic("dkim: BodyHashes.Write after Close")
 	}
 	b.started = true
 	b.total += int64(len(chunk))
+	if b.Satisfied() {
+		return
+	}
 	if b.FixCRLF {
 		b.writeFixed(chunk)
 		return
@@ -204,14 +208,19 @@ func (b *BodyHashes) Close() {
 }
 
 // Satisfied reports whether no further byte of the body can change any of the
-// hashes, since each has reached its limit: an MTA may be told to skip the
-// rest. It is true when no hash is wanted.
+// hashes or of what Keep keeps, since each has reached its limit: an MTA may be told
+// to skip the rest. It is true when no hash is wanted.
 func (b *BodyHashes) Satisfied() bool {
 	if b.NeedTotal {
 		return false
 	}
 	for _, o := range b.hashes {
 		if o.limit < 0 || o.hashed < o.limit {
+			return false
+		}
+	}
+	for i := range b.canon {
+		if c := &b.canon[i]; c.active() && !c.record.full() {
 			return false
 		}
 	}
@@ -225,7 +234,9 @@ func (b *BodyHashes) TotalLength() int64 { return b.total }
 func (h *BodyHash) Sum() []byte { return h.sum[:h.sumLen] }
 
 // CanonicalLength returns the number of octets of the canonical body, regardless
-// of the limit. It is final once the BodyHashes is closed.
+// of the limit. It is final once the BodyHashes is closed. Where Satisfied was true
+// before the body's end, which NeedTotal prevents, it may be any number from the
+// limit on.
 func (h *BodyHash) CanonicalLength() int64 { return h.canon.length }
 
 // HashedLength returns the number of octets of the canonical body that were hashed:

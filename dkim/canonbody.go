@@ -303,6 +303,9 @@ type recorder struct {
 	text  []byte
 }
 
+// full reports whether there is nothing more to keep.
+func (r *recorder) full() bool { return r == nil || r.limit >= 0 && int64(len(r.text)) >= r.limit }
+
 func (r *recorder) write(p []byte) {
 	if r.limit >= 0 {
 		p = p[:min(int64(len(p)), r.limit-int64(len(r.text)))]

@@ -138,7 +138,7 @@ type Result struct {
 	MultipleKeys bool // there were several TXT records at the key's name
 
 	FieldIndex          int   // the field's index in the header
-	CanonicalBodyLength int64 // octets of the canonical body
+	CanonicalBodyLength int64 // octets of the canonical body; see BodyHash.CanonicalLength
 	BodyTotal           int64 // octets of the body as received
 }
 

@@ -246,6 +246,18 @@ func TestSatisfied(t *testing.T) {
 		t.Error("satisfied though the total is needed")
 	}
 	b.Reset()
+	short := b.Want(Relaxed, crypto.SHA256, 2)
+	b.Keep(Relaxed, 3000)
+	for range 100 {
+		b.Write([]byte(strings.Repeat("c", 1000)))
+	}
+	if !b.Satisfied() || len(b.Kept(Relaxed)) != 3000 || b.TotalLength() != 100_000 {
+		t.Errorf("satisfied %t, kept %d, %d in all", b.Satisfied(), len(b.Kept(Relaxed)), b.TotalLength())
+	}
+	if n := short.CanonicalLength(); n < 3000 || n > 10_000 {
+		t.Errorf("%d octets were canonicalized", n)
+	}
+	b.Reset()
 	b.Want(Simple, crypto.SHA256, -1)
 	b.Write([]byte(strings.Repeat("c", 5000)))
 	if b.Satisfied() {

@@ -50,6 +50,7 @@ func Verify(ctx context.Context, message []byte, o VerifyOptions, lookup LookupT
 		return nil, err
 	}
 	verifier := NewVerifier(o, fields, bodies)
+	bodies.NeedTotal = true
 	bodies.Write(body)
 	bodies.Close()
 	for _, q := range verifier.Queries() {

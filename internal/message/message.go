@@ -209,6 +209,8 @@ func (m *Message) decide(o Origin) {
 	if m.plan.Mode().Verifies() {
 		m.verifier = dkim.NewVerifier(rules.Verdicts.VerifyOptions(m.plan, m.services.now()), m.plan.Header(&m.fields), &m.bodies)
 		m.keepBodies()
+		// Scripts may ask how long the body is that l= covers a part of.
+		m.bodies.NeedTotal = m.bodies.NeedTotal || rules.Scripts != nil && m.verifier.Len() > 0
 		if rules.Limited(m.plan) {
 			m.bodyHash = m.bodies.Want(dkim.Simple, crypto.SHA256, -1)
 		}

@@ -42,6 +42,7 @@ func (s *Services) Whole(ctx context.Context, snapshot *Snapshot, effects Effect
 	if m.Decide(e.Origin).Action != policy.Continue {
 		return &Run{Plan: m.plan}
 	}
+	m.bodies.NeedTotal = true // to be told, beside what l= covers
 	m.Write(body)
 	outcome := m.Finish()
 	m.Leave(outcome)
@@ -59,6 +60,7 @@ func (s *Services) Verify(ctx context.Context, snapshot *Snapshot, o dkim.Verify
 	m.plan = &policy.Plan{}
 	m.verifier = dkim.NewVerifier(o, fields, &m.bodies)
 	m.startLookups()
+	m.bodies.NeedTotal = true
 	m.Write(body)
 	m.bodies.Close()
 	m.joinLookups()
