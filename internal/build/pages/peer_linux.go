@@ -1,4 +1,4 @@
-package cli
+package pages
 
 import (
 	"net"
