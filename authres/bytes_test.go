@@ -107,7 +107,8 @@ func TestSimpleRunes(t *testing.T) {
 // TestPatternIsOfWords: bytes of no word are dropped from it, and one too long is never
 // found.
 func TestPatternIsOfWords(t *testing.T) {
-	for word, want := range map[string]bool{"mx.example": true, "(mx)\".ex ample\"": true, strings.Repeat("a", maxWord) + "mx.example": false} {
+	for word, want := range map[string]bool{"mx.example": true, "(mx)\".ex ample\"": true, strings.Repeat("a", maxWord) +
+		"mx.example": false} {
 		p := newPattern(word, false)
 		if got := p.length == len("mx.example"); got != want {
 			t.Errorf("%.20q has %d bytes", word, p.length)

@@ -14,13 +14,15 @@ import (
 // TestNumbersAreLibmilters: those of SMFIF_ and SMFIP_ in libmilter/mfapi.h and
 // libmilter/mfdef.h of Sendmail 8.18.
 func TestNumbersAreLibmilters(t *testing.T) {
-	for i, action := range []ActionMask{ActionAddHeaders, ActionChangeBody, ActionAddRcpt, ActionDelRcpt, ActionChangeHeaders, ActionQuarantine,
+	for i, action := range []ActionMask{ActionAddHeaders, ActionChangeBody, ActionAddRcpt, ActionDelRcpt,
+		ActionChangeHeaders, ActionQuarantine,
 		ActionChangeFrom, ActionAddRcptArgs, ActionSetMacros} {
 		if action != 1<<i {
 			t.Errorf("action %d is %#x", i, action)
 		}
 	}
-	for i, bit := range []ProtocolMask{NoConnect, NoHelo, NoMail, NoRcpt, NoBody, NoHeaders, NoEndOfHeader, NoReplyHeader, NoUnknown, NoData,
+	for i, bit := range []ProtocolMask{NoConnect, NoHelo, NoMail, NoRcpt, NoBody, NoHeaders, NoEndOfHeader, NoReplyHeader,
+		NoUnknown, NoData,
 		CanSkip, RejectedRcpts, NoReplyConnect, NoReplyHelo, NoReplyMail, NoReplyRcpt, NoReplyData, NoReplyUnknown, NoReplyEndOfHeader,
 		NoReplyBody, HeaderLeadingSpace} {
 		if bit != 1<<i {
@@ -52,7 +54,8 @@ func TestMacrosAreAskedFor(t *testing.T) {
 		{nil, AllActions, 0}, {map[Stage][]string{}, AllActions, 0},
 		{map[Stage][]string{StageConnect: {"j"}}, AllActions, 0x100}, {map[Stage][]string{StageConnect: {"j"}}, 0xff, 0},
 	} {
-		offer := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 6), uint32(c.offer)), 0x1fffff)
+		offer := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 6),
+			uint32(c.offer)), 0x1fffff)
 		n, err := negotiate(offer, &Options{Macros: c.macros})
 		if err != nil || n.Actions != c.want {
 			t.Errorf("%v of %#x: %#x, %v", c.macros, c.offer, n.Actions, err)

@@ -46,8 +46,9 @@ func TestElementsThatNeverMatch(t *testing.T) {
 		}
 	}
 	// Patterns match where a list is looked up in, and only in a refile: set.
-	for of, matches := range map[Elements]bool{DomainElements: true, SignedDomains: true, DomainPairs: true, Addresses: true, AddressForms: true,
-		Words: true, BelowDomains: false, FieldNames: false, Macros: false} {
+	for of, matches := range map[Elements]bool{DomainElements: true, SignedDomains: true, DomainPairs: true, Addresses: true,
+		AddressForms: true,
+		Words:        true, BelowDomains: false, FieldNames: false, Macros: false} {
 		list := (Lint{Option: "O"}).Elements(t.Context(), open(t, "refile:"+writeTable(t, "*.example"), Options{}), of)
 		if len(list) == 0 != matches {
 			t.Errorf("%d: *.example in a refile: set: %v", of, list)

@@ -102,7 +102,8 @@ func TestWhatBecameOfMessages(t *testing.T) {
 		rec := &recorded{signs: c.before}
 		snapshot := &Snapshot{
 			Rules: &policy.Rules{Sign: true, Verify: true, Origin: policy.Origin{InternalHosts: inside("10.0.0.1")},
-				Keys: policy.Keys{Domain: set, DefaultKey: &keystore.SigningKey{Name: "k", Selector: "sel", Signer: key, Algorithm: dkim.Ed25519SHA256}}},
+				Keys: policy.Keys{Domain: set, DefaultKey: &keystore.SigningKey{Name: "k", Selector: "sel", Signer: key,
+					Algorithm: dkim.Ed25519SHA256}}},
 			Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Log: slog.New(slog.DiscardHandler), Recorder: rec,
 		}
 		fields := c.fields

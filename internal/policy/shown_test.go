@@ -122,7 +122,8 @@ func TestShownIsBounded(t *testing.T) {
 	var l header.List
 	l.AddRaw([]byte("From: " + own))
 	l.Add(nil, []byte("ceo@bank.example"), false)
-	if found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com"}}, &Facts{Fields: &l}); problem != nil || len(found) != 1 {
+	if found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com"}},
+		&Facts{Fields: &l}); problem != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, problem)
 	}
 }

@@ -74,7 +74,8 @@ func TestQuestionsAsTheyGo(t *testing.T) {
 			t.Fatal(err)
 		}
 		opt := m.IsEdns0()
-		if m.Id != id || m.RecursionDesired != c.rd || m.AuthenticatedData != c.ad || m.CheckingDisabled != c.cd || (opt != nil) != c.edns ||
+		if m.Id != id || m.RecursionDesired != c.rd || m.AuthenticatedData != c.ad || m.CheckingDisabled != c.cd ||
+			(opt != nil) != c.edns ||
 			opt != nil && (opt.Do() != c.do || opt.UDPSize() != 1232) {
 			t.Errorf("%+v: %v", c.q, m.String())
 		}
@@ -193,7 +194,8 @@ func TestKeysOfRFC3110(t *testing.T) {
 
 // TestDigestsAreOfTheirKey: tag, algorithm and digest must all be the key's (RFC 4035 §5.2).
 func TestDigestsAreOfTheirKey(t *testing.T) {
-	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: "example.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET}, Flags: 257, Protocol: 3, Algorithm: dns.ED25519}
+	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: "example.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET}, Flags: 257,
+		Protocol: 3, Algorithm: dns.ED25519}
 	if _, err := key.Generate(256); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +230,8 @@ func TestServersOfResolvConf(t *testing.T) {
 		}
 	}
 	var got []string
-	for _, text := range []string{"[192.0.2.12", "192.0.2.12]", "[2001:db8::1", "2001:db8::1]", "[]", "[", "]", "[192.0.2.1]", "[2001:db8::1]", "192.0.2.1:0"} {
+	for _, text := range []string{"[192.0.2.12", "192.0.2.12]", "[2001:db8::1", "2001:db8::1]", "[]", "[", "]",
+		"[192.0.2.1]", "[2001:db8::1]", "192.0.2.1:0"} {
 		if server, err := ParseServer(text); err == nil {
 			got = append(got, text+"="+server.String())
 		}
