@@ -117,7 +117,8 @@ func TestEachMessageHasItsClient(t *testing.T) {
 		t.Fatal(err, report.FirstError)
 	}
 	all := 0
-	for _, kind := range []string{"<joe@d0.example> 127.0.0.1", "<stranger@elsewhere.invalid> 192.0.2.1", "<nobody@bench.invalid> 127.0.0.1"} {
+	for _, kind := range []string{"<joe@d0.example> 127.0.0.1", "<stranger@elsewhere.invalid> 192.0.2.1",
+		"<nobody@bench.invalid> 127.0.0.1"} {
 		all += seen[kind]
 	}
 	if all != 300 || len(seen) != 3 {
