@@ -143,14 +143,16 @@ func TestWordBytes(t *testing.T) {
 
 // TestVersions are numbers from 1 on (RFC 8601 §2.2).
 func TestVersions(t *testing.T) {
-	for text, want := range map[string]int{"h 1; none": 1, "h 10; none": 10, "h 2009; none": 2009, "h; none": 0, "h 0; none": -1, "h 00; none": -1, "h 1a; none": -1} {
+	for text, want := range map[string]int{"h 1; none": 1, "h 10; none": 10, "h 2009; none": 2009, "h; none": 0,
+		"h 0; none": -1, "h 00; none": -1, "h 1a; none": -1} {
 		r, err := Parse([]byte(text))
 		if (err != nil) != (want < 0) || err == nil && r.Version != want {
 			t.Errorf("%s: %d, %v", text, r.Version, err)
 		}
 	}
-	for text, want := range map[string]string{" mx.example; x": "mx.example", "mx.example 1; x": "mx.example", " mx.example (c) 12 (d) ; x": "mx.example",
-		`"mx.example" 1;x`: "mx.example", "mx.example": "mx.example", "mx.example 1": "mx.example",
+	for text, want := range map[string]string{" mx.example; x": "mx.example", "mx.example 1; x": "mx.example",
+		" mx.example (c) 12 (d) ; x": "mx.example",
+		`"mx.example" 1;x`:           "mx.example", "mx.example": "mx.example", "mx.example 1": "mx.example",
 		"mx.example 1 2; x": "no", "mx.example1 x; x": "no", "mx.example x; x": "no", "mx..example; x": "no", "mx.example.; x": "no", "(\\) mx.example; x": "no", "; x": "no"} {
 		got, ok := plainID([]byte(text))
 		if !ok {

@@ -102,13 +102,16 @@ func TestCanonicalizationsOfC(t *testing.T) {
 // TestNamesOfH: blanks around names and empty places between colons are passed over, and
 // without a name there is none (RFC 6376 §3.5).
 func TestNamesOfH(t *testing.T) {
-	for h, want := range map[string]string{"From": "From", "from : To": "from,To", ":From::To:": "From,To", " From ": "From", "From:\r\n\tTo": "From,To"} {
-		s, err := ParseSignature([]byte(" v=1; a=rsa-sha256; d=example.com; s=s; h=" + h + "; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA"))
+	for h, want := range map[string]string{"From": "From", "from : To": "from,To", ":From::To:": "From,To", " From ": "From",
+		"From:\r\n\tTo": "From,To"} {
+		s, err := ParseSignature([]byte(" v=1; a=rsa-sha256; d=example.com; s=s; h=" + h +
+			"; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA"))
 		if err != nil || strings.Join(s.Headers, ",") != want {
 			t.Errorf("h=%q: %q, %v", h, s.Headers, err)
 		}
 	}
-	for h, want := range map[string]Reason{":": ReasonHeadersEmpty, " : ": ReasonHeadersEmpty, "To": ReasonHeadersRequired, "Fro": ReasonHeadersRequired} {
+	for h, want := range map[string]Reason{":": ReasonHeadersEmpty, " : ": ReasonHeadersEmpty, "To": ReasonHeadersRequired,
+		"Fro": ReasonHeadersRequired} {
 		s := &Signature{}
 		s.Tags, _ = taglist.Parse([]byte("h=" + h))
 		if got := s.readHeaders(); got != want {

@@ -26,7 +26,8 @@ func TestLintTellsOfUnsafeKeys(t *testing.T) {
 			for _, p := range New(table, Options{UID: os.Getuid(), RequireSafeKeys: required}).Lint(t.Context()) {
 				told = append(told, p.String())
 			}
-			if len(told) == 0 != safe || !safe && (!strings.Contains(told[0], "can be read or written by other users") || required != strings.Contains(told[0], "error loading")) &&
+			if len(told) == 0 != safe || !safe && (!strings.Contains(told[0], "can be read or written by other users") ||
+				required != strings.Contains(told[0], "error loading")) &&
 				!strings.Contains(told[0], "key data is not secure") {
 				t.Errorf("RequireSafeKeys %v, mode %o: %q", required, mode, told)
 			}
@@ -49,7 +50,8 @@ func TestLintTellsOfKeysOutOfReach(t *testing.T) {
 		row := Row{Domain: "example.com", Selector: "s", Key: path}
 		s := New(nil, Options{UID: os.Getuid() + 1})
 		p := s.lintReach("k", 7, row)
-		if reaches != (p == nil) || p != nil && (p.Line != 7 || p.Hint == "" || !strings.Contains(p.Text, "Permission denied (for the filter's user, uid ")) {
+		if reaches != (p == nil) || p != nil && (p.Line != 7 || p.Hint == "" || !strings.Contains(p.Text,
+			"Permission denied (for the filter's user, uid ")) {
 			t.Errorf("mode %o: %v", mode, p)
 		}
 		for name, s := range map[string]*Store{"the same user": New(nil, Options{UID: os.Getuid()}),
@@ -100,7 +102,8 @@ func TestSmallKeysAreMade(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if key := made.Public.(*rsa.PublicKey); key.N.BitLen() != bits || key.E != 65537 || !strings.Contains(string(made.PEM), "PRIVATE KEY") {
+		if key := made.Public.(*rsa.PublicKey); key.N.BitLen() != bits || key.E != 65537 ||
+			!strings.Contains(string(made.PEM), "PRIVATE KEY") {
 			t.Errorf("%d bits: %d bits, e=%d", bits, key.N.BitLen(), key.E)
 		}
 	}

@@ -35,7 +35,8 @@ func TestWhatKeepsAMessageFromEndingEarly(t *testing.T) {
 		"statistics":         func(m *Message) { m.snapshot.Rules.Reports.Count = true },
 	} {
 		m := new(Message)
-		snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: resolver.NewOverlay(nil, nil), Log: slog.New(slog.DiscardHandler)}
+		snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: resolver.NewOverlay(nil, nil),
+			Log: slog.New(slog.DiscardHandler)}
 		m.begin(t.Context(), NewServices(nil, nil), snapshot, All, "a@example.com")
 		m.AddField([]byte("From"), []byte(" a@example.com"), true)
 		if answer := m.Decide(envelope().Origin).Action; answer != policy.Continue {
@@ -49,7 +50,8 @@ func TestWhatKeepsAMessageFromEndingEarly(t *testing.T) {
 	}
 	fields, _, record := signedMail(t)
 	m := new(Message)
-	snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Log: slog.New(slog.DiscardHandler)}
+	snapshot := &Snapshot{Rules: &policy.Rules{Verify: true},
+		Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Log: slog.New(slog.DiscardHandler)}
 	m.begin(t.Context(), NewServices(nil, nil), snapshot, All, "a@example.com")
 	for i := range fields.Len() {
 		m.fields.AddRaw(fields.At(i).Raw)
