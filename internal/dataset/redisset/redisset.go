@@ -392,10 +392,3 @@ func (s *Set) failure(err error) error {
 	}
 	return Failure(s.name, err)
 }
-
-// Failure is an error of the server of a set. A key that holds another type is that
-// key's fault alone, and lasts.
-func Failure(set string, err error) error {
-	return &dataset.Error{Set: set, Err: err, Temp: !strings.HasPrefix(err.Error(), "WRONGTYPE"),
-		Hint: remote.CertificateHint(err, "write ca=/path/authority.pem behind the ? of the URL")}
-}
