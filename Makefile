@@ -52,7 +52,8 @@ test:
 SENDMAIL = sendmail-bin sendmail-cf
 # What looks for barriers in pages, for tests alone (MPL-2.0).
 AXE = axe-core@4.14.1
-# Of Mailman, whose package sets up a service, the Python modules are wanted alone.
+# Of SpamAssassin, whose package sets up a service, the Perl modules are wanted alone, and
+# of Mailman the Python modules.
 MAILMAN = apt-get install -s --no-install-recommends mailman3 | sed -n 's/^Inst \([^ ]*\).*/\1/p'
 
 # Services that the packages would start are held back: the tests start their own. A
@@ -66,6 +67,9 @@ peers:
 	mkdir -p /opt/dojang-peers/sendmail
 	cd /opt/dojang-peers/sendmail && apt-get download -q $(SENDMAIL) && \
 		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
+	mkdir -p /opt/dojang-peers/spamassassin
+	cd /opt/dojang-peers/spamassassin && apt-get download -q spamassassin && \
+		for package in *.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done
 	mkdir -p /opt/dojang-peers/opendkim && cd /opt/dojang-peers/opendkim && rm -f *.deb && apt-get download -q opendkim opendkim-tools
 	mkdir -p /opt/dojang-peers/axe
 	cd /opt/dojang-peers/axe && npm pack --silent $(AXE) && tar xzf axe-core-*.tgz && rm axe-core-*.tgz
@@ -78,6 +82,7 @@ peers:
 need:
 	@missing=$$(for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || printf ' %s' $$p; done); \
 	[ -d /opt/dojang-peers/sendmail/usr ] || missing="$$missing sendmail"; \
+	[ -d /opt/dojang-peers/spamassassin/usr ] || missing="$$missing spamassassin"; \
 	ls /opt/dojang-peers/opendkim/opendkim_*.deb >/dev/null 2>&1 || missing="$$missing opendkim_*.deb"; \
 	[ -d /opt/dojang-peers/axe/package ] || missing="$$missing axe-core"; \
 	[ -d /opt/dojang-peers/mailman/usr ] || missing="$$missing mailman"; \

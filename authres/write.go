@@ -31,8 +31,9 @@ func isDotAtom(s string) bool {
 	return true
 }
 
-// isBare reports whether s can stand without quotes.
-func isBare(s string) bool { return isDotAtom(s) && !strings.Contains(s, "/") }
+// isBare reports whether s can stand without quotes. SpamAssassin passes over letters of
+// UTF-8 without them, and what is left of a name would be another.
+func isBare(s string) bool { return isASCII(s) && isDotAtom(s) && !strings.Contains(s, "/") }
 
 // authservID writes a name, slashes as they are, and in quotes parentheses too:
 // "host/(unknown-jobid)" is a name of ours.

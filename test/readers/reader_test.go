@@ -2,7 +2,7 @@
 // readers of Authentication-Results that people run behind it: the tokenizers of
 // OpenDMARC (which is OpenARC's too) and opendkim, compiled from Debian's source, and
 // Perl's Mail::AuthenticationResults and Python's authres, each with the ways in which
-// octets become text before, and rspamd's for results that ARC sealed. Mutants of a grammar go to all of them, for FUZZTIME
+// octets become text before, SpamAssassin's plugin AuthRes, and rspamd's for results that ARC sealed. Mutants of a grammar go to all of them, for FUZZTIME
 // (seconds, when it is not set); FUZZSEED repeats a run.
 package readers
 
@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,7 @@ func readers(t *testing.T) []*reader {
 	for _, check := range [][]string{
 		{"perl", "-MMail::AuthenticationResults::Parser", "-e1"},
 		{python, "-c", "import authres.core"},
+		{"perl", "-I" + filepath.Join(testutil.PeersDir, "spamassassin/usr/share/perl5"), "-MMail::SpamAssassin::Plugin::AuthRes", "-e1"},
 	} {
 		if out, err := exec.Command(check[0], check[1:]...).CombinedOutput(); err != nil {
 			unavailable(t, fmt.Sprintf("%s: %v\n%s", check, err, out))
@@ -82,6 +84,7 @@ func readers(t *testing.T) []*reader {
 		start(t, "Mail::AuthenticationResults, decoded", "perl", "testdata/reader.pl", "decoded"),
 		start(t, "authres", python, "testdata/reader.py", "plain"),
 		start(t, "authres, decoded", python, "testdata/reader.py", "header"),
+		start(t, "SpamAssassin", "perl", "testdata/spamassassin.pl", filepath.Join(testutil.PeersDir, "spamassassin/usr/share/perl5")),
 		start(t, "rspamd", testutil.Need(t, "rspamadm"), "lua", "-b", "testdata/reader.lua"),
 	}
 }

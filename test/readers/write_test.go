@@ -146,6 +146,7 @@ func testKnownValues(t *testing.T, all []*reader) {
 		{"an address in i='s local part", dkim.Signature{Domain: "evil.example", Identity: `"joe@bank.example"@evil.example`}},
 		{"a parenthesis in i=", dkim.Signature{Domain: "evil.example", Identity: `"(x"@header.d`}},
 		{"a wide space in i=", dkim.Signature{Domain: "evil.example", Identity: "x\u3000header.d@evil.example"}},
+		{"letters of UTF-8 in d=", dkim.Signature{Domain: "übank.example", Identity: "joe@übank.example"}},
 		{"a final dot in d=", dkim.Signature{Domain: "evil.example.", Identity: "@evil.example"}},
 		{"a long name in d=", dkim.Signature{Domain: strings.Repeat("\U00020000", 59) + ".bank.example.aaaaa.evil.example", Identity: "@evil.example"}},
 		{"an equals sign last in b=", dkim.Signature{Domain: "evil.example", Identity: "@evil.example", Encoded: "abc="}},
