@@ -16,11 +16,19 @@ type Guard struct {
 	forms    []*pattern      // of all of these
 	methods  []*pattern
 	all      bool
+	effort   int // octets of names that were converted
 }
+
+// maxEffort bounds the conversions of names in all fields that one guard looks at, and how
+// far it looks for a name behind comments: the fields of honest mail have a few dozen
+// octets of that. A guard that is tired takes what is hard to read for what it looks for.
+const maxEffort = 4096
+
+func (g *Guard) tired() bool { return g.effort > maxEffort }
 
 // NewGuard returns a guard of names, each a whole authserv-id or ".domain" for all
 // below that, and of methods whose results only their bearers write; none for every
-// method.
+// method. It is for the fields of one message, and not for use by several goroutines.
 func NewGuard(names, methods []string) *Guard {
 	g := &Guard{names: map[string]bool{}, all: len(methods) == 0}
 	for _, name := range names {
@@ -46,36 +54,74 @@ func NewGuard(names, methods []string) *Guard {
 
 // Forged reports whether a field's value may pass for one that we wrote: it can be read
 // as bearing a name, and has a result of one of the methods anywhere in it or cannot be
-// parsed. err is that of Parse. Time is linear in the length of the value.
+// parsed. err is that of Parse, which is not asked when the field goes anyway. Time is
+// linear in the length of the value.
 func (g *Guard) Forged(value []byte) (forged bool, err error) {
-	_, err = Parse(value)
-	if !g.claims(value) {
-		return false, err
+	claims, texts := g.claims(value)
+	if claims && (g.all || g.tells(value, texts)) {
+		return true, nil
 	}
-	return g.all || err != nil || g.tells(value), err
+	_, err = Parse(value)
+	return claims && err != nil, err
 }
 
-// claims reports whether some reader may find one of the names in a field's value.
-func (g *Guard) claims(value []byte) bool {
+// claims reports whether some reader may find one of the names in a field's value, and
+// returns the readings that it took for that.
+func (g *Guard) claims(value []byte) (claims bool, texts [][]byte) {
 	if id, ok := plainID(value); ok {
-		return g.bears(id)
+		return g.bears(id), nil
 	}
-	texts := readings(value)
+	texts = g.readings(value)
 	for _, text := range texts {
 		if id, ok := plainID(text); ok && g.bears(id) {
-			return true
+			return true, texts
 		}
 		for _, form := range g.forms {
-			if form.begins(text) {
+			if g.finds(form, text) {
+				return true, texts
+			}
+		}
+	}
+	return g.tired() || hidesName(texts[0]), texts
+}
+
+// finds reports whether a text may be read as beginning with a word. Names stand at the
+// beginning: only comments without end have a guard read on.
+func (g *Guard) finds(form *pattern, text []byte) bool {
+	const octets = 4 // read for the effort of converting one
+	room := max(0, maxEffort+1-g.effort) * octets
+	found, read := form.begins(text[:min(room, len(text))])
+	g.effort += read / octets
+	return found || g.tired()
+}
+
+// tells reports whether a result of one of the methods stands anywhere in a value, in
+// quotes and comments too.
+func (g *Guard) tells(value []byte, texts [][]byte) bool {
+	if texts == nil {
+		texts = g.readings(value)
+	}
+	for _, text := range texts {
+		if text == nil {
+			return true // was too hard to read
+		}
+		for _, method := range g.methods {
+			if method.assigned(text) {
 				return true
 			}
 		}
 	}
-	return hidesName(texts[0])
+	return false
 }
 
 // bears reports whether a name is one of the guarded.
 func (g *Guard) bears(id string) bool {
+	if id = strings.ToLower(id); strings.Contains(id, "xn--") || !isASCII(id) {
+		if g.tired() {
+			return true
+		}
+		g.effort += len(id)
+	}
 	canonical := canonicalName(id)
 	if g.names[canonical] {
 		return true
@@ -83,19 +129,6 @@ func (g *Guard) bears(id string) bool {
 	for _, suffix := range g.suffixes {
 		if len(canonical) > len(suffix) && strings.HasSuffix(canonical, suffix) {
 			return true
-		}
-	}
-	return false
-}
-
-// tells reports whether a result of one of the methods stands anywhere in a value, in
-// quotes and comments too.
-func (g *Guard) tells(value []byte) bool {
-	for _, text := range readings(value) {
-		for _, method := range g.methods {
-			if method.assigned(text) {
-				return true
-			}
 		}
 	}
 	return false
@@ -136,21 +169,23 @@ func isPlainIDByte(c byte) bool { return c < 0x80 && isNameByte(c) }
 // backslashes, and reports whether there was nothing else that looks like them.
 func (l *lexer) plainCFWS() bool {
 	depth := 0
-	for ; !l.end(); l.pos++ {
-		switch c := l.in[l.pos]; {
-		case isSpace(c):
+	for i, c := range l.in[l.pos:] {
+		switch {
 		case c == '(':
 			depth++
 		case c == ')':
 			if depth--; depth < 0 {
 				return false
 			}
+		case isSpace(c):
 		case depth == 0:
+			l.pos += i
 			return true
 		case c == '\\' || c < ' ' || c == 0x7f:
 			return false
 		}
 	}
+	l.pos = len(l.in)
 	return depth == 0
 }
 

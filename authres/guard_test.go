@@ -231,3 +231,65 @@ func TestFormsOf(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestGuardGetsTired: what is hard to read costs no more than a bound in all fields of a
+// message together, and what is beyond it is taken for ours if a result is in it.
+func TestGuardGetsTired(t *testing.T) {
+	newGuard := func() *Guard { return NewGuard([]string{ours}, []string{"dkim"}) }
+	hard := map[string]string{
+		"comments":    strings.Repeat("(m", 20_000) + "other.example; dkim=pass",
+		"conversions": strings.Repeat("(一二三", 2_000) + "other.example; dkim=pass",
+		"A-labels":    strings.Repeat("xn--bcher-kva.", 17) + "example; dkim=pass",
+	}
+	for what, value := range hard {
+		g := newGuard()
+		forged := false
+		for range 50 {
+			f, _ := g.Forged([]byte(value))
+			forged = forged || f
+		}
+		if !forged || !g.tired() || g.effort > maxEffort+len(value) {
+			t.Errorf("%s: forged %v, effort %d", what, forged, g.effort)
+		}
+		for value, want := range map[string]bool{
+			" other.example; dkim=pass":               false, // is plain
+			" (a) \"other.example\" (b) 1; dkim=pass": false,
+			" other.)example; dkim=pass":              true, // is not
+			` "other\.example"; spf=pass`:             false,
+			" mx.example.com; dkim=pass":              true,
+		} {
+			if forged, _ := g.Forged([]byte(value)); forged != want {
+				t.Errorf("%s, then %s: %v", what, value, forged)
+			}
+		}
+	}
+	g := newGuard() // honest mail tires nobody
+	for range 30 {
+		if forged, _ := g.Forged([]byte(" почта.example (проверено); dkim=pass header.d=почта.example")); forged {
+			t.Error("a field in another name goes")
+		}
+	}
+	// Behind comments of whatever length our name is found.
+	if forged, _ := newGuard().Forged([]byte(strings.Repeat("(x) ", 20_000) + `\` + ours + "; dkim=pass")); !forged {
+		t.Error("our name behind comments stays")
+	}
+}
+
+// TestLongNames: of a long name the beginning is looked for.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("a123456789.", 20) + "example"
+	g := NewGuard([]string{long}, []string{"dkim"})
+	for value, want := range map[string]bool{
+		long + "; dkim=pass": true,
+		strings.Replace(long, ".", ").", 1) + "; dkim=pass":      true,
+		strings.Replace(long, "a1", "b1", 1) + "; dkim=pass":     false,
+		long[:60] + ".other.example; dkim=pass":                  false,
+		long[:60] + ").other.example; dkim=pass":                 false,
+		long + ".other.example; dkim=pass":                       false,
+		"a" + strings.Replace(long, ".", ")", 1) + "; dkim=pass": false,
+	} {
+		if forged, _ := g.Forged([]byte(" " + value)); forged != want {
+			t.Errorf("%s: %v", value, forged)
+		}
+	}
+}

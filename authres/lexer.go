@@ -20,9 +20,18 @@ type lexer struct {
 	comment string // text of the first comment of the last cfws
 }
 
-func (l *lexer) fail(what string) error {
-	return fmt.Errorf("%w: octet %d: %s", ErrSyntax, l.pos, what)
+// syntaxError is not put into words before somebody asks: most are only counted.
+type syntaxError struct {
+	octet int
+	what  string
 }
+
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("%s: octet %d: %s", ErrSyntax, e.octet, e.what)
+}
+func (e *syntaxError) Unwrap() error { return ErrSyntax }
+
+func (l *lexer) fail(what string) error { return &syntaxError{l.pos, what} }
 
 func (l *lexer) end() bool { return l.pos >= len(l.in) }
 

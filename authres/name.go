@@ -62,11 +62,11 @@ func isASCII[T string | []byte](s T) bool {
 
 // readings are the texts that readers may look at: the value, without its own name that
 // somebody wrote in front, and with encoded words (RFC 2047) decoded; names in them are
-// mapped as look-ups do.
-func readings(value []byte) [][]byte {
-	texts := [][]byte{mapped(value)}
+// mapped as look-ups do. One that the guard is too tired for is nil.
+func (g *Guard) readings(value []byte) [][]byte {
+	texts := [][]byte{g.mapped(value)}
 	if decoded, ok := decodeWords(value); ok {
-		texts = append(texts, mapped(decoded))
+		texts = append(texts, g.mapped(decoded))
 	}
 	for _, text := range texts {
 		if rest := withoutFieldName(text); len(rest) < len(text) {
@@ -163,25 +163,37 @@ func hidesName(value []byte) bool {
 		begin++
 	}
 	set, isWord := bytes.CutPrefix(value[begin:], []byte("=?"))
-	set, _, _ = bytes.Cut(bytes.ToLower(set), []byte("?"))
-	return isWord && (bytes.Contains(set, []byte("utf-7")) || bytes.Contains(set, []byte("utf7")))
+	if !isWord {
+		return false
+	}
+	set, _, _ = bytes.Cut(set, []byte("?"))
+	set = bytes.ToLower(set)
+	return bytes.Contains(set, []byte("utf-7")) || bytes.Contains(set, []byte("utf7"))
 }
 
 // mapped is a text in which each name is mapped as look-ups do, and every rune of no
 // word is one octet of ASCII. What is ASCII stays.
-func mapped(text []byte) []byte {
+func (g *Guard) mapped(text []byte) []byte {
 	if isASCII(text) {
 		return text
 	}
 	out := make([]byte, 0, len(text))
-	for len(text) > 0 {
-		if !isWordByte[text[0]] {
+	for len(text) > 0 && !g.tired() {
+		n := wordOf(text)
+		if n == 0 {
 			out, text = append(out, text[0]), text[1:]
 			continue
 		}
-		n := run(text)
-		out = appendMapped(out, text[:n])
+		if piece := text[:n]; isASCII(piece) {
+			out = append(out, piece...)
+		} else {
+			g.effort += n
+			out = appendMapped(out, piece)
+		}
 		text = text[n:]
+	}
+	if len(text) > 0 {
+		return nil
 	}
 	return out
 }

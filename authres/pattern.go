@@ -1,135 +1,147 @@
 package authres
 
-import (
-	"bytes"
-	"unicode"
-)
+import "unicode"
 
 // pattern finds a word in a text of which a reader may drop any octet that belongs to no
 // word, and pass over a part that begins with a parenthesis. All ways to read it are
-// followed at once: bit i of normal is set when the first i octets of the word have been
-// found, and of inside when besides a parenthesis has been opened since.
+// followed at once (states).
 type pattern struct {
 	length int
-	suffix bool       // word octets may stand before it
-	places [256]uint8 // which of masks an octet has; 0 for none
-	masks  []bits
+	cut    bool        // the word goes on: what begins like it is taken for it
+	suffix bool        // word octets may stand before it
+	masks  [256]uint64 // bit i is set for the octet that is the word's i-th
 }
 
-// maxWord is as long as a word can be, in octets; a name in ASCII has at most 253
+// states are the ways in which a text may have been read so far: bit i of normal is set
+// when the first i octets of the word have been found, and of inside when besides a
+// parenthesis has been opened since.
+type states struct{ normal, inside uint64 }
+
+// maxPattern is how many octets of a word are looked for.
+const maxPattern = 63
+
+// maxWord is as long as a name can be, in octets; in ASCII it has at most 253
 // (RFC 1035 §2.3.4). No longer one is converted.
 const maxWord = 255
 
-type bits [maxWord/64 + 1]uint64
-
-func (b *bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
-func (b *bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
-func (b *bits) isZero() bool   { return *b == bits{} }
-
-func (b bits) or(o bits) bits {
-	for i := range b {
-		b[i] |= o[i]
-	}
-	return b
-}
-
-// step moves each bit that is in places on by one.
-func (b bits) step(places *bits) bits {
-	var carry uint64
-	for i := range b {
-		at := b[i] & places[i]
-		b[i] = at<<1 | carry
-		carry = at >> 63
-	}
-	return b
-}
-
-// newPattern returns nothing to be found for a word that is too long. The word is in
+// newPattern returns nothing to be found for a name that is too long. The word is in
 // lower case; the text need not be.
 func newPattern(word string, suffix bool) *pattern {
-	p := &pattern{suffix: suffix, masks: make([]bits, 1)}
-	for i := range len(word) {
-		if isWordByte[word[i]] && p.length <= maxWord { // the others are dropped from the text too
-			p.place(word[i])
-			p.length++
-		}
+	p := &pattern{suffix: suffix}
+	if len(word) > maxWord {
+		return p
 	}
-	if p.length > maxWord {
-		p.length = 0
+	for i := range len(word) {
+		c := word[i]
+		if !isWordByte[c] {
+			continue // the others are dropped from the text too
+		}
+		if p.length == maxPattern {
+			p.cut = true
+			break
+		}
+		p.masks[c] |= 1 << p.length
+		if 'a' <= c && c <= 'z' {
+			p.masks[c-'a'+'A'] |= 1 << p.length
+		}
+		p.length++
 	}
 	return p
 }
 
-func (p *pattern) place(c byte) {
-	if p.places[c] == 0 {
-		p.places[c] = uint8(len(p.masks))
-		p.masks = append(p.masks, bits{})
-		if 'a' <= c && c <= 'z' {
-			p.places[c-'a'+'A'] = p.places[c]
-		}
+// step moves on by an octet.
+func (p *pattern) step(s *states, c byte) { s.normal = s.normal & p.masks[c] << 1 }
+
+// complete reports whether the whole word may have been found.
+func (p *pattern) complete(s *states) bool { return s.normal>>p.length&1 != 0 }
+
+// pass moves over octets of no word: they may be dropped, they may open a comment, and
+// they may end one.
+func (s *states) pass(opens bool) {
+	s.normal |= s.inside
+	if opens {
+		s.inside |= s.normal
 	}
-	p.masks[p.places[c]].set(p.length)
 }
 
-// run is how many octets at the beginning of a text are all in a word, or all in none.
-func run(text []byte) int {
-	word := isWordByte[text[0]]
-	n := 1
-	for n < len(text) && isWordByte[text[n]] == word {
+// junk are octets of no word, together.
+type junk struct {
+	n      int
+	opens  bool // a comment may begin
+	ends   bool // a word may end: whoever drops a backslash or the end of a comment goes on with the word behind it
+	slash  bool
+	equals int // the offset of the last equals sign, -1 for none
+}
+
+// junkOf are the octets of no word at the beginning of a text.
+func junkOf(text []byte) junk {
+	j := junk{equals: -1}
+	for ; j.n < len(text) && !isWordByte[text[j.n]]; j.n++ {
+		switch text[j.n] {
+		case '\\', ')':
+			continue
+		case '(':
+			j.opens = true
+		case '/':
+			j.slash = true
+		case '=':
+			j.equals = j.n
+		}
+		j.ends = true
+	}
+	return j
+}
+
+// wordOf is how many octets at the beginning of a text are in a word.
+func wordOf(text []byte) int {
+	n := 0
+	for n < len(text) && isWordByte[text[n]] {
 		n++
 	}
 	return n
 }
 
-// begins reports whether the text may be read as beginning with the word.
-func (p *pattern) begins(text []byte) bool {
+// begins reports whether the text may be read as beginning with the word, and how much of
+// it was read to tell.
+func (p *pattern) begins(text []byte) (ok bool, read int) {
 	if p.length == 0 {
-		return false
+		return false, 0
 	}
-	var normal, inside bits
-	normal.set(0)
+	whole := len(text)
+	s := states{normal: 1}
 	found := false // the word, and dots behind it
 	for len(text) > 0 {
-		n := run(text)
 		if !isWordByte[text[0]] {
-			if (found || normal.has(p.length)) && endsWord(text[:n]) {
-				return true
+			j := junkOf(text)
+			if j.ends && (found || p.complete(&s)) {
+				return true, whole - len(text)
 			}
-			normal, inside = pass(text[:n], normal, inside)
-			text = text[n:]
+			s.pass(j.opens)
+			text = text[j.n:]
 			continue
 		}
+		n := wordOf(text)
 		found = false
 		for _, c := range text[:n] {
-			found = c == '.' && (found || normal.has(p.length))
-			start := normal.has(0) && (p.suffix || c == '.')
-			normal = normal.step(&p.masks[p.places[c]])
-			if start {
-				normal.set(0)
-			} else if normal.isZero() && !found {
+			found = c == '.' && (found || p.complete(&s))
+			start := s.normal & 1
+			p.step(&s, c)
+			if p.suffix || c == '.' {
+				s.normal |= start
+			}
+			if p.cut && p.complete(&s) {
+				return true, whole - len(text)
+			}
+			if s.normal == 0 && !found {
 				break // until the next parenthesis, if one was opened
 			}
 		}
-		if normal.isZero() && inside.isZero() && !found {
-			return false
+		if s.normal|s.inside == 0 && !found {
+			return false, whole - len(text)
 		}
 		text = text[n:]
 	}
-	return found || normal.has(p.length)
-}
-
-// endsWord reports whether octets of no word may end one. Whoever drops a backslash or
-// the end of a comment goes on with the word behind it.
-func endsWord(junk []byte) bool { return len(bytes.Trim(junk, `\)`)) > 0 }
-
-// pass moves over octets of no word: they may be dropped, they may open a comment, and
-// they may end one.
-func pass(junk []byte, normal, inside bits) (bits, bits) {
-	normal = normal.or(inside)
-	if bytes.IndexByte(junk, '(') >= 0 {
-		inside = inside.or(normal)
-	}
-	return normal, inside
+	return found || p.complete(&s), whole
 }
 
 // assigned reports whether the text may hold the word as a method: behind it, or behind
@@ -138,14 +150,12 @@ func (p *pattern) assigned(text []byte) bool {
 	if p.length == 0 {
 		return false
 	}
-	var normal, inside bits
-	normal.set(0)
+	s := states{normal: 1}
 	version, versionInside := false, false // the same two, with a slash behind the word
 	for len(text) > 0 {
-		n := run(text)
-		if isWordByte[text[0]] {
+		if n := wordOf(text); n > 0 {
 			for _, c := range text[:n] {
-				if normal = normal.step(&p.masks[p.places[c]]); normal.isZero() {
+				if p.step(&s, c); s.normal == 0 {
 					break
 				}
 			}
@@ -153,16 +163,18 @@ func (p *pattern) assigned(text []byte) bool {
 			text = text[n:]
 			continue
 		}
-		before := normal.has(p.length) || version
-		normal, inside = pass(text[:n], normal, inside)
-		version = version || versionInside || normal.has(p.length) && bytes.IndexByte(text[:n], '/') >= 0
+		j := junkOf(text)
+		before := p.complete(&s) || version
+		s.pass(j.opens)
+		found := p.complete(&s)
+		version = version || versionInside || found && j.slash
 		// A comment that ends here does so before the equals sign.
-		if equals := bytes.LastIndexByte(text[:n], '='); equals >= 0 && (before || equals > 0 && (normal.has(p.length) || version)) {
+		if j.equals >= 0 && (before || j.equals > 0 && (found || version)) {
 			return true
 		}
-		versionInside = versionInside || version && bytes.IndexByte(text[:n], '(') >= 0
-		normal.set(0)
-		text = text[n:]
+		versionInside = versionInside || version && j.opens
+		s.normal |= 1
+		text = text[j.n:]
 	}
 	return false
 }

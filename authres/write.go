@@ -12,9 +12,14 @@ const maxValueBytes = 255
 
 // isTokenByte reports RFC 2045 §5.1 token characters; octets of UTF-8 count as
 // such (RFC 8616 §2).
-func isTokenByte(c byte) bool {
-	return c > ' ' && c != 0x7f && !strings.ContainsRune(`()<>@,;:\"/[]?=`, rune(c)) || c >= 0x80
-}
+func isTokenByte(c byte) bool { return tokenBytes[c] }
+
+var tokenBytes = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c > ' ' && c < 0x7f && !strings.ContainsRune(`()<>@,;:\"/[]?=`, rune(c)) || c >= utf8.RuneSelf
+	}
+	return is
+}()
 
 // isDotAtom reports whether s is of token characters and letters of UTF-8, with single
 // dots between them, which no reader divides or joins with what follows. Slashes count

@@ -307,7 +307,10 @@ func (s *Signature) readQuery() Reason {
 		return ReasonNone
 	}
 	reason := ReasonQueryMethod
-	for _, method := range strings.Split(s.QueryMethods, ":") {
+	for method := range strings.SplitSeq(s.QueryMethods, ":") {
+		if len(method) < len("dns") {
+			continue // there may be very many
+		}
 		kind, option, _ := strings.Cut(strings.Trim(method, " \t\r\n"), "/")
 		if !strings.EqualFold(kind, "dns") {
 			continue

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Field is one header field, a view into a List's buffer: it is valid until
@@ -22,7 +23,11 @@ type Field struct {
 // Name returns the field's name as received, without the white space some put
 // before the colon.
 func (f Field) Name() []byte {
-	return bytes.TrimRight(f.Raw[:f.colon], " \t\r\n")
+	name := f.Raw[:f.colon]
+	for len(name) > 0 && isSpace(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
+	return name
 }
 
 // Value returns everything behind the colon, leading space included.
@@ -42,12 +47,14 @@ func (f Field) Is(name string) bool {
 		return false
 	}
 	for _, c := range f.Raw[len(name):f.colon] {
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+		if !isSpace(c) {
 			return false
 		}
 	}
 	return true
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func equalFold[A, B []byte | string](a A, b B) bool {
 	if len(a) != len(b) {
@@ -115,7 +122,7 @@ func (l *List) Add(name, value []byte, leadingSpaceKept bool) {
 		l.buf = append(l.buf, ' ')
 	}
 	l.appendLines(value)
-	l.fields = append(l.fields, span{start, colon, len(l.buf)})
+	l.close(start, colon)
 	l.edition++
 }
 
@@ -128,8 +135,17 @@ func (l *List) AddRaw(raw []byte) {
 	if i := bytes.IndexByte(l.buf[start:], ':'); i >= 0 {
 		colon = start + i
 	}
-	l.fields = append(l.fields, span{start, colon, len(l.buf)})
+	l.close(start, colon)
 	l.edition++
+}
+
+// close ends a field. A header may have very many: room for them is doubled, which append
+// does for few alone.
+func (l *List) close(start, colon int) {
+	if len(l.fields) == cap(l.fields) {
+		l.fields = slices.Grow(l.fields, max(16, len(l.fields)))
+	}
+	l.fields = append(l.fields, span{start, colon, len(l.buf)})
 }
 
 // appendLines appends b with every line end as CRLF, the last line without.
@@ -168,11 +184,17 @@ func (l *List) At(i int) Field {
 	return Field{Raw: l.buf[s.start:s.end:s.end], colon: s.colon - s.start}
 }
 
+// is reports whether field i has a name. Of very many fields most are short.
+func (l *List) is(i int, name string) bool {
+	s := &l.fields[i]
+	return s.colon-s.start >= len(name) && l.At(i).Is(name)
+}
+
 // Count returns the number of fields of that name.
 func (l *List) Count(name string) int {
 	n := 0
 	for i := range l.fields {
-		if l.At(i).Is(name) {
+		if l.is(i, name) {
 			n++
 		}
 	}
@@ -182,8 +204,8 @@ func (l *List) Count(name string) int {
 // First returns the topmost field of that name and its index.
 func (l *List) First(name string) (Field, int, bool) {
 	for i := range l.fields {
-		if f := l.At(i); f.Is(name) {
-			return f, i, true
+		if l.is(i, name) {
+			return l.At(i), i, true
 		}
 	}
 	return Field{}, -1, false
@@ -192,8 +214,8 @@ func (l *List) First(name string) (Field, int, bool) {
 // Last returns the lowest field of that name and its index.
 func (l *List) Last(name string) (Field, int, bool) {
 	for i := len(l.fields) - 1; i >= 0; i-- {
-		if f := l.At(i); f.Is(name) {
-			return f, i, true
+		if l.is(i, name) {
+			return l.At(i), i, true
 		}
 	}
 	return Field{}, -1, false

@@ -1,6 +1,9 @@
 package header
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math/bits"
+)
 
 // Index finds the fields of a List by their names. It is made once for a list,
 // however many selections are made from it. The zero Index is ready for use.
@@ -10,9 +13,9 @@ type Index struct {
 	list    *List
 	edition uint64
 	seed    maphash.Seed
-	seeded  bool
-	slots   []int32 // open addressing: 1 + index of the lowest field of a name
-	above   []int32 // by field: 1 + index of the next higher field of its name
+	short   [2]uint64 // of the seed, for short names: an addend and an odd factor, 0 before there is one
+	slots   []int32   // open addressing: 1 + index of the lowest field of a name
+	above   []int32   // by field: 1 + index of the next higher field of its name
 }
 
 // Build makes x an index of l as it is now; nothing is done if it is one. The
@@ -22,8 +25,9 @@ func (x *Index) Build(l *List) {
 	if x.list == l && x.edition == l.edition {
 		return
 	}
-	if !x.seeded {
-		x.seed, x.seeded = maphash.MakeSeed(), true
+	if x.short[1] == 0 {
+		x.seed = maphash.MakeSeed()
+		x.short = [2]uint64{maphash.String(x.seed, "0"), maphash.String(x.seed, "1") | 1}
 	}
 	x.list, x.edition = l, l.edition
 	size := 16
@@ -115,7 +119,7 @@ func pick[N []byte | string](p *Picker, name N) (int, bool) {
 // find is the slot of a name: the one it has, or the empty one it would get.
 func find[N []byte | string](x *Index, name N) int {
 	mask := len(x.slots) - 1
-	s := int(hashName(x.seed, name)) & mask
+	s := int(hashName(x, name)) & mask
 	for x.slots[s] != 0 {
 		if equalFold(x.list.At(int(x.slots[s])-1).Name(), name) {
 			return s
@@ -125,14 +129,23 @@ func find[N []byte | string](x *Index, name N) int {
 	return s
 }
 
-// hashName hashes the lower-case form.
-func hashName[N []byte | string](seed maphash.Seed, name N) uint64 {
+// hashName hashes the lower-case form. Of a short name it is a product by a number that
+// nobody outside knows: of names there may be most when they are short.
+func hashName[N []byte | string](x *Index, name N) uint64 {
+	if len(name) < 8 {
+		word := uint64(len(name))
+		for i := 0; i < len(name); i++ {
+			word = word<<8 | uint64(lower(name[i]))
+		}
+		high, low := bits.Mul64(word+x.short[0], x.short[1])
+		return high ^ low
+	}
 	var block [64]byte
 	if len(name) <= len(block) {
-		return maphash.Bytes(seed, block[:lowered(block[:], name)])
+		return maphash.Bytes(x.seed, block[:lowered(block[:], name)])
 	}
 	var h maphash.Hash
-	h.SetSeed(seed)
+	h.SetSeed(x.seed)
 	for len(name) > 0 {
 		n := lowered(block[:], name)
 		h.Write(block[:n])

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dojang/header"
+	"dojang/internal/dataset"
 	"dojang/internal/event"
 )
 
@@ -15,8 +16,14 @@ type Author struct {
 	Field  string // the header field it was found in, or the macro
 }
 
-// domain is the author's domain as tables want it.
-func (a Author) domain() string { return strings.ToLower(a.Domain) }
+// domain is the author's domain as tables want it, and as written when it is longer than
+// what is in any.
+func (a Author) domain() string {
+	if len(a.Domain) > dataset.MaxHostBytes {
+		return a.Domain
+	}
+	return strings.ToLower(a.Domain)
+}
 
 // Authors are the options about who a message's author is.
 type Authors struct {

@@ -41,6 +41,7 @@ type Plan struct {
 	malformed bool     // neither is possible; the result is permerror, unless IgnoreMalformedMail
 	exempt    bool     // nothing is done but to remove the results that it claims to have from us
 	results   *claimed // of an exempt message
+	authors   *authors // that shown found; nil before it was asked
 }
 
 // SignRequest is one signature to make.

@@ -27,6 +27,20 @@ const (
 // It is the one judge of this for whatever depends on who sent a message, wherever
 // the author was found.
 func (s *Signing) shown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
+	if p.authors == nil {
+		p.authors = &authors{}
+		p.authors.all, p.authors.problem = s.findShown(p, f)
+	}
+	return p.authors.all, p.authors.problem
+}
+
+// authors are what shown found, once for a message.
+type authors struct {
+	all     []header.Mailbox
+	problem *event.Event
+}
+
+func (s *Signing) findShown(p *Plan, f *Facts) ([]header.Mailbox, *event.Event) {
 	all := []header.Mailbox{{Local: p.Author.User, Domain: p.Author.Domain}}
 	bytes, count := 0, 0
 	for i := range f.Fields.Len() {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -126,14 +127,26 @@ func (s *Signing) Replaced(fields *header.List) *header.List {
 	if len(s.ReplaceRules) == 0 {
 		return fields
 	}
-	replaced := new(header.List)
+	var replaced *header.List // made for the first field that is another then
 	for i := range fields.Len() {
 		field := fields.At(i)
-		if !s.replaces(field) {
-			replaced.AddRaw(field.Raw)
-			continue
+		value := s.replacedValue(field)
+		changes := !bytes.Equal(value, field.Value())
+		if changes && replaced == nil {
+			replaced = new(header.List)
+			for above := range i {
+				replaced.AddRaw(fields.At(above).Raw)
+			}
 		}
-		replaced.Add(field.Name(), s.replacedValue(field), true)
+		switch {
+		case changes:
+			replaced.Add(field.Name(), value, true)
+		case replaced != nil:
+			replaced.AddRaw(field.Raw)
+		}
+	}
+	if replaced == nil {
+		return fields
 	}
 	return replaced
 }

@@ -10,7 +10,7 @@ import (
 
 // maxTrustLookups bounds how many domains of one message's signatures are
 // looked up in TrustSignaturesFrom.
-const maxTrustLookups = 64
+const maxTrustLookups = 16
 
 // findTrusted looks the signing domains of a message up in TrustSignaturesFrom.
 func (v *Verdicts) findTrusted(ctx context.Context, p *Plan, f *Facts) error {

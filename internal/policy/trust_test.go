@@ -2,12 +2,14 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"dojang/dkim"
+	"dojang/internal/dataset"
 )
 
 // by is a result of a signature by a domain.
@@ -65,5 +67,32 @@ func TestWhoseSignaturesCount(t *testing.T) {
 				t.Errorf("the result is not told: %q", o.Edits[0].Value)
 			}
 		})
+	}
+}
+
+// counting is a set that counts its questions.
+type counting struct {
+	dataset.Set
+	asked *int
+}
+
+func (c counting) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	*c.asked++
+	return c.Set.Lookup(ctx, key, columns)
+}
+
+// TestTrustLookupsAreFew: a message may bear any number of domains, and a table may be far.
+func TestTrustLookupsAreFew(t *testing.T) {
+	header := ""
+	for i := range 100 {
+		header += fmt.Sprintf("DKIM-Signature: d=xn--bcher-kva.d%d.example\n", i)
+	}
+	asked := 0
+	r := &Rules{Verify: true}
+	r.Verdicts.TrustSignaturesFrom = counting{csl(t, "trusted.example"), &asked}
+	f := &Facts{Fields: fieldsOf(t, header+"From: ann@example.com"), Macro: func(string) string { return "JOB" }}
+	r.Plan(context.Background(), f)
+	if asked != 2*16 { // in either form
+		t.Errorf("%d questions", asked)
 	}
 }

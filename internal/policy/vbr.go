@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"dojang/authres"
 	"dojang/dkim"
@@ -26,10 +27,12 @@ const (
 )
 
 // maxCertifiers bounds how many are asked about one field, maxNamedCertifiers how
-// many of those that it names are looked at.
+// many of those that it names are looked at, and maxConvertedCertifiers how many of
+// these in other letters than ASCII's.
 const (
-	maxCertifiers      = 8
-	maxNamedCertifiers = 32
+	maxCertifiers          = 8
+	maxNamedCertifiers     = 32
+	maxConvertedCertifiers = 4
 )
 
 // addInfo claims vouching for a message that we sign. The header's own wish
@@ -99,7 +102,13 @@ func (b *VBR) info(value []byte) (info vbrInfo, ok bool) {
 		info.certifiers = trusted
 	} else {
 		// Each is compared with each of ours, so not all that stand there are.
+		converted := 0
 		for _, name := range firstOf(string(tags.Value("mv")), maxNamedCertifiers) {
+			if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+				if converted++; converted > maxConvertedCertifiers {
+					break
+				}
+			}
 			host, ok := dkim.ToASCII(name)
 			if ok && slices.ContainsFunc(trusted, func(t string) bool { return sameDomain(t, host) }) {
 				info.certifiers = append(info.certifiers, name)

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,15 +15,18 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
-	"dojang/internal/build"
+	snapshots "dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/message"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/filtertest"
 )
 
+// way is a configuration: DIR in it is a folder with keys and tables.
+type way struct{ name, text string }
+
 // configurations are ways in which options make the same mail work.
-var configurations = []struct{ name, text string }{
+var configurations = []way{
 	{"verifying", "Mode v\nTestPublicKeys DIR/keys\n"},
 	{"signing by file", "Mode sv\nSigningTable file:DIR/signing\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\n"},
 	{"signing by patterns", "Mode sv\nSigningTable refile:DIR/patterns\nKeyTable file:DIR/keytable\nTestPublicKeys DIR/keys\nMultipleSignatures yes\n"},
@@ -64,6 +68,16 @@ type place struct {
 
 func newPlace(t *testing.T, configuration string) *place {
 	t.Helper()
+	p, err := build(t, configuration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// build makes a place, or tells why there is none.
+func build(t *testing.T, configuration string) (*place, error) {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"k.pem": testutil.KeyPEM(testutil.RSAKey()), "keys": "sel._domainkey.example.com " + testutil.KeyRecord(testutil.RSAKey()) + "\n",
@@ -77,15 +91,15 @@ func newPlace(t *testing.T, configuration string) *place {
 	makeTable(t, filepath.Join(dir, "t.db"))
 	c, problems := config.Load(filepath.Join(dir, "conf"))
 	if problems.HasErrors() {
-		t.Fatal(problems)
+		return nil, errors.New(fmt.Sprint(problems))
 	}
-	built, problems := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	built, problems := snapshots.Snapshot(t.Context(), c, snapshots.Parts{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if built == nil {
-		t.Fatal(problems)
+		return nil, errors.New(fmt.Sprint(problems))
 	}
 	s := &built.Snapshot.Snapshot
 	s.MaximumHeaderBytes = 0 // sizes are ours to choose
-	return &place{message.NewServices(nil, nil), s}
+	return &place{message.NewServices(nil, nil), s}, nil
 }
 
 // makeTable is a SigningTable in a SQLite file.
@@ -160,7 +174,7 @@ const standardBytes = 60 << 10
 // from inside.
 func TestHeaderCost(t *testing.T) {
 	base := signed(t)
-	for _, c := range configurations {
+	for _, c := range ways(t) {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPlace(t, c.text)
 			for _, s := range shapes {
@@ -184,8 +198,14 @@ func TestHeaderCost(t *testing.T) {
 
 func (p *place) costOf(t *testing.T, text string, inside bool) spent {
 	t.Helper()
-	head, body, _ := strings.Cut(text, "\r\n\r\n")
-	fields := new(header.List) // of any names, as the milter protocol has them
+	fields, body := split(text)
+	return measure(func() { p.run(t, fields, body, inside) })
+}
+
+// split parts a message whose fields may have any names, as the milter protocol has them.
+func split(text string) (fields *header.List, body []byte) {
+	head, rest, _ := strings.Cut(text, "\r\n\r\n")
+	fields = new(header.List)
 	for head != "" {
 		end := strings.Index(head, "\r\n")
 		for end >= 0 && end+2 < len(head) && (head[end+2] == ' ' || head[end+2] == '\t') {
@@ -202,7 +222,7 @@ func (p *place) costOf(t *testing.T, text string, inside bool) spent {
 		fields.AddRaw([]byte(head[:end]))
 		head = strings.TrimPrefix(head[end:], "\r\n")
 	}
-	return measure(func() { p.run(t, fields, []byte(body), inside) })
+	return fields, []byte(rest)
 }
 
 // TestAgainstHonest holds the CPU time of each hostile message against that of an honest
@@ -211,12 +231,12 @@ func TestAgainstHonest(t *testing.T) {
 	if !testutil.Long() {
 		t.Skip("SCALE=long measures CPU times")
 	}
-	const most = 4
+	const most, little = 4, 300 * time.Microsecond
 	base := signed(t)
 	filler := many(func(i int) string {
 		return fmt.Sprintf("X-Filler-%d: some words that an honest program has to say\r\n", i)
 	})
-	for _, c := range configurations {
+	for _, c := range ways(t) {
 		p := newPlace(t, c.text)
 		for _, s := range shapes {
 			hostile := s.make(standardBytes)
@@ -224,12 +244,16 @@ func TestAgainstHonest(t *testing.T) {
 			for range min(strings.Count("\r\n"+hostile, "\r\nDKIM-Signature:"), 100) {
 				own += base[:len(base)-len(honestHeader+"\r\n"+honestBody)]
 			}
-			honest := p.costOf(t, filler(max(0, len(hostile)-len(own)))+own+base, false)
-			got := p.costOf(t, hostile+base, false)
-			ratio := float64(got.cpu) / float64(honest.cpu)
-			t.Logf("%-20s %-36s %8v %5.1f", c.name, s.name, got.cpu, ratio)
-			if ratio > most && got.cpu > 2*time.Millisecond {
-				t.Errorf("%s, %s: %v, honest %v", c.name, s.name, got.cpu, honest.cpu)
+			var honest, got time.Duration
+			for range 3 { // a busy machine is slow at one of them
+				honest = p.costOf(t, filler(max(0, len(hostile)-len(own)))+own+base, false).cpu
+				if got = p.costOf(t, hostile+base, false).cpu; got <= most*honest+little {
+					break
+				}
+			}
+			t.Logf("%-20s %-36s %8v %5.1f", c.name, s.name, got, float64(got)/float64(honest))
+			if got > most*honest+little {
+				t.Errorf("%s, %s: %v, honest %v", c.name, s.name, got, honest)
 			}
 		}
 	}

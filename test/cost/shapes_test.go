@@ -129,6 +129,14 @@ var shapes = []shape{
 		return fmt.Sprintf("Authentication-Results: mx.example.org; dkim=pass header.d=d%d.example\r\n", i)
 	})},
 	{"results in long names", many(func(i int) string { return "Authentication-Results: " + longest(i) + "; dkim=pass\r\n" })},
+	{"results in A-labels", many(func(i int) string {
+		return "Authentication-Results: " + strings.Repeat(fmt.Sprintf("xn--bcher%d-kva.", i), 15) + "; dkim=pass\r\n"
+	})},
+	{"results in words of other letters", one("Authentication-Results: \\(", func(i int) string { return word(i, 20) + " (" }, "mx.example.org; dkim=pass\r\n")},
+	{"results near our name", one("Authentication-Results: ", fixed("(m"), "x.example.org; dkim=pass\r\n")},
+	{"methods near ours", one("Authentication-Results: mx.example.org; spf=", fixed("(d/1=k"), "\r\n")},
+	{"encoded words in results", one("Authentication-Results: ", fixed("=?utf-8?q?=28m?= "), "; dkim=pass\r\n")},
+	{"its own name in results", one("Authentication-Results: ", fixed("Authentication-Results:"), "x; dkim=pass\r\n")},
 	{"many results", one("Authentication-Results: mx.example.com", fixed("; dkim=pass"), "\r\n")},
 	{"comments in results", one("Authentication-Results: ", fixed("(a"), "mx.example.org; none\r\n")},
 	{"quotes in results", one("Authentication-Results: mx.example.com; dkim=", fixed(`"\"`), "\r\n")},
