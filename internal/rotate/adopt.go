@@ -86,9 +86,14 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		}
 		for _, row := range rows {
 			c := candidate{name: row, rows: []string{row}}
-			if g, ok := grouped[row]; ok {
+			g, ok := grouped[row]
+			switch {
+			case ok && strings.Contains(t.rows[row].Key, "%"):
+				c.domains, c.reason = g.Domains, SharedRow
+				c.detail = fmt.Sprintf("the row %q names a key for each domain (%%): give each domain a row of its own", row)
+			case ok:
 				c.domains = g.Domains
-			} else {
+			default:
 				c.domains, c.reason = only, SharedRow
 				c.detail = fmt.Sprintf("the row %q signs for every domain: name them: Group %s DOMAIN...", row, row)
 			}
@@ -119,7 +124,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		a.Reason, a.Detail = EditedByHand, err.Error()
 		return a
 	}
-	if before != nil && len(before.Generations) > 0 {
+	if before != nil && len(before.Generations) > 0 && !before.leftBehind(t) {
 		a.OK, a.Before, a.Due = true, true, r.dueAt(before)
 		if g := before.signing(); g != nil {
 			a.Keys, a.Since = g.Keys, g.Created
@@ -141,7 +146,13 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	}
 	u := &Unit{Name: c.name, Domains: c.domains, Generations: []*Generation{g}, Adopted: now}
 	if before != nil {
-		u.Used = before.Used
+		u.Used, u.Slots = before.Used, before.Slots
+		if old := before.signing(); old != nil {
+			u.Generations = append(before.Generations, g)
+			if !r.DryRun {
+				r.pass(ctx, nil).rest(u, old, nil)
+			}
+		}
 	}
 	a.OK, a.Keys, a.Since, a.Due = true, g.Keys, g.Created, r.dueAt(u)
 	if r.DryRun {
@@ -153,6 +164,16 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	r.Durable("adopted")
 	r.journal(Entry{Unit: u.Name, Act: "adopted", To: Signing})
 	return a
+}
+
+// leftBehind reports whether somebody has put other keys into the rows of the one that
+// signs, by hand, while no new ones were on their way.
+func (u *Unit) leftBehind(t *tables) bool {
+	g := u.signing()
+	return g != nil && u.next() == nil && !slices.ContainsFunc(g.Keys, func(k Key) bool {
+		row, there := t.rows[k.Row]
+		return !there || row.Err != nil || strings.EqualFold(row.Selector, k.Selector)
+	})
 }
 
 // adoptKey proves the record of one row's key for each domain.

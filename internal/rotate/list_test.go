@@ -94,3 +94,26 @@ func TestTablesAreNamedWithoutSecrets(t *testing.T) {
 		}
 	}
 }
+
+// A key that somebody changed by hand is adopted as it is; the one before it rests, and
+// goes in its time.
+func TestAdoptAfterHand(t *testing.T) {
+	w := newOne(t, "")
+	w.key("a.example", "mine", w.dir+"/mine.private")
+	w.write("KeyTable", "ka a.example:mine:"+w.dir+"/mine.private\n")
+	for _, f := range w.filters {
+		f.read()
+	}
+	out, err := w.do(func(r *Rotator) (Outcome, error) { return r.Start(context.Background(), "a.example") })
+	if err != nil || out.Blocked != 1 || !strings.Contains(w.log.String(), "edited-by-hand: the row") {
+		t.Errorf("%+v, %v\n%s", out, err, w.log.String())
+	}
+	w.adopt()
+	w.expect("a.example: old=resting mine=signing; ")
+	w.runFor(60, "a.example: mine=signing; ")
+	w.expect("a.example: mine=signing; ")
+	if text, _ := w.servers[0].at("old._domainkey.a.example"); text != "" {
+		t.Errorf("the old record is %q", text)
+	}
+	w.finish()
+}

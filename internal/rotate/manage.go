@@ -49,7 +49,12 @@ func (r *Rotator) Start(ctx context.Context, domain string) (Outcome, error) {
 		if p.tables, err = p.readTables(ctx); err != nil {
 			return Outcome{}, err
 		}
-		p.begin(u, false, 0)
+		if p.begin(u, false, 0); u.next() == nil { // and why is told
+			p.tellBlocked()
+			p.saveChanged(p.units)
+			p.count()
+			return p.out, p.summary()
+		}
 	}
 	if err = p.run(); err != nil {
 		return p.out, err
