@@ -205,12 +205,14 @@ func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains [
 		}
 		report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector, Key: key.Signer.Public(), IgnoreServers: r.Settings.IgnoreServers})
 		if report.Publication != keycheck.Published || !usable(report) || len(report.Texts) != 1 {
-			reason := Reason(report.Publication)
-			if report.Publication == keycheck.Published || report.Publication == keycheck.Unknown {
+			reason, why := Reason(report.Publication), faultsSay(report)
+			switch {
+			case report.Publication == keycheck.Published:
 				reason = Conflict
+			case report.Publication == keycheck.Unknown || !answers(report):
+				reason, why = ServerSilent, noServers
 			}
-			name := recordName(row.Selector, domain)
-			return k, made, reason, name + ": " + faultsSay(report)
+			return k, made, reason, recordName(row.Selector, domain) + ": " + why
 		}
 		k.Records = append(k.Records, r.recordOf(domain, row.Selector, report, report.Texts[0]))
 	}

@@ -205,7 +205,7 @@ func (p *pass) change(u *Unit, g *Generation, k *Key, r *Record) (c publish.Chan
 	switch {
 	case report.Publication == keycheck.Unknown || r.Zone == "" || !answers(report):
 		u.retry = true
-		u.block(g, p.now, ServerSilent, r.Name+": no name server of its zone could be asked")
+		u.block(g, p.now, ServerSilent, r.Name+": "+noServers)
 		return c, false
 	case there == standsMixed:
 		return c, false // name servers are still being told
@@ -234,6 +234,8 @@ func (p *pass) change(u *Unit, g *Generation, k *Key, r *Record) (c publish.Chan
 	u.block(g, p.now, Conflict, r.Name+": another record stands there: "+shown(report))
 	return c, false
 }
+
+const noServers = "no name server of its zone could be asked"
 
 // answers reports whether any server that counts said what it has.
 func answers(report *keycheck.Report) bool {

@@ -117,3 +117,21 @@ func TestAdoptAfterHand(t *testing.T) {
 	}
 	w.finish()
 }
+
+// Whom nobody can ask about is not told of as another's record.
+func TestAdoptWithoutServers(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", oneDomain)
+	for _, s := range w.servers {
+		s.silent = true
+	}
+	_, err := w.do(func(r *Rotator) (Outcome, error) {
+		list, err := r.Adopt(context.Background(), w.now())
+		if len(list) != 1 || list[0].OK || list[0].Reason != ServerSilent || list[0].Detail != "old._domainkey.a.example: "+noServers {
+			t.Errorf("%+v", list)
+		}
+		return Outcome{}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -80,9 +80,9 @@ func timeRows() []option {
 		row(config.Option{Name: "ProofInterval", Type: config.Duration, Default: "10m",
 			Doc: "The least time between two proofs: a name may be served by many machines at one address."}, duration(func(s *Settings) *time.Duration { return &s.ProofInterval })),
 		row(config.Option{Name: "MaxCredit", Type: config.Duration, Default: "2h",
-			Doc: "How much of a wait one run can end at most, whatever the clock says. Only time for which the machine has been up counts, so that a clock that is set ahead ends none. Runs must come more often than this."}, duration(func(s *Settings) *time.Duration { return &s.MaxCredit })),
+			Doc: "How much of a wait one run can end at most, whatever the clock says. Only time for which the machine has been up counts, so that a clock that is set ahead ends none. Runs must come more often than this."}, span(time.Second, maxDuration, func(s *Settings) *time.Duration { return &s.MaxCredit })),
 		row(config.Option{Name: "MaxRun", Type: config.Duration, Default: "20m",
-			Doc: "After what time a run begins nothing new. What is left is done by the next."}, duration(func(s *Settings) *time.Duration { return &s.MaxRun })),
+			Doc: "After what time a run begins nothing new. What is left is done by the next."}, span(time.Second, maxDuration, func(s *Settings) *time.Duration { return &s.MaxRun })),
 	}
 }
 
@@ -94,7 +94,7 @@ func keyRows() []option {
 		row(config.Option{Name: "KeyTypes", Type: config.String, Examples: []string{"rsa2048 ed25519"},
 			Doc: "Which keys to make: rsa2048, rsa3072, rsa4096 and ed25519. Left out, those of the row that is replaced, and rsa2048 for a domain that is new. Rows are neither added nor taken out when keys change: of several rows, each gets the type that it has."}, readKeyTypes),
 		row(config.Option{Name: "TTL", Type: config.Duration, Default: "1h",
-			Doc: "How long caches may keep the records that are published."}, duration(func(s *Settings) *time.Duration { return &s.TTL })),
+			Doc: "How long caches may keep the records that are published."}, span(0, maxTTL, func(s *Settings) *time.Duration { return &s.TTL })),
 		row(config.Option{Name: "Group", Type: config.String, Repeatable: true, Examples: []string{"shop example.com example.net"},
 			Doc: "The name of a row of the KeyTable that signs for several domains, and these domains. Nothing changes before all of them have the record."}, readGroup),
 		row(config.Option{Name: "Rate", Type: config.Rate, Examples: []string{"4/s"},

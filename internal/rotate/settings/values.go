@@ -44,6 +44,23 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, config.Value
 	}
 }
 
+// span is a duration within bounds.
+func span(least, most time.Duration, field func(*Settings) *time.Duration) func(*Settings, config.Value) error {
+	read := duration(field)
+	return func(s *Settings, v config.Value) error {
+		if err := read(s, v); err != nil {
+			return err
+		}
+		if d := *field(s); d < least || d > most {
+			return fmt.Errorf("%s is not from %d s to %d s", problem.Quote(v.Text), least/time.Second, most/time.Second)
+		}
+		return nil
+	}
+}
+
+// maxTTL is that of DNS (RFC 2181 §8).
+const maxTTL = (1<<31 - 1) * time.Second
+
 func number(least, most int, field func(*Settings) *int) func(*Settings, config.Value) error {
 	return func(s *Settings, v config.Value) error {
 		n, err := strconv.Atoi(v.Text)
@@ -123,7 +140,7 @@ func readSelectorFormat(s *Settings, v config.Value) error {
 		return fmt.Errorf("%s: %%Y, %%y, %%m, %%d, %%j, %%H and %%M are known", problem.Quote(v.Text))
 	}
 	const room = 16 // for what is added to it
-	if err := keyrecord.CheckName("selector", one); err != nil || len(one) > 63-room {
+	if err := keyrecord.CheckName("selector", one); err != nil || len(one) > 63-room || strings.HasSuffix(one, ".") {
 		return fmt.Errorf("%s makes the selector %s: use letters, digits and hyphens, and few", problem.Quote(v.Text), problem.Quote(one))
 	}
 	if one == FormatSelector(v.Text, time.Date(2031, 12, 30, 13, 44, 0, 0, time.UTC)) {
