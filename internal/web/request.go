@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"dojang/internal/keycheck"
 	"dojang/internal/web/html"
 	"dojang/internal/words"
 )
@@ -66,6 +68,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isFetched(r):
 		q.fail(http.StatusForbidden, q.lang.Say("Another site may link here, and not load what is here.", "다른 사이트는 이 페이지를 링크할 수만 있고, 불러올 수는 없습니다."))
 		return
+	}
+	for _, values := range r.URL.Query() {
+		if slices.ContainsFunc(values, keycheck.HoldsPrivateKey) {
+			q.fail(http.StatusBadRequest, refusal(q.lang, errPrivateKey))
+			return
+		}
 	}
 	q.session = s.isIn(r)
 	q.route()

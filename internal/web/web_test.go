@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -428,6 +429,22 @@ func TestEveryFaultIsShown(t *testing.T) {
 	})
 	if n < 29 {
 		t.Errorf("only %d codes were found", n)
+	}
+}
+
+// TestPrivateKeyInAnAddress: whatever page it is sent to, under whatever name, it comes back nowhere.
+func TestPrivateKeyInAnAddress(t *testing.T) {
+	w := newWorld(t)
+	c := serve(t, w.options()).login()
+	pem := testutil.KeyPEM(w.key)
+	secret := strings.Split(pem, "\n")[3]
+	for path := range c.server.routes {
+		for _, name := range []string{"d", "s", "q", "domain", "after", "token", "record", "format", "state", "range", "lang", "n", "anything"} {
+			r := c.get(query(path, name, "ok")+"&"+query("", name, pem)[1:], nil)
+			if strings.Contains(r.body, secret) || strings.Contains(r.body, url.QueryEscape(secret)) || r.code < 400 {
+				t.Errorf("%s, %s: %d", path, name, r.code)
+			}
+		}
 	}
 }
 
