@@ -39,7 +39,7 @@ func kilobytes(t *testing.T, p *proctest.Process, name string) int {
 func TestStatusMemory(t *testing.T) {
 	dir := testutil.SecureDir(t)
 	proctest.Run(t, "", filepath.Join(testutil.Build(t), "dojang"), "genkey", "-d", "example.com", "-s", "k", "-D", dir)
-	const domains, messages = 300, 2400
+	const domains, messages = 300, 2100
 	var keys, rows strings.Builder
 	for i := range domains {
 		fmt.Fprintf(&keys, "k%d d%d.example.com:k:%s/k.private\n", i, i, dir)

@@ -1,0 +1,158 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"dojang/internal/status"
+	"dojang/internal/testutil"
+	"dojang/internal/web"
+)
+
+func TestManyKeys(t *testing.T) {
+	w := newWorld(t)
+	one := w.keys[0]
+	w.keys = nil
+	for i := range 1000 {
+		k := one
+		k.Domain = fmt.Sprintf("d%04d.example.com", i)
+		w.keys = append(w.keys, k)
+	}
+	c := w.login()
+	start := time.Now()
+	page := c.get("/keys")
+	if took := time.Since(start); took > 500*time.Millisecond && !testutil.Long() {
+		t.Errorf("%v", took)
+	}
+	if !strings.Contains(page, "d0099.example.com") || strings.Contains(page, "d0100.example.com") || !strings.Contains(page, "after=") || len(page) > 120<<10 {
+		t.Errorf("%d bytes", len(page))
+	}
+}
+
+func TestKeysByState(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	c := w.login()
+	for query, want := range map[string]string{
+		"": "mail2019 mail2026 next x", "domain=old.example.com": "x", "domain=OLD.example.com.": "x", "domain=nosuch.example.com": "", "state=published": "mail2026 next", "state=absent": "mail2019 x",
+		"state=used": "mail2026 x", "state=unused": "mail2019 next", "state=attention": "mail2019 next x", "state=differs": "", "state=absent&domain=example.com": "mail2019",
+	} {
+		var got []string
+		var rows []struct{ Selector string }
+		if err := json.Unmarshal([]byte(c.get("/api/v1/keys?again=1&"+query)), &rows); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			got = append(got, r.Selector)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", query, got, want)
+		}
+		page := c.get("/keys?" + query)
+		for _, k := range w.keys {
+			if strings.Contains(page, "s="+k.Selector+`"`) != slices.Contains(got, k.Selector) {
+				t.Errorf("%s: the page and %s", query, k.Selector)
+			}
+		}
+	}
+	if body := c.get("/api/v1/keys?state=x"); !strings.Contains(body, `"status": 400`) {
+		t.Error(body)
+	}
+	first := w.keys[0]
+	for i := range 1200 {
+		k := first
+		k.Selector, k.Domain, k.Use = fmt.Sprintf("d%04d", i), "example.com", ""
+		w.keys = append(w.keys, k)
+	}
+	w.keys = append(w.keys, status.Key{Selector: "z", Domain: "example.com"})
+	slices.SortFunc(w.keys, func(a, b status.Key) int { return strings.Compare(a.RecordName(), b.RecordName()) })
+	path, found := "/keys?state=unused&domain=example.com", map[string]bool{}
+	for range 20 {
+		page := c.get(path)
+		for _, m := range regexp.MustCompile(`[?&]s=(d\d{4}|z)"`).FindAllStringSubmatch(unescape(page), -1) {
+			found[m[1]] = true
+		}
+		next := regexp.MustCompile(`href="(/keys\?after=[^"]*)">More`).FindStringSubmatch(page)
+		if next == nil {
+			break
+		}
+		path = unescape(next[1])
+	}
+	if len(found) != 1201 {
+		t.Errorf("%d keys in all pages", len(found))
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	line, err := web.HashPassword("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys = append(w.keys, status.Key{Domain: "a\"b\\c\n", Selector: "x"})
+	w.options.Password = line
+	w.open()
+	ask := func(password string) (code int, body string) {
+		r := must(t)(http.NewRequest(http.MethodGet, w.url+"/metrics", nil))
+		if password != "" {
+			r.SetBasicAuth("prometheus", password)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		data, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(data)
+	}
+	for _, password := range []string{"", "wrong horse", "correct horse "} {
+		if code, body := ask(password); code != http.StatusUnauthorized || strings.Contains(body, "mail2026") {
+			t.Errorf("%q: %d %s", password, code, body)
+		}
+	}
+	w.login().get("/keys?again=1") // asks DNS
+	code, body := ask("correct horse")
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	got := map[string]string{}
+	sample := regexp.MustCompile(`^dojang_web_key_state\{record=("(?:[^"\\]|\\.)*"),state="(\w+)",use="(\w+)"\} 1$`) // the text format's escapes are Go's
+	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
+		if strings.HasPrefix(line, "# ") {
+			continue
+		}
+		m := sample.FindStringSubmatch(line)
+		if m == nil {
+			t.Fatalf("%q", line)
+		}
+		record, err := strconv.Unquote(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[record] = m[2] + " " + m[3]
+	}
+	want := map[string]string{"mail2026._domainkey.example.com": "published used", "mail2019._domainkey.example.com": "absent unused", "next._domainkey.example.com": "published unused",
+		"x._domainkey.old.example.com": "absent used", "x._domainkey.a\"b\\c\n": "unknown unused"}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	for range 30 { // a password that fits is hashed once an hour: it does not run into the limit of guesses
+		if code, _ := ask("correct horse"); code != http.StatusOK {
+			t.Fatal(code)
+		}
+	}
+}
