@@ -25,7 +25,7 @@ const (
 // grown are files and folders that are to be brought within the bounds yet. Nothing is
 // added here.
 var grown = []string{
-	"internal/cli/", "internal/doctor/", "internal/web/", "internal/rotate/", "internal/explain/", "test/",
+	"internal/web/", "internal/rotate/", "test/",
 }
 
 // TestFilesFitAScreen holds the tree to its rules about size. Tables, the rows of a list

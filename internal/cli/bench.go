@@ -128,9 +128,11 @@ func (o *benchOptions) load() (load.Options, error) {
 	if !o.remote && !isLocal(socket) {
 		return load.Options{}, exit.Errorf(exit.Usage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
 	}
-	run := load.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections, Messages: o.messages, Duration: o.duration}
+	run := load.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections,
+		Messages: o.messages, Duration: o.duration}
 	run.Message = milter.Message{
-		Envelope: milter.Envelope{Host: "bench.invalid", Addr: milter.ConnAddr{Family: milter.FamilyInet, Addr: netip.MustParseAddr("127.0.0.1"), Port: 25},
+		Envelope: milter.Envelope{Host: "bench.invalid", Addr: milter.ConnAddr{Family: milter.FamilyInet,
+			Addr: netip.MustParseAddr("127.0.0.1"), Port: 25},
 			From: o.from, Rcpts: []string{"bench@example.org"}},
 		Macros: map[string]string{"j": "bench.invalid", "daemon_name": "bench"},
 	}
@@ -203,10 +205,13 @@ func isLocal(s config.Socket) bool {
 }
 
 func (o *benchOptions) print(s Streams, r load.Report) error {
-	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages, r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
-	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond), r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
+	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages,
+		r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
+	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond),
+		r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
 	if r.Unsent > 0 {
-		fmt.Fprintf(s.Out, "%d more were due and not sent: the filter does not bear %g messages/s over %d connections, and their times are not counted\n",
+		fmt.Fprintf(s.Out, "%d more were due and not sent: the filter does not bear %g messages/s over %d connections, and "+
+			"their times are not counted\n",
 			r.Unsent, o.rate, o.connections)
 	}
 	if r.Errors > 0 {

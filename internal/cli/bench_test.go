@@ -17,7 +17,8 @@ func TestBenchRefusesNumbersThatMeanNothing(t *testing.T) {
 		list := []string{"dojang", "bench", "--socket", "local:/nonexistent/socket", "--from", "joe@example.com"}
 		list = append(list, strings.Split(args, " ")...)
 		var out, errs strings.Builder
-		if code := Main(t.Context(), list, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != exit.Usage || !strings.Contains(errs.String(), strings.Fields(args)[0]) {
+		if code := Main(t.Context(), list, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != exit.Usage ||
+			!strings.Contains(errs.String(), strings.Fields(args)[0]) {
 			t.Errorf("%s: exit code %d, %s%s", args, code, &out, &errs)
 		}
 	}

@@ -52,7 +52,8 @@ func TestIntactIsIntact(t *testing.T) {
 		"pass": {good, good}, "expired": {good, good}, "future": {good, good}, "pass-sha1": {good, good}, "small-512": {good, good}, "key-sha1-only": {good, good},
 		"strict-identity-sub": {good, good}, "five-good": {good, good}, "key-type-mismatch": {unknown, good}, "not-found": {unknown, good}, "revoked": {unknown, good},
 	}
-	for policy, want := range map[string]string{"verifying": "pass", "large keys": "policy", "must be signed": "policy", "signing only": "pass"} {
+	for policy, want := range map[string]string{"verifying": "pass", "large keys": "policy", "must be signed": "policy",
+		"signing only": "pass"} {
 		if got := explained(t, oracleMessages+"pass.eml", policies[policy]).Signatures[0].Result; got != want {
 			t.Errorf("%s: %s, want %s", policy, got, want)
 		}
@@ -93,7 +94,8 @@ func TestExpiredSinceItCame(t *testing.T) {
 			t.Fatal(date, err)
 		}
 		months := "JanFebMarAprMayJunJulAugSepOctNovDec"
-		received := fmt.Sprintf("Received: from a by b; %d %s %d %02d:%02d:%02d +0000\r\n", day, months[3*month-3:3*month], year, hour, minute, second)
+		received := fmt.Sprintf("Received: from a by b; %d %s %d %02d:%02d:%02d +0000\r\n", day, months[3*month-3:3*month],
+			year, hour, minute, second)
 		path := filepath.Join(t.TempDir(), "message")
 		if err := os.WriteFile(path, append([]byte(received), data...), 0o600); err != nil {
 			t.Fatal(err)

@@ -53,7 +53,8 @@ command line), nsupdate, json.`,
 	f.BoolVarP(&o.Restricted, "restrict", "r", false, "restrict the key to e-mail")
 	f.BoolVarP(&o.NoSubdomains, "no-subdomains", "S", false, "do not let the key sign for subdomains")
 	f.BoolVarP(&o.TestMode, "testmode", "t", false, "mark the key as being tested")
-	f.StringVar(&o.Format, "format", setup.DefaultFormat, "form of the record: bind, zone-line, single-line, split-255, powerdns, route53, cloudflare, terraform, nsupdate or json")
+	f.StringVar(&o.Format, "format", setup.DefaultFormat,
+		"form of the record: bind, zone-line, single-line, split-255, powerdns, route53, cloudflare, terraform, nsupdate or json")
 	f.IntVar(&o.TTLSeconds, "ttl", setup.DefaultTTLSeconds, "time to live of the record in seconds")
 	f.StringVar(&o.Owner, "owner", "", "USER or USER:GROUP the files are given to")
 	f.BoolVar(&o.Force, "force", false, "replace an existing key; the old one is kept as .old")

@@ -24,7 +24,8 @@ import (
 
 // The private key of RFC 8463 appendix A.2, published by its record there.
 const (
-	rfc8463PEM    = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n"
+	rfc8463PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END " +
+		"PRIVATE KEY-----\n"
 	rfc8463Public = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 )
 
@@ -323,7 +324,8 @@ func TestPowerDNSLoadsOurZones(t *testing.T) {
 				t.Fatal(err)
 			}
 			proctest.Run(t, "", "pdnsutil", "--config-dir="+dir, "load-zone", "example.com", file)
-			checkZoneKeys(t, dropLines(proctest.Run(t, "", "pdnsutil", "--config-dir="+dir, "list-zone", "example.com"), "$ORIGIN"), wantOf(f, "example.com"))
+			checkZoneKeys(t, dropLines(proctest.Run(t, "", "pdnsutil", "--config-dir="+dir, "list-zone", "example.com"),
+				"$ORIGIN"), wantOf(f, "example.com"))
 			statements := strings.ReplaceAll(proctest.Run(t, "", "zone2sql", "--gsqlite", "--zone="+file, "--zone-name=example.com"), `" "`, "")
 			for name, key := range wantOf(f, "example.com") {
 				if !strings.Contains(statements, strings.TrimSuffix(name, ".")) {

@@ -9,7 +9,8 @@ import (
 // Whatever a command shows of a stranger's text, a terminal does not obey it.
 func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	const hostile = "\x1b]0;title\x07\x1b[2J\u009b31m\u202eevil\x9b"
-	message := "From: " + hostile + " <a@example.com>\r\nSubject: " + hostile + "\r\nDKIM-Signature: v=1; a=" + hostile + "; d=" + hostile + "; s=x; h=from; bh=; b=\r\n\r\n" + hostile + "\r\n"
+	message := "From: " + hostile + " <a@example.com>\r\nSubject: " + hostile + "\r\nDKIM-Signature: v=1; a=" + hostile +
+		"; d=" + hostile + "; s=x; h=from; bh=; b=\r\n\r\n" + hostile + "\r\n"
 	for _, args := range [][]string{
 		{"dojang", "query", "csl:k=" + hostile, "k"},
 		{"dojang", "explain", "--config", "testdata/none.conf"},

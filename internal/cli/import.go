@@ -74,7 +74,8 @@ input.`,
 	f.StringVar(&o.directory, "directory", ".", "for files: the folder to write to")
 	f.BoolVar(&o.dryRun, "dry-run", false, "tell what would be done, and do nothing")
 	f.BoolVar(&o.replace, "replace", false, "write over rows that are there with other values")
-	f.StringSliceVar(&o.wrap, "wrap", nil, "wrap each key for this age recipient (age1...), so that the database alone cannot sign; KeyIdentities opens them")
+	f.StringSliceVar(&o.wrap, "wrap", nil,
+		"wrap each key for this age recipient (age1...), so that the database alone cannot sign; KeyIdentities opens them")
 	f.BoolVar(&o.paths, "paths", false, "keep the paths of keys instead of the keys")
 	return c
 }
@@ -159,7 +160,8 @@ func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables
 		o.signingTable = c.SigningTable.Value
 	}
 	if o.keyTable == "" || o.signingTable == "" {
-		return migrate.Tables{}, nil, exit.Errorf(exit.Usage, "no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")
+		return migrate.Tables{}, nil, exit.Errorf(exit.Usage,
+			"no KeyTable and SigningTable to read: name them with --key-table and --signing-table, or a configuration with --config")
 	}
 	keys, err := build.OpenSet(ctx, c, o.keyTable)
 	if err != nil {

@@ -53,7 +53,8 @@ func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.T
 	var failure *migrate.Failure
 	switch {
 	case errors.As(err, &failure):
-		code := map[migrate.Kind]int{migrate.Unavailable: exit.Unavailable, migrate.BadTarget: exit.Usage, migrate.BadRow: exit.DataErr}[failure.Kind]
+		code := map[migrate.Kind]int{migrate.Unavailable: exit.Unavailable, migrate.BadTarget: exit.Usage,
+			migrate.BadRow: exit.DataErr}[failure.Kind]
 		return exit.Errorf(code, "--to: %s", withHint(err))
 	case err != nil:
 		return exit.Errorf(exit.Unavailable, "%s", err)
@@ -64,7 +65,8 @@ func (o *importOptions) intoDatabase(ctx context.Context, s Streams, t migrate.T
 		}
 		return nil
 	case n.Refused():
-		return exit.Errorf(exit.DataErr, "nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.Changed(), n.Told())
+		return exit.Errorf(exit.DataErr,
+			"nothing was written: %d of the rows are there with other values, which --replace writes over:%s", n.Changed(), n.Told())
 	}
 	fmt.Fprintf(s.Err, "%s written: %s\n", rowsOf(t), n)
 	if strings.HasPrefix(o.to, "dsn:") {
@@ -101,6 +103,7 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 			return exit.Errorf(exit.CantCreate, "%s", err)
 		}
 	}
-	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" + filepath.Join(o.directory, "SigningTable")})
+	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" +
+		filepath.Join(o.directory, "SigningTable")})
 	return nil
 }

@@ -166,7 +166,8 @@ func printAdopted(s Streams, list []rotate.Adopted) error {
 			if a.Before {
 				word = "in rotation already"
 			}
-			fmt.Fprintf(s.Out, "%s: %s: %s (%s), made %s, due %s\n", a.Name, word, k.Selector, kind, a.Since.Local().Format(time.DateOnly), a.Due.Local().Format(time.DateOnly))
+			fmt.Fprintf(s.Out, "%s: %s: %s (%s), made %s, due %s\n", a.Name, word, k.Selector, kind,
+				a.Since.Local().Format(time.DateOnly), a.Due.Local().Format(time.DateOnly))
 		}
 	}
 	if bad > 0 {
@@ -201,7 +202,10 @@ func keysRetire(s Streams, o *rotating) *cobra.Command {
 		Short: "Stop signing for a domain that leaves: its rows at once, its records when no mail needs them",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(r.Retire(c.Context(), domainName(args[0]))) })
+			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
+				return rotationResult(r.Retire(c.Context(),
+					domainName(args[0])))
+			})
 		},
 	}
 }

@@ -18,7 +18,8 @@ func TestConfigHasBothLetters(t *testing.T) {
 		if f := c.Flags().Lookup("config"); f != nil {
 			seen++
 			for _, letter := range []string{"c", "x"} {
-				if g := c.Flags().ShorthandLookup(letter); g == nil || g.Value != f.Value && c.Name() != "testmsg" { // whose -c is opendkim-testmsg's
+				// whose -c is opendkim-testmsg's
+				if g := c.Flags().ShorthandLookup(letter); g == nil || g.Value != f.Value && c.Name() != "testmsg" {
 					t.Errorf("%s: -%s is another flag", c.CommandPath(), letter)
 				}
 			}
@@ -42,8 +43,10 @@ func TestConfigCommand(t *testing.T) {
 		"nonsense": {exit.Usage, "", `unknown command "nonsense"`}, "": {0, "explain", ""},
 	} {
 		var out, errs bytes.Buffer
-		status := Main(t.Context(), append([]string{"dojang", "config"}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
-		if status != want.status || !strings.Contains(out.String(), want.shown) || !strings.Contains(errs.String(), want.error) || strings.Contains(errs.String(), "did you mean ?") {
+		status := Main(t.Context(), append([]string{"dojang", "config"}, strings.Fields(args)...),
+			Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+		if status != want.status || !strings.Contains(out.String(), want.shown) ||
+			!strings.Contains(errs.String(), want.error) || strings.Contains(errs.String(), "did you mean ?") {
 			t.Errorf("config %s: %d, %.200s, %s", args, status, &out, &errs)
 		}
 	}

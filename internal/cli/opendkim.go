@@ -141,7 +141,8 @@ func opendkimUsage(w io.Writer) {
 
 // service is the filter of a configuration that was loaded.
 func (f *opendkimFlags) service(name string, s Streams, c *config.Config, warnings problem.List) app.Service {
-	return app.Service{Name: name, Err: s.Err, Warnings: warnings, Options: app.Options{Config: c, Path: f.File, Load: f.Reload(), Version: Version}}
+	return app.Service{Name: name, Err: s.Err, Warnings: warnings, Options: app.Options{Config: c, Path: f.File,
+		Load: f.Reload(), Version: Version}}
 }
 
 // extractOption is -e: the values given for an option, one a line.

@@ -151,7 +151,8 @@ func printTry(s Streams, o publishOptions, t *publication.Try) error {
 	switch {
 	case t.OK:
 		return nil
-	case t.Reason == publication.Again, t.Reason == publication.ServerDiffers, t.Reason == publication.Unknown, t.Reason == publication.NotPublished:
+	case t.Reason == publication.Again, t.Reason == publication.ServerDiffers,
+		t.Reason == publication.Unknown, t.Reason == publication.NotPublished:
 		return exit.Silent(exit.TempFail)
 	}
 	return exit.Silent(exit.Unavailable)

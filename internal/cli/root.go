@@ -90,7 +90,8 @@ First steps:  dojang up       a working filter in one command, to try it
 	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
 	root.AddCommand(
 		upCommand(s), serveCommand(s), reloadCommand(s), rehearseCommand(s), statusCommand(s), configCommand(s), queryCommand(s),
-		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s), zoneCommand(s), atpszoneCommand(s), explainCommand(s),
+		benchCommand(s), doctorCommand(s), importCommand(s), genkeyCommand(s), testkeyCommand(s), testmsgCommand(s),
+		zoneCommand(s), atpszoneCommand(s), explainCommand(s),
 		webCommand(s), publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s),
 	)
 	bothLetters(root)
@@ -103,7 +104,8 @@ func bothLetters(c *cobra.Command) {
 	if f := flags.Lookup("config"); f != nil {
 		for _, letter := range []string{"c", "x"} {
 			if flags.ShorthandLookup(letter) == nil {
-				flags.AddFlag(&pflag.Flag{Name: "config-" + letter, Shorthand: letter, Value: f.Value, DefValue: f.DefValue, Usage: f.Usage, Hidden: true})
+				flags.AddFlag(&pflag.Flag{Name: "config-" + letter, Shorthand: letter, Value: f.Value, DefValue: f.DefValue,
+					Usage: f.Usage, Hidden: true})
 			}
 		}
 	}

@@ -46,7 +46,8 @@ blocked: dojang keys tells what, and why; 78 for a mistake in rotate.conf(5).`,
 		RunE: func(c *cobra.Command, args []string) error { return needsCommand(c, args) },
 	}
 	settingsFlag(c, o)
-	c.AddCommand(rotateRun(s, o), rotateStart(s, o), rotateStop(s, o), rotateAbort(s, o), rotateEmergency(s, o), rotateLog(s, o), rotateSyncList(s, o))
+	c.AddCommand(rotateRun(s, o), rotateStart(s, o), rotateStop(s, o), rotateAbort(s, o), rotateEmergency(s, o),
+		rotateLog(s, o), rotateSyncList(s, o))
 	return c
 }
 
@@ -93,7 +94,10 @@ func rotateStart(s Streams, o *rotating) *cobra.Command {
 	c := &cobra.Command{
 		Use: "start DOMAIN", Short: "Begin with a domain's next key now, or let a stopped one go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(r.Start(c.Context(), domainName(args[0]))) })
+			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
+				return rotationResult(r.Start(c.Context(),
+					domainName(args[0])))
+			})
 		},
 	}
 	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and change nothing")
@@ -104,7 +108,10 @@ func rotateStop(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use: "stop DOMAIN", Short: "Halt every act of a domain's rotation; its waits go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(rotate.Outcome{}, r.Stop(domainName(args[0]))) })
+			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
+				return rotationResult(rotate.Outcome{},
+					r.Stop(domainName(args[0])))
+			})
 		},
 	}
 }
@@ -113,7 +120,10 @@ func rotateAbort(s Streams, o *rotating) *cobra.Command {
 	return &cobra.Command{
 		Use: "abort DOMAIN", Short: "Give up a key that has never signed: withdraw its record, delete it", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(r.Abort(c.Context(), domainName(args[0]))) })
+			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
+				return rotationResult(r.Abort(c.Context(),
+					domainName(args[0])))
+			})
 		},
 	}
 }
@@ -147,7 +157,10 @@ Whoever has the old key can sign as you as long as its record stands.`,
 			for _, a := range args {
 				domains = append(domains, domainName(a))
 			}
-			return o.with(c.Context(), s, func(r *rotate.Rotator) error { return rotationResult(r.Emergency(c.Context(), keep, domains...)) })
+			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
+				return rotationResult(r.Emergency(c.Context(),
+					keep, domains...))
+			})
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "every domain")
@@ -162,7 +175,8 @@ func confirmed(s Streams, domain string) bool {
 	if domain != "" {
 		what = domain
 	}
-	fmt.Fprintf(s.Err, "New keys for %s, signed with at once: some mail may fail until caches forget that there was no record, and mail on its way\nwith an old signature fails once the old record is revoked.\n", what)
+	fmt.Fprintf(s.Err, "New keys for %s, signed with at once: some mail may fail until caches forget that there was no "+
+		"record, and mail on its way\nwith an old signature fails once the old record is revoked.\n", what)
 	if !isTerminal(s.Err) {
 		return false
 	}

@@ -28,7 +28,8 @@ import (
 // TestMain lets scripts run our tools as programs of their own.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){}
-	for _, name := range []string{"dojang", "opendkim-genkey", "opendkim-genzone", "opendkim-atpszone", "opendkim-testkey", "opendkim-testmsg", "opendkim"} {
+	for _, name := range []string{"dojang", "opendkim-genkey", "opendkim-genzone", "opendkim-atpszone", "opendkim-testkey",
+		"opendkim-testmsg", "opendkim"} {
 		commands[name] = func() {
 			os.Exit(Main(context.Background(), os.Args, Streams{os.Stdin, os.Stdout, os.Stderr}))
 		}
@@ -194,7 +195,8 @@ func scriptFault(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v: %s", jsonErr, ts.ReadFile("stdout"))
 	}
 	key := report.Keys[0]
-	if !slices.ContainsFunc(key.Faults, func(f keycheck.Fault) bool { return f.Code == args[0] }) || len(args) > 2 && !strings.Contains(ts.ReadFile("stdout"), args[2]) {
+	if !slices.ContainsFunc(key.Faults, func(f keycheck.Fault) bool { return f.Code == args[0] }) || len(args) > 2 &&
+		!strings.Contains(ts.ReadFile("stdout"), args[2]) {
 		ts.Fatalf("faults: %+v", key.Faults)
 	}
 	for _, f := range key.Faults {

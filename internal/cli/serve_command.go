@@ -92,7 +92,9 @@ func configCommand(s Streams) *cobra.Command {
 	}
 	check := &cobra.Command{
 		Use: "check", Short: "Check configuration, tables and keys as a start would",
-		Long:    "Check the configuration file, every table it names and every key they name, and rotate.conf(5) where there is one, and print all that is wrong with file, line and remedy. Exit status 78 when the filter would not start, or nothing be published.",
+		Long: "Check the configuration file, every table it names and every key they name, and rotate.conf(5) where there " +
+			"is one, and print all that is wrong with file, line and remedy. Exit status 78 when the filter " +
+			"would not start, or nothing be published.",
 		Example: "  dojang config check\n  dojang config check --config /etc/opendkim.conf",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -76,7 +76,8 @@ func (p *statsPrinter) print(in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%s: %d message%s, %d signature%s processed\n", p.program, p.messages, plural(p.messages), p.signatures, plural(p.signatures))
+	fmt.Fprintf(p.out, "%s: %d message%s, %d signature%s processed\n", p.program, p.messages, plural(p.messages),
+		p.signatures, plural(p.signatures))
 	return nil
 }
 
@@ -96,7 +97,8 @@ func (p *statsPrinter) message(f []string) {
 	}
 	p.messages++
 	p.inMessage = 0
-	fmt.Fprintf(p.out, "Job %s at %s (size %s)\n\treceived via %s at %s\n", f[0], f[1], f[5], f[3], time.Unix(int64(number(f[4])), 0).Format(time.ANSIC))
+	fmt.Fprintf(p.out, "Job %s at %s (size %s)\n\treceived via %s at %s\n", f[0], f[1], f[5], f[3],
+		time.Unix(int64(number(f[4])), 0).Format(time.ANSIC))
 	fmt.Fprintf(p.out, "\tfrom domain = '%s'\n", f[2])
 	consent := "not checked"
 	switch number(f[7]) {
@@ -144,7 +146,8 @@ func (p *statsPrinter) signature(f []string) {
 	if failure == 22 {
 		absent = "NXDOMAIN"
 	}
-	fmt.Fprintf(p.out, "\t\tSignature properties: %s\n\t\tKey properties: %s %s\n\t\tDNSSEC status: %s\n", future, syntax, absent, dnssecWord(number(f[5])))
+	fmt.Fprintf(p.out, "\t\tSignature properties: %s\n\t\tKey properties: %s %s\n\t\tDNSSEC status: %s\n", future, syntax,
+		absent, dnssecWord(number(f[5])))
 }
 
 func dnssecWord(state int) string {

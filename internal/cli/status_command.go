@@ -67,7 +67,8 @@ func (o *statusOptions) client() (*status.Client, error) {
 		case o.flags.File != "" && problems.HasErrors():
 			return nil, exit.Errorf(exit.Config, "%s", problems[0])
 		case o.flags.File != "":
-			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter", o.flags.File, defaultStatusSocket)
+			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter",
+				o.flags.File, defaultStatusSocket)
 		}
 	}
 	client, err := status.NewClient(address)
@@ -79,7 +80,8 @@ func (o *statusOptions) client() (*status.Client, error) {
 
 // silent explains a filter that does not answer.
 func silent(err error) error {
-	return exit.Errorf(exit.Unavailable, "the filter does not answer: %s: is it running, and does opendkim.conf have StatusSocket local:%s?", err, defaultStatusSocket)
+	return exit.Errorf(exit.Unavailable,
+		"the filter does not answer: %s: is it running, and does opendkim.conf have StatusSocket local:%s?", err, defaultStatusSocket)
 }
 
 func (o *statusOptions) message(ctx context.Context, s Streams, client *status.Client, id string) error {
@@ -93,7 +95,8 @@ func (o *statusOptions) message(ctx context.Context, s Streams, client *status.C
 		}
 	}
 	if len(rows) == 0 {
-		return exit.Errorf(exit.Unavailable, "%q: the filter does not remember it: it is older than StatusMessages, or went another way", id)
+		return exit.Errorf(exit.Unavailable,
+			"%q: the filter does not remember it: it is older than StatusMessages, or went another way", id)
 	}
 	if o.json {
 		return nil
@@ -106,7 +109,8 @@ func (o *statusOptions) message(ctx context.Context, s Streams, client *status.C
 		if m.Reason != "" {
 			fmt.Fprintf(s.Out, ": %s", m.Reason)
 		}
-		fmt.Fprintf(s.Out, "\n  from inside %s, logged in %s, answer %s, took %.3f s\n  events: %s\n", yesNo(m.Internal), yesNo(m.Authenticated), m.Answer, m.TookSeconds, strings.Join(m.Events, ", "))
+		fmt.Fprintf(s.Out, "\n  from inside %s, logged in %s, answer %s, took %.3f s\n  events: %s\n", yesNo(m.Internal),
+			yesNo(m.Authenticated), m.Answer, m.TookSeconds, strings.Join(m.Events, ", "))
 		for _, g := range m.Signatures {
 			fmt.Fprintf(s.Out, "  signed by %s._domainkey.%s (%s)\n", g.Selector, g.Domain, g.Algorithm)
 		}
@@ -152,7 +156,8 @@ func (o *statusOptions) overview(ctx context.Context, s Streams, client *status.
 	default:
 		fmt.Fprintln(s.Out, "no mail of our domains left unsigned in the last 24 hours")
 	}
-	fmt.Fprintf(s.Out, "dojang %s, running since %s, configuration of %s\n", r.Server.Version, r.Server.Started.Local().Format(time.DateTime), r.Server.Loaded.Local().Format(time.DateTime))
+	fmt.Fprintf(s.Out, "dojang %s, running since %s, configuration of %s\n", r.Server.Version,
+		r.Server.Started.Local().Format(time.DateTime), r.Server.Loaded.Local().Format(time.DateTime))
 	if l := r.Server.LastReload; l != nil && !l.OK {
 		fmt.Fprintf(s.Out, "the reload at %s was refused:\n  %s\n", l.Time.Local().Format(time.DateTime), strings.Join(l.Problems, "\n  "))
 	}

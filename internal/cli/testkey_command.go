@@ -141,7 +141,8 @@ func (o modernTestkeyOptions) targets(ctx context.Context, s Streams, k *keytabl
 		case o.selector != "":
 			key = o.keyPath
 		case domain == "" || selector == "":
-			return nil, 0, exit.Errorf(exit.Usage, "which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
+			return nil, 0, exit.Errorf(exit.Usage,
+				"which key? give --domain and --selector, a KeyTable, or a configuration that has them (-x FILE)")
 		}
 		return []keytable.Row{keytable.Single(domain, selector, key)}, 0, nil
 	}

@@ -46,7 +46,8 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 				if err != nil {
 					return err
 				}
-				return testMessages(c.Context(), s, cfg, trial.Filter{Program: "dojang", Files: args, Verbose: 2, Log: true, JSON: asJSON, Now: o.Now})
+				return testMessages(c.Context(), s, cfg, trial.Filter{Program: "dojang", Files: args, Verbose: 2, Log: true,
+					JSON: asJSON, Now: o.Now})
 			}
 			var err error
 			if o.Head, o.Body, err = dkim.ParseCanonicalizations(canonicalization); err != nil {

@@ -55,7 +55,8 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 	f.BoolVarP(&o.Subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
 	f.BoolVarP(&o.EmailOnly, "restrict", "M", false, "restrict the keys to e-mail")
 	f.StringVar(&hashes, "hash-algorithms", "sha256", "hashes the keys may be used with, colon-separated; empty for any")
-	f.StringVar(&format, "format", zone.DefaultFormat, "form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
+	f.StringVar(&format, "format", zone.DefaultFormat,
+		"form of the records: zone-line, bind, nsupdate, powerdns, route53, cloudflare, terraform, single-line, split-255 or json")
 	f.IntVarP(&o.TTLSeconds, "ttl", "t", setup.DefaultTTLSeconds, "time to live of each record in seconds")
 	o.addFlags(f)
 	complete(c, "format", setup.Formats()...)

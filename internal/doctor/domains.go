@@ -27,7 +27,8 @@ func Own(ctx context.Context, setups []*postfix.Setup) []string {
 	var list []string
 	add := func(name string) {
 		name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "@"), "."))
-		if strings.Contains(name, ".") && len(name) <= 253 && !strings.ContainsAny(name, "*/:$ ") && !strings.HasPrefix(name, "localhost.") &&
+		if strings.Contains(name, ".") && len(name) <= 253 && !strings.ContainsAny(name, "*/:$ ") &&
+			!strings.HasPrefix(name, "localhost.") &&
 			net.ParseIP(name) == nil && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
@@ -96,7 +97,8 @@ func (h *Host) signFor(domain string) (remedy, advice string) {
 	key, _ := dataset.TextTableOf(c.KeyTable.Value)
 	if !c.KeyTable.IsSet() {
 		if domains := c.Domain.Value; domains != "" && csl(domains) != nil {
-			return h.setOption(&c.Domain, domains+","+domain) + " && " + h.Reload(), "then publish the record of the same key at " + c.Selector.Value + "._domainkey." + domain
+			return h.setOption(&c.Domain, domains+","+domain) + " && " +
+				h.Reload(), "then publish the record of the same key at " + c.Selector.Value + "._domainkey." + domain
 		}
 		return "", "add it to Domain, and publish the key's record there"
 	}
@@ -147,11 +149,15 @@ func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts
 	})
 	switch {
 	case !aligned && strict && organization(list[0].domain) == organization(domain):
-		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "sign with d=" + domain + ", or take adkim=s out of the record " + at},
-			"mail of %s is signed by d=%s, and %s wants them equal (adkim=s): the signature does not count for DMARC", domain, list[0].domain, at)
+		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "sign with d=" + domain +
+			", or take adkim=s out of the record " + at},
+			"mail of %s is signed by d=%s, and %s wants them equal (adkim=s): the signature does not count for "+
+				"DMARC", domain, list[0].domain, at)
 	case !aligned:
-		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "give the SigningTable's row of " + domain + " a key whose KeyTable row has " + domain},
-			"mail of %s is signed by d=%s alone: that does not align with its From, and receivers that ask for DMARC do not count it", domain, list[0].domain)
+		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "give the SigningTable's row of " +
+			domain + " a key whose KeyTable row has " + domain},
+			"mail of %s is signed by d=%s alone: that does not align with its From, and receivers that ask for DMARC do not "+
+				"count it", domain, list[0].domain)
 	case policy == nil:
 		r.Add(Finding{Check: domainName, Code: "dmarc-absent", Status: Warning,
 			Advice: fmt.Sprintf("publish, to begin with: _dmarc.%s. IN TXT \"v=DMARC1; p=none\"", organization(domain))},

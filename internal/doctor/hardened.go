@@ -34,7 +34,8 @@ func (r *Report) Hardened(c *config.Config, filter Person) {
 	if _, err := os.Stat(hardenedInForce); err == nil || needsRoot(c, filter) != "" {
 		return
 	}
-	r.good("service", "this configuration needs neither root nor capabilities; the service can do without them: install -D -m 0644 %s %s && systemctl daemon-reload && systemctl restart opendkim", hardenedForm, hardenedInForce)
+	r.good("service", "this configuration needs neither root nor capabilities; the service can do without them: install -D -m "+
+		"0644 %s %s && systemctl daemon-reload && systemctl restart opendkim", hardenedForm, hardenedInForce)
 }
 
 // needsRoot names an option for which the service must begin as root, or write
@@ -47,7 +48,8 @@ func needsRoot(c *config.Config, filter Person) string {
 		return "ChangeRootDirectory"
 	}
 	for _, s := range c.Sockets() {
-		if s.Owner != "" || s.Group != "" && !filter.isIn(s.Group) || s.Network == "unix" && !inFolders(s.Address) || s.Network != "unix" && lowPort(s.Address) {
+		if s.Owner != "" || s.Group != "" && !filter.isIn(s.Group) || s.Network == "unix" && !inFolders(s.Address) ||
+			s.Network != "unix" && lowPort(s.Address) {
 			return "Socket"
 		}
 	}
@@ -59,7 +61,8 @@ func needsRoot(c *config.Config, filter Person) string {
 		}
 	}
 	if path := c.KeyFile.Value; path != "" {
-		if at, err := filter.obstacle(path, read); at != "" || err != nil || strings.HasPrefix(path, "/home/") || strings.HasPrefix(path, "/root/") {
+		if at, err := filter.obstacle(path, read); at != "" || err != nil || strings.HasPrefix(path, "/home/") ||
+			strings.HasPrefix(path, "/root/") {
 			return "KeyFile"
 		}
 	}

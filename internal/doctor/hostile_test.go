@@ -12,13 +12,15 @@ import (
 // ends a word of a command that root is to type.
 func TestHostileDomainsAreQuoted(t *testing.T) {
 	c := config.New()
-	for name, value := range map[string]string{"KeyTable": "file:/etc/opendkim/KeyTable", "SigningTable": "refile:/etc/opendkim/SigningTable"} {
+	for name, value := range map[string]string{"KeyTable": "file:/etc/opendkim/KeyTable",
+		"SigningTable": "refile:/etc/opendkim/SigningTable"} {
 		if problems := c.Set(name, value, config.CommandLine); problems.HasErrors() {
 			t.Fatal(problems)
 		}
 	}
 	h := &Host{Config: c, File: "/etc/opendkim.conf", Filter: Person{Name: "opendkim"}}
-	for _, domain := range []string{"a.example;id", "a.example`id`", "$(id).example", "a'b.example", "a.example\nid", "a.example|id", "--x.example"} {
+	for _, domain := range []string{"a.example;id", "a.example`id`", "$(id).example", "a'b.example", "a.example\nid",
+		"a.example|id", "--x.example"} {
 		command, _ := h.signFor(domain)
 		first, _, _ := strings.Cut(command, " --selector")
 		// printf tells the words as the shell reads them.

@@ -13,12 +13,14 @@ func (r *Report) KeyFile(h *Host, path string, accounts *keystore.Accounts) {
 	component, err := h.Filter.obstacle(path, read)
 	switch {
 	case err != nil:
-		r.Add(Finding{Check: check, Code: "key-missing", Status: Bad, Advice: "correct the path in the KeyTable, or make the key: dojang genkey"},
+		r.Add(Finding{Check: check, Code: "key-missing", Status: Bad,
+			Advice: "correct the path in the KeyTable, or make the key: dojang genkey"},
 			"%s: %s", component, lastError(err))
 		return
 	case component != "":
 		r.Add(Finding{Check: check, Code: "key-unreadable", Status: Bad, Remedy: h.open(path, component, true) + " && " + h.Reload()},
-			"user %s may not %s %s, so it cannot read the key %s: that is what \"Permission denied\" means", h.Filter.Name, verb(component == path), component, path)
+			"user %s may not %s %s, so it cannot read the key %s: that is what \"Permission denied\" "+
+				"means", h.Filter.Name, verb(component == path), component, path)
 		return
 	}
 	checker := keystore.Checker{UID: h.Filter.UID, Accounts: accounts}
@@ -29,7 +31,8 @@ func (r *Report) KeyFile(h *Host, path string, accounts *keystore.Accounts) {
 			"%s: %s", path, lastError(err))
 	case unsafe != nil:
 		r.Add(Finding{Check: check, Code: "key-unsafe", Status: Bad, Remedy: unsafe.Remedy},
-			"key data is not secure: %s. The private and the public key may fit all the same; it is only about who else can read the file", unsafe.Words)
+			"key data is not secure: %s. The private and the public key may fit all the same; it is only about who else can "+
+				"read the file", unsafe.Words)
 	default:
 		r.good(check, "%s: readable by user %s and by nobody else", path, h.Filter.Name)
 	}

@@ -44,7 +44,8 @@ func (r *Report) Postfix(ctx context.Context, h *Host, run postfix.Runner) (setu
 	}
 	c := h.Config
 	for i, s := range setups {
-		p := postfixCheck{Report: r, ctx: ctx, h: h, setup: s, sockets: c.Sockets(), signs: c.Mode.Value.Sign, verifies: c.Mode.Value.Verify, seen: map[string]bool{}}
+		p := postfixCheck{Report: r, ctx: ctx, h: h, setup: s, sockets: c.Sockets(), signs: c.Mode.Value.Sign,
+			verifies: c.Mode.Value.Verify, seen: map[string]bool{}}
 		if i > 0 && !p.concerned() {
 			continue
 		}
@@ -116,7 +117,8 @@ func roleOf(s *postfix.Service) role {
 	_, sasl := s.Override["smtpd_sasl_auth_enable"]
 	_, content := s.Override["content_filter"]
 	switch {
-	case slices.Contains([]string{"submission", "submissions", "smtps", "urd", "465", "587"}, name), s.Set["smtpd_tls_wrappermode"] == "yes",
+	case slices.Contains([]string{"submission", "submissions", "smtps", "urd", "465", "587"},
+		name), s.Set["smtpd_tls_wrappermode"] == "yes",
 		sasl && s.Set["smtpd_sasl_auth_enable"] == "yes":
 		return submission
 	case name == "smtp" || name == "25":

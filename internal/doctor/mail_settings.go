@@ -128,7 +128,8 @@ func (p *postfixCheck) signedFields() {
 		name, _, _ := strings.Cut(field, ":")
 		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
 		case "IGNORE", "STRIP", "REPLACE":
-			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field), Advice: "change it before it is signed: by header_checks"},
+			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field),
+				Advice: "change it before it is signed: by header_checks"},
 				"smtp_header_checks: %s answers %s for %s, after the mail was signed: its signature fails", table, word, name)
 		}
 	}

@@ -53,15 +53,18 @@ func (p *postfixCheck) twice(back *postfix.Service) {
 			continue
 		}
 		p.add(Finding{Code: "filtered-twice", Status: Warning, Remedy: p.setup.AddWord(back, "receive_override_options", "no_milters"),
-			Advice: "where the content filter changes what users send, have mail pass the filter behind it alone: smtpd_milters of the services before it empty instead"},
-			"master.cf: %s hands what a content filter has seen to the filter again: mail of %s gets two signatures and two results", back.ID(), s.ID())
+			Advice: "where the content filter changes what users send, have mail pass the filter behind it alone: " +
+				"smtpd_milters of the services before it empty instead"},
+			"master.cf: %s hands what a content filter has seen to the filter again: mail of %s gets two signatures and two "+
+				"results", back.ID(), s.ID())
 		return
 	}
 }
 
 // overridden reports whether a service's milters differ from those of main.cf.
 func (p *postfixCheck) overridden(s *postfix.Service) bool {
-	return s.Set["smtpd_milters"] != p.setup.Main["smtpd_milters"] || s.Set["receive_override_options"] != p.setup.Main["receive_override_options"]
+	return s.Set["smtpd_milters"] != p.setup.Main["smtpd_milters"] ||
+		s.Set["receive_override_options"] != p.setup.Main["receive_override_options"]
 }
 
 // wanted reports whether mail of a service is to pass the filter: where it verifies,
@@ -88,7 +91,8 @@ func (p *postfixCheck) pickup(s *postfix.Service) {
 	for i := range p.setup.Services {
 		c := &p.setup.Services[i]
 		if c.Command == "cleanup" && c.Name == s.Set["cleanup_service_name"] {
-			p.list(c, "non_smtpd_milters", "mail that programs on this server send (sendmail, cron, web applications) passes the filter by", Warning)
+			p.list(c, "non_smtpd_milters",
+				"mail that programs on this server send (sendmail, cron, web applications) passes the filter by", Warning)
 		}
 	}
 }
@@ -98,7 +102,8 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 	value := s.Set[name]
 	milters, err := postfix.ParseMilters(value)
 	if err != nil {
-		p.add(Finding{Code: "milter-syntax", Status: Bad, Remedy: p.repair(s, name, milters), Advice: "postconf(5) and MILTER_README have the syntax"},
+		p.add(Finding{Code: "milter-syntax", Status: Bad, Remedy: p.repair(s, name, milters),
+			Advice: "postconf(5) and MILTER_README have the syntax"},
 			"%s of %s: %s: Postfix answers mail with 451 there", name, s.ID(), err)
 		return
 	}
@@ -225,7 +230,8 @@ func (p *postfixCheck) walled(s *postfix.Service, name string, m postfix.Milter)
 	remedy := "install -d -o " + p.h.Filter.Name + " -g postfix -m 0750 " + shell(folder) + " && " +
 		p.h.setOption(p.h.Config.Field("Socket"), socket) + " && " + p.h.Restart() + " && " +
 		p.setup.Replace(s, name, m.Text, strings.Replace(m.Text, socketText(m), "unix:opendkim/"+filepath.Base(inside), 1))
-	p.add(Finding{Code: "socket-outside-chroot", Status: Bad, Remedy: remedy, Advice: "the socket moves into Postfix's folder; or take inet:8891@localhost for both"},
+	p.add(Finding{Code: "socket-outside-chroot", Status: Bad, Remedy: remedy,
+		Advice: "the socket moves into Postfix's folder; or take inet:8891@localhost for both"},
 		"%s runs in the chroot %s and cannot see %s there", s.ID(), queue, m.Socket.Path)
 }
 
@@ -235,7 +241,8 @@ func (p *postfixCheck) clientMaps(s *postfix.Service) {
 	if tables == "" {
 		return
 	}
-	for _, c := range []struct{ address, whose string }{{"127.0.0.1", "this host's own"}, {"::1", "this host's own"}, {"192.0.2.1", "a stranger's"}} {
+	for _, c := range []struct{ address, whose string }{{"127.0.0.1", "this host's own"}, {"::1", "this host's own"},
+		{"192.0.2.1", "a stranger's"}} {
 		if c.address == "192.0.2.1" && !p.verifies || c.address != "192.0.2.1" && !p.signs {
 			continue
 		}
@@ -245,7 +252,8 @@ func (p *postfixCheck) clientMaps(s *postfix.Service) {
 		if value == "" || ours {
 			continue
 		}
-		p.add(Finding{Code: "client-map", Status: Warning, Remedy: p.setup.CommentOut(p.ctx, table, c.address), Advice: "unless that is meant: the clients of that line get other milters by it"},
+		p.add(Finding{Code: "client-map", Status: Warning, Remedy: p.setup.CommentOut(p.ctx, table, c.address),
+			Advice: "unless that is meant: the clients of that line get other milters by it"},
 			"smtpd_milter_maps: %s answers %s for %s: %s mail by %s passes the filter by", table, value, c.address, c.whose, s.ID())
 	}
 }

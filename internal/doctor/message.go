@@ -36,7 +36,8 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 		return
 	}
 	if kind := outcome.Final.Kind; kind != milter.ReplyAccept && kind != milter.ReplyContinue {
-		r.Add(Finding{Check: messageName, Code: "message-answered", Status: Bad, Advice: "the log names the cause: journalctl -u opendkim -n 20; dojang config check"},
+		r.Add(Finding{Check: messageName, Code: "message-answered", Status: Bad,
+			Advice: "the log names the cause: journalctl -u opendkim -n 20; dojang config check"},
 			"a message from %s is answered with %s", author, outcome.Final.String())
 		return
 	}
@@ -44,9 +45,12 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 	switch {
 	case !sameSigned(got, want):
 		r.Add(Finding{Check: messageName, Code: "not-as-configured", Status: Bad, Remedy: h.Reload()},
-			"the running filter does not do what its files say: it signed a message from %s with %s, and they say %s%s", author, records(got), records(want), scopeWord(got, want))
+			"the running filter does not do what its files say: it signed a message from %s with %s, and they say "+
+				"%s%s", author, records(got), records(want), scopeWord(got, want))
 	case len(want) == 0:
-		r.Add(Finding{Check: messageName, Code: "unsigned", Status: Bad, Advice: "is the author's domain in the SigningTable, or Domain, and does anything make a client one of ours: InternalHosts, MTA, MacroList, a login?"},
+		r.Add(Finding{Check: messageName, Code: "unsigned", Status: Bad,
+			Advice: "is the author's domain in the SigningTable, or Domain, and does anything make a client one of ours: " +
+				"InternalHosts, MTA, MacroList, a login?"},
 			"a message from %s is not signed, whoever sends it", author)
 	default:
 		r.verified(ctx, author, way, milter.Apply(raw, outcome.Edits), verify)
@@ -58,7 +62,8 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 // names networks: given a value, it no longer has 127.0.0.1 by itself.
 func (r *Report) local(ctx context.Context, h *Host, rehearsal *Rehearsal, author string, raw []byte) {
 	option := &h.Config.InternalHosts
-	if !option.IsSet() || option.Value == "-" || option.Value == "" || len(rehearsal.signs(ctx, ways(h.Config, author)[0], author, raw)) > 0 {
+	if !option.IsSet() || option.Value == "-" || option.Value == "" ||
+		len(rehearsal.signs(ctx, ways(h.Config, author)[0], author, raw)) > 0 {
 		return
 	}
 	spec, err := dataset.ParseSpec(option.Value)
@@ -90,9 +95,11 @@ func (r *Report) verified(ctx context.Context, author string, way Way, raw []byt
 		name := result.Signature.Selector + "._domainkey." + result.Signature.Domain
 		switch {
 		case result.Status == dkim.StatusPass:
-			r.good(messageName, "a message from %s, sent by %s, was signed by %s, and the signature holds against the published key", author, way.Words, name)
+			r.good(messageName, "a message from %s, sent by %s, was signed by %s, and the signature holds against the "+
+				"published key", author, way.Words, name)
 		case result.Reason == dkim.ReasonKeyNotFound:
-			r.Add(Finding{Check: messageName, Code: "key-unpublished", Status: Bad, Advice: "publish its record: see what is told of " + name + " here"},
+			r.Add(Finding{Check: messageName, Code: "key-unpublished", Status: Bad,
+				Advice: "publish its record: see what is told of " + name + " here"},
 				"a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
 		default:
 			advice := "dojang testkey --domain " + result.Signature.Domain + " --selector " + result.Signature.Selector
@@ -110,7 +117,8 @@ func (r *Report) Verifies(ctx context.Context, h *Host, s config.Socket) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	const author = "somebody@example.invalid"
-	way := Way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"}}
+	way := Way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost",
+		"daemon_name": "doctor"}}
 	if _, err := sendBy(ctx, s, author, way, testMessage(author)); err != nil {
 		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()},
 			"the filter does not take a message: %s", err)
@@ -120,7 +128,8 @@ func (r *Report) Verifies(ctx context.Context, h *Host, s config.Socket) {
 }
 
 func testMessage(author string) []byte {
-	return []byte(strings.ReplaceAll(fmt.Sprintf("From: <%s>\nTo: <%[1]s>\nSubject: a test message of dojang doctor\nDate: %s\nMessage-ID: <doctor.%d@localhost>\n\nIt is delivered nowhere.\n",
+	return []byte(strings.ReplaceAll(fmt.Sprintf("From: <%s>\nTo: <%[1]s>\nSubject: a test message of dojang doctor\nDate: "+
+		"%s\nMessage-ID: <doctor.%d@localhost>\n\nIt is delivered nowhere.\n",
 		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
 }
 
@@ -135,9 +144,10 @@ func sendBy(ctx context.Context, s config.Socket, author string, w Way, raw []by
 		family = milter.FamilyInet6
 	}
 	return client.Send(ctx, milter.Message{
-		Envelope: milter.Envelope{Host: w.Name, Addr: milter.ConnAddr{Family: family, Addr: w.Client}, From: author, Rcpts: []string{author}},
-		Macros:   w.Macros,
-		Raw:      raw,
+		Envelope: milter.Envelope{Host: w.Name, Addr: milter.ConnAddr{Family: family, Addr: w.Client}, From: author,
+			Rcpts: []string{author}},
+		Macros: w.Macros,
+		Raw:    raw,
 	})
 }
 

@@ -57,14 +57,16 @@ func (r *Report) Loaded(h *Host, server *status.Server, files []string) {
 		return
 	}
 	if last := server.LastReload; last != nil && !last.OK {
-		r.Add(Finding{Check: check, Code: "reload-failed", Status: Bad, Remedy: h.Reload(), Advice: "mend first what is told here of the configuration and its tables"},
+		r.Add(Finding{Check: check, Code: "reload-failed", Status: Bad, Remedy: h.Reload(),
+			Advice: "mend first what is told here of the configuration and its tables"},
 			"the last reload failed, and the old configuration is in force: %s", strings.Join(last.Problems, "; "))
 		return
 	}
 	var newer []string
 	for _, path := range files {
 		// The clock of files is coarser than ours.
-		if info, err := os.Stat(path); err == nil && info.ModTime().After(server.Loaded.Add(50*time.Millisecond)) && !slices.Contains(newer, path) {
+		if info, err := os.Stat(path); err == nil && info.ModTime().After(server.Loaded.Add(50*time.Millisecond)) &&
+			!slices.Contains(newer, path) {
 			newer = append(newer, path)
 		}
 	}
@@ -73,7 +75,8 @@ func (r *Report) Loaded(h *Host, server *status.Server, files []string) {
 		return
 	}
 	r.Add(Finding{Check: check, Code: "not-reloaded", Status: Bad, Remedy: h.Reload()},
-		"the filter loaded its configuration at %s, and newer is %s", server.Loaded.Local().Format(time.DateTime), strings.Join(newer[:min(3, len(newer))], ", "))
+		"the filter loaded its configuration at %s, and newer is "+
+			"%s", server.Loaded.Local().Format(time.DateTime), strings.Join(newer[:min(3, len(newer))], ", "))
 }
 
 // Instances looks whether a second filter runs with the same configuration.

@@ -82,7 +82,8 @@ func listening(s config.Socket) (inodes []string) {
 			if len(f) < 10 || f[3] != listen {
 				continue
 			}
-			if ip, port := address(f[1]); ip != nil && (listensOn(s, ip, port) || ip.IsUnspecified() && listensOn(s, net.IPv4(127, 0, 0, 1), port)) {
+			if ip, port := address(f[1]); ip != nil && (listensOn(s, ip, port) || ip.IsUnspecified() &&
+				listensOn(s, net.IPv4(127, 0, 0, 1), port)) {
 				inodes = append(inodes, f[9])
 			}
 		}

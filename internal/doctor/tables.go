@@ -29,7 +29,8 @@ func (r *Report) Tables(h *Host) {
 			"user %s may not %s %s, so a reload cannot read %s %s", h.Filter.Name, verb(component == path), component, o.Name, path)
 	}
 	if component, err := h.Filter.obstacle(h.File, read); err == nil && component == h.File && h.Filter.UID != os.Geteuid() {
-		r.Add(Finding{Check: "table", Code: "config-unreadable", Status: Bad, Remedy: h.open(h.File, component, false) + " && " + h.Reload()},
+		r.Add(Finding{Check: "table", Code: "config-unreadable", Status: Bad, Remedy: h.open(h.File, component, false) +
+			" && " + h.Reload()},
 			"user %s may not read %s, so a reload fails", h.Filter.Name, h.File)
 	}
 }

@@ -97,7 +97,8 @@ func (h *Rehearsal) signs(ctx context.Context, w Way, author string, raw []byte)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	run := h.services.Whole(ctx, h.Snapshot, message.Effects{}, message.Envelope{
-		Origin: message.Origin{ClientName: w.Name, ClientAddr: w.Client, Macro: func(name string) string { return w.Macros[strings.Trim(name, "{}")] }},
+		Origin: message.Origin{ClientName: w.Name, ClientAddr: w.Client,
+			Macro: func(name string) string { return w.Macros[strings.Trim(name, "{}")] }},
 		Sender: author, Recipients: []string{author},
 	}, fields, body)
 	if run.Outcome == nil {
@@ -123,7 +124,8 @@ func appendSigned(list []signed, value []byte) []signed {
 			tags[string(bytes.TrimSpace(name))] = strings.Join(strings.Fields(string(value)), "")
 		}
 	}
-	return append(list, signed{record: g.Selector + "._domainkey." + g.Domain, domain: strings.ToLower(g.Domain), scope: tags["c"] + " " + strings.ToLower(tags["h"])})
+	return append(list, signed{record: g.Selector + "._domainkey." + g.Domain, domain: strings.ToLower(g.Domain),
+		scope: tags["c"] + " " + strings.ToLower(tags["h"])})
 }
 
 // WayOf is the first way by which the files have mail of an author signed.

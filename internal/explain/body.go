@@ -102,7 +102,8 @@ func firstWords(text string) string {
 	dashes := ""
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimRight(line, "\r\n")
-		if plain := strings.TrimSpace(tags.ReplaceAllString(line, "")); strings.Trim(plain, "_-=*#~ ") != "" && !partLine.MatchString(plain) {
+		if plain := strings.TrimSpace(tags.ReplaceAllString(line, "")); strings.Trim(plain, "_-=*#~ ") != "" &&
+			!partLine.MatchString(plain) {
 			return clip(plain, most)
 		}
 		if dashes == "" && strings.TrimSpace(line) != "" {
@@ -235,7 +236,8 @@ func looksLikeHeader(fields *header.List) bool {
 			return true
 		}
 		switch name {
-		case "from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "sender", "mime-version", "received",
+		case "from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "sender",
+			"mime-version", "received",
 			"user-agent",
 			"dkim-signature", "return-path", "authentication-results", "received-spf", "delivered-to", "precedence", "errors-to":
 			return true

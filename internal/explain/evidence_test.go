@@ -130,7 +130,8 @@ func TestUnknownWordsStandAsWritten(t *testing.T) {
 func TestJudgedKeepsWhatWasSeen(t *testing.T) {
 	_, _, seen := evidence(t, publicKeys(t), "expired")
 	judged := []dkim.Result{{FieldIndex: seen[0].FieldIndex, Status: dkim.StatusPolicy, Reason: dkim.ReasonExpired}}
-	if got := Judged(seen, judged)[0]; got.Status != dkim.StatusPolicy || got.Reason != dkim.ReasonExpired || !got.HeaderOK || !got.BodyOK || got.Key == nil {
+	if got := Judged(seen, judged)[0]; got.Status != dkim.StatusPolicy || got.Reason != dkim.ReasonExpired ||
+		!got.HeaderOK || !got.BodyOK || got.Key == nil {
 		t.Errorf("%+v", got)
 	}
 }

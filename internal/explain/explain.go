@@ -65,7 +65,8 @@ const maxEvidence = 100
 // hash made and every key asked for, whatever the time, the algorithm or the local rules
 // say against it. What a signature is worth is another's judgement: see Judged.
 func Evidence(now time.Time) dkim.VerifyOptions {
-	return dkim.VerifyOptions{Now: now, Thorough: true, AllowSHA1: true, MaximumSignatures: maxEvidence, MinimumKeyBits: -1, Conditional: true}
+	return dkim.VerifyOptions{Now: now, Thorough: true, AllowSHA1: true, MaximumSignatures: maxEvidence, MinimumKeyBits: -1,
+		Conditional: true}
 }
 
 // Arrival is when a message arrived, by the topmost Received field, which its own mail

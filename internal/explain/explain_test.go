@@ -238,7 +238,8 @@ func TestUnknownEditsAreNotGuessed(t *testing.T) {
 	for _, name := range []string{"relaxed.eml", "ed25519.eml"} {
 		m := edit(t, "Subject: About the", "Subject: Concerning the", "tomorrow", "today")(vector(t, name))
 		s := storiesWithin(t, ctx, m, goodRecords(t))
-		if len(s) != 1 || len(s[0].Causes) != 2 || s[0].Causes[0].Proved || s[0].Causes[1].Proved || !strings.Contains(s[0].Causes[0].Text, "subject") {
+		if len(s) != 1 || len(s[0].Causes) != 2 || s[0].Causes[0].Proved || s[0].Causes[1].Proved ||
+			!strings.Contains(s[0].Causes[0].Text, "subject") {
 			t.Errorf("%+v", s)
 		}
 	}

@@ -38,7 +38,8 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 		return Outcome{}, err
 	}
 	if rows := p.tables.byDomain[domain]; len(rows) > 0 {
-		return Outcome{}, fmt.Errorf("%s is signed for already, by the row %s of %s: dojang keys adopt %[1]s", domain, quoteAll(rows), r.KeyTable)
+		return Outcome{}, fmt.Errorf("%s is signed for already, by the row %s of %s: dojang keys adopt %[1]s", domain,
+			quoteAll(rows), r.KeyTable)
 	}
 	types := r.Settings.KeyTypes
 	if len(types) == 0 {
@@ -53,20 +54,9 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 	}
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Fresh: true}
 	for _, t := range types {
-		k := Key{Domain: domain, Type: t.Type, Bits: t.Bits}
-		if err := p.reserve(u, g, &k, len(types) > 1); err != nil {
+		k, err := p.newKey(u, g, t, beside, len(types) > 1)
+		if err != nil {
 			return Outcome{}, err
-		}
-		k.Row = recordName(k.Selector, domain)
-		folder := beside
-		if folder == "" {
-			folder = p.commonFolder()
-		}
-		path := p.keyPath(&k, k.Selector, folder)
-		if folder == "" {
-			k.Pending = path
-		} else {
-			k.Path = path
 		}
 		g.Keys = append(g.Keys, k)
 	}
@@ -82,6 +72,27 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 	}
 	r.journal(Entry{Unit: u.Name, Act: "added"})
 	return r.Run(ctx, domain)
+}
+
+// newKey reserves a key of a new domain, whose file is to be in the folder beside, "" for
+// that of most others.
+func (p *pass) newKey(u *Unit, g *Generation, t settings.KeyType, beside string, several bool) (Key, error) {
+	k := Key{Domain: u.Name, Type: t.Type, Bits: t.Bits}
+	if err := p.reserve(u, g, &k, several); err != nil {
+		return k, err
+	}
+	k.Row = recordName(k.Selector, u.Name)
+	folder := beside
+	if folder == "" {
+		folder = p.commonFolder()
+	}
+	path := p.keyPath(&k, k.Selector, folder)
+	if folder == "" {
+		k.Pending = path
+	} else {
+		k.Path = path
+	}
+	return k, nil
 }
 
 // commonFolder is the folder in which most of the table's key files lie, "" when keys

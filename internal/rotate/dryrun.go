@@ -19,7 +19,8 @@ func (p *pass) dryRun(units []*Unit) {
 				if k.Bits > 0 && k.Type == "rsa" {
 					kind = fmt.Sprintf("rsa %d", max(k.Bits, 2048))
 				}
-				fmt.Fprintf(p.Out, "%s: would make a key (%s) in the place of %s, publish it by %s, and switch when every name server has had it for long enough\n", u.Name, kind, k.Selector, publisher)
+				fmt.Fprintf(p.Out, "%s: would make a key (%s) in the place of %s, publish it by %s, and switch when every "+
+					"name server has had it for long enough\n", u.Name, kind, k.Selector, publisher)
 			}
 		}
 		for _, g := range u.Generations {

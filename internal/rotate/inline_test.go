@@ -45,7 +45,8 @@ func TestInlineKeys(t *testing.T) {
 		w.runFor(80, "i.example: 20261129=signing; ")
 		w.expect("i.example: 20261129=signing; ")
 		table := string(must(os.ReadFile(w.table)))
-		if !strings.HasPrefix(table, "ki i.example:20261129:") || !strings.HasSuffix(table, " # inline\n") || strings.Contains(table, ":age:") != (identity != nil) {
+		if !strings.HasPrefix(table, "ki i.example:20261129:") || !strings.HasSuffix(table, " # inline\n") ||
+			strings.Contains(table, ":age:") != (identity != nil) {
 			t.Errorf("the table is %q", table)
 		}
 		if left := must(filepath.Glob(w.set.State + "/pending/*")); len(left) > 0 {

@@ -13,7 +13,8 @@ import (
 	"dojang/internal/testutil"
 )
 
-const twoDomains = "# keys\nka\ta.example:old:DIR/a.private # the first\nkp1 p.example:one:DIR/p1.private\nkp2 p.example:two:DIR/p2.private\n"
+const twoDomains = "# keys\nka\ta.example:old:DIR/a.private # the first\nkp1 p.example:one:DIR/p1.private\nkp2 " +
+	"p.example:two:DIR/p2.private\n"
 
 func (w *world) adopt() {
 	w.t.Helper()
@@ -103,7 +104,8 @@ func TestLife(t *testing.T) {
 		t.Errorf("it does not end: %s", w.states())
 	}
 	table, _ := os.ReadFile(w.table)
-	for _, want := range []string{"# keys\nka\ta.example:20261129:" + w.dir + "/a.example.20261129.private # the first\n", "kp1 p.example:20261129:", "\nkp2 p.example:20261129b:"} {
+	for _, want := range []string{"# keys\nka\ta.example:20261129:" + w.dir + "/a.example.20261129.private # the first\n",
+		"kp1 p.example:20261129:", "\nkp2 p.example:20261129b:"} {
 		if !strings.Contains(string(table), want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}

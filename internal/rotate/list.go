@@ -65,7 +65,8 @@ func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
 
 func (p *pass) item(u *Unit, g *Generation, k *Key, domain string) Item {
 	since := g.Since
-	it := Item{Domain: domain, Selector: k.Selector, Algorithm: k.Type, Bits: k.Bits, Path: k.Path, State: g.State, Since: &since, Stopped: u.Stopped}
+	it := Item{Domain: domain, Selector: k.Selector, Algorithm: k.Type, Bits: k.Bits, Path: k.Path, State: g.State,
+		Since: &since, Stopped: u.Stopped}
 	created := g.Created
 	it.Created = &created
 	next, at := p.nextOf(u, g)

@@ -72,7 +72,8 @@ func TestEmergencyKeepsLimits(t *testing.T) {
 	}
 	w = newWorld(t, "Zone * p\nDay 2\n", manyDomains(3))
 	out, err := w.emergency(time.Hour)
-	if err != nil || out.Retry != 1 || out.Blocked != 0 || strings.Count(w.states(), "rate-limited") != 1 || strings.Count(w.states(), "=resting") != 2 {
+	if err != nil || out.Retry != 1 || out.Blocked != 0 || strings.Count(w.states(), "rate-limited") != 1 ||
+		strings.Count(w.states(), "=resting") != 2 {
 		t.Errorf("%+v, %v: %s", out, err, w.states())
 	}
 	w.pass(24 * time.Hour) // the others are due, and come after it

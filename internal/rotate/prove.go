@@ -152,7 +152,8 @@ func (r *Record) isGone(report *keycheck.Report, revoked bool) bool {
 // usable reports whether verifiers can use a record that all servers have. What a
 // cache has is no matter: waits are for that.
 func usable(report *keycheck.Report) bool {
-	return !slices.ContainsFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Fatal && !aboutCaches(f.Code) }) && !inTesting(report)
+	return !slices.ContainsFunc(report.Faults, func(f keyrecord.Fault) bool { return f.Fatal && !aboutCaches(f.Code) }) &&
+		!inTesting(report)
 }
 
 // inTesting reports whether a record says that its signatures count for nothing (t=y).
@@ -315,7 +316,8 @@ func (p *pass) remind(r *Record) {
 // blockOn says which server keeps a generation.
 func (p *pass) blockOn(u *Unit, pr proof) {
 	g := pr.g
-	if b := g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == EditedByHand) && pr.word != keycheck.ServerSilent {
+	if b := g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == EditedByHand) &&
+		pr.word != keycheck.ServerSilent {
 		return // the cause is told
 	}
 	reason := Reason(pr.word)

@@ -21,7 +21,8 @@ type tables struct {
 }
 
 func (r *Rotator) readTables(ctx context.Context) (*tables, error) {
-	t := &tables{rows: map[string]keystore.TableRow{}, byDomain: map[string][]string{}, selectors: map[string]bool{}, paths: map[string]int{}}
+	t := &tables{rows: map[string]keystore.TableRow{}, byDomain: map[string][]string{}, selectors: map[string]bool{},
+		paths: map[string]int{}}
 	set, done, err := r.KeyTable.fresh(ctx)
 	if err != nil {
 		return t, err

@@ -3,7 +3,6 @@ package rotate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
-	"dojang/internal/testutil"
 )
 
 const oneDomain = "ka a.example:old:DIR/a.private\n"
@@ -237,7 +235,8 @@ func TestSharedKeyFileStays(t *testing.T) {
 	if err := os.Symlink(w.dir+"/a.private", w.dir+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	w.write("KeyTable", strings.Replace(string(must(os.ReadFile(w.table))), "kb b.example:old:"+w.dir+"/a.private", "kb b.example:old:"+w.dir+"/link", 1))
+	w.write("KeyTable", strings.Replace(string(must(os.ReadFile(w.table))), "kb b.example:old:"+w.dir+"/a.private",
+		"kb b.example:old:"+w.dir+"/link", 1))
 	w.adopt()
 	w.start("a.example")
 	w.runFor(100, "a.example: 20261129=signing; ")
@@ -301,7 +300,8 @@ func TestPresentRecordMissing(t *testing.T) {
 	}
 	for file, want := range map[string]string{MetricsFile: "dojang_key_record_missing 1\n", SummaryFile: `"missing":1`} {
 		data, _ := os.ReadFile(w.set.State + "/" + file)
-		if info, err := os.Stat(w.set.State + "/" + file); err != nil || info.Mode().Perm() != 0o644 || !strings.Contains(string(data), want) {
+		if info, err := os.Stat(w.set.State + "/" + file); err != nil || info.Mode().Perm() != 0o644 ||
+			!strings.Contains(string(data), want) {
 			t.Errorf("%s: %v\n%s", file, err, data)
 		}
 	}
@@ -365,75 +365,4 @@ func TestPublisherIsTheOneOfToday(t *testing.T) {
 	}
 	w.expect("20261129=asked")
 	w.runFor(20, "20261129=signing")
-}
-
-func TestLimits(t *testing.T) {
-	w := newWorld(t, "Zone * p\nDay 2\n", twoDomains)
-	w.adopt()
-	w.start("p.example")
-	out := must(w.do(func(r *Rotator) (Outcome, error) { return r.Start(context.Background(), "a.example") }))
-	w.expect("20261129=asked(rate-limited")
-	if out.Blocked != 0 || out.Retry != 1 {
-		t.Errorf("%+v", out)
-	}
-	w.pass(13 * time.Hour)
-	w.runFor(1, "")
-	if got := w.states(); strings.Contains(got, "rate-limited") {
-		t.Error(got)
-	}
-	// Rate is waited for within a run.
-	w = newWorld(t, "Zone * p\nRate 1/3s\n", twoDomains)
-	w.adopt()
-	w.start("p.example")
-	if w.asked != 2 || strings.Contains(w.states(), "rate-limited") {
-		t.Errorf("%d times asked: %s", w.asked, w.states())
-	}
-}
-
-// A clock that is set ahead ends no wait that is shorter than MaxCredit.
-func TestClockAheadEndsNothing(t *testing.T) {
-	w := newOne(t, "MaxCredit 1h\n")
-	w.start("a.example")
-	w.runFor(3, "20261129=proven")
-	w.expect("20261129=proven")
-	w.skew = 365 * 24 * time.Hour
-	if _, err := w.run(); err != nil {
-		t.Fatal(err)
-	}
-	w.expect("20261129=proven")
-	w.skew = 0
-	w.runFor(20, "20261129=signing")
-	w.skew = 365 * 24 * time.Hour
-	for range 3 {
-		_, _ = w.run()
-	}
-	w.expect("old=resting 20261129=signing")
-	w.finish()
-}
-
-// TestManyUnits measures a pass over 100,000 units of which nothing is due.
-func TestManyUnits(t *testing.T) {
-	n := 2000
-	if testutil.Long() {
-		n = 100000
-	}
-	w := newOne(t, "")
-	store := must(OpenStore(w.set.State, false))
-	u := must(store.Unit("a.example"))
-	for i := range n {
-		u.Name = fmt.Sprintf("d%d.example", i)
-		u.Domains, u.Generations[0].Created, u.Adopted = []string{u.Name}, w.now(), w.now()
-		data := must(jsonOf(u))
-		if err := os.WriteFile(store.unitFile(u.Name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	store.Close()
-	start := processorTime(t)
-	out, err := w.run()
-	took := processorTime(t) - start
-	t.Logf("%d units in %s of processor time, %d MB", n, took, peakMegabytes())
-	if err != nil || out.Units != n+1 || out.Acted != 0 || took > time.Second+time.Duration(n)*40*time.Microsecond || peakMegabytes() > 200 {
-		t.Errorf("%+v, %v in %s", out, err, took)
-	}
 }

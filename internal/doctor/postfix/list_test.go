@@ -59,7 +59,8 @@ func TestFilePath(t *testing.T) {
 		path   string
 		chroot bool
 		want   string
-	}{{"/run/f", false, "/run/f"}, {"run/f", false, "/var/spool/postfix/run/f"}, {"/run/f", true, "/var/spool/postfix/run/f"}, {"run/f", true, "/var/spool/postfix/run/f"}} {
+	}{{"/run/f", false, "/run/f"}, {"run/f", false, "/var/spool/postfix/run/f"}, {"/run/f", true,
+		"/var/spool/postfix/run/f"}, {"run/f", true, "/var/spool/postfix/run/f"}} {
 		if got := (Endpoint{Kind: "unix", Path: c.path}).FilePath("/var/spool/postfix", c.chroot); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}

@@ -73,7 +73,8 @@ func (w *Work) TryZone(ctx context.Context, domain string) *Try {
 	selector := "dojang-probe-" + hex.EncodeToString(random[:])
 	t.Record = rule.RecordName(selector, domain)
 	const text = "v=DKIM1; n=a probe of dojang, to be removed; p="
-	probe := keycheck.Check{Domain: t.Record[len(selector)+len("._domainkey."):], Selector: selector, Text: text, IgnoreServers: w.Settings.IgnoreServers}
+	probe := keycheck.Check{Domain: t.Record[len(selector)+len("._domainkey."):], Selector: selector, Text: text,
+		IgnoreServers: w.Settings.IgnoreServers}
 	before := w.Checker.Check(ctx, probe)
 	t.Zone = before.Zone.Name
 	if before.Publication != keycheck.NotPublished {

@@ -117,7 +117,8 @@ func Load(path string) (*Settings, problem.List) {
 // take reads one value of an option.
 func (s *Settings) take(o *option, v config.Value, given map[string]config.Value, problems *problem.List) {
 	if old, is := given[o.Name]; is && !o.Repeatable && old.Text != v.Text {
-		problems.Addf(problem.Warning, v.File, v.Line, o.Name, "take one of the lines out", "given before, at %s; the last one counts", old.Place())
+		problems.Addf(problem.Warning, v.File, v.Line, o.Name, "take one of the lines out",
+			"given before, at %s; the last one counts", old.Place())
 	}
 	given[o.Name] = v
 	if err := o.read(s, v); err != nil {
@@ -168,7 +169,8 @@ func (s *Settings) check(problems *problem.List) {
 	patterns := map[string]config.Value{}
 	for _, z := range s.Zones {
 		if _, is := seen[z.Publisher]; !is {
-			problems.Addf(problem.Error, z.At.File, z.At.Line, "Zone", "define it: Publisher "+z.Publisher+" rfc2136 server=127.0.0.1 key=FILE",
+			problems.Addf(problem.Error, z.At.File, z.At.Line, "Zone",
+				"define it: Publisher "+z.Publisher+" rfc2136 server=127.0.0.1 key=FILE",
 				"there is no publisher %s", problem.Quote(z.Publisher))
 		}
 		if old, is := patterns[z.Pattern]; is {
@@ -185,7 +187,8 @@ func (s *Settings) check(problems *problem.List) {
 	for _, g := range s.Groups {
 		for _, d := range g.Domains {
 			if other, is := domains[d]; is && other != g.Name {
-				problems.Addf(problem.Error, g.At.File, g.At.Line, "Group", "a domain is in one group", "%s is in the group %s too", d, other)
+				problems.Addf(problem.Error, g.At.File, g.At.Line, "Group", "a domain is in one group",
+					"%s is in the group %s too", d, other)
 			}
 			domains[d] = g.Name
 		}
