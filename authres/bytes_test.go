@@ -114,7 +114,8 @@ func TestPatternIsOfWords(t *testing.T) {
 			t.Errorf("%.20q has %d bytes", word, p.length)
 		}
 	}
-	for n, want := range map[int]int{maxPattern: maxPattern, maxPattern + 1: maxPattern, maxWord: maxPattern, maxWord + 1: 0, maxWord + 2: 0, 2 * maxWord: 0} {
+	for n, want := range map[int]int{maxPattern: maxPattern, maxPattern + 1: maxPattern, maxWord: maxPattern, maxWord + 1: 0,
+		maxWord + 2: 0, 2 * maxWord: 0} {
 		if p := newPattern(strings.Repeat("a", n), false); p.length != want {
 			t.Errorf("a word of %d bytes: %d", n, p.length)
 		}
