@@ -12,6 +12,7 @@ import (
 	"dojang/internal/testutil"
 )
 
+// TestPublic: three pages and their limits.
 func TestPublic(t *testing.T) {
 	w := newWorld(t)
 	w.everywhere("mail._domainkey.example.com", w.record)
@@ -59,6 +60,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+// TestGuardWithoutSession: who has no session makes no packet go to an inner address.
 func TestGuardWithoutSession(t *testing.T) {
 	w := newWorld(t)
 	w.inner.AddTXT("mail._domainkey.inner.org", w.record)
@@ -73,6 +75,8 @@ func TestGuardWithoutSession(t *testing.T) {
 	}
 }
 
+// TestWhomTheProxyNames: one name is somebody; none, an empty one, and two, of which one was
+// let through, are nobody. The cookie is for encrypted connections where the proxy has one.
 func TestWhomTheProxyNames(t *testing.T) {
 	o := newWorld(t).options()
 	o.Socket, o.UserHeader = true, "X-Remote-User"
@@ -101,6 +105,8 @@ func TestWhomTheProxyNames(t *testing.T) {
 	}
 }
 
+// TestStrangersHaveLimits: wherever others than this machine's users can reach the pages,
+// and not with a session.
 func TestStrangersHaveLimits(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"address": func(o *Options) { o.Listen = netip.MustParseAddrPort("[::]:1") }, "proxy": func(o *Options) { o.Socket = true },
@@ -123,6 +129,7 @@ func TestStrangersHaveLimits(t *testing.T) {
 	}
 }
 
+// TestPrivateKeyInAnAddress: whatever page it is sent to, under whatever name, it comes back nowhere.
 func TestPrivateKeyInAnAddress(t *testing.T) {
 	w := newWorld(t)
 	c := serve(t, w.options()).login()
@@ -138,6 +145,8 @@ func TestPrivateKeyInAnAddress(t *testing.T) {
 	}
 }
 
+// TestOtherSitesMayLink: a link from another site is followed; a picture, a frame or a script of
+// another site's page gets nothing, and DNS is not asked.
 func TestOtherSitesMayLink(t *testing.T) {
 	w := newWorld(t)
 	w.everywhere("mail._domainkey.example.com", w.record)
@@ -158,6 +167,7 @@ func TestOtherSitesMayLink(t *testing.T) {
 	}
 }
 
+// TestDomainLimitCountsSubdomains: all names below a registered domain are asked of one bucket.
 func TestDomainLimitCountsSubdomains(t *testing.T) {
 	for domain, want := range map[string]string{"example.com": "example.com", "A.B.Example.com": "example.com", "a.example.co.kr": "example.co.kr", "x.user.github.io": "user.github.io"} {
 		if got := registered(domain); got != want {

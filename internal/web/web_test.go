@@ -134,8 +134,6 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestPublic: three pages and their limits.
-// TestGuardWithoutSession: who has no session makes no packet go to an inner address.
 // hostile is what strangers put into boxes.
 var hostile = []string{
 	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "' onfocus=alert(1) '", "a\x00b", "\r\nSet-Cookie: x=y", "\u202egnp", "{{.}}", "%00", "../../etc/passwd",
@@ -277,10 +275,6 @@ func FuzzPlace(f *testing.F) {
 	})
 }
 
-// TestWhomTheProxyNames: one name is somebody; none, an empty one, and two, of which one was
-// let through, are nobody. The cookie is for encrypted connections where the proxy has one.
-// TestStrangersHaveLimits: wherever others than this machine's users can reach the pages,
-// and not with a session.
 // TestEveryFaultIsShown: with its code, its cause and its remedy in both languages, also
 // where no check of a page can find it, as what is wrong with a key file.
 func TestEveryFaultIsShown(t *testing.T) {
@@ -317,7 +311,6 @@ func TestEveryFaultIsShown(t *testing.T) {
 	}
 }
 
-// TestPrivateKeyInAnAddress: whatever page it is sent to, under whatever name, it comes back nowhere.
 // TestSentence: what begins with a name or a tag stays as it is.
 func TestSentence(t *testing.T) {
 	for text, want := range map[string]string{
@@ -330,7 +323,3 @@ func TestSentence(t *testing.T) {
 		}
 	}
 }
-
-// TestOtherSitesMayLink: a link from another site is followed; a picture, a frame or a script of
-// another site's page gets nothing, and DNS is not asked.
-// TestDomainLimitCountsSubdomains: all names below a registered domain are asked of one bucket.

@@ -230,11 +230,6 @@ func unescape(s string) string {
 	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&", "<wbr>", "").Replace(s)
 }
 
-// TestManyKeys: 1,000 keys, of which nothing is known of DNS, in less than half a second.
-// TestKeysByState: the filter of /keys finds keys by what DNS and the filter say of them, in
-// all pages of a long list.
-// TestMetrics: Prometheus, which gives the password with each request, learns what DNS says of each
-// key; nobody else does.
 // TestHostileText: what strangers write into records, names of servers, headers and queue IDs is
 // text on every page, and the browser has nothing to complain of.
 func TestHostileText(t *testing.T) {

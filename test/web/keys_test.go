@@ -18,6 +18,7 @@ import (
 	"dojang/internal/web"
 )
 
+// TestManyKeys: 1,000 keys, of which nothing is known of DNS, in less than half a second.
 func TestManyKeys(t *testing.T) {
 	w := newWorld(t)
 	one := w.keys[0]
@@ -38,6 +39,8 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// TestKeysByState: the filter of /keys finds keys by what DNS and the filter say of them, in
+// all pages of a long list.
 func TestKeysByState(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
@@ -93,6 +96,8 @@ func TestKeysByState(t *testing.T) {
 	}
 }
 
+// TestMetrics: Prometheus, which gives the password with each request, learns what DNS says of each
+// key; nobody else does.
 func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.fill()

@@ -23,6 +23,7 @@ import (
 	"dojang/milter"
 )
 
+// site is the machine of a mail administrator: a zone on BIND, the filter, Postfix and the pages.
 type site struct {
 	t      *testing.T
 	dir    string
@@ -68,6 +69,7 @@ func (s *site) write(name, text string) {
 	}
 }
 
+// start starts the filter on a configuration, in the place of the one before.
 func (s *site) start(configuration string) {
 	s.t.Helper()
 	if s.filter != nil {
@@ -82,6 +84,7 @@ func (s *site) start(configuration string) {
 	})
 }
 
+// noSecret looks for the private key in what the pages tell.
 func (s *site) noSecret(p *program) {
 	s.t.Helper()
 	key := testutil.ReadKey(s.t, s.path("mail2026.private")).(*rsa.PrivateKey)
@@ -106,6 +109,8 @@ func (s *site) noSecret(p *program) {
 	}
 }
 
+// TestOwnMailUnsigned: each way in which our own mail comes to leave unsigned is told, by its
+// reason: on the page's first line, by the metric, and by doctor's first line.
 func TestOwnMailUnsigned(t *testing.T) {
 	s := newSite(t)
 	proctest.Run(t, "", s.dojang, "genkey", "-d", "example.com", "-s", "mail2026", "-D", s.dir)

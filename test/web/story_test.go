@@ -104,8 +104,6 @@ func (p *program) explain(message string) string {
 	return string(data)
 }
 
-// site is the machine of a mail administrator: a zone on BIND, the filter, Postfix and the pages.
-// start starts the filter on a configuration, in the place of the one before.
 // TestStory: genkey, publish, check, send, status, break, explain, with the programs that people
 // run: BIND, nsupdate and Postfix.
 func TestStory(t *testing.T) {
@@ -187,9 +185,6 @@ func TestStory(t *testing.T) {
 	p.sees("/status", "does not answer")
 }
 
-// noSecret looks for the private key in what the pages tell.
-// TestOwnMailUnsigned: each way in which our own mail comes to leave unsigned is told, by its
-// reason: on the page's first line, by the metric, and by doctor's first line.
 // TestSockets: a token through the service's socket, and pages on a UNIX socket behind a proxy.
 func TestSockets(t *testing.T) {
 	dir := testutil.SecureDir(t)
