@@ -50,11 +50,12 @@ func (k *moduli) squareTimes(x vector, n int) {
 	}
 }
 
-// pick sets each lane of r to the entry of table that its lane of index names.
-func (k *moduli) pick(r, table, index vector, entries int) {
+// pick sets each lane of r to the entry of table that its byte of index names, the
+// lowest for the first lane.
+func (k *moduli) pick(r, table vector, index *uint64, entries int) {
 	if k.group > 1 {
-		pick5(&r[0], &table[0], &index[0], k.size()/lanes/5, entries)
+		pick5(&r[0], &table[0], index, k.size()/lanes/5, entries)
 		return
 	}
-	pick10(&r[0], &table[0], &index[0], k.size()/lanes/10, entries)
+	pick10(&r[0], &table[0], index, k.size()/lanes/10, entries)
 }

@@ -10,6 +10,6 @@ func (k *moduli) multiply(r, a, b vector) { panic(unavailable) }
 
 func (k *moduli) squareTimes(x vector, n int) { panic(unavailable) }
 
-func (k *moduli) pick(r, table, index vector, entries int) { panic(unavailable) }
+func (k *moduli) pick(r, table vector, index *uint64, entries int) { panic(unavailable) }
 
 func wipe() {}

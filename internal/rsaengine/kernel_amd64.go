@@ -50,13 +50,13 @@ func solo2(r *uint64, a *uint64, b *uint64, m *uint64, k0 *uint64, n int)
 //go:noescape
 func solo1(r *uint64, a *uint64, b *uint64, m *uint64, k0 *uint64, n int)
 
-// pick5 sets each lane of r to its lane of the entry numbered by its lane of index.
+// pick5 sets each lane of r to its lane of the entry numbered by its byte of index.
 // It reads all entries of the table, of 5·blocks vectors each.
 //
 //go:noescape
 func pick5(r *uint64, table *uint64, index *uint64, blocks int, entries int)
 
-// pick10 sets each lane of r to its lane of the entry numbered by its lane of index.
+// pick10 sets each lane of r to its lane of the entry numbered by its byte of index.
 // It reads all entries of the table, of 10·blocks vectors each.
 //
 //go:noescape

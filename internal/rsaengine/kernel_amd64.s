@@ -8929,7 +8929,7 @@ TEXT ·pick5(SB), NOSPLIT, $0-40
 	MOVQ         index+16(FP), AX
 	MOVQ         blocks+24(FP), CX
 	MOVQ         entries+32(FP), DX
-	VMOVDQU64    (AX), Z20
+	VPMOVZXBQ    (AX), Z20
 	MOVQ         $0x00000001, AX
 	VPBROADCASTQ AX, Z21
 	IMUL3Q       $0x00000140, CX, R9
@@ -8976,7 +8976,7 @@ TEXT ·pick10(SB), NOSPLIT, $0-40
 	MOVQ         index+16(FP), AX
 	MOVQ         blocks+24(FP), CX
 	MOVQ         entries+32(FP), DX
-	VMOVDQU64    (AX), Z20
+	VPMOVZXBQ    (AX), Z20
 	MOVQ         $0x00000001, AX
 	VPBROADCASTQ AX, Z21
 	IMUL3Q       $0x00000280, CX, R9

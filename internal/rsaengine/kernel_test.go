@@ -275,10 +275,11 @@ func TestPickTakesEachLanesEntry(t *testing.T) {
 			table[i] = uint64(i) + 1
 		}
 		for first := range entries {
+			var index uint64
 			for l := range lanes {
-				k.negative[l] = uint64(first+3*l) % entries
+				index |= uint64(first+3*l) % entries << (8 * l)
 			}
-			k.moduli.pick(k.r, table, k.negative, entries)
+			k.moduli.pick(k.r, table, &index, entries)
 			for i, got := range k.r {
 				entry := (first + 3*(i%lanes)) % entries
 				if want := table[entry*y.size()+i]; got != want {

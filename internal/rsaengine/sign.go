@@ -26,6 +26,10 @@ func (w *work) load() {
 		w.primes.put(w.one, 2*i+1, one)
 		w.modulus.set(i, &r.key.n)
 		setBytes(w.message[i], r.message, digitBits)
+		p, q := w.primes.bytes(2*i), w.primes.bytes(2*i+1)
+		for j := range w.indexes {
+			w.indexes[j] |= uint64(r.key.p.windows[j])*p | uint64(r.key.q.windows[j])*q
+		}
 	}
 }
 
@@ -64,17 +68,13 @@ func (w *work) exponentiate() {
 		k.squareTimes(entry(i), 1)
 		k.multiply(entry(i+1), entry(i), w.x)
 	}
-	for i := range w.batch[0].key.p.windows {
-		for n, r := range w.batch {
-			k.fill(w.index, 2*n, uint64(r.key.p.windows[i]))
-			k.fill(w.index, 2*n+1, uint64(r.key.q.windows[i]))
-		}
+	for i := range w.indexes {
 		if i == 0 {
-			k.pick(w.x, w.table, w.index, entries)
+			k.pick(w.x, w.table, &w.indexes[i], entries)
 			continue
 		}
 		k.squareTimes(w.x, w.class.window)
-		k.pick(w.y, w.table, w.index, entries)
+		k.pick(w.y, w.table, &w.indexes[i], entries)
 		k.multiply(w.x, w.x, w.y)
 	}
 }

@@ -50,6 +50,15 @@ func (y layout) fill(v vector, n int, d uint64) {
 	}
 }
 
+// bytes are the lowest bits of the bytes of the lanes of number n.
+func (y layout) bytes(n int) uint64 {
+	var ones uint64
+	for g := range y.group {
+		ones |= 1 << (8 * (n*y.group + g))
+	}
+	return ones
+}
+
 // moduli are the moduli that the kernels compute with, and their scratch.
 type moduli struct {
 	layout
@@ -74,9 +83,9 @@ type work struct {
 
 	x, y, z vector // modulo the primes
 	one     vector
-	table   vector // of 1<<class.window entries
-	index   vector // one digit
-	s, u    vector // modulo n
+	table   vector   // of 1<<class.window entries
+	indexes []uint64 // of each window of the exponents: a byte for each lane
+	s, u    vector   // modulo n
 
 	message  [maxBatch][]uint64 // what to sign, in full digits
 	single   [4][]uint64        // numbers of half digits
@@ -126,7 +135,7 @@ func (w *work) lay(memory []uint64) int {
 	for _, v := range []*vector{&w.x, &w.y, &w.z, &w.one} {
 		*v = take(w.primes.size())
 	}
-	w.index = take(lanes)
+	w.indexes = take((w.class.bits/2 + w.class.window - 1) / w.class.window)
 	w.s, w.u = take(w.modulus.size()), take(w.modulus.size())
 	for i := range w.message {
 		w.message[i] = take(w.class.full)

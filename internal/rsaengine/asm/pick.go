@@ -13,7 +13,7 @@ import (
 // reading of the table gathers as many vectors as rows.
 func pick(rows int) {
 	TEXT(fmt.Sprintf("pick%d", rows), NOSPLIT, "func(r, table, index *uint64, blocks, entries int)")
-	Doc(fmt.Sprintf("pick%d sets each lane of r to its lane of the entry numbered by its lane of index.", rows),
+	Doc(fmt.Sprintf("pick%d sets each lane of r to its lane of the entry numbered by its byte of index.", rows),
 		fmt.Sprintf("It reads all entries of the table, of %d·blocks vectors each.", rows))
 	Pragma("noescape")
 	r, table, blocks, entries, size := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.R9
@@ -24,7 +24,7 @@ func pick(rows int) {
 	Load(Param("entries"), entries)
 	out := zmm(0, rows)
 	index, one, number, chosen := zmm(20, 1)[0], zmm(21, 1)[0], zmm(22, 1)[0], zmm(23, 1)[0]
-	VMOVDQU64(mem(reg.RAX, 0), index)
+	VPMOVZXBQ(mem(reg.RAX, 0), index)
 	MOVQ(operand.U32(1), reg.RAX)
 	VPBROADCASTQ(reg.RAX, one)
 	IMUL3Q(operand.U32(64*rows), blocks, size)
