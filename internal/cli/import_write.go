@@ -88,14 +88,22 @@ func (o *importOptions) say(s Streams, lines []string) {
 	}
 }
 
-// writeFiles writes both tables; one that is there is not replaced.
+// writeFiles writes both tables, and makes their folder; one that is there is not
+// replaced.
 func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 	var keys, signing strings.Builder
 	if err := t.WriteFlat(&keys, &signing); err != nil {
 		return err
 	}
+	dir, err := filepath.Abs(o.directory) // a relative name in opendkim.conf is another file
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		return exit.Errorf(exit.CantCreate, "--directory: %w", err)
+	}
 	for name, text := range map[string]string{"KeyTable": keys.String(), "SigningTable": signing.String()} {
-		path := filepath.Join(o.directory, name)
+		path := filepath.Join(dir, name)
 		if _, err := os.Lstat(path); err == nil {
 			return exit.Errorf(exit.CantCreate, "%s is there already: move it away, or choose another --directory", path)
 		}
@@ -103,7 +111,6 @@ func (o *importOptions) writeFiles(s Streams, t migrate.Tables) error {
 			return exit.Errorf(exit.CantCreate, "%s", err)
 		}
 	}
-	o.say(s, []string{"KeyTable      file:" + filepath.Join(o.directory, "KeyTable"), "SigningTable  file:" +
-		filepath.Join(o.directory, "SigningTable")})
+	o.say(s, []string{"KeyTable      file:" + filepath.Join(dir, "KeyTable"), "SigningTable  file:" + filepath.Join(dir, "SigningTable")})
 	return nil
 }

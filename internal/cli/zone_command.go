@@ -105,6 +105,9 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	if err != nil {
 		return err
 	}
+	if len(keys) == 0 && o.Domain != "" {
+		return exit.Errorf(exit.Unavailable, "no key of %s is in the table", o.Domain)
+	}
 	out, err := openOutput(s.Out, o.output)
 	if err != nil {
 		return err

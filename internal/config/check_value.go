@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -91,12 +92,33 @@ func (o *Option) valueOfType(text string) (read any, hint string, err error) {
 		if read, err = ParseSocket(text); err != nil {
 			err = fmt.Errorf("%s: %w", problem.Quote(text), err)
 		}
-		return read, "write " + example(o), err
+		return read, "write " + socketExample(o, text), err
 	case List:
 		return parseList(text), "", nil
 	case String, DataSet, Path:
 	}
 	return text, "", nil
+}
+
+// socketExample is what is meant by HOST:PORT, else the option's example.
+func socketExample(o *Option, text string) string {
+	kind, rest, found := strings.Cut(text, ":")
+	if found && (strings.EqualFold(kind, "inet") || strings.EqualFold(kind, "tcp")) {
+		text = rest
+	}
+	host, port, err := net.SplitHostPort(text)
+	addr, notAddress := netip.ParseAddr(host)
+	if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil || notAddress != nil && host != "localhost" && host != "" {
+		return example(o)
+	}
+	family := "inet"
+	if addr.Is6() {
+		family = "inet6"
+	}
+	if host != "" {
+		host = "@" + host
+	}
+	return o.Name + " " + family + ":" + port + host
 }
 
 // number reads an Integer or an Octal.

@@ -100,3 +100,15 @@ func TestSockets(t *testing.T) {
 		t.Errorf("the command line must stand alone: %v", got)
 	}
 }
+
+// A port where the host belongs is said as it is meant.
+func TestSocketHints(t *testing.T) {
+	for text, want := range map[string]string{
+		"127.0.0.1:9891": "write MetricsSocket inet:9891@127.0.0.1", "[::1]:9891": "write MetricsSocket inet6:9891@::1", ":9891": "write MetricsSocket inet:9891",
+		"inet:127.0.0.1:9891": "write MetricsSocket inet:9891@127.0.0.1", "tcp:localhost:9891": "write MetricsSocket inet:9891@localhost", "what:ever": "write MetricsSocket inet:9891@localhost",
+	} {
+		if problems := New().Set("MetricsSocket", text, CommandLine); len(problems) != 1 || problems[0].Hint != want {
+			t.Errorf("%s: %v, want %q", text, problems, want)
+		}
+	}
+}

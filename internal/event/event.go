@@ -199,7 +199,7 @@ func DatasetError(option string, err error) Event {
 func Signed(field, selector, domain, algorithm string, took time.Duration) Event {
 	return info("signed", fmt.Sprintf("%s field added (s=%s, d=%s)", field, selector, domain),
 		slog.String("selector", selector), slog.String("domain", domain),
-		slog.String("algorithm", algorithm), slog.Duration("took", took))
+		slog.String("algorithm", algorithm), slog.Float64("took_seconds", took.Seconds()))
 }
 
 // SigningFailed: the key or the message does not let itself be signed.

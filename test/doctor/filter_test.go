@@ -186,6 +186,11 @@ var byFilter = []fault{
 		_, line, _ := strings.Cut(f.Advice, ": ")
 		s.dns.AddRR(line)
 	}},
+	{"anchors from before the root's new key", func(s *server) {
+		const old = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+		s.files["anchors"] = old
+		s.option("TrustAnchorFile", s.path("anchors"))
+	}, "anchor-missing", nil},
 	{"two DMARC records", func(s *server) { s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject") }, "dmarc-several", func(s *server, f finding) {
 		_, line, _ := strings.Cut(f.Advice, ": ")
 		s.dns.Remove("_dmarc.example.com")

@@ -103,6 +103,7 @@ var byPostfix = []fault{
 	{"a group not closed", inMain("smtpd_milters", "{ OURS, default_action=accept"), "milter-syntax", nil},
 	{"a comma for a colon", inMain("smtpd_milters", "inet:127.0.0.1"), "milter-syntax", nil},
 	{"an old protocol", inMain("milter_protocol", "2"), "protocol-old", nil},
+	{"macros renamed under an old protocol", both(inMain("milter_protocol", "4"), inMain("milter_mail_macros", "i {mail_addr}")), "protocol-old", nil},
 	{"no protocol", inMain("milter_protocol", "9"), "protocol-unknown", nil},
 	{"OpenDMARC first", both(behind, inMain("smtpd_milters", "inet:127.0.0.1:8893, OURS")), "milter-order", nil},
 	{"OpenDMARC first in groups", both(behind, inMain("smtpd_milters", "OTHER, { unix:run/opendmarc.sock, default_action=accept }, { OURS, connect_timeout=10s }")), "milter-order", nil},

@@ -39,7 +39,7 @@ func (w *world) story(p *proctest.Process) {
 }
 
 var (
-	times = regexp.MustCompile(`"(time|took)":("[^"]*"|\d+)`)
+	times = regexp.MustCompile(`"(time|took_seconds)":("[^"]*"|[\d.e-]+)`)
 	build = regexp.MustCompile(`"version":"[^"]*"`)
 )
 
