@@ -204,10 +204,10 @@ const maxDifference = 2000
 func (q *request) difference(c explain.Cause) html.Node {
 	out := []any{html.Class("difference")}
 	if c.Was != "" {
-		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)))
+		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "이전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)))
 	}
 	if c.Is != "" {
-		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "지금")), cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
+		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "현재")), cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
 	}
 	pre := html.El("pre", out...)
 	if c.Line > 0 {

@@ -166,6 +166,6 @@ func (q *request) howToChange(k status.Key) html.Node {
 	return more(q.lang.Say("How to change a key without losing mail", "메일을 잃지 않고 키를 바꾸는 방법"), html.El("ol",
 		html.El("li", q.lang.Say("Make a new key under a new selector:", "새 셀렉터로 새 키를 만듭니다."), q.copied("step1", q.lang.Say("Command", "명령"), "dojang genkey -d "+domain+" -s "+selector+" -D /etc/opendkim/keys\n")),
 		html.El("li", q.lang.Say("Publish its record, and wait until every name server has it and caches have forgotten its absence:", "레코드를 게시하고, 모든 네임 서버에 반영되고 레코드가 없다는 응답이 캐시에서 사라질 때까지 기다립니다."), q.copied("step2", q.lang.Say("Command", "명령"), "opendkim-testkey -d "+domain+" -s "+selector+" -vvv\n")),
-		html.El("li", q.lang.Say("Put the new key into the tables and reload:", "테이블에 새 키를 넣고 설정을 다시 읽힙니다."), q.copied("step3", q.lang.Say("Command", "명령"), "dojang config check && dojang reload\n")),
+		html.El("li", q.lang.Say("Put the new key into the tables and reload:", "테이블에 새 키를 넣고 설정을 다시 읽게 합니다."), q.copied("step3", q.lang.Say("Command", "명령"), "dojang config check && dojang reload\n")),
 		html.El("li", q.lang.Say("Leave the old record for a week or more, for mail on its way; then take it out. dojang rotate does all of this by itself.", "옛 레코드는 배달 중인 메일을 위해 일주일 이상 두었다가 삭제합니다. dojang rotate는 이 과정을 자동으로 합니다."))))
 }
