@@ -15,6 +15,9 @@ import (
 	"dojang/milter"
 )
 
+// redialInterval is how long a connection that could not be made waits to be tried again.
+const redialInterval = 100 * time.Millisecond
+
 // Options say what is sent. Network, Address, Message or Raws, and Messages or
 // Duration are required.
 type Options struct {
@@ -122,6 +125,7 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 			var err error
 			if client, err = milter.Dial(r.o.Network, r.o.Address, milter.ClientOptions{}); err != nil {
 				r.fail(err)
+				pause(ctx)
 				continue
 			}
 			from = milter.ConnAddr{} // nobody yet
@@ -150,6 +154,16 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 			r.fail(err)
 		}
 		r.done.Add(1)
+	}
+}
+
+// pause leaves a filter that does not answer some time, and the processor to others.
+func pause(ctx context.Context) {
+	timer := time.NewTimer(redialInterval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -67,6 +67,24 @@ func TestRateCountsWaiting(t *testing.T) {
 	}
 }
 
+// A filter that is gone costs an attempt now and then, not a processor.
+func TestGoneFilterIsNotAskedWithoutPause(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := milter.NewServer(func(*milter.Conn) milter.Session { l.Close(); return slow{} }, milter.Options{})
+	go server.Serve(l)
+	o := Options{Network: "tcp", Address: l.Addr().String(), Duration: 3 * redialInterval}
+	o.Message = milter.Message{Envelope: milter.Envelope{From: "a@example.com", Rcpts: []string{"b@example.org"}},
+		Raw: Message("a@example.com", 100)}
+	time.AfterFunc(redialInterval/2, func() { server.Close() })
+	report, err := Run(t.Context(), o)
+	if err != nil || report.Errors == 0 || report.Errors > 5 {
+		t.Errorf("%v: %d errors, want one for each %v", err, report.Errors, redialInterval)
+	}
+}
+
 // remembers adds up whom it was told of as the client of each message.
 type remembers struct {
 	slow
