@@ -51,6 +51,7 @@ func TestTrap01HostileFrames(t *testing.T) {
 		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), "too long"},
 		{"long before the negotiation", []byte{0, 0, 0x20, 0, 'O'}, "too long"},
 		{"over the cap", join(offer, []byte{0x7f, 0xff, 0xff, 0xff, 'C'}), "too long"},
+		{"one above the cap", join(offer, []byte{0, 0x10, 0, 1, 'C'}), "too long"},
 		{"most there is", join(offer, []byte{0xff, 0xff, 0xff, 0xff, 'B'}), "too long"},
 		{"short offer", frame('O', "\x00\x00\x00\x06"), "4 octets instead of 12"},
 		{"version 1", offerFrame(1, 0, 0), "version 1"},

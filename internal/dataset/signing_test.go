@@ -90,14 +90,14 @@ func TestSigningLookupStopsWhenTold(t *testing.T) {
 
 // TestAuthorsAreBounded: an author of any length costs a bounded number of questions.
 func TestAuthorsAreBounded(t *testing.T) {
-	set := open(t, "csl:example.com=d,.example.com=s,joe@example.com=j,*=all", Options{})
-	long := strings.Repeat("a", MaxUserBytes)
+	long := strings.Repeat("a", 256)
+	set := open(t, "csl:example.com=d,.example.com=s,joe@example.com=j,*=all,"+long+"@example.com=l,"+long+"a@example.com=never", Options{})
 	for _, c := range []struct {
 		user, host string
 		want       []string
 	}{
 		{"joe", "example.com", []string{"j", "d", "all"}},
-		{long, "example.com", []string{"d", "all"}},
+		{long, "example.com", []string{"l", "d", "all"}},
 		{long + "a", "example.com", []string{"d", "all"}},
 		{"x", strings.Repeat("a.", 120) + "example.com", []string{"s", "all"}},
 		{"x", strings.Repeat("a.", 200) + "example.com", nil},

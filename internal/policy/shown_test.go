@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,20 @@ func TestIdentityHeaderNamesAMailbox(t *testing.T) {
 			SignRequest{Key: &keystore.SigningKey{Selector: "s"}, Domain: "example.com"}, time.Unix(1, 0))
 		if o.Identity != want {
 			t.Errorf("%q: %q, want %q", value, o.Identity, want)
+		}
+	}
+}
+
+// TestMailboxesAreBounded: mail with more authors is nobody's.
+func TestMailboxesAreBounded(t *testing.T) {
+	for n, want := range map[int]bool{99: true, 100: false} { // beside joe
+		text := "From: joe@example.com"
+		for i := range n {
+			text += fmt.Sprintf(", a%d@example.com", i)
+		}
+		found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com", Field: "From"}}, &Facts{Fields: fieldsOf(t, text)})
+		if (problem == nil) != want {
+			t.Errorf("%d more: %d found, %v", n, len(found), problem)
 		}
 	}
 }
