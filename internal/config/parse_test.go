@@ -222,6 +222,17 @@ func TestIncludeCycleAndFlood(t *testing.T) {
 	}
 }
 
+// TestLongFile: a configuration of more than 16 MiB is none.
+func TestLongFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	for n, want := range map[int]bool{16 << 20: true, 16<<20 + 1: false} {
+		write(t, path, "Mode v\n"+strings.Repeat("#\n", (n-7)/2)+strings.Repeat("\n", (n-7)%2))
+		if _, problems := Load(path); problems.HasErrors() == want {
+			t.Errorf("%d bytes: %v", n, problems)
+		}
+	}
+}
+
 // Compat(opendkim 2.11): relative to the working folder.
 func TestIncludeRelative(t *testing.T) {
 	folder := t.TempDir()

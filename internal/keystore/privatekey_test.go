@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
 	"os"
@@ -58,8 +59,12 @@ func TestTrap11SmallAndForeignKeys(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
-	if _, err := LoadPrivateKey(make([]byte, maxKeyBytes+1)); err == nil {
-		t.Error("a huge key is read")
+	key := read(t, "rsa2048.pkcs8.pem")
+	for n, want := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
+		_, err := LoadPrivateKey(append(bytes.Repeat([]byte("\n"), n-len(key)), key...))
+		if (err == nil) != want {
+			t.Errorf("a key in %d bytes: %v", n, err)
+		}
 	}
 }
 

@@ -211,3 +211,11 @@ func TestCacheHitAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestUnsetOptionsAreBounded: a resolver for which nothing is set has the documented bounds.
+func TestUnsetOptionsAreBounded(t *testing.T) {
+	o := Options{}.withDefaults()
+	if set := newServerSet(resolvConf{}, o); o.CacheSize != 16384 || o.MaxCNAMEs != 8 || set.timeout != 5*time.Second {
+		t.Errorf("%+v, %v", o, set.timeout)
+	}
+}
