@@ -1,9 +1,12 @@
 package milter
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -254,5 +257,114 @@ func TestConnectionsWithoutDescriptor(t *testing.T) {
 	s.Close()
 	if err := <-served; err != ErrServerClosed {
 		t.Error(err)
+	}
+}
+
+// TestConnectFrames as mlfi_connect gets them: host, family, port, address.
+func TestConnectFrames(t *testing.T) {
+	for frame, want := range map[string]string{
+		"h\x00U":                             "h unknown",
+		"h\x004\x00\x19192.0.2.1\x00":        "h [192.0.2.1]:25",
+		"h\x006\x00\x19IPv6:2001:db8::1\x00": "h [2001:db8::1]:25",
+		"h\x006\x00\x192001:db8::1\x00":      "h [2001:db8::1]:25",
+		"h\x00L\x00\x00/run/s\x00":           "h /run/s",
+		"h":                                  "no",
+		"h\x00":                              "no",
+		"h\x00X\x00\x19192.0.2.1\x00":        "no",
+		"h\x004":                             "no: no port",
+		"h\x004\x00":                         "no: no port",
+		"h\x004\x00\x19":                     "no: string without NUL",
+		"h\x004\x00\x19192.0.2.1":            "no: string without NUL",
+		"h\x004\x00\x19192.0.2.\x00":         "no",
+	} {
+		host, addr, err := decodeConnect([]byte(frame))
+		got := host + " unknown"
+		switch {
+		case err != nil:
+			got = "no"
+			if _, why, ok := strings.Cut(want, ": "); ok && strings.Contains(err.Error(), why) {
+				got = want
+			}
+			if !errors.Is(err, ErrProtocol) {
+				t.Errorf("%q: %v", frame, err)
+			}
+		case addr.Family == FamilyLocal:
+			got = host + " " + addr.Path
+		case addr.Addr.IsValid():
+			got = host + " [" + addr.Addr.String() + "]:" + strconv.Itoa(int(addr.Port))
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s (%v)", frame, got, want, err)
+		}
+	}
+}
+
+// TestFieldNames have neither blanks nor colons nor control characters (RFC 5322 §3.6.8).
+func TestFieldNames(t *testing.T) {
+	for c := range 128 {
+		if want := c > ' ' && c < 0x7f && c != ':'; checkFieldName("X"+string(rune(c))+"Y") == nil != want {
+			t.Errorf("%q: %v", rune(c), !want)
+		}
+	}
+	if checkFieldName("") == nil {
+		t.Error("no name is a name")
+	}
+}
+
+// TestStepsOfOldVersions: DATA came with version 4 of the protocol, other commands with 3.
+func TestStepsOfOldVersions(t *testing.T) {
+	for version, want := range map[uint32]string{2: "", 3: "UNKNOWN X", 4: "DATA UNKNOWN X", 6: "DATA UNKNOWN X"} {
+		rec := &recorder{}
+		c := start(t, "unix", Options{}, rec).dial(ClientOptions{Version: version})
+		if _, err := c.Connect("h", ConnAddr{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []func() (*Answer, error){func() (*Answer, error) { return c.Helo("h") },
+			func() (*Answer, error) { return c.Mail("<a@x>") }, func() (*Answer, error) { return c.Rcpt("<b@x>") },
+			c.Data, func() (*Answer, error) { return c.Unknown("X") }} {
+			if _, err := step(); err != nil {
+				t.Errorf("version %d: %v", version, err)
+			}
+		}
+		var got []string
+		for _, call := range rec.all() {
+			if strings.HasPrefix(call, "DATA") || strings.HasPrefix(call, "UNKNOWN") {
+				got = append(got, call)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("version %d: %q, want %q", version, got, want)
+		}
+	}
+}
+
+// TestClientTellsHowItEnded: between answers or within one, or because nobody waits.
+func TestClientTellsHowItEnded(t *testing.T) {
+	for text, want := range map[string]error{"": io.EOF, "\x00": io.ErrUnexpectedEOF, "\x00\x00\x00\x01": io.ErrUnexpectedEOF, "\x00\x00\x00\x02y": io.ErrUnexpectedEOF} {
+		near, far := net.Pipe()
+		go func() {
+			_, _ = far.Write([]byte(text))
+			far.Close()
+		}()
+		if _, err := NewRawClient(near, ClientOptions{}).ReadReply(); !errors.Is(err, want) {
+			t.Errorf("after %q: %v, want %v", text, err, want)
+		}
+		near.Close()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	rec := &recorder{}
+	rec.onCall = func(call string) {
+		if call == "MAIL" {
+			cancel()
+			<-rec.conn.Context().Done()
+		}
+	}
+	c := start(t, "unix", Options{}, rec).dial(ClientOptions{})
+	go func() { <-ctx.Done(); c.Close() }()
+	if _, err := c.Send(ctx, sampleMessage()); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if _, err := c.Send(ctx, sampleMessage()); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: %v", err)
 	}
 }
