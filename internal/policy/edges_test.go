@@ -289,6 +289,9 @@ func TestDiagnosisWithoutDifferences(t *testing.T) {
 		if !strings.HasPrefix(string(o.Diagnosis.Text), "z tag headers:\n\nFrom: ann@example.com\nSubject: ") {
 			t.Errorf("it begins with %.60q", o.Diagnosis.Text)
 		}
+		if !strings.Contains(string(o.Diagnosis.Text), "Received headers:\n\nDKIM-Signature:"+signature+"\n"+header+"\n") {
+			t.Errorf("the header is not shown:\n%s", o.Diagnosis.Text)
+		}
 		if got := strings.Contains(string(o.Diagnosis.Text), "none in the fields"); got != same {
 			t.Errorf("z=%s:\n%s", copy, o.Diagnosis.Text)
 		}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -165,6 +166,123 @@ func TestWordsOfBadTimes(t *testing.T) {
 		j := Judged{Result: parsed(t, strings.Replace(asking, "r=y;", tags, 1), dkim.ReasonTimestamp, 0)}
 		if got := syntaxWords(&j); got != want {
 			t.Errorf("%s %q", tags, got)
+		}
+	}
+}
+
+// TestWhatMayBeQuarantined is asked for when the MTA connects.
+func TestWhatMayBeQuarantined(t *testing.T) {
+	if (&Verdicts{}).Quarantines() || !(&Verdicts{Quarantine: true}).Quarantines() || !(&Verdicts{CaptureUnknownErrors: true}).Quarantines() {
+		t.Error("Quarantine or CaptureUnknownErrors")
+	}
+	for _, condition := range []Condition{NoSignature, BadSignature, KeyNotFound, DNSError, InternalError} {
+		for action, want := range map[Action]bool{Accept: false, Reject: false, TempFail: false, Discard: false, Quarantine: true} {
+			v := new(Verdicts)
+			v.Set(condition, action)
+			if v.Quarantines() != want {
+				t.Errorf("condition %v, %v: %v", condition, action, !want)
+			}
+		}
+	}
+}
+
+// TestWeakSignatures cover as little as they can, under relaxed canonicalization
+// (draft-levine-dkim-conditional).
+func TestWeakSignatures(t *testing.T) {
+	o := dkim.SignOptions{Domain: "example.com", HeaderCanonicalization: dkim.Simple, BodyCanonicalization: dkim.Simple}
+	weaken(&o, "list.example")
+	if o.HeaderCanonicalization != dkim.Relaxed || o.BodyLength == nil || *o.BodyLength != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestCommentsOnKeys: the size of RSA keys that were used, and what DNSSEC says of them.
+func TestCommentsOnKeys(t *testing.T) {
+	for _, c := range []struct {
+		bits      int
+		algorithm dkim.Algorithm
+		security  dkim.Security
+		want      string
+	}{
+		{2048, dkim.RSASHA256, dkim.SecurityUnknown, "2048-bit key"}, {1024, dkim.RSASHA1, dkim.Secure, "1024-bit key; secure"},
+		{2048, dkim.RSASHA256, dkim.Insecure, "2048-bit key; unprotected"}, {256, dkim.Ed25519SHA256, dkim.Secure, ""}, {0, dkim.RSASHA256, dkim.Secure, ""},
+	} {
+		j := Judged{Result: result(dkim.ReasonNone, func(r *dkim.Result) {
+			r.KeyBits, r.Signature.Algorithm, r.Security = c.bits, c.algorithm, c.security
+		})}
+		if got := keyComment(&j); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+// TestIgnoredSignaturesAreCounted, those that were not even read with them.
+func TestIgnoredSignaturesAreCounted(t *testing.T) {
+	for _, c := range []struct{ many, unseen, want int }{{0, 0, 0}, {1, 0, 1}, {0, 2, 2}, {3, 2, 5}} {
+		judged := []Judged{{Result: result(dkim.ReasonNone)}}
+		for range c.many {
+			judged = append(judged, Judged{Result: result(dkim.ReasonTooManySignatures)})
+		}
+		o := new(Outcome)
+		o.tellSignatures(judged, c.unseen)
+		want := ""
+		if c.want > 0 {
+			want = event.Ignoring(c.want).Text
+		}
+		if got := slices.ContainsFunc(o.Notes, func(n Note) bool { return n.Event.Text == want }); got != (c.want > 0) {
+			t.Errorf("%+v: %q", c, told(o.Notes))
+		}
+	}
+}
+
+// TestScriptsAtTheEndDecideAnew: what an earlier one said was its own moment's.
+func TestScriptsAtTheEndDecideAnew(t *testing.T) {
+	ran := ""
+	say := func(name string, err error) Script {
+		return scripted(func(s *Scripted) error {
+			if ran += name; s.Reply.Action != Continue {
+				t.Errorf("%s begins with %s", name, s.Reply)
+			}
+			return err
+		})
+	}
+	r := &Rules{Scripts: &Scripts{Screen: say("screen ", nil), Statistics: say("stats ", nil), Final: say("final", nil)}}
+	s := &Scripted{Rules: r, Plan: &Plan{}, Reply: Reply{Action: Reject}}
+	s.Screen(t.Context())
+	s.Reply = Reply{Action: Reject}
+	s.Final(t.Context())
+	if ran != "screen stats final" || s.Reply.Action != Continue {
+		t.Errorf("%q ran: %s", ran, s.Reply)
+	}
+	ran, r.Scripts.Statistics = "", say("stats ", errors.New("boom"))
+	r.Verdicts.Set(InternalError, TempFail)
+	s.Final(t.Context())
+	if ran != "stats " || s.Reply.Action != TempFail {
+		t.Errorf("%q ran after a mistake: %s", ran, s.Reply)
+	}
+}
+
+// TestActionsAreWords or their first letters.
+func TestActionsAreWords(t *testing.T) {
+	for text, want := range map[string]string{"accept": "accept", "A": "accept", "d": "discard", "Quarantine": "quarantine", "q": "quarantine",
+		"REJECT": "reject", "r": "reject", "t": "tempfail", "tempfail": "tempfail", "continue": "no", "": "no", "c": "no", "x": "no", "acc": "no"} {
+		a, ok := ParseAction(text)
+		got := "no"
+		if ok {
+			got = a.String()
+		}
+		if got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+// TestSeveralNamesOfHeaders: a list with * changes the default.
+func TestSeveralNamesOfHeaders(t *testing.T) {
+	for list, want := range map[string]string{"": "From,To", " , ": "From,To", "A,B": "A,B", "*": "From,To", "*,+X": "From,To,X", "*,-to": "From",
+		"*,- To,+ X": "From,X", "*,X": "From,To,X", "*,*-Id": "From,To,*-Id", "+X,*": "From,To,X", "-To": "-To"} {
+		if got := strings.Join(HeaderNames([]string{"From", "To"}, list), ","); got != want {
+			t.Errorf("%q: %s, want %s", list, got, want)
 		}
 	}
 }
