@@ -134,6 +134,7 @@ func TestResignMailTo(t *testing.T) {
 	}{
 		{"a@list.example=k2", "a@list.example", true, "k2"}, {"list.example=k2", "a@list.example", true, "k2"},
 		{".example=k2", "a@sub.list.example", true, "k2"}, {".list.example=k2", "a@sub.list.example", true, "k2"},
+		{".example=k2", "a@list..example", true, "k2"},
 		{unicodeDomain + "=k2", "a@" + asciiDomain, true, "k2"}, {asciiDomain + "=k2", "a@" + unicodeDomain, true, "k2"},
 		{"a@" + unicodeDomain + "=k2", "a@" + asciiDomain, true, "k2"},
 		{"list.example", "a@list.example", true, "default"}, {"list.example=k2", "a@list.example", false, "default"},
