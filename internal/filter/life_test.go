@@ -205,3 +205,41 @@ func TestSkippedBodiesCount(t *testing.T) {
 	}
 	until(t, "the end", func() bool { return seen.here.Load() == 0 && seen.came.Load() == 3 })
 }
+
+// TestAnswersThatAreDue: each costs an exchange, so those that no option needs are declined.
+func TestAnswersThatAreDue(t *testing.T) {
+	for options, want := range map[string]string{
+		"Mode v\n":                                              "EOH EOM",
+		"Mode v\nAlwaysAddARHeader yes\n":                       "EOM",
+		"Mode v\nStatistics DIR/stats\n":                        "EOM",
+		"Mode v\nPeerList DIR/peers\n":                          "CONNECT EOH EOM",
+		signing + "MaximumSignedBytes 10\nPeerList DIR/peers\n": "CONNECT BODY EOM",
+	} {
+		r := newRig(t, options, map[string]string{"peers": "192.0.2.9\n"}, milter.Options{}, nil)
+		n := r.dial(milter.ClientOptions{}).Negotiation()
+		var got []string
+		for _, s := range []struct {
+			step milter.StepMask
+			name string
+		}{{milter.StepConnect, "CONNECT"}, {milter.StepMail, "MAIL"}, {milter.StepRcpt, "RCPT"}, {milter.StepHeader, "HEADER"}, {milter.StepEndOfHeader, "EOH"}, {milter.StepBody, "BODY"}} {
+			if n.Answered(s.step) {
+				got = append(got, s.name)
+			}
+		}
+		if text := strings.Join(append(got, "EOM"), " "); text != want {
+			t.Errorf("%q: %s, want %s", options, text, want)
+		}
+	}
+}
+
+// TestEditsThatAreRefused are told, and the message follows On-InternalError.
+func TestEditsThatAreRefused(t *testing.T) {
+	r := newRig(t, "Mode v\nOn-NoSignature quarantine\nOn-InternalError reject\n", nil, milter.Options{}, nil)
+	for actions, want := range map[milter.ActionMask]byte{milter.AllActions: milter.ReplyAccept, milter.ActionAddHeaders | milter.ActionChangeHeaders: milter.ReplyCode} {
+		out := r.send(r.dial(milter.ClientOptions{Actions: actions}), outside())
+		told := slices.ContainsFunc(r.log.take(), func(l string) bool { return strings.HasPrefix(l, "err JOB: ") })
+		if out.Final.Kind != want || told != (want == milter.ReplyCode) {
+			t.Errorf("%#x: %s, told %v", actions, out.Final.String(), told)
+		}
+	}
+}

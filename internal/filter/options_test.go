@@ -268,9 +268,12 @@ func TestMilterDebug(t *testing.T) {
 	told := map[int]string{1: `debug milter: connect "localhost" [127.0.0.1]: continue`, 2: "debug milter: end_of_message accept", 3: `debug milter: mail "<user@example.com>": continue`,
 		4: `debug milter: header "Subject": continue`, 5: `debug milter: header "Subject" " test message": continue`, 6: `debug milter: body "Hello world.`}
 	for level := 0; level <= 6; level++ {
-		r := newRig(t, signing+fmt.Sprintf("MilterDebug %d\n", level), nil, milter.Options{}, nil)
+		r := newRig(t, signing+fmt.Sprintf("Canonicalization simple/simple\nMilterDebug %d\n", level), nil, milter.Options{}, nil)
 		c := r.dial(milter.ClientOptions{})
-		r.send(c, inside())
+		out := r.send(c, inside())
+		if got := r.verified(inside(), out); !strings.Contains(got, "dkim=pass") {
+			t.Errorf("MilterDebug %d: %s", level, got)
+		}
 		text := strings.Join(r.log.take(), "\n")
 		for at, want := range told {
 			if got := strings.Contains(text, want); got != (at <= level) && !(at == 4 && level > 4) {

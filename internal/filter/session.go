@@ -181,11 +181,6 @@ func (s *session) Body(chunk []byte) milter.Response {
 }
 
 func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
-	if !s.message.Decided() { // it has no header
-		if r := s.EndOfHeader(); r != milter.Continue {
-			return r
-		}
-	}
 	outcome := s.message.Finish()
 	reply := outcome.Reply
 	if err := apply(e, outcome); err != nil {

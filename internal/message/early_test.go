@@ -3,7 +3,9 @@ package message
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/keystore"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 )
@@ -124,5 +127,87 @@ func TestTemporaryFilesHoldWhatWasHashed(t *testing.T) {
 		if len(names) != 2 || found != 1 {
 			t.Errorf("%s%d files, of which %d hold %q", length, len(names), found, want)
 		}
+	}
+}
+
+// noSigner is a key that does not sign: one in hardware, whose hardware is gone.
+type noSigner struct{ ed25519.PublicKey }
+
+var errGone = errors.New("the token is gone")
+
+func (k noSigner) Public() crypto.PublicKey { return k.PublicKey }
+func (k noSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errGone
+}
+
+// TestMailIsSignedWholeOrNotAtAll: where one key fails, at the header or at the end, no
+// signature is made, and the error is the message's.
+func TestMailIsSignedWholeOrNotAtAll(t *testing.T) {
+	public, good, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, body, _ := signedMail(t)
+	for name, c := range map[string]struct {
+		selector string
+		key      crypto.Signer
+		fails    bool
+	}{
+		"good":               {"sel", good, false},
+		"fails at the end":   {"sel", noSigner{public}, true},
+		"fails at the start": {"no selector", good, true},
+	} {
+		key := &keystore.SigningKey{Name: "k", Domain: "example.com", Selector: c.selector, Signer: c.key, Algorithm: dkim.Ed25519SHA256}
+		rules := &policy.Rules{Sign: true, Scripts: &policy.Scripts{Setup: script(func(s *policy.Scripted) {
+			one := &keystore.SigningKey{Name: "one", Domain: "example.com", Selector: "one", Signer: good, Algorithm: dkim.Ed25519SHA256}
+			s.Plan.Sign = []policy.SignRequest{{Key: one, Domain: "example.com"}, {Key: key, Domain: "example.com"}}
+		})}}
+		snapshot := &Snapshot{Rules: rules, Log: slog.New(slog.DiscardHandler), Resolver: resolver.NewOverlay(nil, nil)}
+		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
+		if run.Outcome == nil || (run.Verdict.SignError != nil) != c.fails || c.fails != (len(run.Verdict.Signatures) == 0) {
+			t.Errorf("%s: %d signatures, %v", name, len(run.Verdict.Signatures), run.Verdict.SignError)
+		}
+	}
+}
+
+// mistaken is a script that is broken.
+type mistaken struct{}
+
+func (mistaken) Run(context.Context, *policy.Scripted) error { return errGone }
+
+// TestMistakeOfAScreenEndsAMessage with its header, as On-InternalError says.
+func TestMistakeOfAScreenEndsAMessage(t *testing.T) {
+	fields, body, record := signedMail(t)
+	for _, screen := range []policy.Script{script(func(*policy.Scripted) {}), mistaken{}} {
+		rules := &policy.Rules{Verify: true, Scripts: &policy.Scripts{Screen: screen}}
+		rules.Verdicts.Set(policy.InternalError, policy.Reject)
+		snapshot := &Snapshot{Log: slog.New(slog.DiscardHandler), Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Rules: rules}
+		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
+		_, ends := screen.(mistaken)
+		if (run.Outcome == nil) != ends || (run.Plan.Reply.Action == policy.Reject) != ends {
+			t.Errorf("a mistake %v: %+v, %s", ends, run.Outcome, run.Plan.Reply)
+		}
+	}
+}
+
+// mute is a log that wants nothing.
+type mute struct {
+	slog.Handler
+	lines *int
+}
+
+func (mute) Enabled(context.Context, slog.Level) bool    { return false }
+func (m mute) Handle(context.Context, slog.Record) error { *m.lines++; return nil }
+func (m mute) WithAttrs([]slog.Attr) slog.Handler        { return m }
+
+// TestUnwantedLinesAreNotMade.
+func TestUnwantedLinesAreNotMade(t *testing.T) {
+	fields, body, record := signedMail(t)
+	lines := 0
+	snapshot := &Snapshot{Log: slog.New(mute{lines: &lines}), Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
+		Rules: &policy.Rules{Verify: true}, LogWhy: true, SyslogSuccess: true, LogResults: true}
+	NewServices(nil, nil).Whole(t.Context(), snapshot, All, envelope(), fields, body)
+	if lines != 0 {
+		t.Errorf("%d lines", lines)
 	}
 }

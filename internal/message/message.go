@@ -222,9 +222,6 @@ func (m *Message) decide(o Origin) {
 	}
 }
 
-// Decided reports whether Decide was called.
-func (m *Message) Decided() bool { return m.plan != nil }
-
 // prepareSigners makes a signer for each request. Since a signature that cannot
 // be made may still matter little (another one can), the error is kept for the
 // end of the message.
