@@ -48,7 +48,7 @@ func (o Options) Locate(key string) Location {
 // credential is the file of a credential that is named alone, "" for other texts.
 func (o Options) credential(key string) string {
 	dir := o.CredentialsDirectory
-	if dir == "" || filepath.IsAbs(key) || len(key) > 255 || !filepath.IsLocal(key) {
+	if dir == "" || len(key) > 255 || !filepath.IsLocal(key) {
 		return ""
 	}
 	path := filepath.Join(dir, key)

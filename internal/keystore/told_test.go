@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
+	"dojang/dkim"
 	"dojang/internal/testutil"
 )
 
@@ -66,7 +69,8 @@ func TestLintTellsOfKeysOutOfReach(t *testing.T) {
 		for _, p := range New(table, Options{UID: os.Getuid() + 1}).Lint(t.Context()) {
 			told += p.String()
 		}
-		if mode == 0o644 && strings.Contains(told, "Permission denied") {
+		if mode == 0o600 && os.Getuid() == 0 && !strings.Contains(told, "Permission denied (for the filter's user") ||
+			mode == 0o644 && strings.Contains(told, "Permission denied") {
 			t.Errorf("mode %o: %s", mode, told)
 		}
 	}
@@ -106,5 +110,93 @@ func TestSmallKeysAreMade(t *testing.T) {
 			!strings.Contains(string(made.PEM), "PRIVATE KEY") {
 			t.Errorf("%d bits: %d bits, e=%d", bits, key.N.BitLen(), key.E)
 		}
+	}
+}
+
+// TestBase64OfKeys may be broken by white space anywhere, and by nothing else.
+func TestBase64OfKeys(t *testing.T) {
+	for c := range 256 {
+		der, err := decodeBase64([]byte("QU" + string([]byte{byte(c)}) + "JD"))
+		if want := strings.IndexByte(" \t\n\v\f\r", byte(c)) >= 0; want != (err == nil && string(der) == "ABC") {
+			t.Errorf("%q: %q, %v", byte(c), der, err)
+		}
+	}
+}
+
+// TestSendersInPaths never lead elsewhere.
+func TestSendersInPaths(t *testing.T) {
+	row := Row{Domain: "%", Selector: "s", Key: "/keys/%/k"}
+	for domain, want := range map[string]string{"example.com": "/keys/example.com/k", "a-b.c_d": "/keys/a-b.c_d/k", "example.com.": "/keys/example.com./k",
+		"": "no", ".": "no", "..": "no", ".a": "no", "a..b": "no", "a/b": "no", "/a": "no", "a\x00b": "no", "../a": "no", "[192.0.2.1]": "no"} {
+		got, err := row.ForSender(domain)
+		if err != nil {
+			got.Key = "no"
+		}
+		if got.Key != want {
+			t.Errorf("%q: %s, want %s (%v)", domain, got.Key, want, err)
+		}
+	}
+	for _, fixed := range []Row{{Domain: "example.com", Selector: "s", Key: "/k"}} {
+		if got, err := fixed.ForSender("a/b"); err != nil || got != fixed {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
+// TestCredentialsAreSafe: the service manager sees to it.
+func TestCredentialsAreSafe(t *testing.T) {
+	dir, table := folder(t, "k example.com:s:cred", "abs example.com:s:DIR/cred", "up example.com:s:../cred")
+	for _, name := range []string{"cred", "other"} {
+		writeFile(t, filepath.Join(dir, name), string(read(t, "ed25519.pkcs8.pem")))
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := New(table, Options{UID: os.Getuid(), RequireSafeKeys: true, CredentialsDirectory: dir})
+	for name, want := range map[string]bool{"k": true, "abs": true, "up": false} {
+		if _, err := s.Key(t.Context(), name, ""); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s = New(table, Options{UID: os.Getuid(), RequireSafeKeys: true})
+	if _, err := s.Key(t.Context(), "abs", ""); err == nil {
+		t.Error("the same file is safe without the service manager")
+	}
+}
+
+// TestReadGivesWhatCanSign, and says what cannot.
+func TestReadGivesWhatCanSign(t *testing.T) {
+	s := New(nil, Options{UID: os.Getuid()})
+	good := strings.TrimSpace(string(read(t, "ed25519.base64")))
+	for key, want := range map[string]bool{good: true, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=": false, "!": false} {
+		data, err := s.Read("k", Row{Domain: "example.com", Selector: "s", Key: key})
+		if (err == nil) != want || want && string(data.Plain) == "" {
+			t.Errorf("%.10s: %+v, %v", key, data, err)
+		}
+	}
+	if _, err := s.Read("k", Row{Domain: "example.com", Selector: "s", Key: good, Algorithm: dkim.RSASHA256}); err == nil {
+		t.Error("an Ed25519 key is one of RSA")
+	}
+}
+
+// TestRecipientsOfIdentities: those whom the file's identities open keys for.
+func TestRecipientsOfIdentities(t *testing.T) {
+	one, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "identities")
+	writeFile(t, path, "# comment\n"+one.String()+"\n")
+	if list, err := Recipients(path); err != nil || len(list) != 1 || list[0] != one.Recipient().String() {
+		t.Errorf("%q, %v", list, err)
+	}
+	for _, text := range []string{"", "nonsense\n"} {
+		writeFile(t, path, text)
+		if list, err := Recipients(path); err == nil {
+			t.Errorf("of %q: %q", text, list)
+		}
+	}
+	if list, err := Recipients(path + "none"); err == nil {
+		t.Errorf("of no file: %q", list)
 	}
 }
