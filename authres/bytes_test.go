@@ -144,7 +144,7 @@ func TestWordBytes(t *testing.T) {
 
 // TestVersions are numbers from 1 on (RFC 8601 §2.2).
 func TestVersions(t *testing.T) {
-	for text, want := range map[string]int{"h 1; none": 1, "h 10; none": 10, "h 2009; none": 2009, "h; none": 0,
+	for text, want := range map[string]int{"h 1; none": 1, "h 9; none": 9, "h 10; none": 10, "h 2009; none": 2009, "h; none": 0,
 		"h 0; none": -1, "h 00; none": -1, "h 1a; none": -1} {
 		r, err := Parse([]byte(text))
 		if (err != nil) != (want < 0) || err == nil && r.Version != want {
@@ -154,7 +154,12 @@ func TestVersions(t *testing.T) {
 	for text, want := range map[string]string{" mx.example; x": "mx.example", "mx.example 1; x": "mx.example",
 		" mx.example (c) 12 (d) ; x": "mx.example",
 		`"mx.example" 1;x`:           "mx.example", "mx.example": "mx.example", "mx.example 1": "mx.example",
-		"mx.example 1 2; x": "no", "mx.example1 x; x": "no", "mx.example x; x": "no", "mx..example; x": "no", "mx.example.; x": "no", "(\\) mx.example; x": "no", "; x": "no"} {
+		"mx.example 0; x": "mx.example", "mx.example 9; x": "mx.example", "mx.example\t20(c);": "mx.example", `"mx.example";`: "mx.example",
+		"mx\x80.example; x": "no", "mx.example (; x": "no", "mx.example 1 (; x": "no", `"mx.example"1; x`: "no", `"mx.example; x`: "no",
+		"\"mx\x7f\"; x":   "no",
+		"mx.example /; x": "no", "mx.example :; x": "no", "mx\u00e9.example; x": "no", "mx.example 1 2; x": "no",
+		"mx.example1 x; x": "no", "mx.example x; x": "no", "mx..example; x": "no", "mx.example.; x": "no",
+		"(\\) mx.example; x": "no", "; x": "no"} {
 		got, ok := plainID([]byte(text))
 		if !ok {
 			got = "no"
@@ -173,6 +178,12 @@ func TestEncodedWords(t *testing.T) {
 		"=?a?x?b?= =?utf-8?q?c?= d":   "=?a?x?b?= c d",
 		"=?a?b =?utf-8?Q?c_d?=":       "=?a?b c d",
 		"=?utf-8?q?a?==?utf-8?q?b?=c": "abc",
+		"=??q?a?=":                    "a",
+		"x=?utf-8?q??=y":              "xy",
+		"=?utf-8?q?a=4":               "no",
+		"=?utf-8?q?a=4?=":             "a=4",
+		"=?utf-8?q?a=?=":              "a=",
+		"=?utf-8?q?=41=5a=61=7A?=":    "AZaz",
 		"=?utf-8?q?a":                 "no",
 		"=?utf-8?q?":                  "no",
 		"=?utf-8":                     "no",
@@ -185,6 +196,60 @@ func TestEncodedWords(t *testing.T) {
 		}
 		if string(got) != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestLowered: small letters and half width, and what some readers take for i.
+func TestLowered(t *testing.T) {
+	for r := rune('!'); r <= '~'; r++ {
+		want := r
+		if 'A' <= r && r <= 'Z' {
+			want += 'a' - 'A'
+		}
+		for _, form := range []rune{r, r - '!' + '！'} {
+			if got := lowered(form); got != want {
+				t.Errorf("%c is %c, want %c", form, got, want)
+			}
+		}
+	}
+	for r, want := range map[rune]rune{'ı': 'i', 'İ': 'i', '。': '.', '｡': '.', 'É': 'é', 'Ж': 'ж', '～' + 1: '～' + 1} {
+		if got := lowered(r); got != want {
+			t.Errorf("%c is %c, want %c", r, got, want)
+		}
+	}
+	for text, want := range map[string]bool{"": true, "a\x7f": true, "a\x80": false, "\xff": false} {
+		if isASCII([]byte(text)) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}
+
+// TestPatternsOfLetters are found in capitals too, and no other octets for them.
+func TestPatternsOfLetters(t *testing.T) {
+	for _, c := range []struct {
+		word, text string
+		want       bool
+	}{
+		{"az", "AZ=x", true}, {"az", "aZ=x", true}, {"\xe9x", "\xe9X=1", true}, {"\xe9x", "\xc9x=1", false}, {"", "=x", false}, {"", "a=x", false},
+		{"dkim", "dkim(=)=x", true}, {"dkim", "dkim/(1)2=x", true}, {"dkim", "(dkim/1)=x", true}, {"dkim", "dkim (a)/1 x=y", false},
+	} {
+		if got := newPattern(c.word, false).assigned([]byte(c.text)); got != c.want {
+			t.Errorf("%q in %q: %v", c.word, c.text, got)
+		}
+	}
+	if newPattern("", false).begins(nil) || newPattern("", false).begins([]byte("a")) {
+		t.Error("nothing begins a text")
+	}
+}
+
+// TestReasonsStandOnce, before all properties (RFC 8601 §2.2).
+func TestReasonsStandOnce(t *testing.T) {
+	for text, want := range map[string]bool{"h; dkim=pass reason=a header.d=x": true, "h; dkim=pass reason=a reason=b": false, "h; dkim=pass header.d=x reason=a": false,
+		"h; dkim=pass reason=;": false, "h; dkim=pass reason= ": false, "h; dkim=pass reasons.d=x": true, "h; dkim=pass reason.d=x": true,
+		`h; dkim=pass header.d="x`: false, `h; dkim=pass header.d="x"y`: false} {
+		if r, err := Parse([]byte(text)); (err == nil) != want {
+			t.Errorf("%s: %+v, %v", text, r, err)
 		}
 	}
 }
