@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -180,5 +181,81 @@ func TestRowsAsTheFileHasThem(t *testing.T) {
 	}
 	if rows, err := table.Rows("c", 3); len(rows) != 0 || err != nil {
 		t.Errorf("a row that is not there: %v, %v", rows, err)
+	}
+}
+
+// several is a set that is asked several keys at once.
+type several map[string]string
+
+func (s several) Lookup(context.Context, string, int) ([]string, error) { panic("one by one") }
+func (s several) Close() error                                          { return nil }
+func (s several) LookupBatch(_ context.Context, keys []string, _ int) (rows [][]string, err error) {
+	for _, k := range keys {
+		v, ok := s[k]
+		switch {
+		case v == "fails":
+			return nil, &Error{Err: errors.New("away"), Temp: true}
+		case ok:
+			rows = append(rows, []string{v})
+		default:
+			rows = append(rows, nil)
+		}
+	}
+	return rows, nil
+}
+
+// TestSendersAreAskedForAtOnce where a set can: the same rows in the same order.
+func TestSendersAreAskedForAtOnce(t *testing.T) {
+	set := several{"example.com": "1", ".com": "2", "*": "3", "other": "4"}
+	for all, want := range map[bool][]string{true: {"1", "2", "3"}, false: {"1"}} {
+		if diff := cmp.Diff(want, signingKeys(t, set, "joe", "example.com", all)); diff != "" {
+			t.Errorf("all %v (-want +got)\n%s", all, diff)
+		}
+	}
+	if got := signingKeys(t, several{"x": "1"}, "joe", "example.com", true); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	n := 0
+	if err := SigningLookup(t.Context(), set, "joe", "example.com", 1, true, func(Entry) bool { n++; return n < 2 }); err != nil || n != 2 {
+		t.Errorf("%d rows when two were wanted: %v", n, err)
+	}
+	if err := SigningLookup(t.Context(), several{"*": "fails"}, "joe", "example.com", 1, true, nil); !IsTemporary(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestFilesAreBounded, those too that tell no size.
+func TestFilesAreBounded(t *testing.T) {
+	path := writeTable(t, "0123456789")
+	for most, want := range map[int64]bool{9: false, 10: true, 11: true} {
+		if _, err := Open(t.Context(), "file:"+path, Options{MaxFileBytes: most}); (err == nil) != want {
+			t.Errorf("10 bytes where %d are allowed: %v", most, err)
+		}
+	}
+	const endless = "/proc/self/status"
+	if info, err := os.Stat(endless); err == nil && info.Size() == 0 {
+		if _, err := Open(t.Context(), "file:"+endless, Options{MaxFileBytes: 10}); err == nil {
+			t.Error("a file without size is read beyond the bound")
+		}
+	}
+}
+
+// TestHostsThatNeverMatch are told of, and what they were meant to be.
+func TestHostsThatNeverMatch(t *testing.T) {
+	for _, text := range []string{"192.0.2.1", "192.0.2.0/24", "!192.0.2.1", "[2001:db8::1]", "2001:db8::/32", "host.example", ".example", "-", "localhost"} {
+		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 0 {
+			t.Errorf("%s: %v", text, list)
+		}
+	}
+	for _, text := range []string{"192.0.2.1/33", "192.0.2.300", "192.0.2.1;192.0.2.2", "*.example", "192.0.2.*"} {
+		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 1 || list[0].Hint == "" {
+			t.Errorf("%s: %v", text, list)
+		}
+	}
+	// A name that is out is out whatever its address, where a network is in.
+	for text, want := range map[string]int{"!host.example,192.0.2.0/24": 1, "!host.example,other.example": 0, "!host.example,!192.0.2.0/24": 0} {
+		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != want {
+			t.Errorf("%s: %v", text, list)
+		}
 	}
 }

@@ -1,11 +1,16 @@
 package resolver
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"math/big"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -238,5 +243,103 @@ func TestServersOfResolvConf(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"[192.0.2.1]=192.0.2.1:53", "[2001:db8::1]=[2001:db8::1]:53"}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestConfFileIsFollowed: looked at now and then, whichever way the clock went, and what
+// it said stands while it is being replaced.
+func TestConfFileIsFollowed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := time.Unix(1e9, 0)
+	built := 0
+	f := &confFile{path: path, now: func() time.Time { return at }, build: func(c resolvConf) *serverSet { built++; return newServerSet(c, Options{}) }}
+	shows := func(what, server string, n int) {
+		t.Helper()
+		if got := f.current().servers[0].addr.Addr().String(); got != server || built != n {
+			t.Errorf("%s: %s, made %d times, want %s, %d", what, got, built, server, n)
+		}
+	}
+	write("nameserver 192.0.2.1\n")
+	shows("at first", "192.0.2.1", 1)
+	write("nameserver 192.0.2.22\n")
+	at = at.Add(confRecheck - 1)
+	shows("a moment later", "192.0.2.1", 1)
+	at = at.Add(1)
+	shows("after a while", "192.0.2.22", 2)
+	at = at.Add(confRecheck)
+	shows("unchanged", "192.0.2.22", 2)
+	write("nameserver 192.0.2.33 # x\n")
+	at = at.Add(-time.Hour)
+	shows("with the clock set back", "192.0.2.33", 3)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	at = at.Add(confRecheck)
+	shows("being replaced", "192.0.2.33", 3)
+	none := &confFile{path: path, now: f.now, build: f.build}
+	if got := none.current().servers[0].addr.String(); got != "127.0.0.1:53" {
+		t.Errorf("without a file: %s", got)
+	}
+}
+
+// TestTriesShareTheTime that is left for all.
+func TestTriesShareTheTime(t *testing.T) {
+	const much = time.Hour
+	near := func(got, want time.Duration) bool { return got <= want && got > want-time.Minute }
+	in := func(d time.Duration) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	for name, c := range map[string]struct {
+		ctx   context.Context
+		tries int
+		want  time.Duration
+	}{
+		"no end":                 {t.Context(), 3, much},
+		"an end far away":        {in(10 * much), 2, much},
+		"an end for two":         {in(much), 2, much / 2},
+		"patience for three":     {withPatience(t.Context(), time.Now().Add(much)), 3, much / 3},
+		"patience before an end": {withPatience(in(much), time.Now().Add(much/2)), 1, much / 2},
+		"an end before patience": {withPatience(in(much/2), time.Now().Add(much)), 1, much / 2},
+		"patience that is over":  {withPatience(t.Context(), time.Now().Add(-much)), 2, much},
+		"no patience set":        {withPatience(t.Context(), time.Time{}), 2, much},
+	} {
+		if got := tryTime(c.ctx, much, c.tries); !near(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	if got := tryTime(in(time.Nanosecond), much, 1); got != minTryTime {
+		t.Errorf("nothing left: %v", got)
+	}
+	for d, want := range map[time.Duration]time.Duration{0: much, -1: 0, 1: 1} {
+		if got := durationOr(d, much); got != want {
+			t.Errorf("%v: %v", d, got)
+		}
+	}
+}
+
+// TestNobodyToDial: an error of the network, by UDP and TCP alike.
+func TestNobodyToDial(t *testing.T) {
+	for _, conf := range []string{"", "options use-vc\n"} {
+		path := filepath.Join(t.TempDir(), "resolv.conf")
+		if err := os.WriteFile(path, []byte(conf+"nameserver 192.0.2.1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := New(Options{ResolvConf: path, Attempts: 1, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("no route")
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failure *Error
+		if _, err := d.LookupTXT(t.Context(), "k.example"); !errors.As(err, &failure) || failure.Kind != KindNetwork || !failure.Temporary() {
+			t.Errorf("%q: %v", conf, err)
+		}
 	}
 }
