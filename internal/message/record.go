@@ -55,7 +55,7 @@ func (m *Message) result(domain string, signed, shouldBe bool) status.Result {
 	result := status.None
 	for i := range m.verdict.Results {
 		r := &m.verdict.Results[i]
-		if shouldBe && (r.Signature == nil || !strings.EqualFold(r.Signature.Domain, domain)) {
+		if shouldBe && !strings.EqualFold(r.Signature.Domain, domain) {
 			continue
 		}
 		if r.Status == dkim.StatusPass {

@@ -37,7 +37,7 @@ func (m *Message) writeFiles() {
 		return
 	}
 	for i := range m.verdict.Results {
-		if r := &m.verdict.Results[i]; r.Signature != nil && r.Status != dkim.StatusPermError {
+		if r := &m.verdict.Results[i]; r.Status != dkim.StatusPermError {
 			m.writeSignature(r.Signature, m.plan.Header(&m.fields), r.FieldIndex)
 		}
 	}

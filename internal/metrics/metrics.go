@@ -177,7 +177,7 @@ func (m *Metrics) SigningFailed() { m.signFailed.Inc() }
 // Verified counts one signature's result.
 func (m *Metrics) Verified(r dkim.Result) {
 	algorithm := "unknown"
-	if r.Signature != nil && r.Signature.Algorithm != 0 {
+	if r.Signature.Algorithm != 0 {
 		algorithm = r.Signature.Algorithm.String()
 	}
 	m.verified.WithLabelValues(r.Status.String(), algorithm, r.Reason.String()).Inc()
