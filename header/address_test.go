@@ -88,6 +88,9 @@ func TestAddresses(t *testing.T) {
 		// RFC 5322 §3.2.4, §3.4.1: folding is invisible in a quoted string and in a literal.
 		{" \"a\r\n b\"@example.com", "a b@example.com", nil},
 		{" a@[192.0.2.1\r\n ]", "a@[192.0.2.1]", nil},
+		{" \"a\tb\"@example.com", "a\tb@example.com", nil},
+		{" \"a\x01b\"@example.com", "", ErrAddressSyntax},
+		{" \"a\x7fb\"@example.com", "", ErrAddressSyntax},
 		// RFC 5322 §3.4.1: words stand side by side with a dot between them only, and a
 		// domain is dot-atom or literal, not both.
 		{" a (c) b@example.com", "", ErrAddressSyntax},

@@ -170,3 +170,20 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// TestRoomForSignatures: libopendkim puts b= on a line of its own where the length of the
+// line, of "b=" and of the signature reach the margin (dkim_getsighdr_d, dkim.c).
+func TestRoomForSignatures(t *testing.T) {
+	for reserve, folded := range map[int]bool{0: false, 1: false, 75 - 20 - 2 - 1: false, 75 - 20 - 2: true, 75 - 20 - 1: true, 344: true} {
+		w := Writer{Margin: 75, Column: 16}
+		w.Tag("a", "1", BreakNever) // to column 20
+		w.Last("b", "", BreakAnywhere, reserve)
+		want := "a=1; b="
+		if folded {
+			want = "a=1;\r\n\tb="
+		}
+		if got := w.String(); got != want {
+			t.Errorf("%d octets: %q", reserve, got)
+		}
+	}
+}
