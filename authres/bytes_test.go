@@ -238,14 +238,17 @@ func TestPatternsOfLetters(t *testing.T) {
 			t.Errorf("%q in %q: %v", c.word, c.text, got)
 		}
 	}
-	if newPattern("", false).begins(nil) || newPattern("", false).begins([]byte("a")) {
-		t.Error("nothing begins a text")
+	for _, text := range []string{"", "a"} {
+		if ok, _ := newPattern("", false).begins([]byte(text)); ok {
+			t.Errorf("nothing begins %q", text)
+		}
 	}
 }
 
 // TestReasonsStandOnce, before all properties (RFC 8601 §2.2).
 func TestReasonsStandOnce(t *testing.T) {
-	for text, want := range map[string]bool{"h; dkim=pass reason=a header.d=x": true, "h; dkim=pass reason=a reason=b": false, "h; dkim=pass header.d=x reason=a": false,
+	for text, want := range map[string]bool{
+		"h; dkim=pass reason=a header.d=x": true, "h; dkim=pass reason=a reason=b": false, "h; dkim=pass header.d=x reason=a": false,
 		"h; dkim=pass reason=;": false, "h; dkim=pass reason= ": false, "h; dkim=pass reasons.d=x": true, "h; dkim=pass reason.d=x": true,
 		`h; dkim=pass header.d="x`: false, `h; dkim=pass header.d="x"y`: false} {
 		if r, err := Parse([]byte(text)); (err == nil) != want {

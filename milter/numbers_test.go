@@ -340,13 +340,14 @@ func TestStepsOfOldVersions(t *testing.T) {
 
 // TestClientTellsHowItEnded: between answers or within one, or because nobody waits.
 func TestClientTellsHowItEnded(t *testing.T) {
-	for text, want := range map[string]error{"": io.EOF, "\x00": io.ErrUnexpectedEOF, "\x00\x00\x00\x01": io.ErrUnexpectedEOF, "\x00\x00\x00\x02y": io.ErrUnexpectedEOF} {
+	for text, want := range map[string]error{"": io.EOF, "\x00": io.ErrUnexpectedEOF,
+		"\x00\x00\x00\x01": io.ErrUnexpectedEOF, "\x00\x00\x00\x02y": io.ErrUnexpectedEOF} {
 		near, far := net.Pipe()
 		go func() {
 			_, _ = far.Write([]byte(text))
 			far.Close()
 		}()
-		if _, err := NewRawClient(near, ClientOptions{}).ReadReply(); !errors.Is(err, want) {
+		if _, err := newRawClient(near, ClientOptions{}).ReadReply(); !errors.Is(err, want) {
 			t.Errorf("after %q: %v, want %v", text, err, want)
 		}
 		near.Close()

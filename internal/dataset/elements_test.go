@@ -242,7 +242,8 @@ func TestFilesAreBounded(t *testing.T) {
 
 // TestHostsThatNeverMatch are told of, and what they were meant to be.
 func TestHostsThatNeverMatch(t *testing.T) {
-	for _, text := range []string{"192.0.2.1", "192.0.2.0/24", "!192.0.2.1", "[2001:db8::1]", "2001:db8::/32", "host.example", ".example", "-", "localhost"} {
+	for _, text := range []string{"192.0.2.1", "192.0.2.0/24", "!192.0.2.1", "[2001:db8::1]", "2001:db8::/32",
+		"host.example", ".example", "-", "localhost"} {
 		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 0 {
 			t.Errorf("%s: %v", text, list)
 		}
@@ -253,7 +254,8 @@ func TestHostsThatNeverMatch(t *testing.T) {
 		}
 	}
 	// A name that is out is out whatever its address, where a network is in.
-	for text, want := range map[string]int{"!host.example,192.0.2.0/24": 1, "!host.example,other.example": 0, "!host.example,!192.0.2.0/24": 0} {
+	for text, want := range map[string]int{"!host.example,192.0.2.0/24": 1, "!host.example,other.example": 0,
+		"!host.example,!192.0.2.0/24": 0} {
 		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != want {
 			t.Errorf("%s: %v", text, list)
 		}

@@ -221,7 +221,8 @@ func TestAnswersThatAreDue(t *testing.T) {
 		for _, s := range []struct {
 			step milter.StepMask
 			name string
-		}{{milter.StepConnect, "CONNECT"}, {milter.StepMail, "MAIL"}, {milter.StepRcpt, "RCPT"}, {milter.StepHeader, "HEADER"}, {milter.StepEndOfHeader, "EOH"}, {milter.StepBody, "BODY"}} {
+		}{{milter.StepConnect, "CONNECT"}, {milter.StepMail, "MAIL"}, {milter.StepRcpt, "RCPT"}, {milter.StepHeader, "HEADER"},
+			{milter.StepEndOfHeader, "EOH"}, {milter.StepBody, "BODY"}} {
 			if n.Answered(s.step) {
 				got = append(got, s.name)
 			}
@@ -235,7 +236,8 @@ func TestAnswersThatAreDue(t *testing.T) {
 // TestEditsThatAreRefused are told, and the message follows On-InternalError.
 func TestEditsThatAreRefused(t *testing.T) {
 	r := newRig(t, "Mode v\nOn-NoSignature quarantine\nOn-InternalError reject\n", nil, milter.Options{}, nil)
-	for actions, want := range map[milter.ActionMask]byte{milter.AllActions: milter.ReplyAccept, milter.ActionAddHeaders | milter.ActionChangeHeaders: milter.ReplyCode} {
+	for actions, want := range map[milter.ActionMask]byte{milter.AllActions: milter.ReplyAccept,
+		milter.ActionAddHeaders | milter.ActionChangeHeaders: milter.ReplyCode} {
 		out := r.send(r.dial(milter.ClientOptions{Actions: actions}), outside())
 		told := slices.ContainsFunc(r.log.take(), func(l string) bool { return strings.HasPrefix(l, "err JOB: ") })
 		if out.Final.Kind != want || told != (want == milter.ReplyCode) {

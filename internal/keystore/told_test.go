@@ -126,7 +126,8 @@ func TestBase64OfKeys(t *testing.T) {
 // TestSendersInPaths never lead elsewhere.
 func TestSendersInPaths(t *testing.T) {
 	row := Row{Domain: "%", Selector: "s", Key: "/keys/%/k"}
-	for domain, want := range map[string]string{"example.com": "/keys/example.com/k", "a-b.c_d": "/keys/a-b.c_d/k", "example.com.": "/keys/example.com./k",
+	for domain, want := range map[string]string{
+		"example.com": "/keys/example.com/k", "a-b.c_d": "/keys/a-b.c_d/k", "example.com.": "/keys/example.com./k",
 		"": "no", ".": "no", "..": "no", ".a": "no", "a..b": "no", "a/b": "no", "/a": "no", "a\x00b": "no", "../a": "no", "[192.0.2.1]": "no"} {
 		got, err := row.ForSender(domain)
 		if err != nil {

@@ -181,7 +181,8 @@ func TestMistakeOfAScreenEndsAMessage(t *testing.T) {
 	for _, screen := range []policy.Script{script(func(*policy.Scripted) {}), mistaken{}} {
 		rules := &policy.Rules{Verify: true, Scripts: &policy.Scripts{Screen: screen}}
 		rules.Verdicts.Set(policy.InternalError, policy.Reject)
-		snapshot := &Snapshot{Log: slog.New(slog.DiscardHandler), Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Rules: rules}
+		snapshot := &Snapshot{Rules: rules, Log: slog.New(slog.DiscardHandler),
+			Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}}
 		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
 		_, ends := screen.(mistaken)
 		if (run.Outcome == nil) != ends || (run.Plan.Reply.Action == policy.Reject) != ends {

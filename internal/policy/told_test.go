@@ -173,7 +173,8 @@ func TestWordsOfBadTimes(t *testing.T) {
 
 // TestWhatMayBeQuarantined is asked for when the MTA connects.
 func TestWhatMayBeQuarantined(t *testing.T) {
-	if (&Verdicts{}).Quarantines() || !(&Verdicts{Quarantine: true}).Quarantines() || !(&Verdicts{CaptureUnknownErrors: true}).Quarantines() {
+	if (&Verdicts{}).Quarantines() || !(&Verdicts{Quarantine: true}).Quarantines() ||
+		!(&Verdicts{CaptureUnknownErrors: true}).Quarantines() {
 		t.Error("Quarantine or CaptureUnknownErrors")
 	}
 	for _, condition := range []Condition{NoSignature, BadSignature, KeyNotFound, DNSError, InternalError} {
@@ -265,7 +266,8 @@ func TestScriptsAtTheEndDecideAnew(t *testing.T) {
 
 // TestActionsAreWords or their first letters.
 func TestActionsAreWords(t *testing.T) {
-	for text, want := range map[string]string{"accept": "accept", "A": "accept", "d": "discard", "Quarantine": "quarantine", "q": "quarantine",
+	for text, want := range map[string]string{
+		"accept": "accept", "A": "accept", "d": "discard", "Quarantine": "quarantine", "q": "quarantine",
 		"REJECT": "reject", "r": "reject", "t": "tempfail", "tempfail": "tempfail", "continue": "no", "": "no", "c": "no", "x": "no", "acc": "no"} {
 		a, ok := ParseAction(text)
 		got := "no"
@@ -280,7 +282,8 @@ func TestActionsAreWords(t *testing.T) {
 
 // TestSeveralNamesOfHeaders: a list with * changes the default.
 func TestSeveralNamesOfHeaders(t *testing.T) {
-	for list, want := range map[string]string{"": "From,To", " , ": "From,To", "A,B": "A,B", "*": "From,To", "*,+X": "From,To,X", "*,-to": "From",
+	for list, want := range map[string]string{
+		"": "From,To", " , ": "From,To", "A,B": "A,B", "*": "From,To", "*,+X": "From,To,X", "*,-to": "From",
 		"*,- To,+ X": "From,X", "*,X": "From,To,X", "*,*-Id": "From,To,*-Id", "+X,*": "From,To,X", "-To": "-To"} {
 		if got := strings.Join(HeaderNames([]string{"From", "To"}, list), ","); got != want {
 			t.Errorf("%q: %s, want %s", list, got, want)

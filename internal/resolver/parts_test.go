@@ -257,7 +257,8 @@ func TestConfFileIsFollowed(t *testing.T) {
 	}
 	at := time.Unix(1e9, 0)
 	built := 0
-	f := &confFile{path: path, now: func() time.Time { return at }, build: func(c resolvConf) *serverSet { built++; return newServerSet(c, Options{}) }}
+	f := &confFile{path: path, now: func() time.Time { return at }}
+	f.build = func(c resolvConf) *serverSet { built++; return newServerSet(c, Options{}) }
 	shows := func(what, server string, n int) {
 		t.Helper()
 		if got := f.current().servers[0].addr.Addr().String(); got != server || built != n {
@@ -338,7 +339,8 @@ func TestNobodyToDial(t *testing.T) {
 			t.Fatal(err)
 		}
 		var failure *Error
-		if _, err := d.LookupTXT(t.Context(), "k.example"); !errors.As(err, &failure) || failure.Kind != KindNetwork || !failure.Temporary() {
+		if _, err := d.LookupTXT(t.Context(), "k.example"); !errors.As(err, &failure) ||
+			failure.Kind != KindNetwork || !failure.Temporary() {
 			t.Errorf("%q: %v", conf, err)
 		}
 	}
