@@ -294,7 +294,7 @@ func (p *pass) leave(u *Unit) {
 			p.notWritten(u, g, err)
 			return
 		}
-		p.files = nil
+		p.wrote()
 		p.Durable(step.what)
 	}
 	if err := p.Filter.Reload(p.ctx); err != nil {

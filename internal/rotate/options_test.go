@@ -108,3 +108,14 @@ func TestReminders(t *testing.T) {
 		t.Error(w.states())
 	}
 }
+
+// A key that is due in the run in which it begins to sign is changed by what stands in the
+// row by then.
+func TestDueAtOnce(t *testing.T) {
+	w := newOne(t, "Interval 10s\n")
+	w.runFor(60, "")
+	if strings.Contains(w.log.String(), "edited-by-hand") || !strings.Contains(w.log.String(), "20261129b._domainkey.a.example is signing") {
+		t.Errorf("%s\n%s", w.states(), w.log.String())
+	}
+	w.finish()
+}

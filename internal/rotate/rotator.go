@@ -202,15 +202,12 @@ func (p *pass) run() error {
 		p.credit(u)
 	}
 	work := slices.DeleteFunc(slices.Clone(p.units), func(u *Unit) bool { return u.Stopped })
-	if len(work) > 0 {
-		var err error
-		if p.tables, err = p.readTables(p.ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.KeyTable, err)
-		}
-		p.files = nil
-	}
+	p.tables, p.files = nil, nil
 	for round := 0; round < maxRounds && len(work) > 0 && p.inTime(); round++ {
 		before := marks(work)
+		if err := p.lookAtTables(); err != nil {
+			return err
+		}
 		p.prepare(work)
 		p.publishAll(work)
 		p.proveAll(work)
@@ -226,6 +223,20 @@ func (p *pass) run() error {
 	p.saveChanged(p.units)
 	return nil
 }
+
+// lookAtTables reads the tables, unless nothing was written since they were read.
+func (p *pass) lookAtTables() (err error) {
+	if p.tables != nil {
+		return nil
+	}
+	if p.tables, err = p.readTables(p.ctx); err != nil {
+		return fmt.Errorf("%s: %w", p.KeyTable, err)
+	}
+	return nil
+}
+
+// wrote forgets what was read of tables that have been written.
+func (p *pass) wrote() { p.tables, p.files = nil, nil }
 
 // tellBlocked tells what keeps units, once and then once a week: what a timer prints is
 // mailed or kept every hour.

@@ -137,7 +137,7 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 		return written
 	}
 	err := p.KeyTable.Swap.Swap(p.ctx, changes)
-	p.files = nil
+	p.wrote()
 	p.Durable("rows")
 	if err == nil {
 		return append(written, changing...)
@@ -287,7 +287,7 @@ func (p *pass) restoreRows(u *Unit) error {
 		return nil
 	}
 	err := p.KeyTable.Swap.Swap(p.ctx, back)
-	p.files = nil
+	p.wrote()
 	p.Durable("rows back")
 	return err
 }
