@@ -22,10 +22,11 @@ const (
 	maxColumns       = 140
 )
 
-// grown are files and folders that are to be brought within the bounds yet. Nothing is
+// grown are tests that are to be brought within the bounds yet. Nothing is
 // added here.
 var grown = []string{
-	"internal/web/", "internal/rotate/", "test/",
+	"internal/web/strangers_test.go", "internal/web/web_test.go",
+	"test/doctor/", "test/packaging/rpm_test.go", "test/web/",
 }
 
 // TestFilesFitAScreen holds the tree to its rules about size. Tables, the rows of a list

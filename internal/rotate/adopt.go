@@ -107,7 +107,8 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
 		}) {
 			domain = unitName(domain)
-			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished, detail: "no row of the KeyTable signs for it"})
+			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished,
+				detail: "no row of the KeyTable signs for it"})
 		}
 	}
 	slices.SortFunc(list, func(a, b candidate) int { return strings.Compare(a.name, b.name) })
@@ -177,7 +178,8 @@ func (u *Unit) leftBehind(t *tables) bool {
 }
 
 // adoptKey proves the record of one row's key for each domain.
-func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains []string) (k Key, made time.Time, reason Reason, detail string) {
+func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains []string) (k Key, made time.Time,
+	reason Reason, detail string) {
 	if row.Err != nil {
 		return k, made, EditedByHand, fmt.Sprintf("the row %q: %s", row.Name, row.Err)
 	}
@@ -203,7 +205,8 @@ func (r *Rotator) adoptKey(ctx context.Context, row keystore.TableRow, domains [
 				made = info.ModTime()
 			}
 		}
-		report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector, Key: key.Signer.Public(), IgnoreServers: r.Settings.IgnoreServers})
+		report := r.Checker.Check(ctx, keycheck.Check{Domain: domain, Selector: row.Selector, Key: key.Signer.Public(),
+			IgnoreServers: r.Settings.IgnoreServers})
 		if report.Publication != keycheck.Published || !usable(report) || len(report.Texts) != 1 {
 			reason, why := Reason(report.Publication), faultsSay(report)
 			switch {

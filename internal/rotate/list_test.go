@@ -84,7 +84,8 @@ func TestAbortedKeyInUse(t *testing.T) {
 
 // TestTablesAreNamedWithoutSecrets: what is said of a table is kept, and shown on pages.
 func TestTablesAreNamedWithoutSecrets(t *testing.T) {
-	for _, spec := range []string{"redis://:swordfish@db.example/0?hash=keys", "dsn:pgsql://dkim:swordfish@db.example/mail/table=keys?keycol=name?datacol=key",
+	for _, spec := range []string{"redis://:swordfish@db.example/0?hash=keys",
+		"dsn:pgsql://dkim:swordfish@db.example/mail/table=keys?keycol=name?datacol=key",
 		"csl:k=example.com:s:MIIEpAIBAAKCAQEAswordfishAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		table := Table{Spec: spec}
 		for _, text := range []string{fmt.Sprint(table), fmt.Sprintf("%s %v", table, table), table.String()} {

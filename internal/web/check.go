@@ -113,11 +113,13 @@ func (q *request) mayCheck(p place) (leave func(), ok bool) {
 	s := q.s
 	if q.isStranger() {
 		if !isPublic(p.domain) {
-			q.fail(http.StatusBadRequest, q.lang.Say("Only domains of the public Internet can be checked here.", "여기서는 공개 인터넷의 도메인만 확인할 수 있습니다."))
+			q.fail(http.StatusBadRequest, q.lang.Say("Only domains of the public Internet can be checked here.",
+				"여기서는 공개 인터넷의 도메인만 확인할 수 있습니다."))
 			return nil, false
 		}
 		who := neighbourhood(q.client)
-		if wait, ok := s.limits.all([]string{"m " + who, "h " + who, "d " + registered(p.domain)}, []rate{perMinute, perHour, perDomain}); !ok {
+		if wait, ok := s.limits.all([]string{"m " + who, "h " + who, "d " + registered(p.domain)},
+			[]rate{perMinute, perHour, perDomain}); !ok {
 			q.tooMany(wait)
 			return nil, false
 		}
@@ -209,7 +211,8 @@ func (s *Server) checkPage(q *request) {
 		return
 	}
 	title := q.lang.Say("Is my DKIM record right?", "내 DKIM 레코드가 올바른가요?")
-	lead := q.lang.Say("Ask every name server of the domain for the record of a key, and see what receivers see.", "도메인의 모든 네임 서버에서 키 레코드를 조회해, 수신 서버가 보는 그대로 보여 줍니다.")
+	lead := q.lang.Say("Ask every name server of the domain for the record of a key, and see what receivers see.",
+		"도메인의 모든 네임 서버에서 키 레코드를 조회해, 수신 서버가 보는 그대로 보여 줍니다.")
 	in, ok := q.readCheck()
 	switch {
 	case !ok:
@@ -220,7 +223,8 @@ func (s *Server) checkPage(q *request) {
 			return
 		}
 		r := q.told(keycheck.Judge(text, q.keyOf(in)))
-		q.page(http.StatusOK, title, lead, append(q.checkForms(in.d, in.s, text, true), html.El("section", html.A("id", "result"), html.A("aria-label", q.lang.Say("Result", "결과")), q.judged(r))))
+		q.page(http.StatusOK, title, lead, append(q.checkForms(in.d, in.s, text, true),
+			html.El("section", html.A("id", "result"), html.A("aria-label", q.lang.Say("Result", "결과")), q.judged(r))))
 	case in.d == "" && in.s == "":
 		q.page(http.StatusOK, title, lead, append(q.checkForms("", "", "", false), q.ownKeys("", "/check")...))
 	default:
@@ -258,20 +262,26 @@ func (q *request) refuse(err error, title, lead string, forms func() html.Group)
 }
 
 func (q *request) checkForms(d, s, record string, open bool) html.Group {
-	name := html.El("input", html.A("id", "d"), html.A("name", "d"), html.A("type", "text"), html.A("value", d), html.A("placeholder", "example.com"), html.Is("required", true),
-		html.A("maxlength", "8000"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"), html.A("aria-describedby", "d-hint"))
-	selector := html.El("input", html.A("id", "s"), html.A("name", "s"), html.A("type", "text"), html.A("value", s), html.A("placeholder", "mail2026"),
+	name := html.El("input", html.A("id", "d"), html.A("name", "d"), html.A("type", "text"), html.A("value", d),
+		html.A("placeholder", "example.com"), html.Is("required", true),
+		html.A("maxlength", "8000"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete",
+			"off"), html.A("aria-describedby", "d-hint"))
+	selector := html.El("input", html.A("id", "s"), html.A("name", "s"), html.A("type", "text"), html.A("value", s),
+		html.A("placeholder", "mail2026"),
 		html.A("maxlength", "300"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"))
 	ask := html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/check"), q.hiddenLanguage(),
 		html.El("div", html.Class("grid2"),
-			field("d", q.lang.Say("Domain", "도메인"), name, q.lang.Say("Or the record's full name, or a DKIM-Signature field from a message.", "레코드의 전체 이름이나, 메일의 DKIM-Signature 필드를 붙여 넣어도 됩니다.")),
+			field("d", q.lang.Say("Domain", "도메인"), name, q.lang.Say("Or the record's full name, or a DKIM-Signature field "+
+				"from a message.", "레코드의 전체 이름이나, 메일의 DKIM-Signature 필드를 붙여 넣어도 됩니다.")),
 			field("s", q.lang.Say("Selector", "셀렉터"), selector, "")),
 		html.El("button", q.lang.Say("Check", "확인")))
 	paste := html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/check", "d", d, "s", s)),
 		field("record", q.lang.Say("The record's value, as v=DKIM1; k=rsa; p=…", "레코드의 값. 예: v=DKIM1; k=rsa; p=…"),
-			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "4"), html.A("maxlength", "32000"), html.A("spellcheck", "false"), html.Is("required", true), record), ""),
+			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "4"),
+				html.A("maxlength", "32000"), html.A("spellcheck", "false"), html.Is("required", true), record), ""),
 		html.El("button", q.lang.Say("Judge the text", "텍스트만 검사")))
-	return html.Group{ask, html.El("details", html.Is("open", open), html.El("summary", q.lang.Say("Not published yet? Paste the record", "아직 게시하지 않았나요? 레코드를 붙여 넣으세요")), paste)}
+	return html.Group{ask, html.El("details", html.Is("open", open), html.El("summary",
+		q.lang.Say("Not published yet? Paste the record", "아직 게시하지 않았나요? 레코드를 붙여 넣으세요")), paste)}
 }
 
 // hiddenLanguage carries the language that was asked for through a form.
@@ -295,7 +305,8 @@ func (q *request) ownKeys(domain, path string) html.Group {
 			links = append(links, html.El("li", html.El("a", html.A("href", q.link("/keys")), q.lang.Say("all keys", "모든 키"))))
 			break
 		}
-		links = append(links, html.El("li", html.El("a", html.A("href", q.link(path, "d", k.Domain, "s", k.Selector)), name(k.RecordName()))))
+		links = append(links, html.El("li", html.El("a", html.A("href", q.link(path, "d", k.Domain, "s", k.Selector)),
+			name(k.RecordName()))))
 	}
 	if len(links) == 0 {
 		return nil

@@ -50,7 +50,8 @@ func (q *request) verdict(r *keycheck.Report) html.Node {
 	case !r.OK:
 		return answer(bad, q.lang.Say("Receivers cannot use this key.", "수신 서버가 이 키로 검증할 수 없습니다."))
 	case len(r.Faults) > 0:
-		return answer(warning, q.lang.Say("Receivers can use this key, but: ", "수신 서버가 이 키로 검증할 수 있지만, 확인할 점이 있습니다: "), r.Faults[0].Text, ".")
+		return answer(warning, q.lang.Say("Receivers can use this key, but: ", "수신 서버가 이 키로 검증할 수 있지만, 확인할 점이 있습니다: "),
+			r.Faults[0].Text, ".")
 	}
 	return answer(good, q.lang.Say("Receivers can use this key. Nothing is wrong.", "수신 서버가 이 키로 검증할 수 있습니다. 문제가 없습니다."))
 }
@@ -62,7 +63,8 @@ func sentence(text string) string {
 		return text
 	}
 	first, _, _ := strings.Cut(text, " ")
-	if c := text[0]; c >= 'a' && c <= 'z' && !strings.ContainsFunc(strings.TrimRight(first, ",:;"), func(r rune) bool { return r < 'a' || r > 'z' }) {
+	if c := text[0]; c >= 'a' && c <= 'z' && !strings.ContainsFunc(strings.TrimRight(first, ",:;"),
+		func(r rune) bool { return r < 'a' || r > 'z' }) {
 		text = string(c-'a'+'A') + text[1:]
 	}
 	return text + "."
@@ -79,7 +81,8 @@ func (q *request) faults(list []keyrecord.Fault) html.Node {
 		if f.Fatal {
 			m, weight = bad, q.lang.Say("signatures fail", "서명 검증이 실패합니다")
 		}
-		item := []any{html.Class(string(m)), html.El("p", sign(m), " ", html.El("strong", sentence(f.Text)), " ", html.El("code", f.Code), " ", html.El("small", weight))}
+		item := []any{html.Class(string(m)), html.El("p", sign(m), " ", html.El("strong", sentence(f.Text)), " ",
+			html.El("code", f.Code), " ", html.El("small", weight))}
 		if f.Hint != "" {
 			item = append(item, html.El("p", html.Class("todo"), html.El("strong", q.lang.Say("Do this: ", "조치: ")), sentence(f.Hint)))
 		}
@@ -91,19 +94,22 @@ func (q *request) faults(list []keyrecord.Fault) html.Node {
 // judged is what is said of a record that was pasted.
 func (q *request) judged(r *keycheck.Report) html.Group {
 	return html.Group{q.verdict(r), q.faults(r.Faults), q.tags(r), q.strings(r.Texts),
-		html.El("p", html.Class("dim"), q.lang.Say("Only the text was judged; no name server was asked.", "붙여 넣은 텍스트만 검사했으며, 네임 서버는 조회하지 않았습니다."))}
+		html.El("p", html.Class("dim"), q.lang.Say("Only the text was judged; no name server was asked.",
+			"붙여 넣은 텍스트만 검사했으며, 네임 서버는 조회하지 않았습니다."))}
 }
 
 // checked is what is said of a record in DNS.
 func (q *request) checked(p place, r *keycheck.Report) html.Group {
 	out := html.Group{q.verdict(r), q.faults(r.Faults)}
 	if !r.OK {
-		out = append(out, html.El("p", html.El("a", html.A("href", q.link("/publish", "d", p.domain, "s", p.selector)), q.lang.Say("What to publish, and in which form →", "게시할 내용과 형식 보기 →"))))
+		out = append(out, html.El("p", html.El("a", html.A("href", q.link("/publish", "d", p.domain, "s", p.selector)),
+			q.lang.Say("What to publish, and in which form →", "게시할 내용과 형식 보기 →"))))
 	}
 	out = append(out, q.servers(r), q.caches(r), q.tags(r), q.strings(r.Texts), q.aliases(r), q.commands(r))
 	api := "/api/v1/check?" + strings.TrimPrefix(q.link("", "d", p.domain, "s", p.selector), "?")
 	return append(out, html.El("p", html.Class("row"),
-		html.El("span", html.Class("dim"), q.lang.Countf(int(r.Queries), "Checked at %s, took %s, %d query.", "Checked at %s, took %s, %d queries.", "%s에 확인, %s 걸림, 질의 %d개.", clock(r.CheckedAt), took(r.TookSeconds), r.Queries)),
+		html.El("span", html.Class("dim"), q.lang.Countf(int(r.Queries), "Checked at %s, took %s, %d query.",
+			"Checked at %s, took %s, %d queries.", "%s에 확인, %s 걸림, 질의 %d개.", clock(r.CheckedAt), took(r.TookSeconds), r.Queries)),
 		html.El("a", html.A("href", q.link("/check", "d", p.domain, "s", p.selector)), q.lang.Say("Check again", "다시 확인")),
 		html.El("a", html.A("href", api), "JSON")), q.keep())
 }
@@ -159,7 +165,8 @@ func (q *request) servers(r *keycheck.Report) html.Node {
 		if c.TTLSeconds > 0 {
 			ttl = q.lasting(c.TTLSeconds)
 		}
-		rows = append(rows, html.Group{html.Text(q.lang.Say("this server's resolver", "이 서버의 리졸버")), html.Text(q.said(c.Texts, "")), orDash(ttl), dash, html.Group{sign(m), html.Text(state)}})
+		rows = append(rows, html.Group{html.Text(q.lang.Say("this server's resolver", "이 서버의 리졸버")),
+			html.Text(q.said(c.Texts, "")), orDash(ttl), dash, html.Group{sign(m), html.Text(state)}})
 	}
 	for _, s := range r.Servers {
 		m, state := q.stateOf(s, q.expects)
@@ -184,7 +191,8 @@ func (q *request) servers(r *keycheck.Report) html.Node {
 		return html.Group{}
 	}
 	return table(q.lang.Say("Who was asked, and what they answered", "조회한 서버와 응답"),
-		[]string{q.lang.Say("asked", "조회한 서버"), q.lang.Say("answer", "응답"), "TTL", q.lang.Say("serial", "시리얼"), q.lang.Say("state", "상태")}, rows)
+		[]string{q.lang.Say("asked", "조회한 서버"), q.lang.Say("answer", "응답"), "TTL", q.lang.Say("serial", "시리얼"),
+			q.lang.Say("state", "상태")}, rows)
 }
 
 // caches says how long others may remember what was, and what DNSSEC says.
@@ -198,10 +206,15 @@ func (q *request) caches(r *keycheck.Report) html.Node {
 	var parts html.Group
 	if ttl > 0 {
 		until := r.CheckedAt.Add(time.Duration(ttl) * time.Second)
-		parts = append(parts, html.El("dt", q.lang.Say("Caches", "캐시")), html.El("dd", q.lang.Sayf("may keep an answer of now until %s at the latest (%s)", "지금의 응답이 늦어도 %s까지 캐시에 남습니다(%s)", moment(until), q.lasting(ttl))))
+		parts = append(parts, html.El("dt", q.lang.Say("Caches", "캐시")), html.El("dd",
+			q.lang.Sayf("may keep an answer of now until %s at the latest (%s)",
+				"지금의 응답이 늦어도 %s까지 캐시에 남습니다(%s)", moment(until), q.lasting(ttl))))
 	} else if r.Zone.MinimumSeconds > 0 {
 		until := r.CheckedAt.Add(time.Duration(r.Zone.MinimumSeconds) * time.Second)
-		parts = append(parts, html.El("dt", q.lang.Say("Caches", "캐시")), html.El("dd", q.lang.Sayf("may keep the absence until %s at the latest (SOA minimum %s)", "레코드가 없다는 응답이 늦어도 %s까지 캐시에 남습니다(SOA minimum %s)", moment(until), q.lasting(r.Zone.MinimumSeconds))))
+		parts = append(parts, html.El("dt", q.lang.Say("Caches", "캐시")), html.El("dd",
+			q.lang.Sayf("may keep the absence until %s at the latest (SOA minimum %s)",
+				"레코드가 없다는 응답이 늦어도 %s까지 캐시에 남습니다(SOA minimum %s)",
+				moment(until), q.lasting(r.Zone.MinimumSeconds))))
 	}
 	text := map[string]string{
 		"secure":   q.lang.Say("signed, and the chain of trust holds", "존이 서명되어 있고 신뢰 사슬이 유효합니다"),
@@ -269,7 +282,8 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 		case t.Value == "":
 			value = html.Text("–")
 		case len(t.Value) > 60:
-			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details", html.El("summary", q.lang.Say("show", "보기")), html.El("pre", t.Value))}
+			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details",
+				html.El("summary", q.lang.Say("show", "보기")), html.El("pre", t.Value))}
 		}
 		set := q.lang.Say("in the record", "레코드에 있음")
 		if !t.Set {
@@ -280,7 +294,8 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 	if len(rows) == 0 {
 		return html.Group{}
 	}
-	return table(q.lang.Say("The record, tag by tag", "태그별 내용"), []string{q.lang.Say("tag", "태그"), q.lang.Say("value", "값"), q.lang.Say("meaning", "의미"), q.lang.Say("set", "출처")}, rows)
+	return table(q.lang.Say("The record, tag by tag", "태그별 내용"), []string{q.lang.Say("tag", "태그"), q.lang.Say("value", "값"),
+		q.lang.Say("meaning", "의미"), q.lang.Say("set", "출처")}, rows)
 }
 
 func (q *request) strings(texts []keycheck.Text) html.Node {
@@ -292,9 +307,11 @@ func (q *request) strings(texts []keycheck.Text) html.Node {
 		}
 		var items html.Group
 		for _, s := range list {
-			items = append(items, html.El("li", html.El("pre", s), html.El("small", q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
+			items = append(items, html.El("li", html.El("pre", s), html.El("small",
+				q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
 		}
-		summary := q.lang.Countf(len(list), "The text as it stands in DNS: %d string", "The text as it stands in DNS: %d strings", "DNS에 저장된 문자열 %d개", len(list))
+		summary := q.lang.Countf(len(list), "The text as it stands in DNS: %d string",
+			"The text as it stands in DNS: %d strings", "DNS에 저장된 문자열 %d개", len(list))
 		if len(texts) > 1 {
 			summary += " (TXT " + strconv.Itoa(i+1) + ")"
 		}
@@ -309,9 +326,11 @@ func (q *request) aliases(r *keycheck.Report) html.Node {
 	}
 	var items html.Group
 	for _, a := range r.Aliases {
-		items = append(items, html.El("li", html.El("bdi", a.Name), " ", html.El("code", a.Type), " → ", html.El("bdi", a.Target), " ", html.El("small", "TTL "+q.lasting(a.TTLSeconds))))
+		items = append(items, html.El("li", html.El("bdi", a.Name), " ", html.El("code", a.Type), " → ",
+			html.El("bdi", a.Target), " ", html.El("small", "TTL "+q.lasting(a.TTLSeconds))))
 	}
-	return html.El("details", html.Is("open", true), html.El("summary", q.lang.Say("The way to the record", "레코드를 찾아간 경로")), html.El("ol", items))
+	return html.El("details", html.Is("open", true), html.El("summary", q.lang.Say("The way to the record", "레코드를 찾아간 경로")),
+		html.El("ol", items))
 }
 
 // commands are how to see the same in a terminal.

@@ -43,7 +43,8 @@ func (q *request) explainTitle() string {
 }
 
 func (q *request) explainLead() string {
-	return q.lang.Say("The message is checked in memory and forgotten: nothing is kept, logged or sent on.", "메일은 메모리에서만 확인한 뒤 지웁니다. 저장하거나 로그에 남기거나 다른 곳으로 보내지 않습니다.")
+	return q.lang.Say("The message is checked in memory and forgotten: nothing is kept, logged or sent on.",
+		"메일은 메모리에서만 확인한 뒤 지웁니다. 저장하거나 로그에 남기거나 다른 곳으로 보내지 않습니다.")
 }
 
 func (s *Server) explainAPI(q *request) {
@@ -88,7 +89,8 @@ func (s *Server) explainPage(q *request) {
 }
 
 func (q *request) noMessage() string {
-	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.", "메일이 아닙니다. 헤더 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
+	return q.lang.Say("That is no message: it does not begin with header fields. Take its whole source.",
+		"메일이 아닙니다. 헤더 필드로 시작하지 않습니다. 원문 전체를 넣으세요.")
 }
 
 // readMessage reads a message into memory, and then takes a place to explain it, or
@@ -146,11 +148,13 @@ func (q *request) received(up *upload) (message []byte, ok bool) {
 		q.tooMany(searchTime)
 	case errors.Is(err, errSlow):
 		q.w.Header().Set("Connection", "close")
-		q.fail(http.StatusRequestTimeout, q.lang.Say("The message came too slowly. dojang explain looks at it on the server.", "메일이 너무 느리게 전송되었습니다. 서버에서 dojang explain으로 확인하세요."))
+		q.fail(http.StatusRequestTimeout, q.lang.Say("The message came too slowly. dojang explain looks at it on the "+
+			"server.", "메일이 너무 느리게 전송되었습니다. 서버에서 dojang explain으로 확인하세요."))
 	case err != nil:
 		q.fail(http.StatusBadRequest, q.lang.Say("The form cannot be read.", "양식을 읽을 수 없습니다."))
 	case len(bytes.TrimSpace(message)) == 0:
-		q.fail(http.StatusBadRequest, q.lang.Say("Nothing was sent: choose a file, or paste the message's source.", "받은 내용이 없습니다. 파일을 선택하거나 메일 원문을 붙여 넣으세요."))
+		q.fail(http.StatusBadRequest, q.lang.Say("Nothing was sent: choose a file, or paste the message's source.",
+			"받은 내용이 없습니다. 파일을 선택하거나 메일 원문을 붙여 넣으세요."))
 	case holdsKeyAlone(message):
 		q.fail(http.StatusBadRequest, refusal(q.lang, errPrivateKey))
 	default:
@@ -172,7 +176,8 @@ func (q *request) tooLarge(up *upload) {
 	}
 	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // its error is that of the request
 	q.w.Header().Set("Connection", "close")
-	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 확인합니다. 더 큰 메일은 dojang explain으로 확인하세요.", max(1, q.s.o.MaxMessage>>20)))
+	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang "+
+		"explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 확인합니다. 더 큰 메일은 dojang explain으로 확인하세요.", max(1, q.s.o.MaxMessage>>20)))
 }
 
 // readAll reads all there is, unless it is more than most.

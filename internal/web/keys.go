@@ -53,7 +53,8 @@ type keyStates struct {
 }
 
 func newKeyStates(c *keycheck.Checker, now func() time.Time) *keyStates {
-	return &keyStates{checker: c, now: now, places: make(chan struct{}, keysAtOnce), states: map[string]dnsState{}, asking: map[string]chan struct{}{}}
+	return &keyStates{checker: c, now: now, places: make(chan struct{}, keysAtOnce), states: map[string]dnsState{},
+		asking: map[string]chan struct{}{}}
 }
 
 // run asks for all keys every six hours, until ctx ends.
@@ -308,7 +309,8 @@ func (q *request) findKeys(n int) (rows []keyRow, next string, ok bool) {
 	}
 	var keys []status.Key
 	if !q.filter(func(ctx context.Context, c *status.Client) (err error) {
-		keys, err = c.Keys(ctx, strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(strings.TrimSpace(v.Get("domain")), "."))), v.Get("after"), most)
+		keys, err = c.Keys(ctx, strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(strings.TrimSpace(v.Get("domain")),
+			"."))), v.Get("after"), most)
 		return err
 	}) {
 		return nil, "", false
@@ -344,6 +346,7 @@ func (s *Server) keysPage(q *request) {
 		return
 	}
 	if rows, next, ok := q.findKeys(keysAPage); ok {
-		q.page(http.StatusOK, q.lang.Say("Which keys are in use, and which are old?", "어떤 키를 쓰고 있고, 어떤 키가 오래되었나요?"), "", q.keyPage(rows, next))
+		q.page(http.StatusOK, q.lang.Say("Which keys are in use, and which are old?", "어떤 키를 쓰고 있고, 어떤 키가 오래되었나요?"), "",
+			q.keyPage(rows, next))
 	}
 }

@@ -48,7 +48,8 @@ type limits struct {
 // newLimits makes them for messages of at most so many bytes.
 func newLimits(now func() time.Time, maxMessage int64) *limits {
 	return &limits{now: now, buckets: map[string]*bucket{}, checks: make(chan struct{}, checksAtOnce),
-		explains: make(chan struct{}, explainsAtOnce), passwords: make(chan struct{}, 1), uploads: newUploads(explainsRoom * (maxMessage + maxForm))}
+		explains: make(chan struct{}, explainsAtOnce), passwords: make(chan struct{},
+			1), uploads: newUploads(explainsRoom * (maxMessage + maxForm))}
 }
 
 // take takes one of a bucket; else wait is the time until there is one.

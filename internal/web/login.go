@@ -18,7 +18,8 @@ func (s *Server) loginPage(q *request) {
 	}
 	session, ok := s.sessions.redeem(token)
 	if !ok {
-		q.wrong(q.lang.Say("This link is not valid: it opens once, and for an hour. Get a new one with dojang web login, or start dojang web again.", "유효하지 않은 링크입니다. 링크는 한 시간 안에 한 번만 쓸 수 있습니다. dojang web login으로 새로 받거나 dojang web을 다시 시작하세요."))
+		q.wrong(q.lang.Say("This link is not valid: it opens once, and for an hour. Get a new one with dojang web login, or "+
+			"start dojang web again.", "유효하지 않은 링크입니다. 링크는 한 시간 안에 한 번만 쓸 수 있습니다. dojang web login으로 새로 받거나 dojang web을 다시 시작하세요."))
 		return
 	}
 	q.enter(session)
@@ -74,7 +75,8 @@ func (q *request) wrong(text string) {
 }
 
 func (q *request) enter(session string) {
-	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Value: session, Path: "/", HttpOnly: true, Secure: q.isSecure(), SameSite: http.SameSiteStrictMode, MaxAge: int(sessionTime.Seconds())})
+	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Value: session, Path: "/", HttpOnly: true, Secure: q.isSecure(),
+		SameSite: http.SameSiteStrictMode, MaxAge: int(sessionTime.Seconds())})
 	http.Redirect(q.w, q.r, q.link("/status"), http.StatusSeeOther)
 }
 
@@ -84,13 +86,16 @@ func (q *request) loginForm(code int, above html.Group) {
 		return
 	}
 	out := append(above, html.El("div", html.Class("card"),
-		html.El("p", q.lang.Say("What the filter did, and with which keys, is for who looks after this server. Open the address that was printed when the pages were started:", "필터의 처리 내역과 키는 이 서버의 관리자만 볼 수 있습니다. 페이지를 시작할 때 출력된 주소를 여세요.")),
+		html.El("p", q.lang.Say("What the filter did, and with which keys, is for who looks after this server. Open the "+
+			"address that was printed when the pages were started:", "필터의 처리 내역과 키는 이 서버의 관리자만 볼 수 있습니다. 페이지를 시작할 때 출력된 주소를 여세요.")),
 		html.El("pre", "dojang web"),
 		html.El("p", q.lang.Say("Where they run as a service, root gets a fresh address:", "서비스로 실행 중이면 root가 새 주소를 받을 수 있습니다.")),
 		html.El("pre", "dojang web login")))
 	if q.s.o.Password != "" {
 		out = append(out, html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/login")),
-			field("password", q.lang.Say("Password", "비밀번호"), html.El("input", html.A("id", "password"), html.A("name", "password"), html.A("type", "password"), html.A("autocomplete", "current-password"), html.Is("required", true)), ""),
+			field("password", q.lang.Say("Password", "비밀번호"), html.El("input", html.A("id", "password"),
+				html.A("name", "password"), html.A("type", "password"), html.A("autocomplete", "current-password"),
+				html.Is("required", true)), ""),
 			html.El("button", q.lang.Say("Log in", "로그인"))))
 	}
 	q.page(code, q.lang.Say("Log in", "로그인"), "", out)
@@ -100,7 +105,8 @@ func (s *Server) logout(q *request) {
 	if c, err := q.r.Cookie(cookieName); err == nil {
 		s.sessions.end(c.Value)
 	}
-	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: q.isSecure(), SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(q.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: q.isSecure(),
+		SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(q.w, q.r, q.link("/"), http.StatusSeeOther)
 }
 

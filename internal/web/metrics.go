@@ -20,7 +20,8 @@ func (s *Server) metrics(q *request) {
 		return
 	}
 	var b strings.Builder
-	b.WriteString("# HELP dojang_web_key_state What DNS says of a key of the filter: published, absent, differs or unknown.\n# TYPE dojang_web_key_state gauge\n")
+	b.WriteString("# HELP dojang_web_key_state What DNS says of a key of the filter: published, absent, differs or " +
+		"unknown.\n# TYPE dojang_web_key_state gauge\n")
 	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	for _, k := range s.keyRows(keys) {
 		fmt.Fprintf(&b, "dojang_web_key_state{record=\"%s\",state=\"%s\",use=\"%s\"} 1\n", label.Replace(k.RecordName()), k.DNS, k.Use)

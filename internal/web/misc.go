@@ -21,8 +21,11 @@ func (s *Server) licenses(q *request) {
 			rows = append(rows, html.Group{html.Text(m.Path), html.Text(m.Version)})
 		}
 	}
-	body := html.Group{html.El("p", q.lang.Say("dojang is under the BSD 3-Clause License; its text is in /usr/share/doc/dojang/copyright. The pages use no library of others: style and script are our own. The program holds these Go modules, each under its own licence:",
-		"dojang은 BSD 3-Clause 라이선스를 따르며, 전문은 /usr/share/doc/dojang/copyright에 있습니다. 페이지는 외부 라이브러리를 쓰지 않습니다. 프로그램에는 다음 Go 모듈이 각각의 라이선스로 포함되어 있습니다."))}
+	body := html.Group{html.El("p", q.lang.Say("dojang is under the BSD 3-Clause License; its text is in "+
+		"/usr/share/doc/dojang/copyright. The pages use no library of others: style and script are our own. The program holds these Go "+
+		"modules, each under its own licence:",
+		"dojang은 BSD 3-Clause 라이선스를 따르며, 전문은 /usr/share/doc/dojang/copyright에 있습니다. 페이지는 외부 라이브러리를 쓰지 않습니다. 프로그램에는 다음 Go 모듈이 "+
+			"각각의 라이선스로 포함되어 있습니다."))}
 	if len(rows) > 0 {
 		body = append(body, table(q.lang.Say("Modules", "모듈"), []string{q.lang.Say("module", "모듈"), q.lang.Say("version", "버전")}, rows))
 	}
@@ -32,7 +35,8 @@ func (s *Server) licenses(q *request) {
 // schema describes what the API answers, by the types that it is made of.
 func (s *Server) schema(q *request) {
 	defs := map[string]any{}
-	for name, v := range map[string]any{"check": keycheck.Report{}, "explain": story{}, "status": overview{}, "keys": []keyRow{}, "messages": []status.Message{}, "publish": keyrecord.Document{}, "series": status.Series{}, "problem": problem{}} {
+	for name, v := range map[string]any{"check": keycheck.Report{}, "explain": story{}, "status": overview{},
+		"keys": []keyRow{}, "messages": []status.Message{}, "publish": keyrecord.Document{}, "series": status.Series{}, "problem": problem{}} {
 		defs[name] = schemaOf(reflect.TypeOf(v))
 	}
 	q.json(map[string]any{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dojang web, /api/v1", "$defs": defs})

@@ -81,7 +81,8 @@ func sign(m mark) html.Node {
 
 // answer is the first line of a page's result.
 func answer(m mark, parts ...any) html.Node {
-	return html.El("p", append([]any{html.Class("answer " + string(m)), html.A("role", "status"), sign(m), " "}, html.El("span", parts...))...)
+	return html.El("p", append([]any{html.Class("answer " + string(m)), html.A("role", "status"), sign(m), " "},
+		html.El("span", parts...))...)
 }
 
 // nav are the pages, in order.
@@ -147,7 +148,8 @@ func (q *request) languages() html.Node {
 	}
 	out := html.Group{one("ko", "한국어"), one("en", "English")}
 	if c, err := q.r.Cookie(cookieName); err == nil && q.s.sessions.has(c.Value) {
-		out = append(out, html.El("form", html.A("method", "post"), html.A("action", q.link("/logout")), html.El("button", html.Class("quiet"), q.lang.Say("Log out", "로그아웃"))))
+		out = append(out, html.El("form", html.A("method", "post"), html.A("action", q.link("/logout")),
+			html.El("button", html.Class("quiet"), q.lang.Say("Log out", "로그아웃"))))
 	}
 	return html.El("div", html.Class("languages"), out)
 }
@@ -244,7 +246,8 @@ func table(caption string, columns []string, rows []html.Group) html.Node {
 			if i == 0 {
 				name, attr = "th", html.A("scope", "row")
 			}
-			cells = append(cells, html.El(name, attr, html.El("span", html.Class("column"), html.A("aria-hidden", "true"), label), html.El("div", html.Class("cell"), cell)))
+			cells = append(cells, html.El(name, attr, html.El("span", html.Class("column"), html.A("aria-hidden", "true"),
+				label), html.El("div", html.Class("cell"), cell)))
 		}
 		body = append(body, html.El("tr", cells))
 	}

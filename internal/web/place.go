@@ -94,12 +94,14 @@ func registered(domain string) string {
 func refusal(l words.Language, err error) string {
 	switch {
 	case errors.Is(err, errPrivateKey):
-		return l.Say("That is a private key. It was not read further, kept or shown. Do not give it to anybody: if it was sent to another site too, make a new one with dojang genkey.",
+		return l.Say("That is a private key. It was not read further, kept or shown. Do not give it to anybody: if it was "+
+			"sent to another site too, make a new one with dojang genkey.",
 			"개인 키를 넣으셨습니다. 더 읽거나 보관하거나 표시하지 않았습니다. 개인 키는 누구에게도 주지 마세요. 다른 사이트에도 보냈다면 dojang genkey로 새 키를 만드세요.")
 	case errors.Is(err, errSelector):
 		return l.Say("Which selector? It stands in the signature as s=, as in mail2026.", "셀렉터를 넣으세요. 서명의 s= 값입니다. 예: mail2026")
 	}
-	return l.Say("That is no name of a key record. Enter a domain as example.com and a selector as mail2026, or the full name mail2026._domainkey.example.com.",
+	return l.Say("That is no name of a key record. Enter a domain as example.com and a selector as mail2026, or the full name "+
+		"mail2026._domainkey.example.com.",
 		"키 레코드의 이름이 아닙니다. 도메인(예: example.com)과 셀렉터(예: mail2026)를 넣거나, 전체 이름 mail2026._domainkey.example.com을 넣으세요.")
 }
 

@@ -131,7 +131,8 @@ func pastedKey(text string) (key any, ok bool) {
 func (q *request) publishRefusal(err error) string {
 	switch {
 	case errors.Is(err, errNoRecord):
-		return q.lang.Say("Paste the record or the public key; whoever is logged in can have the filter's own.", "레코드나 공개 키를 붙여 넣으세요. 로그인하면 필터의 것을 바로 쓸 수 있습니다.")
+		return q.lang.Say("Paste the record or the public key; whoever is logged in can have the filter's own.",
+			"레코드나 공개 키를 붙여 넣으세요. 로그인하면 필터의 것을 바로 쓸 수 있습니다.")
 	case errors.Is(err, errNoKey):
 		return q.lang.Say("That is no key record and no public key.", "키 레코드도 공개 키도 아닙니다.")
 	}
@@ -187,7 +188,8 @@ func (s *Server) publishPage(q *request) {
 	switch {
 	case errors.Is(err, http.ErrAbortHandler):
 	case errors.Is(err, errNoRecord):
-		q.page(http.StatusOK, title, lead, append(html.Group{answer(neutral, q.publishRefusal(err)), q.publishForm(p, "")}, q.ownKeys(p.domain, "/publish")...))
+		q.page(http.StatusOK, title, lead, append(html.Group{answer(neutral, q.publishRefusal(err)), q.publishForm(p, "")},
+			q.ownKeys(p.domain, "/publish")...))
 	case err != nil:
 		q.page(http.StatusBadRequest, title, lead, html.Group{answer(bad, q.publishRefusal(err)), q.publishForm(p, "")})
 	default:
@@ -199,13 +201,16 @@ func (s *Server) publishPage(q *request) {
 // must not stand in an address.
 func (q *request) publishForm(p place, record string) html.Node {
 	name := func(id, value, example string) html.Node {
-		return html.El("input", html.A("id", id), html.A("name", id), html.A("type", "text"), html.A("value", value), html.A("placeholder", example), html.Is("required", true),
+		return html.El("input", html.A("id", id), html.A("name", id), html.A("type", "text"), html.A("value", value),
+			html.A("placeholder", example), html.Is("required", true),
 			html.A("maxlength", "300"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"))
 	}
 	return html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/publish")),
-		html.El("div", html.Class("grid2"), field("d", q.lang.Say("Domain", "도메인"), name("d", p.domain, "example.com"), ""), field("s", q.lang.Say("Selector", "셀렉터"), name("s", p.selector, "mail2026"), "")),
+		html.El("div", html.Class("grid2"), field("d", q.lang.Say("Domain", "도메인"), name("d", p.domain, "example.com"), ""),
+			field("s", q.lang.Say("Selector", "셀렉터"), name("s", p.selector, "mail2026"), "")),
 		field("record", q.lang.Say("The record, the .txt file of genkey, or the public key", "레코드, genkey의 .txt 파일, 또는 공개 키"),
-			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "5"), html.A("maxlength", "12000"), html.A("spellcheck", "false"), record),
+			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "5"),
+				html.A("maxlength", "12000"), html.A("spellcheck", "false"), record),
 			q.lang.Say("Never the private key.", "개인 키는 절대 넣지 마세요.")),
 		html.El("button", q.lang.Say("Show", "보기")))
 }
@@ -223,10 +228,12 @@ func (q *request) published(p place, r keyrecord.Record) html.Group {
 			choices = append(choices, html.El("li", html.El("strong", html.A("aria-current", "true"), name)))
 			continue
 		}
-		choices = append(choices, html.El("li", html.El("a", html.A("href", q.link("/publish", "d", p.domain, "s", p.selector, "format", string(f.format), "record", q.carried(r))), name)))
+		choices = append(choices, html.El("li", html.El("a", html.A("href", q.link("/publish", "d", p.domain, "s",
+			p.selector, "format", string(f.format), "record", q.carried(r))), name)))
 	}
 	out := html.Group{html.El("h2", name(strings.TrimSuffix(r.Name(), "."))),
-		html.El("section", html.A("aria-label", q.lang.Say("Provider", "업체")), html.El("h3", q.lang.Say("My provider wants", "내 DNS 업체의 형식")), html.El("ul", html.Class("choices"), choices))}
+		html.El("section", html.A("aria-label", q.lang.Say("Provider", "업체")), html.El("h3",
+			q.lang.Say("My provider wants", "내 DNS 업체의 형식")), html.El("ul", html.Class("choices"), choices))}
 	if format == "" || !known {
 		out = append(out, q.boxes(r)...)
 	} else {
@@ -238,12 +245,16 @@ func (q *request) published(p place, r keyrecord.Record) html.Group {
 		}
 	}
 	if strs := r.Strings(); len(strs) > 1 && (format == "" || format == keyrecord.Split255) {
-		out = append(out, html.El("p", html.Class("dim"), q.lang.Sayf("The value has %d characters; in DNS it is cut into %d strings of at most 255, which receivers join without a blank. Where a form takes no more than 255, enter the strings one after another as one record, or use an Ed25519 key beside, or a CNAME into a zone that can hold it.",
-			"값은 %d자이고, DNS에는 255자 이하의 문자열 %d개로 나뉘어 저장되며 수신 서버가 공백 없이 이어 붙입니다. 255자까지만 받는 입력란이라면 문자열을 한 레코드에 차례로 넣거나, Ed25519 키를 함께 쓰거나, 긴 값을 담을 수 있는 존으로 CNAME을 두세요.", len(r.Text()), len(strs))))
+		out = append(out, html.El("p", html.Class("dim"), q.lang.Sayf("The value has %d characters; in DNS it is cut into %d "+
+			"strings of at most 255, which receivers join without a blank. Where a form takes no more than 255, "+
+			"enter the strings one after another as one record, or use an Ed25519 key beside, or a CNAME into a zone that can hold it.",
+			"값은 %d자이고, DNS에는 255자 이하의 문자열 %d개로 나뉘어 저장되며 수신 서버가 공백 없이 이어 붙입니다. 255자까지만 받는 입력란이라면 문자열을 한 레코드에 차례로 넣거나, Ed25519 "+
+				"키를 함께 쓰거나, 긴 값을 담을 수 있는 존으로 CNAME을 두세요.", len(r.Text()), len(strs))))
 	}
 	out = append(out, html.El("p", html.Class("row"), html.El("strong", q.lang.Say("After that:", "다음 단계:")),
 		html.El("a", html.A("href", q.link("/check", "d", p.domain, "s", p.selector)), q.lang.Say("Check now →", "지금 확인하기 →")),
-		html.El("span", html.Class("dim"), q.lang.Say("Who asked for the name before may be told that it is absent for some minutes more (the zone's SOA minimum).", "이 이름을 이미 조회한 곳에는 레코드가 없다는 응답이 몇 분 더 남아 있을 수 있습니다(존의 SOA minimum)."))))
+		html.El("span", html.Class("dim"), q.lang.Say("Who asked for the name before may be told that it is absent for some "+
+			"minutes more (the zone's SOA minimum).", "이 이름을 이미 조회한 곳에는 레코드가 없다는 응답이 몇 분 더 남아 있을 수 있습니다(존의 SOA minimum)."))))
 	return append(out, more(q.lang.Say("Another record", "다른 레코드"), q.publishForm(p, "")))
 }
 
@@ -260,7 +271,8 @@ func (q *request) boxes(r keyrecord.Record) html.Group {
 	return html.Group{
 		html.El("h3", q.lang.Say("Type", "유형"), " ", html.El("code", "TXT")),
 		html.El("h3", q.lang.Say("Name", "이름")), q.copied("name", q.lang.Say("Name", "이름"), r.Relative()),
-		html.El("p", html.Class("dim"), q.lang.Sayf("Without %s: nearly every provider appends it. Where yours does not, enter ", "도메인 %s 부분은 빼세요. 대부분의 업체가 자동으로 붙입니다. 자동으로 붙지 않는다면 이렇게 넣으세요: ", r.Domain), html.El("code", r.Name())),
+		html.El("p", html.Class("dim"), q.lang.Sayf("Without %s: nearly every provider appends it. Where yours does not, "+
+			"enter ", "도메인 %s 부분은 빼세요. 대부분의 업체가 자동으로 붙입니다. 자동으로 붙지 않는다면 이렇게 넣으세요: ", r.Domain), html.El("code", r.Name())),
 		html.El("h3", q.lang.Say("Value", "값")), q.copied("value", q.lang.Say("Value", "값"), r.Text()),
 		html.El("p", html.Class("dim"), q.lang.Say("One line, without quotes.", "한 줄로, 따옴표 없이.")),
 	}

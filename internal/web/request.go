@@ -60,13 +60,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.client = s.clientOf(r)
 	switch {
 	case !s.isHost(r.Host):
-		q.fail(http.StatusMisdirectedRequest, q.lang.Sayf("This server is not %q. Add the name with --name.", "%q: 이 서버의 이름이 아닙니다. --name으로 추가하세요.", cut(r.Host, 100)))
+		q.fail(http.StatusMisdirectedRequest, q.lang.Sayf("This server is not %q. Add the name with --name.",
+			"%q: 이 서버의 이름이 아닙니다. --name으로 추가하세요.", cut(r.Host, 100)))
 		return
 	case s.csrf.Check(r) != nil:
 		q.fail(http.StatusForbidden, q.lang.Say("Another site sent this form.", "다른 사이트가 보낸 양식입니다."))
 		return
 	case isFetched(r):
-		q.fail(http.StatusForbidden, q.lang.Say("Another site may link here, and not load what is here.", "다른 사이트는 이 페이지를 링크할 수만 있고, 불러올 수는 없습니다."))
+		q.fail(http.StatusForbidden, q.lang.Say("Another site may link here, and not load what is here.",
+			"다른 사이트는 이 페이지를 링크할 수만 있고, 불러올 수는 없습니다."))
 		return
 	}
 	for _, values := range r.URL.Query() {
@@ -153,7 +155,8 @@ func language(r *http.Request) words.Language {
 
 // wantsJSON reports whether an Accept header names JSON and not a page.
 func wantsJSON(accept string) bool {
-	return (strings.Contains(accept, "application/json") || strings.Contains(accept, "application/problem+json")) && !strings.Contains(accept, "text/html")
+	return (strings.Contains(accept, "application/json") || strings.Contains(accept, "application/problem+json")) &&
+		!strings.Contains(accept, "text/html")
 }
 
 // isHost reports whether a Host header is of this server: a name of loopback, or one that
@@ -279,7 +282,8 @@ func (q *request) fail(code int, detail string) {
 func (q *request) tooMany(wait time.Duration) {
 	seconds := max(1, int((wait+time.Second-1)/time.Second))
 	q.w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	q.fail(http.StatusTooManyRequests, q.lang.Countf(seconds, "Too many requests: ask again in %d second.", "Too many requests: ask again in %d seconds.", "요청이 너무 많습니다. %d초 뒤에 다시 시도하세요.", seconds))
+	q.fail(http.StatusTooManyRequests, q.lang.Countf(seconds, "Too many requests: ask again in %d second.",
+		"Too many requests: ask again in %d seconds.", "요청이 너무 많습니다. %d초 뒤에 다시 시도하세요.", seconds))
 }
 
 // json answers with a value.

@@ -145,7 +145,8 @@ func HashPassword(password string) (string, error) {
 	_, _ = rand.Read(salt) // never fails
 	sum := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonBytes)
 	e := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, e.EncodeToString(salt), e.EncodeToString(sum)), nil
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
+		e.EncodeToString(salt), e.EncodeToString(sum)), nil
 }
 
 var errHash = errors.New("it is no line of `dojang web passwd`")

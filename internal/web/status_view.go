@@ -71,11 +71,17 @@ func (q *request) alarm(o overview) html.Node {
 	domains := len(o.Domains)
 	switch {
 	case n > 0:
-		return answer(bad, q.lang.Countf(int(n), "%d message of our domains left unsigned in the last 24 hours; %d were signed.", "%d messages of our domains left unsigned in the last 24 hours; %d were signed.", "지난 24시간 동안 우리 도메인의 메일 %d통이 서명 없이 나갔습니다. 서명한 것은 %d통입니다.", n, signed))
+		return answer(bad, q.lang.Countf(int(n),
+			"%d message of our domains left unsigned in the last 24 hours; %d were signed.",
+			"%d messages of our domains left unsigned in the last 24 hours; %d were signed.",
+			"지난 24시간 동안 우리 도메인의 메일 %d통이 서명 없이 나갔습니다. 서명한 것은 %d통입니다.",
+			n, signed))
 	case signed == 0:
-		return answer(neutral, q.lang.Say("No mail of our domains in the last 24 hours: nothing was signed, and nothing left unsigned.", "지난 24시간 동안 우리 도메인의 메일이 없었습니다. 서명한 것도, 서명 없이 나간 것도 없습니다."))
+		return answer(neutral, q.lang.Say("No mail of our domains in the last 24 hours: nothing was signed, and nothing left "+
+			"unsigned.", "지난 24시간 동안 우리 도메인의 메일이 없었습니다. 서명한 것도, 서명 없이 나간 것도 없습니다."))
 	}
-	return answer(good, q.lang.Sayf("No mail of our domains left unsigned in the last 24 hours; %d were signed, of %d domains.", "지난 24시간 동안 서명 없이 나간 우리 도메인의 메일이 없습니다. %[2]d개 도메인의 메일 %[1]d통에 서명했습니다.", signed, domains))
+	return answer(good, q.lang.Sayf("No mail of our domains left unsigned in the last 24 hours; %d were signed, of %d "+
+		"domains.", "지난 24시간 동안 서명 없이 나간 우리 도메인의 메일이 없습니다. %[2]d개 도메인의 메일 %[1]d통에 서명했습니다.", signed, domains))
 }
 
 // reloaded tells of a configuration that was refused.
@@ -88,13 +94,16 @@ func (q *request) reloaded(s status.Server) html.Node {
 	for _, p := range l.Problems {
 		items = append(items, html.El("li", html.El("code", p)))
 	}
-	return html.Group{answer(warning, q.lang.Sayf("The reload at %s was refused: the configuration of %s is still in force.", "%s에 설정을 다시 읽지 못했습니다. %s에 읽은 설정을 계속 쓰고 있습니다.", moment(l.Time), moment(s.Loaded))), html.El("ul", items)}
+	return html.Group{answer(warning, q.lang.Sayf("The reload at %s was refused: the configuration of %s is still in force.",
+		"%s에 설정을 다시 읽지 못했습니다. %s에 읽은 설정을 계속 쓰고 있습니다.", moment(l.Time), moment(s.Loaded))), html.El("ul", items)}
 }
 
 func (q *request) find(id string) html.Node {
 	return html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/status"), q.hiddenLanguage(),
-		field("q", q.lang.Say("Find a message by its queue ID", "큐 ID로 메일 찾기"), html.El("input", html.A("id", "q"), html.A("name", "q"), html.A("type", "text"), html.A("value", cut(id, maxQueueID)),
-			html.A("placeholder", "4F1A2BE2EF"), html.A("maxlength", strconv.Itoa(maxQueueID)), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off")),
+		field("q", q.lang.Say("Find a message by its queue ID", "큐 ID로 메일 찾기"), html.El("input", html.A("id", "q"),
+			html.A("name", "q"), html.A("type", "text"), html.A("value", cut(id, maxQueueID)),
+			html.A("placeholder", "4F1A2BE2EF"), html.A("maxlength", strconv.Itoa(maxQueueID)), html.A("autocapitalize",
+				"none"), html.A("spellcheck", "false"), html.A("autocomplete", "off")),
 			q.lang.Say("As it stands in the mail log, or in Received: … id 4F1A2BE2EF.", "메일 로그나 Received: … id 4F1A2BE2EF에 적힌 그대로 넣으세요.")),
 		html.El("button", q.lang.Say("Find", "찾기")))
 }
@@ -102,7 +111,9 @@ func (q *request) find(id string) html.Node {
 // found tells what became of a message.
 func (q *request) found(id string, rows []status.Message) html.Node {
 	if len(rows) == 0 {
-		return answer(neutral, html.El("bdi", cut(id, maxQueueID)), q.lang.Say(": the filter does not remember it. It is older than StatusMessages reaches, or went another way.", ": 필터에 남아 있지 않습니다. StatusMessages 한도보다 오래되었거나 이 필터를 거치지 않은 메일입니다."))
+		return answer(neutral, html.El("bdi", cut(id, maxQueueID)),
+			q.lang.Say(": the filter does not remember it. It is older than StatusMessages reaches, or went another way.",
+				": 필터에 남아 있지 않습니다. StatusMessages 한도보다 오래되었거나 이 필터를 거치지 않은 메일입니다."))
 	}
 	var out html.Group
 	for _, m := range rows {
@@ -198,7 +209,8 @@ func (q *request) plots(s status.Series, domain, span string) html.Node {
 		labels = append(labels, at(i*max(points-1, 0)/4).Format(format))
 	}
 	var ranges, legend html.Group
-	for _, r := range [][2]string{{"hour", q.lang.Say("an hour", "한 시간")}, {"2d", q.lang.Say("two days", "이틀")}, {"90d", q.lang.Say("90 days", "90일")}} {
+	for _, r := range [][2]string{{"hour", q.lang.Say("an hour", "한 시간")}, {"2d", q.lang.Say("two days", "이틀")},
+		{"90d", q.lang.Say("90 days", "90일")}} {
 		if r[0] == span {
 			ranges = append(ranges, html.El("li", html.El("strong", html.A("aria-current", "true"), r[1])))
 		} else {
@@ -223,14 +235,16 @@ func (q *request) plots(s status.Series, domain, span string) html.Node {
 			total += uint64(v)
 		}
 		columns = append(columns, l.name)
-		legend = append(legend, html.El("li", html.El("svg", html.A("viewBox", "0 0 28 10"), html.A("aria-hidden", "true"), html.El("line", html.Class(l.class), html.A("x1", "0"), html.A("x2", "28"), html.A("y1", "5"), html.A("y2", "5"))),
+		legend = append(legend, html.El("li", html.El("svg", html.A("viewBox", "0 0 28 10"), html.A("aria-hidden", "true"),
+			html.El("line", html.Class(l.class), html.A("x1", "0"), html.A("x2", "28"), html.A("y1", "5"), html.A("y2", "5"))),
 			l.name+": ", html.El("strong", html.Class("num"), strconv.FormatUint(total, 10))))
 	}
 	title := q.lang.Say("Messages ", "메일 수, ") + step
 	if domain != "" {
 		title += ", " + domain
 	}
-	return html.Group{html.El("h2", title), html.El("ul", html.Class("choices"), ranges), html.El("p"), plot(title, lines, labels), html.El("ul", html.Class("legend"), legend),
+	return html.Group{html.El("h2", title), html.El("ul", html.Class("choices"), ranges), html.El("p"),
+		plot(title, lines, labels), html.El("ul", html.Class("legend"), legend),
 		more(q.lang.Say("The same as a table", "표로 보기"), table(title, columns, rows))}
 }
 
@@ -250,7 +264,8 @@ func (q *request) domains(list []status.Domain) html.Node {
 		}
 		if f := d.LastUnsigned; f != nil {
 			text, _ := q.lang.Unsigned(f.Reason)
-			failed = html.Group{html.El("a", html.A("href", q.link("/status", "q", f.QueueID)), html.El("bdi", f.QueueID)), html.Text(" " + moment(f.Time) + ", " + text)}
+			failed = html.Group{html.El("a", html.A("href", q.link("/status", "q", f.QueueID)), html.El("bdi", f.QueueID)),
+				html.Text(" " + moment(f.Time) + ", " + text)}
 		}
 		m := neutral
 		switch {
@@ -259,12 +274,15 @@ func (q *request) domains(list []status.Domain) html.Node {
 		case d.SignedDay > 0:
 			m = good
 		}
-		rows = append(rows, html.Group{html.Group{sign(m), title}, html.El("span", html.Class("num"), strconv.FormatUint(d.SignedDay, 10)), html.El("span", html.Class("num"), strconv.FormatUint(d.UnsignedDay, 10)), html.El("span", html.Class("num"), last), failed})
+		rows = append(rows, html.Group{html.Group{sign(m), title}, html.El("span", html.Class("num"),
+			strconv.FormatUint(d.SignedDay, 10)), html.El("span", html.Class("num"), strconv.FormatUint(d.UnsignedDay, 10)),
+			html.El("span", html.Class("num"), last), failed})
 	}
 	if len(rows) == 0 {
 		return html.El("p", html.Class("dim"), q.lang.Say("No mail of a signing domain was seen yet.", "서명 도메인의 메일이 아직 없습니다."))
 	}
-	return table(q.lang.Say("Our domains", "우리 도메인"), []string{q.lang.Say("domain", "도메인"), q.lang.Say("signed, 24 h", "서명, 24시간"), q.lang.Say("not signed", "미서명"), q.lang.Say("last signed", "마지막 서명"), q.lang.Say("last not signed", "마지막 미서명")}, rows)
+	return table(q.lang.Say("Our domains", "우리 도메인"), []string{q.lang.Say("domain", "도메인"),
+		q.lang.Say("signed, 24 h", "서명, 24시간"), q.lang.Say("not signed", "미서명"), q.lang.Say("last signed", "마지막 서명"), q.lang.Say("last not signed", "마지막 미서명")}, rows)
 }
 
 // reasons are why mail left unsigned, with what to do.
@@ -273,11 +291,17 @@ func (q *request) reasons(s status.Server) html.Node {
 		return html.Group{}
 	}
 	var rows []html.Group
-	for _, name := range slices.SortedFunc(maps.Keys(s.UnsignedDay), func(a, b string) int { return int(int64(s.UnsignedDay[b]) - int64(s.UnsignedDay[a])) }) {
+	for _, name := range slices.SortedFunc(maps.Keys(s.UnsignedDay), func(a,
+		b string) int {
+		return int(int64(s.UnsignedDay[b]) - int64(s.UnsignedDay[a]))
+	}) {
 		text, hint := q.lang.Unsigned(name)
-		rows = append(rows, html.Group{html.El("code", name), html.El("span", html.Class("num"), strconv.FormatUint(s.UnsignedDay[name], 10)), html.Text(text), html.Text(hint)})
+		rows = append(rows, html.Group{html.El("code", name), html.El("span", html.Class("num"),
+			strconv.FormatUint(s.UnsignedDay[name], 10)), html.Text(text), html.Text(hint)})
 	}
-	return table(q.lang.Say("Why mail of ours left unsigned, 24 hours", "우리 메일이 서명 없이 나간 이유(24시간)"), []string{q.lang.Say("reason", "이유"), q.lang.Say("messages", "메일 수"), q.lang.Say("in words", "설명"), q.lang.Say("do this", "조치")}, rows)
+	return table(q.lang.Say("Why mail of ours left unsigned, 24 hours", "우리 메일이 서명 없이 나간 이유(24시간)"),
+		[]string{q.lang.Say("reason", "이유"), q.lang.Say("messages", "메일 수"), q.lang.Say("in words", "설명"),
+			q.lang.Say("do this", "조치")}, rows)
 }
 
 func (q *request) unsigned(list []status.Message) html.Node {
@@ -287,17 +311,26 @@ func (q *request) unsigned(list []status.Message) html.Node {
 	var rows []html.Group
 	for _, m := range list {
 		text, _ := q.lang.Unsigned(m.Reason)
-		rows = append(rows, html.Group{html.El("span", html.Class("num"), m.Time.Local().Format(time.DateTime)), html.El("a", html.A("href", q.link("/status", "q", m.QueueID)), html.El("bdi", m.QueueID)), html.El("bdi", m.Domain), html.Text(text)})
+		rows = append(rows, html.Group{html.El("span", html.Class("num"), m.Time.Local().Format(time.DateTime)),
+			html.El("a", html.A("href", q.link("/status", "q", m.QueueID)), html.El("bdi", m.QueueID)),
+			html.El("bdi", m.Domain), html.Text(text)})
 	}
-	return more(q.lang.Countf(len(rows), "The last message that left unsigned", "The last %d messages that left unsigned", "서명 없이 나간 마지막 %d통", len(rows)),
-		table(q.lang.Say("Left unsigned", "서명 없이 나감"), []string{q.lang.Say("time", "시각"), q.lang.Say("queue ID", "큐 ID"), q.lang.Say("domain", "도메인"), q.lang.Say("why", "이유")}, rows))
+	return more(q.lang.Countf(len(rows), "The last message that left unsigned", "The last %d messages that left unsigned",
+		"서명 없이 나간 마지막 %d통", len(rows)),
+		table(q.lang.Say("Left unsigned", "서명 없이 나감"), []string{q.lang.Say("time", "시각"), q.lang.Say("queue ID", "큐 ID"),
+			q.lang.Say("domain", "도메인"), q.lang.Say("why", "이유")}, rows))
 }
 
 func (q *request) process(s status.Server) html.Node {
 	t := s.Totals
 	return html.El("dl",
-		html.El("dt", q.lang.Say("Since the counts began", "집계 시작 이후")), html.El("dd", html.Class("num"), q.lang.Sayf("signed %d, not signed %d; verified: pass %d, fail %d, without a signature %d", "서명 %d, 미서명 %d, 검증 통과 %d, 실패 %d, 서명 없음 %d", t.Signed, t.Unsigned, t.Pass, t.Fail, t.None)),
-		html.El("dt", q.lang.Say("Filter", "필터")), html.El("dd", "dojang "+s.Version+q.lang.Say(", running since ", ", 시작 시각 ")+moment(s.Started)),
-		html.El("dt", q.lang.Say("Configuration", "설정")), html.El("dd", html.El("bdi", s.Config), q.lang.Say(", loaded ", ", 읽은 시각 ")+moment(s.Loaded)),
+		html.El("dt", q.lang.Say("Since the counts began", "집계 시작 이후")), html.El("dd", html.Class("num"),
+			q.lang.Sayf("signed %d, not signed %d; verified: pass %d, fail %d, without a signature %d",
+				"서명 %d, 미서명 %d, 검증 통과 %d, 실패 %d, 서명 없음 %d",
+				t.Signed, t.Unsigned, t.Pass, t.Fail, t.None)),
+		html.El("dt", q.lang.Say("Filter", "필터")), html.El("dd", "dojang "+s.Version+q.lang.Say(", running since ",
+			", 시작 시각 ")+moment(s.Started)),
+		html.El("dt", q.lang.Say("Configuration", "설정")), html.El("dd", html.El("bdi", s.Config),
+			q.lang.Say(", loaded ", ", 읽은 시각 ")+moment(s.Loaded)),
 		html.El("dt", q.lang.Say("Asked at", "조회 시각")), html.El("dd", clock(q.s.o.Now())))
 }

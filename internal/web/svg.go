@@ -11,7 +11,8 @@ import (
 
 // seal is the mark of dojang: a stamped square.
 func seal() html.Node {
-	return html.El("svg", html.Class("seal"), html.A("viewBox", "0 0 24 24"), html.A("width", "24"), html.A("height", "24"), html.A("aria-hidden", "true"),
+	return html.El("svg", html.Class("seal"), html.A("viewBox", "0 0 24 24"), html.A("width", "24"), html.A("height", "24"),
+		html.A("aria-hidden", "true"),
 		html.El("path", html.A("d", "M3 5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zM7 12.4l3.4 3.4L17 9.2")))
 }
 
@@ -41,12 +42,15 @@ func plot(title string, lines []plotLine, labels []string) html.Node {
 	y := func(v uint32) float64 {
 		return plotTop + (plotHeight-plotTop-plotBottom)*(1-float64(v)/float64(most))
 	}
-	parts := []any{html.Class("plot"), html.A("viewBox", fmt.Sprintf("0 0 %d %d", plotWidth, plotHeight)), html.A("role", "img"), html.A("aria-label", title)}
+	parts := []any{html.Class("plot"), html.A("viewBox", fmt.Sprintf("0 0 %d %d", plotWidth, plotHeight)),
+		html.A("role", "img"), html.A("aria-label", title)}
 	for _, v := range []uint32{0, most / 2, most} {
 		if v == 0 || v != most/2 || most > 1 {
 			at := number(y(v))
-			parts = append(parts, html.El("line", html.Class("grid"), html.A("x1", strconv.Itoa(plotLeft)), html.A("x2", strconv.Itoa(plotWidth)), html.A("y1", at), html.A("y2", at)),
-				html.El("text", html.A("x", strconv.Itoa(plotLeft-8)), html.A("y", number(y(v)+4)), html.A("text-anchor", "end"), strconv.Itoa(int(v))))
+			parts = append(parts, html.El("line", html.Class("grid"), html.A("x1", strconv.Itoa(plotLeft)),
+				html.A("x2", strconv.Itoa(plotWidth)), html.A("y1", at), html.A("y2", at)),
+				html.El("text", html.A("x", strconv.Itoa(plotLeft-8)), html.A("y", number(y(v)+4)),
+					html.A("text-anchor", "end"), strconv.Itoa(int(v))))
 		}
 	}
 	for i, label := range labels {
@@ -58,7 +62,8 @@ func plot(title string, lines []plotLine, labels []string) html.Node {
 		case len(labels) - 1:
 			anchor, class = "end", ""
 		}
-		parts = append(parts, html.El("text", html.Class(class), html.A("x", number(x)), html.A("y", strconv.Itoa(plotHeight-6)), html.A("text-anchor", anchor), label))
+		parts = append(parts, html.El("text", html.Class(class), html.A("x", number(x)),
+			html.A("y", strconv.Itoa(plotHeight-6)), html.A("text-anchor", anchor), label))
 	}
 	for _, l := range lines {
 		if slices.Max(append([]uint32{0}, l.values...)) == 0 {

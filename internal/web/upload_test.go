@@ -22,7 +22,8 @@ func (c *client) begins(size, sent int, headers string) net.Conn {
 	}
 	c.t.Cleanup(func() { conn.Close() })
 	text := smallMessage + strings.Repeat("x", sent)
-	if _, err := fmt.Fprintf(conn, "POST /api/v1/explain HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s", headers, size, text[:sent]); err != nil {
+	if _, err := fmt.Fprintf(conn, "POST /api/v1/explain HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s",
+		headers, size, text[:sent]); err != nil {
 		c.t.Fatal(err)
 	}
 	return conn
@@ -113,7 +114,8 @@ func TestStrangersUploadOneAtATime(t *testing.T) {
 		c := serve(t, o)
 		first := c.begins(1000, 100, "X-Forwarded-For: 198.51.100.7\r\n")
 		c.uploading(1)
-		if got := code(t, c.begins(len(smallMessage), len(smallMessage), "X-Forwarded-For: 198.51.100.7\r\n")); got != http.StatusTooManyRequests {
+		if got := code(t, c.begins(len(smallMessage), len(smallMessage),
+			"X-Forwarded-For: 198.51.100.7\r\n")); got != http.StatusTooManyRequests {
 			t.Errorf("%s: a second one: %d", name, got)
 		}
 		if name == "proxy" {
@@ -171,7 +173,8 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 			l.conns <- fakeConn{from: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a))}
 		}
 	}
-	from("198.51.100.7:1", "198.51.100.7:2", "198.51.100.7:3", "198.51.100.7:4", "[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "[2001:db8::4]:1", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4")
+	from("198.51.100.7:1", "198.51.100.7:2", "198.51.100.7:3", "198.51.100.7:4", "[2001:db8::1]:1", "[2001:db8::2]:1",
+		"[2001:db8::3]:1", "[2001:db8::4]:1", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4")
 	var got []string
 	var conns []net.Conn
 	for range 10 {
@@ -182,7 +185,8 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 		conns = append(conns, c)
 		got = append(got, c.RemoteAddr().String())
 	}
-	want := "198.51.100.7:1 198.51.100.7:2 198.51.100.7:3 [2001:db8::1]:1 [2001:db8::2]:1 [2001:db8::3]:1 127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 127.0.0.1:4"
+	want := "198.51.100.7:1 198.51.100.7:2 198.51.100.7:3 [2001:db8::1]:1 [2001:db8::2]:1 [2001:db8::3]:1 127.0.0.1:1 " +
+		"127.0.0.1:2 127.0.0.1:3 127.0.0.1:4"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%v", got)
 	}

@@ -103,7 +103,8 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, sessions: newSessions(o.Now), limits: newLimits(o.Now, o.MaxMessage), csrf: http.NewCrossOriginProtection(), answers: newAnswers(o.Now), delay: wrongDelay}
+	s := &Server{o: o, sessions: newSessions(o.Now), limits: newLimits(o.Now, o.MaxMessage),
+		csrf: http.NewCrossOriginProtection(), answers: newAnswers(o.Now), delay: wrongDelay}
 	if err := s.makeCheckers(); err != nil {
 		return nil, err
 	}

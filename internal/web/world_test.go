@@ -51,7 +51,8 @@ func newWorld(t *testing.T) *world {
 	}
 	const root = ". IN NS a.root.\na.root. IN A 185.199.0.250\n"
 	serve("185.199.0.250", root+"com. IN NS a.com.\na.com. IN A 185.199.0.251\norg. IN NS a.com.\n", ".")
-	serve("185.199.0.251", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\nns1.example.com. IN A 185.199.0.1\nns2.example.com. IN A 185.199.0.2\n"+
+	serve("185.199.0.251", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\nns1.example.com. IN A "+
+		"185.199.0.1\nns2.example.com. IN A 185.199.0.2\n"+
 		"inner.org. IN NS ns.inner.org.\nns.inner.org. IN A 10.0.0.7\n", "com", "org")
 	w.ns1 = serve("185.199.0.1", fmt.Sprintf(zoneText, 20261129), "example.com")
 	w.ns2 = serve("185.199.0.2", fmt.Sprintf(zoneText, 20261128), "example.com")
@@ -82,7 +83,8 @@ func (w *world) options() Options {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
 	return Options{
-		Check:  keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr}, Attempts: 1, Dial: dial}, TryTime: 300 * time.Millisecond},
+		Check: keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr}, Attempts: 1,
+			Dial: dial}, TryTime: 300 * time.Millisecond},
 		Verify: w.verify, Version: "test",
 	}
 }

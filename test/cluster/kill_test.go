@@ -71,7 +71,8 @@ func TestKilled(t *testing.T) {
 				after := f.accepted.Load()
 				f.end()
 				next = f.from + int(f.next.Load())
-				t.Logf("accepted: %d before, %d while it was away, %d after; %d tries again", before, between-before, after-between, f.again.Load())
+				t.Logf("accepted: %d before, %d while it was away, %d after; %d tries again", before, between-before,
+					after-between, f.again.Load())
 				if before == 0 || after == between {
 					t.Error("no mail flows")
 				}

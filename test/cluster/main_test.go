@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 		testutil.RemoveBuild()
 		os.Exit(code)
 	}
-	cmd := exec.Command("unshare", append([]string{"--net", "--mount", "--propagation", "private", "sh", "-ec", network, "sh"}, os.Args...)...)
+	cmd := exec.Command("unshare", append([]string{"--net", "--mount", "--propagation", "private", "sh", "-ec", network,
+		"sh"}, os.Args...)...)
 	cmd.Env = append(os.Environ(), inside+"=yes")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -26,7 +26,8 @@ func (tb tables) forTools(t *testing.T, options string) toolWorld {
 		text.WriteString(name + " " + record + "\n")
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "records"), []byte(text.String()), 0o600))
-	must(t, os.WriteFile(w.conf, []byte("Mode s\nMultipleSignatures yes\nSocket local:"+filepath.Join(dir, "s")+"\nTestPublicKeys "+filepath.Join(dir, "records")+"\n"+options+tb.identities), 0o600))
+	must(t, os.WriteFile(w.conf, []byte("Mode s\nMultipleSignatures yes\nSocket local:"+filepath.Join(dir,
+		"s")+"\nTestPublicKeys "+filepath.Join(dir, "records")+"\n"+options+tb.identities), 0o600))
 	w.settings = filepath.Join(dir, "rotate.conf")
 	must(t, os.WriteFile(w.settings, []byte("Config "+w.conf+"\nState "+filepath.Join(dir, "state")+"\n"), 0o600))
 	w.env = append(os.Environ(), "PATH="+testutil.Build(t)+":"+os.Getenv("PATH"))

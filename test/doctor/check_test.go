@@ -55,7 +55,8 @@ func TestUnsignedFirst(t *testing.T) {
 	_, err = client.Send(t.Context(), m)
 	s.must(err)
 	_, all := s.examine()
-	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text, "mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
+	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text,
+		"mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
 		t.Errorf("the first is %v", f)
 	}
 }
@@ -77,7 +78,8 @@ func TestAnotherInstance(t *testing.T) {
 			break
 		}
 		change, reload, _ := strings.Cut(wrong[0].Remedy, " && ")
-		if wrong[0].Code != "milter-missing" || !strings.HasPrefix(change, "postconf -c "+dir+" -e ") || reload != "postfix -c "+dir+" reload" {
+		if wrong[0].Code != "milter-missing" || !strings.HasPrefix(change, "postconf -c "+dir+" -e ") ||
+			reload != "postfix -c "+dir+" reload" {
 			t.Fatal(wrong[0])
 		}
 		s.type_(change)

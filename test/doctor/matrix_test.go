@@ -131,7 +131,8 @@ func (s *server) mailIsSigned() {
 	client := smtptest.Dial(s.t, s.address+":587", "127.0.0.1")
 	client.Expect(220)
 	client.Hello()
-	client.Send("joe@example.com", "friend@example.org", []byte("From: joe@example.com\r\nTo: friend@example.org\r\nSubject: hi\r\n\r\nhi\r\n"))
+	client.Send("joe@example.com", "friend@example.org", []byte("From: joe@example.com\r\nTo: friend@example.org\r\nSubject: "+
+		"hi\r\n\r\nhi\r\n"))
 	client.Quit()
 	if text := string(s.sink.Await(s.t, "friend@example.org")); !strings.Contains(text, "DKIM-Signature:") {
 		s.t.Errorf("what Postfix sent is not signed:\n%s", text)

@@ -177,7 +177,8 @@ func TestListMail(t *testing.T) {
 			signed.set("Cc", cc+", "+splitAddresses(cc)[0])
 		}
 		signed = sign(t, signed, head, []dkim.Canonicalization{dkim.Relaxed, dkim.Simple}[w.IntN(2)],
-			"From", "To", "Cc", "Subject", "Date", "Message-ID", "Sender", "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "References", "In-Reply-To")
+			"From", "To", "Cc", "Subject", "Date", "Message-ID", "Sender", "MIME-Version", "Content-Type",
+			"Content-Transfer-Encoding", "References", "In-Reply-To")
 		edited, what := w.edited(signed)
 		if len(baseline) < 20 {
 			baseline = append(baseline, claim{"unedited", signed.String()})
@@ -185,7 +186,8 @@ func TestListMail(t *testing.T) {
 		claims = append(claims, n.check(t, what, record, signed, edited)...)
 	}
 	verify(t, record, append(baseline, claims...))
-	t.Logf("%d failures: of %d headers %d proved, %d with the field named; of %d bodies %d proved; all of it: %d", n.failures, n.headers, n.headersProved, n.named, n.bodies, n.bodiesProved, n.all)
+	t.Logf("%d failures: of %d headers %d proved, %d with the field named; of %d bodies %d proved; all of it: %d",
+		n.failures, n.headers, n.headersProved, n.named, n.bodies, n.bodiesProved, n.all)
 	if n.failures < count/2 {
 		t.Errorf("only %d of %d fail", n.failures, count)
 	}
@@ -231,7 +233,8 @@ func TestEveryEditAlone(t *testing.T) {
 		for seed := range seeds {
 			w := writer{rand.New(rand.NewPCG(uint64(seed), 2))}
 			for _, c := range []dkim.Canonicalization{dkim.Relaxed, dkim.Simple} {
-				signed := sign(t, w.message(), c, c, "From", "To", "Cc", "Subject", "Date", "Message-ID", "Sender", "Content-Type", "Content-Transfer-Encoding", "References")
+				signed := sign(t, w.message(), c, c, "From", "To", "Cc", "Subject", "Date", "Message-ID", "Sender",
+					"Content-Type", "Content-Transfer-Encoding", "References")
 				edited := signed.clone()
 				if e.make(w, &edited) {
 					claims = append(claims, n.check(t, e.name, record, signed, edited)...)

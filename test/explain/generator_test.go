@@ -73,7 +73,8 @@ func (w writer) message() message {
 
 func (w writer) content(m *message) {
 	text := w.text()
-	html := "<html><head><title>x</title></head><body>\r\n<p>" + strings.ReplaceAll(strings.TrimSuffix(text, "\r\n"), "\r\n", "<br>\r\n") + "</p>\r\n" + w.pick("</body></html>\r\n", "</body>\r\n</html>\r\n")
+	html := "<html><head><title>x</title></head><body>\r\n<p>" + strings.ReplaceAll(strings.TrimSuffix(text, "\r\n"), "\r\n",
+		"<br>\r\n") + "</p>\r\n" + w.pick("</body></html>\r\n", "</body>\r\n</html>\r\n")
 	switch w.IntN(5) {
 	case 0, 1:
 		m.fields = append(m.fields, "Content-Type: text/plain; charset="+w.pick("utf-8", `"utf-8"`, "UTF-8"), "Content-Transfer-Encoding: 8bit")
@@ -86,8 +87,10 @@ func (w writer) content(m *message) {
 		m.body = alternative("=_alt", text, html, w.IntN(2) == 0)
 	default:
 		m.fields = append(m.fields, `Content-Type: multipart/mixed; boundary="=_mix"`)
-		m.body = "--=_mix\r\nContent-Type: multipart/alternative; boundary=\"=_alt\"\r\n\r\n" + alternative("=_alt", text, html, w.IntN(2) == 0) +
-			"\r\n--=_mix\r\nContent-Type: message/rfc822\r\n\r\nFrom: ann@example.org\r\nSubject: was\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße zurück\r\n\r\n--=_mix--\r\n"
+		m.body = "--=_mix\r\nContent-Type: multipart/alternative; boundary=\"=_alt\"\r\n\r\n" +
+			alternative("=_alt", text, html, w.IntN(2) == 0) +
+			"\r\n--=_mix\r\nContent-Type: message/rfc822\r\n\r\nFrom: ann@example.org\r\nSubject: was\r\nContent-Type: " +
+			"text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße zurück\r\n\r\n--=_mix--\r\n"
 	}
 }
 
@@ -96,11 +99,13 @@ func alternative(boundary, text, html string, said bool) string {
 	if said {
 		coding = "Content-Transfer-Encoding: 8bit\r\n"
 	}
-	return "--" + boundary + "\r\nContent-Type: text/plain; charset=utf-8\r\n" + coding + "\r\n" + text + "\r\n--" + boundary + "\r\nContent-Type: text/html; charset=utf-8\r\n" + coding + "\r\n" + html + "\r\n--" + boundary + "--\r\n"
+	return "--" + boundary + "\r\nContent-Type: text/plain; charset=utf-8\r\n" + coding + "\r\n" + text + "\r\n--" +
+		boundary + "\r\nContent-Type: text/html; charset=utf-8\r\n" + coding + "\r\n" + html + "\r\n--" + boundary + "--\r\n"
 }
 
 func (w writer) text() string {
-	lines := []string{"Hello,", "", "see you tomorrow   at ten.", "From here it is not far.", ".hidden", "Grüße aus Wien, and a line that is longer than seventy-six characters for it must be folded.", "", "-- ", "Joe"}
+	lines := []string{"Hello,", "", "see you tomorrow   at ten.", "From here it is not far.", ".hidden",
+		"Grüße aus Wien, and a line that is longer than seventy-six characters for it must be folded.", "", "-- ", "Joe"}
 	if w.IntN(4) == 0 {
 		lines = slices.Insert(lines, 3, strings.Repeat("a long line ", 90+w.IntN(120)))
 	}
@@ -150,7 +155,8 @@ var cookedList = []string{
 	"List-Post: <mailto:devel@lists.example.net>", "List-Unsubscribe: <mailto:devel-leave@lists.example.net>",
 }
 
-const listFooter = "_______________________________________________\r\ndevel mailing list -- devel@lists.example.net\r\nTo unsubscribe send an email to devel-leave@lists.example.net\r\n"
+const listFooter = "_______________________________________________\r\ndevel mailing list -- devel@lists.example.net\r\nTo " +
+	"unsubscribe send an email to devel-leave@lists.example.net\r\n"
 
 var headerEdits = []edit{
 	{"cc-anew", func(w writer, m *message) bool {
@@ -345,7 +351,8 @@ func recodeParts(m *message, coding string, f func(string) string) bool {
 	}
 	for i := 1; i < 3; i++ {
 		head, text, _ := strings.Cut(pieces[i], "\r\n\r\n")
-		head = strings.TrimSuffix(strings.ReplaceAll(head+"\r\n", "Content-Transfer-Encoding: 8bit\r\n", ""), "\r\n") + "\r\nContent-Transfer-Encoding: " + coding
+		head = strings.TrimSuffix(strings.ReplaceAll(head+"\r\n", "Content-Transfer-Encoding: 8bit\r\n", ""), "\r\n") +
+			"\r\nContent-Transfer-Encoding: " + coding
 		rest := ""
 		if i == 2 {
 			at := strings.Index(text, "\r\n--=_alt--")
@@ -357,43 +364,4 @@ func recodeParts(m *message, coding string, f func(string) string) bool {
 	}
 	m.body = strings.Join(pieces, "--=_alt\r\n")
 	return true
-}
-
-// splitAddresses takes a list of addresses of ours apart.
-func splitAddresses(value string) []string {
-	var list []string
-	quoted, start := false, 0
-	for i, c := range value + "," {
-		switch {
-		case c == '"':
-			quoted = !quoted
-		case c == ',' && !quoted:
-			if a := strings.TrimSpace(value[start:i]); a != "" {
-				list = append(list, a)
-			}
-			start = i + 1
-		}
-	}
-	return list
-}
-
-func bare(mailbox string) string {
-	if _, rest, ok := strings.Cut(mailbox, "<"); ok {
-		mailbox, _, _ = strings.Cut(rest, ">")
-	}
-	return mailbox
-}
-
-// asPython writes a mailbox as email.utils.formataddr does: names that need no quotes
-// have none, and those with special characters have.
-func asPython(mailbox string) string {
-	name, _, ok := strings.Cut(mailbox, " <")
-	if !ok {
-		return bare(mailbox)
-	}
-	name = strings.Trim(name, `"`)
-	if strings.ContainsAny(name, `()<>@,:;".[]`) {
-		name = `"` + name + `"`
-	}
-	return name + " <" + bare(mailbox) + ">"
 }

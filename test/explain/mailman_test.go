@@ -112,7 +112,8 @@ func TestMailman(t *testing.T) {
 			claims = append(claims, n.check(t, fmt.Sprintf("mailman %d", i), record, signed[i], m)...)
 		}
 		verify(t, record, claims)
-		t.Logf("%d failures: of %d headers %d proved, %d with the field named; of %d bodies %d proved; all of it: %d", n.failures, n.headers, n.headersProved, n.named, n.bodies, n.bodiesProved, n.all)
+		t.Logf("%d failures: of %d headers %d proved, %d with the field named; of %d bodies %d proved; all of it: %d",
+			n.failures, n.headers, n.headersProved, n.named, n.bodies, n.bodiesProved, n.all)
 		if n.failures < count/2 || n.all*10 < n.failures*6 {
 			t.Error("less than 60 % is explained")
 		}

@@ -57,7 +57,8 @@ func eightBit(coding string) message {
 	return message{[]string{
 		"From: Joe Example <joe@example.com>", "To: ann@example.org", "Subject: 8-bit", "Date: Mon, 02 Nov 2026 09:30:00 +0900", "Message-ID: <1@example.com>",
 		"MIME-Version: 1.0", `Content-Type: multipart/mixed; boundary="outer"`,
-	}, "--outer\r\nContent-Type: multipart/alternative; boundary=\"inner\"\r\n\r\n--inner\r\n" + part("text/plain", "Grüße aus Wien = schön \r\n\r\n-- \r\nJoe\r\n") +
+	}, "--outer\r\nContent-Type: multipart/alternative; boundary=\"inner\"\r\n\r\n--inner\r\n" +
+		part("text/plain", "Grüße aus Wien = schön \r\n\r\n-- \r\nJoe\r\n") +
 		"\r\n--inner\r\n" + part("text/html", "<p>Grüße</p>\r\n") + "\r\n--inner--\r\n\r\n--outer\r\nContent-Type: message/rfc822\r\n\r\n" +
 		"From: ann@example.org\r\nMIME-Version: 1.0\r\n" + part("text/plain", "zurück\r\n") + "\r\n--outer--\r\n"}
 }
@@ -68,7 +69,8 @@ func TestPostfix(t *testing.T) {
 	record := testutil.KeyRecord(testutil.ReadKey(t, keyFile))
 	far := smtptest.NewPlainSink(t)
 	address := proctest.FreeAddress(t)
-	smtptest.StartPostfix(t, filepath.Join(testutil.SecureDir(t), "postfix"), far, "myhostname = mx.example.com\nrelay_domains = example.org\n", address)
+	smtptest.StartPostfix(t, filepath.Join(testutil.SecureDir(t), "postfix"), far,
+		"myhostname = mx.example.com\nrelay_domains = example.org\n", address)
 	plain := message{eightBit("").fields[:5:5], "Grüße\r\n"}
 	long := func(n int) message {
 		m := message{slices.Clone(plain.fields), "short\r\n" + strings.Repeat("a long line, ", n/13+1)[:n] + "\r\n.short again\r\n"}
@@ -76,7 +78,8 @@ func TestPostfix(t *testing.T) {
 	}
 	longField := long(10)
 	longField.fields[1] = "To: " + strings.Repeat("ann.of.example@example.org, ", 60) + "ann@example.org"
-	said := message{append(slices.Clone(plain.fields), "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"), "Grüße aus Wien\r\n\r\n-- \r\nJoe\r\n"}
+	said := message{append(slices.Clone(plain.fields), "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8",
+		"Content-Transfer-Encoding: 8bit"), "Grüße aus Wien\r\n\r\n-- \r\nJoe\r\n"}
 	recoded, broken := []string{explain.CodeTransferEncoding}, []string{explain.CodeLongLines}
 	cases := []struct {
 		name string

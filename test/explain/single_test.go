@@ -76,7 +76,8 @@ func TestNamedEdits(t *testing.T) {
 func signOver(t *testing.T, m message, c dkim.Canonicalization, names ...string) message {
 	t.Helper()
 	field, err := dkim.Sign([]byte(m.String()), dkim.SignOptions{
-		Domain: "example.com", Selector: "s2048", Key: testutil.ReadKey(t, keyFile), Sign: dkim.NewHeaderSet(names...), Oversign: dkim.NewHeaderSet(names...),
+		Domain: "example.com", Selector: "s2048", Key: testutil.ReadKey(t,
+			keyFile), Sign: dkim.NewHeaderSet(names...), Oversign: dkim.NewHeaderSet(names...),
 		HeaderCanonicalization: c, BodyCanonicalization: c,
 	})
 	if err != nil {

@@ -37,13 +37,15 @@ var hostForms = regexp.MustCompile(`\[|::ffff:|:0:|DB8|\*|\.(,| |$)`)
 
 const rows = "Mode s\nInternalHosts 0.0.0.0/1,128.0.0.0/1\n"
 
-var fieldWords = strings.Fields("From To Subject subject SUBJECT Date Message-ID Cc Reply-To X-Nothing received *  +X-Nothing -Subject +To -From Sub* Subject: X-*")
+var fieldWords = strings.Fields("From To Subject subject SUBJECT Date Message-ID Cc Reply-To X-Nothing received *  +X-Nothing " +
+	"-Subject +To -From Sub* Subject: X-*")
 
 var hostWords = strings.Fields(`127.0.0.1 ::1 10.0.0.0/8 10.1.2.3 !10.1.2.3 10.1.0.0/16 !10.1.0.0/16 192.0.2.1 192.0.2.0/24 192.0.2.1/24 192.0.2.0/255.255.255.0 192.0.2 192.0.2.
 	2001:db8::/32 2001:DB8::1 [2001:db8::1] [127.0.0.1] !2001:db8::1 2001:db8:0:0::1 ::ffff:192.0.2.1 mail.example.net .example.net MAIL.example.NET !mail.example.net example.net *.example.net
 	localhost LOCALHOST localhost. mail.example.net. .net . 0.0.0.0/0 ::/0 * 192.0.2.* 10.* 127.0.0.1/32 ::1/128 10/8 127.0.0.1:25 inet:127.0.0.1`)
 
-const hosts = "plain local\nplain\nplain addr=10.1.2.3 host=a.b.example.net\nplain addr=10.1.9.9 host=example.net\nplain addr=10.200.1.1 host=x.example\n" +
+const hosts = "plain local\nplain\nplain addr=10.1.2.3 host=a.b.example.net\nplain addr=10.1.9.9 host=example.net\nplain " +
+	"addr=10.200.1.1 host=x.example\n" +
 	"plain addr=2001:db8::1 host=six.example\nplain addr=::1 host=localhost\nplain addr=192.0.2.77 host=[192.0.2.77]"
 
 var lists = []list{
@@ -174,7 +176,8 @@ func (in *instance) warnings() string {
 	cmd.Stderr, cmd.WaitDelay = &out, time.Second
 	_ = cmd.Run()
 	text := in.general(out.String())
-	return strings.TrimPrefix(text, "DIR/conf:3: TestPublicKeys: public keys come from it and not from DNS (warning)\n    hint: for tests only\n")
+	return strings.TrimPrefix(text,
+		"DIR/conf:3: TestPublicKeys: public keys come from it and not from DNS (warning)\n    hint: for tests only\n")
 }
 
 // asOurs puts in the place of what opendkim does what documentation says we do
@@ -184,7 +187,8 @@ func asOurs(theirs, ours []string) bool {
 		return true
 	}
 	for i := range theirs {
-		if strings.Contains(theirs[i], "connection lost") || strings.Contains(theirs[i], "451 4.7.0 resource unavailable") && strings.Contains(ours[i], "tempfail") {
+		if strings.Contains(theirs[i], "connection lost") || strings.Contains(theirs[i], "451 4.7.0 resource unavailable") &&
+			strings.Contains(ours[i], "tempfail") {
 			return true
 		}
 	}

@@ -17,10 +17,12 @@ var bsd = []step{
 // TestMakeInstallsScripts: where the system has rc(8), its script is installed, and nothing
 // of systemd's.
 func TestMakeInstallsScripts(t *testing.T) {
-	for system, script := range map[string]string{"FreeBSD": "usr/local/etc/rc.d/milter-opendkim", "OpenBSD": "etc/rc.d/opendkim", "Linux": "usr/local/lib/systemd/system/opendkim.service"} {
+	for system, script := range map[string]string{"FreeBSD": "usr/local/etc/rc.d/milter-opendkim",
+		"OpenBSD": "etc/rc.d/opendkim", "Linux": "usr/local/lib/systemd/system/opendkim.service"} {
 		dir := t.TempDir()
 		shell(t, "../..", "make -s install SYSTEM="+system+" DESTDIR="+dir)
-		found := shell(t, dir, "find . -path '*rc.d/*' -o -path '*systemd*' -type f -name 'opendkim.service'; readlink usr/local/sbin/opendkim; sh -n "+script+" || true")
+		found := shell(t, dir, "find . -path '*rc.d/*' -o -path '*systemd*' -type f -name 'opendkim.service'; readlink "+
+			"usr/local/sbin/opendkim; sh -n "+script+" || true")
 		if want := "./" + script + "\n../bin/dojang\n"; !strings.HasPrefix(found, want) || system != "Linux" && found != want {
 			t.Errorf("%s: installed are\n%s\nwant\n%s", system, found, want)
 		}

@@ -46,7 +46,8 @@ func rehearsed(d *document, text string) {
 	d.t.Helper()
 	unpack, rehearse, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	typed(d, unpack)
-	d.run("(" + rehearse + " > /root/told 2>&1 & echo $! > /root/rehearsal)\nfor i in $(seq 100); do grep -q 'is compared' /root/told && exit; sleep 0.1; done; cat /root/told; exit 1")
+	d.run("(" + rehearse + " > /root/told 2>&1 & echo $! > /root/rehearsal)\nfor i in $(seq 100); do grep -q 'is compared' " +
+		"/root/told && exit; sleep 0.1; done; cat /root/told; exit 1")
 }
 
 // newKey is signedMail with the next key.
@@ -115,7 +116,8 @@ func TestTranslationsTypeTheSame(t *testing.T) {
 			t.Errorf("%s is a translation of nothing", name)
 			continue
 		}
-		if diff := cmp.Diff(withoutWords(blocks(t, strings.TrimPrefix(original, "../../"))), withoutWords(blocks(t, strings.TrimPrefix(name, "../../")))); diff != "" {
+		if diff := cmp.Diff(withoutWords(blocks(t, strings.TrimPrefix(original, "../../"))),
+			withoutWords(blocks(t, strings.TrimPrefix(name, "../../")))); diff != "" {
 			t.Errorf("%s (-original +translation):\n%s", name, diff)
 		}
 	}

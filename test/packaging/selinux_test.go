@@ -61,7 +61,8 @@ var wrongs = []struct{ who, what, class, how string }{
 func TestSELinux(t *testing.T) {
 	testutil.Need(t, "rpm", "make", "sesearch", "matchpathcon", "semodule")
 	m := boot(t, packages(t, "rpm", "0.0.1")...)
-	m.run("dpkg --listfiles opendkim opendkim-tools | while read -r f; do [ ! -f \"$f\" ] || rm -f \"$f\"; done; rm -rf /etc/opendkim* /etc/dkimkeys")
+	m.run("dpkg --listfiles opendkim opendkim-tools | while read -r f; do [ ! -f \"$f\" ] || rm -f \"$f\"; done; rm -rf " +
+		"/etc/opendkim* /etc/dkimkeys")
 	m.run("rpm --force-debian --dbpath /var/lib/rpm --nodeps -i /root/dojang-0.0.1-*.rpm")
 	m.want("regular file\nregular file\nsymbolic link", "stat -c %F /usr/sbin/opendkim /usr/bin/dojang /usr/sbin/opendkim-genkey")
 	m.run("semodule -s default -N -i /usr/share/dojang/dojang.cil; semodule -s default -l | grep -q '^dojang$'")
@@ -70,12 +71,14 @@ func TestSELinux(t *testing.T) {
 	for file := range labels {
 		files = append(files, file)
 	}
-	for line := range strings.Lines(m.run("matchpathcon -m file -f /etc/selinux/default/contexts/files/file_contexts " + strings.Join(files, " "))) {
+	for line := range strings.Lines(m.run("matchpathcon -m file -f /etc/selinux/default/contexts/files/file_contexts " +
+		strings.Join(files, " "))) {
 		if file, label, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.Contains(label, ":"+labels[file]+":") {
 			t.Errorf("%s is labelled %s, want %s", file, label, labels[file])
 		}
 	}
-	m.want("/usr/sbin/opendkim", "rpm --dbpath /var/lib/rpm -ql dojang | while read -r f; do [ -d $f ] || matchpathcon -f /etc/selinux/default/contexts/files/file_contexts $f; done | awk '/dkim_milter_exec_t/ { print $1 }'")
+	m.want("/usr/sbin/opendkim", "rpm --dbpath /var/lib/rpm -ql dojang | while read -r f; do [ -d $f ] || matchpathcon -f "+
+		"/etc/selinux/default/contexts/files/file_contexts $f; done | awk '/dkim_milter_exec_t/ { print $1 }'")
 	const policy = " /etc/selinux/default/policy/policy.*"
 	m.want("type_transition init_t dkim_milter_exec_t:process dkim_milter_t;", "sesearch -T -s init_t -t dkim_milter_exec_t"+policy)
 	ask := func(who, what, class, how string) bool {

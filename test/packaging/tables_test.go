@@ -55,7 +55,8 @@ func tables(d *document, text string) {
 	d.t.Helper()
 	keyTable := keyTable.FindStringSubmatch(text)[1]
 	d.run("{ grep -v 'Table' /root/files.conf; cat <<'END'; } > /etc/opendkim.conf\n" + text +
-		"END\ndojang config check; dojang testkey '" + keyTable + "' mail2026; systemctl reset-failed opendkim; systemctl restart opendkim" + signedMail)
+		"END\ndojang config check; dojang testkey '" + keyTable +
+		"' mail2026; systemctl reset-failed opendkim; systemctl restart opendkim" + signedMail)
 }
 
 // scaling are the blocks of docs/scaling.md. What is imported needs the tables first.
@@ -132,7 +133,8 @@ func TestTablesTyped(t *testing.T) {
 	d.run("cp /root/files.conf /etc/opendkim.conf")
 	d.name = "docs/scaling.md"
 	d.follow(scaling)
-	d.run("cat > /root/tables.sql <<'END'\n" + blocks(t, d.name)[2] + "END\ncp /root/files.conf /etc/opendkim.conf; sed -i 's,^#\\(KeyTable\\|SigningTable\\),\\1,' /etc/opendkim.conf")
+	d.run("cat > /root/tables.sql <<'END'\n" + blocks(t, d.name)[2] +
+		"END\ncp /root/files.conf /etc/opendkim.conf; sed -i 's,^#\\(KeyTable\\|SigningTable\\),\\1,' /etc/opendkim.conf")
 	d.askForms()
 }
 

@@ -133,7 +133,8 @@ func logged(d *document, text string) {
 			}
 			pattern += regexp.QuoteMeta(p)
 		}
-		d.run("for i in $(seq 50); do journalctl --no-pager -b -o cat -u opendkim | grep -Eq -- " + quoted(pattern) + " && exit; sleep 0.1; done\n" +
+		d.run("for i in $(seq 50); do journalctl --no-pager -b -o cat -u opendkim | grep -Eq -- " + quoted(pattern) +
+			" && exit; sleep 0.1; done\n" +
 			"echo 'not logged:' " + quoted(pattern) + "; journalctl --no-pager -b -o cat -u opendkim | tail -20; exit 1")
 	}
 }
@@ -267,14 +268,17 @@ var walkthrough = []step{
 func again(wrong, right string) deed {
 	return func(d *document, text string) {
 		d.t.Helper()
-		d.run(wrong + "\nsystemctl reset-failed opendkim; systemctl restart opendkim; (printf 'From: a@example.com\\n\\nx\\n' | sendmail -i -f a@example.com reports@localhost) || true")
+		d.run(wrong + "\nsystemctl reset-failed opendkim; systemctl restart opendkim; (printf 'From: a@example.com\\n\\nx\\n' " +
+			"| sendmail -i -f a@example.com reports@localhost) || true")
 		logged(d, text)
 		d.run(right)
 	}
 }
 
 var (
-	noKey = again("mv /etc/opendkim/keys/mail2026.private /root/", "mv /root/mail2026.private /etc/opendkim/keys/; postsuper -d ALL 2>/dev/null; systemctl reset-failed opendkim; systemctl restart opendkim"+signedMail)
+	noKey = again("mv /etc/opendkim/keys/mail2026.private /root/",
+		"mv /root/mail2026.private /etc/opendkim/keys/; postsuper -d ALL 2>/dev/null; systemctl reset-failed opendkim; "+
+			"systemctl restart opendkim"+signedMail)
 	// the document mends the next two
 	otherReaders = again("chmod 640 /etc/opendkim/keys/mail2026.private; gpasswd -a postfix opendkim", "postsuper -d ALL 2>/dev/null")
 	notPermitted = again("chown root:root /etc/opendkim/keys/mail2026.private", "postsuper -d ALL 2>/dev/null")
@@ -302,7 +306,8 @@ func TestWalkthroughTyped(t *testing.T) {
 // this machine, no command finds its own example wrong.
 func (d *document) examples() {
 	d.t.Helper()
-	d.run("postconf -e smtpd_milters=; cp /etc/opendkim.conf /root/conf; printf 'From: a@example.com\nSubject: s\n\nx\n' > /root/message.eml; cp /root/message.eml /root/signed.eml")
+	d.run("postconf -e smtpd_milters=; cp /etc/opendkim.conf /root/conf; printf 'From: a@example.com\nSubject: s\n\nx\n' > " +
+		"/root/message.eml; cp /root/message.eml /root/signed.eml")
 	pages := strings.Fields(d.run("ls /usr/share/man/man1 | sed -n 's/^\\(dojang.*\\)\\.1.gz$/\\1/p'"))
 	lines := strings.Split(d.run(manualExamples), "\n")
 	for _, page := range pages {
@@ -320,7 +325,8 @@ func (d *document) examples() {
 		if typed++; typed%4 != 0 && !testutil.Long() {
 			continue
 		}
-		code := strings.TrimSpace(d.run("cd /root; timeout -s INT -k 5 3 sh -c " + quoted(line) + " </dev/null >/root/said 2>&1 || echo $?"))
+		code := strings.TrimSpace(d.run("cd /root; timeout -s INT -k 5 3 sh -c " + quoted(line) +
+			" </dev/null >/root/said 2>&1 || echo $?"))
 		if code == "64" || code == "126" || code == "127" {
 			d.t.Errorf("the example %q ends with %s:\n%s", line, code, d.run("tail -5 /root/said"))
 		}

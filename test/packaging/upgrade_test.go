@@ -71,7 +71,8 @@ func (m *machine) allSigned(want int) {
 		if id := messageID.FindSubmatch(text); id != nil {
 			seen[string(id[1])]++
 		}
-		results, err := dkim.Verify(m.t.Context(), bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), dkim.VerifyOptions{Now: time.Now()},
+		results, err := dkim.Verify(m.t.Context(), bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")),
+			dkim.VerifyOptions{Now: time.Now()},
 			func(context.Context, string) ([]string, error) { return []string{record}, nil })
 		if err != nil || len(results) != 1 || results[0].Status != dkim.StatusPass {
 			m.t.Fatalf("%v, %v in\n%s", results, err, text)

@@ -2,7 +2,8 @@
 // readers of Authentication-Results that people run behind it: the tokenizers of
 // OpenDMARC (which is OpenARC's too) and opendkim, compiled from Debian's source, and
 // Perl's Mail::AuthenticationResults and Python's authres, each with the ways in which
-// octets become text before, SpamAssassin's plugin AuthRes, and rspamd's for results that ARC sealed. Mutants of a grammar go to all of them, for FUZZTIME
+// octets become text before, SpamAssassin's plugin AuthRes, and rspamd's for results that ARC sealed. Mutants of a
+// grammar go to all of them, for FUZZTIME
 // (seconds, when it is not set); FUZZSEED repeats a run.
 package readers
 

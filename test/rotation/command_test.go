@@ -66,7 +66,8 @@ func TestEmergencyCommand(t *testing.T) {
 		t.Error("the old key is still there")
 	}
 	table, _ := os.ReadFile(l.path("KeyTable"))
-	if got := strings.ReplaceAll(string(table), selectors(l), "NEW"); got != "# the keys\nk\texample.com:NEW:"+l.dir+"/example.com.NEW.private   # first\n" {
+	if got := strings.ReplaceAll(string(table), selectors(l),
+		"NEW"); got != "# the keys\nk\texample.com:NEW:"+l.dir+"/example.com.NEW.private   # first\n" {
 		t.Errorf("the table is %q", table)
 	}
 }
@@ -78,7 +79,8 @@ func TestLifeInConfiguration(t *testing.T) {
 	l := &life{site: newSite(t, "bind", byBIND+fast+"State DIR/state\n")}
 	path, _ := l.key("example.com", "old")
 	l.write("keys.conf", "# of ours\nSelector   old # as ever\nKeyFile "+path+"\n", 0o644)
-	l.write("opendkim.conf", "Include "+l.path("keys.conf")+"\nDomain example.com\nSocket local:"+l.dir+"/s\nMetricsSocket local:"+l.dir+"/metrics\nStatusSocket local:"+l.dir+"/status\nMode s\n", 0o644)
+	l.write("opendkim.conf", "Include "+l.path("keys.conf")+"\nDomain example.com\nSocket "+
+		"local:"+l.dir+"/s\nMetricsSocket local:"+l.dir+"/metrics\nStatusSocket local:"+l.dir+"/status\nMode s\n", 0o644)
 	l.publish(0)
 	conf, _ := os.ReadFile(l.path("opendkim.conf"))
 	l.filter = filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), l.dir, string(conf), nil)
@@ -93,7 +95,8 @@ func TestLifeInConfiguration(t *testing.T) {
 		t.Fatalf("signed by %q", got)
 	}
 	text, _ := os.ReadFile(l.path("keys.conf"))
-	if want := "# of ours\nSelector   " + got + " # as ever\nKeyFile " + l.path("example.com."+got+".private") + "\n"; string(text) != want {
+	if want := "# of ours\nSelector   " + got + " # as ever\nKeyFile " + l.path("example.com."+got+".private") +
+		"\n"; string(text) != want {
 		t.Errorf("%q, want %q", text, want)
 	}
 }
@@ -119,7 +122,8 @@ func TestAddAndRetire(t *testing.T) {
 	if got := added(); len(got) != 0 {
 		t.Errorf("still signed by %v", got)
 	}
-	for name, want := range map[string]string{"KeyTable": "# the keys\nk\texample.com:old:" + l.path("old.private") + "   # first\n", "SigningTable": "*@example.com k\n"} {
+	for name, want := range map[string]string{"KeyTable": "# the keys\nk\texample.com:old:" + l.path("old.private") +
+		"   # first\n", "SigningTable": "*@example.com k\n"} {
 		if got, _ := os.ReadFile(l.path(name)); string(got) != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
@@ -136,7 +140,8 @@ func TestRotateExitStatus(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want int
-	}{{[]string{"rotate", "run"}, 0}, {[]string{"rotate", "start", "example.com"}, 69}, {[]string{"keys", "adopt", "--all"}, 0}, {[]string{"keys", "adopt", "other.example"}, 69},
+	}{{[]string{"rotate", "run"}, 0}, {[]string{"rotate", "start", "example.com"}, 69}, {[]string{"keys", "adopt", "--all"},
+		0}, {[]string{"keys", "adopt", "other.example"}, 69},
 		{[]string{"rotate", "stop", "example.com"}, 0}, {[]string{"rotate", "abort", "example.com"}, 69}, {[]string{"rotate", "log"}, 0}, {[]string{"rotate", "sync-list"}, 0}} {
 		if out, code := l.run(c.args...); code != c.want {
 			t.Errorf("%q: %d, want %d\n%s", c.args, code, c.want, out)
@@ -174,7 +179,8 @@ func TestOpenDKIMSignsWithTheResult(t *testing.T) {
 	}
 	want := selectors(l)
 	l.write("mail", "From: a@example.com\r\nSubject: s\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n", 0o644)
-	l.write("debian.conf", "KeyTable "+l.path("KeyTable")+"\nSigningTable refile:"+l.path("SigningTable")+"\nSocket local:"+l.path("debian.s")+"\nMode s\n", 0o644)
+	l.write("debian.conf", "KeyTable "+l.path("KeyTable")+"\nSigningTable refile:"+l.path("SigningTable")+
+		"\nSocket local:"+l.path("debian.s")+"\nMode s\n", 0o644)
 	cmd := exec.Command(opendkim, "-x", l.path("debian.conf"), "-t", l.path("mail"), "-vv")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

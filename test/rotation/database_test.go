@@ -38,7 +38,10 @@ func TestKeyInDatabase(t *testing.T) {
 		"INSERT INTO keys VALUES ('k', 'example.com', 'old', '" + key.String() + "', 'ours'), ('o', 'other.example', 's', 'x', 'theirs');" +
 		"CREATE TABLE authors (author TEXT PRIMARY KEY, name TEXT); INSERT INTO authors VALUES ('example.com', 'k');")
 	dsn := "dsn:sqlite3://" + l.path("t.db") + "/table="
-	conf := l.write("opendkim.conf", "KeyTable "+dsn+"keys?keycol=name?datacol=domain,selector,key\nSigningTable "+dsn+"authors?keycol=author?datacol=name\nDataSetCacheTTL 1\nSocket local:"+l.dir+"/s\nMetricsSocket local:"+l.dir+"/metrics\nStatusSocket local:"+l.dir+"/status\nMode s\n", 0o644)
+	conf := l.write("opendkim.conf", "KeyTable "+dsn+"keys?keycol=name?datacol=domain,selector,key\n"+
+		"SigningTable "+dsn+"authors?keycol=author?datacol=name\nDataSetCacheTTL 1\nSocket local:"+l.dir+
+		"/s\nMetricsSocket local:"+l.dir+"/metrics\nStatusSocket local:"+l.dir+
+		"/status\nMode s\n", 0o644)
 	l.publish(0, "example.com")
 	text, _ := os.ReadFile(conf)
 	l.filter = filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), l.dir, string(text), nil)
@@ -50,7 +53,8 @@ func TestKeyInDatabase(t *testing.T) {
 	}
 	time.Sleep(2 * time.Second)
 	got := selectors(l)
-	if want := "example.com|" + got + "|ours"; got == "old" || got == "" || sql("SELECT domain, selector, note FROM keys WHERE name = 'k'") != want {
+	if want := "example.com|" + got + "|ours"; got == "old" || got == "" ||
+		sql("SELECT domain, selector, note FROM keys WHERE name = 'k'") != want {
 		t.Errorf("signed by %q; the row is %q", got, sql("SELECT domain, selector, note FROM keys WHERE name = 'k'"))
 	}
 	if now := sql("SELECT key FROM keys WHERE name = 'k'"); now == key.String() || strings.Contains(now, "\n") {

@@ -32,8 +32,9 @@ func (m *mail) setDown(down bool) {
 func (m *mail) startOther() {
 	m.t.Helper()
 	m.copyTables()
-	m.other = filtertest.Start(m.t, filepath.Join(testutil.Build(m.t), "opendkim"), m.path("two"), "KeyTable DIR/KeyTable\nSigningTable refile:DIR/SigningTable\n"+
-		"StatusSocket local:DIR/status\nStatusFile DIR/status.kept\nMode s\n", nil)
+	m.other = filtertest.Start(m.t, filepath.Join(testutil.Build(m.t), "opendkim"), m.path("two"),
+		"KeyTable DIR/KeyTable\nSigningTable refile:DIR/SigningTable\n"+
+			"StatusSocket local:DIR/status\nStatusFile DIR/status.kept\nMode s\n", nil)
 }
 
 // copyTables does what rsync does with the sync-list: files in that order.
@@ -58,7 +59,8 @@ func (m *mail) copyTables() {
 func TestHosts(t *testing.T) {
 	// However the domain is written, it is the one that hosts tell of.
 	domain := []string{"example.com", "Example.COM", "bücher.example"}[rand.IntN(3)]
-	m := newMail(t, rig{kind: "bind", domains: []string{domain}, rotate: pace + "Interval 1h\nHosts local:DIR/status local:DIR/two/status\n"})
+	m := newMail(t, rig{kind: "bind", domains: []string{domain}, rotate: pace +
+		"Interval 1h\nHosts local:DIR/status local:DIR/two/status\n"})
 	m.startOther()
 	record := "old0._domainkey." + keyrecord.ASCII(domain)
 	until := func(what string, f func(items []item) bool) {

@@ -21,7 +21,8 @@ import (
 func (m *mail) killed(after time.Duration) bool {
 	m.t.Helper()
 	script := `mount --bind "$0" /etc/passwd && exec "$@"`
-	cmd := exec.Command("unshare", "-m", "sh", "-c", script, m.passwd, filepath.Join(testutil.Build(m.t), "dojang"), "rotate", "run", "--settings", m.settings)
+	cmd := exec.Command("unshare", "-m", "sh", "-c", script, m.passwd, filepath.Join(testutil.Build(m.t), "dojang"),
+		"rotate", "run", "--settings", m.settings)
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}

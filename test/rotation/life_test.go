@@ -30,7 +30,8 @@ const fast = "Interval 1h\nKeepOld 2s\nKeepRevoked 2s\nMargin 1s\nProofs 2\nProo
 
 func newLife(t *testing.T, kind, rotate string) *life {
 	t.Helper()
-	s := newSiteOf(t, kind, rotate+"State DIR/state\n", zonetest.Zone{Name: "example.com", Minimum: 2}, zonetest.Zone{Name: "host.example", Minimum: 2})
+	s := newSiteOf(t, kind, rotate+"State DIR/state\n", zonetest.Zone{Name: "example.com", Minimum: 2},
+		zonetest.Zone{Name: "host.example", Minimum: 2})
 	l := &life{site: s}
 	for _, d := range []string{"example.com"} {
 		path, _ := s.key(d, "old")

@@ -65,7 +65,8 @@ func newMail(t *testing.T, r rig) *mail {
 	for _, d := range r.domains {
 		zones = append(zones, zonetest.Zone{Name: keyrecord.ASCII(d), Signed: true, Minimum: minimum})
 	}
-	m.life = &life{site: newSiteOf(t, r.kind, "Publisher p rfc2136 server=SERVER key=DIR/dns/tsig.key\nZone * p\nState DIR/state\n"+r.rotate, zones...)}
+	m.life = &life{site: newSiteOf(t, r.kind,
+		"Publisher p rfc2136 server=SERVER key=DIR/dns/tsig.key\nZone * p\nState DIR/state\n"+r.rotate, zones...)}
 	for i, z := range zones {
 		selector := fmt.Sprintf("old%d", i)
 		path, _ := m.key(z.Name, selector)
@@ -74,7 +75,9 @@ func newMail(t *testing.T, r rig) *mail {
 	if r.tables == nil {
 		r.tables = inFiles
 	}
-	conf := m.write("opendkim.conf", r.tables(m)+"Socket local:"+m.dir+"/s\nMetricsSocket local:"+m.dir+"/metrics\nStatusSocket local:"+m.dir+"/status\nStatusFile "+m.dir+"/status.kept\nMode s\n", 0o644)
+	conf := m.write("opendkim.conf", r.tables(m)+"Socket local:"+m.dir+"/s\nMetricsSocket local:"+m.dir+
+		"/metrics\nStatusSocket local:"+m.dir+"/status\nStatusFile "+m.dir+
+		"/status.kept\nMode s\n", 0o644)
 	m.publish(0)
 	text, _ := os.ReadFile(conf)
 	m.filter = filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), m.dir, string(text), nil)
@@ -103,7 +106,8 @@ func (m *mail) startUnbound(zones []zonetest.Zone) {
 	m.unbound = proctest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(m.unbound)
 	var conf strings.Builder
-	fmt.Fprintf(&conf, "server:\n interface: 127.0.0.1\n port: %s\n directory: %q\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n do-ip6: no\n do-not-query-localhost: no\n aggressive-nsec: yes\n", port, m.dir)
+	fmt.Fprintf(&conf, "server:\n interface: 127.0.0.1\n port: %s\n directory: %q\n chroot: \"\"\n username: \"\"\n pidfile: "+
+		"\"\"\n use-syslog: no\n do-ip6: no\n do-not-query-localhost: no\n aggressive-nsec: yes\n", port, m.dir)
 	stubs := ""
 	for _, z := range zones {
 		r, err := m.Server.Ask(z.Name, dns.TypeDNSKEY)
@@ -176,10 +180,11 @@ func (m *mail) fail(format string, args ...any) {
 
 func (m *mail) verify(message []byte, when string) {
 	asked := ""
-	results, err := dkim.Verify(context.Background(), message, dkim.VerifyOptions{Now: time.Now()}, func(ctx context.Context, name string) ([]string, error) {
-		asked = name
-		return m.lookup(ctx, name)
-	})
+	results, err := dkim.Verify(context.Background(), message, dkim.VerifyOptions{Now: time.Now()},
+		func(ctx context.Context, name string) ([]string, error) {
+			asked = name
+			return m.lookup(ctx, name)
+		})
 	if err != nil || len(results) != 1 || results[0].Status != dkim.StatusPass {
 		m.fail("%s %s: %v %+v", asked, when, err, results)
 		return

@@ -27,7 +27,9 @@ func TestEmergencyForAll(t *testing.T) {
 	}
 	s.write("KeyTable", keys, 0o644)
 	s.write("SigningTable", authors, 0o644)
-	conf := s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\nSigningTable refile:"+s.dir+"/SigningTable\nSocket local:"+s.dir+"/s\nMetricsSocket local:"+s.dir+"/metrics\nStatusSocket local:"+s.dir+"/status\nMode s\n", 0o644)
+	conf := s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\nSigningTable "+
+		"refile:"+s.dir+"/SigningTable\nSocket local:"+s.dir+"/s\nMetricsSocket local:"+s.dir+"/metrics\nStatusSocket local:"+s.dir+
+		"/status\nMode s\n", 0o644)
 	s.publish(0)
 	text, _ := os.ReadFile(conf)
 	l := &life{site: s, filter: filtertest.Start(t, filepath.Join(testutil.Build(t), "opendkim"), s.dir, string(text), nil)}

@@ -24,7 +24,8 @@ func TestPublishCommand(t *testing.T) {
 			if got := s.Server.Text(t, "one._domainkey.example.com"); got != "" {
 				t.Fatalf("published by --dry-run: %q", got)
 			}
-			s.expect(s.publish(0), "one._domainkey.example.com: published on 1 of 1 name servers", "two._domainkey.example.com: published on 1 of 1 name servers")
+			s.expect(s.publish(0), "one._domainkey.example.com: published on 1 of 1 name servers",
+				"two._domainkey.example.com: published on 1 of 1 name servers")
 			for selector, text := range map[string]string{"one": text1, "two": text2} {
 				if got := s.Server.Text(t, selector+"._domainkey.example.com"); got != text {
 					t.Errorf("%s: %q, want %q", selector, got, text)
@@ -51,13 +52,15 @@ func TestPublishTry(t *testing.T) {
 	for _, kind := range zonetest.Kinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, kind, byBIND)
-			s.expect(s.publish(0, "--try", "example.com"), "example.com: written by bind (rfc2136) in ", "ns.example.com 127.", "removed", "Ready.")
+			s.expect(s.publish(0, "--try", "example.com"), "example.com: written by bind (rfc2136) in ",
+				"ns.example.com 127.", "removed", "Ready.")
 			var said struct {
 				Record  string
 				OK      bool
 				Removed bool
 			}
-			if err := json.Unmarshal([]byte(s.publish(0, "--json", "--try", "example.com")), &said); err != nil || !said.OK || !said.Removed {
+			if err := json.Unmarshal([]byte(s.publish(0, "--json", "--try", "example.com")), &said); err != nil ||
+				!said.OK || !said.Removed {
 				t.Errorf("%+v, %v", said, err)
 			}
 			if got := s.Server.Text(t, said.Record); got != "" || said.Record == "" {
@@ -70,10 +73,12 @@ func TestPublishTry(t *testing.T) {
 
 // What each mistake of an administrator is told as.
 func TestPublishIsBlocked(t *testing.T) {
-	s := newSite(t, "bind", byBIND+"Publisher hand manual\nZone *.host.example hand\nZone customer.example cname=keys.host.example ring=k1,k2 publisher=dkim\n"+
+	s := newSite(t, "bind", byBIND+"Publisher hand manual\nZone *.host.example hand\nZone customer.example "+
+		"cname=keys.host.example ring=k1,k2 publisher=dkim\n"+
 		"Publisher dkim exec DIR/hook\n")
 	path, text := s.key("example.com", "m1")
-	s.write("hook", "#!/bin/sh\nread -r x; case $x in *'\"version\"}'*) echo '{\"version\":1}'; exit;; esac\nid -u > DIR/out/uid\ncat DIR/m1.private > DIR/out/key 2>&1\nexit 75\n", 0o755)
+	s.write("hook", "#!/bin/sh\nread -r x; case $x in *'\"version\"}'*) echo '{\"version\":1}'; exit;; esac\nid -u > "+
+		"DIR/out/uid\ncat DIR/m1.private > DIR/out/key 2>&1\nexit 75\n", 0o755)
 	hook, _ := os.ReadFile(s.path("hook"))
 	s.write("hook", strings.ReplaceAll(string(hook), "DIR", s.dir), 0o755)
 	if err := os.Mkdir(s.path("out"), 0o777); err != nil {

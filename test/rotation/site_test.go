@@ -87,7 +87,8 @@ func (s *site) rsa(domain, selector string) (path, text string) {
 
 func (s *site) keyOf(kind, domain, selector string) (path, text string) {
 	s.t.Helper()
-	out, err := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"), "genkey", "-d", domain, "-s", selector, "--type", kind, "--format", "json", "-D", s.dir).Output()
+	out, err := exec.Command(filepath.Join(testutil.Build(s.t), "dojang"), "genkey", "-d", domain, "-s", selector, "--type",
+		kind, "--format", "json", "-D", s.dir).Output()
 	if err != nil {
 		s.t.Fatalf("genkey: %v\n%s", err, out)
 	}
@@ -104,7 +105,8 @@ func (s *site) keyOf(kind, domain, selector string) (path, text string) {
 func (s *site) dojang(args ...string) (stdout, stderr string, status int) {
 	s.t.Helper()
 	script := `mount --bind "$0" /etc/passwd && exec "$@"`
-	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", script, s.passwd, filepath.Join(testutil.Build(s.t), "dojang")}, args...)...)
+	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", script, s.passwd,
+		filepath.Join(testutil.Build(s.t), "dojang")}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

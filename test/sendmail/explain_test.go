@@ -17,7 +17,8 @@ import (
 // is proved, and Mail::DKIM verifies the message once it is undone.
 func TestRewritingIsExplained(t *testing.T) {
 	m, w := newMTA(t), newWorld(t)
-	filters := []entrance{behind("relaxed", w.filter(filtertest.Ours(t), w.unix("1"), "Canonicalization relaxed/simple\n")), behind("simple", w.filter(filtertest.Ours(t), w.unix("2"), ""))}
+	filters := []entrance{behind("relaxed", w.filter(filtertest.Ours(t), w.unix("1"), "Canonicalization relaxed/simple\n")),
+		behind("simple", w.filter(filtertest.Ours(t), w.unix("2"), ""))}
 	m.start(m.entrances(filters))
 	fields := []string{
 		"To: Joe O'Brien <a@example.com>", "To: Dr. Joe Doe <a@example.com>", "Cc: Dr. Joe Doe <a@example.com>, Ann O'Brien <b@example.com>, c@example.com",
@@ -30,7 +31,8 @@ func TestRewritingIsExplained(t *testing.T) {
 		session := m.dial(t, e.name, insideIP)
 		for i, field := range fields {
 			rcpt := fmt.Sprintf("x%s%d@example.net", e.name, i)
-			session.Send("user@example.com", rcpt, []byte("From: Sender <user@example.com>\r\n"+field+"\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+			session.Send("user@example.com", rcpt, []byte("From: Sender <user@example.com>\r\n"+field+"\r\nDate: Mon, 02 Nov "+
+				"2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
 			text := string(m.far.Await(t, rcpt))
 			s := explainOne(t, text)
 			for _, c := range s.Causes {
@@ -61,7 +63,8 @@ func TestNamesAreLeftAlone(t *testing.T) {
 	filters := []entrance{behind("relaxed", w.filter(filtertest.Ours(t), w.unix("1"), "Canonicalization relaxed/simple\n"))}
 	m.start("define(`confMUST_QUOTE_CHARS', `%')dnl\n" + m.entrances(filters))
 	session := m.dial(t, "relaxed", insideIP)
-	session.Send("user@example.com", "names@example.net", []byte("From: Dr. O'Brien <user@example.com>\r\nTo: Dr. Joe Doe <a@example.com>\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
+	session.Send("user@example.com", "names@example.net", []byte("From: Dr. O'Brien <user@example.com>\r\nTo: Dr. Joe Doe "+
+		"<a@example.com>\r\nDate: Mon, 02 Nov 2026 09:30:00 +0900\r\n\r\nHello.\r\n"))
 	session.Quit()
 	text := m.far.Await(t, "names@example.net")
 	if verdict := w.verdicts(t, text)[0]; !strings.HasPrefix(verdict, "pass ") || !strings.Contains(string(text), "From: Dr. O'Brien <") {

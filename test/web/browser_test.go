@@ -111,7 +111,8 @@ func TestPrint(t *testing.T) {
 		t.Errorf("%d bytes", len(pdf))
 	}
 	p.Call("Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
-	for selector, want := range map[string]bool{"form": false, "nav": false, ".languages": false, "button": false, "#result .answer": true, "table": true} {
+	for selector, want := range map[string]bool{"form": false, "nav": false, ".languages": false, "button": false,
+		"#result .answer": true, "table": true} {
 		var shown bool
 		p.Eval(`[...document.querySelectorAll("`+selector+`")].some(e=>e.getBoundingClientRect().height>0)`, &shown)
 		if shown != want {

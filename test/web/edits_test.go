@@ -185,8 +185,10 @@ func (e edit) message(w *world) string {
 	if e.signed != "" {
 		text = e.signed
 	}
-	all := dkim.NewHeaderSet("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "X-Hop", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
-	o := dkim.SignOptions{Domain: "example.com", Selector: "mail2026", Key: w.key, Sign: all, Oversign: all, HeaderCanonicalization: dkim.Relaxed, BodyCanonicalization: dkim.Relaxed}
+	all := dkim.NewHeaderSet("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "X-Hop", "MIME-Version",
+		"Content-Type", "Content-Transfer-Encoding")
+	o := dkim.SignOptions{Domain: "example.com", Selector: "mail2026", Key: w.key, Sign: all, Oversign: all,
+		HeaderCanonicalization: dkim.Relaxed, BodyCanonicalization: dkim.Relaxed}
 	if e.sign != nil {
 		e.sign(&o)
 	}
@@ -203,7 +205,8 @@ func (e edit) message(w *world) string {
 func TestEveryEdit(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
-	w.recursive.AddTXT("other._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/s4096.private")))
+	w.recursive.AddTXT("other._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t,
+		"../../internal/keyrecord/testdata/s4096.private")))
 	w.recursive.AddTXT("testing._domainkey.example.com", w.record+"; t=y")
 	w.recursive.AddTXT("several._domainkey.example.com", w.record)
 	w.recursive.AddTXT("several._domainkey.example.com", "v=spf1 -all")

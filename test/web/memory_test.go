@@ -47,10 +47,12 @@ func TestStatusMemory(t *testing.T) {
 	}
 	files := map[string]string{"KeyTable": keys.String(), "SigningTable": rows.String()}
 	peak := func(more string) int {
-		f := filtertest.Start(t, filtertest.Ours(t), dir, "Mode sv\nKeyTable refile:DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nNameservers 127.0.0.1:1\n"+more, files)
+		f := filtertest.Start(t, filtertest.Ours(t), dir,
+			"Mode sv\nKeyTable refile:DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nNameservers 127.0.0.1:1\n"+more, files)
 		c := f.Dial(t, milter.ClientOptions{})
 		for i := range messages {
-			m := filtertest.Outside(fmt.Sprintf("From: somebody.with.a.name@d%d.example.com\r\nSubject: x\r\nDate: Tue, 24 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello.\r\n", i%domains))
+			m := filtertest.Outside(fmt.Sprintf("From: somebody.with.a.name@d%d.example.com\r\nSubject: x\r\nDate: Tue, 24 "+
+				"Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello.\r\n", i%domains))
 			m.Macros["i"] = fmt.Sprintf("4F1A2B%08X", i)
 			if _, err := c.Send(t.Context(), m); err != nil {
 				t.Fatal(err)
@@ -80,7 +82,8 @@ func TestPagesMemory(t *testing.T) {
 	p := startWeb(t, nil, "--listen", "127.0.0.1:0", "--nameservers", "127.0.0.1:1")
 	start := kilobytes(t, p.Process, "VmHWM")
 	line := strings.Repeat("Hello, this is a line of a large message, as they come.\r\n", 10<<20/57-100)
-	message := "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=x; h=from; bh=eA==; b=eQ==\r\nFrom: a@example.com\r\n\r\n" + line
+	message := "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=x; h=from; bh=eA==; b=eQ==\r\nFrom: " +
+		"a@example.com\r\n\r\n" + line
 	answers := make(chan string, 5)
 	for range cap(answers) {
 		go func() {

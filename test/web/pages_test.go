@@ -74,7 +74,8 @@ func TestEveryPage(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	for _, s := range []string{"s1024", "s2048"} {
-		w.recursive.AddTXT(s+"._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t, "../../internal/keyrecord/testdata/"+s+".private")))
+		w.recursive.AddTXT(s+"._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t,
+			"../../internal/keyrecord/testdata/"+s+".private")))
 	}
 	b := browsertest.Start(t)
 	shots := os.Getenv("DOJANG_ALL_PICTURES")
@@ -116,7 +117,9 @@ func TestEveryPage(t *testing.T) {
 					send(lang)
 					w.look(t, p, source, width, lang, name, before)
 					if shots != "" {
-						if err := os.WriteFile(filepath.Join(shots, strings.Join([]string{name, lang, map[bool]string{true: "desk", false: "phone"}[width > 600]}, "-")+".png"), p.Screenshot(), 0o600); err != nil {
+						if err := os.WriteFile(filepath.Join(shots,
+							strings.Join([]string{name, lang,
+								map[bool]string{true: "desk", false: "phone"}[width > 600]}, "-")+".png"), p.Screenshot(), 0o600); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -138,7 +141,8 @@ func (w *world) everyForm(t *testing.T, p *browsertest.Page) map[string]func(lan
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.ReplaceAll(strings.Replace(string(data), "Subject: ", "Subject: [list] ", 1), "\r\n", "\n") + "-- \nlist@lists.example.net\nhttps://lists.example.net/options\n"
+	text := strings.ReplaceAll(strings.Replace(string(data), "Subject: ", "Subject: [list] ", 1), "\r\n", "\n") +
+		"-- \nlist@lists.example.net\nhttps://lists.example.net/options\n"
 	paste := func(path, box, text, button string) func(string) {
 		return func(lang string) {
 			p.Go(w.url + path + "?lang=" + lang)

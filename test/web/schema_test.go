@@ -53,7 +53,8 @@ func TestSchema(t *testing.T) {
 		defer response.Body.Close()
 		data, err := io.ReadAll(response.Body)
 		if err != nil || !json.Valid(data) || (name == "problem") != (response.StatusCode >= 400) ||
-			!strings.HasPrefix(response.Header.Get("Content-Type"), map[bool]string{true: "application/problem+json", false: "application/json"}[name == "problem"]) {
+			!strings.HasPrefix(response.Header.Get("Content-Type"), map[bool]string{true: "application/problem+json",
+				false: "application/json"}[name == "problem"]) {
 			t.Errorf("%s %s: %s %v %s %.300s", method, path, response.Status, err, response.Header.Get("Content-Type"), data)
 			return
 		}
@@ -85,7 +86,8 @@ func TestSchema(t *testing.T) {
 	for _, query := range []string{"", "?range=hour", "?range=90d&domain=example.com"} {
 		add("series", "GET", "/api/v1/series"+query, "")
 	}
-	for _, path := range []string{"/api/v1/nothing", "/api/v1/check?d=%00&s=x", "/api/v1/check", "/api/v1/keys?n=0", "/api/v1/messages?result=x", "/api/v1/series?range=x", "/api/v1/series?domain=nosuch.example", "/api/v1/publish?d=nosuch.example&s=x", "/api/v1/publish?format=x", "/api/v1/explain"} {
+	for _, path := range []string{"/api/v1/nothing", "/api/v1/check?d=%00&s=x", "/api/v1/check", "/api/v1/keys?n=0",
+		"/api/v1/messages?result=x", "/api/v1/series?range=x", "/api/v1/series?domain=nosuch.example", "/api/v1/publish?d=nosuch.example&s=x", "/api/v1/publish?format=x", "/api/v1/explain"} {
 		add("problem", "GET", path, "")
 	}
 	add("problem", "POST", "/api/v1/explain", "")

@@ -60,8 +60,10 @@ Witness 192.0.2.54,192.0.2.55
 		t.Fatal(problems)
 	}
 	want := &Settings{
-		Path: s.Path, Config: "/etc/opendkim.conf", State: "/var/lib/dojang/rotate", Interval: 90 * 24 * time.Hour, KeepOld: 5 * time.Second, KeepRevoked: time.Minute,
-		Proofs: 1, ProofInterval: time.Second, MaxCredit: time.Hour, SelectorFormat: "k%y%j%H", KeyTypes: []KeyType{{"rsa", 2048}, {"ed25519", 0}}, TTL: time.Hour,
+		Path: s.Path, Config: "/etc/opendkim.conf", State: "/var/lib/dojang/rotate", Interval: 90 * 24 * time.Hour,
+		KeepOld: 5 * time.Second, KeepRevoked: time.Minute,
+		Proofs: 1, ProofInterval: time.Second, MaxCredit: time.Hour, SelectorFormat: "k%y%j%H", KeyTypes: []KeyType{{"rsa",
+			2048}, {"ed25519", 0}}, TTL: time.Hour,
 		Nameservers: []string{"127.0.0.1", "[::1]:5353"}, IgnoreServers: []string{"ns9.example.net", "192.0.2.9"},
 		Publishers: []Publisher{
 			{Name: "bind", Spec: publish.Spec{Type: "rfc2136", Args: []string{"server=127.0.0.1", "key=/etc/dojang/dns/tsig.key"}}},
@@ -72,7 +74,8 @@ Witness 192.0.2.54,192.0.2.55
 			{Pattern: "*", Publisher: "bind", CNAME: "dkim.host.example", Ring: []string{"k1", "k2", "k3"}}},
 		Groups: []Group{{Name: "shop", Domains: []string{"example.net", "xn--mnchen-3ya.example"}}},
 		Hosts:  []string{"unix:/run/opendkim/status", "http://mx2.example.com:9180", "https://mx3.example.com/status"},
-		Rate:   config.Frequency{Count: 4, Per: time.Second}, Day: 300, MaxRun: 30 * time.Second, Witnesses: []string{"192.0.2.53", "192.0.2.54", "192.0.2.55"},
+		Rate:   config.Frequency{Count: 4, Per: time.Second}, Day: 300, MaxRun: 30 * time.Second,
+		Witnesses: []string{"192.0.2.53", "192.0.2.54", "192.0.2.55"},
 	}
 	for i := range s.Publishers {
 		s.Publishers[i].At = config.Value{}
@@ -84,10 +87,12 @@ Witness 192.0.2.54,192.0.2.55
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}
-	for domain, publisher := range map[string]string{"example.com": "bind", "EXAMPLE.com.": "bind", "sub.example.com": "bind", "a.customers.example": "hand", "b.a.customers.example": "hand",
+	for domain, publisher := range map[string]string{"example.com": "bind", "EXAMPLE.com.": "bind",
+		"sub.example.com": "bind", "a.customers.example": "hand", "b.a.customers.example": "hand",
 		"customers.example": "bind", "xcustomers.example": "bind"} {
 		z, ok := s.ZoneOf(domain)
-		if !ok || z.Publisher != publisher || (z.CNAME != "") != (publisher == "bind" && !strings.EqualFold(strings.TrimSuffix(domain, "."), "example.com")) {
+		if !ok || z.Publisher != publisher || (z.CNAME != "") != (publisher == "bind" &&
+			!strings.EqualFold(strings.TrimSuffix(domain, "."), "example.com")) {
 			t.Errorf("%s: %+v, %v", domain, z, ok)
 		}
 	}
@@ -96,8 +101,10 @@ Witness 192.0.2.54,192.0.2.55
 func TestDefaults(t *testing.T) {
 	s, problems := load(t, "")
 	day := 24 * time.Hour
-	want := Settings{Path: s.Path, Config: "/etc/opendkim.conf", State: "/var/lib/dojang/rotate", Interval: 180 * day, KeepOld: 30 * day, KeepRevoked: 30 * day, Margin: 10 * time.Minute,
-		Proofs: 3, ProofInterval: 10 * time.Minute, MaxCredit: 2 * time.Hour, SelectorFormat: "%Y%m%d", TTL: time.Hour, MaxRun: 20 * time.Minute}
+	want := Settings{Path: s.Path, Config: "/etc/opendkim.conf", State: "/var/lib/dojang/rotate", Interval: 180 * day,
+		KeepOld: 30 * day, KeepRevoked: 30 * day, Margin: 10 * time.Minute,
+		Proofs: 3, ProofInterval: 10 * time.Minute, MaxCredit: 2 * time.Hour, SelectorFormat: "%Y%m%d",
+		TTL: time.Hour, MaxRun: 20 * time.Minute}
 	if len(problems) != 0 || !reflect.DeepEqual(*s, want) {
 		t.Errorf("%+v, %v", s, problems)
 	}
@@ -160,7 +167,8 @@ func TestProblems(t *testing.T) {
 		{"Include /nowhere/rotate", "cannot be read", ""},
 	} {
 		_, problems := load(t, "Publisher hand manual\n"+test.line+"\n")
-		if len(problems) != 1 || !strings.Contains(problems[0].Text, test.problem) || !strings.Contains(problems[0].Hint, test.hint) || problems[0].Line < 2 || !strings.HasSuffix(problems[0].File, "rotate.conf") {
+		if len(problems) != 1 || !strings.Contains(problems[0].Text, test.problem) ||
+			!strings.Contains(problems[0].Hint, test.hint) || problems[0].Line < 2 || !strings.HasSuffix(problems[0].File, "rotate.conf") {
 			t.Errorf("%s: %+v; want %q, %q", test.line, problems, test.problem, test.hint)
 		}
 	}
@@ -230,7 +238,8 @@ func TestRecordName(t *testing.T) {
 	if got := (Zone{}).RecordName("M1", "Example.com."); got != "m1._domainkey.example.com" {
 		t.Error(got)
 	}
-	if got := (Zone{CNAME: "dkim.host.example"}).RecordName("k1", "münchen.example"); got != "k1._domainkey.xn--mnchen-3ya.example.dkim.host.example" {
+	if got := (Zone{CNAME: "dkim.host.example"}).RecordName("k1",
+		"münchen.example"); got != "k1._domainkey.xn--mnchen-3ya.example.dkim.host.example" {
 		t.Error(got)
 	}
 }

@@ -221,7 +221,8 @@ func readZone(s *Settings, v config.Value) error {
 	}
 	switch {
 	case z.CNAME == "" || z.Publisher == "":
-		return &hinted{errors.New("cname= and publisher= are needed"), "write Zone " + z.Pattern + " cname=dkim.host.example ring=k1,k2,k3 publisher=NAME"}
+		return &hinted{errors.New("cname= and publisher= are needed"), "write Zone " + z.Pattern +
+			" cname=dkim.host.example ring=k1,k2,k3 publisher=NAME"}
 	case z.Ring == nil:
 		z.Ring = []string{"k1", "k2", "k3"}
 	}

@@ -34,8 +34,10 @@ var elements = list("html head body title main header footer nav section article
 	"small time abbr bdi ins del figure figcaption script svg g text polyline path rect line").and("br wbr input meta link hr", true)
 
 // attributes that an element may have. No on…, no style, no srcdoc.
-var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength autocomplete autocapitalize "+
-	"spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby aria-describedby aria-current aria-hidden aria-live tabindex "+
+var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength "+
+	"autocomplete autocapitalize "+
+	"spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby aria-describedby aria-current "+
+	"aria-hidden aria-live tabindex "+
 	"charset content viewBox points d x y x1 x2 y1 y2 width height text-anchor preserveAspectRatio data-copy data-drop data-do").
 	and("href src action", true)
 
@@ -179,7 +181,8 @@ func escape(b *bytes.Buffer, s string) {
 		case r == '\n', r == '\t':
 			b.WriteRune(r)
 		case r == '\r':
-		case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r == 0xfeff:
+		case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 &&
+			r <= 0x206f, r == 0xfeff:
 			fmt.Fprintf(b, "⟨%04X⟩", r)
 		default:
 			b.WriteRune(r) // utf8.RuneError for bytes that are none
