@@ -10,10 +10,14 @@ import (
 )
 
 func (q *request) explainBox() html.Node {
-	file := html.El("input", html.A("id", "file"), html.A("name", "file"), html.A("type", "file"), html.A("accept", ".eml,.txt,message/rfc822,text/plain"), html.A("aria-describedby", "file-hint"))
-	text := html.El("textarea", html.A("id", "message"), html.A("name", "message"), html.A("rows", "8"), html.A("spellcheck", "false"), html.A("placeholder", "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; …"))
-	return html.El("form", html.Class("ask"), html.A("method", "post"), html.A("enctype", "multipart/form-data"), html.A("action", q.link("/explain")),
-		html.El("div", html.Class("drop"), html.A("data-drop", "file"), field("file", q.lang.Say("Drop the message here (.eml), or choose a file", "메일 파일(.eml)을 여기에 끌어다 놓거나 파일을 선택하세요"), file,
+	file := html.El("input", html.A("id", "file"), html.A("name", "file"), html.A("type", "file"),
+		html.A("accept", ".eml,.txt,message/rfc822,text/plain"), html.A("aria-describedby", "file-hint"))
+	text := html.El("textarea", html.A("id", "message"), html.A("name", "message"), html.A("rows", "8"),
+		html.A("spellcheck", "false"), html.A("placeholder", "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; …"))
+	return html.El("form", html.Class("ask"), html.A("method", "post"), html.A("enctype", "multipart/form-data"),
+		html.A("action", q.link("/explain")),
+		html.El("div", html.Class("drop"), html.A("data-drop", "file"), field("file",
+			q.lang.Say("Drop the message here (.eml), or choose a file", "메일 파일(.eml)을 여기에 끌어다 놓거나 파일을 선택하세요"), file,
 			q.lang.Sayf("As it was received; at most %d MiB.", "수신한 원문 그대로, 최대 %d MiB.", max(1, q.s.o.MaxMessage>>20)))),
 		field("message", q.lang.Say("Or paste its whole source", "또는 원문 전체를 붙여 넣으세요"), text, ""),
 		html.El("button", q.lang.Say("Explain", "원인 찾기")),
@@ -21,7 +25,8 @@ func (q *request) explainBox() html.Node {
 			html.El("li", q.lang.Say("Gmail: More (⋮) → Show original → Download original", "Gmail: 더보기(⋮) → 원본 보기 → 원본 다운로드")),
 			html.El("li", q.lang.Say("Naver: More → View source (Save as .eml)", "네이버 메일: 더보기 → 원문 보기(.eml로 저장)")),
 			html.El("li", q.lang.Say("Thunderbird: More → Save as… (.eml)", "Thunderbird: 자세히 → 다른 이름으로 저장(.eml)")),
-			html.El("li", q.lang.Say("Outlook on the web: ⋯ → Save as → .eml; the Windows program stores messages anew, so that their signatures break", "웹용 Outlook: ⋯ → 다른 이름으로 저장 → .eml. Windows용 Outlook은 메일을 변환해 저장하므로 서명이 깨집니다")),
+			html.El("li", q.lang.Say("Outlook on the web: ⋯ → Save as → .eml; the Windows program stores messages anew, so "+
+				"that their signatures break", "웹용 Outlook: ⋯ → 다른 이름으로 저장 → .eml. Windows용 Outlook은 메일을 변환해 저장하므로 서명이 깨집니다")),
 			html.El("li", q.lang.Say("Best of all: the file in the Maildir of the server", "가장 확실한 방법: 서버의 Maildir에 있는 파일")))))
 }
 
@@ -29,7 +34,8 @@ func (q *request) explainBox() html.Node {
 func (q *request) storied(s story) html.Group {
 	out := html.Group{q.summary(s)}
 	if s.HeaderOnly {
-		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing is said of the body.", "헤더만 있습니다. 본문 해시는 확인할 수 없으므로 본문은 판단하지 않습니다.")))
+		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing "+
+			"is said of the body.", "헤더만 있습니다. 본문 해시는 확인할 수 없으므로 본문은 판단하지 않습니다.")))
 	}
 	for i, g := range s.Signatures {
 		out = append(out, q.signature(g, s, s.reasons[i]))
@@ -52,13 +58,17 @@ func (q *request) summary(s story) html.Node {
 	case len(s.Signatures) == 0:
 		return answer(bad, q.lang.Say("The message has no DKIM signature.", "이 메일에는 DKIM 서명이 없습니다."))
 	case s.HeaderOnly && pass == 0:
-		return answer(neutral, q.lang.Countf(len(s.Signatures), "%d signature, seen by the header alone.", "%d signatures, seen by the header alone.", "헤더만으로 확인한 서명 %d개입니다.", len(s.Signatures)))
+		return answer(neutral, q.lang.Countf(len(s.Signatures), "%d signature, seen by the header alone.",
+			"%d signatures, seen by the header alone.", "헤더만으로 확인한 서명 %d개입니다.", len(s.Signatures)))
 	case alignedPass > 0:
-		return answer(good, q.lang.Say("A signature of the author's domain holds: DKIM passes, for DMARC too.", "작성자 도메인의 서명이 유효합니다. DKIM을 통과했고 DMARC에서도 인정됩니다."))
+		return answer(good, q.lang.Say("A signature of the author's domain holds: DKIM passes, for DMARC too.",
+			"작성자 도메인의 서명이 유효합니다. DKIM을 통과했고 DMARC에서도 인정됩니다."))
 	case pass > 0:
-		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count it.", "유효한 서명이 있지만 작성자 도메인의 서명이 아니어서 DMARC에서는 인정되지 않습니다."))
+		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count "+
+			"it.", "유효한 서명이 있지만 작성자 도메인의 서명이 아니어서 DMARC에서는 인정되지 않습니다."))
 	}
-	text := q.lang.Countf(len(s.Signatures), "The signature does not hold.", "None of the %d signatures holds.", "서명 %d개 중 유효한 것이 없습니다.", len(s.Signatures))
+	text := q.lang.Countf(len(s.Signatures), "The signature does not hold.", "None of the %d signatures holds.",
+		"서명 %d개 중 유효한 것이 없습니다.", len(s.Signatures))
 	if list := s.Signatures[0].Causes; len(list) > 0 && list[0].Proved {
 		what, _ := q.inWords(list[0])
 		text += " " + sentence(what)
@@ -126,11 +136,14 @@ func (q *request) signature(g explain.Signature, s story, reason dkim.Reason) ht
 func (q *request) alignment(a explain.Alignment) html.Node {
 	switch {
 	case a.Author == "":
-		return html.El("p", sign(warning), " ", q.lang.Say("The message has no readable From: no signature counts for DMARC.", "읽을 수 있는 From이 없어 DMARC에서는 어떤 서명도 인정되지 않습니다."))
+		return html.El("p", sign(warning), " ", q.lang.Say("The message has no readable From: no signature counts for "+
+			"DMARC.", "읽을 수 있는 From이 없어 DMARC에서는 어떤 서명도 인정되지 않습니다."))
 	case a.Relaxed:
-		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인과 일치합니다"), " (", html.El("bdi", a.Author), ")")
+		return html.El("p", sign(good), " ", q.lang.Say("d= is of the author's domain", "d=가 작성자의 도메인과 일치합니다"), " (",
+			html.El("bdi", a.Author), ")")
 	}
-	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it", "d=가 작성자의 도메인과 달라 DMARC에서는 인정되지 않습니다"), " (", html.El("bdi", a.Author), ")")
+	return html.El("p", sign(warning), " ", q.lang.Say("d= is not of the author's domain, so DMARC does not count it",
+		"d=가 작성자의 도메인과 달라 DMARC에서는 인정되지 않습니다"), " (", html.El("bdi", a.Author), ")")
 }
 
 // causes are the edits that account for a failure.
@@ -204,10 +217,12 @@ const maxDifference = 2000
 func (q *request) difference(c explain.Cause) html.Node {
 	out := []any{html.Class("difference")}
 	if c.Was != "" {
-		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "이전")), cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)))
+		out = append(out, html.El("del", html.A("aria-label", q.lang.Say("before", "이전")),
+			cut(strings.TrimRight(c.Was, "\r\n"), maxDifference)))
 	}
 	if c.Is != "" {
-		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "현재")), cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
+		out = append(out, html.El("ins", html.A("aria-label", q.lang.Say("now", "현재")),
+			cut(strings.TrimRight(c.Is, "\r\n"), maxDifference)))
 	}
 	pre := html.El("pre", out...)
 	if c.Line > 0 {

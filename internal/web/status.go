@@ -31,7 +31,8 @@ func (q *request) filter(ask func(context.Context, *status.Client) error) bool {
 	case errors.Is(err, status.ErrNotFound):
 		q.fail(http.StatusNotFound, q.lang.Say("The filter does not know it.", "필터에 그런 항목이 없습니다."))
 	default:
-		q.fail(http.StatusBadGateway, q.lang.Sayf("The filter does not answer: %s. Is it running, and does opendkim.conf have StatusSocket?", "필터가 응답하지 않습니다: %s. 필터가 실행 중인지, opendkim.conf에 StatusSocket이 있는지 확인하세요.", cut(err.Error(), 200)))
+		q.fail(http.StatusBadGateway, q.lang.Sayf("The filter does not answer: %s. Is it running, and does opendkim.conf have "+
+			"StatusSocket?", "필터가 응답하지 않습니다: %s. 필터가 실행 중인지, opendkim.conf에 StatusSocket이 있는지 확인하세요.", cut(err.Error(), 200)))
 	}
 	return false
 }
@@ -75,7 +76,8 @@ func (s *Server) messagesAPI(q *request) {
 	switch result {
 	case "", status.Signed, status.Unsigned, status.Pass, status.Fail, status.None:
 	default:
-		q.fail(http.StatusBadRequest, q.lang.Say("result is signed, unsigned, pass, fail or none.", "result는 signed, unsigned, pass, fail, none 중 하나입니다."))
+		q.fail(http.StatusBadRequest, q.lang.Say("result is signed, unsigned, pass, fail or none.",
+			"result는 signed, unsigned, pass, fail, none 중 하나입니다."))
 		return
 	}
 	var rows []status.Message
