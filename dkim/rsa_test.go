@@ -10,7 +10,8 @@ import (
 func TestExponentIsBounded(t *testing.T) {
 	n := new(big.Int).Lsh(big.NewInt(1), 1023)
 	for bits, want := range map[uint]bool{2: true, 17: true, 31: true, 32: false, 33: false, 64: false, 1000: false} {
-		der, err := asn1.Marshal(struct{ N, E *big.Int }{n.SetBit(n, 0, 1), new(big.Int).SetBit(new(big.Int).Lsh(big.NewInt(1), bits-1), 0, 1)})
+		der, err := asn1.Marshal(struct{ N, E *big.Int }{n.SetBit(n, 0, 1),
+			new(big.Int).SetBit(new(big.Int).Lsh(big.NewInt(1), bits-1), 0, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -382,7 +382,8 @@ func TestMemoryOfWaitingConnections(t *testing.T) {
 // which the tests above give it of their own.
 func TestZeroOptionsAreBounded(t *testing.T) {
 	o := Options{}.withDefaults()
-	if o.MaxFrameBytes != 1<<20 || o.MaxConnections != 10_000 || o.NegotiateTimeout != time.Minute || o.CommandTimeout != 7210*time.Second ||
+	if o.MaxFrameBytes != 1<<20 || o.MaxConnections != 10_000 || o.NegotiateTimeout != time.Minute ||
+		o.CommandTimeout != 7210*time.Second ||
 		o.FrameTimeout != 5*time.Minute || o.WriteTimeout != 2*time.Minute || o.IdleTimeout != 7210*time.Second {
 		t.Errorf("%+v", o)
 	}

@@ -167,7 +167,8 @@ func TestMailboxesAreBounded(t *testing.T) {
 		for i := range n {
 			text += fmt.Sprintf(", a%d@example.com", i)
 		}
-		found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com", Field: "From"}}, &Facts{Fields: fieldsOf(t, text)})
+		found, problem := (&Signing{}).shown(&Plan{Author: Author{User: "joe", Domain: "example.com", Field: "From"}},
+			&Facts{Fields: fieldsOf(t, text)})
 		if (problem == nil) != want {
 			t.Errorf("%d more: %d found, %v", n, len(found), problem)
 		}

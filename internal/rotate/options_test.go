@@ -114,7 +114,8 @@ func TestReminders(t *testing.T) {
 func TestDueAtOnce(t *testing.T) {
 	w := newOne(t, "Interval 10s\n")
 	w.runFor(60, "")
-	if strings.Contains(w.log.String(), "edited-by-hand") || !strings.Contains(w.log.String(), "20261129b._domainkey.a.example is signing") {
+	if strings.Contains(w.log.String(), "edited-by-hand") || !strings.Contains(w.log.String(),
+		"20261129b._domainkey.a.example is signing") {
 		t.Errorf("%s\n%s", w.states(), w.log.String())
 	}
 	w.finish()

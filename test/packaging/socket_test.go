@@ -62,7 +62,8 @@ func firstConfiguration(t *testing.T, chroot, queue string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := strings.NewReplacer("/usr/share/dojang/", packaging+"/", "/etc/", dir+"/").Replace(text(t, "../../packaging/first-configuration"))
+	script := strings.NewReplacer("/usr/share/dojang/", packaging+"/", "/etc/", dir+"/").Replace(text(t,
+		"../../packaging/first-configuration"))
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -22,7 +22,8 @@ func TestRing(t *testing.T) {
 	path, _ := l.key("customer.example", "k1")
 	l.write("KeyTable", "k customer.example:k1:"+path+"\no other.example:k1:"+path+"\n", 0o644)
 	l.write("SigningTable", "*@customer.example k\n*@other.example o\n", 0o644)
-	conf := "KeyTable DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nSocket local:DIR/s\nMetricsSocket local:DIR/metrics\nStatusSocket local:DIR/status\nMode s\n"
+	conf := "KeyTable DIR/KeyTable\nSigningTable refile:DIR/SigningTable\nSocket local:DIR/s\nMetricsSocket " +
+		"local:DIR/metrics\nStatusSocket local:DIR/status\nMode s\n"
 	l.write("opendkim.conf", strings.ReplaceAll(conf, "DIR", l.dir), 0o644)
 	for _, k := range []string{"k1", "k2", "k3"} {
 		l.Parent.AddRR(k + "._domainkey.customer.example. 2 IN CNAME " + k + "._domainkey.customer.example.dkim.host.example.")
