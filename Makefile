@@ -25,7 +25,7 @@ PEERS = acl opendkim opendkim-tools miltertest postfix swaks unbound bind9 bind9
 	dkimpy-milter opendmarc rspamd amavisd-new openssl gcc libc6-dev perl python3 \
 	postgresql mariadb-server slapd ldap-utils libsasl2-modules age redis-server memcached db-util lmdb-utils \
 	pdns-server pdns-backend-sqlite3 pdns-tools knot knot-dnsutils sqlite3 python3-pyhcl python3-jsonschema util-linux procps man-db m4 \
-	systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum \
+	curl jq rsync ca-certificates systemd init-system-helpers iproute2 lintian rpmlint python3-magic cpio gnupg haproxy rpm qemu-user-static buildah chromium-headless-shell fonts-nanum \
 	selinux-policy-default setools selinux-utils policycoreutils
 
 .PHONY: build arm64 run quick test need peers check long format vet staticcheck tidy deadcode vulnerabilities race fuzz corpus mutants bench package package-of sums dist install docs clean

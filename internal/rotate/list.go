@@ -27,7 +27,7 @@ type Item struct {
 	Detail     string                `json:"detail"`
 	Next       string                `json:"next"`
 	NextAt     *time.Time            `json:"next_at"`
-	LastSigned map[string]*time.Time `json:"last_signed"` // by host; null: never
+	LastSigned map[string]*time.Time `json:"last_signed"` // by host; null: never, as far as it knows
 	Created    *time.Time            `json:"-"`
 	Stopped    bool                  `json:"-"`
 }
@@ -152,8 +152,8 @@ func (p *pass) lastSigned(items []Item) {
 				break
 			}
 			it.LastSigned[h.Address()] = nil
-			if use := hk.of(it.Selector, it.Domain); !use.Last.IsZero() {
-				it.LastSigned[h.Address()] = &use.Last
+			if k, is := hk.key(it.Selector, it.Domain); is && !k.use.Last.IsZero() {
+				it.LastSigned[h.Address()] = &k.use.Last
 			}
 		}
 	}

@@ -238,6 +238,7 @@ const quick = "Proofs 1\\nProofInterval 1s\\nMargin 1s\\nKeepOld 1s\\nKeepRevoke
 const mailed = hostmaster + `
 printf '` + quick + `Publisher hand manual mail=hostmaster@example.com\nZone * hand\n' > /etc/dojang/rotate.conf
 rm -f /var/mail/reports
+! dojang keys | grep ' asked .* ago ' # a key that never signed
 systemctl start dojang-rotate
 for i in $(seq 100); do grep -qs '  name   2[0-9]*._domainkey' /var/mail/reports && exit; sleep 0.1; done
 journalctl --no-pager -u dojang-rotate -o cat | tail -20; tail /var/log/postfix.log; exit 1
