@@ -132,6 +132,7 @@ func (b *blocked) until(what string, f func(it item) bool) {
 // What is wrong with one server, or the filter, keeps a new key from signing, by its
 // word, and mail goes on being signed and verified; mended, it goes on.
 func TestTroubles(t *testing.T) {
+	t.Parallel()
 	list := troubles
 	if !testutil.Long() {
 		list = troubles[rand.IntN(len(troubles)):][:1]

@@ -57,6 +57,7 @@ func (m *mail) copyTables() {
 // Two hosts, of which one gets its tables late and is down for a while: the record of
 // the old key stays until it has not signed with it for KeepOld.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	// However the domain is written, it is the one that hosts tell of.
 	domain := []string{"example.com", "Example.COM", "bücher.example"}[rand.IntN(3)]
 	m := newMail(t, rig{kind: "bind", domains: []string{domain}, rotate: pace +

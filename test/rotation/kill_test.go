@@ -89,6 +89,7 @@ func (m *mail) records() (names []string) {
 // Runs that are killed at any instant: each row names a whole key that is published, no
 // path and no selector comes twice, all mail verifies, and in the end nothing is left over.
 func TestKilledCommand(t *testing.T) {
+	t.Parallel()
 	kills := 12
 	if testutil.Long() {
 		kills = 60

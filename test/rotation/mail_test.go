@@ -271,6 +271,7 @@ const (
 // Mail flows while keys change, and every message verifies, at once and just before its
 // record may go.
 func TestMailWhileKeysChange(t *testing.T) {
+	t.Parallel()
 	rotations, domains := 2, three
 	if testutil.Long() {
 		rotations, domains = 3, nil

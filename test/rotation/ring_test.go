@@ -16,6 +16,7 @@ import (
 // is taken again only when it is gone for as long as caches may keep it. A customer
 // without the aliases stays on his key.
 func TestRing(t *testing.T) {
+	t.Parallel()
 	l := &life{site: newSiteOf(t, "powerdns", "Publisher p rfc2136 server=SERVER key=DIR/dns/tsig.key\n"+
 		"Zone *.example cname=dkim.host.example ring=k1,k2,k3 publisher=p\nState DIR/state\nInterval 3s\nTTL 2s\n"+pace,
 		zonetest.Zone{Name: "host.example", Minimum: 2})}

@@ -74,8 +74,10 @@ func TestMailFromDatabases(t *testing.T) {
 		if n++; !testutil.Long() && n-1 != only {
 			continue
 		}
+		kind := kinds[n%len(kinds)]
 		t.Run(name, func(t *testing.T) {
-			m := newMail(t, rig{kind: kinds[n%len(kinds)], domains: three[:2], rotate: quickly, tables: tables})
+			t.Parallel()
+			m := newMail(t, rig{kind: kind, domains: three[:2], rotate: quickly, tables: tables})
 			m.flows(2, time.Minute)
 		})
 	}
