@@ -86,11 +86,8 @@ func TestWordsOfNewKeys(t *testing.T) {
 	}
 }
 
-// A filter that refuses the tables after a crash gets its old rows back as well.
-func TestRefusedAfterCrash(t *testing.T) {
-	w := newOne(t, "")
-	before, _ := os.ReadFile(w.table)
-	w.start("a.example")
+// killedBehindRows runs until the rows of tables are written, and there the program dies.
+func (w *world) killedBehindRows() {
 	for range 30 {
 		w.pass(17 * time.Second)
 		_, err := w.do(func(r *Rotator) (Outcome, error) {
@@ -102,9 +99,17 @@ func TestRefusedAfterCrash(t *testing.T) {
 			return r.Run(context.Background())
 		})
 		if err != nil {
-			break
+			return
 		}
 	}
+}
+
+// A filter that refuses the tables after a crash gets its old rows back as well.
+func TestRefusedAfterCrash(t *testing.T) {
+	w := newOne(t, "")
+	before, _ := os.ReadFile(w.table)
+	w.start("a.example")
+	w.killedBehindRows()
 	if now, _ := os.ReadFile(w.table); string(now) == string(before) {
 		t.Fatal("the rows were not written")
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,17 +14,17 @@ func hasHangul(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r >= 0xac00 && r <= 0xd7a3 })
 }
 
-// causeCodes are the constants of package explain that are codes.
-func causeCodes(t *testing.T) map[string]bool {
+// codesIn are the values of a file's constants whose names begin with one of prefixes.
+func codesIn(t *testing.T, path string, least int, prefixes ...string) map[string]bool {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../explain/cause.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	codes := map[string]bool{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
-		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Code") && !strings.HasPrefix(spec.Names[0].Name, "Note") {
+		if !ok || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(spec.Names[0].Name, p) }) {
 			return true
 		}
 		code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
@@ -33,10 +34,15 @@ func causeCodes(t *testing.T) map[string]bool {
 		codes[code] = true
 		return true
 	})
-	if len(codes) < 40 {
+	if len(codes) < least {
 		t.Fatalf("only %d codes were found", len(codes))
 	}
 	return codes
+}
+
+// causeCodes are the constants of package explain that are codes.
+func causeCodes(t *testing.T) map[string]bool {
+	return codesIn(t, "../explain/cause.go", 40, "Code", "Note")
 }
 
 // Every code of explain has words in both languages, whatever its arguments, and no others have.
