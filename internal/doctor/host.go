@@ -8,6 +8,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor/postfix"
+	"dojang/internal/problem"
 )
 
 // Host is the server that is looked at.
@@ -47,6 +48,22 @@ func (h *Host) setOption(option config.Field, value string) string {
 		return "echo " + postfix.Quote(name+" "+value) + " >> " + shell(h.File)
 	}
 	return fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
+}
+
+// write is the command that does what the hint of a warning says, where that is a value
+// of the option: "write NAME VALUE", maybe with another way behind it. The hint of an
+// error is an example, and nobody knows what was meant.
+func (h *Host) write(p problem.Problem) string {
+	field := h.Config.Field(p.Option)
+	value, ok := strings.CutPrefix(p.Hint, "write "+p.Option+" ")
+	value, _, _ = strings.Cut(value, ", or ")
+	if p.Severity != problem.Warning || !ok || field == nil || !field.IsSet() || strings.ContainsAny(value, " \t;`") {
+		return ""
+	}
+	if field.Option().NeedsRestart {
+		return h.setOption(field, value) + " && " + h.Restart()
+	}
+	return h.setOption(field, value) + " && " + h.Reload()
 }
 
 // shell quotes a word where a shell wants it quoted.

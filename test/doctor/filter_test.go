@@ -116,6 +116,8 @@ var byFilter = []fault{
 		s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
 		s.type_("systemctl restart opendkim")
 	}},
+	{"patterns in a table without refile:", func(s *server) { s.option("SigningTable", s.path("SigningTable")) }, "config", nil},
+	{"quotation marks around a list", func(s *server) { s.option("ExemptDomains", `"example.net"`) }, "config", nil},
 	{"the filter does not run", func(s *server) { s.down = true }, "socket-down", nil},
 	{"an old socket file", both(unix("run/s", "mode=0666"), func(s *server) { s.down = true }, before(func(s *server) {
 		l, err := net.Listen("unix", s.path("run/s"))
