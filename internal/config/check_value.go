@@ -108,8 +108,8 @@ func socketExample(o *Option, text string) string {
 	}
 	host, port, err := net.SplitHostPort(text)
 	addr, notAddress := netip.ParseAddr(host)
-	if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil || notAddress != nil &&
-		host != "localhost" && host != "" {
+	_, notPort := strconv.ParseUint(port, 10, 16)
+	if err != nil || notPort != nil || notAddress != nil && host != "localhost" && host != "" {
 		return example(o)
 	}
 	family := "inet"

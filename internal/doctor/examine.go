@@ -101,7 +101,8 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		if p.Severity == problem.Error || p.Serious {
 			status = Bad
 		}
-		e.report.Add(Finding{Check: "configuration", Code: "config", Status: status, Remedy: e.host.write(p), Advice: p.Hint}, "%s", p.String())
+		f := Finding{Check: "configuration", Code: "config", Status: status, Remedy: e.host.write(p), Advice: p.Hint}
+		e.report.Add(f, "%s", p.String())
 	}
 	if len(problems) == 0 {
 		e.report.Add(Finding{Check: "configuration", Status: Good}, "%s, its tables and its keys", e.Source.File)
