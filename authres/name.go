@@ -198,12 +198,23 @@ func (g *Guard) mapped(text []byte) []byte {
 	return out
 }
 
-// appendMapped maps a piece of text without ASCII's punctuation.
+// appendMapped maps a piece of text without ASCII's punctuation, label by label: an
+// A-label beside others stays as we may write it.
 func appendMapped(out, piece []byte) []byte {
-	if len(piece) <= maxWord && !isSimple(piece) && utf8.Valid(piece) && !bytes.Contains(bytes.ToLower(piece), []byte("xn--")) {
-		s, _ := names.ToUnicode(string(piece))
-		piece = []byte(s)
-	} // of a piece with A-labels, decoding would hide the form in which we write it
+	for more := true; more; {
+		var label []byte
+		if label, piece, more = bytes.Cut(piece, []byte(".")); len(label) <= maxWord && !isSimple(label) && utf8.Valid(label) {
+			s, _ := names.ToUnicode(string(label))
+			label = []byte(s)
+		}
+		if out = appendLowered(out, label); more {
+			out = append(out, '.')
+		}
+	}
+	return out
+}
+
+func appendLowered(out, piece []byte) []byte {
 	for len(piece) > 0 {
 		r, n := utf8.DecodeRune(piece)
 		if r = lowered(r); isWordRune(r) {
@@ -231,11 +242,13 @@ func isSimple(piece []byte) bool {
 }
 
 // lowered is a rune in lower case, and in half width. Some readers' upper case is the
-// same for i with a dot and without.
+// same for i with a dot and without, and for s of either form.
 func lowered(r rune) rune {
 	switch {
 	case r == 'ı' || r == 'İ':
 		return 'i'
+	case r == 'ſ':
+		return 's'
 	case r == '。' || r == '｡':
 		return '.'
 	case '！' <= r && r <= '～':

@@ -161,7 +161,7 @@ func TestNothingWaits(t *testing.T) {
 	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: waiting{until: release}})
 	start := time.Now()
-	for range maxWaiting + 10 {
+	for range 256 + 10 {
 		q.Report(failing("example.com"))
 	}
 	if took := time.Since(start); took > time.Second {
@@ -208,6 +208,11 @@ func TestReportsAreLimitedInAll(t *testing.T) {
 	}
 	if allowed != 5 || !l.allow("1", now.Add(time.Hour)) {
 		t.Errorf("%d allowed", allowed)
+	}
+	q := New(Options{Resolver: texts(nil)})
+	defer q.Close()
+	if q.sent.perHour != 10 || q.sent.inAll != 1000 {
+		t.Errorf("%d to one domain, %d in all", q.sent.perHour, q.sent.inAll)
 	}
 }
 

@@ -227,3 +227,20 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// TestUnsetLimits: a script for which nothing is set has the documented limits.
+func TestUnsetLimits(t *testing.T) {
+	if o := (Options{}).withDefaults(); o.Time != 5*time.Second || o.Instructions != 2_000_000 || o.MemoryBytes != 64<<20 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestCallDepth: 150 calls within calls are fine, and 400 are not.
+func TestCallDepth(t *testing.T) {
+	for n, want := range map[string]bool{"150": true, "400": false} {
+		got := evaluate(t, Final, message(t), `local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end f(`+n+`)`, Options{})
+		if ok := !strings.HasPrefix(got, "error"); ok != want {
+			t.Errorf("%s calls: %s", n, got)
+		}
+	}
+}

@@ -72,6 +72,7 @@ func testKnownForgeries(t *testing.T, all []*reader) {
 		{"encoded words", " =?utf-8?q?mx.dojang.example=3B_dkim=3Dpass?=", "authres, decoded"},
 		{"a method with a Kelvin sign", " mx.dojang.example; d\u212aim=pass", "authres"},
 		{"an IDN's other form", " почта.kiosk.example; dkim=pass header.d=bank.example", "Mail::AuthenticationResults"},
+		{"an A-label beside a long s", " xn--80a1acny.kioſk.example; dkim=pass header.d=bank.example", "OpenDMARC"},
 		{"an IDN, spoilt", " xn--80a1acny.kio)sk.example; dkim=pass header.d=bank.example", "OpenDMARC"},
 	}
 	var values [][]byte
