@@ -274,16 +274,32 @@ func (q *request) meaning(t keycheck.Tag, r *keycheck.Report) string {
 	return q.lang.Say("unknown; ignored", "알 수 없음, 무시됨")
 }
 
+// The most of a record that a page shows. Who owns a zone decides what stands in it, and
+// that is up to 64 KB; the JSON has all.
+const (
+	maxShown        = 2000 // bytes of a text
+	maxShownTags    = 40
+	maxShownStrings = 20
+)
+
+// tooLong says that a list goes on.
+func (q *request) tooLong(n int) string {
+	return q.lang.Sayf("and %d more, in the JSON", "그 밖에 %d개(JSON에 있음)", n)
+}
+
 func (q *request) tags(r *keycheck.Report) html.Node {
 	var rows []html.Group
-	for _, t := range r.Tags {
+	for i, t := range r.Tags {
+		if i == maxShownTags {
+			rows = append(rows, html.Group{html.Text("…"), html.Text(q.tooLong(len(r.Tags) - i))})
+			break
+		}
 		var value html.Node = html.El("code", cut(t.Value, 60))
 		switch {
 		case t.Value == "":
 			value = html.Text("–")
 		case len(t.Value) > 60:
-			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details",
-				html.El("summary", q.lang.Say("show", "보기")), html.El("pre", t.Value))}
+			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details", html.El("summary", q.lang.Say("show", "보기")), html.El("pre", cut(t.Value, maxShown)))}
 		}
 		set := q.lang.Say("in the record", "레코드에 있음")
 		if !t.Set {
@@ -300,15 +316,22 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 
 func (q *request) strings(texts []keycheck.Text) html.Node {
 	var out html.Group
+	shown := 0
 	for i, t := range texts {
+		if shown > maxShownStrings {
+			break
+		}
 		list := t.Strings
 		if len(list) == 0 {
 			list = []string{t.Text}
 		}
 		var items html.Group
-		for _, s := range list {
-			items = append(items, html.El("li", html.El("pre", s), html.El("small",
-				q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
+		for j, s := range list {
+			if shown++; shown > maxShownStrings {
+				items = append(items, html.El("li", q.tooLong(len(list)-j)))
+				break
+			}
+			items = append(items, html.El("li", html.El("pre", cut(s, maxShown)), html.El("small", q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
 		}
 		summary := q.lang.Countf(len(list), "The text as it stands in DNS: %d string",
 			"The text as it stands in DNS: %d strings", "DNS에 저장된 문자열 %d개", len(list))

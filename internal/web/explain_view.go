@@ -37,10 +37,32 @@ func (q *request) storied(s story) html.Group {
 		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing "+
 			"is said of the body.", "헤더만 있습니다. 본문 해시는 확인할 수 없으므로 본문은 판단하지 않습니다.")))
 	}
+	size := 0
 	for i, g := range s.Signatures {
-		out = append(out, q.signature(g, s, s.reasons[i]))
+		card := q.signature(g, s, s.reasons[i])
+		if size += len(html.Render(card)); size > maxStory && i > 0 {
+			out = append(out, q.others(s.Signatures[i:]))
+			break
+		}
+		out = append(out, card)
 	}
 	return append(out, q.keep())
+}
+
+// maxStory is how many bytes of a page tell of signatures in full: who sends a message
+// decides how many it has.
+const maxStory = 36 << 10
+
+// others are signatures of which there is no more than a line.
+func (q *request) others(list []explain.Signature) html.Node {
+	var items html.Group
+	for _, g := range list {
+		items = append(items, html.El("li", strconv.Itoa(g.Number)+": ", html.El("bdi", cut(g.Domain, 60)), " ("+cut(g.Selector, 30)+") ", html.El("code", g.Result)))
+	}
+	return html.El("section", html.Class("card"),
+		html.El("h2", q.lang.Countf(len(list), "%d more signature", "%d more signatures", "그 밖의 서명 %d개", len(list))),
+		html.El("p", html.Class("dim"), q.lang.Say("All of each is in the JSON of /api/v1/explain and of dojang explain.", "전체 내용은 /api/v1/explain의 JSON과 dojang explain에서 볼 수 있습니다.")),
+		html.El("ul", items))
 }
 
 // summary is the first line: what became of the message as a whole.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -255,6 +256,21 @@ func TestPagesAreSmall(t *testing.T) {
 			t.Errorf("%s: %d bytes", path, len(r.body))
 		}
 	}
+	label := strings.Repeat("w", 60) + "."
+	var many strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&many, "DKIM-Signature: v=1; a=rsa-sha256; d=d%d.%s%sexample.com; s=%s; h=from; bh=eA==; b=eQ==\r\n", i, label, label, strings.Repeat("s", 60))
+	}
+	for name, message := range map[string]string{"many signatures": many.String() + smallMessage, "a long body": "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=from; bh=eA==; b=eQ==\r\n" + smallMessage + strings.Repeat("<b>&\r\n", 1<<16)} {
+		if r := c.do("POST", "/explain", message, map[string]string{"Content-Type": "message/rfc822"}); len(r.body) > 60<<10 || r.code != http.StatusOK {
+			t.Errorf("%s: %d, %d bytes", name, r.code, len(r.body))
+		}
+	}
+	for name, text := range map[string]string{"many tags": strings.Repeat("<b>", 5000) + "v=DKIM1" + tags(1500), "a long tag": "v=DKIM1; n=" + strings.Repeat("&", 30000), "backslashes": "v=DKIM1; p=" + strings.Repeat(`\"`, 10000)} {
+		if r := c.do("POST", "/check", query("", "record", text)[1:], form1); len(r.body) > 60<<10 || r.code != http.StatusOK {
+			t.Errorf("%s: %d, %d bytes", name, r.code, len(r.body))
+		}
+	}
 }
 
 func FuzzPlace(f *testing.F) {
@@ -309,6 +325,27 @@ func TestEveryFaultIsShown(t *testing.T) {
 	if n < 29 {
 		t.Errorf("only %d codes were found", n)
 	}
+}
+
+// TestPublishIsSmall: a record with a long note is no larger than a page may be, nor is it cut.
+func TestPublishIsSmall(t *testing.T) {
+	w := newWorld(t)
+	c := serve(t, w.options())
+	for n, want := range map[int]int{10: 200, 3500: 200, 5000: 400, 30000: 400} {
+		text := w.record + "; n=" + strings.Repeat("&", n)
+		r := c.do("POST", "/publish", query("", "d", "example.com", "s", "mail", "record", text)[1:], form1)
+		if r.code != want || len(r.body) > 120<<10 {
+			t.Errorf("%d: %d, %d bytes", n, r.code, len(r.body))
+		}
+	}
+}
+
+func tags(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "; t%d=<b>", i)
+	}
+	return b.String()
 }
 
 // TestSentence: what begins with a name or a tag stays as it is.
