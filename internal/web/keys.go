@@ -277,7 +277,10 @@ func (s *Server) keyRows(keys []status.Key) []keyRow {
 	return rows
 }
 
-const keysAPage = 100
+const (
+	keysAPage   = 40 // that a page has room for
+	keysDefault = 100
+)
 
 // keyStateNames are the names that /keys?state= takes: what DNS says of a key, what the filter
 // does with it, or that it wants attention.
@@ -331,7 +334,7 @@ func (q *request) findKeys(n int) (rows []keyRow, next string, ok bool) {
 }
 
 func (s *Server) keysAPI(q *request) {
-	n, ok := q.parameter("n", keysAPage, keysBackstage)
+	n, ok := q.parameter("n", keysDefault, keysBackstage)
 	if !ok {
 		return
 	}

@@ -246,8 +246,10 @@ func table(caption string, columns []string, rows []html.Group) html.Node {
 			if i == 0 {
 				name, attr = "th", html.A("scope", "row")
 			}
-			cells = append(cells, html.El(name, attr, html.El("span", html.Class("column"), html.A("aria-hidden", "true"),
-				label), html.El("div", html.Class("cell"), cell)))
+			if !html.IsText(cell) { // which is one thing beside the column's name
+				cell = html.El("div", html.Class("cell"), cell)
+			}
+			cells = append(cells, html.El(name, attr, html.A("data-column", label), cell))
 		}
 		body = append(body, html.El("tr", cells))
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -40,7 +41,7 @@ func (s *Server) statusPage(q *request) {
 			found, err = c.Messages(ctx, id, "", "", 20)
 		}
 		if err == nil {
-			latest, err = c.Messages(ctx, "", domain, status.Unsigned, 50)
+			latest, err = c.Messages(ctx, "", domain, status.Unsigned, maxLatest)
 		}
 		return err
 	}) {
@@ -219,10 +220,10 @@ func (q *request) plots(s status.Series, domain, span string) html.Node {
 	}
 	var rows []html.Group
 	for i := points - 1; i >= 0; i-- {
-		row, any := html.Group{html.El("span", html.Class("num"), at(i).Format(format))}, false
+		row, any := html.Group{html.Text(at(i).Format(format))}, false
 		for _, l := range lines {
 			any = any || l.values[i] > 0
-			row = append(row, html.El("span", html.Class("num"), strconv.Itoa(int(l.values[i]))))
+			row = append(row, html.Text(strconv.Itoa(int(l.values[i]))))
 		}
 		if any {
 			rows = append(rows, row)
@@ -248,10 +249,19 @@ func (q *request) plots(s status.Series, domain, span string) html.Node {
 		more(q.lang.Say("The same as a table", "표로 보기"), table(title, columns, rows))}
 }
 
+// maxDomains is how many domains stand on the page, those with unsigned mail first, and
+// maxLatest how many messages that left unsigned.
+const maxDomains, maxLatest = 25, 20
+
 func (q *request) domains(list []status.Domain) html.Node {
 	var rows []html.Group
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b status.Domain) int {
+		return cmp.Or(cmp.Compare(b.UnsignedDay, a.UnsignedDay), cmp.Compare(b.SignedDay, a.SignedDay))
+	})
 	for i, d := range list {
-		if i == 200 {
+		if i == maxDomains {
+			rows = append(rows, html.Group{html.Text("…"), html.Text(q.tooLong(len(list) - i))})
 			break
 		}
 		var title html.Node = html.El("a", html.A("href", q.link("/status", "domain", d.Domain)), name(d.Domain))

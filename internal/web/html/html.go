@@ -34,11 +34,9 @@ var elements = list("html head body title main header footer nav section article
 	"small time abbr bdi ins del figure figcaption script svg g text polyline path rect line").and("br wbr input meta link hr", true)
 
 // attributes that an element may have. No on…, no style, no srcdoc.
-var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength "+
-	"autocomplete autocapitalize "+
-	"spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby aria-describedby aria-current "+
-	"aria-hidden aria-live tabindex "+
-	"charset content viewBox points d x y x1 x2 y1 y2 width height text-anchor preserveAspectRatio data-copy data-drop data-do").
+var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength autocomplete autocapitalize "+
+	"spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby aria-describedby aria-current aria-hidden aria-live tabindex "+
+	"charset content viewBox points d x y x1 x2 y1 y2 width height text-anchor preserveAspectRatio data-copy data-drop data-do data-column").
 	and("href src action", true)
 
 // switches are attributes without a value.
@@ -86,6 +84,12 @@ func El(name string, parts ...any) Node {
 
 // Text is text.
 func Text(s string) Node { return text(s) }
+
+// IsText reports whether a node is text and no element.
+func IsText(n Node) bool {
+	_, is := n.(text)
+	return is
+}
 
 // A is an attribute. An address that does not stay on this site becomes "#".
 func A(name, value string) Attr {
