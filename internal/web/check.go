@@ -285,7 +285,8 @@ func (q *request) checkForms(d, s, record string, open bool) html.Group {
 		html.El("button", q.lang.Say("Check", "확인")))
 	paste := html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/check", "d", d, "s", s)),
 		field("record", q.lang.Say("The record's value, as v=DKIM1; k=rsa; p=…", "레코드의 값. 예: v=DKIM1; k=rsa; p=…"),
-			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "4"), html.A("maxlength", "32000"), html.A("spellcheck", "false"), html.Is("required", true), again(record)), ""),
+			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "4"),
+				html.A("maxlength", "32000"), html.A("spellcheck", "false"), html.Is("required", true), again(record)), ""),
 		html.El("button", q.lang.Say("Judge the text", "텍스트만 검사")))
 	return html.Group{ask, html.El("details", html.Is("open", open), html.El("summary",
 		q.lang.Say("Not published yet? Paste the record", "아직 게시하지 않았나요? 레코드를 붙여 넣으세요")), paste)}

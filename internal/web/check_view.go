@@ -299,7 +299,8 @@ func (q *request) tags(r *keycheck.Report) html.Node {
 		case t.Value == "":
 			value = html.Text("–")
 		case len(t.Value) > 60:
-			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details", html.El("summary", q.lang.Say("show", "보기")), html.El("pre", cut(t.Value, maxShown)))}
+			value = html.Group{html.El("code", cut(t.Value, 24)), html.El("details",
+				html.El("summary", q.lang.Say("show", "보기")), html.El("pre", cut(t.Value, maxShown)))}
 		}
 		set := q.lang.Say("in the record", "레코드에 있음")
 		if !t.Set {
@@ -331,7 +332,8 @@ func (q *request) strings(texts []keycheck.Text) html.Node {
 				items = append(items, html.El("li", q.tooLong(len(list)-j)))
 				break
 			}
-			items = append(items, html.El("li", html.El("pre", cut(s, maxShown)), html.El("small", q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
+			items = append(items, html.El("li", html.El("pre", cut(s, maxShown)), html.El("small",
+				q.lang.Countf(len(s), "%d character", "%d characters", "%d자", len(s)))))
 		}
 		summary := q.lang.Countf(len(list), "The text as it stands in DNS: %d string",
 			"The text as it stands in DNS: %d strings", "DNS에 저장된 문자열 %d개", len(list))

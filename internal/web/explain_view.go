@@ -57,11 +57,14 @@ const maxStory = 36 << 10
 func (q *request) others(list []explain.Signature) html.Node {
 	var items html.Group
 	for _, g := range list {
-		items = append(items, html.El("li", strconv.Itoa(g.Number)+": ", html.El("bdi", cut(g.Domain, 60)), " ("+cut(g.Selector, 30)+") ", html.El("code", g.Result)))
+		items = append(items, html.El("li", strconv.Itoa(g.Number)+": ", html.El("bdi", cut(g.Domain, 60)),
+			" ("+cut(g.Selector, 30)+") ", html.El("code", g.Result)))
 	}
 	return html.El("section", html.Class("card"),
 		html.El("h2", q.lang.Countf(len(list), "%d more signature", "%d more signatures", "그 밖의 서명 %d개", len(list))),
-		html.El("p", html.Class("dim"), q.lang.Say("All of each is in the JSON of /api/v1/explain and of dojang explain.", "전체 내용은 /api/v1/explain의 JSON과 dojang explain에서 볼 수 있습니다.")),
+		html.El("p", html.Class("dim"), q.lang.Say(
+			"All of each is in the JSON of /api/v1/explain and of dojang explain.",
+			"전체 내용은 /api/v1/explain의 JSON과 dojang explain에서 볼 수 있습니다.")),
 		html.El("ul", items))
 }
 

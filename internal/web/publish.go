@@ -215,7 +215,8 @@ func (q *request) publishForm(p place, record string) html.Node {
 		html.El("div", html.Class("grid2"), field("d", q.lang.Say("Domain", "도메인"), name("d", p.domain, "example.com"), ""),
 			field("s", q.lang.Say("Selector", "셀렉터"), name("s", p.selector, "mail2026"), "")),
 		field("record", q.lang.Say("The record, the .txt file of genkey, or the public key", "레코드, genkey의 .txt 파일, 또는 공개 키"),
-			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "5"), html.A("maxlength", "12000"), html.A("spellcheck", "false"), again(record)),
+			html.El("textarea", html.A("id", "record"), html.A("name", "record"), html.A("rows", "5"),
+				html.A("maxlength", "12000"), html.A("spellcheck", "false"), again(record)),
 			q.lang.Say("Never the private key.", "개인 키는 절대 넣지 마세요.")),
 		html.El("button", q.lang.Say("Show", "보기")))
 }

@@ -44,7 +44,8 @@ func TestStatusIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: status.Handler(status.Source{Recorder: r, Server: func() status.Server { return status.Server{Version: "1.0"} }})}
+	server := &http.Server{Handler: status.Handler(status.Source{Recorder: r,
+		Server: func() status.Server { return status.Server{Version: "1.0"} }})}
 	go func() { _ = server.Serve(l) }() // it ends with the test
 	t.Cleanup(func() { server.Close() })
 	o := newWorld(t).options()

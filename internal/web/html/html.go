@@ -34,9 +34,10 @@ var elements = list("html head body title main header footer nav section article
 	"small time abbr bdi ins del figure figcaption script svg g text polyline path rect line").and("br wbr input meta link hr", true)
 
 // attributes that an element may have. No on…, no style, no srcdoc.
-var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength autocomplete autocapitalize "+
-	"spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby aria-describedby aria-current aria-hidden aria-live tabindex "+
-	"charset content viewBox points d x y x1 x2 y1 y2 width height text-anchor preserveAspectRatio data-copy data-drop data-do data-column").
+var attributes = list("id class lang dir title for name value type placeholder method enctype rows cols maxlength "+
+	"autocomplete autocapitalize spellcheck inputmode accept rel scope colspan datetime role aria-label aria-labelledby "+
+	"aria-describedby aria-current aria-hidden aria-live tabindex charset content viewBox points d x y x1 x2 y1 y2 width height "+
+	"text-anchor preserveAspectRatio data-copy data-drop data-do data-column").
 	and("href src action", true)
 
 // switches are attributes without a value.
