@@ -3,6 +3,8 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +17,8 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/exit"
+	"dojang/internal/keycheck"
+	"dojang/internal/problem"
 )
 
 // query looks one key up and prints its values, one a line.
@@ -39,9 +43,18 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 		return exit.Errorf(exit.DataErr, "%s", err)
 	}
 	for _, v := range values {
-		fmt.Fprintln(s.Out, v)
+		fmt.Fprintln(s.Out, withoutKey(v))
 	}
 	return nil
+}
+
+// withoutKey is a value of a data set as it may be shown: a private key, which tables may
+// hold in place of a path, stays where it is.
+func withoutKey(value string) string {
+	if seed, err := base64.StdEncoding.DecodeString(value); err == nil && len(seed) == ed25519.SeedSize || keycheck.HoldsPrivateKey(value) {
+		return problem.Redacted
+	}
+	return value
 }
 
 // withHint is what is wrong with a data set and, on the next line, what to type.
@@ -106,7 +119,7 @@ func queryOnce(ctx context.Context, s Streams, set dataset.Set, line string) int
 		fmt.Fprintf(s.Err, "opendkim: dkimf_db_get() returned -1: \"%s\"\n", err)
 	}
 	for _, v := range values {
-		fmt.Fprintf(s.Out, "'%s'\n", v)
+		fmt.Fprintf(s.Out, "'%s'\n", withoutKey(v))
 	}
 	return exit.OK
 }
