@@ -25,8 +25,7 @@ const (
 // grown are tests that are to be brought within the bounds yet. Nothing is
 // added here.
 var grown = []string{
-	"internal/web/strangers_test.go", "internal/web/web_test.go",
-	"test/doctor/", "test/packaging/rpm_test.go", "test/web/",
+	"internal/web/web_test.go", "test/doctor/filter_test.go", "test/web/keys_test.go",
 }
 
 // TestFilesFitAScreen holds the tree to its rules about size. Tables, the rows of a list

@@ -20,12 +20,14 @@ func TestPublic(t *testing.T) {
 	o := w.options()
 	o.Public = true
 	c := serve(t, o)
-	for _, path := range []string{"/status", "/keys", "/login", "/logout", "/metrics", "/api/v1/status", "/api/v1/keys", "/api/v1/messages", "/api/v1/series"} {
+	for _, path := range []string{"/status", "/keys", "/login", "/logout", "/metrics", "/api/v1/status", "/api/v1/keys",
+		"/api/v1/messages", "/api/v1/series"} {
 		if r := c.get(path, nil); r.code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, r.code)
 		}
 	}
-	for _, d := range []string{"localhost", "example.local", "example.internal", "1.0.0.10.in-addr.arpa", "com", "co.kr", "a_b.com", "x.lan", "single"} {
+	for _, d := range []string{"localhost", "example.local", "example.internal", "1.0.0.10.in-addr.arpa", "com", "co.kr",
+		"a_b.com", "x.lan", "single"} {
 		if r := c.get(query("/api/v1/check", "d", d, "s", "x"), nil); r.code != http.StatusBadRequest {
 			t.Errorf("%s: %d", d, r.code)
 		}
@@ -136,7 +138,8 @@ func TestPrivateKeyInAnAddress(t *testing.T) {
 	pem := testutil.KeyPEM(w.key)
 	secret := strings.Split(pem, "\n")[3]
 	for path := range c.server.routes {
-		for _, name := range []string{"d", "s", "q", "domain", "after", "token", "record", "format", "state", "range", "lang", "n", "anything"} {
+		for _, name := range []string{"d", "s", "q", "domain", "after", "token", "record", "format", "state", "range",
+			"lang", "n", "anything"} {
 			r := c.get(query(path, name, "ok")+"&"+query("", name, pem)[1:], nil)
 			if strings.Contains(r.body, secret) || strings.Contains(r.body, url.QueryEscape(secret)) || r.code < 400 {
 				t.Errorf("%s, %s: %d", path, name, r.code)
@@ -159,7 +162,8 @@ func TestOtherSitesMayLink(t *testing.T) {
 		{"cross-site", "no-cors", "image", 403}, {"cross-site", "navigate", "iframe", 403}, {"cross-site", "no-cors", "script", 403}, {"cross-site", "cors", "empty", 403}, {"same-site", "no-cors", "image", 403}, {"cross-site", "", "", 403},
 	} {
 		before, _ := w.ns1.Total()
-		r := c.get("/check?d=example.com&s=mail", map[string]string{"Sec-Fetch-Site": f.site, "Sec-Fetch-Mode": f.mode, "Sec-Fetch-Dest": f.dest})
+		r := c.get("/check?d=example.com&s=mail", map[string]string{"Sec-Fetch-Site": f.site, "Sec-Fetch-Mode": f.mode,
+			"Sec-Fetch-Dest": f.dest})
 		after, _ := w.ns1.Total()
 		if r.code != f.want || (after > before) != (f.want == 200) {
 			t.Errorf("%+v: %d, %d queries", f, r.code, after-before)
@@ -169,7 +173,8 @@ func TestOtherSitesMayLink(t *testing.T) {
 
 // TestDomainLimitCountsSubdomains: all names below a registered domain are asked of one bucket.
 func TestDomainLimitCountsSubdomains(t *testing.T) {
-	for domain, want := range map[string]string{"example.com": "example.com", "A.B.Example.com": "example.com", "a.example.co.kr": "example.co.kr", "x.user.github.io": "user.github.io"} {
+	for domain, want := range map[string]string{"example.com": "example.com", "A.B.Example.com": "example.com",
+		"a.example.co.kr": "example.co.kr", "x.user.github.io": "user.github.io"} {
 		if got := registered(domain); got != want {
 			t.Errorf("%s: %s", domain, got)
 		}
@@ -180,7 +185,8 @@ func TestDomainLimitCountsSubdomains(t *testing.T) {
 	c := serve(t, o)
 	last := 0
 	for i := range int(perDomain.most) + 1 {
-		last = c.get(fmt.Sprintf("/api/v1/check?d=a%d.example.com&s=mail", i), map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i)}).code
+		last = c.get(fmt.Sprintf("/api/v1/check?d=a%d.example.com&s=mail", i),
+			map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i)}).code
 	}
 	if last != http.StatusTooManyRequests {
 		t.Errorf("%d", last)

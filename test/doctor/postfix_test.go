@@ -145,7 +145,8 @@ var byPostfix = []fault{
 func contentFilter(options ...string) func(*server) {
 	return func(s *server) {
 		s.setting("content_filter", "smtp:["+s.address+"]:10025")
-		s.master = s.services() + s.fill(s.address+":10025 inet n - n - - smtpd\n  -o "+strings.Join(append(options, "content_filter=\n"), "\n  -o "))
+		s.master = s.services() + s.fill(s.address+":10025 inet n - n - - smtpd\n  -o "+strings.Join(append(options,
+			"content_filter=\n"), "\n  -o "))
 	}
 }
 

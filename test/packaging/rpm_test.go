@@ -58,10 +58,12 @@ func TestRPM(t *testing.T) {
 		`pid=$(cat /run/opendkim/opendkim.pid); echo $(tr '\0' ' ' < /proc/$pid/cmdline | sed 's,/usr/sbin/,,') $(ps -o user= -o group= $pid)`)
 	m.signs("old")
 	m.run("systemctl reload opendkim")
-	m.want("750 root dojang-dns\n700 dojang-dns dojang-dns\n2", "stat -c '%a %U %G' /etc/dojang/dns /var/lib/dojang/dns; getent group dojang-web dojang-dns | wc -l")
+	m.want("750 root dojang-dns\n700 dojang-dns dojang-dns\n2",
+		"stat -c '%a %U %G' /etc/dojang/dns /var/lib/dojang/dns; getent group dojang-web dojang-dns | wc -l")
 
 	// A new version; the service is as its administrator wants it.
-	m.run(others + "systemctl disable opendkim; cat /run/opendkim/opendkim.pid > /root/before; " + rpm + "-U /root/dojang-0.0.2-*.rpm" + untouched)
+	m.run(others + "systemctl disable opendkim; cat /run/opendkim/opendkim.pid > /root/before; " + rpm +
+		"-U /root/dojang-0.0.2-*.rpm" + untouched)
 	m.want("active\ndisabled", "systemctl is-active opendkim; systemctl is-enabled opendkim || true")
 	m.run("! cmp -s /run/opendkim/opendkim.pid /root/before" + renewed)
 	m.signs("old")

@@ -262,7 +262,8 @@ func TestHostileText(t *testing.T) {
 		}
 		p.Go(w.url + "/explain")
 		p.Click("#message")
-		p.Type("DKIM-Signature: v=1; a=" + a + "; d=" + a + "; s=x; h=from; bh=x; b=x\nFrom: " + a + " <a@example.com>\nSubject: " + a + "\nList-Id: " + a + "\n\n" + a + "\n")
+		p.Type("DKIM-Signature: v=1; a=" + a + "; d=" + a + "; s=x; h=from; bh=x; b=x\nFrom: " + a +
+			" <a@example.com>\nSubject: " + a + "\nList-Id: " + a + "\n\n" + a + "\n")
 		p.Load(func() { p.Click("form button") })
 		look("explain " + a)
 	}

@@ -37,10 +37,12 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, dir: testutil.SecureDir(t), dojang: filepath.Join(testutil.Build(t), "dojang"), milter: proctest.FreePort(t), metric: proctest.FreePort(t)}
+	s := &site{t: t, dir: testutil.SecureDir(t), dojang: filepath.Join(testutil.Build(t), "dojang"),
+		milter: proctest.FreePort(t), metric: proctest.FreePort(t)}
 	parent := dnstest.OnPort53(t)
 	s.zone = zonetest.StartOnPort53(t, "bind", zonetest.Zone{Name: "example.com"})
-	for _, rr := range []string{". IN NS a.root.", "a.root. IN A " + parent.Addr, "com. IN NS a.root.", "example.com. IN NS ns.example.com.", "ns.example.com. IN A " + s.zone.Public} {
+	for _, rr := range []string{". IN NS a.root.", "a.root. IN A " + parent.Addr, "com. IN NS a.root.",
+		"example.com. IN NS ns.example.com.", "ns.example.com. IN A " + s.zone.Public} {
 		parent.AddRR(rr)
 	}
 	parent.ServeZones(".", "com")
@@ -76,7 +78,8 @@ func (s *site) start(configuration string) {
 		s.filter.Signal(os.Interrupt)
 		s.filter.Wait(20 * time.Second)
 	}
-	s.write("conf", strings.ReplaceAll(configuration, "DIR", s.dir)+"\nMode sv\nSyslog no\nNameservers "+s.dns+"\nSocket inet:"+s.milter+"@127.0.0.1\n"+
+	s.write("conf", strings.ReplaceAll(configuration, "DIR", s.dir)+"\nMode sv\nSyslog no\nNameservers "+s.dns+
+		"\nSocket inet:"+s.milter+"@127.0.0.1\n"+
 		"StatusSocket local:"+s.path("status.sock")+" mode=0600\nMetricsSocket inet:"+s.metric+"@127.0.0.1\n")
 	s.filter = proctest.Start(s.t, exec.Command(s.dojang, "serve", "-c", s.path("conf")))
 	proctest.Until(s.t, 20*time.Second, "the filter", func() bool {
@@ -88,7 +91,8 @@ func (s *site) start(configuration string) {
 func (s *site) noSecret(p *program) {
 	s.t.Helper()
 	key := testutil.ReadKey(s.t, s.path("mail2026.private")).(*rsa.PrivateKey)
-	secrets := []string{base64.StdEncoding.EncodeToString(key.D.Bytes())[:40], base64.StdEncoding.EncodeToString(key.Primes[0].Bytes())[:40]}
+	secrets := []string{base64.StdEncoding.EncodeToString(key.D.Bytes())[:40],
+		base64.StdEncoding.EncodeToString(key.Primes[0].Bytes())[:40]}
 	private, err := os.ReadFile(s.path("mail2026.private"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -99,7 +103,8 @@ func (s *site) noSecret(p *program) {
 			secrets = append(secrets, line)
 		}
 	}
-	for _, path := range []string{"/keys", "/api/v1/keys", "/status", "/publish?d=example.com&s=mail2026", "/check?d=example.com&s=mail2026"} {
+	for _, path := range []string{"/keys", "/api/v1/keys", "/status", "/publish?d=example.com&s=mail2026",
+		"/check?d=example.com&s=mail2026"} {
 		_, body := p.get(path)
 		for _, secret := range secrets {
 			if strings.Contains(body, secret) {
@@ -114,7 +119,8 @@ func (s *site) noSecret(p *program) {
 func TestOwnMailUnsigned(t *testing.T) {
 	s := newSite(t)
 	proctest.Run(t, "", s.dojang, "genkey", "-d", "example.com", "-s", "mail2026", "-D", s.dir)
-	const keyTable, signingTable = "k example.com:mail2026:DIR/mail2026.private\nother example.org:x:DIR/mail2026.private\n", "*@example.com k\n*@example.org other\n"
+	const keyTable, signingTable = "k example.com:mail2026:DIR/mail2026.private\nother " +
+		"example.org:x:DIR/mail2026.private\n", "*@example.com k\n*@example.org other\n"
 	key, err := os.ReadFile(s.path("mail2026.private"))
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +150,8 @@ func TestOwnMailUnsigned(t *testing.T) {
 		}
 		c.prepare()
 		s.start(c.configuration)
-		message := filtertest.Outside("From: joe@example.com\r\nTo: ann@example.net\r\nSubject: x\r\nDate: Tue, 24 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello.\r\n")
+		message := filtertest.Outside("From: joe@example.com\r\nTo: ann@example.net\r\nSubject: x\r\nDate: Tue, 24 Nov 2026 " +
+			"09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello.\r\n")
 		filtertest.FromHere(&message)
 		message.Rcpts = []string{"ann@example.net"}
 		message.Macros["i"] = "4F1A2BE2EF"
@@ -171,7 +178,8 @@ func TestOwnMailUnsigned(t *testing.T) {
 			continue // it takes its time
 		}
 		out, _ := exec.Command(s.dojang, "doctor", "-c", s.path("conf")).Output() // it finds faults, and says so by its status
-		if first, _, _ := strings.Cut(string(out), "\n"); !strings.Contains(first, "example.com left unsigned") || !strings.Contains(first, c.reason) {
+		if first, _, _ := strings.Cut(string(out), "\n"); !strings.Contains(first, "example.com left unsigned") ||
+			!strings.Contains(first, c.reason) {
 			t.Errorf("%s: doctor says first: %s", c.reason, first)
 		}
 	}

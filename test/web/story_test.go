@@ -136,10 +136,13 @@ func TestStory(t *testing.T) {
 	// Send, and look it up.
 	far := smtptest.NewSink(t)
 	mta := s.path("postfix")
-	smtptest.StartPostfix(t, mta, far, "myhostname = mx.example.com\nnon_smtpd_milters = inet:127.0.0.1:"+s.milter+"\nsmtpd_milters = $non_smtpd_milters\nmilter_default_action = tempfail\n", proctest.FreeAddress(t))
+	smtptest.StartPostfix(t, mta, far, "myhostname = mx.example.com\n"+
+		"non_smtpd_milters = inet:127.0.0.1:"+s.milter+"\nsmtpd_milters = $non_smtpd_milters\n"+
+		"milter_default_action = tempfail\n", proctest.FreeAddress(t))
 	send := func(rcpt string) (queueID string, message []byte) {
 		t.Helper()
-		text := "From: Joe <joe@example.com>\nTo: " + rcpt + "\nSubject: About the meeting\nDate: " + time.Now().Format(time.RFC1123Z) + "\nMessage-ID: <" + rcpt + ">\n\nHello.\n"
+		text := "From: Joe <joe@example.com>\nTo: " + rcpt + "\nSubject: About the meeting\nDate: " +
+			time.Now().Format(time.RFC1123Z) + "\nMessage-ID: <" + rcpt + ">\n\nHello.\n"
 		proctest.Run(t, text, sendmail, "-C", mta, "-i", "-f", "joe@example.com", rcpt)
 		message = far.Await(t, rcpt)
 		proctest.Until(t, 20*time.Second, "Postfix's log", func() bool {
@@ -235,8 +238,10 @@ func TestRefusedFlags(t *testing.T) {
 		"--listen 0.0.0.0:0", "--listen [::]:0", "--listen 192.0.2.1:0", "--listen nonsense", "--listen unix:", "--user-header X", "--public --user-header X --listen unix:/tmp/x", "--max-message x", "--max-message 0",
 		"--key-age x", "--tls-cert x", "--trust-anchor /nonexistent", "--nameservers x", "x",
 	} {
-		out, err := exec.Command(filepath.Join(testutil.Build(t), "dojang"), append([]string{"web"}, strings.Fields(args)...)...).CombinedOutput()
-		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 64 && exit.ExitCode() != 78 { //nolint:errorlint // as os/exec gives it
+		out, err := exec.Command(filepath.Join(testutil.Build(t), "dojang"), append([]string{"web"},
+			strings.Fields(args)...)...).CombinedOutput()
+		//nolint:errorlint // as os/exec gives it
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 64 && exit.ExitCode() != 78 {
 			t.Errorf("%s: %v %s", args, err, out)
 		}
 	}
@@ -247,7 +252,8 @@ func TestPasswordAndTLS(t *testing.T) {
 	openssl := testutil.Need(t, "openssl")
 	dir := t.TempDir()
 	cert, key, file := filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "password")
-	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+	proctest.Run(t, "", openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+		"/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
 	line := proctest.Run(t, "correct horse\n", filepath.Join(testutil.Build(t), "dojang"), "web", "passwd")
 	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
@@ -256,11 +262,13 @@ func TestPasswordAndTLS(t *testing.T) {
 	p := startWeb(t, nil, "--listen", "0.0.0.0:"+port, "--password-file", file, "--tls-cert", cert, "--tls-key", key)
 	curl := testutil.Need(t, "curl")
 	at := "https://127.0.0.1:" + port
-	out := proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-D", "-", "--data-urlencode", "password=correct horse", at+"/login")
+	out := proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-D", "-", "--data-urlencode",
+		"password=correct horse", at+"/login")
 	if !strings.Contains(out, "303") || !strings.Contains(out, "Secure") || !strings.Contains(out, "HttpOnly") {
 		t.Errorf("%s\n%s", out, p.String())
 	}
-	out = proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-w", "%{http_code}", "--data-urlencode", "password=wrong", at+"/login")
+	out = proctest.Run(t, "", curl, "-s", "--cacert", cert, "-o", "/dev/null", "-w", "%{http_code}", "--data-urlencode",
+		"password=wrong", at+"/login")
 	if out != "403" {
 		t.Errorf("%s", out)
 	}
