@@ -297,7 +297,8 @@ func TestLongNames(t *testing.T) {
 // TestMixedLabels: each label of an international name has its own form, and letters that
 // a look-up maps.
 func TestMixedLabels(t *testing.T) {
-	for _, name := range []string{"xn--80a1acny.kioſk.example", "почта.kio\u017fk.example", "xn--80a1\u24d0cny.kiosk.example", "ｘn--80a1acny.kio\u24e2k.example",
+	for _, name := range []string{"xn--80a1acny.kioſk.example", "почта.kio\u017fk.example",
+		"xn--80a1\u24d0cny.kiosk.example", "ｘn--80a1acny.kio\u24e2k.example",
 		"xn--80a1acny。kioſk.example", "xn--80a1acny.kiosk.ex\u00adample", "почта.ｋiosk.example", "xn--80a1acny.kio)ſk.example"} {
 		for _, ours := range []string{"xn--80a1acny.kiosk.example", "почта.kiosk.example"} {
 			if forged, _ := NewGuard([]string{ours}, []string{"dkim"}).Forged([]byte(name + "; dkim=pass")); !forged {
