@@ -17,6 +17,7 @@ type Guard struct {
 	methods  []*pattern
 	all      bool
 	effort   int // octets of names that were converted
+	reread   int // octets of fields not written plainly in which methods were looked for
 }
 
 // maxEffort bounds the conversions of names in all fields that one guard looks at, and how
@@ -98,12 +99,16 @@ func (g *Guard) finds(form *pattern, text []byte) bool {
 // tells reports whether a result of one of the methods stands anywhere in a value, in
 // quotes and comments too.
 func (g *Guard) tells(value []byte, texts [][]byte) bool {
-	if texts == nil {
+	hard := texts != nil
+	if !hard {
 		texts = g.readings(value)
 	}
 	for _, text := range texts {
-		if text == nil {
-			return true // was too hard to read
+		if hard {
+			g.reread += len(text)
+		}
+		if text == nil || hard && g.reread > 4*maxEffort {
+			return true // is too hard to read
 		}
 		for _, method := range g.methods {
 			if method.assigned(text) {
