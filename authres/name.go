@@ -112,17 +112,13 @@ func decodeWords(value []byte) (decoded []byte, ok bool) {
 			decoded, rest = append(decoded, rest[:set]...), rest[set:]
 			continue
 		}
-		end := bytes.Index(rest[head:], []byte("?="))
-		if end < 0 {
-			break
-		}
-		text := rest[head : head+end]
+		text, behind, _ := bytes.Cut(rest[head:], []byte("?=")) // Python reads one without an end, too
 		if rest[set+1]|0x20 == 'q' {
 			decoded = append(decoded, decodeQ(text)...)
 		} else {
 			decoded = append(decoded, decodeB(text)...)
 		}
-		rest, ok = rest[head+end+2:], true
+		rest, ok = behind, true
 	}
 	return append(decoded, rest...), ok
 }

@@ -70,6 +70,7 @@ func testKnownForgeries(t *testing.T, all []*reader) {
 		{"a wide space behind the name", " mx.dojang.example\u3000; dkim=pass header.d=bank.example", "Mail::AuthenticationResults, decoded"},
 		{"a no-break space behind the name", " mx.dojang.example\u00a0; dkim=pass header.d=bank.example", "Mail::AuthenticationResults, decoded"},
 		{"encoded words", " =?utf-8?q?mx.dojang.example=3B_dkim=3Dpass?=", "authres, decoded"},
+		{"an encoded word without an end", " =?utf-8?q?=6Dx.dojang.example;_dkim=3Dpass", "authres, decoded"},
 		{"a method with a Kelvin sign", " mx.dojang.example; d\u212aim=pass", "authres"},
 		{"an IDN's other form", " почта.kiosk.example; dkim=pass header.d=bank.example", "Mail::AuthenticationResults"},
 		{"an A-label beside a long s", " xn--80a1acny.kioſk.example; dkim=pass header.d=bank.example", "OpenDMARC"},
