@@ -295,7 +295,9 @@ func TestLongNames(t *testing.T) {
 
 // TestEncodedWordWithoutEnd: Python's reader of header fields takes it for one.
 func TestEncodedWordWithoutEnd(t *testing.T) {
-	for _, value := range []string{"=?utf-8?q?=6Dx.example.com=3B_dkim=3Dpass", "=?utf-8?b?bXguZXhhbXBsZS5jb207IGRraW09cGFzcw==", "=?utf-8?q?"} {
+	for _, value := range []string{
+		"=?utf-8?q?=6Dx.example.com=3B_dkim=3Dpass", "=?utf-8?b?bXguZXhhbXBsZS5jb207IGRraW09cGFzcw==", "=?utf-8?q?",
+	} {
 		forged, _ := NewGuard([]string{ours}, []string{"dkim"}).Forged([]byte(" " + value))
 		if want := len(value) > 20; forged != want {
 			t.Errorf("%s: %v", value, forged)
