@@ -83,6 +83,15 @@ func (r *Report) Domains(ctx context.Context, h *Host, rehearsal *Rehearsal, own
 	}
 }
 
+// someAuthors are authors, and somebody of each domain of this host's own.
+func someAuthors(authors, own []string) []string {
+	list := slices.Clone(limit(authors, maxDomains))
+	for _, domain := range limit(own, maxDomains) {
+		list = append(list, "postmaster@"+domain)
+	}
+	return list
+}
+
 func inSet(ctx context.Context, set dataset.Set, key string) (bool, error) {
 	if set == nil {
 		return false, nil

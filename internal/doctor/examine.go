@@ -291,7 +291,12 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 	} else if socket != nil {
 		e.message(ctx, rehearsal, *socket, authors[0])
 	}
-	r.Domains(ctx, e.host, rehearsal, Own(ctx, e.setups))
+	own := Own(ctx, e.setups)
+	r.Domains(ctx, e.host, rehearsal, own)
+	r.Generic(ctx, e.setups, someAuthors(authors, own), func(author string) bool {
+		_, _, ok := rehearsal.WayOf(ctx, author)
+		return ok
+	})
 	if r := e.built.Snapshot.Snapshot.Resolver; r != nil {
 		for _, author := range limit(authors, e.Keys) {
 			e.report.Alignment(ctx, rehearsal, textsOf(r), author)

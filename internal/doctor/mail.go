@@ -83,6 +83,7 @@ func (p *postfixCheck) examine() {
 	p.protocol()
 	p.headerChecks()
 	p.signedFields()
+	p.conversions()
 	p.daemonNames()
 }
 

@@ -114,27 +114,6 @@ func (p *postfixCheck) headerChecks() {
 	}
 }
 
-// signedFields looks for rules that change, on the way out, what is signed.
-func (p *postfixCheck) signedFields() {
-	if !p.signs {
-		return
-	}
-	for _, field := range []string{"From: <postmaster@example.com>", "Subject: hello", "To: <friend@example.org>",
-		"Date: Mon, 23 Nov 2026 10:00:00 +0000", "Message-ID: <1@example.com>", "Content-Type: text/plain"} {
-		value, table := p.setup.Query(p.ctx, p.setup.Main["smtp_header_checks"], field)
-		if value == "" {
-			continue
-		}
-		name, _, _ := strings.Cut(field, ":")
-		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
-		case "IGNORE", "STRIP", "REPLACE":
-			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field),
-				Advice: "change it before it is signed: by header_checks"},
-				"smtp_header_checks: %s answers %s for %s, after the mail was signed: its signature fails", table, word, name)
-		}
-	}
-}
-
 // daemonNames looks whether a service calls itself what MTA wants, where that alone has
 // mail signed.
 func (p *postfixCheck) daemonNames() {

@@ -112,6 +112,9 @@ var byPostfix = []fault{
 	{"before and behind a content filter", contentFilter(), "filtered-twice", nil},
 	{"before and behind a content filter with options", contentFilter("receive_override_options=no_header_body_checks", "smtpd_milters=OURS"), "filtered-twice", nil},
 	{"subjects changed on the way out", inTable("smtp_header_checks", "regexp", "/^Subject:(.*)/ REPLACE Subject: sent: $1"), "header-checks", nil},
+	{"authors changed on the way out", inTable("smtp_generic_maps", "regexp", "/^[^.]*@example\\.com$/ all.of.us@example.com"), "generic-maps", nil},
+	{"8-bit mail recoded on the way out", inMain("smtp_discard_ehlo_keywords", "chunking, 8BITMIME"), "mime-conversion", nil},
+	{"lines broken on the way out", inMain("smtp_line_length_limit", "400"), "line-length", nil},
 	{"no milters for all", inMain("receive_override_options", "no_milters"), "no-milters", nil},
 	{"no milters among others", inMain("receive_override_options", "no_address_mappings, no_milters"), "no-milters", nil},
 	{"no milters for this host", inTable("smtpd_milter_maps", "cidr", "127.0.0.0/8 DISABLE"), "client-map", nil},
@@ -181,6 +184,7 @@ var usual = []fault{
 	}, "", nil},
 	{"signing before a content filter", contentFilter("receive_override_options=no_milters,no_header_body_checks"), "", nil},
 	{"networks of which one is loopback", func(s *server) { s.option("InternalHosts", "192.168.0.0/16,127.0.0.0/8") }, "", nil},
+	{"authors changed on the way out for whom nobody signs", inTable("smtp_generic_maps", "regexp", "/^(.*)@host\\.local$/ $1@example.net"), "", nil},
 	{"fields cut out that nobody signs", inTable("smtp_header_checks", "regexp", "/^(Received|User-Agent|X-Originating-IP):/ IGNORE"), "", nil},
 	{"signing behind a content filter", func(s *server) {
 		s.setting("smtpd_milters", "")

@@ -144,6 +144,11 @@ func (s *Setup) Unset(svc *Service, name string) string {
 	return s.command("-X "+name) + " && " + s.Reload()
 }
 
+// Rename is the command that gives the value of a parameter of main.cf to another.
+func (s *Setup) Rename(name, to string) string {
+	return s.command("-e ") + Quote(to+" = "+s.Raw[name]) + " && " + s.Unset(nil, name)
+}
+
 // DropWord is the command that takes a word out of a list such as
 // receive_override_options.
 func (s *Setup) DropWord(svc *Service, name, word string) string {

@@ -1,0 +1,82 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dojang/internal/doctor/postfix"
+)
+
+// signedFields looks for rules that change, on the way out, what is signed.
+func (p *postfixCheck) signedFields() {
+	if !p.signs {
+		return
+	}
+	for _, field := range []string{"From: <postmaster@example.com>", "Subject: hello", "To: <friend@example.org>",
+		"Date: Mon, 23 Nov 2026 10:00:00 +0000", "Message-ID: <1@example.com>", "Content-Type: text/plain"} {
+		value, table := p.setup.Query(p.ctx, p.setup.Main["smtp_header_checks"], field)
+		if value == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(field, ":")
+		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
+		case "IGNORE", "STRIP", "REPLACE":
+			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field),
+				Advice: "change it before it is signed: by header_checks"},
+				"smtp_header_checks: %s answers %s for %s, after the mail was signed: its signature fails", table, word, name)
+		}
+	}
+}
+
+// conversions looks for settings by which Postfix writes bodies anew on the way out.
+func (p *postfixCheck) conversions() {
+	if !p.signs {
+		return
+	}
+	const keywords, length = "smtp_discard_ehlo_keywords", "smtp_line_length_limit"
+	list := words(p.setup.Main[keywords])
+	if i := slices.IndexFunc(list, func(w string) bool { return strings.EqualFold(w, "8bitmime") }); i >= 0 {
+		p.add(Finding{Code: "mime-conversion", Status: Warning, Remedy: p.setup.DropWord(nil, keywords, list[i])},
+			"%s holds %s: 8-bit mail is written anew after it was signed, and its signature fails", keywords, list[i])
+	}
+	// RFC 5322 §2.1.1 allows 998 octets; RFC 6376 §5.3 has the signer see to it.
+	if n, err := strconv.Atoi(p.setup.Main[length]); err == nil && n > 0 && n < 998 {
+		p.add(Finding{Code: "line-length", Status: Warning, Remedy: p.setup.Unset(nil, length)},
+			"%s = %d: longer lines are broken after the mail was signed, and its signature fails", length, n)
+	}
+}
+
+// Generic looks for authors whom Postfix writes anew after their mail was signed. signs
+// reports whether an author's mail is.
+func (r *Report) Generic(ctx context.Context, setups []*postfix.Setup, authors []string, signs func(author string) bool) {
+	authors = slices.DeleteFunc(slices.Clone(authors), func(author string) bool { return !signs(author) })
+	for _, s := range setups {
+		for _, author := range authors {
+			if !r.generic(ctx, s, author, signs) {
+				break // one of a table is enough to know what to do
+			}
+		}
+	}
+}
+
+// generic reports whether the mail of an author leaves as it was signed.
+func (r *Report) generic(ctx context.Context, s *postfix.Setup, author string, signs func(author string) bool) bool {
+	const parameter, before = "smtp_generic_maps", "sender_canonical_maps"
+	_, domain, _ := strings.Cut(author, "@")
+	for _, key := range []string{author, "@" + domain} {
+		value, table := s.Query(ctx, s.Main[parameter], key)
+		if value == "" || strings.EqualFold(value, author) {
+			continue
+		}
+		f := Finding{Check: postfixName, Code: "generic-maps", Status: Bad,
+			Advice: "change it before it is signed: " + before + " takes such tables; then " + value + " is whose mail is to be signed"}
+		if s.Main[before] == "" && signs(value) {
+			f.Remedy, f.Advice = s.Rename(parameter, before), ""
+		}
+		r.Add(f, "%s: %s writes %s as %s after the mail was signed: its signature fails", parameter, table, author, value)
+		return false
+	}
+	return true
+}
