@@ -34,6 +34,15 @@ func TestConfigHasBothLetters(t *testing.T) {
 	}
 }
 
+// A switch is shown as it is typed. pflag v1.1.0 shows each as --remote[=true|false].
+func TestSwitchesAreShownAlone(t *testing.T) {
+	var out, errs bytes.Buffer
+	Main(t.Context(), []string{"dojang", "bench", "--help"}, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if !strings.Contains(out.String(), "--remote ") || strings.Contains(out.String(), "[=") {
+		t.Error(out.String())
+	}
+}
+
 func TestConfigCommand(t *testing.T) {
 	for args, want := range map[string]struct {
 		status       int
