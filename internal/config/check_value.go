@@ -122,6 +122,19 @@ func socketExample(o *Option, text string) string {
 	return o.Name + " " + family + ":" + port + host
 }
 
+// socketWarning tells of a port or a host alone, which is the name of a file.
+func socketWarning(o *Option, text string, warn tell) {
+	s, err := ParseSocket(text)
+	if err != nil || s.Network != "unix" || strings.Contains(s.Address, "/") {
+		return
+	}
+	hint := "write the whole path, or " + example(o)
+	if _, err := portNumber(s.Address); err == nil {
+		hint = "write " + o.Name + " inet:" + s.Address + "@localhost"
+	}
+	warn(hint, "%s is taken for a file in the folder where the filter is started", problem.Quote(s.Address))
+}
+
 // number reads an Integer or an Octal.
 func (o *Option) number(text string) (read any, hint string, err error) {
 	n, err := parseInteger(text)
@@ -158,7 +171,9 @@ func (o *Option) duration(text string) (read any, hint string, err error) {
 // warnings tells what is odd in a value that could be read.
 func (o *Option) warnings(text string, warn tell) {
 	switch o.Type {
-	case Boolean, Rate, SocketAddress:
+	case Boolean, Rate:
+	case SocketAddress:
+		socketWarning(o, text, warn)
 	case Integer, Duration, Octal:
 		n, _ := parseInteger(text)
 		switch {

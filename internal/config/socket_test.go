@@ -106,9 +106,15 @@ func TestSocketHints(t *testing.T) {
 	for text, want := range map[string]string{
 		"127.0.0.1:9891": "write MetricsSocket inet:9891@127.0.0.1", "[::1]:9891": "write MetricsSocket inet6:9891@::1", ":9891": "write MetricsSocket inet:9891",
 		"inet:127.0.0.1:9891": "write MetricsSocket inet:9891@127.0.0.1", "tcp:localhost:9891": "write MetricsSocket inet:9891@localhost", "what:ever": "write MetricsSocket inet:9891@localhost",
+		"9891": "write MetricsSocket inet:9891@localhost", "localhost": "write the whole path, or MetricsSocket inet:9891@localhost",
 	} {
 		if problems := New().Set("MetricsSocket", text, CommandLine); len(problems) != 1 || problems[0].Hint != want {
 			t.Errorf("%s: %v, want %q", text, problems, want)
+		}
+	}
+	for _, text := range []string{"/run/x", "local:/run/x", "unix:./x", "9891@localhost/x"} {
+		if problems := New().Set("MetricsSocket", text, CommandLine); len(problems) > 0 {
+			t.Errorf("%s: %v", text, problems)
 		}
 	}
 }
