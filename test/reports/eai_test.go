@@ -60,7 +60,7 @@ OversignHeaders From
 		}
 	}
 	signedText := dkim.FieldName + ":" + signature + "\r\n" + string(m.Raw)
-	if got := f.results(t, signedText); !strings.Contains(got, "dkim=pass") || !strings.Contains(got, "header.d=bücher.example") {
+	if got := f.results(t, signedText); !strings.Contains(got, "dkim=pass") || !strings.Contains(got, `header.d="bücher.example"`) {
 		t.Errorf("ours says %q", got)
 	}
 	if got := f.results(t, strings.Replace(signedText, "Über", "Uber", 1)); !strings.Contains(got, "dkim=fail") {
