@@ -83,6 +83,13 @@ func programsNeeded(t *testing.T, script string) []string {
 	return programs
 }
 
+// The key of RFC 8463 appendix A.2.
+const (
+	rfc8463PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n" +
+		"-----END PRIVATE KEY-----\n"
+	rfc8463Public = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+)
+
 // setupScript gives a script private keys, and configurations for ours ("conf",
 // Nameservers) and Debian's tools (the Unbound library's file) that ask the name
 // server at addr.

@@ -1,5 +1,6 @@
 // Package zonetest starts real name servers for tests, BIND, PowerDNS and Knot, with
-// zones that may be changed below _domainkey with a TSIG key (RFC 2136).
+// zones that may be changed below _domainkey with a TSIG key (RFC 2136), with BIND below
+// _atps too.
 package zonetest
 
 import (
@@ -199,7 +200,7 @@ controls { };
 			continue
 		}
 		conf += fmt.Sprintf("zone %[1]q { type primary; file %[1]q; %[2]supdate-policy { grant %[3]s wildcard "+
-			"*._domainkey.%[1]s. TXT; }; };\n", z.Name, signing, KeyName)
+			"*._domainkey.%[1]s. TXT; grant %[3]s wildcard *._atps.%[1]s. TXT; }; };\n", z.Name, signing, KeyName)
 	}
 	s.Config = s.write(t, "named.conf", conf)
 	return exec.Command(program, "-g", "-n", "1", "-c", s.Config)

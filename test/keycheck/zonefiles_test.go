@@ -1,25 +1,23 @@
-package cli
+//go:build linux
+
+package keycheck
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
-	_ "modernc.org/sqlite"
 
+	"dojang/internal/cli"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/proctest"
+	"dojang/internal/testutil/zonetest"
 )
 
 // The private key of RFC 8463 appendix A.2, published by its record there.
@@ -48,7 +46,7 @@ func newZoneFixture(t *testing.T, dir string) zoneFixture {
 	}
 	rows := "ed example.com:ed:" + write("ed.pem", rfc8463PEM) + "\n"
 	for _, k := range []struct{ selector, domain string }{{"s2048", "example.com"}, {"s4096", "example.org"}, {"s1024", "example.com"}} {
-		data, err := os.ReadFile("../keyrecord/testdata/" + k.selector + ".private")
+		data, err := os.ReadFile("../../internal/keyrecord/testdata/" + k.selector + ".private")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,21 +62,13 @@ func newZoneFixture(t *testing.T, dir string) zoneFixture {
 	return f
 }
 
-func runTool(t *testing.T, tool func(context.Context, Streams, []string) int, args ...string) string {
+// tool runs a program of dojang's and returns what it writes.
+func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := tool(t.Context(), Streams{strings.NewReader(""), &out, &errs}, args); code != 0 {
-		t.Fatalf("%q: exit status %d: %s", args, code, &errs)
-	}
-	return out.String()
-}
-
-func runModernTool(t *testing.T, args ...string) string {
-	t.Helper()
-	var out, errs bytes.Buffer
-	s := Streams{strings.NewReader(""), &out, &errs}
-	if code := Main(t.Context(), append([]string{"dojang"}, args...), s); code != 0 {
-		t.Fatalf("%q: exit status %d: %s", args, code, &errs)
+	streams := cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}
+	if code := cli.Main(t.Context(), append([]string{name}, args...), streams); code != 0 {
+		t.Fatalf("%s %q: exit status %d: %s", name, args, code, &errs)
 	}
 	return out.String()
 }
@@ -123,10 +113,10 @@ func TestNamedCheckzoneAcceptsZones(t *testing.T) {
 	f := newZoneFixture(t, dir)
 	soa := []string{"-S", "-N", "ns.example.net,ns2.example.net", "-C", "host.master@example.net", "-t", "600"}
 	zones := map[string]string{
-		"classic -F":  runTool(t, classicGenzone, append(soa, "-F", "-d", "example.com", f.table)...),
-		"classic -D":  runTool(t, classicGenzone, append(soa, "-D", "-d", "example.com", f.table)...),
-		"modern":      runModernTool(t, "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net"),
-		"modern bind": runModernTool(t, "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net", "--format", "bind"),
+		"classic -F":  tool(t, "opendkim-genzone", append(soa, "-F", "-d", "example.com", f.table)...),
+		"classic -D":  tool(t, "opendkim-genzone", append(soa, "-D", "-d", "example.com", f.table)...),
+		"modern":      tool(t, "dojang", "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net"),
+		"modern bind": tool(t, "dojang", "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net", "--format", "bind"),
 	}
 	for name, text := range zones {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +140,7 @@ func TestNamedCheckzoneAcceptsZones(t *testing.T) {
 	}
 	t.Run("atps", func(t *testing.T) {
 		file := filepath.Join(dir, "atps")
-		text := runTool(t, classicATPSZone, "-A", "-S", "-N", "ns.example.net", "-C", "me@example.net", "third.example,other.example")
+		text := tool(t, "opendkim-atpszone", "-A", "-S", "-N", "ns.example.net", "-C", "me@example.net", "third.example,other.example")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -158,143 +148,74 @@ func TestNamedCheckzoneAcceptsZones(t *testing.T) {
 	})
 }
 
-// named is a running name server with two zones that may be changed with a
-// TSIG key.
-type named struct {
-	port    string
-	keyFile string
+// servedZones are the zones that the fixture's records are put into.
+func servedZones() []zonetest.Zone {
+	return []zonetest.Zone{{Name: "example.com"}, {Name: "example.org"}}
 }
 
-func startNamed(t *testing.T) named {
-	program := testutil.Need(t, "named", "nsupdate", "openssl")
-	dir := t.TempDir()
-	n := named{port: proctest.FreePort(t), keyFile: filepath.Join(dir, "key")}
-	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	key := `key "dojang" { algorithm hmac-sha256; secret "c2VjcmV0LW9mLXRoZS10ZXN0cy1vbmx5"; };` + "\n"
-	write("key", key)
-	conf := key + fmt.Sprintf(`options {
-	directory %q; pid-file none; session-keyfile none; lock-file none;
-	listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; };
-	recursion no; dnssec-validation no; allow-transfer { none; }; notify no;
-};
-controls { };
-`, dir, n.port)
-	for _, zone := range []string{"example.com", "example.org"} {
-		write(zone, "$TTL 60\n@ SOA ns.example.net. root.example.net. 1 60 60 60 60\n@ NS ns.example.net.\n")
-		conf += fmt.Sprintf("zone %q { type primary; file %q; allow-update { key dojang; }; };\n", zone, zone)
-	}
-	write("named.conf", conf)
-	p := proctest.Start(t, exec.Command(program, "-g", "-n", "1", "-c", filepath.Join(dir, "named.conf")))
-	if err := p.Await(10*time.Second, func() bool {
-		r, err := n.ask("example.org.", dns.TypeSOA)
-		return err == nil && r.Rcode == dns.RcodeSuccess
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func (n named) ask(name string, qtype uint16) (*dns.Msg, error) {
-	m := new(dns.Msg)
-	m.SetQuestion(name, qtype)
-	c := dns.Client{Net: "tcp", Timeout: 2 * time.Second}
-	r, _, err := c.Exchange(m, net.JoinHostPort("127.0.0.1", n.port))
-	return r, err
-}
-
-func (n named) checkKeys(t *testing.T, want map[string]string) {
+func checkServed(t *testing.T, s *zonetest.Server, want map[string]string) {
 	t.Helper()
 	got := map[string]string{}
 	for name := range want {
-		r, err := n.ask(name, dns.TypeTXT)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, rr := range r.Answer {
-			got[name] += keyOf(rr.(*dns.TXT).Txt)
+		records, _ := s.TXT(t, name)
+		for _, texts := range records {
+			got[name] += keyOf(texts)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +named):\n%s", diff)
+		t.Errorf("(-want +served):\n%s", diff)
 	}
+}
+
+func update(t *testing.T, s *zonetest.Server, commands string) {
+	t.Helper()
+	proctest.Run(t, commands, testutil.Need(t, "nsupdate"), "-k", s.KeyFile, "-p", s.Port)
 }
 
 func TestNSUpdateTakesOurCommands(t *testing.T) {
 	for _, name := range []string{"classic", "classic -D", "modern", "genkey"} {
 		t.Run(name, func(t *testing.T) {
-			n := startNamed(t)
+			testutil.Need(t, "openssl")
+			n := zonetest.Start(t, "bind", servedZones()...)
 			f := newZoneFixture(t, t.TempDir())
-			update := func(commands string) { proctest.Run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port) }
 			switch name {
 			case "classic":
-				update(runTool(t, classicGenzone, "-u", "-N", "127.0.0.1", f.table))
+				update(t, n, tool(t, "opendkim-genzone", "-u", "-N", "127.0.0.1", f.table))
 			case "classic -D":
-				update(runTool(t, classicGenzone, "-u", "-D", "-N", "127.0.0.1", f.table))
+				update(t, n, tool(t, "opendkim-genzone", "-u", "-D", "-N", "127.0.0.1", f.table))
 			case "modern":
-				commands := runModernTool(t, "zone", f.table, "--format", "nsupdate")
-				update("server 127.0.0.1\n" + commands)
-				update("server 127.0.0.1\n" + commands) // replaces, never doubles
+				commands := tool(t, "dojang", "zone", f.table, "--format", "nsupdate")
+				update(t, n, "server 127.0.0.1\n"+commands)
+				update(t, n, "server 127.0.0.1\n"+commands) // replaces, never doubles
 			case "genkey":
 				dir := t.TempDir()
-				update("server 127.0.0.1\n" + runModernTool(t, "genkey", "-q", "-d", "example.com", "-s", "new", "-D", dir, "--format", "nsupdate", "-n", `it's "a" note\`))
+				update(t, n, "server 127.0.0.1\n"+tool(t, "dojang", "genkey", "-q", "-d", "example.com", "-s", "new", "-D", dir, "--format", "nsupdate", "-n", `it's "a" note\`))
 				public := proctest.Run(t, "", "sh", "-c", "openssl pkey -in "+dir+"/new.private -pubout | grep -v ^- | tr -d '\\n'")
 				f.want = map[string]string{"new._domainkey.example.com.": public}
 			}
-			n.checkKeys(t, f.want)
+			checkServed(t, n, f.want)
 		})
 	}
 	t.Run("atps", func(t *testing.T) {
-		n := startNamed(t)
-		commands := runTool(t, classicATPSZone, "-u", "example.com", "-N", "127.0.0.1", "example.com")
-		proctest.Run(t, commands, "nsupdate", "-k", n.keyFile, "-p", n.port)
-		r, err := n.ask("UN42N5XOV642KXRXRQIYANHCOUPGQL5LT4WTBKYT2IJFLBWODFDQ====._atps.example.com.", dns.TypeTXT)
-		if err != nil || len(r.Answer) != 1 || r.Answer[0].(*dns.TXT).Txt[0] != "v=ATPS1; d=example.com" {
-			t.Errorf("%v %v", r, err)
+		n := zonetest.Start(t, "bind", servedZones()...)
+		commands := tool(t, "opendkim-atpszone", "-u", "example.com", "-N", "127.0.0.1", "example.com")
+		update(t, n, commands)
+		got := n.Text(t, "UN42N5XOV642KXRXRQIYANHCOUPGQL5LT4WTBKYT2IJFLBWODFDQ====._atps.example.com.")
+		if got != "v=ATPS1; d=example.com" {
+			t.Error(got)
 		}
 	})
 }
 
-// newPowerDNS makes a PowerDNS database with the zone example.com and example.org, and returns its
-// configuration folder.
-func newPowerDNS(t *testing.T) string {
-	t.Helper()
-	const schema = "/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql"
-	testutil.Need(t, "pdnsutil", "zone2sql", "openssl")
-	statements, err := os.ReadFile(schema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "pdns.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.Exec(string(statements))
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	conf := "launch=gsqlite3\ngsqlite3-database=" + filepath.Join(dir, "pdns.db") + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "pdns.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestPowerDNSTakesOurCommands(t *testing.T) {
-	dir := newPowerDNS(t)
+	testutil.Need(t, "openssl")
+	dir := zonetest.Start(t, "powerdns", servedZones()...).Dir
 	f := newZoneFixture(t, t.TempDir())
 	util := func(args ...string) string {
 		return proctest.Run(t, "", "pdnsutil", append([]string{"--config-dir=" + dir}, args...)...)
 	}
-	for _, zone := range []string{"example.com", "example.org"} {
-		util("create-zone", zone, "ns.example.net")
-	}
-	commands := runModernTool(t, "zone", f.table, "--format", "powerdns")
-	commands += runModernTool(t, "genkey", "-q", "-d", "example.com", "-s", "new", "-D", t.TempDir(), "--type", "ed25519", "--format", "powerdns", "-n", `it's "a" note\`)
+	commands := tool(t, "dojang", "zone", f.table, "--format", "powerdns")
+	commands += tool(t, "dojang", "genkey", "-q", "-d", "example.com", "-s", "new", "-D", t.TempDir(), "--type", "ed25519", "--format", "powerdns", "-n", `it's "a" note\`)
 	proctest.Run(t, "pdnsutil() { command pdnsutil --config-dir="+dir+" \"$@\"; }\nset -e\n"+commands, "sh")
 	for _, zone := range []string{"example.com", "example.org"} {
 		util("check-zone", zone)
@@ -311,11 +232,12 @@ func TestPowerDNSTakesOurCommands(t *testing.T) {
 }
 
 func TestPowerDNSLoadsOurZones(t *testing.T) {
-	dir := newPowerDNS(t)
+	testutil.Need(t, "openssl", "zone2sql")
+	dir := zonetest.Start(t, "powerdns", servedZones()...).Dir
 	f := newZoneFixture(t, t.TempDir())
 	zones := map[string]string{
-		"classic": runTool(t, classicGenzone, "-S", "-F", "-N", "ns.example.net", "-C", "me@example.net", "-d", "example.com", "-t", "60", f.table),
-		"modern":  runModernTool(t, "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net", "-C", "me@example.net"),
+		"classic": tool(t, "opendkim-genzone", "-S", "-F", "-N", "ns.example.net", "-C", "me@example.net", "-d", "example.com", "-t", "60", f.table),
+		"modern":  tool(t, "dojang", "zone", f.table, "-d", "example.com", "--soa", "-N", "ns.example.net", "-C", "me@example.net"),
 	}
 	for name, text := range zones {
 		t.Run(name, func(t *testing.T) {
