@@ -209,7 +209,7 @@ func (s *Store) Load(ctx context.Context, name string, row Row) (*SigningKey, er
 	if f.signer == nil {
 		var err error
 		if f.signer, err = s.signer(f.material, f.often); err != nil {
-			return nil, cantLoad(name, f.source, err.Error(), err)
+			return nil, undecodable(name, f.source, err)
 		}
 	}
 	return f.signingKey(name, row, f.signer)

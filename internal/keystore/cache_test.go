@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dojang/dkim"
 )
 
 // TestOneFileIsOneKey has many domains sign with one file, by "%" and by rows of
@@ -231,8 +233,8 @@ func TestUnusualKeysStillSign(t *testing.T) {
 		got, err := New(nil, Options{}).Load(t.Context(), "k", row)
 		if err != nil {
 			t.Errorf("exponent %d: %v", exponent, err)
-		} else if !key.PublicKey.Equal(got.Signer.Public()) {
-			t.Errorf("exponent %d: another key", exponent)
+		} else if !key.PublicKey.Equal(got.Signer.Public()) || got.Bits != 1024 || got.Algorithm != dkim.RSASHA256 {
+			t.Errorf("exponent %d: another key, %d bits, %s", exponent, got.Bits, got.Algorithm)
 		}
 	}
 }
