@@ -24,16 +24,11 @@ type rows struct {
 
 func (r *rows) all() *rows { return r }
 
-// take adds row i of another table, whose text is the same, without the first
+// take adds row i of another table that has a text, the same one, without the first
 // bytes of its key.
 func (r *rows) take(from *rows, i int32, without int) {
 	r.source, r.text = from.source, from.text
 	r.lines = append(r.lines, uint32(from.lineAt(i)))
-	if from.pairs != nil {
-		p := from.pairs[i]
-		r.pairs = append(r.pairs, Pair{p.Key[without:], p.Value})
-		return
-	}
 	r.starts = append(r.starts, from.starts[i]+uint32(without))
 }
 
