@@ -59,10 +59,10 @@ internal/testutil/filtertest: dkim header milter internal/testutil internal/test
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
-internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial milter
+internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
 internal/doctor/postfix:
 internal/load: milter
-internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain
+internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words
 internal/publish: header internal/keyrecord internal/problem
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
 internal/rotate/settings/gen: internal/rotate/settings
@@ -73,7 +73,7 @@ internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest inte
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
 internal/build/pages: dkim header internal/build internal/config internal/exit internal/explain internal/keycheck internal/resolver internal/status internal/trial internal/web
-internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem milter
+internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem internal/words milter
 internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/mailer internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
 internal/testutil/databasetest: internal/dataset/datasettest internal/dataset/sqlset internal/testutil internal/testutil/proctest
 internal/trial: dkim header internal/build internal/config internal/exit internal/explain internal/filter internal/keystore internal/keytable internal/logging internal/message internal/policy internal/problem

@@ -1,10 +1,10 @@
 package build
 
 import (
-	"fmt"
 	"strings"
 
 	"dojang/internal/dataset"
+	"dojang/internal/words"
 )
 
 // Summary names the tables in force, so that a reload can tell what it changed.
@@ -26,21 +26,14 @@ func (s Summary) Difference(next Summary) string {
 	for _, what := range []string{"domain", "key"} {
 		added, removed, replaced := dataset.Difference(s.tables[what], next.tables[what])
 		if added > 0 {
-			parts = append(parts, "+"+count(added, what))
+			parts = append(parts, "+"+words.Count(added, what))
 		}
 		if removed > 0 {
-			parts = append(parts, "-"+count(removed, what))
+			parts = append(parts, "-"+words.Count(removed, what))
 		}
 		if replaced > 0 {
-			parts = append(parts, count(replaced, what)+" replaced")
+			parts = append(parts, words.Count(replaced, what)+" replaced")
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

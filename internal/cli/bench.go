@@ -16,6 +16,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/load"
 	"dojang/internal/problem"
+	"dojang/internal/words"
 	"dojang/milter"
 )
 
@@ -205,14 +206,14 @@ func isLocal(s config.Socket) bool {
 }
 
 func (o *benchOptions) print(s Streams, r load.Report) error {
-	fmt.Fprintf(s.Out, "%d messages in %s over %d connections: %.0f messages/s\n", r.Messages,
-		r.Elapsed.Round(time.Millisecond), o.connections, r.Rate())
+	fmt.Fprintf(s.Out, "%s in %s over %s: %.0f messages/s\n", words.Count(r.Messages, "message"),
+		r.Elapsed.Round(time.Millisecond), words.Count(o.connections, "connection"), r.Rate())
 	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond),
 		r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.P999.Round(time.Microsecond), r.Max.Round(time.Microsecond))
 	if r.Unsent > 0 {
-		fmt.Fprintf(s.Out, "%d more were due and not sent: the filter does not bear %g messages/s over %d connections, and "+
+		fmt.Fprintf(s.Out, "%d more were due and not sent: the filter does not bear %g messages/s over %s, and "+
 			"their times are not counted\n",
-			r.Unsent, o.rate, o.connections)
+			r.Unsent, o.rate, words.Count(o.connections, "connection"))
 	}
 	if r.Errors > 0 {
 		return exit.Errorf(exit.Unavailable, "%d of %d messages failed; the first: %s", r.Errors, r.Messages, r.FirstError)

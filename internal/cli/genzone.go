@@ -17,6 +17,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
 	"dojang/internal/problem"
+	"dojang/internal/words"
 	"dojang/internal/zone"
 )
 
@@ -196,11 +197,7 @@ func (z *zoneOutput) write(stdout io.Writer, say func(int, string, ...any), reco
 	if err := out.close(); err != nil {
 		return err
 	}
-	plural := "s"
-	if records == 1 {
-		plural = ""
-	}
-	say(1, "%d record%s written", records, plural)
+	say(1, "%s written", words.Count(records, "record"))
 	return nil
 }
 

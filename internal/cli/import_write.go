@@ -13,6 +13,7 @@ import (
 	"dojang/internal/migrate"
 	"dojang/internal/problem"
 	"dojang/internal/setup"
+	"dojang/internal/words"
 )
 
 func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) error {
@@ -42,7 +43,7 @@ func (o *importOptions) write(ctx context.Context, s Streams, t migrate.Tables) 
 
 // rowsOf says how much is imported.
 func rowsOf(t migrate.Tables) string {
-	return fmt.Sprintf("%d keys and %d rows of the SigningTable", len(t.Keys), len(t.Signing))
+	return words.Count(len(t.Keys), "key") + " and " + words.Count(len(t.Signing), "row") + " of the SigningTable"
 }
 
 // intoDatabase fills a database, and tells what became of the rows.

@@ -14,6 +14,7 @@ import (
 	"dojang/internal/getopt"
 	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
+	"dojang/internal/words"
 )
 
 // testkeyOptions are opendkim-testkey(8)'s.
@@ -215,11 +216,7 @@ func (c classicReporter) table(ctx context.Context, k *keytable.Tester) int {
 		c.faults(r)
 	})
 	if c.verbose > 0 {
-		plural := "s"
-		if pass+fail == 1 {
-			plural = ""
-		}
-		fmt.Fprintf(c.s.Out, "%s: %d key%s checked; %d pass, %d fail\n", c.program, pass+fail, plural, pass, fail)
+		fmt.Fprintf(c.s.Out, "%s: %s checked; %d pass, %d fail\n", c.program, words.Count(pass+fail, "key"), pass, fail)
 	}
 	if fail > 0 {
 		return exit.Unavailable

@@ -12,6 +12,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
+	"dojang/internal/words"
 )
 
 // modernTestkeyOptions are those of `dojang testkey`.
@@ -109,7 +110,7 @@ func runTestkey(ctx context.Context, s Streams, o modernTestkeyOptions) error {
 			return err
 		}
 	} else if len(targets) != 1 {
-		fmt.Fprintf(s.Out, "%d keys: %d right, %d failed\n", report.Passed+report.Failed, report.Passed, report.Failed)
+		fmt.Fprintf(s.Out, "%s: %d right, %d failed\n", words.Count(report.Passed+report.Failed, "key"), report.Passed, report.Failed)
 	}
 	if report.Failed > 0 {
 		return exit.Silent(exit.Unavailable)

@@ -24,6 +24,7 @@ import (
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
 	"dojang/internal/trial"
+	"dojang/internal/words"
 )
 
 // Options say what to examine.
@@ -201,7 +202,7 @@ func (e *examination) published(ctx context.Context) {
 	if len(e.targets) > e.Keys {
 		r.Add(Finding{Check: "dns", Code: "keys-left", Status: Skipped,
 			Advice: fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(e.targets))},
-			"%d more keys were not compared with DNS", len(e.targets)-e.Keys)
+			"%s not compared with DNS", words.Count(len(e.targets)-e.Keys, "more key"))
 	}
 }
 

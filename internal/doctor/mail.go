@@ -83,6 +83,7 @@ func (p *postfixCheck) examine() {
 	p.protocol()
 	p.headerChecks()
 	p.signedFields()
+	p.signedBodies()
 	p.conversions()
 	p.daemonNames()
 }
@@ -150,14 +151,14 @@ func onLoopback(service string) bool {
 
 // names reports whether a service's list of milters leads to the filter.
 func (p *postfixCheck) names(s *postfix.Service, list string) bool {
-	if slices.Contains(words(s.Set["receive_override_options"]), "no_milters") {
+	if slices.Contains(wordsOf(s.Set["receive_override_options"]), "no_milters") {
 		return false
 	}
 	milters, _ := postfix.ParseMilters(s.Set[list])
 	return slices.ContainsFunc(milters, func(m postfix.Milter) bool { return p.reaches(m.Socket, s.Chroot) == here })
 }
 
-func words(list string) []string {
+func wordsOf(list string) []string {
 	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
 }
 

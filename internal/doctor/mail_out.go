@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dojang/internal/doctor/postfix"
+	"dojang/internal/words"
 )
 
 // signedFields looks for rules that change, on the way out, what is signed.
@@ -30,13 +31,44 @@ func (p *postfixCheck) signedFields() {
 	}
 }
 
+// signedBodies looks for rules that change, on the way out, lines of bodies, to which the
+// header of a part and that of an enclosed message belong. Which mail has such lines
+// nobody knows.
+func (p *postfixCheck) signedBodies() {
+	if !p.signs {
+		return
+	}
+	for _, name := range []string{"smtp_body_checks", "smtp_mime_header_checks", "smtp_nested_header_checks"} {
+		for _, table := range postfix.Members(p.setup.Main[name]) {
+			rules := slices.DeleteFunc(postfix.Rules(table), func(r postfix.Rule) bool {
+				return !slices.Contains([]string{"IGNORE", "STRIP", "REPLACE", "PREPEND"}, r.Action)
+			})
+			if len(rules) == 0 {
+				continue
+			}
+			p.add(Finding{Code: "body-checks", Status: Warning, Remedy: p.setup.CommentOutRules(table, rules),
+				Advice: "to change it before it is signed: " + strings.TrimPrefix(name, "smtp_") + ", for all mail that comes in"},
+				"%s: line %d of %s answers %s, after the mail was signed: the signature of mail with such a line fails%s", name,
+				rules[0].First, postfix.TableFile(table), rules[0].Action, others(len(rules)-1))
+		}
+	}
+}
+
+// others says that n more rules are like the one that was told of.
+func others(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " (and " + words.Count(n, "more rule") + ")"
+}
+
 // conversions looks for settings by which Postfix writes bodies anew on the way out.
 func (p *postfixCheck) conversions() {
 	if !p.signs {
 		return
 	}
 	const keywords, length = "smtp_discard_ehlo_keywords", "smtp_line_length_limit"
-	list := words(p.setup.Main[keywords])
+	list := wordsOf(p.setup.Main[keywords])
 	if i := slices.IndexFunc(list, func(w string) bool { return strings.EqualFold(w, "8bitmime") }); i >= 0 {
 		p.add(Finding{Code: "mime-conversion", Status: Warning, Remedy: p.setup.DropWord(nil, keywords, list[i])},
 			"%s holds %s: 8-bit mail is written anew after it was signed, and its signature fails", keywords, list[i])

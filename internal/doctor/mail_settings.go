@@ -87,7 +87,7 @@ func (p *postfixCheck) protocol() {
 		if m.macro == "{daemon_name}" && !p.h.Config.MTA.IsSet() {
 			continue
 		}
-		if slices.Contains(words(set[m.parameter]), m.macro) {
+		if slices.Contains(wordsOf(set[m.parameter]), m.macro) {
 			continue
 		}
 		p.add(Finding{Code: "macros", Status: Warning, Remedy: p.setup.Unset(nil, m.parameter)},

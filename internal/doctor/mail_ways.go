@@ -32,7 +32,7 @@ func (p *postfixCheck) smtpd(s *postfix.Service) {
 		p.add(Finding{Status: Good}, "master.cf: mail of %s passes the filter behind the content filter", s.ID())
 		return
 	}
-	if slices.Contains(words(s.Set["receive_override_options"]), "no_milters") {
+	if slices.Contains(wordsOf(s.Set["receive_override_options"]), "no_milters") {
 		p.add(Finding{Code: "no-milters", Status: Bad, Remedy: p.setup.DropWord(s, "receive_override_options", "no_milters")},
 			"receive_override_options has no_milters for %s: what comes by it is neither signed nor verified", s.ID())
 		return
@@ -83,7 +83,7 @@ func (p *postfixCheck) pickup(s *postfix.Service) {
 	if !p.signs || s.Set["content_filter"] != "" && p.after {
 		return
 	}
-	if slices.Contains(words(s.Set["receive_override_options"]), "no_milters") {
+	if slices.Contains(wordsOf(s.Set["receive_override_options"]), "no_milters") {
 		p.add(Finding{Code: "no-milters", Status: Warning, Remedy: p.setup.DropWord(s, "receive_override_options", "no_milters")},
 			"receive_override_options has no_milters for %s: what programs on this server send is not signed", s.ID())
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dojang/internal/status"
+	"dojang/internal/words"
 )
 
 // Unsigned tells of mail of our domains that left without a signature of late: what
@@ -40,6 +41,6 @@ func (r *Report) Unsigned(ctx context.Context, client *status.Client) {
 			"mail of %s left unsigned in the last 24 hours: %d, and %d signed%s", name, d.UnsignedDay, d.SignedDay, last)
 	}
 	if !bad {
-		r.good(check, "no mail of our domains left unsigned in the last 24 hours; %d messages were signed", signed)
+		r.good(check, "no mail of our domains left unsigned in the last 24 hours; %s signed", words.Count(signed, "message"))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"dojang/internal/plain"
+	"dojang/internal/words"
 )
 
 // Tally counts what was compared.
@@ -111,8 +112,8 @@ func copied[K comparable](m map[K]int) map[K]int {
 
 // Write prints the numbers.
 func (s Summary) Write(w io.Writer) {
-	fmt.Fprintf(w, "%d connections, %d messages compared: %d the same, %d differ as documented, %d differ\n",
-		s.Connections, s.Messages, s.Same, s.Documented, s.Different)
+	fmt.Fprintf(w, "%s, %s compared: %d the same, %d differ as documented, %d differ\n",
+		words.Count(s.Connections, "connection"), words.Count(s.Messages, "message"), s.Same, s.Documented, s.Different)
 	for _, k := range Kinds {
 		if n := s.Kinds[k]; n > 0 {
 			fmt.Fprintf(w, "%8d  %s\n", n, k)

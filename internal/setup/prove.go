@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/words"
 	"dojang/milter"
 )
 
@@ -42,7 +43,7 @@ Sealed by dojang.
 	for _, text := range signatures {
 		fmt.Fprintf(out, "%s\n", strings.ReplaceAll(text, "\r\n", "\n"))
 	}
-	fmt.Fprintf(out, "\nSigned:   a message from postmaster@%s, with %d keys\n", st.Domain, len(signatures))
+	fmt.Fprintf(out, "\nSigned:   a message from postmaster@%s, with %s\n", st.Domain, words.Count(len(signatures), "key"))
 
 	verified, err := send(ctx, socket, st.test("PROOF-VERIFY", netip.MustParseAddr("192.0.2.1"), milter.Apply(message, signed.Edits)))
 	if err != nil {

@@ -43,6 +43,14 @@ func (l Language) Countf(n int, one, many, korean string, values ...any) string 
 	return l.Sayf(many, korean, values...)
 }
 
+// Count says in English how many of something there are: "1 row", "2 rows".
+func Count[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Faults gives faults their Text and Hint.
 func (l Language) Faults(list []keyrecord.Fault) {
 	for i := range list {

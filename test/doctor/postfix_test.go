@@ -112,6 +112,9 @@ var byPostfix = []fault{
 	{"before and behind a content filter", contentFilter(), "filtered-twice", nil},
 	{"before and behind a content filter with options", contentFilter("receive_override_options=no_header_body_checks", "smtpd_milters=OURS"), "filtered-twice", nil},
 	{"subjects changed on the way out", inTable("smtp_header_checks", "regexp", "/^Subject:(.*)/ REPLACE Subject: sent: $1"), "header-checks", nil},
+	{"bodies changed on the way out", inTable("smtp_body_checks", "regexp", "/^Sent from my / REPLACE -- "), "body-checks", nil},
+	{"parts changed on the way out", inTable("smtp_mime_header_checks", "regexp", "/^Content-Disposition:/ IGNORE"), "body-checks", nil},
+	{"enclosed messages changed on the way out", inTable("smtp_nested_header_checks", "regexp", "/^Received:/ STRIP"), "body-checks", nil},
 	{"authors changed on the way out", inTable("smtp_generic_maps", "regexp", "/^[^.]*@example\\.com$/ all.of.us@example.com"), "generic-maps", nil},
 	{"8-bit mail recoded on the way out", inMain("smtp_discard_ehlo_keywords", "chunking, 8BITMIME"), "mime-conversion", nil},
 	{"lines broken on the way out", inMain("smtp_line_length_limit", "400"), "line-length", nil},
@@ -185,6 +188,7 @@ var usual = []fault{
 	{"signing before a content filter", contentFilter("receive_override_options=no_milters,no_header_body_checks"), "", nil},
 	{"networks of which one is loopback", func(s *server) { s.option("InternalHosts", "192.168.0.0/16,127.0.0.0/8") }, "", nil},
 	{"authors changed on the way out for whom nobody signs", inTable("smtp_generic_maps", "regexp", "/^(.*)@host\\.local$/ $1@example.net"), "", nil},
+	{"bodies looked at on the way out", inTable("smtp_body_checks", "regexp", "/REPLACE|IGNORE/ WARN seen\n/^x/ DUNNO\n/^y/ REJECT no"), "", nil},
 	{"fields cut out that nobody signs", inTable("smtp_header_checks", "regexp", "/^(Received|User-Agent|X-Originating-IP):/ IGNORE"), "", nil},
 	{"signing behind a content filter", func(s *server) {
 		s.setting("smtpd_milters", "")
