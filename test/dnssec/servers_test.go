@@ -53,6 +53,7 @@ func start(t testing.TB, addr, program string, args ...string) *proctest.Process
 	t.Helper()
 	m := new(dns.Msg)
 	m.SetQuestion(".", dns.TypeSOA)
+	m.CheckingDisabled = true // unbound is up, whatever it would think of the answer
 	client := dns.Client{Timeout: time.Second}
 	cmd := exec.Command(testutil.Need(t, program), args...)
 	p := proctest.Start(t, cmd)
@@ -91,29 +92,50 @@ func runNamed(t testing.TB, dir string, w *world, records func(*zone) []dns.RR) 
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	n := named{addr: proctest.FreeAddress(t), dir: dir}
-	_, port, _ := net.SplitHostPort(n.addr)
-	var conf strings.Builder
-	fmt.Fprintf(&conf, `options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
- session-keyfile none; lock-file none; managed-keys-directory %q; notify no; check-names primary ignore; check-integrity no;
- recursion no; dnssec-validation no; };
-controls { };
-`, dir, port, dir)
+	n := named{dir: dir}
+	var zones strings.Builder
 	for i, z := range w.zones {
-		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, n.zoneFile(t, i, records(z)))
+		fmt.Fprintf(&zones, "zone %q { type primary; file %q; };\n", z.name, n.zoneFile(t, i, records(z)))
 	}
-	n.Process = start(t, n.addr, "named", "-g", "-n", "1", "-c", write(t, dir, "named.conf", conf.String()))
+	n.addr, n.Process = startBIND(t, dir, "named.conf", "recursion no;", zones.String())
 	return n
+}
+
+// startBIND starts a BIND with more options and with zones, and returns its address.
+func startBIND(t testing.TB, dir, file, options, zones string) (string, *proctest.Process) {
+	t.Helper()
+	addr := proctest.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(addr)
+	conf := fmt.Sprintf(`options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
+ session-keyfile none; lock-file none; managed-keys-directory %q; notify no; minimal-responses no; check-names primary ignore;
+ check-integrity no; dnssec-validation no; %s };
+controls { };
+%s`, dir, port, dir, options, zones)
+	return addr, start(t, addr, "named", "-g", "-n", "1", "-c", write(t, dir, file, conf))
 }
 
 // startUnbound starts a validating unbound. It is told of each zone's servers: NS records
 // could only lead it to port 53.
 func (s servers) startUnbound(t testing.TB, dir string, w *world, beset bool) string {
+	var ways strings.Builder
+	for _, z := range w.zones {
+		fmt.Fprintf(&ways, "stub-zone:\n name: %q\n stub-addr: %s\n", z.name, atPort(s.fresh))
+		if z.stale && beset {
+			fmt.Fprintf(&ways, " stub-addr: %s\n", atPort(s.stale))
+		}
+	}
+	return startUnbound(t, dir, s.anchor, ways.String())
+}
+
+// atPort is an address as unbound is told it.
+func atPort(addr string) string { return strings.Replace(addr, ":", "@", 1) }
+
+// startUnbound starts a validating unbound that takes the ways to other servers.
+func startUnbound(t testing.TB, dir, anchor, ways string) string {
+	t.Helper()
 	addr := proctest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(addr)
-	at := func(addr string) string { return strings.Replace(addr, ":", "@", 1) }
-	var conf strings.Builder
-	fmt.Fprintf(&conf, `server:
+	conf := fmt.Sprintf(`server:
  interface: 127.0.0.1
  port: %s
  directory: %q
@@ -129,15 +151,10 @@ func (s servers) startUnbound(t testing.TB, dir string, w *world, beset bool) st
  val-sig-skew-max: 0
  qname-minimisation: no
  aggressive-nsec: no
+ local-zone: "test." nodefault
 remote-control:
  control-enable: no
-`, port, dir, s.anchor)
-	for _, z := range w.zones {
-		fmt.Fprintf(&conf, "stub-zone:\n name: %q\n stub-addr: %s\n", z.name, at(s.fresh))
-		if z.stale && beset {
-			fmt.Fprintf(&conf, " stub-addr: %s\n", at(s.stale))
-		}
-	}
-	start(t, addr, "unbound", "-d", "-c", write(t, dir, "unbound."+port, conf.String()))
+%s`, port, dir, anchor, ways)
+	start(t, addr, "unbound", "-d", "-c", write(t, dir, "unbound."+port, conf))
 	return addr
 }

@@ -33,7 +33,7 @@ func (f finding) String() string {
 func unboundSays(t *testing.T, addr, name string) finding {
 	t.Helper()
 	m := new(dns.Msg)
-	m.SetQuestion(name, dns.TypeTXT)
+	m.SetQuestion(dns.Fqdn(name), dns.TypeTXT)
 	m.SetEdns0(4096, true)
 	client := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
 	r, _, err := client.Exchange(m, addr)

@@ -1,21 +1,18 @@
-package resolver
+package dnssec
 
 import (
 	"bytes"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
 	"dojang/internal/testutil"
-	"dojang/internal/testutil/proctest"
 )
 
 // testZone is one zone of a tree of our own, made and signed by BIND's tools.
@@ -115,15 +112,10 @@ func (tr *tree) buildZone(z testZone) {
 			fmt.Fprintf(&text, "%s IN DS %s\n", child.name, child.ds)
 		}
 	}
-	path := filepath.Join(tr.dir, fileName(z.name))
-	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := write(t, tr.dir, fileName(z.name), text.String())
 	signed := path + ".signed"
 	if z.algorithm == "" {
-		if err := os.WriteFile(signed, []byte(text.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, tr.dir, fileName(z.name)+".signed", text.String())
 		return
 	}
 	keyDir := path + ".keys"
@@ -146,8 +138,7 @@ func (tr *tree) buildZone(z testZone) {
 	ds := run(t, tr.dir, testutil.Need(t, "dnssec-dsfromkey"), "-2", filepath.Join(keyDir, ksk+".key"))
 	tr.digests[z.name] = ds
 	if z.name == "." {
-		tr.anchor = filepath.Join(tr.dir, "anchor.ds")
-		os.WriteFile(tr.anchor, []byte(ds), 0o600)
+		tr.anchor = write(t, tr.dir, "anchor.ds", ds)
 		tr.keys = filepath.Join(keyDir, ksk+".key")
 	}
 	if z.edit != nil {
@@ -169,102 +160,25 @@ func (tr *tree) editFile(path string, edit func(string) string) {
 	}
 }
 
-// freePort finds a port free for UDP and TCP on loopback.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", proctest.FreeAddress(t))
-		if err != nil {
-			continue
-		}
-		p, err := net.ListenPacket("udp", l.Addr().String())
-		port := netip.MustParseAddrPort(l.Addr().String()).Port()
-		l.Close()
-		if err == nil {
-			p.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
-// start runs a name server until the test's end and waits for its first answer.
-func (tr *tree) start(port uint16, program string, args ...string) string {
-	cmd := exec.Command(program, args...)
-	cmd.Dir = tr.dir
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	m := new(dns.Msg)
-	m.SetQuestion(".", dns.TypeSOA)
-	client := dns.Client{Timeout: 500 * time.Millisecond}
-	if err := proctest.Start(tr.t, cmd).Await(30*time.Second, func() bool {
-		_, _, err := client.Exchange(m, addr)
-		return err == nil
-	}); err != nil {
-		tr.t.Fatal(err)
-	}
-	return addr
-}
-
-func (tr *tree) write(name, text string) string {
-	path := filepath.Join(tr.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		tr.t.Fatal(err)
-	}
-	return path
-}
-
-const namedOptions = `options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none;
- session-keyfile none; managed-keys-directory %q; notify no; minimal-responses no; check-names primary ignore; %s };
-controls { };
-`
-
 func (tr *tree) startNamed() string {
-	port := freePort(tr.t)
-	var conf strings.Builder
-	fmt.Fprintf(&conf, namedOptions, tr.dir, port, tr.dir, "recursion no; dnssec-validation no; check-integrity no;")
+	var zones strings.Builder
 	for _, z := range tr.zones {
-		fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", z.name, fileName(z.name)+".signed")
+		fmt.Fprintf(&zones, "zone %q { type primary; file %q; };\n", z.name, fileName(z.name)+".signed")
 	}
-	return tr.start(port, testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("named.conf", conf.String()))
+	addr, _ := startBIND(tr.t, tr.dir, "named.conf", "recursion no;", zones.String())
+	return addr
 }
 
 // startForwarder is a BIND that knows nothing itself and asks the tree's server.
 func (tr *tree) startForwarder() string {
-	port := freePort(tr.t)
 	_, upstream, _ := net.SplitHostPort(tr.named)
-	conf := fmt.Sprintf(namedOptions, tr.dir, port, tr.dir,
-		"recursion yes; allow-recursion { any; }; dnssec-validation no; empty-zones-enable no; forward only; forwarders "+
-			"{ 127.0.0.1 port "+upstream+"; };")
-	return tr.start(port, testutil.Need(tr.t, "named"), "-g", "-n", "1", "-c", tr.write("forwarder.conf", conf))
+	addr, _ := startBIND(tr.t, tr.dir, "forwarder.conf", "recursion yes; allow-recursion { any; }; empty-zones-enable no; "+
+		"forward only; forwarders { 127.0.0.1 port "+upstream+"; };", "")
+	return addr
 }
 
-// startUnbound is a validating unbound with the tree's root as its trust anchor. It asks
-// a recursive server: going through the tree itself it would need port 53.
-func (tr *tree) startUnbound(forwarder string) string {
-	port := freePort(tr.t)
-	conf := fmt.Sprintf(`server:
- verbosity: 1
- interface: 127.0.0.1
- port: %d
- directory: %q
- chroot: ""
- username: ""
- pidfile: ""
- use-syslog: no
- do-ip6: no
- do-not-query-localhost: no
- trust-anchor-file: %q
- val-log-level: 2
- val-sig-skew-min: 0
- val-sig-skew-max: 0
- qname-minimisation: no
- local-zone: "test." nodefault
-remote-control:
- control-enable: no
-forward-zone:
- name: "."
- forward-addr: %s
-`, port, tr.dir, tr.anchor, strings.Replace(forwarder, ":", "@", 1))
-	return tr.start(port, testutil.Need(tr.t, "unbound"), "-d", "-c", tr.write("unbound.conf", conf))
+// startUnbound is an unbound with the tree's root as its trust anchor. It asks a recursive
+// server: going through the tree itself it would need port 53.
+func (tr *tree) startUnbound(t testing.TB, forwarder string) string {
+	return startUnbound(t, tr.dir, tr.anchor, "forward-zone:\n name: \".\"\n forward-addr: "+atPort(forwarder)+"\n")
 }

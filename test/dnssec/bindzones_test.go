@@ -1,7 +1,6 @@
-package resolver
+package dnssec
 
 import (
-	"context"
 	"errors"
 	"path/filepath"
 	"regexp"
@@ -9,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"dojang/internal/resolver"
 	"dojang/internal/testutil"
 )
 
@@ -82,143 +80,94 @@ old.opted.test. DNAME ed.test.
 
 type realCase struct {
 	name string
-	want Security
-	kind Kind // of the error: 0 found, KindNotFound, KindNoData; Bogus is KindBogus
+	want resolver.Security
+	kind resolver.Kind // of the error: 0 found
 }
 
 var realCases = []realCase{
-	{"k.secure.test", Secure, 0},
-	{"K.Secure.TEST", Secure, 0},
-	{"k.child.secure.test", Secure, 0},
-	{"k.plain.secure.test", Insecure, 0},
-	{"k.ed.test", Secure, 0},
-	{"k.rsa.test", Secure, 0},
-	{"k.sha1.test", Insecure, 0},
-	{"k.insecure.test", Insecure, 0},
-	{"k.island.test", Insecure, 0},
-	{"k.tampered.test", Bogus, KindBogus},
-	{"k.expired.test", Bogus, KindBogus},
-	{"k.future.test", Bogus, KindBogus},
-	{"k.wrongds.test", Bogus, KindBogus},
-	{"k.stripped.test", Bogus, KindBogus},
-	{"gone.stripped.test", Bogus, KindBogus},
-	{"k.nosig.test", Bogus, KindBogus},
-	{"k.newalg.test", Insecure, 0},
-	{"k.newdigest.test", Insecure, 0},
-	{"k.costly.test", Secure, 0},
-	{"gone.costly.test", Secure, KindNotFound},
+	{"k.secure.test", resolver.Secure, 0},
+	{"K.Secure.TEST", resolver.Secure, 0},
+	{"k.child.secure.test", resolver.Secure, 0},
+	{"k.plain.secure.test", resolver.Insecure, 0},
+	{"k.ed.test", resolver.Secure, 0},
+	{"k.rsa.test", resolver.Secure, 0},
+	{"k.sha1.test", resolver.Insecure, 0},
+	{"k.insecure.test", resolver.Insecure, 0},
+	{"k.island.test", resolver.Insecure, 0},
+	{"k.tampered.test", resolver.Bogus, resolver.KindBogus},
+	{"k.expired.test", resolver.Bogus, resolver.KindBogus},
+	{"k.future.test", resolver.Bogus, resolver.KindBogus},
+	{"k.wrongds.test", resolver.Bogus, resolver.KindBogus},
+	{"k.stripped.test", resolver.Bogus, resolver.KindBogus},
+	{"gone.stripped.test", resolver.Bogus, resolver.KindBogus},
+	{"k.nosig.test", resolver.Bogus, resolver.KindBogus},
+	{"k.newalg.test", resolver.Insecure, 0},
+	{"k.newdigest.test", resolver.Insecure, 0},
+	{"k.costly.test", resolver.Secure, 0},
+	{"gone.costly.test", resolver.Secure, resolver.KindNotFound},
 
-	{"gone.secure.test", Secure, KindNotFound},
-	{"a.b.c.gone.secure.test", Secure, KindNotFound},
-	{"only-a.secure.test", Secure, KindNoData},
-	{"below.secure.test", Secure, KindNoData},
-	{"secure.test", Secure, KindNoData},
-	{"gone.test", Secure, KindNotFound},
-	{"gone", Secure, KindNotFound},
-	{"gone.insecure.test", Insecure, KindNotFound},
-	{"gone.expired.test", Bogus, KindBogus},
+	{"gone.secure.test", resolver.Secure, resolver.KindNotFound},
+	{"a.b.c.gone.secure.test", resolver.Secure, resolver.KindNotFound},
+	{"only-a.secure.test", resolver.Secure, resolver.KindNoData},
+	{"below.secure.test", resolver.Secure, resolver.KindNoData},
+	{"secure.test", resolver.Secure, resolver.KindNoData},
+	{"gone.test", resolver.Secure, resolver.KindNotFound},
+	{"gone", resolver.Secure, resolver.KindNotFound},
+	{"gone.insecure.test", resolver.Insecure, resolver.KindNotFound},
+	{"gone.expired.test", resolver.Bogus, resolver.KindBogus},
 
-	{"a.wild.secure.test", Secure, 0},
-	{"a.b.c.wild.secure.test", Secure, 0},
-	{"there.wild.secure.test", Secure, KindNoData},
-	{"x.there.wild.secure.test", Secure, KindNotFound},
-	{"x.wildalias.secure.test", Secure, 0},
-	{"to-secure.secure.test", Secure, 0},
-	{"to-three.secure.test", Secure, 0},
-	{"to-wild.secure.test", Secure, 0},
-	{"to-insecure.secure.test", Insecure, 0},
-	{"to-secure.insecure.test", Insecure, 0},
-	{"to-bogus.secure.test", Bogus, KindBogus},
-	{"to-gone.secure.test", Secure, KindNotFound},
-	{"k.old.secure.test", Secure, 0},
-	{"gone.old.secure.test", Secure, KindNotFound},
+	{"a.wild.secure.test", resolver.Secure, 0},
+	{"a.b.c.wild.secure.test", resolver.Secure, 0},
+	{"there.wild.secure.test", resolver.Secure, resolver.KindNoData},
+	{"x.there.wild.secure.test", resolver.Secure, resolver.KindNotFound},
+	{"x.wildalias.secure.test", resolver.Secure, 0},
+	{"to-secure.secure.test", resolver.Secure, 0},
+	{"to-three.secure.test", resolver.Secure, 0},
+	{"to-wild.secure.test", resolver.Secure, 0},
+	{"to-insecure.secure.test", resolver.Insecure, 0},
+	{"to-secure.insecure.test", resolver.Insecure, 0},
+	{"to-bogus.secure.test", resolver.Bogus, resolver.KindBogus},
+	{"to-gone.secure.test", resolver.Secure, resolver.KindNotFound},
+	{"k.old.secure.test", resolver.Secure, 0},
+	{"gone.old.secure.test", resolver.Secure, resolver.KindNotFound},
 
-	{"k.signed.optout", Secure, 0},
-	{"k.plain.optout", Insecure, 0},
-	{"gone.optout", Insecure, KindNotFound},
-	{"ent.optout", Insecure, KindNoData},
-	{"k.plain.ent.optout", Insecure, 0},
+	{"k.signed.optout", resolver.Secure, 0},
+	{"k.plain.optout", resolver.Insecure, 0},
+	{"gone.optout", resolver.Insecure, resolver.KindNotFound},
+	{"ent.optout", resolver.Insecure, resolver.KindNoData},
+	{"k.plain.ent.optout", resolver.Insecure, 0},
 
-	{"k.opted.test", Secure, 0},
-	{"a.wild.opted.test", Insecure, 0},
-	{"a.b.wild.opted.test", Insecure, 0},
-	{"there.wild.opted.test", Secure, KindNoData},
-	{"x.there.wild.opted.test", Insecure, KindNotFound},
-	{"x.wildalias.opted.test", Insecure, 0},
-	{"k.old.opted.test", Secure, 0},
-	{"only-a.opted.test", Secure, KindNoData},
-	{"below.opted.test", Secure, KindNoData},
-	{"gone.opted.test", Insecure, KindNotFound},
+	{"k.opted.test", resolver.Secure, 0},
+	{"a.wild.opted.test", resolver.Insecure, 0},
+	{"a.b.wild.opted.test", resolver.Insecure, 0},
+	{"there.wild.opted.test", resolver.Secure, resolver.KindNoData},
+	{"x.there.wild.opted.test", resolver.Insecure, resolver.KindNotFound},
+	{"x.wildalias.opted.test", resolver.Insecure, 0},
+	{"k.old.opted.test", resolver.Secure, 0},
+	{"only-a.opted.test", resolver.Secure, resolver.KindNoData},
+	{"below.opted.test", resolver.Secure, resolver.KindNoData},
+	{"gone.opted.test", resolver.Insecure, resolver.KindNotFound},
 
-	{"k.zone.three", Secure, 0},
-	{"gone.zone.three", Secure, KindNotFound},
-	{"x.y.gone.zone.three", Secure, KindNotFound},
-	{"only-a.zone.three", Secure, KindNoData},
-	{"below.zone.three", Secure, KindNoData},
-	{"a.wild.zone.three", Secure, 0},
-	{"a.b.wild.zone.three", Secure, 0},
-	{"to-secure.zone.three", Secure, 0},
-	{"k.plain.three", Insecure, 0},
-	{"gone.three", Secure, KindNotFound},
+	{"k.zone.three", resolver.Secure, 0},
+	{"gone.zone.three", resolver.Secure, resolver.KindNotFound},
+	{"x.y.gone.zone.three", resolver.Secure, resolver.KindNotFound},
+	{"only-a.zone.three", resolver.Secure, resolver.KindNoData},
+	{"below.zone.three", resolver.Secure, resolver.KindNoData},
+	{"a.wild.zone.three", resolver.Secure, 0},
+	{"a.b.wild.zone.three", resolver.Secure, 0},
+	{"to-secure.zone.three", resolver.Secure, 0},
+	{"k.plain.three", resolver.Insecure, 0},
+	{"gone.three", resolver.Secure, resolver.KindNotFound},
 }
 
-// unboundVerdict is what a validating unbound says: AD, or SERVFAIL for bogus.
-func unboundVerdict(t *testing.T, addr, name string) (Security, Kind) {
-	t.Helper()
-	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), dns.TypeTXT)
-	m.SetEdns0(1232, true)
-	client := dns.Client{Timeout: 5 * time.Second}
-	r, _, err := client.Exchange(m, addr)
-	if err == nil && r.Truncated {
-		client.Net = "tcp"
-		r, _, err = client.Exchange(m, addr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	security := Insecure
-	if r.AuthenticatedData {
-		security = Secure
-	}
-	switch r.Rcode {
-	case dns.RcodeServerFailure:
-		return Bogus, KindBogus
-	case dns.RcodeNameError:
-		return security, KindNotFound
-	case dns.RcodeSuccess:
-		for _, rr := range r.Answer {
-			if rr.Header().Rrtype == dns.TypeTXT {
-				return security, 0
-			}
-		}
-		return security, KindNoData
-	}
-	t.Fatalf("unbound: %v", r)
-	return 0, 0
-}
-
-func ourVerdict(t *testing.T, d *DNS, name string) (Security, Kind, error) {
-	t.Helper()
-	a, err := d.LookupTXT(context.Background(), name)
-	if err == nil {
-		return a.Security, 0, nil
-	}
-	var e *Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return a.Security, e.Kind, err
-}
-
-// TestDNSSECAgainstRealServers validates zones made by BIND's tools through three
+// TestZonesOfBIND validates zones made by BIND's tools through three
 // kinds of servers, and compares each verdict with unbound's.
-func TestDNSSECAgainstRealServers(t *testing.T) {
+func TestZonesOfBIND(t *testing.T) {
 	t.Parallel()
 	testutil.Need(t, "named", "unbound", "dnssec-keygen", "dnssec-signzone", "dnssec-dsfromkey")
 	tr := buildTree(t, realZones())
 	forwarder := tr.startForwarder()
-	unbound := tr.startUnbound(forwarder)
+	unbound := tr.startUnbound(t, forwarder)
 	servers := []struct{ what, addr string }{
 		{"authoritative BIND", tr.named},
 		{"forwarding BIND", forwarder},
@@ -229,29 +178,30 @@ func TestDNSSECAgainstRealServers(t *testing.T) {
 			if c.name == "k.sha1.test" {
 				continue // RFC 9905 §2 leaves it to unbound's operator
 			}
-			if security, kind := unboundVerdict(t, unbound, c.name); security != c.want || kind != c.kind {
-				t.Errorf("%s: unbound says %v (%v), the table %v (%v)", c.name, security, kind, c.want, c.kind)
+			if theirs, want := unboundSays(t, unbound, c.name), (finding{c.want, c.kind}); theirs != want {
+				t.Errorf("%s: unbound says %v, the table %v", c.name, theirs, want)
 			}
 		}
 	})
 	for _, s := range servers {
 		for _, anchor := range []string{tr.anchor, tr.keys} {
 			t.Run(s.what+" "+filepath.Ext(anchor), func(t *testing.T) {
-				d, err := New(Options{Nameservers: []string{s.addr}, TrustAnchorFile: anchor, Timeout: 2 * time.Second, Attempts: 1})
+				d, err := resolver.New(resolver.Options{Nameservers: []string{s.addr}, TrustAnchorFile: anchor,
+					Timeout: 2 * time.Second, Attempts: 1})
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, c := range realCases {
-					security, kind, err := ourVerdict(t, d, c.name)
-					if security != c.want || kind != c.kind {
-						t.Errorf("%s: %v (%v), want %v (%v): %v", c.name, security, kind, c.want, c.kind, err)
+					ours, err := weSay(t, d, c.name)
+					if want := (finding{c.want, c.kind}); ours != want {
+						t.Errorf("%s: %v, want %v: %v", c.name, ours, want, err)
 					}
 				}
 			})
 		}
 	}
 	t.Run("words", func(t *testing.T) {
-		d, err := New(Options{Nameservers: []string{tr.named}, TrustAnchorFile: tr.anchor})
+		d, err := resolver.New(resolver.Options{Nameservers: []string{tr.named}, TrustAnchorFile: tr.anchor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,10 +212,10 @@ func TestDNSSECAgainstRealServers(t *testing.T) {
 			"k.wrongds.test":  `none of the keys of "wrongds.test" is the one its parent zone`,
 			"k.nosig.test":    `"k.nosig.test" TXT is not signed`,
 		} {
-			a, err := d.LookupTXT(context.Background(), name)
-			e := wantKind(t, err, KindBogus, true)
-			if !strings.Contains(e.Error(), want) {
-				t.Errorf("%s: %v, want %q", name, e, want)
+			a, err := d.LookupTXT(t.Context(), name)
+			var e *resolver.Error
+			if !errors.As(err, &e) || e.Kind != resolver.KindBogus || !e.Temporary() || !strings.Contains(e.Error(), want) {
+				t.Errorf("%s: %v, want %q", name, err, want)
 			}
 			if len(a.Texts) != 1 {
 				t.Errorf("%s: no texts beside the error", name)
