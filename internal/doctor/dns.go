@@ -18,12 +18,12 @@ type NameServer interface {
 const slowAnswer = time.Second
 
 // DNS asks each name server in use for something that every one knows.
-func (r *Report) DNS(ctx context.Context, n NameServer) {
+func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) {
 	const check = "dns"
 	servers := n.Servers()
 	if len(servers) == 0 {
 		r.Add(Finding{Check: check, Code: "dns-none", Status: Bad,
-			Advice: "name one in /etc/resolv.conf, or write Nameservers in opendkim.conf"},
+			Advice: "name one in /etc/resolv.conf, or " + h.File + " (Nameservers)"},
 			"there is no name server")
 		return
 	}
@@ -35,10 +35,11 @@ func (r *Report) DNS(ctx context.Context, n NameServer) {
 		cancel()
 		switch {
 		case err != nil:
-			r.Add(Finding{Check: check, Code: "dns-silent", Status: Bad, Advice: "ask it by hand: dig @" + server + " . NS"},
+			r.Add(Finding{Check: check, Code: "dns-silent", Status: Bad,
+				Advice: "dig @" + server + " . NS asks it by hand; " + h.anotherServer()},
 				"the name server %s does not answer: %s", server, err)
 		case answer.Rcode == dns.RcodeRefused:
-			r.Add(Finding{Check: check, Code: "dns-refuses", Status: Bad, Advice: "take another one, or allow this host there"},
+			r.Add(Finding{Check: check, Code: "dns-refuses", Status: Bad, Advice: "allow this host there, or " + h.anotherServer()},
 				"the name server %s refuses to answer", server)
 		case took > slowAnswer:
 			r.Add(Finding{Check: check, Code: "dns-slow", Status: Warning, Advice: "a resolver on this host (unbound) answers faster"},
@@ -50,6 +51,14 @@ func (r *Report) DNS(ctx context.Context, n NameServer) {
 	if n.Validating() {
 		r.good(check, "answers are validated by DNSSEC here (TrustAnchorFile)")
 	}
+}
+
+// anotherServer says where another name server can be named.
+func (h *Host) anotherServer() string {
+	if h.Config.Nameservers.IsSet() {
+		return "name another in " + h.File + " (Nameservers)"
+	}
+	return "name another in /etc/resolv.conf"
 }
 
 func ednsWord(answer *dns.Msg) string {

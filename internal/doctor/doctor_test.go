@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dojang/internal/config"
+	"dojang/internal/keytable"
 	"dojang/milter"
 )
 
@@ -51,7 +52,7 @@ func TestKeyFaults(t *testing.T) {
 	}
 	look := func(path string, p Person) Report {
 		var r Report
-		r.KeyFile(&Host{Config: config.New(), Filter: p}, path, nil)
+		r.KeyFile(&Host{Config: config.New(), Filter: p}, keytable.Single("example.com", "mail", path), path, nil)
 		return r
 	}
 	chmod := func(path string, mode os.FileMode) {
@@ -128,7 +129,7 @@ func (f fakeDNS) Validating() bool  { return false }
 func TestDNSFaults(t *testing.T) {
 	look := func(f fakeDNS) Report {
 		var r Report
-		r.DNS(t.Context(), f)
+		r.DNS(t.Context(), &Host{Config: config.New()}, f)
 		return r
 	}
 	want(t, look(fakeDNS{servers: []string{"192.0.2.1"}}), Good, "192.0.2.1 answers")

@@ -102,7 +102,8 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		if p.Severity == problem.Error || p.Serious {
 			status = Bad
 		}
-		f := Finding{Check: "configuration", Code: "config", Status: status, Remedy: e.host.write(p), Advice: p.Hint}
+		f := Finding{Check: "configuration", Code: "config", Status: status,
+			Remedy: cmp.Or(e.host.write(p), e.host.respell(p)), Advice: p.Hint}
 		e.report.Add(f, "%s", p.String())
 	}
 	if len(problems) == 0 {
@@ -117,7 +118,7 @@ func (e *examination) keyFiles() {
 	for _, t := range limit(e.targets, e.Keys) {
 		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential && !seen[at.Path] {
 			seen[at.Path] = true
-			e.report.KeyFile(e.host, at.Path, accounts)
+			e.report.KeyFile(e.host, t, at.Path, accounts)
 		}
 	}
 }
@@ -187,7 +188,7 @@ func (e *examination) published(ctx context.Context) {
 	}
 	defer tester.Close()
 	if dns := tester.Resolver(); dns != nil {
-		r.DNS(ctx, dns)
+		r.DNS(ctx, e.host, dns)
 	}
 	tester.Diagnose = true
 	tester.Others = e.targets

@@ -66,6 +66,23 @@ func (h *Host) write(p problem.Problem) string {
 	return h.setOption(field, value) + " && " + h.Reload()
 }
 
+// respell is the command that does what the hint about an unknown option says, where the
+// option that was meant is not set besides. What a value is worth there, the check tells
+// before a start.
+func (h *Host) respell(p problem.Problem) string {
+	option, ok := strings.CutPrefix(p.Hint, "did you mean ")
+	option = strings.TrimSuffix(option, "?")
+	if !ok {
+		option, ok = strings.CutPrefix(p.Hint, "write ")
+		option = strings.TrimSuffix(option, " without a colon")
+	}
+	if field := h.Config.Field(option); p.Option != "" || p.Line == 0 || p.File == "" || !ok || field == nil || field.IsSet() {
+		return ""
+	}
+	return fmt.Sprintf("sed -i %s %s && dojang config check --config %s && %s",
+		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, option)), shell(p.File), shell(h.File), h.Restart())
+}
+
 // shell quotes a word where a shell wants it quoted.
 func shell(word string) string {
 	if word != "" && strings.IndexFunc(word, func(c rune) bool {

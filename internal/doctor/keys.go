@@ -1,21 +1,26 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
+	"dojang/dkim"
 	"dojang/internal/keystore"
+	"dojang/internal/keytable"
 )
 
-// KeyFile looks whether the filter's user, and nobody else, can read a key.
-func (r *Report) KeyFile(h *Host, path string, accounts *keystore.Accounts) {
+// KeyFile looks whether the filter's user, and nobody else, can read the key of a row.
+func (r *Report) KeyFile(h *Host, row keytable.Row, path string, accounts *keystore.Accounts) {
 	const check = "key"
 	component, err := h.Filter.obstacle(path, read)
 	switch {
 	case err != nil:
-		r.Add(Finding{Check: check, Code: "key-missing", Status: Bad,
-			Advice: "correct the path in the KeyTable, or make the key: dojang genkey"},
-			"%s: %s", component, lastError(err))
+		remedy, advice := h.makeKey(row, path)
+		r.Add(Finding{Check: check, Code: "key-missing", Status: Bad, Remedy: remedy, Advice: advice},
+			"%s: %s, and %s is the key of %s", component, lastError(err), path, cmp.Or(row.Name, row.Selector+"._domainkey."+row.Domain))
 		return
 	case component != "":
 		r.Add(Finding{Check: check, Code: "key-unreadable", Status: Bad, Remedy: h.open(path, component, true) + " && " + h.Reload()},
@@ -36,6 +41,26 @@ func (r *Report) KeyFile(h *Host, path string, accounts *keystore.Accounts) {
 	default:
 		r.good(check, "%s: readable by user %s and by nobody else", path, h.Filter.Name)
 	}
+}
+
+// makeKey is the command that makes a key which is not there, where it can make it at
+// the path that its row names.
+func (h *Host) makeKey(row keytable.Row, path string) (remedy, advice string) {
+	dir := filepath.Dir(path)
+	text := filepath.Join(dir, row.Selector+".txt")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() || row.Domain == "%" || filepath.Base(path) != row.Selector+".private" {
+		return "", fmt.Sprintf("put the key at %s, or correct the path: %s", path, cmp.Or(row.Place, "KeyFile"))
+	}
+	kind := ""
+	if row.Algorithm == dkim.Ed25519SHA256 {
+		kind = " --type ed25519"
+	}
+	remedy = fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s%s --config %s && %s",
+		shell(row.Domain), shell(row.Selector), shell(dir), h.Filter.Name, kind, shell(h.File), h.Reload())
+	if _, err := os.Stat(text); err == nil { // of the key that is gone
+		remedy = fmt.Sprintf("mv -n %s %s && ", shell(text), shell(text+".old")) + remedy
+	}
+	return remedy, "if there is a copy of the key, put it there instead; a new one verifies once the record that this prints is published"
 }
 
 func verb(file bool) string {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -41,7 +42,36 @@ func published(text string) func(*server) {
 
 func keyText() string { return testutil.KeyRecord(testutil.RSAKey()) }
 
-// publish does with DNS what the advice says: the record that it shows, and no other.
+// byHand is for what no command can mend, and why: the advice must say what to do, and do
+// does it.
+func byHand(why, advice string, do func(*server)) func(*server, finding) {
+	return func(s *server, f finding) {
+		s.t.Helper()
+		s.t.Logf("by hand, for it is %s: %s", why, f.Advice)
+		if advice = s.fill(advice); f.Remedy != "" || !strings.Contains(f.Advice, advice) {
+			s.t.Errorf("the advice has no %q, or there is a command: %s", advice, f)
+		}
+		do(s)
+	}
+}
+
+const (
+	aPanel  = "a zone that is edited elsewhere"
+	aChoice = "the administrator's choice"
+)
+
+// reloaded has the filter read its table of senders with another row.
+func reloaded(row string) func(*server) {
+	return func(s *server) {
+		s.touch("SigningTable", row)
+		s.type_("kill -USR1 $(cat filter.pid)")
+	}
+}
+
+func answering(s *server) { s.dns.SetDefaultFault(dnstest.Fault{}) }
+
+// publish does with DNS, which is edited elsewhere, what the advice says: the record that
+// it shows, and no other.
 func publish(s *server, f finding) {
 	s.t.Helper()
 	_, line, ok := strings.Cut(f.Advice, "the record to publish: ")
@@ -54,8 +84,8 @@ func publish(s *server, f finding) {
 	s.dns.AddRR(line)
 }
 
-// later has the row of another table be read: what a finding of genkey asks for besides
-// is that its record is published.
+// signAndPublish types a command that makes a key: what it asks for besides is that the
+// key's record is published.
 func signAndPublish(s *server, f finding) {
 	s.t.Helper()
 	s.type_(f.Remedy)
@@ -89,7 +119,7 @@ func listens(speak func(net.Conn)) func(*server) {
 }
 
 // restarted has the other program gone, and the filter started.
-func restarted(s *server, _ finding) {
+func restarted(s *server) {
 	s.foreign.Close()
 	s.type_("systemctl restart opendkim")
 	s.awaitFilter()
@@ -97,6 +127,10 @@ func restarted(s *server, _ finding) {
 
 const unfit = "v=DKIM1; k=rsa; " +
 	"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJshBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
+
+// foreignAdvice names this process, and maybe others behind it that are about to become
+// another program.
+var foreignAdvice = fmt.Sprintf("stop it (kill %d", os.Getpid())
 
 // byFilter are faults of the filter's files, its process, and of what DNS publishes.
 var byFilter = []fault{
@@ -107,15 +141,22 @@ var byFilter = []fault{
 	{"a table that is root's", chmod(0o600, "SigningTable"), "table-unreadable", nil},
 	{"keys' table that is root's", chmod(0o640, "KeyTable"), "table-unreadable", nil},
 	{"a configuration that is root's", chmod(0o600, "opendkim.conf"), "config-unreadable", nil},
+	{"a key that is gone", before(func(s *server) { s.must(os.Remove(s.path("keys/sel.private"))) }), "key-missing", signAndPublish},
+	{"a key that is gone without its record", before(func(s *server) {
+		s.must(os.Rename(s.path("keys/sel.private"), s.path("keys/sel.txt")))
+	}), "key-missing", signAndPublish},
 	{"a key that is not there", before(func(s *server) { s.write("KeyTable", "sel example.com:sel:"+s.path("keys/sell.private")+"\n", 0o644) }), "key-missing",
-		func(s *server, _ finding) {
+		byHand(aChoice, "put the key at DIR/keys/sell.private, or correct the path: DIR/KeyTable:1", func(s *server) {
 			s.write("KeyTable", s.files["KeyTable"], 0o644)
 			s.type_("systemctl restart opendkim")
-		}},
-	{"an option misspelt", func(s *server) { s.option("SigningTabel", "x"); s.down = true }, "config", func(s *server, f finding) {
-		s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
-		s.type_("systemctl restart opendkim")
-	}},
+		})},
+	{"an option misspelt", func(s *server) { s.option("MinimumKeyBit", "1024"); s.down = true }, "config", nil},
+	{"an option with a colon", func(s *server) { s.option("Canonicalization:", "relaxed/simple"); s.down = true }, "config", nil},
+	{"an option misspelt that is set besides", func(s *server) { s.option("SigningTabel", "x"); s.down = true }, "config",
+		byHand(aChoice, "did you mean SigningTable?", func(s *server) {
+			s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
+			s.type_("systemctl restart opendkim")
+		})},
 	{"patterns in a table without refile:", func(s *server) { s.option("SigningTable", s.path("SigningTable")) }, "config", nil},
 	{"quotation marks around a list", func(s *server) { s.option("ExemptDomains", `"example.net"`) }, "config", nil},
 	{"the filter does not run", func(s *server) { s.down = true }, "socket-down", nil},
@@ -128,8 +169,8 @@ var byFilter = []fault{
 	{"no socket file", both(unix("run/s", "mode=0666"), after(func(s *server) { s.must(os.Remove(s.path("run/s"))) })), "socket-absent", nil},
 	{"a socket that Postfix may not use", unix("run/s", "mode=0600"), "socket-closed", nil},
 	{"a socket in a closed folder", both(unix("closed/s", "mode=0666"), chmod(0o700, "closed")), "socket-folder", nil},
-	{"another program at the port", listens(func(c net.Conn) { c.Close() }), "socket-foreign", restarted},
-	{"a mute program at the port", listens(func(net.Conn) {}), "socket-foreign", restarted},
+	{"another program at the port", listens(func(c net.Conn) { c.Close() }), "socket-foreign", byHand(aChoice, foreignAdvice, restarted)},
+	{"a mute program at the port", listens(func(net.Conn) {}), "socket-foreign", byHand(aChoice, foreignAdvice, restarted)},
 	{"a second filter", after(func(s *server) {
 		conf := strings.Replace(s.read("opendkim.conf"), "Socket inet:"+s.port, "Socket inet:"+proctest.FreePort(s.t), 1)
 		conf = strings.Replace(conf, s.path("run/status"), s.path("run/status2"), 1)
@@ -174,8 +215,8 @@ var byFilter = []fault{
 	{"quotation marks in the record", func(s *server) { published(`"` + keyText() + `"`)(s) }, "record-quotes", publish},
 	{"a record cut off", func(s *server) { published(keyText()[:255])(s) }, "record-cut", publish},
 	{"another version", func(s *server) { published(strings.Replace(keyText(), "DKIM1", "DKIM2", 1))(s) }, "record-version", publish},
-	{"a name server that is silent", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Silent: true}) }, "dns-silent", func(s *server, _ finding) { s.dns.SetDefaultFault(dnstest.Fault{}) }},
-	{"a name server that refuses", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Rcode: dns.RcodeRefused}) }, "dns-refuses", func(s *server, _ finding) { s.dns.SetDefaultFault(dnstest.Fault{}) }},
+	{"a name server that is silent", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Silent: true}) }, "dns-silent", byHand(aChoice, "name another in DIR/opendkim.conf (Nameservers)", answering)},
+	{"a name server that refuses", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Rcode: dns.RcodeRefused}) }, "dns-refuses", byHand(aChoice, "name another in DIR/opendkim.conf (Nameservers)", answering)},
 
 	{"a domain of mydestination", inMain("mydestination", "$myhostname, localhost, example.net"), "domain-unsigned", signAndPublish},
 	{"a domain of virtual_alias_domains", inMain("virtual_alias_domains", "example.net"), "domain-unsigned", signAndPublish},
@@ -206,26 +247,22 @@ var byFilter = []fault{
 	{"an identity that the record forbids", func(s *server) {
 		published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; t=s;", 1))(s)
 		s.files["SigningTable"] = "*@example.com sel:@mail.example.com\n"
-	}, "signature-fails", func(s *server, f finding) {
-		s.touch("SigningTable", "*@example.com sel\n")
-		s.type_("kill -USR1 $(cat filter.pid)")
-	}},
+	}, "signature-fails", byHand(aChoice, "take t=s out of the record "+record+", or the identity out of the SigningTable's row",
+		reloaded("*@example.com sel\n"))},
 	{"another domain's signature", func(s *server) {
 		s.files["SigningTable"] = "*@example.com sel\n*@example.net sel\n"
 		s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
-	}, "not-aligned", func(s *server, _ finding) {
-		s.touch("SigningTable", "*@example.com sel\n")
-		s.type_("kill -USR1 $(cat filter.pid)")
-	}},
+	}, "not-aligned", byHand(aChoice, "give the SigningTable's row of example.net a key whose KeyTable row has example.net",
+		reloaded("*@example.com sel\n"))},
 	{"strict alignment", func(s *server) {
 		s.files["SigningTable"] = "*@mail.example.com sel\n"
 		s.dns.Remove("_dmarc.example.com")
 		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject; adkim=s")
-	}, "not-aligned", func(s *server, _ finding) {
+	}, "not-aligned", byHand(aPanel, "take adkim=s out of the record _dmarc.example.com", func(s *server) {
 		s.dns.Remove("_dmarc.example.com")
 		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject")
 		s.type_("systemctl restart opendkim") // which forgets the old record
-	}},
+	})},
 }
 
 // silent has a filter that tells nothing of itself.

@@ -78,7 +78,7 @@ var scaling = []step{
 		d.run("echo '# new rows' >> /etc/opendkim/KeyTable; echo 'n net.example:n:/etc/opendkim/keys/mail2026.private' >> /etc/opendkim/KeyTable; cp /etc/opendkim/KeyTable /root/KeyTable")
 		d.run("dojang genkey -d example.com -s mail2027 -D /etc/opendkim/keys --owner opendkim >/dev/null 2>&1; sed -i s/mail2026/mail2027/2g /etc/opendkim/KeyTable")
 		d.run("cp /etc/opendkim/KeyTable /root/table")
-		session(d, strings.ReplaceAll(strings.ReplaceAll(text, `"example.com"`, `"mail2026"`), "1204 keys and 1204 rows", "2 keys and 1 rows"))
+		session(d, strings.ReplaceAll(strings.ReplaceAll(text, `"example.com"`, `"mail2026"`), "1204 keys and 1204 rows", "2 keys and 1 row"))
 		d.run("sed -i -e s/mail2027/mail2026/g -e '/net.example/d' /etc/opendkim/KeyTable")
 	}, ""},
 	{"CREATE TABLE dkim_keys", nil, "typed before the first"},
