@@ -1,0 +1,138 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"dojang/internal/testutil/dnstest"
+)
+
+// TestOctetsOfNames: printable ASCII but what zone files would have to escape, in lower
+// case whatever was given.
+func TestOctetsOfNames(t *testing.T) {
+	for c := range 256 {
+		name := "x" + string([]byte{byte(c)}) + "y"
+		want := c > ' ' && c < 0x7f && !strings.ContainsRune(`"\'();@$`, rune(c))
+		got, err := plain(name)
+		if (err == nil) != want || want && got != strings.ToLower(name) {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+	for name, want := range map[string]string{".": "", "a.": "a", "a..": "no", "..": "no", ".a": "no", "": "no",
+		strings.Repeat("a", 63) + ".b": strings.Repeat("a", 63) + ".b", strings.Repeat("a", 64): "no"} {
+		got, err := plain(name)
+		if err != nil {
+			got = "no"
+		}
+		if got != want {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+}
+
+// TestZeroOptionsHaveDefaults, those that their comments promise.
+func TestZeroOptionsHaveDefaults(t *testing.T) {
+	o := Options{}.withDefaults()
+	if o.ResolvConf != "/etc/resolv.conf" || o.CacheSize != 16384 || o.MaxTTL != 24*time.Hour || o.MinTTL != 5*time.Second ||
+		o.NegativeTTL != 5*time.Minute || o.FailureTTL != time.Second || o.MaxAnswerBytes != 65535 || o.MaxCNAMEs != 8 ||
+		o.MaxSockets != 2048 || o.AuthoritativePort != 53 || o.Now == nil || o.Dial == nil {
+		t.Errorf("%+v", o)
+	}
+	given := Options{ResolvConf: "/x", CacheSize: -1, MaxTTL: time.Second, MinTTL: time.Minute, FailureTTL: -1, MaxAnswerBytes: 65536,
+		MaxCNAMEs: 1, MaxSockets: 1, AuthoritativePort: 5353}.withDefaults()
+	if given.ResolvConf != "/x" || given.CacheSize != -1 || given.MinTTL != time.Second || given.FailureTTL != 0 ||
+		given.MaxAnswerBytes != 65535 || given.MaxCNAMEs != 1 || given.MaxSockets != 1 || given.AuthoritativePort != 5353 {
+		t.Errorf("%+v", given)
+	}
+	set := newServerSet(resolvConf{}, Options{})
+	if set.timeout != 5*time.Second || set.attempts != 2 {
+		t.Errorf("%+v", set)
+	}
+}
+
+// TestServersWithoutEDNS: resolv.conf(5) no-edns0 is for good.
+func TestServersWithoutEDNS(t *testing.T) {
+	for option, plain := range map[string]bool{"": false, "options no-edns0\n": true, "options no-edns0 edns0\n": false} {
+		set := newServerSet(parseResolvConf([]byte("nameserver 192.0.2.1\n"+option)), Options{})
+		if got := set.servers[0].noEDNS(time.Now().AddDate(100, 0, 0)); got != plain {
+			t.Errorf("%q: %v", option, got)
+		}
+	}
+}
+
+// TestUnchangedFilesAreNotReadAgain: the records are those that were read first.
+func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
+	f, err := NewFile(writeFile(t, "a b\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.records["mark."] = "kept"
+	if records, err := f.current(); err != nil || records["mark."] != "kept" {
+		t.Errorf("%v, %v", records, err)
+	}
+}
+
+// TestCodesOfServers are told by their names in the IANA registry, or by number.
+func TestCodesOfServers(t *testing.T) {
+	for code, want := range map[int]string{4: "it answered NOTIMP", 9: "it answered NOTAUTH", 3841: "it answered with code 3841"} {
+		if got := rcodeError(code).Error(); got != want {
+			t.Errorf("%d: %s", code, got)
+		}
+	}
+}
+
+// TestQuestionsToOneServerCount among all that were asked.
+func TestQuestionsToOneServerCount(t *testing.T) {
+	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
+	d := newTestDNS(t, Options{Attempts: 2, Timeout: time.Second}, s)
+	addr := netip.MustParseAddrPort(s.Addr)
+	if _, err := d.AskServer(t.Context(), addr, Question{Name: "k.example", Type: dns.TypeTXT}); err != nil {
+		t.Fatal(err)
+	}
+	if st := d.Stats(); st.Queries != 1 || st.Failures != 0 {
+		t.Errorf("%+v", st)
+	}
+	s.Close()
+	if m, err := d.AskServer(t.Context(), addr, Question{Name: "k.example", Type: dns.TypeTXT}); err == nil {
+		t.Fatal(m)
+	}
+	if st := d.Stats(); st.Queries != 3 || st.Failures != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestDNAMEThatLengthens a name beyond 255 octets (RFC 6672 §2.2) leads nowhere.
+func TestDNAMEThatLengthens(t *testing.T) {
+	d := newTestDNS(t, Options{}, dnstest.New(t, ""))
+	name := strings.Repeat("a.", 120) + "com."
+	c := chain{d: d, name: name, asked: name, qtype: dns.TypeTXT, seen: map[string]bool{name: true}}
+	m := &dns.Msg{Answer: []dns.RR{&dns.DNAME{Hdr: dns.RR_Header{Name: "com.", Rrtype: dns.TypeDNAME, Class: dns.ClassINET},
+		Target: "aaaaaaaaaaaaaaaa."}}}
+	r := c.follow(t.Context(), m, &server{name: "192.0.2.1"})
+	if r == nil || r.err == nil || r.err.Kind != KindLoop || !errors.Is(r.err, errBadDNAME) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestHashingIsBounded: without budget nothing is said of a name; more iterations than
+// 150 are not paid for.
+func TestHashingIsBounded(t *testing.T) {
+	h := newHashed("example.", &dns.NSEC3{Hash: dns.SHA1})
+	h.records, h.owners = []*dns.NSEC3{{}}, []string{""}
+	for name, f := range map[string]func(context.Context, string) (*dns.NSEC3, error){"matching": h.matching, "covering": h.covering} {
+		if rr, err := f(t.Context(), "a.example."); !errors.Is(err, errBudget) || rr != nil {
+			t.Errorf("%s: %v, %v", name, rr, err)
+		}
+	}
+	for iterations, want := range map[uint16]bool{0: false, 150: false, 151: true} {
+		if got := (&hashed{iterations: iterations}).costly(); got != want {
+			t.Errorf("%d: %v", iterations, got)
+		}
+	}
+}
