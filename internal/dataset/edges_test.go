@@ -122,3 +122,28 @@ func TestNamesOfFields(t *testing.T) {
 		}
 	}
 }
+
+// TestCommasInKeyNames: one name where one match is used, several where all are.
+func TestCommasInKeyNames(t *testing.T) {
+	keys := open(t, "csl:k1=a,k2=b", Options{})
+	set := open(t, "refile:"+writeTable(t, "*@a.example k1,k2"), Options{})
+	for all, want := range map[bool]int{true: 0, false: 1} {
+		list := (Lint{Option: "SigningTable", Keys: keys, AllMatches: all}).SigningTable(t.Context(), set)
+		if len(list) != want || want == 1 && !strings.Contains(list[0].Text, `"k1,k2" is not in the KeyTable`) {
+			t.Errorf("all matches %v: %v", all, list)
+		}
+	}
+}
+
+// TestLinesOfSenders: a match tells where its row stands, in files and lists.
+func TestLinesOfSenders(t *testing.T) {
+	file := writeTable(t, "# x", "a.example k", "joe@a.example k")
+	for spec, line := range map[string]int{"file:" + file: 3, "csl:a.example=k,joe@a.example=k": 2} {
+		got := 0
+		first := func(e Entry) bool { got = e.Line; return true }
+		err := SigningLookup(t.Context(), open(t, spec, Options{}), "joe", "a.example", 1, false, first)
+		if got != line || err != nil {
+			t.Errorf("%s: line %d, %v", spec, got, err)
+		}
+	}
+}

@@ -1,9 +1,11 @@
 package keystore
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"errors"
 	"math/big"
@@ -12,6 +14,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"filippo.io/age"
+
+	"dojang/internal/testutil"
 )
 
 // TestFoldedPEM: what stands between the lines of the wrapping is base64, or nothing.
@@ -156,5 +162,89 @@ func compositeKey(t *testing.T) *rsa.PrivateKey {
 		}
 		return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: publicExponent}, D: d, Primes: []*big.Int{p, q},
 			Precomputed: rsa.PrecomputedValues{Dp: new(big.Int).Mod(d, pLess), Dq: new(big.Int).Mod(d, qLess), Qinv: inverse}}
+	}
+}
+
+// TestOneLooksForAll: of those who use a key that is due, the first looks at its file.
+func TestOneLooksForAll(t *testing.T) {
+	start := time.Unix(1e9, 0)
+	c := &cache{limit: 1 << 20, start: start}
+	id := keyID{text: "/k"}
+	c.put(id, &material{source: "/k"}, start)
+	for i, step := range []struct {
+		after time.Duration
+		due   bool
+	}{{time.Second - 1, false}, {time.Second, true}, {time.Second, false}, {2*time.Second - 1, false}, {2 * time.Second, true}} {
+		if f := c.get(id, start.Add(step.after), time.Second); f.material == nil || f.due != step.due {
+			t.Errorf("use %d: %+v", i, f)
+		}
+	}
+}
+
+// TestFoldersAreSafeForAWhile, and a file in one of them as long as it is one.
+func TestFoldersAreSafeForAWhile(t *testing.T) {
+	dir := testutil.HomeDir(t)
+	path := filepath.Join(dir, "k")
+	writeFile(t, path, "x")
+	var f folders
+	c, now := &Checker{UID: os.Getuid()}, time.Unix(1e9, 0)
+	for after, want := range map[time.Duration]bool{0: true, time.Second - 1: true, time.Second: false} {
+		f.note(path, now)
+		if got := f.safe(path, now.Add(after), time.Second, c); got != want {
+			t.Errorf("after %v: %v", after, got)
+		}
+	}
+	if f.safe(filepath.Join(dir, "none"), now, time.Second, c) || f.safe(filepath.Join(dir, "other", "k"), now, time.Second, c) {
+		t.Error("what is not there is safe")
+	}
+}
+
+// TestSizesOfModuli are known before a key is read whole, and only of what is one.
+func TestSizesOfModuli(t *testing.T) {
+	for bits, fits := range map[int]bool{1023: false, 1024: true, 16384: true, 16385: false} {
+		der, err := asn1.Marshal(struct {
+			Version int
+			Modulus *big.Int
+		}{0, new(big.Int).Lsh(big.NewInt(1), uint(bits-1))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parseDER(der)
+		var size *SizeError
+		if errors.As(err, &size) == fits || err == nil {
+			t.Errorf("%d bits: %v", bits, err)
+		}
+		if der[0] = 0x31; rsaBits(der) != 0 { // a SET
+			t.Errorf("a set has %d bits", rsaBits(der))
+		}
+	}
+}
+
+// TestUnwrappedKeysAreBounded as all others are.
+func TestUnwrappedKeysAreBounded(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
+		text, err := Wrap(make([]byte, size), identity.Recipient().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, wrapped, err := unwrap([]byte(text), []age.Identity{identity})
+		if (err == nil) != want || !wrapped || want && len(plain) != size {
+			t.Errorf("%d bytes: %d, %v, %v", size, len(plain), wrapped, err)
+		}
+	}
+}
+
+// TestCostCountsTextsOnce: a name that is the source is one text.
+func TestCostCountsTextsOnce(t *testing.T) {
+	m := &material{source: "/etc/k", rsa: RSAKey{numbers: make([]byte, 100)}}
+	if same, two := m.cost(keyID{text: "/etc/k"}), m.cost(keyID{text: "./k"}); same != entryBytes+106 || two != entryBytes+109 {
+		t.Errorf("%d, %d", same, two)
+	}
+	if (&material{other: struct{ crypto.Signer }{}}).cost(keyID{}) <= (&material{}).cost(keyID{}) {
+		t.Error("a key of an unusual kind costs nothing")
 	}
 }
