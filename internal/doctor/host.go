@@ -66,21 +66,27 @@ func (h *Host) write(p problem.Problem) string {
 	return h.setOption(field, value) + " && " + h.Reload()
 }
 
+// inSed escapes what s/// of sed(1) takes for more than itself in a replacement.
+var inSed = strings.NewReplacer(`\`, `\\`, "&", `\&`, "/", `\/`)
+
 // respell is the command that does what the hint about an unknown option says, where the
 // option that was meant is not set besides. What a value is worth there, the check tells
 // before a start.
 func (h *Host) respell(p problem.Problem) string {
-	option, ok := strings.CutPrefix(p.Hint, "did you mean ")
-	option = strings.TrimSuffix(option, "?")
-	if !ok {
-		option, ok = strings.CutPrefix(p.Hint, "write ")
-		option = strings.TrimSuffix(option, " without a colon")
+	text := ""
+	for _, hint := range []struct{ before, after string }{
+		{"did you mean ", "?"}, {"write ", " without a colon"}, {"write a blank instead of the equals sign: ", ""},
+	} {
+		if rest, ok := strings.CutPrefix(p.Hint, hint.before); ok && strings.HasSuffix(rest, hint.after) {
+			text = strings.TrimSuffix(rest, hint.after)
+		}
 	}
-	if field := h.Config.Field(option); p.Option != "" || p.Line == 0 || p.File == "" || !ok || field == nil || field.IsSet() {
+	option, _, _ := strings.Cut(text, " ")
+	if field := h.Config.Field(option); p.Option != "" || p.Line == 0 || p.File == "" || field == nil || field.IsSet() {
 		return ""
 	}
 	return fmt.Sprintf("sed -i %s %s && dojang config check --config %s && %s",
-		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, option)), shell(p.File), shell(h.File), h.Restart())
+		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, inSed.Replace(text))), shell(p.File), shell(h.File), h.Restart())
 }
 
 // shell quotes a word where a shell wants it quoted.

@@ -152,6 +152,11 @@ var byFilter = []fault{
 		})},
 	{"an option misspelt", func(s *server) { s.option("MinimumKeyBit", "1024"); s.down = true }, "config", nil},
 	{"an option with a colon", func(s *server) { s.option("Canonicalization:", "relaxed/simple"); s.down = true }, "config", nil},
+	{"an option with an equals sign", func(s *server) {
+		s.files["peers"] = "192.0.2.7\n"
+		s.option("PeerList=refile:"+s.path("peers"), "")
+		s.down = true
+	}, "config", nil},
 	{"an option misspelt that is set besides", func(s *server) { s.option("SigningTabel", "x"); s.down = true }, "config",
 		byHand(aChoice, "did you mean SigningTable?", func(s *server) {
 			s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
