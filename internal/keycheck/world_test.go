@@ -22,7 +22,7 @@ type world struct {
 	recursive              *dnstest.Server
 	root, com, ns1, ns2    *dnstest.Server
 	other                  *dnstest.Server // example.net
-	servers                map[string]*dnstest.Server
+	servers                dnstest.Internet
 	key                    crypto.PublicKey
 	right, old, mailRecord string
 }
@@ -37,13 +37,8 @@ ns2.example.com. 300 IN A 192.0.2.2
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{mailRecord: "mail._domainkey.example.com", servers: map[string]*dnstest.Server{}}
-	serve := func(addr, zone, text string) *dnstest.Server {
-		s := dnstest.New(t, text)
-		s.ServeZones(zone)
-		w.servers[addr+":53"] = s
-		return s
-	}
+	w := &world{mailRecord: "mail._domainkey.example.com", servers: dnstest.Internet{}}
+	serve := func(addr, zone, text string) *dnstest.Server { return w.servers.Serve(t, addr, text, zone) }
 	const root = ". IN NS a.root.\na.root. IN A 192.0.2.250\n"
 	w.root = serve("192.0.2.250", ".", root+"com. IN NS a.com.\na.com. IN A 192.0.2.251\nnet. IN NS a.com.\n")
 	w.com = serve("192.0.2.251", "com.", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\n"+
@@ -74,14 +69,10 @@ func (w *world) checker(t *testing.T, change func(*Options)) *Checker {
 			Nameservers: []string{w.recursive.Addr},
 			Attempts:    1,
 			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-				if s := w.servers[address]; s != nil {
-					address = s.Addr
-				} else if strings.HasPrefix(address, "[2001:db8:") {
+				if strings.HasPrefix(address, "[2001:db8:") {
 					return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
-				} else if strings.HasSuffix(address, ":53") {
-					return nil, fmt.Errorf("no server at %s", address)
 				}
-				return new(net.Dialer).DialContext(ctx, network, address)
+				return w.servers.Dial(ctx, network, address)
 			},
 		},
 		TryTime: 300e6,

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,7 +26,7 @@ import (
 // inner address, and a resolver that knows the way to both.
 type world struct {
 	recursive, ns1, ns2, inner *dnstest.Server
-	servers                    map[string]*dnstest.Server
+	servers                    dnstest.Internet
 	key                        *rsa.PrivateKey
 	record                     string
 }
@@ -42,21 +41,15 @@ ns2.example.com. 300 IN A 185.199.0.2
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{servers: map[string]*dnstest.Server{}}
-	serve := func(addr, text string, zones ...string) *dnstest.Server {
-		s := dnstest.New(t, text)
-		s.ServeZones(zones...)
-		w.servers[addr+":53"] = s
-		return s
-	}
+	w := &world{servers: dnstest.Internet{}}
 	const root = ". IN NS a.root.\na.root. IN A 185.199.0.250\n"
-	serve("185.199.0.250", root+"com. IN NS a.com.\na.com. IN A 185.199.0.251\norg. IN NS a.com.\n", ".")
-	serve("185.199.0.251", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\nns1.example.com. IN A "+
+	w.servers.Serve(t, "185.199.0.250", root+"com. IN NS a.com.\na.com. IN A 185.199.0.251\norg. IN NS a.com.\n", ".")
+	w.servers.Serve(t, "185.199.0.251", "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com.\nns1.example.com. IN A "+
 		"185.199.0.1\nns2.example.com. IN A 185.199.0.2\n"+
 		"inner.org. IN NS ns.inner.org.\nns.inner.org. IN A 10.0.0.7\n", "com", "org")
-	w.ns1 = serve("185.199.0.1", fmt.Sprintf(zoneText, 20261129), "example.com")
-	w.ns2 = serve("185.199.0.2", fmt.Sprintf(zoneText, 20261128), "example.com")
-	w.inner = serve("10.0.0.7", "inner.org. IN SOA ns h 7 1 1 1 60\ninner.org. IN NS ns.inner.org.\n", "inner.org")
+	w.ns1 = w.servers.Serve(t, "185.199.0.1", fmt.Sprintf(zoneText, 20261129), "example.com")
+	w.ns2 = w.servers.Serve(t, "185.199.0.2", fmt.Sprintf(zoneText, 20261128), "example.com")
+	w.inner = w.servers.Serve(t, "10.0.0.7", "inner.org. IN SOA ns h 7 1 1 1 60\ninner.org. IN NS ns.inner.org.\n", "inner.org")
 	w.recursive = dnstest.New(t, root+"ns1.example.com. IN A 185.199.0.1\nns2.example.com. IN A 185.199.0.2\nns.inner.org. IN A 10.0.0.7\n")
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -74,17 +67,9 @@ func (w *world) everywhere(name, text string) {
 }
 
 func (w *world) options() Options {
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if s := w.servers[address]; s != nil {
-			address = s.Addr
-		} else if strings.HasSuffix(address, ":53") {
-			return nil, fmt.Errorf("no server at %s", address)
-		}
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}
 	return Options{
 		Check: keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr}, Attempts: 1,
-			Dial: dial}, TryTime: 300 * time.Millisecond},
+			Dial: w.servers.Dial}, TryTime: 300 * time.Millisecond},
 		Verify: w.verify, Version: "test",
 	}
 }

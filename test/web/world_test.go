@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,10 +15,12 @@ import (
 	"dojang/header"
 	"dojang/internal/explain"
 	"dojang/internal/keycheck"
+	"dojang/internal/message"
 	"dojang/internal/resolver"
 	"dojang/internal/status"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/trial"
 	"dojang/internal/web"
 )
 
@@ -31,7 +32,7 @@ type world struct {
 	t         *testing.T
 	recursive *dnstest.Server
 	ns1, ns2  *dnstest.Server
-	servers   map[string]*dnstest.Server
+	servers   dnstest.Internet
 	key       crypto.Signer
 	record    string
 	keys      []status.Key
@@ -51,18 +52,13 @@ const addresses = "ns1.example.net. IN A 185.199.0.1\nns2.example.net. IN A 185.
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, servers: map[string]*dnstest.Server{}}
-	serve := func(addr, text string, zones ...string) *dnstest.Server {
-		s := dnstest.New(t, text)
-		s.ServeZones(zones...)
-		w.servers[addr+":53"] = s
-		return s
-	}
+	w := &world{t: t, servers: dnstest.Internet{}}
 	const root = ". IN NS a.root.\na.root. IN A 185.199.0.250\n"
-	serve("185.199.0.250", root+"com. IN NS a.com.\nnet. IN NS a.com.\na.com. IN A 185.199.0.251\n", ".")
-	serve("185.199.0.251", "example.com. IN NS ns1.example.net.\nexample.com. IN NS ns2.example.net.\n"+addresses, "com", "net")
-	w.ns1 = serve("185.199.0.1", fmt.Sprintf(zone, 2026112901), "example.com")
-	w.ns2 = serve("185.199.0.2", fmt.Sprintf(zone, 2026112802), "example.com")
+	w.servers.Serve(t, "185.199.0.250", root+"com. IN NS a.com.\nnet. IN NS a.com.\na.com. IN A 185.199.0.251\n", ".")
+	w.servers.Serve(t, "185.199.0.251", "example.com. IN NS ns1.example.net.\nexample.com. IN NS ns2.example.net.\n"+addresses,
+		"com", "net")
+	w.ns1 = w.servers.Serve(t, "185.199.0.1", fmt.Sprintf(zone, 2026112901), "example.com")
+	w.ns2 = w.servers.Serve(t, "185.199.0.2", fmt.Sprintf(zone, 2026112802), "example.com")
 	w.recursive = dnstest.New(t, root+addresses)
 	w.key = testutil.ReadKey(t, "../../internal/keyrecord/testdata/s2048.private")
 	w.record = testutil.KeyRecord(w.key)
@@ -87,15 +83,10 @@ func (w *world) serve() {
 		t.Fatal(err)
 	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if s := w.servers[address]; s != nil {
-			if s == w.ns1 {
-				time.Sleep(w.slow)
-			}
-			address = s.Addr
-		} else if strings.HasSuffix(address, ":53") {
-			return nil, fmt.Errorf("no server at %s", address)
+		if w.servers[address] == w.ns1 {
+			time.Sleep(w.slow)
 		}
-		return new(net.Dialer).DialContext(ctx, network, address)
+		return w.servers.Dial(ctx, network, address)
 	}
 	w.options = web.Options{
 		Check: keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr},
@@ -122,18 +113,8 @@ func (w *world) verify(ctx context.Context, now time.Time, fields *header.List, 
 	if err != nil {
 		panic(err)
 	}
-	one := func(o dkim.VerifyOptions) []dkim.Result {
-		var bodies dkim.BodyHashes
-		v := dkim.NewVerifier(o, fields, &bodies)
-		bodies.Write(body)
-		bodies.Close()
-		for _, q := range v.Queries() {
-			a, err := r.LookupTXT(ctx, q.Name)
-			v.SetKey(q, dkim.KeyAnswer{Texts: a.Texts, NotFound: err != nil})
-		}
-		return v.Finish()
-	}
-	return one(explain.Evidence(now)), one(dkim.VerifyOptions{Now: now})
+	v := trial.Verifier{Snapshot: &message.Snapshot{Resolver: r}}
+	return v.Verify(ctx, explain.Evidence(now), fields, body), v.Verify(ctx, dkim.VerifyOptions{Now: now}, fields, body)
 }
 
 // filter is the StatusSocket of a filter that has seen a day's mail.
