@@ -25,7 +25,7 @@ const (
 // grown are tests that are to be brought within the bounds yet. Nothing is
 // added here.
 var grown = []string{
-	"internal/web/web_test.go", "test/doctor/filter_test.go", "test/web/keys_test.go",
+	"test/doctor/filter_test.go",
 }
 
 // TestFilesFitAScreen holds the tree to its rules about size. Tables, the rows of a list

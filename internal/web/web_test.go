@@ -44,7 +44,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 			if r.code != want[i] {
 				t.Errorf("%s %s: %d, want %d", method, path, r.code, want[i])
 			}
-			for _, h := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Cache-Control"} {
+			for _, h := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy",
+				"Cross-Origin-Resource-Policy", "Permissions-Policy", "Cache-Control"} {
 				if r.header.Get(h) == "" {
 					t.Errorf("%s %s: no %s", method, path, h)
 				}
@@ -56,13 +57,15 @@ func TestWhoMayAskWhat(t *testing.T) {
 				t.Errorf("%s %s: no Allow", method, path)
 			}
 		}
-		for _, origin := range []map[string]string{{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}} {
+		for _, origin := range []map[string]string{{"Sec-Fetch-Site": "cross-site"},
+			{"Origin": "https://evil.example"}, {"Origin": "null"}} {
 			if r := c.do(http.MethodPost, path, "", origin); r.code != http.StatusForbidden {
 				t.Errorf("POST %s from %v: %d", path, origin, r.code)
 			}
 		}
 	}
-	for _, method := range []string{http.MethodHead, http.MethodOptions, http.MethodDelete, http.MethodPatch, http.MethodTrace, "PROPFIND"} {
+	for _, method := range []string{http.MethodHead, http.MethodOptions, http.MethodDelete, http.MethodPatch,
+		http.MethodTrace, "PROPFIND"} {
 		if r := c.do(method, "/check", "", nil); r.code != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d", method, r.code)
 		}
@@ -75,7 +78,8 @@ func TestSession(t *testing.T) {
 	token := c.server.Token()
 	first := c.get("/login?token="+token, nil)
 	cookie := first.header.Get("Set-Cookie")
-	if first.code != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") || !strings.Contains(cookie, "Path=/") {
+	if first.code != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") ||
+		!strings.Contains(cookie, "Path=/") {
 		t.Errorf("%d %q", first.code, cookie)
 	}
 	for _, bad := range []string{token, "", "x", token + "x", strings.ToLower(token)} {
@@ -84,7 +88,8 @@ func TestSession(t *testing.T) {
 		}
 	}
 	value, _, _ := strings.Cut(cookie, ";")
-	for session, want := range map[string]int{value: http.StatusBadGateway, value + "x": http.StatusUnauthorized, "dojang=": http.StatusUnauthorized, "dojang=x": http.StatusUnauthorized} {
+	for session, want := range map[string]int{value: http.StatusBadGateway, value + "x": http.StatusUnauthorized,
+		"dojang=": http.StatusUnauthorized, "dojang=x": http.StatusUnauthorized} {
 		if r := c.get("/api/v1/status", map[string]string{"Cookie": session}); r.code != want { // there is no filter
 			t.Errorf("%q: %d", session, r.code)
 		}
@@ -119,7 +124,8 @@ func TestPassword(t *testing.T) {
 			t.Errorf("%q", password)
 		}
 	}
-	for _, bad := range []string{"", "x", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA", "$argon2id$v=19$m=4294967295,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$" + strings.Repeat("A", 43), line + "x", line[:len(line)-4]} {
+	for _, bad := range []string{"", "x", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA",
+		"$argon2id$v=19$m=4294967295,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$" + strings.Repeat("A", 43), line + "x", line[:len(line)-4]} {
 		if CheckHash(bad) == nil {
 			t.Errorf("%q is taken", bad)
 		}
@@ -127,7 +133,8 @@ func TestPassword(t *testing.T) {
 	o := newWorld(t).options()
 	o.Password = line
 	c := serve(t, o)
-	if r := c.do(http.MethodPost, "/login", "password=correct+horse", form1); r.code != http.StatusSeeOther || r.header.Get("Set-Cookie") == "" {
+	if r := c.do(http.MethodPost, "/login", "password=correct+horse", form1); r.code != http.StatusSeeOther ||
+		r.header.Get("Set-Cookie") == "" {
 		t.Errorf("%d", r.code)
 	}
 	if r := c.do(http.MethodPost, "/login", "password=wrong", form1); r.code != http.StatusForbidden || r.header.Get("Set-Cookie") != "" {
@@ -159,8 +166,10 @@ func TestHostileInput(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{query("/check", "lang", bad), query("/status", "q", bad, "range", bad, "domain", bad), query("/", "lang", bad, bad, bad)} {
-			if r := c.get(path, nil); strings.Contains(r.body, "<script>alert") || strings.Contains(r.body, "<img") || r.header.Get("Set-Cookie") != "" {
+		for _, path := range []string{query("/check", "lang", bad), query("/status", "q", bad, "range", bad, "domain", bad),
+			query("/", "lang", bad, bad, bad)} {
+			if r := c.get(path, nil); strings.Contains(r.body, "<script>alert") || strings.Contains(r.body, "<img") ||
+				r.header.Get("Set-Cookie") != "" {
 				t.Errorf("%s: %s", path, r.body)
 			}
 		}
@@ -194,7 +203,8 @@ func TestCheck(t *testing.T) {
 	c := serve(t, w.options())
 	want := []string{"Nothing is wrong", "ns1.example.com", "ns2.example.com", "185.199.0.1", "20261129", "20261128", "2048 bits"}
 	signature := "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=example.com;\r\n\ts=mail; h=from; bh=x; b=y"
-	for _, path := range []string{"/check?d=example.com&s=mail", "/check?d=mail._domainkey.example.com", "/?d=EXAMPLE.com.&s=mail", query("/check", "d", signature)} {
+	for _, path := range []string{"/check?d=example.com&s=mail", "/check?d=mail._domainkey.example.com", "/?d=EXAMPLE.com.&s=mail",
+		query("/check", "d", signature)} {
 		r := c.get(path, nil)
 		for _, text := range want {
 			if !strings.Contains(r.body, text) {
@@ -205,14 +215,18 @@ func TestCheck(t *testing.T) {
 	if r := c.get("/check?d=example.com&s=mail&lang=ko", nil); !strings.Contains(r.body, "문제가 없습니다") || !strings.Contains(r.body, `lang="ko"`) {
 		t.Error("no Korean")
 	}
-	for _, r := range []reply{c.get("/api/v1/check?d=example.com&s=mail", nil), c.get("/check?d=example.com&s=mail", map[string]string{"Accept": "application/json"})} {
+	for _, r := range []reply{c.get("/api/v1/check?d=example.com&s=mail", nil),
+		c.get("/check?d=example.com&s=mail", map[string]string{"Accept": "application/json"})} {
 		var report keycheck.Report
-		if err := json.Unmarshal([]byte(r.body), &report); err != nil || !report.OK || len(report.Servers) != 2 || report.Record != "mail._domainkey.example.com" {
+		if err := json.Unmarshal([]byte(r.body), &report); err != nil || !report.OK || len(report.Servers) != 2 ||
+			report.Record != "mail._domainkey.example.com" {
 			t.Errorf("%v %s", err, r.body)
 		}
 	}
 	before, _ := w.recursive.Total()
-	for _, r := range []reply{c.do("POST", "/check", query("", "record", w.record)[1:], form1), c.do("POST", "/api/v1/check", w.record, map[string]string{"Content-Type": "text/plain"}), c.do("POST", "/api/v1/check", w.record, form1)} {
+	for _, r := range []reply{c.do("POST", "/check", query("", "record", w.record)[1:], form1),
+		c.do("POST", "/api/v1/check", w.record, map[string]string{"Content-Type": "text/plain"}),
+		c.do("POST", "/api/v1/check", w.record, form1)} {
 		if r.code != 200 || !strings.Contains(r.body, `"ok": true`) && !strings.Contains(r.body, "Nothing is wrong") {
 			t.Errorf("%d %s", r.code, r.body)
 		}
@@ -232,13 +246,17 @@ func TestPublish(t *testing.T) {
 			if f.format == "" {
 				continue
 			}
-			r := c.do("POST", query("/api/v1/publish", "d", "example.com", "s", "mail", "format", string(f.format)), text, map[string]string{"Content-Type": "text/plain"})
-			if r.code != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") || !strings.Contains(strings.NewReplacer("\"", "", "\n", "", "\\", "", "\t", "", " ", "").Replace(r.body), strings.ReplaceAll(w.record, " ", "")[:60]) {
+			r := c.do("POST", query("/api/v1/publish", "d", "example.com", "s", "mail", "format", string(f.format)), text,
+				map[string]string{"Content-Type": "text/plain"})
+			if r.code != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") ||
+				!strings.Contains(strings.NewReplacer("\"", "", "\n", "", "\\", "", "\t", "", " ", "").Replace(r.body),
+					strings.ReplaceAll(w.record, " ", "")[:60]) {
 				t.Errorf("%s: %d %s", f.format, r.code, r.body)
 			}
 		}
 	}
-	if r := c.do("POST", "/publish", query("", "record", w.record, "d", "example.com", "s", "mail")[1:], form1); r.code != 200 || !strings.Contains(r.body, "mail._domainkey") || !strings.Contains(r.body, "Terraform") {
+	if r := c.do("POST", "/publish", query("", "record", w.record, "d", "example.com", "s", "mail")[1:], form1); r.code != 200 ||
+		!strings.Contains(r.body, "mail._domainkey") || !strings.Contains(r.body, "Terraform") {
 		t.Errorf("%d %s", r.code, r.body)
 	}
 	if r := c.get("/api/v1/publish?d=example.com&s=mail", nil); r.code != http.StatusNotFound {
@@ -259,10 +277,16 @@ func TestPagesAreSmall(t *testing.T) {
 	label := strings.Repeat("w", 60) + "."
 	var many strings.Builder
 	for i := range 500 {
-		fmt.Fprintf(&many, "DKIM-Signature: v=1; a=rsa-sha256; d=d%d.%s%sexample.com; s=%s; h=from; bh=eA==; b=eQ==\r\n", i, label, label, strings.Repeat("s", 60))
+		fmt.Fprintf(&many, "DKIM-Signature: v=1; a=rsa-sha256; d=d%d.%s%sexample.com; s=%s; h=from; bh=eA==; b=eQ==\r\n",
+			i, label, label, strings.Repeat("s", 60))
 	}
-	for name, message := range map[string]string{"many signatures": many.String() + smallMessage, "a long body": "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=from; bh=eA==; b=eQ==\r\n" + smallMessage + strings.Repeat("<b>&\r\n", 1<<16)} {
-		if r := c.do("POST", "/explain", message, map[string]string{"Content-Type": "message/rfc822"}); len(r.body) > 60<<10 || r.code != http.StatusOK {
+	for name, message := range map[string]string{
+		"many signatures": many.String() + smallMessage,
+		"a long body": "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=from; bh=eA==; b=eQ==\r\n" + smallMessage +
+			strings.Repeat("<b>&\r\n", 1<<16),
+	} {
+		if r := c.do("POST", "/explain", message, map[string]string{"Content-Type": "message/rfc822"}); len(r.body) > 60<<10 ||
+			r.code != http.StatusOK {
 			t.Errorf("%s: %d, %d bytes", name, r.code, len(r.body))
 		}
 	}
@@ -281,7 +305,8 @@ func FuzzPlace(f *testing.F) {
 	f.Add("DKIM-Signature: v=1; d=example.com; s=mail", "")
 	f.Fuzz(func(t *testing.T, d, s string) {
 		p, err := readPlace(d, s)
-		if err == nil && (len(p.record()) > 253 || strings.ContainsAny(p.domain+p.selector, "<>\"' \t\r\n\x00/") || p.domain == "" || p.selector == "") {
+		if err == nil && (len(p.record()) > 253 || strings.ContainsAny(p.domain+p.selector, "<>\"' \t\r\n\x00/") ||
+			p.domain == "" || p.selector == "") {
 			t.Errorf("%q %q: %+v", d, s, p)
 		}
 		_ = isPublic(d)
@@ -311,7 +336,8 @@ func TestEveryFaultIsShown(t *testing.T) {
 		}
 		for _, lang := range []words.Language{words.English, words.Korean} {
 			q := &request{lang: lang}
-			list := []keyrecord.Fault{keyrecord.NewFault(code, true, "record", "mail._domainkey.example.com", "target", "k.example.net", "case", "path", "path", "/<b>")}
+			list := []keyrecord.Fault{keyrecord.NewFault(code, true, "record", "mail._domainkey.example.com", "target", "k.example.net",
+				"case", "path", "path", "/<b>")}
 			lang.Faults(list)
 			page := string(html.Render(q.faults(list)))
 			for _, want := range []html.Node{html.El("code", code), html.Text(sentence(list[0].Text)), html.Text(sentence(list[0].Hint))} {

@@ -34,7 +34,8 @@ func TestManyKeys(t *testing.T) {
 	if took := time.Since(start); took > 500*time.Millisecond && !testutil.Long() {
 		t.Errorf("%v", took)
 	}
-	if !strings.Contains(page, "d0039.example.com") || strings.Contains(page, "d0040.example.com") || !strings.Contains(page, "after=") || len(page) > 60<<10 {
+	if !strings.Contains(page, "d0039.example.com") || strings.Contains(page, "d0040.example.com") ||
+		!strings.Contains(page, "after=") || len(page) > 60<<10 {
 		t.Errorf("%d bytes", len(page))
 	}
 }
@@ -135,7 +136,8 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("%d %s", code, body)
 	}
 	got := map[string]string{}
-	sample := regexp.MustCompile(`^dojang_web_key_state\{record=("(?:[^"\\]|\\.)*"),state="(\w+)",use="(\w+)"\} 1$`) // the text format's escapes are Go's
+	// The text format's escapes are Go's.
+	sample := regexp.MustCompile(`^dojang_web_key_state\{record=("(?:[^"\\]|\\.)*"),state="(\w+)",use="(\w+)"\} 1$`)
 	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
 		if strings.HasPrefix(line, "# ") {
 			continue
@@ -150,8 +152,11 @@ func TestMetrics(t *testing.T) {
 		}
 		got[record] = m[2] + " " + m[3]
 	}
-	want := map[string]string{"mail2026._domainkey.example.com": "published used", "mail2019._domainkey.example.com": "absent unused", "next._domainkey.example.com": "published unused",
-		"x._domainkey.old.example.com": "absent used", "x._domainkey.a\"b\\c\n": "unknown unused"}
+	want := map[string]string{
+		"mail2026._domainkey.example.com": "published used", "mail2019._domainkey.example.com": "absent unused",
+		"next._domainkey.example.com":  "published unused",
+		"x._domainkey.old.example.com": "absent used", "x._domainkey.a\"b\\c\n": "unknown unused",
+	}
 	if !maps.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
