@@ -52,8 +52,7 @@ func (r *Report) Anchors(h *Host) {
 		if !ok || slices.Contains(known, key.KeyTag) {
 			continue
 		}
-		r.Add(Finding{Check: "dns", Code: "anchor-missing", Status: Bad, Remedy: "echo '" + text + "' >> " + shell(path) +
-			" && " + h.Reload(),
+		r.Add(Finding{Check: "dns", Code: "anchor-missing", Status: Bad, Remedy: appendLine(path, text) + " && " + h.Reload(),
 			Advice: "Debian's package dns-root-data keeps /usr/share/dns/root.key up to date"},
 			"TrustAnchorFile %s does not know the root's key %d: what that key signs is bogus to the filter", path, key.KeyTag)
 	}

@@ -135,8 +135,8 @@ func (e *examination) sockets() *config.Socket {
 	}
 	if len(sockets) == 0 {
 		e.report.Add(Finding{Check: "socket", Code: "socket-unset", Status: Bad,
-			Remedy: "echo 'Socket inet:8891@localhost' >> " + e.host.File + " && " +
-				e.host.Restart()}, "no Socket is set, so Postfix cannot reach the filter")
+			Remedy: appendLine(e.host.File, "Socket inet:8891@localhost") + " && " + e.host.Restart()},
+			"no Socket is set, so Postfix cannot reach the filter")
 	}
 	e.report.Instances(e.host, all)
 	return answers

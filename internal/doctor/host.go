@@ -45,9 +45,19 @@ func (h *Host) setOption(option config.Field, value string) string {
 	v := option.Source()
 	name := option.Option().Name
 	if v.Line == 0 || v.File == "" {
-		return "echo " + postfix.Quote(name+" "+value) + " >> " + shell(h.File)
+		return appendLine(h.File, name+" "+value)
 	}
 	return fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
+}
+
+// appendLine is the command that puts a line behind the last one of a file, which may
+// lack its end.
+func appendLine(path, line string) string {
+	format := `'%s\n'`
+	if data, err := os.ReadFile(path); err == nil && len(data) > 0 && data[len(data)-1] != '\n' {
+		format = `'\n%s\n'`
+	}
+	return "printf " + format + " " + postfix.Quote(line) + " >> " + shell(path)
 }
 
 // write is the command that does what the hint of a warning says, where that is a value

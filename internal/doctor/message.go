@@ -72,7 +72,7 @@ func (r *Report) local(ctx context.Context, h *Host, rehearsal *Rehearsal, autho
 	case err == nil && spec.Type == dataset.TypeList:
 		remedy = h.setOption(option, option.Value+",127.0.0.1") + " && " + h.Reload()
 	case path != "":
-		remedy = "echo 127.0.0.1 >> " + shell(path) + " && " + h.Reload()
+		remedy = appendLine(path, "127.0.0.1") + " && " + h.Reload()
 	}
 	r.Add(Finding{Check: messageName, Code: "local-unsigned", Status: Warning, Remedy: remedy, Advice: "unless that is meant"},
 		"what programs on this server send (sendmail, cron, web applications) is not signed: InternalHosts is set and leaves out 127.0.0.1")

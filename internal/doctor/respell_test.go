@@ -50,3 +50,21 @@ func TestRespell(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendLine types the command on files with and without an end of their last line.
+func TestAppendLine(t *testing.T) {
+	for before, after := range map[string]string{"": "", "a\n": "a\n", "a": "a\n", "a\n\n": "a\n\n"} {
+		path := filepath.Join(t.TempDir(), "it's one")
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		const line = `b 'c' \n %s $d`
+		command := appendLine(path, line)
+		if out, err := exec.Command("sh", "-ec", command).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+		if got, _ := os.ReadFile(path); string(got) != after+line+"\n" {
+			t.Errorf("%q: %s\n%s", before, command, got)
+		}
+	}
+}

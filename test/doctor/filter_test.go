@@ -245,6 +245,10 @@ var byFilter = []fault{
 		s.dns.AddRR(line)
 	}},
 	{"mail of this host left out", func(s *server) { s.option("InternalHosts", "192.168.0.0/16") }, "local-unsigned", nil},
+	{"mail of this host left out by a file without an end", func(s *server) {
+		s.files["hosts"] = "192.168.0.0/16"
+		s.option("InternalHosts", "refile:"+s.path("hosts"))
+	}, "local-unsigned", nil},
 	{"mail of this host left out by a file", func(s *server) {
 		s.files["hosts"] = "192.168.0.0/16\n"
 		s.option("InternalHosts", "refile:"+s.path("hosts"))
