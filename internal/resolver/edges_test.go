@@ -136,3 +136,54 @@ func TestHashingIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatMakesRoom in the cache: a dead entry, else of eight at most the one that dies
+// first and was not used.
+func TestWhatMakesRoom(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for range 20 {
+		c := newCache[int](cacheShards * 8)
+		shard := c.shard("x")
+		shard.entries = map[cacheKey]*cacheEntry[int]{}
+		for i := range 8 {
+			shard.entries[cacheKey{qtype: uint16(i)}] = &cacheEntry[int]{stored: now, life: time.Duration(i+1) * time.Minute, bytes: 1}
+		}
+		shard.bytes = 8
+		shard.entries[cacheKey{qtype: 0}].used.Store(true)
+		for i, at := range []time.Time{now, now.Add(150 * time.Second)} {
+			shard.evict(at)
+			if shard.bytes != 7-i || len(shard.entries) != 7-i {
+				t.Fatalf("%d entries of %d octets", len(shard.entries), shard.bytes)
+			}
+		}
+		if shard.entries[cacheKey{qtype: 1}] != nil || shard.entries[cacheKey{qtype: 0}] != nil {
+			t.Fatal("what dies first, or is dead, stays")
+		}
+		if n := c.len(); n != 6 || !shard.mu.TryLock() {
+			t.Fatalf("%d entries are counted, or the lock is kept", n)
+		}
+	}
+}
+
+// TestNamesAreHashedOnce of all that a look-up may hash.
+func TestNamesAreHashedOnce(t *testing.T) {
+	ctx := withBudget(t.Context())
+	h := newHashed("example.", &dns.NSEC3{Hash: dns.SHA1})
+	for range 3 {
+		if hash, err := h.hash(ctx, "a.example."); err != nil || len(hash) != 32 {
+			t.Errorf("%q, %v", hash, err)
+		}
+	}
+	if left := budgetOf(ctx).hashes; left != maxNSEC3Hashes-1 {
+		t.Errorf("%d are left", left)
+	}
+}
+
+// TestQuotedTextIsBounded at 256 octets.
+func TestQuotedTextIsBounded(t *testing.T) {
+	for n, want := range map[int]int{256: 256, 257: 256 + 3} {
+		if got := len(shorten(strings.Repeat("x", n))); got != want {
+			t.Errorf("%d octets of %d", got, n)
+		}
+	}
+}
