@@ -7,6 +7,7 @@
 package event
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -23,6 +24,21 @@ type Event struct {
 	Text  string
 	NoJob bool // the line stands without "JOBID: "
 	Attrs []slog.Attr
+}
+
+// Write logs an event of a job, "" for none.
+func (e Event) Write(log *slog.Logger, job string) {
+	if !log.Enabled(context.Background(), e.Level) {
+		return
+	}
+	attrs, text := append(make([]slog.Attr, 0, len(e.Attrs)+2), slog.String("event", e.Name)), e.Text
+	if job != "" {
+		attrs = append(attrs, slog.String("job", job))
+		if !e.NoJob {
+			text = job + ": " + text
+		}
+	}
+	log.LogAttrs(context.Background(), e.Level, text, append(attrs, e.Attrs...)...)
 }
 
 func info(name, text string, attrs ...slog.Attr) Event {
@@ -342,6 +358,21 @@ func ReportDropped(domain, why string) Event {
 // FileFailed: a file that an option asks for could not be written.
 func FileFailed(err error) Event {
 	return failure("file_failed", cut(err.Error()), slog.String("error", cut(err.Error())))
+}
+
+// TemporaryFileFailed: a file of KeepTemporaryFiles could not be written.
+func TemporaryFileFailed(err error) Event {
+	return failure("temporary_file_failed", "KeepTemporaryFiles: "+cut(err.Error()))
+}
+
+// ResolverBroke: a look-up of a key ended in a panic.
+func ResolverBroke(v any) Event {
+	return failure("panic", "panic while looking up a key", slog.Any("panic", v))
+}
+
+// ReportBroke: a report's making ended in a panic.
+func ReportBroke(v any) Event {
+	return failure("panic", fmt.Sprintf("internal error while reporting: %v", v))
 }
 
 // RemovedResults: fields that claim to be ours came with the message.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"dojang/internal/event"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/milter"
@@ -103,7 +104,7 @@ func (s *session) Connect(host string, addr milter.ConnAddr) milter.Response {
 	defer cancel()
 	peer, err := s.snapshot.PeerList.Match(ctx, host, s.clientAddr)
 	if err != nil {
-		s.snapshot.Log.Error("PeerList: " + err.Error())
+		event.DatasetError("PeerList", err).Write(s.snapshot.Log, "")
 		return milter.TempFail
 	}
 	if peer {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dojang/dkim"
+	"dojang/internal/event"
 	"dojang/internal/resolver"
 )
 
@@ -57,7 +58,7 @@ func (a *keyAnswer) lookup(ctx context.Context, m *Message) {
 func (a *keyAnswer) recovered(m *Message) {
 	if v := recover(); v != nil {
 		a.answer = dkim.KeyAnswer{Temporary: true, Err: errors.New("internal error in the resolver")}
-		m.snapshot.Log.Error("panic while looking up a key", "panic", v)
+		event.ResolverBroke(v).Write(m.snapshot.Log, m.facts.JobID)
 	}
 }
 

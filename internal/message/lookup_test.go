@@ -218,7 +218,7 @@ func TestTemporaryFilesAreWrittenWhereAsked(t *testing.T) {
 		Resolver:           oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
 	}
 	NewServices(nil, time.Now).Whole(t.Context(), snapshot, All, envelope(), fields, body)
-	if strings.Count(log.String(), "event=temporary_file_failed") != 1 {
+	if strings.Count(log.String(), ": KeepTemporaryFiles: ") != 1 || !strings.Contains(log.String(), "event=temporary_file_failed job=") {
 		t.Errorf("log: %s", log.String())
 	}
 }
@@ -266,7 +266,7 @@ func TestKeysOfIgnoredSignaturesAreNotAskedFor(t *testing.T) {
 		if asked != c.asked || len(results) != c.results || len(results) > 0 && results[0].Status != c.status {
 			t.Errorf("%s: asked %d times, %+v", c.name, asked, results)
 		}
-		if told := strings.Contains(log.String(), "panic while looking up a key"); told != c.panics {
+		if told := strings.Contains(log.String(), `: panic while looking up a key" event=panic job=`); told != c.panics {
 			t.Errorf("%s: log %s", c.name, log.String())
 		}
 	}

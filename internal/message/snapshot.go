@@ -126,13 +126,5 @@ func (s *Snapshot) log(jobID string, n policy.Note) {
 	if n.Why && !s.LogWhy || n.Success && !s.SyslogSuccess || n.Results && !s.LogResults {
 		return
 	}
-	if !s.Log.Enabled(context.Background(), n.Event.Level) {
-		return
-	}
-	text := n.Event.Text
-	if !n.Event.NoJob {
-		text = jobID + ": " + text
-	}
-	attrs := append(make([]slog.Attr, 0, len(n.Event.Attrs)+2), slog.String("event", n.Event.Name), slog.String("job", jobID))
-	s.Log.LogAttrs(context.Background(), n.Event.Level, text, append(attrs, n.Event.Attrs...)...)
+	n.Event.Write(s.Log, jobID)
 }

@@ -1,12 +1,12 @@
 package message
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/event"
 )
 
 // maxTemporaryBytes bounds a body kept for KeepTemporaryFiles: it has to be held
@@ -60,7 +60,7 @@ func (m *Message) writeSignature(g *dkim.Signature, fields *header.List, own int
 	}
 	for _, text := range [][]byte{g.CanonicalHeader(fields, own), body} {
 		if err := writeTemporary(m.snapshot.TemporaryDirectory, m.facts.JobID, text); err != nil {
-			m.snapshot.Log.Error(fmt.Sprintf("%s: KeepTemporaryFiles: %s", m.facts.JobID, err), "event", "temporary_file_failed")
+			event.TemporaryFileFailed(err).Write(m.snapshot.Log, m.facts.JobID)
 			return
 		}
 	}

@@ -215,7 +215,7 @@ func TestStatisticsOfThirdParties(t *testing.T) {
 // and nothing more.
 func TestResignedWithoutAKey(t *testing.T) {
 	r := &Rules{Verify: true}
-	o := r.Outcome(&Facts{Fields: fieldsOf(t, standardHeader)}, &Plan{Verify: true, Resigned: true, SignOnlyIfVerified: true}, &Verdict{})
+	o := r.Outcome(&Facts{Fields: fieldsOf(t, standardHeader)}, &Plan{Verify: true, resigned: true, SignOnlyIfVerified: true}, &Verdict{})
 	if o.Reply.Action != Accept || slices.ContainsFunc(o.Notes, func(n Note) bool { return n.Event.Name == "not_signed_anew" }) {
 		t.Errorf("%s, told %q", o.Reply, told(o.Notes))
 	}

@@ -117,7 +117,7 @@ func (r *Rules) Outcome(f *Facts, p *Plan, v *Verdict) *Outcome {
 	switch {
 	case r.SignsNow(f, p, v):
 		r.signed(o, f, v)
-	case p.Resigned && len(p.Sign) > 0 && !p.Scripted.Ends():
+	case p.resigned && len(p.Sign) > 0 && !p.Scripted.Ends():
 		o.why(event.NotSignedAnew(p.Sign[0].Domain))
 	}
 	if !p.Scripted.Ends() {
@@ -134,7 +134,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, v *Verdict) bool {
 	if len(p.Sign) == 0 || p.Scripted.Ends() {
 		return false
 	}
-	if !p.Resigned || !p.SignOnlyIfVerified && p.Internal {
+	if !p.resigned || !p.SignOnlyIfVerified && p.Internal {
 		return true
 	}
 	authors, problem := r.Signing.shown(p, f)

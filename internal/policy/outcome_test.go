@@ -207,7 +207,7 @@ func TestSigningAnew(t *testing.T) {
 		if problem != nil {
 			t.Fatal(c.name)
 		}
-		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, Resigned: true, SignOnlyIfVerified: true}
+		plan := &Plan{Author: author, Sign: []SignRequest{{Domain: "example.com"}}, Verify: true, resigned: true, SignOnlyIfVerified: true}
 		if got := rules.SignsNow(f, plan, &Verdict{Results: c.results}); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}

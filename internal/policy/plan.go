@@ -21,9 +21,9 @@ type Plan struct {
 	Internal bool
 	// BodyLength asks for l=.
 	BodyLength bool
-	// Resigned: signed anew, for ResignMailTo. SignOnlyIfVerified: that waits for a
+	// resigned: signed anew, for ResignMailTo. SignOnlyIfVerified: that waits for a
 	// passed signature.
-	Resigned, SignOnlyIfVerified bool
+	resigned, SignOnlyIfVerified bool
 	// ATPS is the author's domain when our signatures claim its consent.
 	ATPS string
 	// Trusted tells which signing domains, as written and with A-labels, are in

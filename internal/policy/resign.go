@@ -15,7 +15,7 @@ type Resign struct {
 }
 
 // plan has a message verified and signed anew.
-func (x *Resign) plan(p *Plan) { p.Verify, p.Resigned, p.SignOnlyIfVerified = true, true, !x.All }
+func (x *Resign) plan(p *Plan) { p.Verify, p.resigned, p.SignOnlyIfVerified = true, true, !x.All }
 
 // resign obeys ResignMailTo: mail that is verified for certain recipients is
 // signed anew, always with ResignAll, else when it verified.

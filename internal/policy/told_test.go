@@ -154,7 +154,7 @@ func TestResignMailTo(t *testing.T) {
 		for _, s := range p.Sign {
 			got += s.Key.Name
 		}
-		if got != c.want || p.Resigned != (c.want != "") || p.SignOnlyIfVerified != p.Resigned {
+		if got != c.want || p.resigned != (c.want != "") || p.SignOnlyIfVerified != p.resigned {
 			t.Errorf("%s for %s, keys %v: %q, %+v", c.table, c.recipient, c.keys, got, p)
 		}
 	}

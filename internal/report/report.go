@@ -9,7 +9,6 @@ package report
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -83,7 +82,7 @@ func New(o Options) *Queue {
 }
 
 func (q *Queue) panicked(v any) {
-	q.o.Log.Error(fmt.Sprintf("internal error while reporting: %v", v), "event", "panic")
+	event.ReportBroke(v).Write(q.o.Log, "")
 }
 
 // Close does what is waiting, for a few seconds, and drops the rest.
@@ -124,10 +123,7 @@ func (q *Queue) report(ctx context.Context, r *policy.FailureReport) {
 	q.tell(r.JobID, event.ReportSent(r.Domain, to))
 }
 
-func (q *Queue) tell(job string, e event.Event) {
-	attrs := append([]slog.Attr{slog.String("event", e.Name), slog.String("job", job)}, e.Attrs...)
-	q.o.Log.LogAttrs(context.Background(), e.Level, job+": "+e.Text, attrs...)
-}
+func (q *Queue) tell(job string, e event.Event) { e.Write(q.o.Log, job) }
 
 // limiter counts by the hour, for each key and in all.
 type limiter struct {
