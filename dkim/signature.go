@@ -238,11 +238,6 @@ func (s *Signature) IdentityDomain() string {
 	return s.Identity[strings.LastIndexByte(s.Identity, '@')+1:]
 }
 
-// IdentityLocal returns the local part of i=, often "".
-func (s *Signature) IdentityLocal() string {
-	return s.Identity[:max(0, strings.LastIndexByte(s.Identity, '@'))]
-}
-
 // readTimes reads t= and x=. RFC 6376 §3.5: they may exceed 32 bits, and
 // twelve digits are enough for anybody; x= must be later than t=.
 func (s *Signature) readTimes() Reason {

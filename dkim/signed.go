@@ -6,10 +6,10 @@ import (
 	"dojang/header"
 )
 
-// HeaderHash returns the hash that b= signs, over fields, with the signature's own
+// headerHash returns the hash that b= signs, over fields, with the signature's own
 // field at index own of fields. For what-if questions, CheckHeader is told
 // other fields.
-func (s *Signature) HeaderHash(fields *header.List, own int) []byte {
+func (s *Signature) headerHash(fields *header.List, own int) []byte {
 	var x headerHasher
 	return x.sumFields(fields, own, s.Headers, s.ownField(fields, own), s.HeaderCanonicalization, s.Algorithm.Hash())
 }
@@ -28,7 +28,7 @@ func (s *Signature) CheckHeader(fields *header.List, own int, key *KeyRecord) bo
 	if key == nil || key.Key == nil || !bytes.Equal(fields.At(own).Value(), s.Raw) {
 		return false
 	}
-	return key.verify(s.Algorithm, s.HeaderHash(fields, own), s.Value) == ReasonNone
+	return key.verify(s.Algorithm, s.headerHash(fields, own), s.Value) == ReasonNone
 }
 
 // SignedFields returns the indexes of the fields the signature covers, in the

@@ -165,7 +165,7 @@ func TestPicker(t *testing.T) {
 	p.Reset(&x)
 	p.Exclude(3)
 	for _, want := range []int{2, 0, -1} {
-		if i, _ := p.PickBytes([]byte("To")); i != want {
+		if i, _ := p.Pick("To"); i != want {
 			t.Errorf("without field 3: %d, want %d", i, want)
 		}
 	}
@@ -326,7 +326,7 @@ func FuzzList(f *testing.F) {
 		}
 		p := NewPicker(l)
 		for i := l.Len() - 1; i >= 0; i-- {
-			if got, ok := p.PickBytes(l.At(i).Name()); !ok || got != i {
+			if got, ok := p.Pick(string(l.At(i).Name())); !ok || got != i {
 				t.Fatalf("field %d picked as %d", i, got)
 			}
 		}

@@ -99,12 +99,7 @@ func (p *Picker) Exclude(i int) { p.exclude = i }
 
 // Pick returns the index of the next field of that name. Trailing white space in
 // name counts: callers trim it.
-func (p *Picker) Pick(name string) (i int, ok bool) { return pick(p, name) }
-
-// PickBytes is Pick for a name that is not a string.
-func (p *Picker) PickBytes(name []byte) (i int, ok bool) { return pick(p, name) }
-
-func pick[N []byte | string](p *Picker, name N) (int, bool) {
+func (p *Picker) Pick(name string) (i int, ok bool) {
 	s := find(p.index, name)
 	for p.next[s] != 0 {
 		i := int(p.next[s]) - 1

@@ -2,6 +2,7 @@ package filter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -288,6 +289,24 @@ func TestPanicEndsThatConnectionAlone(t *testing.T) {
 	}
 	if out := r.send(other, inside()); !hasEdit(out, "DKIM-Signature") {
 		t.Errorf("another connection: %+v", out)
+	}
+}
+
+// unread is a table that cannot be asked.
+type unread struct{}
+
+func (unread) Match(context.Context, string, netip.Addr) (bool, error) {
+	return false, errors.New("no answer")
+}
+
+func TestPeerListThatCannotBeAsked(t *testing.T) {
+	r := newRig(t, signing, nil, milter.Options{}, func(s *filter.Snapshot) { s.PeerList = unread{} })
+	answer, err := r.dial(milter.ClientOptions{}).Connect("localhost", inside().Addr)
+	if err != nil || answer == nil || answer.Kind != milter.ReplyTempFail {
+		t.Errorf("%v, %v: want tempfail", answer, err)
+	}
+	if lines := r.log.take(); !slices.Contains(lines, "err PeerList: no answer") {
+		t.Errorf("log: %q", lines)
 	}
 }
 
