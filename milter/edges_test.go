@@ -172,3 +172,18 @@ func TestPhasesOfAMessage(t *testing.T) {
 		t.Errorf("without MAIL, which is not wanted: %v", err)
 	}
 }
+
+// TestPanicsNeverLetMailOn: who has failed cannot say that a message goes on.
+func TestPanicsNeverLetMailOn(t *testing.T) {
+	for answer, want := range map[Response]byte{Continue: ReplyTempFail, Skip: ReplyTempFail, "": ReplyTempFail, Reject: ReplyReject} {
+		rec := &recorder{onCall: func(call string) {
+			if call == "MAIL" {
+				panic("by design")
+			}
+		}}
+		h := start(t, "unix", Options{OnPanic: func(any, []byte) Response { return answer }}, rec)
+		if o := send(t, h.dial(ClientOptions{}), sampleMessage()); o.Final.Kind != want || o.Step != CommandMail {
+			t.Errorf("%q: %v at %c", string(answer), o.Final.String(), o.Step)
+		}
+	}
+}

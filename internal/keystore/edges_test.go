@@ -248,3 +248,41 @@ func TestCostCountsTextsOnce(t *testing.T) {
 		t.Error("a key of an unusual kind costs nothing")
 	}
 }
+
+// TestAccountsOfManyMembers: a line of any length that getgrent(3) reads, and whom it names.
+func TestAccountsOfManyMembers(t *testing.T) {
+	dir := t.TempDir()
+	passwd, group := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
+	writeFile(t, passwd, "postfix:x:102:105::/:/x\nopendkim:x:104:108::/:/x\n")
+	writeFile(t, group, "big:x:7:"+strings.Repeat("nobody,", 20_000)+"postfix\n")
+	a, err := ReadAccounts(passwd, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for gid, want := range map[int]bool{7: true, 105: true, 108: false, 0: false} {
+		if got := a.memberOf(102, gid); got != want {
+			t.Errorf("group %d: %v", gid, got)
+		}
+	}
+	if _, err := ReadAccounts(passwd+"none", group); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no passwd: %v", err)
+	}
+	c := &Checker{UID: 104, Accounts: a}
+	for mode, want := range map[os.FileMode]bool{0o400: true, 0o044: false, 0o600: true, 0o200: false} {
+		if got := c.may(fakeInfo{104, 0, mode}, 0o4); got != want {
+			t.Errorf("an owner's %o: %v", mode, got)
+		}
+	}
+}
+
+// TestPathsForShells are quoted where a character may have a meaning.
+func TestPathsForShells(t *testing.T) {
+	for path, plain := range map[string]bool{"/a~b": true, "/a\x7fb": false, "/a+b": true, "/a*b": false, "/a$b": false, "/é": false} {
+		if got := quotePath(path); (got == path) != plain || !plain && got != "'"+path+"'" {
+			t.Errorf("%q: %s", path, got)
+		}
+	}
+	if key, err := parseDER([]byte("no key of any kind")); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("%v, %v", key, err)
+	}
+}
