@@ -126,7 +126,8 @@ func restarted(s *server) {
 }
 
 const unfit = "v=DKIM1; k=rsa; " +
-	"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJshBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
+	"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJs" +
+	"hBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
 
 // foreignAdvice names this process, and maybe others behind it that are about to become
 // another program.
