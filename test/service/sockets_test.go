@@ -26,21 +26,24 @@ func TestSocketFamilies(t *testing.T) {
 	}
 	for _, form := range []string{"inet6:PORT", "inet6:PORT@::", "inet6:PORT@[::]", "inet6:PORT@::1",
 		"inet6:PORT@localhost", "inet:PORT", "inet:PORT@127.0.0.1", "inet:PORT@0.0.0.0"} {
-		hears := func(program string) (families string) {
+		hears := func(program string) string {
 			port := proctest.FreePort(t)
 			socket := strings.Replace(form, "PORT", port, 1)
 			cmd := exec.Command(program, "-f", "-x", "/dev/null", "-b", "v", "-p", socket)
 			must(t, cmd.Start())
 			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-			for range 200 {
+			heard := func() (families string) {
 				for _, host := range []string{"127.0.0.1", "::1"} {
 					if conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), time.Second); err == nil {
 						conn.Close()
 						families += host + " "
 					}
 				}
-				if families != "" {
-					return families
+				return families
+			}
+			for range 200 {
+				if heard() != "" {
+					return heard() // it may have begun to listen in between
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
