@@ -18,6 +18,9 @@ type rate struct {
 	span time.Duration
 }
 
+// each is how long one takes to fill.
+func (r rate) each() time.Duration { return r.span / time.Duration(r.most) }
+
 // What strangers may ask for.
 var (
 	perMinute     = rate{10, time.Minute}
@@ -48,14 +51,31 @@ type limits struct {
 // newLimits makes them for messages of at most so many bytes.
 func newLimits(now func() time.Time, maxMessage int64) *limits {
 	return &limits{now: now, buckets: map[string]*bucket{}, checks: make(chan struct{}, checksAtOnce),
-		explains: make(chan struct{}, explainsAtOnce), passwords: make(chan struct{},
-			1), uploads: newUploads(explainsRoom * (maxMessage + maxForm))}
+		explains: make(chan struct{}, explainsAtOnce), passwords: make(chan struct{}, 1),
+		uploads: newUploads(explainsRoom * (maxMessage + maxForm))}
 }
 
 // take takes one of a bucket; else wait is the time until there is one.
 func (l *limits) take(name string, r rate) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b := l.filled(name, r)
+	if b.left < 1 {
+		return time.Duration((1 - b.left) * float64(r.each())), false
+	}
+	b.left--
+	return 0, true
+}
+
+// has reports whether a bucket has one left.
+func (l *limits) has(name string, r rate) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.filled(name, r).left >= 1
+}
+
+// filled is a bucket as full as it is by now.
+func (l *limits) filled(name string, r rate) *bucket {
 	now := l.now()
 	b := l.buckets[name]
 	if b == nil {
@@ -65,14 +85,9 @@ func (l *limits) take(name string, r rate) (wait time.Duration, ok bool) {
 		b = &bucket{left: r.most, at: now}
 		l.buckets[name] = b
 	}
-	each := r.span / time.Duration(r.most)
-	b.left = min(r.most, b.left+float64(max(now.Sub(b.at), 0))/float64(each))
+	b.left = min(r.most, b.left+float64(max(now.Sub(b.at), 0))/float64(r.each()))
 	b.at = now
-	if b.left < 1 {
-		return time.Duration((1 - b.left) * float64(each)), false
-	}
-	b.left--
-	return 0, true
+	return b
 }
 
 // forget drops buckets that are full again, and others when that is not enough: a flood

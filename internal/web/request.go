@@ -233,11 +233,14 @@ func (s *Server) basicFits(r *http.Request) bool {
 	if !ok || s.o.Password == "" {
 		return false
 	}
-	known := "basic " + password
-	if s.sessions.has(known) {
+	who := neighbourhood(s.clientOf(r))
+	if !s.limits.has("l "+who, loginMinute) {
+		return false // a guess costs nothing where the right one is remembered
+	}
+	if s.sessions.remembers(who, password) {
 		return true
 	}
-	if _, ok := s.limits.take("l "+neighbourhood(s.clientOf(r)), loginMinute); !ok {
+	if _, ok := s.limits.take("l "+who, loginMinute); !ok {
 		return false
 	}
 	leave, ok := await(r.Context(), s.limits.passwords, passwordWait)
@@ -248,7 +251,7 @@ func (s *Server) basicFits(r *http.Request) bool {
 	if !passwordFits(s.o.Password, password) {
 		return false
 	}
-	s.sessions.remember(known)
+	s.sessions.remember(who, password)
 	return true
 }
 
