@@ -41,8 +41,8 @@ func (k *Keys) CacheStats() keystore.CacheStats {
 // memory the first rows; of a domain, or of all for "". A key that cannot be had has
 // its Problem.
 func (k *Keys) List(ctx context.Context, domain string, used []status.Used) (list []status.Key) {
-	domain = strings.ToLower(keyrecord.ASCII(domain))
-	same := func(name string) bool { return strings.ToLower(keyrecord.ASCII(name)) == domain }
+	domain = keyrecord.Canonical(domain)
+	same := func(name string) bool { return keyrecord.Canonical(name) == domain }
 	add := func(key *keystore.SigningKey, row string, of keystore.Row) {
 		out := k.tell(key, of)
 		out.Name = row

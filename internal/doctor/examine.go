@@ -90,12 +90,10 @@ func Examine(ctx context.Context, o Options) Report {
 func (e *examination) configuration(ctx context.Context, problems problem.List) {
 	if !problems.HasErrors() {
 		parts := build.ToolParts(e.Version)
-		parts.Account, _ = build.AccountOf(e.host.Config) // Check below tells of it
-		var more problem.List
-		e.built, more = build.Snapshot(ctx, e.host.Config, parts)
-		problems = append(problems, more...)
-		_, more = build.AccountOf(e.host.Config)
-		problems = append(problems, more...)
+		var ofTables, ofAccount problem.List
+		parts.Account, ofAccount = build.AccountOf(e.host.Config)
+		e.built, ofTables = build.Snapshot(ctx, e.host.Config, parts)
+		problems = slices.Concat(problems, ofTables, ofAccount)
 	}
 	for _, p := range problems {
 		status := Warning

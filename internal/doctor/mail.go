@@ -119,8 +119,8 @@ func roleOf(s *postfix.Service) role {
 	_, sasl := s.Override["smtpd_sasl_auth_enable"]
 	_, content := s.Override["content_filter"]
 	switch {
-	case slices.Contains([]string{"submission", "submissions", "smtps", "urd", "465", "587"},
-		name), s.Set["smtpd_tls_wrappermode"] == "yes",
+	case slices.Contains([]string{"submission", "submissions", "smtps", "urd", "465", "587"}, name),
+		s.Set["smtpd_tls_wrappermode"] == "yes",
 		sasl && s.Set["smtpd_sasl_auth_enable"] == "yes":
 		return submission
 	case name == "smtp" || name == "25":

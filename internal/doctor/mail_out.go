@@ -17,12 +17,8 @@ func (p *postfixCheck) signedFields() {
 	}
 	for _, field := range []string{"From: <postmaster@example.com>", "Subject: hello", "To: <friend@example.org>",
 		"Date: Mon, 23 Nov 2026 10:00:00 +0000", "Message-ID: <1@example.com>", "Content-Type: text/plain"} {
-		value, table := p.setup.Query(p.ctx, p.setup.Main["smtp_header_checks"], field)
-		if value == "" {
-			continue
-		}
 		name, _, _ := strings.Cut(field, ":")
-		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
+		switch word, table := p.checked("smtp_header_checks", field); word {
 		case "IGNORE", "STRIP", "REPLACE":
 			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field),
 				Advice: "change it before it is signed: by header_checks"},

@@ -102,16 +102,22 @@ func (p *postfixCheck) headerChecks() {
 		if !p.signs && name != "header_checks" {
 			continue
 		}
-		value, table := p.setup.Query(p.ctx, p.setup.Main[name], field)
-		if value == "" {
-			continue
-		}
-		switch word := strings.ToUpper(strings.Fields(value)[0]); word {
+		switch word, table := p.checked(name, field); word {
 		case "IGNORE", "STRIP", "REPLACE", "REJECT", "DISCARD":
 			p.add(Finding{Code: "header-checks", Status: Bad, Remedy: p.setup.CommentOut(p.ctx, table, field)},
 				"%s: %s answers %s for a DKIM-Signature", name, table, word)
 		}
 	}
+}
+
+// checked is what a table of header_checks(5) does with a field, in capitals, and which
+// table that is; "" where none has the field.
+func (p *postfixCheck) checked(parameter, field string) (action, table string) {
+	value, table := p.setup.Query(p.ctx, p.setup.Main[parameter], field)
+	if answer := strings.Fields(value); len(answer) > 0 {
+		action = strings.ToUpper(answer[0])
+	}
+	return action, table
 }
 
 // daemonNames looks whether a service calls itself what MTA wants, where that alone has

@@ -75,8 +75,8 @@ func (r *Report) Loaded(h *Host, server *status.Server, files []string) {
 		return
 	}
 	r.Add(Finding{Check: check, Code: "not-reloaded", Status: Bad, Remedy: h.Reload()},
-		"the filter loaded its configuration at %s, and newer is "+
-			"%s", server.Loaded.Local().Format(time.DateTime), strings.Join(newer[:min(3, len(newer))], ", "))
+		"the filter loaded its configuration at %s, and newer is %s",
+		server.Loaded.Local().Format(time.DateTime), strings.Join(newer[:min(3, len(newer))], ", "))
 }
 
 // Instances looks whether a second filter runs with the same configuration.

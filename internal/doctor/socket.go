@@ -67,8 +67,8 @@ func (r *Report) reach(h *Host, s config.Socket) {
 			"%s: %s", component, lastError(err))
 	case component == s.Address:
 		value := "local:" + s.Address + " mode=0660 group=" + h.MTA.Name
-		r.Add(Finding{Check: check, Code: "socket-closed", Status: Bad, Remedy: h.setOption(h.Config.Field("Socket"),
-			value) + " && " + h.Restart()},
+		r.Add(Finding{Check: check, Code: "socket-closed", Status: Bad,
+			Remedy: h.setOption(h.Config.Field("Socket"), value) + " && " + h.Restart()},
 			"user %s may not write to the socket %s", h.MTA.Name, s.Address)
 	case component != "":
 		r.Add(Finding{Check: check, Code: "socket-folder", Status: Bad, Remedy: "chmod o+x " + shell(component)},

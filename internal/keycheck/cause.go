@@ -47,7 +47,7 @@ type misplaced struct{ name, how string }
 
 // misplacedNames are where a record may stand instead of at its name.
 func misplacedNames(selector, domain string) []misplaced {
-	s, d := canonicalName(selector), canonicalName(domain)
+	s, d := keyrecord.Canonical(selector), keyrecord.Canonical(domain)
 	names := []misplaced{
 		{s + "._domainkey." + d + "." + d, "domain-doubled"},
 		{s + "." + d + "._domainkey." + d, "domainkey-appended"},
@@ -71,8 +71,8 @@ func (r *run) findMisplaced(ctx context.Context) {
 			if strings.Contains(text, "p=") && (strings.Contains(text, "DKIM1") || strings.Contains(text, "k=")) {
 				_, parent, _ := strings.Cut(r.domain, ".")
 				r.fault(keyrecord.FaultOneLabelOff, true, "found", n.name, "how", n.how, "relative",
-					canonicalName(r.check.Selector)+"._domainkey",
-					"selector", canonicalName(r.check.Selector), "domain", r.domain, "parent", parent)
+					keyrecord.Canonical(r.check.Selector)+"._domainkey",
+					"selector", keyrecord.Canonical(r.check.Selector), "domain", r.domain, "parent", parent)
 				return
 			}
 		}
@@ -146,7 +146,7 @@ const maxOtherSelectors = 50
 func (r *run) findOther(ctx context.Context) {
 	published := r.report.Key.Key
 	for _, o := range r.check.Others {
-		if canonicalName(o.Selector+"._domainkey."+o.Domain) == r.name {
+		if keyrecord.Canonical(o.Selector+"._domainkey."+o.Domain) == r.name {
 			continue
 		}
 		if key, err := o.Key(); err == nil && SameKey(published, key) {
@@ -154,7 +154,7 @@ func (r *run) findOther(ctx context.Context) {
 			break
 		}
 	}
-	tried := []string{canonicalName(r.check.Selector)}
+	tried := []string{keyrecord.Canonical(r.check.Selector)}
 	for _, selector := range r.otherSelectors() {
 		if slices.Contains(tried, selector) || len(tried) > maxOtherSelectors || keyrecord.CheckName("selector", selector) != nil {
 			continue
@@ -171,13 +171,13 @@ func (r *run) findOther(ctx context.Context) {
 func (r *run) otherSelectors() []string {
 	list := slices.Clone(r.check.Selectors)
 	for _, o := range r.check.Others {
-		if canonicalName(o.Domain) == r.domain {
+		if keyrecord.Canonical(o.Domain) == r.domain {
 			list = append(list, o.Selector)
 		}
 	}
 	list = append(list, "default")
 	for i := range list {
-		list[i] = canonicalName(list[i])
+		list[i] = keyrecord.Canonical(list[i])
 	}
 	return list
 }

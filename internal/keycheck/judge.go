@@ -130,7 +130,7 @@ func (r *run) publication(s *step) Publication {
 // aliasIsThere reports whether every server of the record's name has the alias expected.
 func (r *run) aliasIsThere() bool {
 	for _, a := range r.steps[0].counted() {
-		if a.State != NoAnswer && a.Alias != canonicalName(r.check.Alias) {
+		if a.State != NoAnswer && a.Alias != keyrecord.Canonical(r.check.Alias) {
 			return false
 		}
 	}
@@ -211,7 +211,7 @@ func (r *run) judge() {
 	r.serverFaults()
 	r.cacheFaults()
 	if rep.Publication == AliasMissing {
-		r.fault(keyrecord.FaultAliasMissing, true, "record", rep.Record, "target", canonicalName(r.check.Alias))
+		r.fault(keyrecord.FaultAliasMissing, true, "record", rep.Record, "target", keyrecord.Canonical(r.check.Alias))
 	}
 }
 

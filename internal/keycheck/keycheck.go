@@ -141,8 +141,8 @@ func (c *Checker) Check(ctx context.Context, check Check) *Report {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Time)
 	defer cancel()
 	r := &run{Checker: c, check: check, budget: newBudget(c.options.MaxQueries)}
-	r.domain = canonicalName(check.Domain)
-	r.name = canonicalName(check.Selector) + "._domainkey." + r.domain
+	r.domain = keyrecord.Canonical(check.Domain)
+	r.name = keyrecord.Canonical(check.Selector) + "._domainkey." + r.domain
 	r.report = &Report{Domain: check.Domain, Selector: check.Selector, Record: r.name, DNSSEC: "unknown",
 		Publication: Unknown, CheckedAt: start, Texts: []Text{}}
 	r.work(ctx)

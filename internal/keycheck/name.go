@@ -12,11 +12,6 @@ import (
 
 const maxNameOctets = 253
 
-// canonicalName is a name in A-labels and lower case, without the final dot.
-func canonicalName(name string) string {
-	return strings.ToLower(strings.TrimSuffix(keyrecord.ASCII(name), "."))
-}
-
 func checkNames(selector, domain, record string) error {
 	if err := keyrecord.CheckName("selector", selector); err != nil {
 		return err
@@ -76,9 +71,9 @@ func registered(name string) string {
 }
 
 // SameDomain reports whether two names are the same, in whatever form each is written.
-func SameDomain(a, b string) bool { return canonicalName(a) == canonicalName(b) }
+func SameDomain(a, b string) bool { return keyrecord.Canonical(a) == keyrecord.Canonical(b) }
 
 // IsSubdomain reports whether name lies below domain, in whatever form each is written.
 func IsSubdomain(name, domain string) bool {
-	return strings.HasSuffix(canonicalName(name), "."+canonicalName(domain))
+	return strings.HasSuffix(keyrecord.Canonical(name), "."+keyrecord.Canonical(domain))
 }

@@ -3,6 +3,7 @@ package keycheck
 import (
 	"cmp"
 	"context"
+	"dojang/internal/keyrecord"
 	"errors"
 	"net/netip"
 	"slices"
@@ -127,8 +128,7 @@ func (r *run) askAll(ctx context.Context, s *step) {
 		}
 		if a.Error == ErrNoRoute {
 			a.Ignored = a.Ignored || slices.ContainsFunc(s.answers, func(o *answer) bool {
-				return o.Name == a.Name &&
-					o.Error != ErrNoRoute
+				return o.Name == a.Name && o.Error != ErrNoRoute
 			})
 		}
 	}
@@ -164,7 +164,7 @@ func (r *run) askEach(ctx context.Context, s *step, h host, slots chan struct{})
 
 func (r *run) ignored(name string, addr netip.Addr) bool {
 	return slices.ContainsFunc(r.check.IgnoreServers, func(i string) bool {
-		return canonicalName(i) == name || addr.IsValid() && i == addr.String()
+		return keyrecord.Canonical(i) == name || addr.IsValid() && i == addr.String()
 	})
 }
 

@@ -168,6 +168,10 @@ func ASCII(name string) string {
 	return name
 }
 
+// Canonical is a name however it is written: in A-labels and lower case, without the final
+// dot.
+func Canonical(name string) string { return strings.ToLower(strings.TrimSuffix(ASCII(name), ".")) }
+
 // CheckName refuses a selector or domain that cannot be a DNS name of letters,
 // digits, hyphens, underscores and dots. what names it in the error.
 func CheckName(what, name string) error {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 
 	"dojang/header"
@@ -33,8 +32,9 @@ type Authors struct {
 }
 
 // author finds the sender by SenderMacro, in the first of SenderHeaders that is
-// there, or in From when none is. Compat(opendkim 2.11): of several fields with that name the topmost
-// counts, of several mailboxes in it the first, and ReplaceRules come before.
+// there, or in From when none is. Compat(opendkim 2.11): of several fields with that
+// name the topmost counts, of several mailboxes in it the first, and ReplaceRules come
+// before.
 func (a *Authors) author(f *Facts, s *Signing) (Author, *event.Event) {
 	if a.SenderMacro != "" {
 		if value := f.macro(strings.Trim(a.SenderMacro, "{}")); value != "" {
@@ -46,7 +46,11 @@ func (a *Authors) author(f *Facts, s *Signing) (Author, *event.Event) {
 			return Author{user, domain, a.SenderMacro}, nil
 		}
 	}
-	for _, name := range append(slices.Clip(a.SenderHeaders), "From") {
+	for i := range len(a.SenderHeaders) + 1 {
+		name := "From"
+		if i < len(a.SenderHeaders) {
+			name = a.SenderHeaders[i]
+		}
 		field, _, ok := f.Fields.First(name)
 		if !ok {
 			continue

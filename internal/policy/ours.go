@@ -15,7 +15,7 @@ func (r *Rules) SignsFor(ctx context.Context, author Author) bool {
 	if !r.Sign || author.Domain == "" {
 		return false
 	}
-	if r.KeyDomains[strings.ToLower(author.domain())] {
+	if r.KeyDomains[author.domain()] {
 		return true
 	}
 	if r.SigningTable == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"dojang/internal/keyrecord"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func (h *hook) Apply(ctx context.Context, b Batch) ([]Result, error) {
 	var id [4]byte
 	_, _ = rand.Read(id[:])
 	request := hookRequest{Version: hookVersion, Request: "apply", ID: hex.EncodeToString(id[:]),
-		Zone: plainName(b.Zone), Changes: b.Changes}
+		Zone: keyrecord.Canonical(b.Zone), Changes: b.Changes}
 	answer, end, err := h.run(ctx, request)
 	if err != nil {
 		if end == "" {

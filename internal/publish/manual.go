@@ -85,7 +85,7 @@ func (m *manual) Apply(ctx context.Context, b Batch) ([]Result, error) {
 func (m *manual) write(w io.Writer, b Batch) error {
 	var add, replace []keyrecord.Record
 	for _, c := range b.Changes {
-		r := keyrecord.Published(c.Name, plainName(b.Zone), c.Text, c.TTLSeconds)
+		r := keyrecord.Published(c.Name, keyrecord.Canonical(b.Zone), c.Text, c.TTLSeconds)
 		switch c.Do {
 		case DoPresent:
 			add = append(add, r)
@@ -116,7 +116,7 @@ func (m *manual) write(w io.Writer, b Batch) error {
 	for _, c := range b.Changes {
 		if c.Do == DoAbsent {
 			fmt.Fprintf(w, "take this record away, then do nothing\n  zone   %s\n  name   %s\n  type   TXT\n  value  %s\n\n",
-				plainName(b.Zone), keyrecord.Published(c.Name, plainName(b.Zone), "", 0).Relative(), legible(strings.Join(c.IfStrings, "")))
+				keyrecord.Canonical(b.Zone), keyrecord.Published(c.Name, keyrecord.Canonical(b.Zone), "", 0).Relative(), legible(strings.Join(c.IfStrings, "")))
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (m *manual) send(ctx context.Context, b Batch, text []byte) error {
 	var message bytes.Buffer
 	fmt.Fprintf(&message, "From: %s\nTo: %s\nDate: %s\nSubject: DNS records of %s to change\nAuto-Submitted: auto-generated\n",
 		m.o.From, strings.Join(m.mail, ", "),
-		m.o.now().Format(time.RFC1123Z), plainName(b.Zone))
+		m.o.now().Format(time.RFC1123Z), keyrecord.Canonical(b.Zone))
 	message.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n")
 	message.Write(text)
 	return m.o.Send(ctx, m.mail, message.Bytes())

@@ -62,7 +62,7 @@ func (p *powerDNS) Apply(ctx context.Context, b Batch) ([]Result, error) {
 		return nil, err
 	}
 	known := outcome{}
-	zone, err := p.zone(ctx, plainName(b.Zone))
+	zone, err := p.zone(ctx, keyrecord.Canonical(b.Zone))
 	for rest := b.Changes; len(rest) > 0 && err == nil; {
 		part := rest[:min(len(rest), maxPatch)]
 		rest = rest[len(part):]
@@ -156,7 +156,7 @@ func (p *powerDNS) zone(ctx context.Context, name string) (id string, err error)
 		return "", err
 	}
 	for _, z := range zones {
-		if plainName(z.Name) == name {
+		if keyrecord.Canonical(z.Name) == name {
 			return z.ID, nil
 		}
 	}
@@ -174,13 +174,13 @@ func (p *powerDNS) read(ctx context.Context, zone, name string) (standing, error
 	}
 	var at standing
 	for _, set := range answer.RRSets {
-		if plainName(set.Name) != name {
+		if keyrecord.Canonical(set.Name) != name {
 			continue
 		}
 		for _, r := range set.Records {
 			switch {
 			case set.Type == "CNAME":
-				at.alias = plainName(r.Content)
+				at.alias = keyrecord.Canonical(r.Content)
 			case set.Type != TypeTXT:
 			case r.Disabled:
 				at.records = append(at.records, []string{"(a record that is disabled)"})

@@ -51,23 +51,19 @@ type Change struct {
 // Present is the Change that puts a record where none is. The name is written as DNS
 // has it: lower case, A-labels, no final dot. TTL is cut to whole seconds.
 func Present(name, text string, ttl time.Duration) Change {
-	return Change{Do: DoPresent, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
+	return Change{Do: DoPresent, Name: keyrecord.Canonical(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
 		Text: text, Strings: split(text), If: IfAbsent}
 }
 
 // Replace is the Change that puts a record in the place of one whose strings are was.
 func Replace(name, text string, ttl time.Duration, was []string) Change {
-	return Change{Do: DoReplace, Name: plainName(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
+	return Change{Do: DoReplace, Name: keyrecord.Canonical(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
 		Text: text, Strings: split(text), IfStrings: was}
 }
 
 // Absent is the Change that takes away a record whose strings are was.
 func Absent(name string, was []string) Change {
-	return Change{Do: DoAbsent, Name: plainName(name), Type: TypeTXT, IfStrings: was}
-}
-
-func plainName(name string) string {
-	return strings.ToLower(strings.TrimSuffix(keyrecord.ASCII(name), "."))
+	return Change{Do: DoAbsent, Name: keyrecord.Canonical(name), Type: TypeTXT, IfStrings: was}
 }
 
 func split(text string) []string { return keyrecord.Split(text, maxStringBytes) }
@@ -130,7 +126,7 @@ type Publisher interface {
 
 // Check finds what is wrong with a batch, which is a mistake of the program that made it.
 func (b Batch) Check() error {
-	zone := plainName(b.Zone)
+	zone := keyrecord.Canonical(b.Zone)
 	if err := keyrecord.CheckName("zone", zone); err != nil {
 		return err
 	}
@@ -158,8 +154,8 @@ func (c Change) check() error {
 		return err
 	}
 	switch {
-	case c.Name != plainName(c.Name):
-		return fmt.Errorf("write it as %q", plainName(c.Name))
+	case c.Name != keyrecord.Canonical(c.Name):
+		return fmt.Errorf("write it as %q", keyrecord.Canonical(c.Name))
 	case c.Type != TypeTXT:
 		return fmt.Errorf("type %s: only %s records are changed", problem.Quote(c.Type), TypeTXT)
 	case c.Do != DoPresent && c.Do != DoReplace && c.Do != DoAbsent:
@@ -265,7 +261,7 @@ func Vet(b Batch, results []Result) ([]Result, error) {
 	}
 	var err error
 	for _, r := range results {
-		r.Name = plainName(r.Name)
+		r.Name = keyrecord.Canonical(r.Name)
 		if _, twice := known[r.Name]; !wanted[r.Name] || twice || !r.State.known() {
 			err = fmt.Errorf("a result that cannot be: %s %s", problem.Quote(r.Name), problem.Quote(string(r.State)))
 			delete(known, r.Name)

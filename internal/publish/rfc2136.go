@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"net"
@@ -329,7 +330,7 @@ func (u *updater) read(ctx context.Context, name string) (standing, error) {
 			}
 			at.records = append(at.records, strs)
 		case *dns.CNAME:
-			at.alias = plainName(rr.Target)
+			at.alias = keyrecord.Canonical(rr.Target)
 		}
 	}
 	return at, nil

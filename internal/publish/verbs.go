@@ -80,7 +80,7 @@ func (s Script) apply(ctx context.Context, b Batch) []Result {
 			known.set(c.ended(Retry, "not begun: the time is up"))
 			continue
 		}
-		r := s.change(ctx, plainName(b.Zone), c)
+		r := s.change(ctx, keyrecord.Canonical(b.Zone), c)
 		known.set(r)
 		if r.State == Done && r.Detail == "" {
 			changed = append(changed, c)
@@ -89,7 +89,7 @@ func (s Script) apply(ctx context.Context, b Batch) []Result {
 	if len(changed) == 0 {
 		return known.list(b.Changes)
 	}
-	if _, err := s.run(ctx, "commit", "DOJANG_ZONE="+plainName(b.Zone)); err != nil {
+	if _, err := s.run(ctx, "commit", "DOJANG_ZONE="+keyrecord.Canonical(b.Zone)); err != nil {
 		for _, c := range changed {
 			known.set(failed(c, err))
 		}
@@ -157,7 +157,7 @@ func (s Script) get(ctx context.Context, env []string, name string) (at standing
 			line = line[i+1:]
 		}
 		if target, is := strings.CutPrefix(line, "CNAME "); is {
-			at.alias = plainName(target)
+			at.alias = keyrecord.Canonical(target)
 			continue
 		}
 		if line == "" {

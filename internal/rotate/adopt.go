@@ -106,7 +106,7 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		if !slices.ContainsFunc(list, func(c candidate) bool {
 			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
 		}) {
-			domain = unitName(domain)
+			domain = keyrecord.Canonical(domain)
 			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished,
 				detail: "no row of the KeyTable signs for it"})
 		}

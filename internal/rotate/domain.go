@@ -18,7 +18,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 	if err := keyrecord.CheckName("domain", domain); err != nil {
 		return Outcome{}, err
 	}
-	domain = unitName(domain)
+	domain = keyrecord.Canonical(domain)
 	u, err := r.Store.Unit(domain)
 	if err != nil {
 		return Outcome{}, err

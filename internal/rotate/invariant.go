@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"os"
@@ -78,7 +79,7 @@ func (p *pass) maySignNoMore(g *Generation) error {
 		if err != nil {
 			return err
 		}
-		if there && strings.EqualFold(row.Selector, k.Selector) && unitName(row.Domain) == unitName(k.Domain) {
+		if there && strings.EqualFold(row.Selector, k.Selector) && keyrecord.Canonical(row.Domain) == keyrecord.Canonical(k.Domain) {
 			return fmt.Errorf("the row %q names %s again", k.Row, k.Selector)
 		}
 	}

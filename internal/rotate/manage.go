@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"context"
+	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,12 +14,12 @@ var ErrUnknown = errors.New("is not in rotation: dojang keys adopt")
 
 // unit finds the unit of a domain: by its name, or the group that has it.
 func (r *Rotator) unit(domain string) (*Unit, error) {
-	u, err := r.Store.Unit(unitName(domain))
+	u, err := r.Store.Unit(keyrecord.Canonical(domain))
 	if u != nil || err != nil {
 		return u, err
 	}
 	for _, g := range r.Settings.Groups {
-		if slices.ContainsFunc(g.Domains, func(d string) bool { return unitName(d) == unitName(domain) }) {
+		if slices.ContainsFunc(g.Domains, func(d string) bool { return keyrecord.Canonical(d) == keyrecord.Canonical(domain) }) {
 			if u, err = r.Store.Unit(g.Name); u != nil || err != nil {
 				return u, err
 			}

@@ -62,7 +62,7 @@ func (t *tables) add(row keystore.TableRow, o keystore.Options) {
 	if row.Err != nil {
 		return
 	}
-	domain := unitName(row.Domain)
+	domain := keyrecord.Canonical(row.Domain)
 	t.byDomain[domain] = append(t.byDomain[domain], row.Name)
 	t.selectors[recordName(row.Selector, domain)] = true
 	if path := o.Locate(row.Key).Path; path != "" {
@@ -72,12 +72,7 @@ func (t *tables) add(row keystore.TableRow, o keystore.Options) {
 
 // recordName is where the record of a key stands.
 func recordName(selector, domain string) string {
-	return unitName(selector) + "._domainkey." + unitName(domain)
-}
-
-// unitName is a domain however it is written: small letters, A-labels, no final dot.
-func unitName(domain string) string {
-	return strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(domain, ".")))
+	return keyrecord.Canonical(selector) + "._domainkey." + keyrecord.Canonical(domain)
 }
 
 // rowHash reports whether a row is still the one it was, without its key.

@@ -176,7 +176,7 @@ func (s *Server) filterKeys(ctx context.Context, domain string) []status.Key {
 	}
 	ctx, cancel := context.WithTimeout(ctx, filterTime)
 	defer cancel()
-	keys, err := s.o.Filter.Keys(ctx, strings.ToLower(keyrecord.ASCII(domain)), "", 0)
+	keys, err := s.o.Filter.Keys(ctx, keyrecord.Canonical(domain), "", 0)
 	if err != nil {
 		return nil
 	}

@@ -312,8 +312,7 @@ func (q *request) findKeys(n int) (rows []keyRow, next string, ok bool) {
 	}
 	var keys []status.Key
 	if !q.filter(func(ctx context.Context, c *status.Client) (err error) {
-		keys, err = c.Keys(ctx, strings.ToLower(keyrecord.ASCII(strings.TrimSuffix(strings.TrimSpace(v.Get("domain")),
-			"."))), v.Get("after"), most)
+		keys, err = c.Keys(ctx, keyrecord.Canonical(strings.TrimSpace(v.Get("domain"))), v.Get("after"), most)
 		return err
 	}) {
 		return nil, "", false

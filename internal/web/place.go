@@ -65,7 +65,7 @@ func (p place) record() string {
 // isPublic reports whether a domain is one that anybody may ask about on the Internet: of
 // letters, digits and hyphens, and below a public suffix.
 func isPublic(domain string) bool {
-	name := strings.ToLower(keyrecord.ASCII(domain))
+	name := keyrecord.Canonical(domain)
 	for label := range strings.SplitSeq(name, ".") {
 		if strings.Contains(label, "_") || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
 			return false
@@ -83,7 +83,7 @@ func isPublic(domain string) bool {
 // registered is the part of a public domain that somebody has registered, of which all
 // names below are.
 func registered(domain string) string {
-	name := strings.ToLower(keyrecord.ASCII(domain))
+	name := keyrecord.Canonical(domain)
 	if own, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
 		return own
 	}

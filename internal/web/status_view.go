@@ -301,10 +301,8 @@ func (q *request) reasons(s status.Server) html.Node {
 		return html.Group{}
 	}
 	var rows []html.Group
-	for _, name := range slices.SortedFunc(maps.Keys(s.UnsignedDay), func(a,
-		b string) int {
-		return int(int64(s.UnsignedDay[b]) - int64(s.UnsignedDay[a]))
-	}) {
+	mostFirst := func(a, b string) int { return cmp.Compare(s.UnsignedDay[b], s.UnsignedDay[a]) }
+	for _, name := range slices.SortedFunc(maps.Keys(s.UnsignedDay), mostFirst) {
 		text, hint := q.lang.Unsigned(name)
 		rows = append(rows, html.Group{html.El("code", name), html.El("span", html.Class("num"),
 			strconv.FormatUint(s.UnsignedDay[name], 10)), html.Text(text), html.Text(hint)})

@@ -52,9 +52,12 @@ type Set struct {
 	closed bool
 }
 
+// defaultTimeout is how long a directory may take where nothing is said of it.
+const defaultTimeout = 5 * time.Second
+
 // Opener opens ldap: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	r.Timeout = cmp.Or(r.Timeout, o.Timeout)
 	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
 }
@@ -64,9 +67,7 @@ func (s *Set) Called(name string) { s.name = name }
 
 // New makes a set of its URLs. It does not connect.
 func New(urls string, o Options) (*Set, error) {
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	switch strings.ToUpper(o.Mechanism) {
 	case "", "SIMPLE", "NONE", "EXTERNAL", "DIGEST-MD5":
 	default:

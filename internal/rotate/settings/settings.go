@@ -197,7 +197,7 @@ func (s *Settings) check(problems *problem.List) {
 
 // ZoneOf returns the first Zone whose pattern fits a domain.
 func (s *Settings) ZoneOf(domain string) (Zone, bool) {
-	domain = canonicalDomain(domain)
+	domain = keyrecord.Canonical(domain)
 	for _, z := range s.Zones {
 		if z.Fits(domain) {
 			return z, true
@@ -208,7 +208,7 @@ func (s *Settings) ZoneOf(domain string) (Zone, bool) {
 
 // Fits reports whether the pattern fits a domain.
 func (z Zone) Fits(domain string) bool {
-	domain = canonicalDomain(domain)
+	domain = keyrecord.Canonical(domain)
 	if z.Pattern == "*" {
 		return true
 	}
@@ -221,7 +221,7 @@ func (z Zone) Fits(domain string) bool {
 // RecordName is where the record of a selector stands, without the final dot: at
 // SELECTOR._domainkey.DOMAIN, or below CNAME where that is an alias.
 func (z Zone) RecordName(selector, domain string) string {
-	name := strings.ToLower(keyrecord.ASCII(selector)) + "._domainkey." + canonicalDomain(domain)
+	name := strings.ToLower(keyrecord.ASCII(selector)) + "._domainkey." + keyrecord.Canonical(domain)
 	if z.CNAME != "" {
 		name += "." + z.CNAME
 	}

@@ -16,10 +16,6 @@ import (
 	"dojang/internal/resolver"
 )
 
-func canonicalDomain(domain string) string {
-	return strings.ToLower(strings.TrimSuffix(keyrecord.ASCII(domain), "."))
-}
-
 func path(field func(*Settings) *string) func(*Settings, config.Value) error {
 	return func(s *Settings, v config.Value) error {
 		if !filepath.IsAbs(v.Text) {
@@ -167,7 +163,7 @@ func readGroup(s *Settings, v config.Value) error {
 		if err := keyrecord.CheckName("domain", d); err != nil {
 			return err
 		}
-		g.Domains = append(g.Domains, canonicalDomain(d))
+		g.Domains = append(g.Domains, keyrecord.Canonical(d))
 	}
 	for i, other := range s.Groups {
 		if other.Name == g.Name {
@@ -200,7 +196,7 @@ func readZone(s *Settings, v config.Value) error {
 	if len(parts) < 2 {
 		return errors.New("a pattern and a publisher are needed")
 	}
-	z := Zone{Pattern: canonicalDomain(parts[0]), At: v}
+	z := Zone{Pattern: keyrecord.Canonical(parts[0]), At: v}
 	if bare := strings.TrimPrefix(z.Pattern, "*."); z.Pattern != "*" {
 		if err := keyrecord.CheckName("pattern", bare); err != nil {
 			return &hinted{err, "write a domain, *.DOMAIN or *"}
@@ -238,13 +234,13 @@ func (z *Zone) readPart(part string) error {
 		if err := keyrecord.CheckName("cname", value); err != nil {
 			return err
 		}
-		z.CNAME = canonicalDomain(value)
+		z.CNAME = keyrecord.Canonical(value)
 	case "publisher":
 		z.Publisher = value
 	case "ring":
 		z.Ring = nil
 		for _, selector := range strings.Split(value, ",") {
-			selector = canonicalDomain(selector)
+			selector = keyrecord.Canonical(selector)
 			if err := keyrecord.CheckName("selector", selector); err != nil {
 				return err
 			}
@@ -269,7 +265,7 @@ func readIgnoreServer(s *Settings, v config.Value) error {
 		if _, err := resolver.ParseServer(word); err != nil && keyrecord.CheckName("name server", word) != nil {
 			return fmt.Errorf("%s is neither the name nor the address of a server", problem.Quote(word))
 		}
-		s.IgnoreServers = append(s.IgnoreServers, canonicalDomain(word))
+		s.IgnoreServers = append(s.IgnoreServers, keyrecord.Canonical(word))
 	}
 	return nil
 }
