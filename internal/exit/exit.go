@@ -3,9 +3,10 @@
 package exit
 
 import (
-	"dojang/internal/problem"
 	"errors"
 	"fmt"
+
+	"dojang/internal/problem"
 )
 
 const (

@@ -3,7 +3,6 @@ package keycheck
 import (
 	"cmp"
 	"context"
-	"dojang/internal/keyrecord"
 	"errors"
 	"net/netip"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"dojang/internal/keyrecord"
 	"dojang/internal/resolver"
 )
 

@@ -113,10 +113,11 @@ func (m *manual) write(w io.Writer, b Batch) error {
 		}
 		fmt.Fprintln(w)
 	}
+	zone := keyrecord.Canonical(b.Zone)
 	for _, c := range b.Changes {
 		if c.Do == DoAbsent {
 			fmt.Fprintf(w, "take this record away, then do nothing\n  zone   %s\n  name   %s\n  type   TXT\n  value  %s\n\n",
-				keyrecord.Canonical(b.Zone), keyrecord.Published(c.Name, keyrecord.Canonical(b.Zone), "", 0).Relative(), legible(strings.Join(c.IfStrings, "")))
+				zone, keyrecord.Published(c.Name, zone, "", 0).Relative(), legible(strings.Join(c.IfStrings, "")))
 		}
 	}
 	return nil

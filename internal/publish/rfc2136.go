@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"dojang/internal/keyrecord"
 	"dojang/internal/problem"
 )
 

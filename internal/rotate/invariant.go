@@ -1,12 +1,12 @@
 package rotate
 
 import (
-	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"dojang/internal/keycheck"
 	"dojang/internal/keystore"
 )
 
@@ -79,7 +79,7 @@ func (p *pass) maySignNoMore(g *Generation) error {
 		if err != nil {
 			return err
 		}
-		if there && strings.EqualFold(row.Selector, k.Selector) && keyrecord.Canonical(row.Domain) == keyrecord.Canonical(k.Domain) {
+		if there && strings.EqualFold(row.Selector, k.Selector) && keycheck.SameDomain(row.Domain, k.Domain) {
 			return fmt.Errorf("the row %q names %s again", k.Row, k.Selector)
 		}
 	}

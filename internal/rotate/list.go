@@ -10,6 +10,7 @@ import (
 
 	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
+	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 )
@@ -47,7 +48,7 @@ func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
 			for i := range g.Keys {
 				for _, d := range u.Domains {
 					known[recordName(g.Keys[i].Selector, d)] = true
-					if domain == "" || keyrecord.Canonical(d) == keyrecord.Canonical(domain) {
+					if domain == "" || keycheck.SameDomain(d, domain) {
 						items = append(items, p.item(u, g, &g.Keys[i], d))
 					}
 				}
@@ -109,7 +110,7 @@ func told(g *Generation) string {
 // has none.
 func (r *Rotator) unmanaged(ctx context.Context, domain string, known map[string]bool) (items []Item) {
 	_ = keystore.Rows(ctx, r.KeyTable.Set, r.KeyTable.String(), func(row keystore.TableRow) error {
-		if row.Err != nil || known[recordName(row.Selector, row.Domain)] || domain != "" && keyrecord.Canonical(row.Domain) != keyrecord.Canonical(domain) {
+		if row.Err != nil || known[recordName(row.Selector, row.Domain)] || domain != "" && !keycheck.SameDomain(row.Domain, domain) {
 			return nil
 		}
 		it := Item{Domain: row.Domain, Selector: row.Selector, State: Unmanaged, Next: "adopt", LastSigned: map[string]*time.Time{}}

@@ -2,11 +2,13 @@ package rotate
 
 import (
 	"context"
-	"dojang/internal/keyrecord"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
 )
 
 // ErrUnknown says that nobody adopted a unit.
@@ -19,7 +21,7 @@ func (r *Rotator) unit(domain string) (*Unit, error) {
 		return u, err
 	}
 	for _, g := range r.Settings.Groups {
-		if slices.ContainsFunc(g.Domains, func(d string) bool { return keyrecord.Canonical(d) == keyrecord.Canonical(domain) }) {
+		if slices.ContainsFunc(g.Domains, func(d string) bool { return keycheck.SameDomain(d, domain) }) {
 			if u, err = r.Store.Unit(g.Name); u != nil || err != nil {
 				return u, err
 			}
