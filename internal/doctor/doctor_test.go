@@ -200,3 +200,16 @@ func TestSendmailFaults(t *testing.T) {
 		want(t, r, test.status, test.words)
 	}
 }
+
+// TestWhereAPathIsCorrected: in the row that names the key, or at KeyFile for one of no table.
+func TestWhereAPathIsCorrected(t *testing.T) {
+	h := &Host{File: "/etc/opendkim.conf"}
+	single := keytable.Single("example.com", "s", "/nowhere/x.private")
+	single.Place = "csl:example.com"
+	row := keytable.Row{Name: "k", Row: single.Row, Place: "/etc/opendkim/KeyTable:3"}
+	for want, row := range map[string]keytable.Row{"KeyFile in /etc/opendkim.conf": single, "/etc/opendkim/KeyTable:3": row} {
+		if remedy, advice := h.makeKey(row, "/nowhere/x.private"); remedy != "" || !strings.HasSuffix(advice, "correct the path: "+want) {
+			t.Errorf("%q %q, want %q", remedy, advice, want)
+		}
+	}
+}

@@ -49,7 +49,11 @@ func (h *Host) makeKey(row keytable.Row, path string) (remedy, advice string) {
 	dir := filepath.Dir(path)
 	text := filepath.Join(dir, row.Selector+".txt")
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || row.Domain == "%" || filepath.Base(path) != row.Selector+".private" {
-		return "", fmt.Sprintf("put the key at %s, or correct the path: %s", path, cmp.Or(row.Place, "KeyFile"))
+		where := row.Place
+		if row.Name == "" { // of no table
+			where = "KeyFile in " + h.File
+		}
+		return "", fmt.Sprintf("put the key at %s, or correct the path: %s", path, where)
 	}
 	kind := ""
 	if row.Algorithm == dkim.Ed25519SHA256 {
