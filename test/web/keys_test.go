@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"dojang/internal/status"
-	"dojang/internal/testutil"
 	"dojang/internal/web"
 )
 
@@ -29,10 +28,15 @@ func TestManyKeys(t *testing.T) {
 		w.keys = append(w.keys, k)
 	}
 	c := w.login()
-	start := time.Now()
-	page := c.get("/keys")
-	if took := time.Since(start); took > 500*time.Millisecond && !testutil.Long() {
-		t.Errorf("%v", took)
+	var page string
+	best := time.Hour // of some: the machine may have other work
+	for range 5 {
+		start := time.Now()
+		page = c.get("/keys")
+		best = min(best, time.Since(start))
+	}
+	if best > 500*time.Millisecond {
+		t.Errorf("%v", best)
 	}
 	if !strings.Contains(page, "d0039.example.com") || strings.Contains(page, "d0040.example.com") ||
 		!strings.Contains(page, "after=") || len(page) > 60<<10 {
