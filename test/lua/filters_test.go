@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // world is what both filters share: a key, its public half, and a folder that
 // opendkim holds to be safe.

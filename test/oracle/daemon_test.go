@@ -175,7 +175,7 @@ type daemon struct {
 	*proctest.Process
 }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // start returns when the filter accepts connections, or when it has ended.
 func (in *instance) start(t testing.TB) *daemon {

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // stage is a folder with keys of example.com and a table of what is published.
 type stage struct {

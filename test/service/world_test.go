@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { testutil.Main(m) }
 
 // patience is how long anything may take before it counts as not happening.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // world is a folder with a key, tables and a syslog socket.
 type world struct {

@@ -26,7 +26,7 @@ import (
 )
 
 // Patience is how long anything may take before it counts as not happening.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Domain is what the filter signs for, with selector Selector.
 const (
