@@ -100,10 +100,13 @@ func names(list []Process) string {
 	return strings.Join(words, ", ")
 }
 
+// pids are the processes to end: children that share a parent's socket end with it.
 func pids(list []Process) string {
 	var words []string
 	for _, p := range list {
-		words = append(words, strconv.Itoa(p.PID))
+		if !slices.ContainsFunc(list, func(q Process) bool { return q.PID == p.Parent }) {
+			words = append(words, strconv.Itoa(p.PID))
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dojang/internal/testutil/filtertest"
+	"dojang/internal/testutil/proctest"
 	"dojang/internal/testutil/smtptest"
 	"dojang/milter"
 )
@@ -54,7 +55,11 @@ func TestUnsignedFirst(t *testing.T) {
 	m.Envelope.From, m.Envelope.Rcpts = "joe@example.com", []string{"list@example.org"}
 	_, err = client.Send(t.Context(), m)
 	s.must(err)
-	_, all := s.examine()
+	var all []finding
+	proctest.Until(t, patience, "the count of what left unsigned", func() bool {
+		_, all = s.examine()
+		return all[0].Code == "mail-unsigned"
+	})
 	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text,
 		"mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
 		t.Errorf("the first is %v", f)

@@ -89,13 +89,17 @@ func publish(s *server, f finding) {
 func signAndPublish(s *server, f finding) {
 	s.t.Helper()
 	s.type_(f.Remedy)
-	wrong, _ := s.settled()
-	for _, w := range wrong {
-		if strings.HasPrefix(w.Code, "record-") {
-			publish(s, w)
-		}
-	}
 	s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
+	proctest.Until(s.t, patience, "a record to publish", func() bool {
+		wrong, _ := s.examine()
+		for _, w := range wrong {
+			if strings.HasPrefix(w.Code, "record-") {
+				publish(s, w)
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // listens takes the filter's port before it starts.
@@ -129,9 +133,9 @@ const unfit = "v=DKIM1; k=rsa; " +
 	"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOodTgqHplO/pOI7XLvFKWHP04PClH2n2nQtbx38QoJjE58NT3AtdQ+rTTMFetONHR4YJs" +
 	"hBGA27FU6LAKMt5r9UTM8ejEkEV1loGEWwYuTec2CFyeKcactn6Nj6wXMa1LklklHa9THsExVi2YFT5FeTKM7DZJs9LKBk6IWCSwzQIDAQAB"
 
-// foreignAdvice names this process, and maybe others behind it that are about to become
-// another program.
-var foreignAdvice = fmt.Sprintf("stop it (kill %d", os.Getpid())
+// foreignAdvice names this process, and no child of it that is about to become another
+// program.
+var foreignAdvice = fmt.Sprintf("stop it (kill %d) and systemctl restart opendkim", os.Getpid())
 
 // byFilter are faults of the filter's files, its process, and of what DNS publishes.
 var byFilter = []fault{
@@ -184,7 +188,7 @@ var byFilter = []fault{
 		s.write("opendkim.conf", conf, 0o644)
 		past := time.Now().Add(-time.Hour)
 		cmd := exec.Command(filtertest.Ours(s.t), "-f", "-x", s.path("opendkim.conf"))
-		proctest.Start(s.t, cmd).Listens(20*time.Second, "unix", s.path("run/status2"))
+		proctest.Start(s.t, cmd).Listens(patience, "unix", s.path("run/status2"))
 		s.write("opendkim.conf", good, 0o644)
 		s.must(os.Chtimes(s.path("opendkim.conf"), past, past))
 	}), "second-filter", nil},
@@ -199,7 +203,7 @@ var byFilter = []fault{
 		s.write("SigningTable", "*@example.com nothing\n", 0o644)
 		s.write("opendkim.conf", s.read("opendkim.conf")+"Canonicalization none\n", 0o644)
 		s.type_("kill -USR1 $(cat filter.pid)")
-		time.Sleep(500 * time.Millisecond)
+		proctest.Until(s.t, patience, "the reload to fail", func() bool { last := s.running().LastReload; return last != nil && !last.OK })
 		s.write("SigningTable", s.files["SigningTable"], 0o644)
 		s.write("opendkim.conf", lines(s.options, " "), 0o644)
 	}), "reload-failed", nil},
@@ -284,8 +288,9 @@ func silent(s *server) {
 	}
 }
 
-// touch changes a file so that its time tells.
+// touch changes a file so that its time tells: well after the filter has loaded it.
 func (s *server) touch(name, text string) {
-	time.Sleep(100 * time.Millisecond)
+	s.t.Helper()
+	time.Sleep(time.Until(s.running().Loaded.Add(100 * time.Millisecond)))
 	s.write(name, text, 0o644)
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/smtptest"
@@ -48,16 +50,15 @@ func TestNothingIsWrong(t *testing.T) {
 	}
 }
 
-// seeded are some of the faults, others at each seed (DOCTOR_SEED).
+// seeded are some of the faults: DOCTOR_SEED chooses others.
 func seeded(t *testing.T, faults []fault, n int) []fault {
 	if testutil.Long() {
 		return faults
 	}
-	seed, err := strconv.ParseUint(os.Getenv("DOCTOR_SEED"), 10, 64)
-	if err != nil {
-		seed = rand.Uint64()
+	seed := uint64(1)
+	if n, err := strconv.ParseUint(os.Getenv("DOCTOR_SEED"), 10, 64); err == nil {
+		seed = n
 	}
-	t.Logf("DOCTOR_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	list := slices.Clone(faults)
 	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -102,39 +103,35 @@ func (s *server) mend(f fault) {
 	}
 	// One change may be in the way of two kinds of mail: each has its own remedy.
 	typed := map[string]bool{}
-	for range 3 {
-		for _, w := range wrong {
-			if w.Remedy != "" && !typed[w.Remedy] && w.Code == f.code {
-				s.t.Logf("%s\n-> %s", w.Text, w.Remedy)
-				typed[w.Remedy] = true
-				s.type_(w.Remedy)
-				break
-			}
+	for w, found := s.next(f.code, typed); found; w, found = s.next(f.code, typed) {
+		if len(typed) == 3 {
+			s.t.Fatalf("three commands did not mend it: %s", w)
 		}
-		if wrong, _ = s.settled(); len(wrong) == 0 {
-			break
-		}
+		s.t.Logf("%s\n-> %s", w.Text, w.Remedy)
+		typed[w.Remedy] = true
+		s.type_(w.Remedy)
 	}
-	if len(typed) == 0 {
-		s.t.Fatalf("no command: %s", wrong[i])
-	}
-	s.isGood()
 	s.oneChange(before, len(typed))
 	if s.mta {
 		s.mailIsSigned()
 	}
 }
 
-// mailIsSigned sends mail by Postfix: what doctor calls good is.
+// mailIsSigned sends mail by Postfix: what doctor calls good is. Postfix takes its time
+// until a reload counts for each of its processes.
 func (s *server) mailIsSigned() {
 	s.t.Helper()
-	client := smtptest.Dial(s.t, s.address+":587", "127.0.0.1")
-	client.Expect(220)
-	client.Hello()
-	client.Send("joe@example.com", "friend@example.org", []byte("From: joe@example.com\r\nTo: friend@example.org\r\nSubject: "+
-		"hi\r\n\r\nhi\r\n"))
-	client.Quit()
-	if text := string(s.sink.Await(s.t, "friend@example.org")); !strings.Contains(text, "DKIM-Signature:") {
+	text, sent := "", 0
+	for end := time.Now().Add(patience); time.Now().Before(end) && !strings.Contains(text, "DKIM-Signature:"); sent++ {
+		friend := fmt.Sprintf("friend%d@example.org", sent)
+		client := smtptest.Dial(s.t, s.address+":587", "127.0.0.1")
+		client.Expect(220)
+		client.Hello()
+		client.Send("joe@example.com", friend, []byte("From: joe@example.com\r\nTo: "+friend+"\r\nSubject: hi\r\n\r\nhi\r\n"))
+		client.Quit()
+		text = string(s.sink.Await(s.t, friend))
+	}
+	if !strings.Contains(text, "DKIM-Signature:") {
 		s.t.Errorf("what Postfix sent is not signed:\n%s", text)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/status"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
 	"dojang/internal/testutil/filtertest"
@@ -193,7 +194,7 @@ func (s *server) awaitFilter() {
 	if path, ok := strings.CutPrefix(strings.Fields(get(s.options, "Socket"))[0], "local:"); ok {
 		network, address = "unix", path
 	}
-	for end := time.Now().Add(20 * time.Second); !proctest.Dials(network, address)(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !proctest.Dials(network, address)(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			text, _ := os.ReadFile(s.path("filter.log"))
 			s.t.Fatalf("the filter does not listen on %s: %s", address, text)
@@ -266,11 +267,15 @@ func (s *server) examine() (wrong, all []finding) {
 	return wrong, report.Findings
 }
 
+// patience is how long something may take that comes for certain: a reload, say. Nothing
+// is decided by it on a server that works.
+const patience = time.Minute
+
 // isGood waits until nothing is wrong: a reload takes its time.
 func (s *server) isGood() {
 	s.t.Helper()
 	var wrong []finding
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if wrong, _ = s.examine(); len(wrong) == 0 {
 			return
 		}
@@ -280,16 +285,33 @@ func (s *server) isGood() {
 	}
 }
 
-// settled examines until what is wrong stays the same: a reload takes its time.
-func (s *server) settled() (wrong, all []finding) {
+// next waits for a finding of code with a command that was not typed; false where nothing
+// is wrong any more.
+func (s *server) next(code string, typed map[string]bool) (f finding, found bool) {
 	s.t.Helper()
-	for range 20 {
-		if wrong, all = s.examine(); len(wrong) == 0 {
-			break
+	var wrong []finding
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if wrong, _ = s.examine(); len(wrong) == 0 {
+			return f, false
 		}
-		time.Sleep(50 * time.Millisecond)
+		for _, w := range wrong {
+			if w.Code == code && w.Remedy != "" && !typed[w.Remedy] {
+				return w, true
+			}
+		}
 	}
-	return wrong, all
+	s.t.Fatalf("what was typed (%d) does not mend it, and no command of %s is left: %v", len(typed), code, wrong)
+	return f, false
+}
+
+// running is what the filter that runs says of itself.
+func (s *server) running() status.Server {
+	s.t.Helper()
+	client, err := status.NewClient(s.path("run/status"))
+	s.must(err)
+	now, err := client.Server(s.t.Context())
+	s.must(err)
+	return now
 }
 
 func (s *server) read(name string) string {
