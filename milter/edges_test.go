@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestRepliesAreSMTPs: codes 400 to 599, lines of 512 octets with their ends (RFC 5321
@@ -20,6 +21,12 @@ func TestRepliesAreSMTPs(t *testing.T) {
 		if want := min(n, 512-len("550-5.7.0 \r\n")) + len("550 5.7.0 \r\n"); len(line) != want || len(line) > 512 {
 			t.Errorf("%d octets of text: a line of %d", n, len(line))
 		}
+		for _, text := range []string{"\xff", "é", "xé", "xx\U0001f511"} { // whole characters, whatever is cut
+			line := Reply(550, "5.7.0", strings.Repeat(text, n)).String() + "\r\n"
+			if len(line) > 512 || len(line) < min(512-3, n) || !utf8.ValidString(line) {
+				t.Errorf("%d times %q: a line of %d", n, text, len(line))
+			}
+		}
 	}
 	for n, want := range map[int]int{1: 1, 32: 32, 33: 32} {
 		lines := strings.Split(Reply(450, "", strings.TrimSuffix(strings.Repeat("x\n", n), "\n")).String(), "\r\n")
@@ -32,7 +39,7 @@ func TestRepliesAreSMTPs(t *testing.T) {
 			t.Errorf("%d lines of %d", len(lines), n)
 		}
 	}
-	for text, want := range map[string]string{"a\tb": "a?b", "a\x1fb": "a?b", "a b~": "a b~", "a\x7fb": "a?b", "%s": "%s"} {
+	for text, want := range map[string]string{"a\tb": "a?b", "a\x1fb": "a?b", "a b~": "a b~", "a\x7fb": "a?b", "%s": "%s", "é": "é", "\xe9\xff": "??"} {
 		if got := Reply(450, "", text).String(); got != "450 "+want {
 			t.Errorf("%q: %q", text, got)
 		}

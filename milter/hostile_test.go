@@ -105,7 +105,7 @@ func TestTrap01HostileFrames(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			conn.SetDeadline(time.Now().Add(patience))
 			conn.Write(tc.input)
 			conn.(*net.UnixConn).CloseWrite()
 			if _, err := io.ReadAll(conn); err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {

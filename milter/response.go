@@ -3,6 +3,7 @@ package milter
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Response is a filter's answer to a step: the octets that follow the frame's
@@ -28,7 +29,7 @@ const (
 
 // Reply returns an answer with an SMTP code (400 to 599), an enhanced status code
 // (RFC 3463; "" for none) and text of one line, or several with "\n" between.
-// Control characters in the text become "?". A code outside that range makes it
+// Control characters in the text, and octets that are no UTF-8, become "?". A code outside that range makes it
 // a TempFail, since MTAs refuse others.
 func Reply(code int, ecode, text string) Response {
 	if code < 400 || code > 599 {
@@ -55,13 +56,13 @@ func Reply(code int, ecode, text string) Response {
 // replyText makes a line safe to send. The MTAs read the text as a format, in
 // which a percent sign is written twice.
 func replyText(line string) string {
-	line = line[:min(len(line), maxReplyLineBytes)]
 	line = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
 			return '?'
 		}
 		return r
 	}, line)
+	line = strings.ToValidUTF8(line[:min(len(line), maxReplyLineBytes)], "")
 	return strings.ReplaceAll(line, "%", "%%")
 }
 

@@ -121,13 +121,7 @@ func start(t testing.TB, network string, o Options, rec *recorder) *harness {
 		if err := <-h.done; err != ErrServerClosed {
 			t.Errorf("Serve: %v", err)
 		}
-		for range 500 {
-			if h.server.Connections() == 0 {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Error("connections remain after Close")
+		waitFor(t, "the connections to go", func() bool { return h.server.Connections() == 0 })
 	})
 	return h
 }
@@ -138,22 +132,23 @@ func (h *harness) logged() []string {
 	return append([]string(nil), h.errors...)
 }
 
+// patience is how long a test waits for what must come, however busy the machine is.
+const patience = 20 * time.Second
+
 // waitFor polls until f holds.
 func waitFor(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for range 500 {
-		if f() {
-			return
+	for end := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("waited in vain for %s", what)
 }
 
 func (h *harness) dial(o ClientOptions) *Client {
 	h.t.Helper()
 	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
+		o.Timeout = patience
 	}
 	c, err := Dial(h.network, h.address, o)
 	if err != nil {
@@ -170,7 +165,7 @@ func (h *harness) raw() *Client {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { conn.Close() })
-	return newRawClient(conn, ClientOptions{Timeout: 5 * time.Second})
+	return newRawClient(conn, ClientOptions{Timeout: patience})
 }
 
 const sample = "From: a@example.com\r\nTo: b@example.org\r\nSubject: one\r\n\ttwo\r\n\r\nHello\r\n"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -206,7 +205,7 @@ func TestPanics(t *testing.T) {
 			stack = string(s)
 			return Reply(451, "4.7.0", "internal error")
 		}}, rec)
-		conn, err := Dial("unix", h.address, ClientOptions{Timeout: 5 * time.Second})
+		conn, err := Dial("unix", h.address, ClientOptions{Timeout: patience})
 		if tc.step != 0 {
 			var o Outcome
 			o, err = conn.Send(context.Background(), sampleMessage())

@@ -33,8 +33,9 @@ type rig struct {
 	patience time.Duration
 }
 
-// newRig starts a filter. DIR in the configuration is a folder of the test, KEYS
-// one with a private key; files are put into DIR first.
+// newRig starts a filter. In the configuration and the files, which are put into DIR
+// first, DIR is a folder of the test, KEYS one with a private key, RECORD what is
+// published of it: put in with the others, since a random key may have DIR in its text.
 func newRig(t testing.TB, text string, files map[string]string, o milter.Options, change func(*filter.Snapshot)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: new(recorder)}
@@ -75,7 +76,7 @@ func newRig(t testing.TB, text string, files map[string]string, o milter.Options
 }
 
 func (r *rig) place(s string) string {
-	return strings.NewReplacer("DIR", r.dir, "KEYS", r.dir).Replace(s)
+	return strings.NewReplacer("DIR", r.dir, "KEYS", r.dir, "RECORD", testutil.KeyRecord(testutil.RSAKey())).Replace(s)
 }
 
 func (r *rig) write(name, text string) {

@@ -41,6 +41,7 @@ var way = []folder{
 	{"internal/resolver", []string{"internal/resolver"}},
 	{"internal/dataset", []string{"internal/dataset"}},
 	{"internal/copied", []string{"internal/copied"}},
+	{"internal/event", []string{"internal/event", "internal/policy", "internal/filter"}},
 }
 
 //go:embed equivalents.txt

@@ -22,28 +22,31 @@ var switchText string
 func (f folder) try(drawn []*mutant, temporary string) (counts, error) {
 	same := known()
 	var c counts
-	var switched []*mutant
+	var switched, constants []*mutant
 	result := map[*mutant]bool{} // noticed
 	for _, m := range drawn {
 		switch {
 		case same[m.String()]:
 			c.equivalent++
 		case m.constant:
-			noticed, err := f.tryConstant(m, temporary)
-			if err != nil {
-				c.broken++
-				continue
-			}
-			result[m] = noticed
+			constants = append(constants, m)
 		default:
 			switched = append(switched, m)
 		}
 	}
-	left, err := f.trySwitched(switched, temporary, result)
+	left, take, err := f.trySwitched(switched, temporary, result)
 	if err != nil {
 		return c, err
 	}
 	c.broken += len(switched) - left
+	for _, m := range constants {
+		noticed, err := f.tryConstant(m, temporary, take)
+		if err != nil {
+			c.broken++
+			continue
+		}
+		result[m] = noticed
+	}
 	for _, m := range drawn {
 		switch noticed, tried := result[m]; {
 		case noticed:
@@ -56,9 +59,14 @@ func (f folder) try(drawn []*mutant, temporary string) (counts, error) {
 	return c, nil
 }
 
-func (f folder) tryConstant(m *mutant, temporary string) (noticed bool, err error) {
+// tryConstant makes a change that the text must be compiled for. take says how long the
+// tests of a folder take, where that was seen.
+func (f folder) tryConstant(m *mutant, temporary string, take map[string]time.Duration) (noticed bool, err error) {
 	for _, test := range f.tests {
 		b := binary{path: filepath.Join(temporary, "constant.test"), folder: test, most: 2 * time.Minute}
+		if took, ok := take[test]; ok {
+			b.most = patience + 4*took
+		}
 		if _, err := b.compile(f, []*mutant{m}, temporary); err != nil {
 			return false, err
 		}
@@ -69,10 +77,12 @@ func (f folder) tryConstant(m *mutant, temporary string) (noticed bool, err erro
 	return false, nil
 }
 
-// trySwitched returns how many could be compiled.
-func (f folder) trySwitched(switched []*mutant, temporary string, result map[*mutant]bool) (int, error) {
+// trySwitched returns how many could be compiled, and how long the tests of each folder
+// take.
+func (f folder) trySwitched(switched []*mutant, temporary string, result map[*mutant]bool) (int, map[string]time.Duration, error) {
+	take := map[string]time.Duration{}
 	if len(switched) == 0 {
-		return 0, nil
+		return 0, take, nil
 	}
 	for i, test := range f.tests {
 		b := binary{path: filepath.Join(temporary, fmt.Sprintf("switched%d.test", i)), folder: test, most: 5 * time.Minute}
@@ -83,15 +93,20 @@ func (f folder) trySwitched(switched []*mutant, temporary string, result map[*mu
 			}
 			fewer := slices.DeleteFunc(slices.Clone(switched), func(m *mutant) bool { return blamed(log, m) })
 			if len(fewer) == len(switched) {
-				return 0, fmt.Errorf("%w: %s", err, log)
+				return 0, nil, fmt.Errorf("%w: %s", err, log)
 			}
 			switched = fewer
 		}
-		if err := b.tryAll(switched, temporary, result); err != nil {
-			return 0, fmt.Errorf("tests of %s: %w", test, err)
+		tests, err := b.reach(filepath.Join(temporary, "reached"))
+		if err != nil {
+			return 0, nil, fmt.Errorf("tests of %s: %w", test, err)
 		}
+		for _, t := range tests {
+			take[test] += t.took
+		}
+		b.tryAll(switched, tests, result)
 	}
-	return len(switched), nil
+	return len(switched), take, nil
 }
 
 var complaint = regexp.MustCompile(`(?m)^(?:\./)?([^:\s]+\.go):(\d+):`)

@@ -1,0 +1,426 @@
+package milter
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var errBroken = errors.New("broken by design")
+
+// breaking is a connection that fails for good at its nth read or write, and counts what
+// is tried after that.
+type breaking struct {
+	net.Conn
+	left  int
+	after int
+}
+
+func (b *breaking) step() error {
+	if b.left--; b.left < 0 {
+		b.after++
+		return errBroken
+	}
+	return nil
+}
+
+func (b *breaking) Read(p []byte) (int, error) {
+	if err := b.step(); err != nil {
+		return 0, err
+	}
+	return b.Conn.Read(p)
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if err := b.step(); err != nil {
+		return 0, err
+	}
+	return b.Conn.Write(p)
+}
+
+// TestClientStopsAtAnError: whatever read or write fails, its error is the client's, and
+// nothing more is tried on the connection.
+func TestClientStopsAtAnError(t *testing.T) {
+	m := sampleMessage()
+	m.Raw = append(m.Raw, strings.Repeat("x", 100_000)...)
+	for name, do := range map[string]func(*Client) error{
+		"Send":     func(c *Client) error { _, err := c.Send(t.Context(), m); return err },
+		"SendPart": func(c *Client) error { return c.SendPart(&m, len(m.Raw), new(Outcome)) },
+	} {
+		for n := 0; ; n++ {
+			s := NewServer(func(*Conn) Session { return &recorder{} }, Options{})
+			near, far := net.Pipe()
+			go s.serve(s.add(far))
+			conn := &breaking{Conn: near, left: n}
+			c, err := NewClient(conn, ClientOptions{})
+			if err == nil {
+				err = do(c)
+			}
+			near.Close()
+			s.Close()
+			if err == nil {
+				if n < 20 {
+					t.Errorf("%s: done by %d reads and writes", name, n)
+				}
+				break
+			}
+			if !errors.Is(err, errBroken) || conn.after != 1 {
+				t.Errorf("%s, broken at %d: %v; %d times tried", name, n, err, conn.after)
+			}
+		}
+	}
+}
+
+// TestSendPart: the header whole, however few octets are asked for, and of the body so
+// many that all is as long as that; the filter is left waiting.
+func TestSendPart(t *testing.T) {
+	m := sampleMessage()
+	headerBytes := len(m.Raw) - len("Hello\r\n")
+	for octets, body := range map[int]int{-1: 0, 0: 0, headerBytes: 0, headerBytes + 1: 1, headerBytes + 6: 6, len(m.Raw): 7, len(m.Raw) + 9: 7} {
+		rec := &recorder{}
+		h := start(t, "unix", Options{NoReply: StepBody}, rec)
+		c := h.dial(ClientOptions{})
+		o := Outcome{Step: 'x'}
+		if err := c.SendPart(&m, octets, &o); err != nil || o.Final.Kind != 0 || o.Step != 0 || len(c.macros) > 0 {
+			t.Errorf("%d octets: %+v, %v", octets, o, err)
+		}
+		c.Close()
+		waitFor(t, "the end", func() bool { calls := rec.all(); return calls[len(calls)-1] == "CLOSE" })
+		calls := strings.Join(rec.all(), "\n")
+		if rec.body != body || !strings.Contains(calls, "\nEOH\n") || strings.Contains(calls, "EOM") || !strings.HasSuffix(calls, "ABORT\nCLOSE") {
+			t.Errorf("%d octets: %d of the body\n%s", octets, rec.body, calls)
+		}
+	}
+	for call, step := range map[string]byte{"MAIL": 'M', "HEADER": 'L', "EOH": 'N', "BODY": 'B'} {
+		c := start(t, "unix", Options{}, &recorder{answers: map[string]Response{call: Reject}}).dial(ClientOptions{})
+		var o Outcome
+		if err := c.SendPart(&m, len(m.Raw), &o); err != nil || o.Final.Kind != ReplyReject || o.Step != step {
+			t.Errorf("%s: %+v, %v", call, o, err)
+		}
+	}
+}
+
+// TestRecipientsThatAreRefused: a message goes on with those that are left, and is given
+// up without any.
+func TestRecipientsThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		rcpts, answers string // c: taken, r, t and y: not
+		step           byte
+		kind           byte
+	}{
+		{"", "", 'E', 'c'}, {"c", "c", 'E', 'c'}, {"cr", "cr", 'E', 'c'}, {"rc", "rc", 'E', 'c'}, {"tyc", "tyc", 'E', 'c'},
+		{"r", "r", 'R', 'r'}, {"rt", "rt", 'R', 't'}, {"try", "try", 'R', 'y'}, {"cd", "cd", 'R', 'd'}, {"ac", "a", 'R', 'a'},
+	} {
+		rec := &recorder{answers: map[string]Response{}}
+		m := sampleMessage()
+		m.Rcpts = nil
+		for i, kind := range []byte(c.rcpts) {
+			rcpt := "r" + strconv.Itoa(i) + "@x"
+			m.Rcpts = append(m.Rcpts, rcpt)
+			rec.answers["RCPT <"+rcpt+">"] = Response(kind)
+			if kind == 'y' {
+				rec.answers["RCPT <"+rcpt+">"] = Reply(550, "5.1.1", "no")
+			}
+		}
+		client := start(t, "unix", Options{}, rec).dial(ClientOptions{})
+		for range 2 {
+			o := send(t, client, m)
+			got := ""
+			for _, a := range o.Rcpts {
+				got += string(a.Kind)
+			}
+			if got != c.answers || o.Step != c.step || o.Final.Kind != c.kind {
+				t.Errorf("%q: recipients %q, %c at %c", c.rcpts, got, o.Final.Kind, o.Step)
+			}
+		}
+		calls := strings.Join(rec.all(), " ")
+		if given := strings.Trim(c.rcpts, "rty") == "" && c.rcpts != ""; strings.Contains(calls, "ABORT") != given {
+			t.Errorf("%q: %s", c.rcpts, calls)
+		}
+	}
+	// Where RCPT is not answered, nobody knows.
+	o := send(t, start(t, "unix", Options{NoReply: StepRcpt}, &recorder{}).dial(ClientOptions{}), sampleMessage())
+	if diff := cmp.Diff([]Answer{{}}, o.Rcpts); diff != "" || o.Step != 'E' {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestTextAsPostfixSendsIt: folds with LF, the body with CRLF, the first blank left out
+// where it was not asked for (smfi_setmlreply and xxfi_header of libmilter).
+func TestTextAsPostfixSendsIt(t *testing.T) {
+	for raw, want := range map[string]string{
+		"A: b\r\n\tc\r\n\r\nd\r\ne\r\n": `A:b` + "\n\t" + `c|d\r\ne\r\n`,
+		"A: b\n\tc\n\nd\ne\n":           `A:b` + "\n\t" + `c|d\r\ne\r\n`,
+		"A:b\n\nd\r\ne\n":               `A:b|d\r\ne\n`, // which has CRLF already
+		"A:\tb\n\nd":                    "A:\tb|d",
+		"A:  b\n":                       "A: b|",
+		"A: b":                          "A:b|",
+		"A:\n\n\n":                      `A:|\r\n`,
+		"A\n\nd":                        "A:|d",
+		"\nd":                           "|d",
+		"\r\nd\r\n":                     `|d\r\n`,
+		"":                              "|",
+	} {
+		rec := &recorder{}
+		c := start(t, "unix", Options{}, rec).dial(ClientOptions{})
+		m := sampleMessage()
+		m.Raw = []byte(raw)
+		send(t, c, m)
+		fields, body := "", ""
+		for _, call := range rec.all() {
+			if f, ok := strings.CutPrefix(call, "HEADER "); ok {
+				fields += f
+			}
+			if b, ok := strings.CutPrefix(call, "BODY "); ok {
+				body += strings.Trim(b, `"`)
+			}
+		}
+		if got := fields + "|" + body; got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
+// collector is a Session that keeps what it is given.
+type collector struct {
+	noop
+	header bytes.Buffer
+	body   bytes.Buffer
+	answer Response
+	edits  func(*Edits)
+}
+
+func (c *collector) Header(name, value []byte) Response {
+	fmt.Fprintf(&c.header, "%s:%s\r\n", name, value)
+	return Continue
+}
+func (c *collector) Body(chunk []byte) Response { c.body.Write(chunk); return c.answer }
+func (c *collector) EndOfMessage(e *Edits) Response {
+	if c.edits != nil {
+		c.edits(e)
+	}
+	return Continue
+}
+
+// TestAnySizeInAnyPieces: fields and bodies as long as buffers are, an octet less or more,
+// arrive as they were sent, however the network cuts them.
+func TestAnySizeInAnyPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 0))
+	near := func(n int) int { return n - 9 + random.IntN(18) }
+	sizes := []int{1, keptStashBytes, maxStashBytes, 16 << 10, maxBodyChunkBytes, readBufferBytes, 2 * readBufferBytes, 3 * readBufferBytes}
+	for round := range 60 {
+		raw := bytes.NewBuffer(join(offer, connect, mail))
+		var header, body bytes.Buffer
+		add := func(command byte, data []byte) {
+			raw.Write(binary.BigEndian.AppendUint32(nil, uint32(len(data)+1)))
+			raw.WriteByte(command)
+			raw.Write(data)
+		}
+		for i := range 1 + random.IntN(4) {
+			text := bytes.Repeat([]byte{'a' + byte(i)}, max(0, near(sizes[random.IntN(len(sizes))])))
+			add('L', join([]byte("N\x00"), text, []byte{0}))
+			fmt.Fprintf(&header, "N:%s\r\n", text)
+		}
+		add('N', nil)
+		for i := range 1 + random.IntN(4) {
+			text := bytes.Repeat([]byte{'A' + byte(i)}, max(1, near(sizes[random.IntN(len(sizes))])))
+			add('B', text)
+			body.Write(text)
+		}
+		add('E', nil)
+		add('Q', nil)
+		session := &collector{}
+		s := NewServer(func(*Conn) Session { return session }, Options{NoReply: StepHeader | StepBody})
+		conn, far := pair(t, round%2 == 0)
+		served := make(chan struct{})
+		go func() { s.serve(s.add(far)); close(served) }()
+		drained := make(chan struct{})
+		go func() { _, _ = io.Copy(io.Discard, conn); close(drained) }()
+		for rest := raw.Bytes(); len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(1+sizes[random.IntN(len(sizes))]))
+			if _, err := conn.Write(rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		<-served
+		<-drained
+		conn.Close()
+		if !bytes.Equal(session.header.Bytes(), header.Bytes()) || !bytes.Equal(session.body.Bytes(), body.Bytes()) {
+			t.Fatalf("round %d: %d octets of header and %d of body; %d and %d were sent", round,
+				session.header.Len(), session.body.Len(), header.Len(), body.Len())
+		}
+	}
+}
+
+// pair is a connection of two ends, with a descriptor or without.
+func pair(t *testing.T, descriptor bool) (near, far net.Conn) {
+	t.Helper()
+	if !descriptor {
+		return net.Pipe()
+	}
+	l, err := net.Listen("unix", t.TempDir()+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if near, err = net.Dial("unix", l.Addr().String()); err == nil {
+		far, err = l.Accept()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+// TestLongAnswersArriveWhole: more than a socket takes at once, and a buffer that was
+// lent for it is fit for the next message.
+func TestLongAnswersArriveWhole(t *testing.T) {
+	for _, descriptor := range []bool{true, false} {
+		body := bytes.Repeat([]byte("0123456789abcde\n"), 4<<20/16)
+		session := &collector{edits: func(e *Edits) {
+			if err := errors.Join(e.AddHeader("X", "y"), e.ReplaceBody(body)); err != nil {
+				t.Error(err)
+			}
+		}}
+		s := NewServer(func(*Conn) Session { return session }, Options{Actions: AllActions})
+		near, far := pair(t, descriptor)
+		go s.serve(s.add(far))
+		c, err := NewClient(near, ClientOptions{Timeout: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			o := send(t, c, sampleMessage())
+			var got bytes.Buffer
+			for _, e := range o.Edits[1:] {
+				got.WriteString(e.Value)
+			}
+			if !bytes.Equal(got.Bytes(), body) || o.Edits[0].Name != "X" || o.Final.Kind != ReplyContinue {
+				t.Errorf("descriptor %v: %d octets, %v", descriptor, got.Len(), o.Final)
+			}
+		}
+		near.Close()
+	}
+}
+
+// TestBodiesAreCutAsPostfixDoes: chunks of 65,535 octets at most, one after the other.
+func TestBodiesAreCutAsPostfixDoes(t *testing.T) {
+	for _, n := range []int{0, 1, 16<<10 - 1, 16 << 10, 65_534, 65_535, 65_536, 131_070, 131_071, 200_000} {
+		for _, noReply := range []StepMask{0, StepBody} {
+			session := &collector{}
+			s := NewServer(func(*Conn) Session { return session }, Options{NoReply: noReply})
+			near, far := pair(t, true)
+			go s.serve(s.add(far))
+			c, err := NewClient(near, ClientOptions{Timeout: patience})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := sampleMessage()
+			text := make([]byte, n)
+			for i := range text {
+				text[i] = 'a' + byte(i%26)
+			}
+			m.Raw = append([]byte("A: b\r\n\r\n"), text...)
+			for range 2 {
+				session.body.Reset()
+				if send(t, c, m); !bytes.Equal(session.body.Bytes(), text) {
+					t.Errorf("%d octets, not answered %#x: %d arrived", n, noReply, session.body.Len())
+				}
+			}
+			near.Close()
+		}
+	}
+	var frames []int
+	near, far := net.Pipe()
+	go func() {
+		defer far.Close()
+		head := make([]byte, frameHeadBytes)
+		for {
+			if _, err := io.ReadFull(far, head); err != nil {
+				return
+			}
+			n := int(binary.BigEndian.Uint32(head))
+			if _, err := io.CopyN(io.Discard, far, int64(n-1)); err != nil {
+				return
+			}
+			if head[4] == CommandBody {
+				frames = append(frames, n-1)
+			}
+			if head[4] == CommandQuit {
+				return
+			}
+		}
+	}()
+	c := newRawClient(near, ClientOptions{})
+	c.negotiation = Negotiation{Version: 6, Protocol: NoReplyBody}
+	if done, err := c.sendBody(make([]byte, 131_071), new(Outcome)); done || err != nil {
+		t.Fatal(done, err)
+	}
+	if err := c.Quit(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]int{65_535, 65_535, 1}, frames); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestClientJudgesNegotiations: an answer that takes what was not offered, or is cut, is
+// an error that says what is wrong; lists of macros of unknown stages are passed over.
+func TestClientJudgesNegotiations(t *testing.T) {
+	const plain = "\x00\x00\x00\x06\x00\x00\x00\x01\x00\x00\x00\x00"
+	for _, c := range []struct{ answer, want string }{
+		{"\x00\x00\x00\x0dO" + plain, ""},
+		{"\x00\x00\x00\x0dO\x00\x00\x00\x07\x00\x00\x00\x01\x00\x00\x00\x00", "wants version 7"},
+		{"\x00\x00\x00\x0dO\x00\x00\x00\x06\x00\x00\x02\x00\x00\x00\x00\x00", "actions 0x200"},
+		{"\x00\x00\x00\x0dO\x00\x00\x00\x06\x00\x00\x00\x00\x00\x20\x00\x00", "protocol 0x200000"},
+		{"\x00\x00\x00\x0cO" + plain[:11], "negotiation answered with"},
+		{"\x00\x00\x00\x01c", `negotiation answered with "c"`},
+		{"\x00\x00\x00\x00c", "reply of length 0"},
+		{"\x00\x40\x00\x01O", "reply of length 4194305"},
+		{"\x00\x00\x00\x12O" + plain + "\x00\x00\x00\x00\x00", ""},
+		{"\x00\x00\x00\x11O" + plain + "\x00\x00\x00\x00", "short macro list"},
+		{"\x00\x00\x00\x12O" + plain + "\x00\x00\x00\x00j", "string without NUL"},
+		{"\x00\x00\x00\x14O" + plain + "\x00\x00\x00\x63j \x00", ""},
+		{"\x00\x00\x00\x1cO" + plain + "\x00\x00\x00\x02i j\x00\x00\x00\x00\x05\x00\x00\x00", "short macro list"},
+	} {
+		near, far := net.Pipe()
+		go func() {
+			_, _ = io.ReadFull(far, make([]byte, len(offer)))
+			_, _ = io.WriteString(far, c.answer)
+			far.Close()
+		}()
+		_, err := NewClient(near, ClientOptions{Timeout: patience})
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%q: %v", c.answer, err)
+		case c.want != "" && (!errors.Is(err, ErrProtocol) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%q: %v, want %s", c.answer, err, c.want)
+		}
+		near.Close()
+	}
+}
+
+// TestContextEndsAMessage that waits for the filter, with the context's own error.
+func TestContextEndsAMessage(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := newRawClient(near, ClientOptions{Timeout: time.Hour})
+	c.negotiation = Negotiation{Version: 6}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _, _ = io.ReadFull(far, make([]byte, frameHeadBytes)); cancel() }()
+	if _, err := c.Send(ctx, sampleMessage()); err != context.Canceled {
+		t.Errorf("%v", err)
+	}
+}
