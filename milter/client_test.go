@@ -219,7 +219,7 @@ func TestAnySizeInAnyPieces(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 0))
 	near := func(n int) int { return n - 9 + random.IntN(18) }
 	sizes := []int{1, keptStashBytes, maxStashBytes, 16 << 10, maxBodyChunkBytes, readBufferBytes, 2 * readBufferBytes, 3 * readBufferBytes}
-	for round := range 60 {
+	for round := range 20 {
 		raw := bytes.NewBuffer(join(offer, connect, mail))
 		var header, body bytes.Buffer
 		add := func(command byte, data []byte) {

@@ -111,7 +111,7 @@ func TestNamesOfFields(t *testing.T) {
 		fine bool
 	}{
 		{"A~", FieldNames, true}, {"A\x7f", FieldNames, false}, {"A\u0080", FieldNames, false}, {"!", FieldNames, true},
-		{"A\x01", FieldNames, false}, {"", FieldNames, false}, {"*", FieldNames, false}, {"List-*", FieldNames, false},
+		{"A\x01", FieldNames, false}, {"A B", FieldNames, false}, {"", FieldNames, false}, {"*", FieldNames, false}, {"List-*", FieldNames, false},
 		{"*", FieldChanges, true}, {"+List-*", FieldChanges, true}, {"-X", FieldChanges, true}, {"+", FieldChanges, false},
 		{"*", OversignedNames, true}, {"+List-*", OversignedNames, false}, {"+X", OversignedNames, true}, {"-", OversignedNames, false},
 		{"-", FieldNames, true}, {"+X", FieldNames, true},

@@ -92,9 +92,6 @@ func (t TextTable) swapOne(text string, c Change) (string, error) {
 			out.WriteString(line)
 			continue
 		}
-		if c.Old == nil {
-			return "", ErrChanged // there is one by now
-		}
 		if found++; c.New == nil {
 			if !hasFields(value, c.Old) {
 				return "", ErrChanged
