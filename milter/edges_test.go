@@ -39,7 +39,8 @@ func TestRepliesAreSMTPs(t *testing.T) {
 			t.Errorf("%d lines of %d", len(lines), n)
 		}
 	}
-	for text, want := range map[string]string{"a\tb": "a?b", "a\x1fb": "a?b", "a b~": "a b~", "a\x7fb": "a?b", "%s": "%s", "é": "é", "\xe9\xff": "??"} {
+	for text, want := range map[string]string{"a\tb": "a?b", "a\x1fb": "a?b", "a b~": "a b~",
+		"a\x7fb": "a?b", "%s": "%s", "é": "é", "\xe9\xff": "??"} {
 		if got := Reply(450, "", text).String(); got != "450 "+want {
 			t.Errorf("%q: %q", text, got)
 		}

@@ -92,7 +92,8 @@ func TestNotThereAndNotAsked(t *testing.T) {
 				}
 			}
 			found := false
-			err := SigningLookup(t.Context(), set, "joe", "a.example", 2, false, func(e Entry) bool { found = len(e.Values) == 2; return true })
+			err := SigningLookup(t.Context(), set, "joe", "a.example", 2, false,
+				func(e Entry) bool { found = len(e.Values) == 2; return true })
 			check("SigningLookup", found, err)
 			if kind == "patterns" {
 				continue
@@ -162,10 +163,7 @@ func TestNamesAreShownWithoutSecrets(t *testing.T) {
 // TestCaseOfEachLetter: where case does not count, it does for no letter, and no other
 // character is taken for one: "[" is not "{", nor "@" the accent.
 func TestCaseOfEachLetter(t *testing.T) {
-	for c := byte('!'); c < 0x7f; c++ {
-		if strings.IndexByte("#,=*:", c) >= 0 {
-			continue // mean something in a list
-		}
+	for _, c := range []byte("@AMZ[_`amz{~0-.") {
 		other := c ^ 0x20
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		key, asked := "k"+string(c), "k"+string(other)
@@ -178,14 +176,12 @@ func TestCaseOfEachLetter(t *testing.T) {
 				t.Errorf("%s: %q for %q: %v", kind, asked, key, err)
 			}
 		}
-		if c != '!' && c != '/' && c != '[' {
-			hosts, err := NewHostSet(t.Context(), open(t, "csl:"+key, Options{}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if in, err := hosts.Match(t.Context(), asked, netip.Addr{}); in != letter || err != nil {
-				t.Errorf("host %q for %q: %v, %v", asked, key, in, err)
-			}
+		hosts, err := NewHostSet(t.Context(), open(t, "csl:"+key, Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in, err := hosts.Match(t.Context(), asked, netip.Addr{}); in != letter || err != nil {
+			t.Errorf("host %q for %q: %v, %v", asked, key, in, err)
 		}
 	}
 	long := strings.Repeat("k", 300)
