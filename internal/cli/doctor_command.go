@@ -51,6 +51,9 @@ exit status 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).`,
   dojang doctor --check`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.Keys < 0 {
+				return exit.Errorf(exit.Usage, "--keys %d: use 0 or more", o.Keys)
+			}
 			started := time.Now()
 			o.Version = Version
 			shown := s.progress("keys compared with DNS", 0)

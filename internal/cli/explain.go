@@ -90,12 +90,12 @@ func runExplain(ctx context.Context, s Streams, o explainOptions, files []string
 	defer explainer.Close()
 	stories := []trial.Story{}
 	for _, file := range files {
-		_, fields, body, err := trial.ParseFile(s.In, file)
+		fields, body, messages, err := trial.ParseSource(s.In, file)
 		if err != nil {
 			return err
 		}
 		story := explainer.Tell(ctx, e, fields, body, now)
-		story.File = file
+		story.File, story.Messages = file, messages
 		stories = append(stories, story)
 		if !o.json {
 			story.Print(s.Out)

@@ -23,6 +23,9 @@ import (
 
 // query looks one key up and prints its values, one a line.
 func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, columns int) error {
+	if columns < 1 {
+		return exit.Errorf(exit.Usage, "--columns %d: at least 1 is needed", columns)
+	}
 	c, problems := f.Load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)

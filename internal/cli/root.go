@@ -45,16 +45,20 @@ func run(ctx context.Context, args []string, s Streams) int {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exit.OK
 	}
-	code := exit.Status(err)
-	if code == exit.Software && !exit.Named(err) {
-		code = exit.Usage // cobra's own: an unknown command or flag
-	}
 	if e := exit.Unspoken(err); e != nil {
 		fmt.Fprintf(s.Err, "dojang: %s\n", e)
+	}
+	code := exit.Status(err)
+	if code == exit.Software && !exit.Named(err) { // cobra's own: an unknown command or flag, or their number
+		if !c.HasAvailableSubCommands() {
+			fmt.Fprintf(s.Err, "usage: %s\n", c.UseLine())
+		}
+		fmt.Fprintf(s.Err, "see %s --help\n", c.CommandPath())
+		return exit.Usage
 	}
 	return code
 }

@@ -54,7 +54,7 @@ blocked: dojang keys tells what, and why; 78 for a mistake in rotate.conf(5).`,
 // needsCommand is for a command that only has others below it.
 func needsCommand(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return exit.Errorf(exit.Usage, "%s: unknown command %s: see %s --help", c.CommandPath(), problem.Quote(args[0]), c.CommandPath())
+		return fmt.Errorf("unknown command %s for %q", problem.Quote(args[0]), c.CommandPath()) // as cobra says it
 	}
 	return c.Help()
 }

@@ -3,6 +3,7 @@ package trial
 import (
 	"bytes"
 	"context"
+	"dojang/internal/explain"
 	"errors"
 	"fmt"
 	"io"
@@ -113,7 +114,7 @@ func (t *filterRun) message(ctx context.Context, file string) int {
 		fmt.Fprintf(t.Err, "%s: %sline %d: header malformed\n", t.Program, where, bad)
 		return exit.DataErr
 	}
-	run := t.services.Whole(ctx, &t.snapshot.Snapshot, t.Effects, testEnvelope(), fields, WithCRLF(body))
+	run := t.services.Whole(ctx, &t.snapshot.Snapshot, t.Effects, testEnvelope(), fields, explain.WithCRLF(body))
 	if t.JSON {
 		t.tested = append(t.tested, testedOf(file, run, takeLines(&t.lines)))
 		return exit.OK

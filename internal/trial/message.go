@@ -4,13 +4,13 @@
 package trial
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 
 	"dojang/header"
 	"dojang/internal/exit"
+	"dojang/internal/explain"
 )
 
 // maxBytes bounds a message read into memory by the tools.
@@ -49,23 +49,19 @@ func ParseFile(stdin io.Reader, path string) (message []byte, fields *header.Lis
 	if fields, body, err = header.Parse(message); err != nil {
 		return nil, nil, nil, exit.Errorf(exit.DataErr, "%s: %w", path, err)
 	}
-	return message, fields, WithCRLF(body), nil
+	return message, fields, explain.WithCRLF(body), nil
 }
 
-// WithCRLF is body with every line end as an MTA hands it on.
-func WithCRLF(body []byte) []byte {
-	bare := bytes.Count(body, []byte("\n")) - bytes.Count(body, []byte("\r\n"))
-	if bare == 0 {
-		return body
+// ParseSource is ParseFile for what people saved: see explain.Parse.
+func ParseSource(stdin io.Reader, path string) (fields *header.List, body []byte, messages int, err error) {
+	source, err := readFile(stdin, path)
+	if err != nil {
+		return nil, nil, 0, exit.Errorf(exit.NoInput, "%w", err)
 	}
-	out := make([]byte, 0, len(body)+bare)
-	for i, c := range body {
-		if c == '\n' && (i == 0 || body[i-1] != '\r') {
-			out = append(out, '\r')
-		}
-		out = append(out, c)
+	if fields, body, messages, err = explain.Parse(source); err != nil {
+		return nil, nil, 0, exit.Errorf(exit.DataErr, "%s: %w", path, err)
 	}
-	return out
+	return fields, body, messages, nil
 }
 
 // singleFields are those a message has at most once (RFC 5322 §3.6).

@@ -3,6 +3,7 @@ package trial
 import (
 	"bytes"
 	"crypto"
+	"dojang/internal/explain"
 	"errors"
 	"io"
 	"io/fs"
@@ -44,7 +45,7 @@ func (o *Signing) Classic(in io.Reader, out io.Writer) error {
 	if key == nil {
 		return exit.Errorf(exit.Software, "dkim_eom(): Resource unavailable")
 	}
-	field, err := o.Field(key, fields, WithCRLF(body))
+	field, err := o.Field(key, fields, explain.WithCRLF(body))
 	if err != nil {
 		return exit.Errorf(exit.Software, "dkim_eom(): %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 // Story is everything `dojang explain` says about one message.
 type Story struct {
 	File       string              `json:"file"`
+	Messages   int                 `json:"messages"` // that the file has: more than one in a mailbox file, of which this is the first
 	Author     string              `json:"author,omitempty"`
 	Arrived    string              `json:"arrived,omitempty"`  // the time by which it is judged, where its Received tells it
 	Decision   string              `json:"decision"`           // sign, verify, skip, malformed, unknown
@@ -148,6 +149,9 @@ func (m *Story) explainKeys(rules *policy.Rules, run *message.Run) {
 // Print tells the story to people.
 func (m *Story) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n", m.File)
+	if m.Messages > 1 {
+		fmt.Fprintf(w, "  a mailbox of %d messages: this is of the first alone\n", m.Messages)
+	}
 	if m.Author != "" {
 		fmt.Fprintf(w, "  author: %s\n", m.Author)
 	}

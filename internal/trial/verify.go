@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"dojang/internal/explain"
 	"fmt"
 	"io"
 	"time"
@@ -25,7 +26,7 @@ func ClassicVerify(ctx context.Context, in io.Reader, v Verifier, now time.Time)
 	if err != nil || !wellFormed(fields) {
 		return exit.Errorf(exit.Software, "dkim_chunk(): Syntax error")
 	}
-	results := v.ByRules(ctx, now, fields, WithCRLF(body))
+	results := v.ByRules(ctx, now, fields, explain.WithCRLF(body))
 	i := new(policy.Plan).Deciding(results)
 	if i < 0 {
 		return exit.Errorf(exit.Software, "dkim_chunk(): No signature")

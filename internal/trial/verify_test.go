@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"dojang/internal/explain"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,7 +90,7 @@ func mustParse(t *testing.T, message string) (*header.List, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fields, WithCRLF(body)
+	return fields, explain.WithCRLF(body)
 }
 
 // publicText is the p= of a private key of the record tests.

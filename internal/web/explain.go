@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ const searchTime = 5 * time.Second
 
 // story is what is told of a message.
 type story struct {
+	Messages   int                 `json:"messages"`              // that were sent: more than one in a mailbox file, of which this is the first
 	Arrived    *time.Time          `json:"arrived,omitempty"`     // by Received: signatures are judged by that time
 	HeaderOnly bool                `json:"header_only,omitempty"` // there is no body, so nothing is said of it
 	Signatures []explain.Signature `json:"signatures"`
@@ -72,7 +74,7 @@ func (s *Server) explainPage(q *request) {
 		return
 	}
 	defer leave()
-	if _, _, err := header.Parse(message); err != nil {
+	if _, _, _, err := explain.Parse(message); err != nil {
 		leave()
 		q.page(http.StatusBadRequest, q.explainTitle(), q.explainLead(), html.Group{answer(bad, q.noMessage()), q.explainBox()})
 		return
@@ -225,18 +227,18 @@ func holdsKeyAlone(message []byte) bool {
 
 // tell finds out what there is to tell of a message.
 func (s *Server) tell(ctx context.Context, message []byte) (story, error) {
-	fields, body, err := header.Parse(message)
+	fields, body, messages, err := explain.Parse(message)
 	if err != nil {
 		return story{}, err
 	}
-	body = withCRLF(body)
-	out := story{HeaderOnly: !bytes.Contains(message, []byte("\n\n")) && !bytes.Contains(message, []byte("\n\r\n"))}
+	out := story{Messages: messages}
 	now := s.o.Now()
 	at := explain.Arrival(fields, now)
 	if !at.Equal(now) {
 		out.Arrived = &at
 	}
 	results := explain.Judged(s.o.Verify(ctx, at, fields, body))
+	out.HeaderOnly = len(bytes.TrimSpace(body)) == 0 && !slices.ContainsFunc(results, func(r dkim.Result) bool { return r.BodyOK })
 	search, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
 	out.Signatures = explain.Signatures(search, fields, body, results, now)
@@ -244,9 +246,4 @@ func (s *Server) tell(ctx context.Context, message []byte) (story, error) {
 		out.reasons = append(out.reasons, results[i].Reason)
 	}
 	return out, nil
-}
-
-// withCRLF is body with every line end as an MTA hands it on.
-func withCRLF(body []byte) []byte {
-	return bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 }

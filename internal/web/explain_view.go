@@ -33,6 +33,10 @@ func (q *request) explainBox() html.Node {
 // storied is a message's story.
 func (q *request) storied(s story) html.Group {
 	out := html.Group{q.summary(s)}
+	if s.Messages > 1 {
+		out = append(out, answer(neutral, q.lang.Sayf("A mailbox of %d messages was given: this is of the first alone.",
+			"메일 %d개가 든 메일함 파일입니다. 첫 번째 메일만 확인했습니다.", s.Messages)))
+	}
 	if s.HeaderOnly {
 		out = append(out, answer(neutral, q.lang.Say("Only a header was given: the body hash cannot be checked, and nothing "+
 			"is said of the body.", "헤더만 있습니다. 본문 해시는 확인할 수 없으므로 본문은 판단하지 않습니다.")))
@@ -88,6 +92,9 @@ func (q *request) summary(s story) html.Node {
 	case alignedPass > 0:
 		return answer(good, q.lang.Say("A signature of the author's domain holds: DKIM passes, for DMARC too.",
 			"작성자 도메인의 서명이 유효합니다. DKIM을 통과했고 DMARC에서도 인정됩니다."))
+	case pass > 0 && s.Signatures[0].Alignment.Author == "":
+		return answer(warning, q.lang.Say("A signature holds, but the message has no readable From: DMARC does not count it.",
+			"유효한 서명이 있지만 읽을 수 있는 From이 없어 DMARC에서는 인정되지 않습니다."))
 	case pass > 0:
 		return answer(warning, q.lang.Say("A signature holds, but of another domain than the author's: DMARC does not count "+
 			"it.", "유효한 서명이 있지만 작성자 도메인의 서명이 아니어서 DMARC에서는 인정되지 않습니다."))
@@ -143,12 +150,17 @@ func (q *request) signature(g explain.Signature, s story, reason dkim.Reason) ht
 	case "temperror", "neutral", "policy":
 		m = warning
 	}
+	unread := s.HeaderOnly && g.HeaderOK && g.BodyChecked // all that can be said is that the header fits
+	var result html.Node = html.El("code", g.Result)
+	if unread {
+		m, result = neutral, html.Group{}
+	}
 	q.lang.Faults(g.Key.Faults)
 	parts := []any{html.Class("card"),
 		html.El("h2", sign(m), " ", q.lang.Sayf("Signature %d of %d", "서명 %[1]d / %[2]d", g.Number, len(s.Signatures)), ": ", html.El("bdi", g.Domain), " ",
-			html.El("small", "("+g.Selector+", "+g.Algorithm+") "), html.El("code", g.Result)),
+			html.El("small", "("+g.Selector+", "+g.Algorithm+") "), result),
 		html.El("p", html.Class("row"), q.keyPart(g.Key), q.part(q.lang.Say("header", "헤더"), g.HeaderOK, g.HeaderChecked), q.part(q.lang.Say("body", "본문"), g.BodyOK && !s.HeaderOnly, g.BodyChecked && !s.HeaderOnly))}
-	if g.Reason != "" {
+	if g.Reason != "" && !unread {
 		parts = append(parts, html.El("p", q.lang.Reason(reason), " ", html.El("code", g.Reason)))
 	}
 	parts = append(parts, q.causes(g, s), q.alignment(g.Alignment), q.faults(g.Key.Faults))

@@ -13,12 +13,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
 	"dojang/internal/status"
 )
 
@@ -114,7 +114,7 @@ func New(o Options) (*Server, error) {
 		if host, _, err := net.SplitHostPort(n); err == nil {
 			n = host // any port will do
 		}
-		s.hosts[strings.ToLower(strings.TrimSuffix(n, "."))] = true
+		s.hosts[keyrecord.Canonical(n)] = true
 	}
 	if a := o.Listen.Addr(); a.IsValid() && !a.IsUnspecified() {
 		s.hosts[a.Unmap().String()] = true // an address is no name that another site can take

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,6 +165,36 @@ func TestPrivateKeyIsRefused(t *testing.T) {
 			if r.code != http.StatusBadRequest || strings.Contains(r.body, secret) || !strings.Contains(r.body, "private key") {
 				t.Errorf("%.30q: %d, echoed: %v\n%s", text, r.code, strings.Contains(r.body, secret), r.body)
 			}
+		}
+	}
+}
+
+// TestHeaderAlone: of a header without its body, with or without the empty line below it, only
+// the header is judged. A mailbox is told from one message, and a message without a readable
+// author from another's.
+func TestHeaderAlone(t *testing.T) {
+	w := newWorld(t)
+	w.recursive.AddTXT("s2048._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/s2048.private")))
+	data, err := os.ReadFile("../explain/testdata/relaxed.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := serve(t, w.options())
+	whole := string(data)
+	top, _, _ := strings.Cut(whole, "\r\n\r\n")
+	const header, holds, changed = "only a header was given", "dkim passes, for dmarc too", "changed"
+	mailbox := "From - Mon Nov 23 10:00:00 2026\r\n" + whole + "\r\n"
+	for name, e := range map[string]struct{ source, says, not string }{
+		"whole": {whole, holds, changed}, "header": {top, header, changed}, "header and line": {top + "\r\n", header, changed},
+		"header and empty lines": {top + "\r\n\r\n\r\n", header, changed}, "header, LF": {strings.ReplaceAll(top, "\r", "") + "\n\n", header, changed},
+		"another body": {top + "\r\n\r\nanother\r\n", changed, header}, "changed header": {"Subject: x\r\n" + strings.Replace(top, "Subject:", "X:", 1), changed, holds},
+		"mailbox": {mailbox + mailbox, "a mailbox of 2 messages", changed}, "one of a mailbox": {mailbox, holds, "mailbox"},
+		"byte order mark": {"\ufeff" + whole, holds, changed}, "two authors": {"From: a@example.org\r\n" + whole, "no readable from", "another domain"},
+	} {
+		r := c.do("POST", "/explain?lang=en", e.source, nil)
+		body := strings.ToLower(r.body)
+		if r.code != http.StatusOK || !strings.Contains(body, e.says) || strings.Contains(body, e.not) {
+			t.Errorf("%s: %d, %q: %v, %q: %v", name, r.code, e.says, strings.Contains(body, e.says), e.not, strings.Contains(body, e.not))
 		}
 	}
 }

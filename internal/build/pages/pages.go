@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/build"
@@ -25,6 +27,7 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/explain"
 	"dojang/internal/keycheck"
+	"dojang/internal/keyrecord"
 	"dojang/internal/resolver"
 	"dojang/internal/status"
 	"dojang/internal/trial"
@@ -96,6 +99,14 @@ func (o *Options) check(a address) error {
 		return exit.Errorf(exit.Usage, "--user-header counts on a UNIX socket alone: anybody can send a header field")
 	case o.Public && (o.PasswordFile != "" || o.UserHeader != ""):
 		return exit.Errorf(exit.Usage, "--public has nothing to log in to: leave --password-file and --user-header out")
+	case o.UserHeader != "" && !httpguts.ValidHeaderFieldName(o.UserHeader):
+		return exit.Errorf(exit.Usage, "--user-header %q is no name of a header field", o.UserHeader)
+	}
+	for _, name := range o.Names {
+		host, _ := splitName(name)
+		if _, err := netip.ParseAddr(host); err != nil && keyrecord.CheckName("name", host) != nil {
+			return exit.Errorf(exit.Usage, "--name %q: write a name as the browser's address has it, as in mail.example.com", name)
+		}
 	}
 	return nil
 }
@@ -267,15 +278,23 @@ func (o *Options) url(a address, l net.Listener) string {
 	if len(o.Names) > 0 {
 		name = o.Names[0]
 	}
-	if a.unix != "" {
-		return "https://" + cmp.Or(name, "localhost") + "/" // the proxy's
+	if _, port := splitName(name); a.unix != "" || port != "" {
+		if a.unix != "" {
+			scheme = "https" // the proxy's
+		}
+		return scheme + "://" + cmp.Or(name, "localhost") + "/"
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	host := a.tcp.Addr().String()
-	if name != "" {
-		host = name
+	return scheme + "://" + net.JoinHostPort(cmp.Or(name, a.tcp.Addr().String()), port) + "/"
+}
+
+// splitName is a Host name of the pages without the port that may stand behind it.
+func splitName(name string) (host, port string) {
+	host, port, err := net.SplitHostPort(name)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+		return name, ""
 	}
-	return scheme + "://" + net.JoinHostPort(host, port) + "/"
+	return host, port
 }
 
 // parseBytes reads a number of bytes, with K, M or G behind it for powers of 1024.
