@@ -99,6 +99,8 @@ type Zone struct {
 	Signed *bool `json:"signed,omitempty"`
 	// MinimumSeconds is the greatest SOA minimum of any server: absences are kept so long.
 	MinimumSeconds int64 `json:"soa_minimum_seconds,omitempty"`
+	// MinimumUntold: a server that answers for the zone does not tell its SOA record.
+	MinimumUntold bool `json:"soa_minimum_untold,omitempty"`
 }
 
 // Alias is a CNAME (or DNAME) on the way.

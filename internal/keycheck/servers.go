@@ -123,8 +123,11 @@ func (r *run) askAll(ctx context.Context, s *step) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.addr.Compare(b.addr))
 	})
 	for _, a := range s.answers {
-		if a.SOAMinimumSeconds != nil {
+		switch {
+		case a.SOAMinimumSeconds != nil:
 			s.zone.MinimumSeconds = max(s.zone.MinimumSeconds, *a.SOAMinimumSeconds)
+		case a.State != NoAnswer && !a.Ignored:
+			s.zone.MinimumUntold = true
 		}
 		if a.Error == ErrNoRoute {
 			a.Ignored = a.Ignored || slices.ContainsFunc(s.answers, func(o *answer) bool {
@@ -180,9 +183,7 @@ func (r *run) askAddress(ctx context.Context, s *step, a *answer) (ns []string) 
 	}
 	m, _, err = r.ask(ctx, a.addr, resolver.Question{Name: s.place.zone, Type: dns.TypeSOA})
 	if err != nil { // how long absences are kept is part of the answer
-		a.State, a.msg = NoAnswer, nil
-		a.Error, a.Detail = classOf(err)
-		r.hide(a)
+		a.fail(r, err)
 		return nil
 	}
 	if m.Authoritative {
@@ -193,11 +194,22 @@ func (r *run) askAddress(ctx context.Context, s *step, a *answer) (ns []string) 
 			}
 		}
 	}
-	if m, _, err := r.ask(ctx, a.addr, resolver.Question{Name: s.place.zone, Type: dns.TypeNS}); err == nil && m.Authoritative {
+	if m, _, err = r.ask(ctx, a.addr, resolver.Question{Name: s.place.zone, Type: dns.TypeNS}); err != nil {
+		a.fail(r, err) // it may name servers that nobody else does
+		return nil
+	}
+	if m.Authoritative {
 		child := place{zone: s.place.zone}
 		ns = child.addHosts(m.Answer, nil)
 	}
 	return ns
+}
+
+// fail makes an answer none.
+func (a *answer) fail(r *run, err error) {
+	a.State, a.msg = NoAnswer, nil
+	a.Error, a.Detail = classOf(err)
+	r.hide(a)
 }
 
 // hide tells strangers nothing of what lies inside: an address that must not be asked
@@ -236,6 +248,9 @@ func (a *answer) read(m *dns.Msg, err error, name string) {
 	a.msg = m
 	least := int64(1<<31 - 1)
 	for _, rr := range m.Answer {
+		if rr.Header().Class != dns.ClassINET {
+			continue
+		}
 		if fromWire(rr.Header().Name) != name {
 			if d, ok := rr.(*dns.DNAME); ok && isBelow(name, fromWire(d.Hdr.Name)) {
 				a.aliasType = "DNAME"

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"dojang/internal/resolver"
 	"dojang/internal/testutil/dnstest"
 )
@@ -108,6 +110,33 @@ func TestBadNames(t *testing.T) {
 		r := w.mail(t, func(c *Check) { c.Domain, c.Diagnose = domain, true })
 		if r.OK || r.Lookup != BadName || codes(r) != "syntax" || r.Queries != 0 {
 			t.Errorf("%q: %s %s", domain, r.Lookup, codes(r))
+		}
+	}
+}
+
+// How long absences are kept is known only when every server tells it; of one that does
+// not answer, nothing is.
+func TestMinimumUntold(t *testing.T) {
+	for name, f := range map[string]dnstest.Fault{
+		"no records": {NoData: true}, "refused": {Rcode: dns.RcodeRefused}, "failure": {Rcode: dns.RcodeServerFailure},
+		"from a cache": {NoAA: true}, "referral": {Referral: true},
+	} {
+		w := newWorld(t)
+		w.everywhere(w.mailRecord, w.right)
+		if r := w.mail(t, nil); r.Zone.MinimumUntold || r.Zone.MinimumSeconds != 900 {
+			t.Fatalf("%+v", r.Zone)
+		}
+		w.ns1.SetFault("example.com", f)
+		if r := w.mail(t, nil); r.Publication != Published || !r.Zone.MinimumUntold || r.Zone.MinimumSeconds != 900 {
+			t.Errorf("%s: %s %s %+v", name, r.Publication, codes(r), r.Zone)
+		}
+		r := w.mail(t, func(c *Check) { c.IgnoreServers = []string{"ns1.example.com"} })
+		if r.Publication != Published || r.Zone.MinimumUntold {
+			t.Errorf("%s, ignored: %s %+v", name, r.Publication, r.Zone)
+		}
+		w.ns1.SetFault("example.com", dnstest.Fault{Silent: true})
+		if r := w.mail(t, nil); r.Publication != ServerSilent {
+			t.Errorf("silent: %s %+v", r.Publication, r.Zone)
 		}
 	}
 }

@@ -29,9 +29,15 @@ func cached(report *keycheck.Report, r *Record) (time.Duration, string) {
 			seconds, why = n, what
 		}
 	}
-	most(report.Zone.MinimumSeconds, maxAbsence, "SOA minimum of "+report.Zone.Name)
+	absence := func(z keycheck.Zone) {
+		if z.MinimumUntold {
+			most(maxAbsence, maxAbsence, "a day, as a server does not tell the SOA minimum of "+z.Name)
+		}
+		most(z.MinimumSeconds, maxAbsence, "SOA minimum of "+z.Name)
+	}
+	absence(report.Zone)
 	for _, a := range report.Aliases {
-		most(a.Zone.MinimumSeconds, maxAbsence, "SOA minimum of "+a.Zone.Name)
+		absence(a.Zone)
 		most(a.TTLSeconds, maxRecord, "TTL of the alias "+a.Name)
 	}
 	most(r.PriorTTL, maxRecord, "TTL of what stood there before")

@@ -9,6 +9,22 @@ import (
 	"dojang/internal/publish"
 )
 
+// Where no server tells how long absences are kept, it is waited for as long as any
+// resolver does.
+func TestMinimumUntold(t *testing.T) {
+	w := newOne(t, "MaxCredit 1h\n")
+	w.untold = true
+	w.start("a.example")
+	w.runFor(40, "20261129=signing")
+	w.expect("20261129=proven")
+	for range 25 {
+		w.pass(time.Hour)
+		_, _ = w.run()
+	}
+	w.expect("20261129=signing")
+	w.finish()
+}
+
 // A server that is to be ignored keeps nothing, in a whole life.
 func TestIgnoreServer(t *testing.T) {
 	w := newOne(t, "IgnoreServer ns2\n")
