@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -248,9 +249,10 @@ func domainName(s string) string { return strings.ToLower(strings.TrimSuffix(s, 
 
 // rotationResult is the exit status of a run.
 func rotationResult(o rotate.Outcome, err error) error {
+	var file *fs.PathError
 	switch {
-	case err != nil && errors.Is(err, rotate.ErrUnknown):
-		return exit.Errorf(exit.Unavailable, "%w", err)
+	case errors.As(err, &file):
+		return exit.Errorf(exit.TempFail, "%w", err)
 	case err != nil:
 		return exit.Errorf(exit.Unavailable, "%w", err)
 	case o.Blocked > 0:

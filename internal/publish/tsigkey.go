@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/user"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -47,6 +49,11 @@ func readTSIGKey(path string) (tsigKey, error) {
 // readCredential reads a small file that holds a secret.
 func readCredential(path string) (string, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		if me, e := user.Current(); e == nil {
+			err = fmt.Errorf("%w: chown %s %s; chmod 0400 %[3]s", err, me.Username, path)
+		}
+	}
 	if err != nil {
 		return "", err
 	}

@@ -221,8 +221,13 @@ func (s *Store) Journal(e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(line, '\n'))
-	return err
+	if n, err := f.Write(append(line, '\n')); err != nil {
+		if info, e := f.Stat(); e == nil && n > 0 { // half a line would spoil the next one
+			_ = f.Truncate(info.Size() - int64(n))
+		}
+		return err
+	}
+	return nil
 }
 
 // ReadJournal calls f with each line of the journal of a unit, or of all for "".

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"dojang/internal/atomicfile"
@@ -63,7 +64,7 @@ func Open(ctx context.Context, o Options) (r *rotate.Rotator, done func(), err e
 		if errors.Is(err, rotate.ErrLocked) {
 			return fail(exit.Errorf(exit.TempFail, "%s: %w", set.State, err))
 		}
-		return fail(exit.Errorf(exit.Unavailable, "State: %s", problem.Reason(err)))
+		return fail(exit.Errorf(exit.TempFail, "State: %s", problem.Reason(err)))
 	}
 	closers = append(closers, ro.Store.Close)
 	if err := openTables(ctx, cfg, set, &ro, &closers); err != nil {
@@ -181,6 +182,8 @@ func confTable(ctx context.Context, cfg *config.Config, set *settings.Settings, 
 	if err != nil {
 		return exit.Errorf(exit.Config, "Domain: %w", err)
 	}
+	slices.Sort(domains)
+	domains = slices.Compact(domains)
 	if t.Domain = "%"; len(domains) == 1 {
 		t.Domain = domains[0]
 	} else {

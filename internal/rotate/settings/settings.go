@@ -45,6 +45,8 @@ type Settings struct {
 	Day            int              // at most so many changes in a day; 0: no limit
 	MaxRun         time.Duration
 	Witnesses      []string
+
+	grouped map[string]string // domains: which of Groups has them
 }
 
 // Publisher is a way to publish, by its name.
@@ -69,7 +71,6 @@ type Zone struct {
 type Group struct {
 	Name    string // of the row
 	Domains []string
-	At      config.Value
 }
 
 // KeyType is a kind of key to make.
@@ -181,16 +182,6 @@ func (s *Settings) check(problems *problem.List) {
 				"it has no effect: the first pattern that fits counts, and * stands before, at %s", old.Place())
 		} else {
 			patterns[z.Pattern] = z.At
-		}
-	}
-	domains := map[string]string{}
-	for _, g := range s.Groups {
-		for _, d := range g.Domains {
-			if other, is := domains[d]; is && other != g.Name {
-				problems.Addf(problem.Error, g.At.File, g.At.Line, "Group", "a domain is in one group",
-					"%s is in the group %s too", d, other)
-			}
-			domains[d] = g.Name
 		}
 	}
 }

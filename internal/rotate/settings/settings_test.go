@@ -80,10 +80,10 @@ Witness 192.0.2.54,192.0.2.55
 	for i := range s.Publishers {
 		s.Publishers[i].At = config.Value{}
 	}
+	s.grouped = nil
 	for i := range s.Zones {
 		s.Zones[i].At = config.Value{}
 	}
-	s.Groups[0].At = config.Value{}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}
@@ -162,7 +162,9 @@ func TestProblems(t *testing.T) {
 		{"Publisher hand manual", "defined before", "another name"},
 		{"Zone other.example hand\nZone other.example hand", "the first one counts", ""},
 		{"Zone * hand\nZone other.example hand", "no effect", "before that line"},
-		{"Group a x.example\nGroup b x.example", "in the group a too", ""},
+		{"Group a x.example\nGroup b x.example", "in the group a before", ""},
+		{"Group a x.example X.example.", "in the group a before", "once"},
+		{"Group a x.example\nGroup a y.example x.example", "in the group a before", ""},
 		{"Interval 1d\nInterval 2d", "the last one counts", ""},
 		{"Include /nowhere/rotate", "cannot be read", ""},
 	} {

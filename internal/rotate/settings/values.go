@@ -158,12 +158,20 @@ func readGroup(s *Settings, v config.Value) error {
 	if len(parts) < 2 {
 		return errors.New("a name and at least one domain are needed")
 	}
-	g := Group{Name: parts[0], At: v}
+	if s.grouped == nil {
+		s.grouped = map[string]string{}
+	}
+	g := Group{Name: parts[0]}
 	for _, d := range parts[1:] {
 		if err := keyrecord.CheckName("domain", d); err != nil {
 			return err
 		}
-		g.Domains = append(g.Domains, keyrecord.Canonical(d))
+		d = keyrecord.Canonical(d)
+		if group, is := s.grouped[d]; is {
+			return &hinted{fmt.Errorf("%s stands in the group %s before", d, group), "write a domain once, in one group"}
+		}
+		s.grouped[d] = g.Name
+		g.Domains = append(g.Domains, d)
 	}
 	for i, other := range s.Groups {
 		if other.Name == g.Name {
