@@ -3,9 +3,9 @@ package filter_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +42,14 @@ var decisiveLines = [][]string{
 	{"AuthservID mx.example.org"}, {"AuthservIDWithJobID yes"}, {"AlwaysAddARHeader yes"}, {"RemoveARAll yes", "RemoveARFrom ar.example"}, {"KeepAuthResults yes"}, {"NoHeaderB yes"}, {"SoftwareHeader yes"},
 	{"AddCanonicalizedData yes"}, {"RateLimits DIR/rates"}, {"ReputationLimits DIR/rates"}, {"VBR-TrustedCertifiers v.example"}, {"Statistics DIR/stats"},
 	{"SetupPolicyScript DIR/setup.lua", "SetupPolicyScript DIR/broken.lua"}, {"ScreenPolicyScript DIR/screen.lua", "ScreenPolicyScript DIR/broken.lua"},
-	{"StatisticsPolicyScript DIR/count.lua"}, {"FinalPolicyScript DIR/final.lua", "FinalPolicyScript DIR/broken.lua"},
+	{"StatisticsPolicyScript DIR/count.lua"},
+	{"FinalPolicyScript DIR/final.lua", "FinalPolicyScript DIR/broken.lua", "FinalPolicyScript DIR/odd.lua", "FinalPolicyScript DIR/held.lua", "FinalPolicyScript DIR/mute.lua"},
+	{"SetupPolicyScript DIR/other.lua", "SetupPolicyScript DIR/refuse.lua", "ScreenPolicyScript DIR/ignore.lua"},
+	{"SelectCanonicalizationHeader X-Canon"}, {"ReplaceHeaders Subject,From"}, {"DefaultSender me@example.com"}, {"OmitHeaders Subject,To"}, {"IdentityHeaderRemove yes\nIdentityHeader X-Id"},
+	{"MTA DEBUG-daemon_name"}, {"MacroList foo=DEBUG-foo", "MacroList foo"}, {"POPDBFile DIR/none"}, {"RequireSenderMatch yes"}, {"InternalHosts refile:/nonexistent"},
+	{"ExemptDomains file:DIR/list", "ExternalIgnoreList file:DIR/list", "ResignMailTo file:DIR/list"}, {"CaptureUnknownErrors yes"}, {"On-DNSError reject", "On-DNSError quarantine"},
+	{"On-InternalError reject", "On-InternalError accept"}, {"VBR-Type all\nVBR-Certifiers v.example:w.example"}, {"VBR-PurgeFields yes"}, {"RemoveARMethods spf,dmarc"}, {"ClockDrift 100000000"},
+	{"MaximumKeyBits 1024"}, {"KeyCacheSize 1"}, {"TestPublicKeys /dev/null"}, {"DiagnosticDirectory DIR"}, {"KeepTemporaryFiles yes\nTemporaryDirectory DIR"},
 }
 
 var decisiveFiles = map[string]string{
@@ -55,6 +62,20 @@ var decisiveFiles = map[string]string{
 	"final.lua":  "odkim.add_header(ctx, \"X-Seen\", \"yes\")\nif odkim.get_sigcount(ctx) > 0 then odkim.set_reply(ctx, \"550\", \"5.7.1\", \"no\")\nodkim.set_result(ctx, SMFIS_REJECT) else odkim.quarantine(ctx, \"why\") end\n",
 }
 
+// What scripts can ask of the MTA that it may not take as it stands, and header's end.
+var oddScripts = map[string]string{
+	"odd.lua": `odkim.add_header(ctx, "X-Odd", "a\r\n b\1c%d") odkim.add_header(ctx, "X-Odd", "") odkim.add_header(ctx, "X-Odd", "\tx \n\ty\255")
+odkim.del_header(ctx, "Subject", 0) odkim.add_rcpt(ctx, "a b\200@x") odkim.del_rcpt(ctx, "recipient@example.com")
+odkim.set_reply(ctx, "451", "", "a\1b%s\200") odkim.set_result(ctx, SMFIS_TEMPFAIL)`,
+	"held.lua":   `odkim.quarantine(ctx, "a\nb\1%d") odkim.set_result(ctx, SMFIS_ACCEPT) odkim.set_reply(ctx, "550", "5.1.1", ("x"):rep(500))`,
+	"mute.lua":   `odkim.set_reply(ctx, "550", "5.1.1", "") odkim.set_result(ctx, SMFIS_REJECT) odkim.quarantine(ctx, "")`,
+	"refuse.lua": `odkim.set_result(ctx, SMFIS_REJECT) odkim.set_reply(ctx, "550", "5.7.1", "no")`,
+	"ignore.lua": `for i = 0, odkim.get_sigcount(ctx) - 1 do odkim.sig_ignore(odkim.get_sighandle(ctx, i)) end odkim.set_result(ctx, SMFIS_DISCARD)`,
+	"other.lua": `odkim.use_ltag(ctx) odkim.signfor(ctx, "user@example.com") odkim.xtag(ctx, "xx", "y") odkim.sign(ctx, "k1")
+odkim.replace_header(ctx, "Subject", 0, "another\n one") odkim.log(ctx, "hello\nworld")`,
+	"list": "example.com\n*@example.com\n10.0.0.0/8\n",
+}
+
 var keyLines = []string{
 	"Domain example.com\nSelector sel\nKeyFile KEYS/rsa2048.pem",
 	"KeyTable csl:k1=example.com:sel:KEYS/rsa2048.pem\nSigningTable csl:example.com=k1",
@@ -64,10 +85,11 @@ var keyLines = []string{
 }
 
 // TestFilterAndToolsAgree: whatever the configuration and the message, what is there
-// whole is answered, changed and logged as what comes over the socket step by step.
-// PeerList, which tools do not ask, is not among the options.
+// whole, and what opendkim -t and testmsg --as-filter read from a file, is answered,
+// changed and logged as what comes over the socket step by step. PeerList, which tools
+// do not ask, is not among the options.
 func TestFilterAndToolsAgree(t *testing.T) {
-	configurations := 120
+	configurations := 100
 	if testutil.Long() {
 		configurations = 2000
 	}
@@ -89,17 +111,23 @@ func TestFilterAndToolsAgree(t *testing.T) {
 			seen["refused"]++
 			continue
 		}
-		for range 6 {
-			name := names[random.IntN(len(names))]
-			m := randomMessage(t, random, name)
-			one, whole := p.transcript(t, 0, m), p.transcript(t, 1, m)
-			if diff := cmp.Diff(one, whole); diff != "" {
-				t.Errorf("configuration %d, %s from %s %v: (-filter +whole)\n%s\nunder\n%s", i,
-					filepath.Base(name), m.Addr.Addr, m.Macros, diff, text)
+		same := func(name, one, other string) {
+			if diff := cmp.Diff(one, other); diff != "" {
+				t.Errorf("configuration %d, %s: (-filter +tool)\n%s\nunder\n%s", i, name, diff, text)
 			}
 			for word := range strings.FieldsSeq(one) {
 				seen[word]++
 			}
+		}
+		for range 3 {
+			name := names[random.IntN(len(names))]
+			m := randomMessage(t, random, name)
+			same(fmt.Sprint(filepath.Base(name), m.Addr.Addr, m.Macros), p.overSocket(t, m), p.whole(t, m))
+		}
+		sent, tested := p.fromFiles(t, random, names)
+		p.restart(t) // what counts messages has seen none
+		for k, m := range sent {
+			same(tested[k].File, p.overSocket(t, m), testedTranscript(t, tested[k]))
 		}
 		p.close()
 		if t.Failed() {
@@ -107,7 +135,7 @@ func TestFilterAndToolsAgree(t *testing.T) {
 		}
 	}
 	// What the comparison has met: without it, it would say nothing.
-	for _, word := range []string{"DKIM-Signature", "Authentication-Results", "550", "451", "tempfail", "quarantine", "X-Seen"} {
+	for _, word := range []string{"DKIM-Signature", "Authentication-Results", "550", "451", "tempfail", "quarantine", "X-Seen", "X-Odd"} {
 		if seen[word] == 0 {
 			t.Errorf("no message met %s", word)
 		}
@@ -144,82 +172,85 @@ func randomMessage(t *testing.T, random *rand.Rand, name string) milter.Message 
 	return m
 }
 
-// pair is one configuration behind two sockets: the filter, and what collects a message
-// and takes it its way in one call.
+// pair is one configuration, behind a socket and for messages that are there whole.
 type pair struct {
-	logs    [2]*recorder
-	sockets [2]string
-	closers []func()
+	path     string
+	log      [2]*recorder
+	snapshot *filter.Snapshot // of whole messages
+	services *message.Services
+	socket   string
+	stop     func() // the filter of the socket
 }
 
 func newPair(t *testing.T, text string) *pair {
 	t.Helper()
-	p, dir := &pair{}, t.TempDir()
+	dir := t.TempDir()
 	keys, err := filepath.Abs("../../test/oracle/testdata/keys")
 	if err != nil {
 		t.Fatal(err)
 	}
 	place := strings.NewReplacer("DIR", dir, "KEYS", keys)
-	for name, content := range decisiveFiles {
+	files := maps.Clone(decisiveFiles)
+	maps.Copy(files, oddScripts)
+	files["conf"] = place.Replace(text)
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	path := filepath.Join(dir, "conf")
-	if err := os.WriteFile(path, []byte(place.Replace(text)), 0o600); err != nil {
-		t.Fatal(err)
+	p := &pair{path: filepath.Join(dir, "conf"), services: message.NewServices(nil, then)}
+	if p.snapshot = p.build(t, 1); p.snapshot == nil {
+		return nil
 	}
-	at := time.Unix(1_795_000_000, 0)
-	now := func() time.Time { return at }
-	for i := range p.logs {
-		c, problems := config.Load(path)
-		if problems.HasErrors() {
-			return nil
-		}
-		p.logs[i] = new(recorder)
-		built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.logs[i]), Account: build.Account{UID: os.Getuid()}})
-		if built == nil {
-			return nil
-		}
-		services := message.NewServices(nil, now)
-		sessions := func(conn *milter.Conn) milter.Session {
-			return &wholeSession{conn: conn, services: services, snapshot: built.Snapshot}
-		}
-		if i == 0 {
-			f := filter.New(built.Snapshot, nil, now)
-			sessions = f.SessionMaker(filter.AsConfigured)
-			p.closers = append(p.closers, f.Close)
-		} else {
-			p.closers = append(p.closers, built.Snapshot.Discard)
-		}
-		p.serve(t, i, filepath.Join(dir, fmt.Sprint(i)), sessions)
-		p.logs[i].take()
-	}
+	p.serve(t)
 	return p
 }
 
-func (p *pair) serve(t *testing.T, i int, socket string, sessions func(*milter.Conn) milter.Session) {
+func then() time.Time { return time.Unix(1_795_000_000, 0) }
+
+// build makes a snapshot, nil where the configuration cannot be used.
+func (p *pair) build(t *testing.T, side int) *filter.Snapshot {
 	t.Helper()
-	l, err := net.Listen("unix", socket)
+	c, problems := config.Load(p.path)
+	if problems.HasErrors() {
+		return nil
+	}
+	p.log[side] = new(recorder)
+	built, _ := build.Snapshot(t.Context(), c, build.Parts{Log: slog.New(p.log[side]), Account: build.Account{UID: os.Getuid()}})
+	p.log[side].take()
+	if built == nil {
+		return nil
+	}
+	return built.Snapshot
+}
+
+func (p *pair) serve(t *testing.T) {
+	t.Helper()
+	f := filter.New(p.build(t, 0), nil, then)
+	server := milter.NewServer(f.SessionMaker(filter.AsConfigured), milter.Options{})
+	p.socket = filepath.Join(filepath.Dir(p.path), "s")
+	l, err := net.Listen("unix", p.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := milter.NewServer(sessions, milter.Options{Actions: milter.AllActions, WantHeaderLeadingSpace: true})
 	go server.Serve(l) //nolint:errcheck // ends with the test
-	p.closers = append(p.closers, func() { server.Close() })
-	p.sockets[i] = socket
+	p.stop = func() { server.Close(); f.Close() }
+}
+
+func (p *pair) restart(t *testing.T) {
+	p.stop()
+	p.serve(t)
 }
 
 func (p *pair) close() {
-	for i := len(p.closers) - 1; i >= 0; i-- {
-		p.closers[i]()
-	}
+	p.stop()
+	p.snapshot.Discard()
 }
 
-// transcript is what one side does with a message: changes, answer, log lines.
-func (p *pair) transcript(t *testing.T, i int, m milter.Message) string {
+// overSocket is what the filter does with a message: changes, answer, log lines.
+func (p *pair) overSocket(t *testing.T, m milter.Message) string {
 	t.Helper()
-	client, err := milter.Dial("unix", p.sockets[i], milter.ClientOptions{})
+	client, err := milter.Dial("unix", p.socket, milter.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,75 +259,65 @@ func (p *pair) transcript(t *testing.T, i int, m milter.Message) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return transcript(out.Edits, out.Final.String(), p.log[0].take())
+}
+
+func transcript(edits []milter.Edit, answer string, log []string) string {
 	var b strings.Builder
-	for _, e := range out.Edits {
+	for _, e := range edits {
 		kind := string(e.Kind)
 		if e.Kind == milter.ReplyQuarantine {
 			kind = "quarantine"
 		}
-		fmt.Fprintf(&b, "%s %d %s %s %s\n", kind, e.Index, e.Name, e.Value, e.Args)
+		fmt.Fprintf(&b, "%s %d %s %s\n", kind, e.Index, e.Name, strings.ReplaceAll(e.Value, "\r\n", "\n"))
 	}
-	fmt.Fprintf(&b, "answer %s\n%s\n", out.Final.String(), strings.Join(p.logs[i].take(), "\n"))
+	fmt.Fprintf(&b, "answer %s\n%s\n", answer, strings.Join(log, "\n"))
 	return b.String()
 }
 
-// wholeSession collects a message and takes it its way when it has ended.
-type wholeSession struct {
-	conn     *milter.Conn
-	services *message.Services
-	snapshot *filter.Snapshot
+var editKinds = map[policy.EditOp]byte{policy.InsertField: milter.ReplyInsertHeader, policy.AppendField: milter.ReplyAddHeader,
+	policy.ChangeField: milter.ReplyChangeHeader, policy.DeleteField: milter.ReplyChangeHeader,
+	policy.AddRecipient: milter.ReplyAddRcpt, policy.DeleteRecipient: milter.ReplyDelRcpt}
 
-	leadingSpace bool
-	envelope     message.Envelope
-	fields       *header.List
-	body         []byte
-}
-
-func (s *wholeSession) Negotiated(n milter.Negotiation) { s.leadingSpace = n.LeadingSpace }
-
-func (s *wholeSession) Connect(host string, addr milter.ConnAddr) milter.Response {
-	s.envelope.ClientName, s.envelope.ClientAddr, s.envelope.Macro = host, addr.Addr.Unmap(), s.conn.Macro
-	if !addr.Addr.IsValid() {
-		s.envelope.ClientAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+// whole is what is done with a message that is there whole.
+func (p *pair) whole(t *testing.T, m milter.Message) string {
+	t.Helper()
+	fields, body, err := header.Parse(m.Raw)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return milter.Continue
-}
-
-func (s *wholeSession) MailFrom(addr string, _ []string) milter.Response {
-	s.fields, s.body, s.envelope.Recipients = new(header.List), nil, nil
-	s.envelope.Sender = strings.Trim(addr, "<>")
-	return milter.Continue
-}
-
-func (s *wholeSession) Rcpt(addr string, _ []string) milter.Response {
-	s.envelope.Recipients = append(s.envelope.Recipients, strings.Trim(addr, "<>"))
-	return milter.Continue
-}
-
-func (s *wholeSession) Header(name, value []byte) milter.Response {
-	s.fields.Add(name, value, s.leadingSpace)
-	return milter.Continue
-}
-
-func (s *wholeSession) Body(chunk []byte) milter.Response {
-	s.body = append(s.body, chunk...)
-	return milter.Continue
-}
-
-func (s *wholeSession) EndOfMessage(e *milter.Edits) milter.Response {
-	run := s.services.Whole(s.conn.Context(), &s.snapshot.Snapshot, message.Effects{Counters: true}, s.envelope, s.fields, s.body)
-	if run.Outcome == nil {
-		return filter.Response(run.Plan.Reply)
+	run := p.services.Whole(t.Context(), &p.snapshot.Snapshot, message.Effects{Counters: true}, message.Envelope{
+		Origin: message.Origin{ClientName: m.Host, ClientAddr: m.Addr.Addr, Macro: func(name string) string { return m.Macros[name] }},
+		Sender: m.From, Recipients: m.Rcpts,
+	}, fields, body)
+	reply := run.Plan.Reply
+	var edits []milter.Edit
+	if o := run.Outcome; o != nil {
+		reply = o.Reply
+		for _, e := range o.Edits {
+			edits = append(edits, milter.Edit{Kind: editKinds[e.Op], Index: uint32(e.Index), Name: e.Name, Value: e.Value})
+		}
+		edits = held(edits, o.Quarantine)
 	}
-	if err := filter.Apply(e, run.Outcome); err != nil {
-		return filter.Response(policy.Reply{Action: policy.TempFail, Text: err.Error()})
-	}
-	return filter.Response(run.Outcome.Reply)
+	return transcript(edits, answerOf(reply.Action.String(), reply.Code, reply.Status, reply.Text), p.log[1].take())
 }
 
-func (s *wholeSession) Helo(string) milter.Response    { return milter.Continue }
-func (s *wholeSession) Data() milter.Response          { return milter.Continue }
-func (s *wholeSession) EndOfHeader() milter.Response   { return milter.Continue }
-func (s *wholeSession) Unknown(string) milter.Response { return milter.Continue }
-func (s *wholeSession) Abort()                         {}
-func (s *wholeSession) Close()                         {}
+func held(edits []milter.Edit, reason string) []milter.Edit {
+	if reason == "" {
+		return edits
+	}
+	return append(edits, milter.Edit{Kind: milter.ReplyQuarantine, Value: reason})
+}
+
+// answerOf is a reply as the MTA is given it.
+func answerOf(action string, code int, status, text string) string {
+	switch {
+	case code != 0 && status != "":
+		return fmt.Sprint(code, " ", status, " ", text)
+	case code != 0:
+		return fmt.Sprint(code, " ", text)
+	case action == "continue", action == "quarantine":
+		return "accept"
+	}
+	return action
+}

@@ -7,9 +7,9 @@ import (
 	"dojang/taglist"
 )
 
-// maxReplyTextBytes is what is left of a reply line behind code and status (RFC
+// MaxReplyTextBytes is what is left of a reply line behind code and status (RFC
 // 5321 §4.5.3.1.5).
-const maxReplyTextBytes = 512 - len("550 5.7.0 ") - len("\r\n")
+const MaxReplyTextBytes = 512 - len("550 5.7.0 ") - len("\r\n")
 
 // reportName is where the domain of a signature publishes what it wants to be
 // said and told of failures (RFC 6651 §3.2); "" where nothing can be.
@@ -32,7 +32,7 @@ func (v *Verdict) asRequested(reply Reply, s *dkim.Signature) Reply {
 	}
 	for _, record := range v.Answers[reportName(s)].Texts {
 		text := requestedText(record)
-		if text != "" && len(text)+len(": ")+len(reply.Text) <= maxReplyTextBytes {
+		if text != "" && len(text)+len(": ")+len(reply.Text) <= MaxReplyTextBytes {
 			reply.Text = text + ": " + reply.Text
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -102,12 +103,18 @@ func quarantine(c *call) []lua.LValue {
 func setReply(c *call) []lua.LValue {
 	code, status, text := c.text(2), c.text(3), c.text(4)
 	if len(code) != 3 || code[0] != '4' && code[0] != '5' || !isDigit(code[1]) || !isDigit(code[2]) ||
-		status != "" && !isStatus(status, code[0]) || strings.ContainsAny(text, "\r\n\x00") || len(text) > 512 {
+		status != "" && !isStatus(status, code[0]) || strings.ContainsAny(text, "\r\n\x00") || len(text) > policy.MaxReplyTextBytes {
 		return none()
 	}
 	r := &c.message.Reply
 	r.Code = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	r.Status, r.Text = status, text
+	r.Status = status
+	r.Text = strings.Map(func(c rune) rune { // as it goes over the wire
+		if c == utf8.RuneError {
+			return '?'
+		}
+		return c
+	}, plain.Line(text))
 	return success(true)
 }
 

@@ -53,6 +53,8 @@ func TestDeciding(t *testing.T) {
 		{`return odkim.set_reply(ctx, "550", "5.7.1", "no way"), odkim.set_result(ctx, SMFIS_REJECT)`, "1|1", []string{"reject 550 5.7.1 no way"}},
 		{`return odkim.set_reply(ctx, "250", "2.0.0", "x"), odkim.set_reply(ctx, "55", "", "x"), odkim.set_reply(ctx, "5500", "", "x"), odkim.set_reply(ctx, "550", "junk", "x"), odkim.set_reply(ctx, "550", "5.7.1", "a\nb"), odkim.set_reply(ctx, "550", "4.7.1", "x")`,
 			"nil|nil|nil|nil|nil|nil", nil},
+		{`return odkim.set_reply(ctx, "550", "5.7.1", ("x"):rep(501)), odkim.set_reply(ctx, "550", "5.7.1", "a\1%s\200"), odkim.set_result(ctx, SMFIS_REJECT)`,
+			"nil|1|1", []string{"reject 550 5.7.1 a %s?"}},
 		{`return odkim.set_result(ctx, 0), odkim.set_result(ctx, 7), odkim.set_result(ctx, SMFIS_DISCARD), odkim.set_result(ctx, SMFIS_TEMPFAIL)`, "nil|nil|1|1", []string{"tempfail"}},
 		{`return odkim.log(ctx, "a\nb")`, "nil", []string{"log a b"}},
 	}

@@ -43,9 +43,9 @@ func (m *meter) Err() error {
 	if m.err != nil {
 		return m.err
 	}
-	err := m.Context.Err()
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the limit of %v is passed", m.limits.Time)
+	err := context.Cause(m.Context)
+	if errors.Is(err, context.DeadlineExceeded) { // and not by the script's own limit
+		return errors.New("the time for the message is up")
 	}
 	return err
 }

@@ -220,7 +220,7 @@ func (s *Script) Run(ctx context.Context, message *policy.Scripted) error {
 // error, such as a full register file, leaves it as a panic.
 func (s *Script) call(ctx context.Context, message *policy.Scripted, prepare func(*lua.LState, *run)) (_ []lua.LValue, err error) {
 	defer caught(s.path, &err)
-	ctx, cancel := context.WithTimeout(ctx, s.o.Time)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Time, fmt.Errorf("the limit of %v is passed", s.o.Time))
 	defer cancel()
 	r := &run{script: s, message: message, ctx: ctx, meter: newMeter(ctx, s.o)}
 	l := r.newState()

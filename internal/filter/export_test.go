@@ -1,7 +1,0 @@
-package filter
-
-// For tests that compare two ways of one message.
-var (
-	Apply    = apply
-	Response = response
-)
