@@ -189,8 +189,14 @@ func (b *bodySearch) inOrder(first step, added []step, edits []bodyEdit) []step 
 	return append([]step{first}, added...)
 }
 
-func (b *bodySearch) matches(body []byte) bool {
-	return !b.spent(len(body)) && fits(b.signature, body)
+// matches reports whether a body, in pieces, is the one that was signed.
+func (b *bodySearch) matches(pieces ...[]byte) bool {
+	for _, p := range pieces {
+		if b.spent(len(p)) {
+			return false
+		}
+	}
+	return fits(b.signature, pieces...)
 }
 
 // spent takes n bytes off the budget and reports whether it is used up.

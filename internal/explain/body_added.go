@@ -203,41 +203,52 @@ var (
 // without a line of its own; with depth, together with whole lines in another part.
 func (b *bodySearch) inLine(body []byte, depth int) []step {
 	const most, window = 160, 16 << 10
-	var cuts []step
-	add := func(code string, from, to int) {
-		was := slices.Concat(body[:from], body[to:])
-		cuts = append(cuts, step{code: code, is: body, was: was, added: true})
-	}
+	var cuts []cut
 	for _, end := range closing.FindAllIndex(body, 4) {
 		begin := max(0, end[0]-window)
 		at := cutting.FindAllIndex(body[begin:end[0]], -1)
 		for i := len(at) - 1; i >= max(0, len(at)-most); i-- {
-			add(CodeFooter, begin+at[i][0], end[0])
+			cuts = append(cuts, cut{CodeFooter, begin + at[i][0], end[0]})
 		}
 	}
 	for _, start := range opening.FindAllIndex(body, 2) {
 		for _, at := range cutting.FindAllIndex(body[start[1]:min(len(body), start[1]+window)], most) {
-			add(CodeBanner, start[1], start[1]+at[0])
-			add(CodeBanner, start[1], start[1]+at[1])
+			cuts = append(cuts, cut{CodeBanner, start[1], start[1] + at[0]}, cut{CodeBanner, start[1], start[1] + at[1]})
 		}
 	}
-	for _, s := range cuts {
-		if b.matches(s.was) {
-			return []step{s}
+	for _, c := range cuts {
+		if b.matches(body[:c.from], body[c.to:]) {
+			return []step{c.undone(body)}
 		}
 	}
 	if depth < 2 {
 		return nil
 	}
-	for _, s := range cuts {
+	for _, c := range cuts {
+		s := c.undone(body)
 		lines := b.lines(s.was)
 		ends, starts := edges(lines)
 		if found := b.without(b.newHash(), lines, 0, ends[:min(len(ends), 4)], starts[:1], 1); found != nil {
 			return append([]step{s}, withoutBlocks(s.was, found)...)
 		}
-		if b.left < maxBodyWork/4 {
+		// A copy and its lines are work too.
+		if b.spent(4*len(body)+cutLineCost*len(lines)) || b.left < maxBodyWork/4 {
 			return nil
 		}
 	}
 	return nil
+}
+
+// cutLineCost is what splitting off a line of a copy costs, in bytes hashed.
+const cutLineCost = 64
+
+// cut is a text within lines that may have been put in, by its place. Bodies are large and
+// cuts many: none is made before it is looked at.
+type cut struct {
+	code     string
+	from, to int
+}
+
+func (c cut) undone(body []byte) step {
+	return step{code: c.code, is: body, was: slices.Concat(body[:c.from], body[c.to:]), added: true}
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -257,7 +258,8 @@ func TestRewrittenLinksAreTold(t *testing.T) {
 	}
 }
 
-// Whoever sends a message decides how large it is and what it looks like.
+// Whoever sends a message decides how large it is and what it looks like. Processor time
+// is measured, which a busy machine does not lengthen.
 func TestSearchIsBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
@@ -272,6 +274,7 @@ func TestSearchIsBounded(t *testing.T) {
 		"boundaries":  head + "\r\n\r\n" + strings.Repeat("--b1\r\n\r\nx\r\n", 50_000),
 		"one line":    head + "\r\n\r\n" + strings.Repeat("x", 4<<20) + "\r\n",
 		"tags":        head + "\r\n\r\n" + strings.Repeat("<b>x</b></body>", 100_000) + "\r\n",
+		"rows":        head + "\r\n\r\n<html><body>" + strings.Repeat("<tr><td>cell</td></tr>\r\n", 80_000) + "</body></html>\r\n",
 		"parts":       head + "\r\n\r\n" + strings.Repeat("--b1\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n", 20_000),
 		"coded parts": head + "\r\n\r\n" + strings.Repeat("--b1\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9vCg==\r\n", 5_000) + "--b1--\r\n",
 		"many fields": strings.Replace(ed, "Subject: About", strings.Repeat("Subject: [a] [b] [c] [d] Re: x\r\nX-Hop: "+strings.Repeat("a, ", 300)+"\r\n", 200)+"Subject: Xbout", 1),
@@ -283,10 +286,10 @@ func TestSearchIsBounded(t *testing.T) {
 			defer cancel()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
+			start := processorTime(t)
 			storiesWithin(t, ctx, message, goodRecords(t))
 			runtime.ReadMemStats(&after)
-			if took := time.Since(start); took > time5+slack {
+			if took := processorTime(t) - start; took > time5+slack {
 				t.Errorf("took %v", took)
 			}
 			if used := after.HeapSys - min(before.HeapSys, after.HeapSys); used > 700<<20 {
@@ -294,6 +297,15 @@ func TestSearchIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func FuzzExplain(f *testing.F) {

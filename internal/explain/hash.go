@@ -74,11 +74,13 @@ func (c *headerCheck) signed(text []byte) bool {
 	return ok && ed25519.Verify(key, sum, c.signature.Value) // RFC 8463 §3: over the hash
 }
 
-// fits reports whether bh= is the hash of a body with CRLF line ends.
-func fits(s *dkim.Signature, body []byte) bool {
+// fits reports whether bh= is the hash of a body, in pieces, with CRLF line ends.
+func fits(s *dkim.Signature, pieces ...[]byte) bool {
 	var bodies dkim.BodyHashes
 	h := bodies.Want(s.BodyCanonicalization, s.Algorithm.Hash(), s.Length)
-	bodies.Write(body)
+	for _, p := range pieces {
+		bodies.Write(p)
+	}
 	bodies.Close()
 	return s.Length <= h.CanonicalLength() && bytes.Equal(h.Sum(), s.BodyHash)
 }

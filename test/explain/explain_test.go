@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -33,7 +32,8 @@ func sign(t *testing.T, m message, header, body dkim.Canonicalization, names ...
 	return m
 }
 
-// story explains the one signature of a message, within the time that a page has.
+// story explains the one signature of a message. Its work is bounded, and no clock decides
+// what is found.
 func story(t *testing.T, m message, record string) explain.Signature {
 	t.Helper()
 	fields, body, err := header.Parse([]byte(m.String()))
@@ -47,13 +47,7 @@ func story(t *testing.T, m message, record string) explain.Signature {
 	for _, q := range v.Queries() {
 		v.SetKey(q, dkim.KeyAnswer{Texts: []string{record}})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	start := time.Now()
-	stories := explain.Signatures(ctx, fields, body, v.Finish(), now)
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("it took %v", took)
-	}
+	stories := explain.Signatures(t.Context(), fields, body, v.Finish(), now)
 	if len(stories) != 1 {
 		t.Fatalf("%d signatures", len(stories))
 	}
