@@ -25,7 +25,7 @@ internal/atomicfile:
 internal/flight:
 internal/lru:
 internal/keyrecord: dkim header taglist
-internal/resolver: internal/flight internal/privilege
+internal/resolver: dkim internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: dkim internal/keyrecord
 internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/web/html internal/words
@@ -72,7 +72,7 @@ internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
-internal/build/pages: dkim header internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/trial internal/web
+internal/build/pages: dkim header internal/app internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/trial internal/web
 internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem internal/words milter
 internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/mailer internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
 internal/testutil/databasetest: internal/dataset/datasettest internal/dataset/sqlset internal/testutil internal/testutil/proctest

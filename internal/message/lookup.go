@@ -76,7 +76,7 @@ func (m *Message) joinLookups() {
 // keyAnswerOf says in dkim's terms what a resolver found. A failure that is not
 // the resolver's own, such as a passed deadline, is temporary.
 func keyAnswerOf(answer resolver.Answer, err error) dkim.KeyAnswer {
-	k := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Temporary: err != nil, Security: securityOf(answer.Security)}
+	k := dkim.KeyAnswer{Texts: answer.Texts, Err: err, Temporary: err != nil, Security: answer.Security}
 	var failure *resolver.Error
 	if errors.As(err, &failure) {
 		if failure.Kind == resolver.KindBogus && len(answer.Texts) > 0 {
@@ -99,16 +99,3 @@ func (e classicError) Error() string {
 }
 
 func (e classicError) Unwrap() error { return e.cause }
-
-func securityOf(s resolver.Security) dkim.Security {
-	switch s {
-	case resolver.Insecure:
-		return dkim.Insecure
-	case resolver.Secure:
-		return dkim.Secure
-	case resolver.Bogus:
-		return dkim.Bogus
-	case resolver.SecurityUnknown:
-	}
-	return dkim.SecurityUnknown
-}

@@ -13,37 +13,24 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"dojang/dkim"
 )
 
-// Security says what DNSSEC tells about an answer.
-type Security uint8
+// Security says what DNSSEC tells about an answer, in the words that verifying has for it.
+type Security = dkim.Security
 
 const (
 	// SecurityUnknown: nobody that can be trusted said anything.
-	SecurityUnknown Security = iota
+	SecurityUnknown = dkim.SecurityUnknown
 	// Insecure: the zone is provably not signed, or the validating name server
 	// did not set the AD bit.
-	Insecure
+	Insecure = dkim.Insecure
 	// Secure: validated here, or by a name server whose AD bit may be trusted.
-	Secure
+	Secure = dkim.Secure
 	// Bogus: the zone is signed and the answer does not validate.
-	Bogus
+	Bogus = dkim.Bogus
 )
-
-// String gives the RFC 4035 §4.3 word.
-func (s Security) String() string {
-	switch s {
-	case SecurityUnknown:
-		return "unknown"
-	case Insecure:
-		return "insecure"
-	case Secure:
-		return "secure"
-	case Bogus:
-		return "bogus"
-	}
-	return "Security(" + strconv.Itoa(int(s)) + ")"
-}
 
 // Answer is what a TXT look-up found.
 type Answer struct {

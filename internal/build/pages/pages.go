@@ -15,13 +15,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/app"
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
@@ -244,28 +244,9 @@ func (o *Options) open(a address) (net.Listener, error) {
 		NextProtos: []string{"http/1.1"}}), nil
 }
 
-// listenUnix listens on a UNIX socket, in the place of one that nobody listens on any more.
+// listenUnix listens on a UNIX socket as the filter does.
 func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		if c, err := net.Dial("unix", path); err == nil {
-			c.Close()
-			return nil, fmt.Errorf("%s: somebody listens there", path)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	return app.Listen(config.Socket{Network: "unix", Address: path, HasMode: true, Mode: mode}, build.CurrentAccount())
 }
 
 // url is the address of the pages.
