@@ -50,18 +50,24 @@ func TestOneFileIsOneKey(t *testing.T) {
 	}
 }
 
-// manyKeys are RSA keys of 1024 bits as key columns.
+// manyKeys are RSA keys of 1024 bits as key columns: those of any two of a few primes.
 func manyKeys(t testing.TB, n int) []string {
 	t.Helper()
-	columns := make([]string, n)
-	for i := range columns {
-		key, err := rsa.GenerateKey(rand.Reader, 1024)
+	var primes []*big.Int
+	var columns []string
+	for len(columns) < n {
+		p, err := rand.Prime(rand.Reader, 512) // with its two highest bits set: products have all their bits
 		if err != nil {
 			t.Fatal(err)
 		}
-		columns[i] = base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(key))
+		for _, q := range primes {
+			if key := keyOf(p, q, publicExponent); key != nil && p.Cmp(q) != 0 {
+				columns = append(columns, base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(key)))
+			}
+		}
+		primes = append(primes, p)
 	}
-	return columns
+	return columns[:n]
 }
 
 // TestCacheHoldsItsBound loads keys in turn, again and again: what they take stays
@@ -241,19 +247,25 @@ func TestUnusualKeysStillSign(t *testing.T) {
 
 func keyWith(t *testing.T, exponent int64) *rsa.PrivateKey {
 	t.Helper()
-	one, e := big.NewInt(1), big.NewInt(exponent)
 	for {
 		p, _ := rand.Prime(rand.Reader, 512)
 		q, _ := rand.Prime(rand.Reader, 512)
-		n := new(big.Int).Mul(p, q)
-		d := new(big.Int).ModInverse(e, new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)))
-		if d == nil || n.BitLen() != 1024 {
-			continue
+		if key := keyOf(p, q, exponent); key != nil {
+			return key
 		}
-		key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(exponent)}, D: d, Primes: []*big.Int{p, q}}
-		key.Precompute()
-		return key
 	}
+}
+
+// keyOf is the key of two primes, nil where the exponent is none for them.
+func keyOf(p, q *big.Int, exponent int64) *rsa.PrivateKey {
+	one := big.NewInt(1)
+	d := new(big.Int).ModInverse(big.NewInt(exponent), new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)))
+	if d == nil {
+		return nil
+	}
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: int(exponent)}, D: d, Primes: []*big.Int{p, q}}
+	key.Precompute()
+	return key
 }
 
 func BenchmarkLoadCold(b *testing.B) {

@@ -57,8 +57,8 @@ func TestRSAKeysThatCannotBeCheckedAreInsecure(t *testing.T) {
 		exponent int64
 		want     Security
 	}{
-		{1024, 65537, Secure}, {2048, 3, Secure}, {2048, 1<<31 - 1, Secure},
-		{2048, 1<<32 + 1, Insecure}, {2048, 3000000001, Insecure}, {2048, 1, Insecure},
+		{1024, 65537, Secure}, {2048, 3, Secure}, {1024, 1<<31 - 1, Secure},
+		{1024, 1<<32 + 1, Insecure}, {1024, 3000000001, Insecure}, {1024, 1, Insecure},
 		{512, 65537, Insecure}, {768, 65537, Insecure}, {1023, 65537, Insecure},
 	} {
 		t.Run(fmt.Sprintf("%d bits, exponent %d", c.bits, c.exponent), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestSHA1SignaturesHaveNoSay(t *testing.T) {
 		l := newLab(t, ".", "test.")
 		good := l.keys["test."]
 		weak := &dns.DNSKEY{Hdr: good.record.Hdr, Flags: 257, Protocol: 3, Algorithm: algorithm}
-		private, err := weak.Generate(2048)
+		private, err := weak.Generate(1024)
 		if err != nil {
 			t.Fatal(err)
 		}
