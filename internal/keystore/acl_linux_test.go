@@ -32,6 +32,8 @@ func TestSafetySeesACLs(t *testing.T) {
 		{"g:7002:r", false, ""},
 		{"g:7002:r,g:105:r", false, "is in group 105 which has multiple users"},
 		{"g::r", false, `is in group 108 which has multiple users`},
+		{"u:104:r,g::r", false, `is in group 108 which has multiple users`},
+		{"u:102:w,m::r", false, ""},
 		{"u:104:r,g::-", false, ""},     // the mask reads as a group's right, the group has none
 		{"u:65534:rwx,m::-", false, ""}, // the mask takes all rights
 		{"u:102:rwx", true, "by uid 102"},
@@ -75,5 +77,22 @@ func TestSafetySeesACLs(t *testing.T) {
 				t.Errorf("%s: after %q: %v, %v", test.acl, u.Remedy, again, err)
 			}
 		}
+	}
+}
+
+// TestFilesThatCannotBeReadToTheEnd give no key.
+func TestFilesThatCannotBeReadToTheEnd(t *testing.T) {
+	const path = "/proc/self/mem" // nothing is at its beginning
+	_, err := New(nil, Options{UID: os.Getuid()}).Load(t.Context(), "k", Row{Domain: "d", Selector: "s", Key: path})
+	if err == nil || !strings.HasSuffix(err.Error(), ": Input/output error") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestAccountsOfTheSystem are those that nobody names others for.
+func TestAccountsOfTheSystem(t *testing.T) {
+	accounts := New(nil, Options{}).o.Accounts
+	if user, group := accounts.UserName(0), accounts.GroupName(0); user != "root" || group != "root" {
+		t.Errorf("uid 0 is %q, gid 0 is %q", user, group)
 	}
 }

@@ -28,6 +28,7 @@ func TestFoldedPEM(t *testing.T) {
 		"-----BEGIN PRIVATE KEY-----QUJ-----END PRIVATE KEY-----":          "",
 		"-----BEGIN PRIVATE KEY-----QUJD!-----END PRIVATE KEY-----":        "",
 		"-----BEGIN PRIVATE KEY-----QUJD-----END PUBLIC KEY-----":          "",
+		"-----BEGIN PRIVATE KEY-----QUJD":                                  "",
 		"-----BEGIN PRIVATE KEY":                                           "",
 	} {
 		der, err := pemDER([]byte(text))

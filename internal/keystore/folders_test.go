@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,8 +46,31 @@ func TestSafeFoldersAreRememberedForAMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.add(2 * time.Second)
-	writeFile(t, filepath.Join(dir, "c"), data)
-	if loads("c") {
-		t.Error("a key in an open folder is taken")
+	for _, name := range []string{"c", "d"} { // the second, too, though the first was looked at just now
+		writeFile(t, filepath.Join(dir, name), data)
+		if loads(name) {
+			t.Errorf("key %s in an open folder is taken", name)
+		}
+	}
+}
+
+// TestWhatCannotBeLookedAtIsNotSafe: a key whose folder is gone, or barred, in between.
+func TestWhatCannotBeLookedAtIsNotSafe(t *testing.T) {
+	path := filepath.Join(testutil.HomeDir(t), "k")
+	writeFile(t, path, string(read(t, "ed25519.pkcs8.pem")))
+	for _, required := range []bool{true, false} {
+		for _, barred := range []string{path, filepath.Dir(path)} {
+			s := New(nil, Options{UID: os.Getuid(), RequireSafeKeys: required})
+			s.checker.stat = func(path string) (fs.FileInfo, error) {
+				if path == barred {
+					return nil, fs.ErrPermission
+				}
+				return os.Stat(path)
+			}
+			_, err := s.Load(t.Context(), "k", Row{Domain: "d", Selector: "s", Key: path})
+			if want := "can't load key from " + path + ": Permission denied"; err == nil || err.Error() != want {
+				t.Errorf("%s, RequireSafeKeys %v: %v", barred, required, err)
+			}
+		}
 	}
 }

@@ -67,7 +67,6 @@ func weakRSA(bits int) (*rsa.PrivateKey, error) {
 			continue
 		}
 		key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: exponent}, D: d, Primes: []*big.Int{p, q}}
-		key.Precompute()
 		return key, nil
 	}
 }

@@ -59,6 +59,11 @@ func TestTrap11SmallAndForeignKeys(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
+	for _, n := range []int{31, 32, 33} { // raw octets that begin as DER does are no seed
+		if key, err := LoadPrivateKey(append([]byte{0x30}, bytes.Repeat([]byte{0xff}, n-1)...)); err == nil {
+			t.Errorf("%d octets: %T", n, key)
+		}
+	}
 	key := read(t, "rsa2048.pkcs8.pem")
 	for n, want := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
 		_, err := LoadPrivateKey(append(bytes.Repeat([]byte("\n"), n-len(key)), key...))

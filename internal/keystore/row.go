@@ -37,17 +37,15 @@ func ParseRow(values []string) (Row, error) {
 		r.Key = "age:" + strings.TrimSpace(rest[0])
 		values = append(values[:3:3], rest[1:]...)
 	}
-	if len(values) > 3 {
-		if rest := strings.TrimSpace(strings.Join(values[3:], ":")); rest != "" {
-			algorithm, err := dkim.ParseAlgorithm(rest)
-			switch {
-			case err == nil:
-				r.Algorithm = algorithm
-			case isPath(r.Key):
-				r.Key += ":" + rest
-			default:
-				return Row{}, errors.New("unknown signature algorithm " + guarded(rest))
-			}
+	if rest := strings.TrimSpace(strings.Join(values[3:], ":")); rest != "" {
+		algorithm, err := dkim.ParseAlgorithm(rest)
+		switch {
+		case err == nil:
+			r.Algorithm = algorithm
+		case isPath(r.Key):
+			r.Key += ":" + rest
+		default:
+			return Row{}, errors.New("unknown signature algorithm " + guarded(rest))
 		}
 	}
 	r.Domain, _ = withoutDot(r.Domain)

@@ -99,7 +99,7 @@ func TestLocate(t *testing.T) {
 	seeds := 0
 	for i := range 256 {
 		seed := make([]byte, 32)
-		seed[0], seed[31] = byte(i), byte(i)
+		seed[0], seed[1], seed[31] = byte(i), 30, byte(i) // one begins as a SEQUENCE of its own length does
 		key := base64.StdEncoding.EncodeToString(seed)
 		if at := o.Locate(key); at != (Location{}) {
 			t.Errorf("the seed that begins with %q is taken for %+v", key[:1], at)
@@ -174,8 +174,10 @@ func TestToolsReadWhatTheFilterReads(t *testing.T) {
 	if got := credentialsDirectory("", credentials); got != credentials {
 		t.Errorf("the filter's credentials are not found: %q", got)
 	}
-	if got := credentialsDirectory("", filepath.Join(dir, "none")); got != "" {
-		t.Errorf("%q", got)
+	for _, none := range []string{filepath.Join(dir, "none"), identities} {
+		if got := credentialsDirectory("", none); got != "" {
+			t.Errorf("%q", got)
+		}
 	}
 }
 

@@ -101,7 +101,6 @@ func consistent(n, e, d, p, q, dp, dq, inverse *big.Int) bool {
 	less := func(x *big.Int) *big.Int { return new(big.Int).Sub(x, one) }
 	pLess, qLess := less(p), less(q)
 	return t.Mul(p, q).Cmp(n) == 0 && p.Bit(0) == 1 && q.Bit(0) == 1 &&
-		dp.Cmp(p) < 0 && dq.Cmp(q) < 0 && inverse.Cmp(p) < 0 &&
-		isOne(e, dp, pLess) && isOne(e, dq, qLess) && isOne(q, inverse, p) &&
+		inverse.Cmp(p) < 0 && isOne(e, dp, pLess) && isOne(e, dq, qLess) && isOne(q, inverse, p) &&
 		t.Mod(d, pLess).Cmp(dp) == 0 && t.Mod(d, qLess).Cmp(dq) == 0
 }

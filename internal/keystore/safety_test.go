@@ -121,6 +121,18 @@ func TestRemediesMend(t *testing.T) {
 			t.Errorf("%+v: got %+v, want %s", tc.info, u, tc.want)
 		}
 	}
+	for uid, want := range map[int]string{104: "chown opendkim /k/a", 4711: "chown 4711 /k/a"} {
+		if got := (&Checker{UID: uid, Accounts: c.Accounts}).chown("/k/a"); got != want {
+			t.Error(got)
+		}
+	}
+	unknown := &Checker{UID: 104} // who is in which group is not known
+	if u := unknown.checkFile("/k/a", fakeInfo{102, 7001, 0o660}); u == nil || u.Remedy != "chown 104 /k/a && chmod 600 /k/a" {
+		t.Errorf("%+v", u)
+	}
+	if u := unknown.checkFile("/k/a", fakeInfo{104, 7001, 0o660}); u != nil {
+		t.Errorf("nobody is known to share the group: %+v", u)
+	}
 	if got := quotePath("/a b/it's"); got != `'/a b/it'\''s'` {
 		t.Error(got)
 	}
@@ -172,6 +184,80 @@ func TestReachHint(t *testing.T) {
 	}
 	if got := c.reachHint("/own/k"); got != "chown opendkim /own/k && chmod 600 /own/k" {
 		t.Error(got)
+	}
+}
+
+// TestWhoMay has the class of permissions that holds for the filter's user, alone: the
+// owner's, else the group's, else that of all others (POSIX.1-2017 §4.5).
+func TestWhoMay(t *testing.T) {
+	accounts := testAccounts(t) // of opendkim, 104: 108 by passwd, 7001 and 7002 by group
+	for _, c := range []struct {
+		uid  int
+		info fakeInfo
+		may  string // of read, write and search
+	}{
+		{104, fakeInfo{104, 108, 0o700}, "rwx"}, {104, fakeInfo{104, 108, 0o077}, ""}, {104, fakeInfo{104, 0, 0o400}, "r"},
+		{104, fakeInfo{0, 108, 0o750}, "rx"}, {104, fakeInfo{0, 108, 0o707}, ""}, {104, fakeInfo{0, 7001, 0o720}, "w"},
+		{104, fakeInfo{0, 0, 0o771}, "x"}, {104, fakeInfo{0, 105, 0o774}, "r"}, {104, fakeInfo{0, 0, 0o770}, ""},
+		{0, fakeInfo{104, 108, 0}, "rwx"}, {4711, fakeInfo{0, 108, 0o774}, "r"},
+	} {
+		for i, accounts := range []*Accounts{accounts, nil} {
+			got := ""
+			for _, right := range []struct {
+				bit  fs.FileMode
+				name string
+			}{{4, "r"}, {2, "w"}, {1, "x"}} {
+				if (&Checker{UID: c.uid, Accounts: accounts}).may(c.info, right.bit) {
+					got += right.name
+				}
+			}
+			if ofGroup := c.uid == 104 && c.info.uid == 0 && c.info.gid != 0 && c.info.gid != 105; i == 1 && ofGroup {
+				continue // by a group that is not known to be one's own
+			}
+			if got != c.may {
+				t.Errorf("uid %d, %+v: %q, want %q", c.uid, c.info, got, c.may)
+			}
+		}
+	}
+}
+
+// TestUnreadableLines of passwd and group are passed over, as by the C library, and those
+// of one gid are one group under its first name.
+func TestUnreadableLines(t *testing.T) {
+	dir := t.TempDir()
+	passwd, groups := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
+	writeFile(t, passwd, "a:x:1:10::/:\nb:x:2:10::/\nc:x:no:10::/:/x\nd:x:4:no::/:/x\ne:x:5:11::/:/x\n")
+	writeFile(t, groups, "one:x:10:e\nno:x:ten:a\nshort:x:12\nother:x:10: a ,,nobody\n")
+	a, err := ReadAccounts(passwd, groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	for _, name := range strings.Split("abcde", "") {
+		if uid, _, ok := a.Lookup(name); ok {
+			known = append(known, fmt.Sprintf("%s=%d", name, uid))
+		}
+	}
+	if got := strings.Join(known, " "); got != "a=1 e=5" || a.UserName(5) != "e" || a.UserName(2) != "" {
+		t.Errorf("users: %s", got)
+	}
+	for gid, want := range map[int]string{10: "one", 12: "12", 99: "99"} {
+		if got := a.GroupName(gid); got != want {
+			t.Errorf("group %d is %s", gid, got)
+		}
+	}
+	for filter, want := range map[int]string{0: "a e", 1: "e", 5: "a"} {
+		if got := strings.Join(a.others(10, filter), " "); got != want {
+			t.Errorf("but for %d: %s", filter, got)
+		}
+	}
+	for uid, want := range map[int]bool{1: true, 5: true, 2: false, 4: false} {
+		if got := a.memberOf(uid, 10); got != want {
+			t.Errorf("%d is a member: %v", uid, got)
+		}
+	}
+	if _, err := ReadAccounts(passwd, groups+"none"); !os.IsNotExist(err) {
+		t.Errorf("no group file: %v", err)
 	}
 }
 

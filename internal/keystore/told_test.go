@@ -147,6 +147,18 @@ func TestSendersInPaths(t *testing.T) {
 // TestCredentialsAreSafe: the service manager sees to it.
 func TestCredentialsAreSafe(t *testing.T) {
 	dir, table := folder(t, "k example.com:s:cred", "abs example.com:s:DIR/cred", "up example.com:s:../cred")
+	long := strings.Repeat("c", 255) // the longest name of a file
+	o := Options{CredentialsDirectory: dir}
+	writeFile(t, filepath.Join(dir, long), "x")
+	if at := o.Locate(long); !at.Credential {
+		t.Errorf("a name of 255 octets: %+v", at)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if at := o.Locate("folder"); at != (Location{}) {
+		t.Errorf("a folder: %+v", at)
+	}
 	for _, name := range []string{"cred", "other"} {
 		writeFile(t, filepath.Join(dir, name), string(read(t, "ed25519.pkcs8.pem")))
 		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
@@ -175,6 +187,10 @@ func TestReadGivesWhatCanSign(t *testing.T) {
 			t.Errorf("%.10s: %+v, %v", key, data, err)
 		}
 	}
+	var failed *Error
+	if _, err := s.Read("k", Row{Domain: "example.com", Selector: "s", Key: "/none"}); !errors.As(err, &failed) || failed.Undecodable {
+		t.Errorf("of no file: %v", err)
+	}
 	if _, err := s.Read("k", Row{Domain: "example.com", Selector: "s", Key: good, Algorithm: dkim.RSASHA256}); err == nil {
 		t.Error("an Ed25519 key is one of RSA")
 	}
@@ -187,8 +203,12 @@ func TestRecipientsOfIdentities(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "identities")
-	writeFile(t, path, "# comment\n"+one.String()+"\n")
-	if list, err := Recipients(path); err != nil || len(list) != 1 || list[0] != one.Recipient().String() {
+	two, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, "# comment\n"+one.String()+"\n"+two.String()+"\n")
+	if list, err := Recipients(path); err != nil || len(list) != 2 || list[0] != one.Recipient().String() || list[1] != two.Recipient().String() {
 		t.Errorf("%q, %v", list, err)
 	}
 	for _, text := range []string{"", "nonsense\n"} {

@@ -113,6 +113,14 @@ func TestNoIdentities(t *testing.T) {
 			t.Errorf("%s: no error", p)
 		}
 	}
+	if _, _, err := unwrap([]byte("age:!"), nil); err == nil || err.Error() != "what follows age: is not base64" {
+		t.Errorf("%v", err)
+	}
+	for _, broken := range []string{"age:!", "-----BEGIN AGE ENCRYPTED FILE-----", "no key"} { // as they stand
+		if got := Column([]byte(broken + "\n")); got != broken {
+			t.Errorf("%s in a column: %s", broken, got)
+		}
+	}
 	if _, err := Wrap([]byte("x"), "nobody"); err == nil {
 		t.Error("wrapped for nobody")
 	}
