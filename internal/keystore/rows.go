@@ -31,7 +31,7 @@ func Rows(ctx context.Context, table dataset.Set, place string, f func(TableRow)
 	}
 	return dataset.Walk(ctx, table, func(e dataset.Entry) error {
 		row := TableRow{Name: e.Key, Place: place, Line: e.Line}
-		if source != "" && e.Line > 0 {
+		if source != "" {
 			row.Place = fmt.Sprintf("%s:%d", source, e.Line)
 		}
 		row.Row, row.Err = ParseRow(e.Values)
