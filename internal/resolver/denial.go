@@ -206,7 +206,7 @@ func (d *denial) matching(name string) *nsec {
 // covering finds the record between whose names a name would lie.
 func (d *denial) covering(name string) *nsec {
 	order := orderOf(name)
-	if order == nil || !dns.IsSubDomain(d.zone.name, name) {
+	if !dns.IsSubDomain(d.zone.name, name) {
 		return nil
 	}
 	for _, n := range d.nsec {

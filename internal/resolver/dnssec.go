@@ -101,9 +101,6 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 		if _, open := z.open(); open {
 			return z, verified{}, nil
 		}
-		if z.name != signer {
-			continue
-		}
 		var proof verified
 		z, err = v.withFreshKeys(ctx, z, func(z *zone) (err error) {
 			proof, err = z.check(ctx, v.d.now(), set)
@@ -172,33 +169,18 @@ func (v *validator) withFreshKeys(ctx context.Context, z *zone, work func(*zone)
 	if err == nil || errors.Is(err, errBudget) || errors.As(err, &failed) || !v.stale(ctx, z) {
 		return z, err
 	}
-	if z, err = v.refreshed(ctx, z); err != nil {
+	v.cuts.drop(cacheKey{name: z.name})
+	fresh, err := v.zoneOf(ctx, z.name)
+	if err != nil {
 		return z, err
 	}
-	return z, work(z)
-}
-
-// refreshed gives a zone with keys fetched anew. When it is no longer the same zone,
-// there is nothing to check by.
-func (v *validator) refreshed(ctx context.Context, old *zone) (*zone, error) {
-	v.cuts.drop(cacheKey{name: old.name})
-	z, err := v.zoneOf(ctx, old.name)
-	if err != nil {
-		return old, err
-	}
-	if z.name != old.name || len(z.keys) == 0 {
-		return old, fmt.Errorf("the zone %s changed while it was being validated", quote(displayName(old.name)))
-	}
-	return z, nil
+	return fresh, work(fresh)
 }
 
 // signers lists the zones that signatures claim to be by, those that may sign for
 // owner: at or above it and not above the closest trust anchor.
 func (v *validator) signers(sigs []*dns.RRSIG, owner string) []string {
-	top, found := v.anchors.above(owner)
-	if !found {
-		return nil
-	}
+	top, _ := v.anchors.above(owner)
 	const maxSigners = 2
 	var list []string
 	for _, sig := range sigs {
@@ -247,9 +229,6 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 		}
 		if security, open := z.open(); open {
 			return security, unbounded, nil
-		}
-		if z.name != signer {
-			continue
 		}
 		var security Security
 		var lasting life

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -115,13 +114,10 @@ func (d *DNS) dial(ctx context.Context, network string, server netip.AddrPort) (
 	if err != nil {
 		return nil, networkFailure(ctx, err)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
 	return conn, nil
 }
 
-// watch makes a cancelled context end blocking reads and writes.
+// watch makes the end of the context that of blocking reads and writes.
 func watch(ctx context.Context, conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 }
@@ -249,7 +245,7 @@ func (d *DNS) release() { <-d.sockets }
 
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // contextKind says why a context ended.

@@ -153,13 +153,10 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 
 // patienceKey carries the deadline of the caller who began shared work. It does not
 // end the work, others may wait longer; but every server should have had its turn
-// before it.
+// before it. One that is over, as the zero time is, counts for none.
 type patienceKey struct{}
 
 func withPatience(ctx context.Context, deadline time.Time) context.Context {
-	if deadline.IsZero() {
-		return ctx
-	}
 	return context.WithValue(ctx, patienceKey{}, deadline)
 }
 

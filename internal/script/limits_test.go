@@ -65,7 +65,7 @@ func TestHostileScriptsEnd(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			got := evaluate(t, everywhere, message(t), tt.script, Options{})
+			got := evaluate(t, everywhere, message(t), tt.script, Options{Time: time.Minute})
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if !strings.HasPrefix(got, "error: ") || !strings.Contains(got, tt.want) {
