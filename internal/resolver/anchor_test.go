@@ -40,6 +40,8 @@ func TestParseTrustAnchors(t *testing.T) {
 		{"digests", rootDS, []uint16{20326, 38696}},
 		{"autotrust", autotrust, []uint16{20326}},
 		{"with TTL, on several lines", ". 172800 IN DS 20326 8 2 (\n E06D44B80B8F1D39A95C0B0D7C65D08458E88040\n 9BBC683457104237C7F8EC8D )\n", []uint16{20326}},
+		{"with TTL of the file's", "$TTL 60\n" + rootDS, []uint16{20326, 38696}},
+		{"of another class beside", ". CH DS 20326 8 2 " + strings.Repeat("AB", 32) + "\n" + rootDS, []uint16{20326, 38696}},
 		{"unknown algorithms beside a known one", ". IN DS 1 200 2 AB\n. IN DS 2 8 99 AB\n" + rootDS, []uint16{20326, 38696}},
 	} {
 		anchors, err := parseTrustAnchors([]byte(c.text))
@@ -61,6 +63,8 @@ func TestParseTrustAnchors(t *testing.T) {
 	for what, text := range map[string]string{
 		"empty":            "",
 		"a comment":        "; nothing\n",
+		"another class":    strings.ReplaceAll(rootDS, " IN ", " CH "),
+		"cut short":        rootDS + ". IN DS 20326 8 (\n",
 		"no anchor":        "example. IN A 192.0.2.1\n",
 		"unknown only":     ". IN DS 1 200 2 AB\n",
 		"nonsense":         "this is no file of anchors\n",

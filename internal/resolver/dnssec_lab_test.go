@@ -20,6 +20,7 @@ type lab struct {
 	t     testing.TB
 	clock *clock
 	keys  map[string]*labKey
+	d     *DNS // where a test needs one twice
 	*dnstest.Server
 
 	mu      sync.Mutex

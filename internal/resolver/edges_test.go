@@ -179,6 +179,20 @@ func TestNamesAreHashedOnce(t *testing.T) {
 	}
 }
 
+// TestNamesAsPeopleWriteThem have no final dot, but for the root.
+func TestNamesAsPeopleWriteThem(t *testing.T) {
+	for name, want := range map[string]string{"a.b.": "a.b", "a.": "a", "a.b": "a.b", ".": ".", "": "", "a": "a"} {
+		if got := displayName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if names, err := newTestDNS(t, Options{Nameservers: []string{"192.0.2.1"}}).LookupPTR(t.Context(), netip.Addr{}); names != nil {
+		t.Errorf("of no address: %q, %v", names, err)
+	} else {
+		wantKind(t, err, KindBadName, false)
+	}
+}
+
 // TestQuotedTextIsBounded at 256 octets.
 func TestQuotedTextIsBounded(t *testing.T) {
 	for n, want := range map[int]int{256: 256, 257: 256 + 3} {

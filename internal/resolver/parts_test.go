@@ -137,6 +137,7 @@ func TestDNAMEs(t *testing.T) {
 		{"a.example.", ".", "example.net.", "a.example.example.net."},
 		{long + "example.com.", "example.com.", "example.com.", long + "example.com."},
 		{long + "com.", "com.", "aaaaaaaaaaaa.", long + "aaaaaaaaaaaa."},
+		{long + "com.", "com.", "aaaaaaaaaaaaa.", long + "aaaaaaaaaaaaa."}, // 253 octets and the dot
 		{long + "com.", "com.", "aaaaaaaaaaaaaa.", "no"},
 	} {
 		if c.want == "" {
