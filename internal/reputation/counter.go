@@ -42,7 +42,7 @@ func (r Rule) exceeded(t Tally) bool {
 		return false
 	}
 	return r.Limit >= 0 && t.Messages > r.Limit ||
-		r.Ratio >= 0 && t.Messages > 0 && float64(t.Spam)/float64(t.Messages) > r.Ratio
+		r.Ratio >= 0 && float64(t.Spam)/float64(t.Messages) > r.Ratio
 }
 
 // Counter counts messages by domain. The zero value is ready for use, by many at
@@ -73,8 +73,9 @@ func (c *Counter) Count(now time.Time, period time.Duration, domain string, body
 		c.domains.Put(domain, w, 1, maxDomains)
 	}
 	try := attempt{domain, body}
-	since, again := c.deferred.Get(try)
-	if !again || now.Sub(since) > period {
+	since, _ := c.deferred.Get(try)
+	again := now.Sub(since) <= period // the zero time is long ago
+	if !again {
 		w.add(now, spam)
 	}
 	tally := w.tally(now)
@@ -82,7 +83,7 @@ func (c *Counter) Count(now time.Time, period time.Duration, domain string, body
 		c.deferred.Remove(try)
 		return tally, false
 	}
-	if !again || now.Sub(since) > period {
+	if !again {
 		c.deferred.Put(try, now, 1, maxDeferred)
 	}
 	return tally, true

@@ -84,7 +84,7 @@ func (c keeper) Take(text []byte) error {
 	latest := w.number(c.now)
 	for _, p := range l.Parts {
 		number, messages, spam := p[0], p[1], p[2]
-		if number < 0 || messages < 0 || messages > math.MaxUint32 || spam < 0 || spam > messages {
+		if number < 0 || messages > math.MaxUint32 || spam < 0 || spam > messages {
 			return errLine
 		}
 		if number <= latest { // or the clock was set back

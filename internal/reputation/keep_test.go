@@ -226,3 +226,21 @@ func FuzzReadCounts(f *testing.F) {
 		c.Count(noon, time.Hour, "d", body(1), true, Rule{})
 	})
 }
+
+// TestLinesMayBeLeft before the last of them: a disk may be full.
+func TestLinesMayBeLeft(t *testing.T) {
+	c := new(Counter)
+	for i := range 3 {
+		c.Count(noon, time.Hour, string(rune('a'+i)), body(i), false, Rule{Limit: -1, Ratio: -1})
+	}
+	lines, _ := keeper{c, noon}.Lines(0)
+	n := 0
+	for range lines {
+		if n++; n == 2 {
+			break
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d lines", n)
+	}
+}

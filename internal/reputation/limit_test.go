@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"regexp"
 	"testing"
@@ -47,6 +48,39 @@ func TestLimitOfAnAnswer(t *testing.T) {
 	} {
 		if diff := cmp.Diff(c.want, describe(c.limits.limit(c.answer))); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestCopiesAreToldByTheirBodies: of two messages that are deferred each counts once.
+func TestCopiesAreToldByTheirBodies(t *testing.T) {
+	set, err := dataset.Open(t.Context(), "csl:example.com=1", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, judge := range map[string]interface {
+		Judge(context.Context, policy.Sent, bool) policy.Limit
+	}{"limits": &Limits{Checker: &Checker{Limits: set, Counter: new(Counter)}}, "rates": &Rates{&Checker{Plain: true, Limits: set, Counter: new(Counter)}}} {
+		count := func(body byte) int64 {
+			judge.Judge(t.Context(), policy.Sent{Time: noon, Domains: []string{"example.com"}, Fields: new(header.List),
+				Body: bytes.Repeat([]byte{body}, 32)}, true)
+			var checker *Checker
+			switch judge := judge.(type) {
+			case *Limits:
+				checker = judge.Checker
+			case *Rates:
+				checker = judge.Checker
+			}
+			w, _ := checker.Counter.domains.Get("example.com")
+			return w.tally(noon).Messages
+		}
+		for i, step := range []struct {
+			body byte
+			want int64
+		}{{1, 1}, {2, 2}, {2, 2}, {3, 3}, {2, 3}, {3, 3}} {
+			if got := count(step.body); got != step.want {
+				t.Errorf("%s, message %d: %d are counted, want %d", name, i, got, step.want)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -72,6 +73,46 @@ func TestTriesCountOnce(t *testing.T) {
 	}
 	if _, over := c.Count(noon.Add(65*time.Minute), time.Hour, "d", body(2), false, rule); over {
 		t.Error("still over when the period has passed")
+	}
+}
+
+// TestWhoIsLetInIsCountedAgain: a message that was deferred and accepted then is a new one
+// when it comes once more; one that keeps coming is a new one when the period is over.
+func TestWhoIsLetInIsCountedAgain(t *testing.T) {
+	for name, steps := range map[string][]struct {
+		after time.Duration
+		body  int
+		over  bool
+		count int64
+	}{
+		"accepted": {{0, 1, false, 1}, {30 * time.Minute, 2, true, 2}, {70 * time.Minute, 2, false, 1}, {71 * time.Minute, 2, true, 2}},
+		"coming":   {{0, 1, false, 1}, {0, 1, true, 2}, {30 * time.Minute, 3, true, 3}, {time.Hour, 1, false, 1}, {time.Hour + 1, 2, true, 2}},
+		"at last":  {{0, 1, false, 1}, {59 * time.Minute, 2, true, 2}, {60 * time.Minute, 3, true, 2}, {119 * time.Minute, 2, false, 1}, {119 * time.Minute, 2, true, 2}},
+	} {
+		var c Counter
+		for i, step := range steps {
+			tally, over := c.Count(noon.Add(step.after), time.Hour, "d", body(step.body), false, Rule{Limit: 1, Ratio: -1})
+			if over != step.over || tally.Messages != step.count {
+				t.Errorf("%s, message %d: %d messages, over %v", name, i, tally.Messages, over)
+			}
+		}
+	}
+}
+
+// TestChangesToLargeLimits never overflow.
+func TestChangesToLargeLimits(t *testing.T) {
+	const most = math.MaxInt64
+	for _, c := range []struct {
+		n        int64
+		operator byte
+		by, want int64
+	}{
+		{most, '+', 1, most}, {most - 1, '+', 1, most}, {most - 2, '+', 1, most - 1}, {most / 2, '*', 2, most - 1}, {most/2 + 1, '*', 2, most},
+		{most, '*', 1, most}, {5, '*', 0, 0}, {most, '*', 0, 0}, {5, '-', 5, 0}, {5, '-', 4, 1}, {5, '/', 0, 5}, {5, '/', 2, 2}, {5, '=', 0, 0},
+	} {
+		if got := modified(c.n, c.operator, c.by); got != c.want {
+			t.Errorf("%d %c%d: %d, want %d", c.n, c.operator, c.by, got, c.want)
+		}
 	}
 }
 
@@ -189,7 +230,9 @@ func TestCheckFails(t *testing.T) {
 	for _, c := range []Checker{
 		{Limits: open(t, "csl:a.example=many")}, {Limits: open(t, "csl:a.example=-1")}, {Ratios: open(t, "csl:a.example=half")}, {Ratios: open(t, "csl:a.example=nan")},
 		{Limits: open(t, "csl:a.example=1"), LimitModifiers: open(t, "csl:a.example=55")},
-		{Limits: broken{}}, {Ratios: broken{}}, {LowTime: broken{}}, {Limits: slow{}, Timeout: time.Millisecond},
+		{Limits: open(t, "csl:a.example=1"), LimitModifiers: open(t, "csl:a.example")},
+		{Limits: open(t, "csl:a.example=1"), LimitModifiers: open(t, "csl:a.example=%5")},
+		{Limits: empty{}}, {Limits: broken{}}, {Ratios: broken{}}, {LowTime: broken{}}, {Limits: slow{}, Timeout: time.Millisecond},
 	} {
 		c.Counter = new(Counter)
 		if a := c.Check(t.Context(), noon, Message{Domains: []string{"a.example"}}); a.Err == nil || a.Over {
@@ -204,6 +247,11 @@ func (broken) Lookup(context.Context, string, int) ([]string, error) {
 	return nil, errors.New("no server")
 }
 func (broken) Close() error { return nil }
+
+// empty has every name, and nothing for it.
+type empty struct{ broken }
+
+func (empty) Lookup(context.Context, string, int) ([]string, error) { return nil, nil }
 
 type slow struct{ broken }
 
