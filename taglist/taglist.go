@@ -69,9 +69,6 @@ func (l *List) Reparse(b []byte) error {
 
 func (l *List) parse(b []byte) error {
 	i := skipSpace(b, 0)
-	if i == len(b) {
-		return nil
-	}
 	if l.tags == nil {
 		l.tags = make([]Tag, 0, 16)
 	}

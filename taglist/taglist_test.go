@@ -60,13 +60,55 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestOctetsOfTags: a name begins with a letter or digit, "!" before it or not, and goes on
+// with what can be seen; a value may hold what can be seen, and white space (RFC 6376 §3.2).
+func TestOctetsOfTags(t *testing.T) {
+	for c := range 256 {
+		octet := string([]byte{byte(c)})
+		alnum := strings.Contains("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", octet)
+		seen := c > ' ' && c < 0x7f && c != ';' && c != '='
+		for text, want := range map[string]bool{
+			octet + "x=1":       alnum || octet == "!" || strings.Contains(" \t\r\n", octet),
+			"!" + octet + "=1":  alnum,
+			"x" + octet + "y=1": seen || octet == "=",
+			"x=1" + octet + "2": seen || octet == "=" || strings.Contains(" \t\r\n", octet),
+		} {
+			if _, err := Parse([]byte(text)); (err == nil) != want {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+	for _, text := range []string{"!", "a=1;!", "!!a=1", "!=1"} {
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestErrorsSayWhere the list is wrong, in a bounded text.
+func TestErrorsSayWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"a":           "syntax error in tag list at its end",
+		"a=1; b ":     "syntax error in tag list at its end",
+		"a=1; \x00=2": `syntax error in tag list at offset 5: '\x00'`,
+		"a=1; b=\x00": `syntax error in tag list at offset 7: '\x00'`,
+		"a=1;a=2":     `tag occurs more than once: "a"`,
+		strings.Repeat(strings.Repeat("a", 256)+"=;", 2): `tag occurs more than once: "` + strings.Repeat("a", 256) + `"`,
+		strings.Repeat(strings.Repeat("a", 257)+"=;", 2): `tag occurs more than once: "` + strings.Repeat("a", 256) + `"`,
+	} {
+		if _, err := Parse([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%.20q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestManyTags(t *testing.T) {
 	var b strings.Builder
 	for i := range 400 {
 		b.WriteString(strings.Repeat("x", i+1) + "=1;")
-	}
-	if _, err := Parse([]byte(b.String())); !errors.Is(err, ErrTooManyTags) {
-		t.Error(err)
+		if _, err := Parse([]byte(b.String())); errors.Is(err, ErrTooManyTags) != (i >= 128) {
+			t.Errorf("%d tags: %v", i+1, err)
+		}
 	}
 }
 
@@ -80,6 +122,12 @@ func TestGet(t *testing.T) {
 	}
 	if l.Value("B") != nil || l.Has("x") || !l.Has("c") || l.Len() != 3 {
 		t.Error("wrong tags found")
+	}
+	if tag, ok := l.Get("a"); !ok || string(tag.Value) != "1" {
+		t.Errorf("the first: %+v", tag)
+	}
+	if tag, ok := l.Get("x"); ok {
+		t.Errorf("none: %+v", tag)
 	}
 	if tag, ok := l.Get("c"); !ok || string(tag.Value) != "3" || tag.Start != 11 || tag.End != 12 {
 		t.Errorf("%+v", tag)
@@ -121,6 +169,31 @@ func TestWriterFolds(t *testing.T) {
 	unfolded := strings.NewReplacer("\r\n", "", "\t", "", " ", "").Replace(w.String())
 	if want := "a=1;h=one:two:three:four;n=" + strings.Repeat("n", 30) + ";z=" + strings.Repeat("z", 30) + ";"; unfolded != want {
 		t.Errorf("%q", unfolded)
+	}
+}
+
+// TestLinesOfEveryLength: none is of white space alone, which RFC 5322 §3.2.2 forbids, none is
+// longer than the margin but by the blank before a tag and the colon behind a name, which
+// libopendkim does not count, and nothing is lost.
+func TestLinesOfEveryLength(t *testing.T) {
+	const margin = 20
+	for n := range 70 {
+		for _, how := range []Break{BreakAnywhere, BreakAtColon} {
+			value := strings.Repeat("ab:", n)[:n]
+			w := Writer{Margin: margin, Column: 5}
+			w.Tag("a", "1", BreakNever)
+			w.Tag("z", value, how)
+			w.Last("b", "", BreakAnywhere, 0)
+			w.Append(value)
+			for _, line := range strings.Split("12345"+w.String(), "\r\n") {
+				if columns := len(strings.ReplaceAll(line, "\t", "12345678")); columns > margin+2 || strings.TrimSpace(line) == "" {
+					t.Errorf("%d octets, break %d: a line of %d columns: %q", n, how, columns, line)
+				}
+			}
+			if got := strings.NewReplacer("\r\n", "", "\t", "", " ", "").Replace(w.String()); got != "a=1;z="+value+";b="+value {
+				t.Errorf("%d octets, break %d: %q", n, how, got)
+			}
+		}
 	}
 }
 
@@ -174,6 +247,11 @@ func BenchmarkParse(b *testing.B) {
 // TestRoomForSignatures: libopendkim puts b= on a line of its own where the length of the
 // line, of "b=" and of the signature reach the margin (dkim_getsighdr_d, dkim.c).
 func TestRoomForSignatures(t *testing.T) {
+	exact := Writer{Margin: 22, Column: 16}
+	exact.Tag("a", "1", BreakNever)
+	if exact.Last("b", "", BreakAnywhere, 0); exact.String() != "a=1; b=" { // "b=" reaches the margin, and nothing is to follow
+		t.Errorf("%q", exact.String())
+	}
 	for reserve, folded := range map[int]bool{0: false, 1: false, 75 - 20 - 2 - 1: false, 75 - 20 - 2: true, 75 - 20 - 1: true, 344: true} {
 		w := Writer{Margin: 75, Column: 16}
 		w.Tag("a", "1", BreakNever) // to column 20
