@@ -70,8 +70,8 @@ func TestFastParserIsStrict(t *testing.T) {
 	one := big.NewInt(1)
 	less := func(x *big.Int) *big.Int { return new(big.Int).Sub(x, one) }
 	p, q := key.Primes[0], key.Primes[1]
-	numbers := []*big.Int{key.N, big.NewInt(publicExponent), key.D, p, q, new(big.Int).Mod(key.D, less(p)), new(big.Int).Mod(key.D, less(q)),
-		new(big.Int).ModInverse(q, p)}
+	numbers := []*big.Int{key.N, big.NewInt(publicExponent), key.D, p, q,
+		new(big.Int).Mod(key.D, less(p)), new(big.Int).Mod(key.D, less(q)), new(big.Int).ModInverse(q, p)}
 	good := func() rsaParts {
 		return rsaParts{numbers: append([]*big.Int{}, numbers...), oid: rsaEncryption, null: []byte{5, 0}, after: map[string]bool{}}
 	}

@@ -208,7 +208,8 @@ func TestRecipientsOfIdentities(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, path, "# comment\n"+one.String()+"\n"+two.String()+"\n")
-	if list, err := Recipients(path); err != nil || len(list) != 2 || list[0] != one.Recipient().String() || list[1] != two.Recipient().String() {
+	list, err := Recipients(path)
+	if err != nil || len(list) != 2 || list[0] != one.Recipient().String() || list[1] != two.Recipient().String() {
 		t.Errorf("%q, %v", list, err)
 	}
 	for _, text := range []string{"", "nonsense\n"} {

@@ -60,7 +60,10 @@ func TestCopiesAreToldByTheirBodies(t *testing.T) {
 	}
 	for name, judge := range map[string]interface {
 		Judge(context.Context, policy.Sent, bool) policy.Limit
-	}{"limits": &Limits{Checker: &Checker{Limits: set, Counter: new(Counter)}}, "rates": &Rates{&Checker{Plain: true, Limits: set, Counter: new(Counter)}}} {
+	}{
+		"limits": &Limits{Checker: &Checker{Limits: set, Counter: new(Counter)}},
+		"rates":  &Rates{&Checker{Plain: true, Limits: set, Counter: new(Counter)}},
+	} {
 		count := func(body byte) int64 {
 			judge.Judge(t.Context(), policy.Sent{Time: noon, Domains: []string{"example.com"}, Fields: new(header.List),
 				Body: bytes.Repeat([]byte{body}, 32)}, true)

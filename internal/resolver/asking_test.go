@@ -161,7 +161,7 @@ func TestLoopsAreKept(t *testing.T) {
 func TestRecordsCountInTheCache(t *testing.T) {
 	mx := func(n int) (list []dns.RR) {
 		for range n {
-			list = append(list, &dns.MX{Hdr: dns.RR_Header{Name: "example.", Rrtype: dns.TypeMX, Class: dns.ClassINET}, Mx: "mail.example."})
+			list = append(list, &dns.MX{Hdr: dns.RR_Header{Name: "example.", Rrtype: dns.TypeMX}, Mx: "mail.example."})
 		}
 		return list
 	}

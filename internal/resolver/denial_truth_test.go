@@ -179,7 +179,8 @@ func proves(t *testing.T, what string, d *denial, all bool, secure Security) {
 		}
 		c, err := d.noDS(ctx, name)
 		want, denied := trulyNoDS(name)
-		if err == nil && (!denied || c != want) && (c.zone == nil || secure == Secure) || all && denied && (err != nil || c != want && secure == Secure) {
+		if err == nil && (!denied || c != want) && (c.zone == nil || secure == Secure) ||
+			all && denied && (err != nil || c != want && secure == Secure) {
 			t.Errorf("%s: what begins at %s: %+v, %v; in truth %+v, %v", what, name, c, err, want, denied)
 		}
 		if err != nil && !errors.Is(err, errNotDenied) {

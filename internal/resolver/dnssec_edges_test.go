@@ -199,7 +199,10 @@ func TestSignatureTimesIncludeTheirEnds(t *testing.T) {
 		from, to time.Duration
 		want     Security
 		kind     Kind
-	}{{0, time.Hour, Secure, 0}, {time.Second, time.Hour, Bogus, KindBogus}, {-time.Hour, 0, Secure, 0}, {-time.Hour, -time.Second, Bogus, KindBogus}} {
+	}{
+		{0, time.Hour, Secure, 0}, {time.Second, time.Hour, Bogus, KindBogus},
+		{-time.Hour, 0, Secure, 0}, {-time.Hour, -time.Second, Bogus, KindBogus},
+	} {
 		l.answer("k.test.", dns.TypeTXT, []dns.RR{rr, l.sig("test.", c.from, c.to, rr)})
 		l.want("k.test", c.want, c.kind)
 	}
