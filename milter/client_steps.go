@@ -15,7 +15,7 @@ func (c *Client) step(s StepMask) (*Answer, error) {
 // wants reports whether the filter wants the step and, when it does, queues the
 // macros that go before it.
 func (c *Client) wants(command byte) bool {
-	if c.negotiation.Protocol&bitsOf(stepOf(command)).skip != 0 {
+	if skip, _ := stepOf(command).bits(); c.negotiation.Protocol&skip != 0 {
 		return false
 	}
 	switch command {

@@ -110,7 +110,9 @@ func negotiate(offer []byte, o *Options) (n Negotiation, err error) {
 	if len(o.Macros) > 0 {
 		n.Actions |= ActionSetMacros & actions
 	}
-	wanted := o.Skip.skipBits() | o.NoReply.noReplyBits()
+	wanted, _ := o.Skip.bits()
+	_, noReply := o.NoReply.bits()
+	wanted |= noReply
 	if o.WantSkip {
 		wanted |= CanSkip
 	}

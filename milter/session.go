@@ -61,7 +61,8 @@ type Negotiation struct {
 
 // Answered reports whether the MTA waits for an answer to the step.
 func (n Negotiation) Answered(step StepMask) bool {
-	return n.Protocol&bitsOf(step).noReply == 0
+	_, noReply := step.bits()
+	return n.Protocol&noReply == 0
 }
 
 // Families of ConnAddr.

@@ -123,75 +123,40 @@ const (
 	StepUnknown
 )
 
-type stepBits struct {
+// steps are the commands that an MTA may be asked to leave out, or not to wait for.
+var steps = [...]struct {
+	command       byte
 	step          StepMask
 	skip, noReply ProtocolMask
+}{
+	{CommandConnect, StepConnect, NoConnect, NoReplyConnect},
+	{CommandHelo, StepHelo, NoHelo, NoReplyHelo},
+	{CommandMail, StepMail, NoMail, NoReplyMail},
+	{CommandRcpt, StepRcpt, NoRcpt, NoReplyRcpt},
+	{CommandData, StepData, NoData, NoReplyData},
+	{CommandHeader, StepHeader, NoHeaders, NoReplyHeader},
+	{CommandEndOfHeader, StepEndOfHeader, NoEndOfHeader, NoReplyEndOfHeader},
+	{CommandBody, StepBody, NoBody, NoReplyBody},
+	{CommandUnknown, StepUnknown, NoUnknown, NoReplyUnknown},
 }
 
-func bitsOf(step StepMask) stepBits {
-	switch step {
-	case StepConnect:
-		return stepBits{step, NoConnect, NoReplyConnect}
-	case StepHelo:
-		return stepBits{step, NoHelo, NoReplyHelo}
-	case StepMail:
-		return stepBits{step, NoMail, NoReplyMail}
-	case StepRcpt:
-		return stepBits{step, NoRcpt, NoReplyRcpt}
-	case StepData:
-		return stepBits{step, NoData, NoReplyData}
-	case StepHeader:
-		return stepBits{step, NoHeaders, NoReplyHeader}
-	case StepEndOfHeader:
-		return stepBits{step, NoEndOfHeader, NoReplyEndOfHeader}
-	case StepBody:
-		return stepBits{step, NoBody, NoReplyBody}
-	case StepUnknown:
-		return stepBits{step, NoUnknown, NoReplyUnknown}
-	}
-	return stepBits{}
-}
-
-// skipBits and noReplyBits translate a set of steps to protocol bits.
-func (m StepMask) skipBits() (p ProtocolMask) {
-	for s := StepConnect; s <= StepUnknown; s <<= 1 {
-		if m&s != 0 {
-			p |= bitsOf(s).skip
+// bits translates a set of steps to protocol bits.
+func (m StepMask) bits() (skip, noReply ProtocolMask) {
+	for i := range steps {
+		if s := &steps[i]; m&s.step != 0 {
+			skip |= s.skip
+			noReply |= s.noReply
 		}
 	}
-	return p
-}
-
-func (m StepMask) noReplyBits() (p ProtocolMask) {
-	for s := StepConnect; s <= StepUnknown; s <<= 1 {
-		if m&s != 0 {
-			p |= bitsOf(s).noReply
-		}
-	}
-	return p
+	return skip, noReply
 }
 
 // stepOf is the step a command belongs to; 0 for commands that are not steps.
 func stepOf(command byte) StepMask {
-	switch command {
-	case CommandConnect:
-		return StepConnect
-	case CommandHelo:
-		return StepHelo
-	case CommandMail:
-		return StepMail
-	case CommandRcpt:
-		return StepRcpt
-	case CommandData:
-		return StepData
-	case CommandHeader:
-		return StepHeader
-	case CommandEndOfHeader:
-		return StepEndOfHeader
-	case CommandBody:
-		return StepBody
-	case CommandUnknown:
-		return StepUnknown
+	for i := range steps {
+		if steps[i].command == command {
+			return steps[i].step
+		}
 	}
 	return 0
 }
