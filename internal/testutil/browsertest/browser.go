@@ -56,6 +56,7 @@ func Start(t testing.TB) *Browser {
 	cmd := exec.Command(program, "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
 		"--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--host-resolver-rules=MAP *.example.com 127.0.0.1", // pages by a name that is not of loopback
 		"--hide-scrollbars", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{theirs, theirOut} // 3 and 4
 	cmd.WaitDelay = 5 * time.Second               // its children hold its streams a little longer
