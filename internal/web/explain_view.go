@@ -187,13 +187,13 @@ func (q *request) alignment(a explain.Alignment) html.Node {
 func (q *request) causes(g explain.Signature, s story) html.Node {
 	var items html.Group
 	for _, c := range g.Causes {
-		if s.HeaderOnly && c.Part == explain.PartBody {
-			continue
-		}
 		items = append(items, q.cause(c))
 	}
 	if len(items) == 0 {
 		return html.Group{}
+	}
+	if s.HeaderOnly && g.HeaderOK {
+		return html.Group{html.El("ol", items)} // nothing is known to be changed
 	}
 	return html.Group{html.El("h3", q.lang.Say("What was changed", "바뀐 내용")), html.El("ol", items)}
 }
