@@ -25,9 +25,9 @@ func TestDifference(t *testing.T) {
 			}
 			switch r.IntN(3) {
 			case 0:
-				sets[i] = open(t, "file:"+writeTable(t, lines...), Options{FoldCase: true})
+				sets[i] = setOf(t, "file:", strings.Join(lines, "\n"), true)
 			case 1:
-				sets[i] = open(t, "refile:"+writeTable(t, lines...), Options{})
+				sets[i] = setOf(t, "refile:", strings.Join(lines, "\n"), false)
 			default:
 				sets[i] = open(t, "csl:"+strings.Join(elements, ","), Options{})
 			}

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestHiddenRows compares what an earlier row hides with a map, for tables and for
@@ -24,7 +23,7 @@ func TestHiddenRows(t *testing.T) {
 			}
 			lines = append(lines, key.String()+" v")
 		}
-		path := writeTable(t, lines...)
+		text := strings.Join(lines, "\n")
 		for kind, form := range map[string]func(string) string{
 			"file:":   func(key string) string { return key },
 			"refile:": func(key string) string { return stars.ReplaceAllString(strings.ToLower(key), "*") },
@@ -39,10 +38,10 @@ func TestHiddenRows(t *testing.T) {
 					first[key] = i
 				}
 			}
-			set := open(t, kind+path, Options{}).(interface{ eachHidden(func(row, by int32)) })
+			set := setOf(t, kind, text, false).(interface{ eachHidden(func(row, by int32)) })
 			set.eachHidden(func(row, by int32) { got = append(got, fmt.Sprint(row, " by ", by)) })
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("%s%q (-want +got)\n%s", kind, lines, diff)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s%q: %q, want %q", kind, lines, got, want)
 			}
 		}
 	}

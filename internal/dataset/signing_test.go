@@ -20,6 +20,19 @@ func writeTable(t *testing.T, lines ...string) string {
 	return path
 }
 
+// setOf is the set of a file: or refile: that has the text.
+func setOf(t *testing.T, kind, text string, foldCase bool) Set {
+	t.Helper()
+	r, err := parseRows("t", text, Options{}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind == "refile:" {
+		return compile(r)
+	}
+	return newTable(r, foldCase)
+}
+
 func open(t *testing.T, spec string, o Options) Set {
 	t.Helper()
 	set, err := Open(context.Background(), spec, o)

@@ -303,7 +303,7 @@ func Results(list string) Event { return info("results", list) }
 
 // SyntaxError: a DKIM-Signature field is none.
 func SyntaxError(why string) Event {
-	return failure("syntax_error", "syntax error: "+cut(why), slog.String("why", why))
+	return failure("syntax_error", "syntax error: "+cut(why), slog.String("why", cut(why)))
 }
 
 // KeyRevoked: the key record says so.
