@@ -314,10 +314,7 @@ func (c *Conn) repeatVerdict(step StepMask) {
 
 // endMessage forgets the message after its last answer.
 func (c *Conn) endMessage() {
-	if c.phase > phaseBetween {
-		c.phase = phaseBetween
-	}
-	c.skipBody = false
+	c.phase = phaseBetween
 	c.macros.endMessage()
 }
 
@@ -334,7 +331,6 @@ func (c *Conn) dropMessage() {
 		c.phase = phaseBetween
 		c.session.Abort()
 	}
-	c.skipBody = false
 }
 
 func (c *Conn) abort() {

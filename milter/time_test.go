@@ -301,3 +301,57 @@ func TestShutdownOutOfTime(t *testing.T) {
 		<-late.done // it was closed
 	})
 }
+
+// TestShutdownKnowsWhoIsIdle: who has no message in hand, and is owed no answer, goes at
+// once; who has, or is, stays as long as the context allows.
+func TestShutdownKnowsWhoIsIdle(t *testing.T) {
+	refuses := map[string]Response{"MAIL <refused>": Reject, "CONNECT refused 192.0.2.1:25": Reject, "RCPT <refused>": Reject,
+		"RCPT <discard>": Discard, "HELO refused": Reject}
+	frames := map[string][]byte{
+		"CONNECT": connect, "CONNECT-": frame('C', "refused\x004\x00\x19192.0.2.1\x00"), "MAIL": mail, "MAIL-": frame('M', "<refused>\x00"),
+		"RCPT": rcpt, "RCPT-": frame('R', "<refused>\x00"), "RCPT--": frame('R', "<discard>\x00"), "EOH": eoh, "EOM": frame('E', ""),
+		"ABORT": frame('A', ""), "QUIT_NC": frame('K', ""), "HELO-": frame('H', "refused\x00"), "BODY": frame('B', "x"),
+	}
+	everything := StepConnect | StepHelo | StepMail | StepRcpt | StepEndOfHeader | StepBody
+	for said, stays := range map[string]bool{
+		"": false, "CONNECT": false, "CONNECT MAIL": true, "CONNECT MAIL RCPT EOH": true, "CONNECT MAIL EOH EOM": false,
+		"CONNECT MAIL ABORT": false, "CONNECT-": false, "CONNECT MAIL-": false, "CONNECT MAIL RCPT-": true, "CONNECT MAIL RCPT--": false,
+		"CONNECT MAIL QUIT_NC": false, "CONNECT HELO-": false,
+		// Where steps are not answered, a refusal is owed until one that is.
+		"! CONNECT-": true, "! CONNECT- MAIL EOH EOM": false, "! CONNECT MAIL-": true, "! CONNECT MAIL- RCPT EOH BODY": true,
+		"! CONNECT MAIL- ABORT": false, "! CONNECT MAIL- EOH EOM": false, "! CONNECT MAIL- MAIL ABORT": false,
+		"! CONNECT MAIL- QUIT_NC": false, "! CONNECT HELO-": true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := Options{}
+			words, silent := strings.CutPrefix(said, "! ")
+			if silent {
+				o.NoReply = everything
+			}
+			b := newBubble(t, o, &recorder{answers: refuses})
+			conn := b.dial()
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+			for _, data := range append([][]byte{offer}, wordsOf(words, frames)...) {
+				if _, err := conn.Write(data); err != nil {
+					t.Fatalf("%s: %v", said, err)
+				}
+			}
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := b.server.Shutdown(ctx); (err != nil) != stays {
+				t.Errorf("%q: %v", said, err)
+			}
+			if l := b.logged(); len(l) > 0 {
+				t.Errorf("%q: %q", said, l)
+			}
+		})
+	}
+}
+
+func wordsOf(words string, frames map[string][]byte) (said [][]byte) {
+	for _, w := range strings.Fields(words) {
+		said = append(said, frames[w])
+	}
+	return said
+}
