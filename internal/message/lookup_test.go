@@ -216,7 +216,7 @@ func TestTemporaryFilesAreWrittenWhereAsked(t *testing.T) {
 		Resolver:           oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
 	}
 	NewServices(nil, time.Now).Whole(t.Context(), snapshot, All, envelope(), fields, body)
-	if strings.Count(log.String(), ": KeepTemporaryFiles: ") != 1 || !strings.Contains(log.String(), "event=temporary_file_failed job=") {
+	if strings.Count(log.String(), ": KeepTemporaryFiles: open "+snapshot.TemporaryDirectory+"/dkim.") != 1 || !strings.Contains(log.String(), "event=temporary_file_failed job=") {
 		t.Errorf("log: %s", log.String())
 	}
 }

@@ -96,7 +96,6 @@ func (m *Message) begin(ctx context.Context, s *Services, snapshot *Snapshot, ef
 	m.services, m.snapshot, m.effects, m.parent = s, snapshot, effects, ctx
 	m.started = s.now()
 	m.sender = sender
-	m.bodies.Reset()
 	m.bodies.FixCRLF = snapshot.FixCRLF
 }
 
@@ -260,10 +259,8 @@ func (m *Message) FinishEarly() *policy.Outcome {
 		m.verifier != nil && m.verifier.Len() > 0 || m.snapshot.Rules.Scripts != nil || !m.bodies.Satisfied() || m.plan.SignOnlyIfVerified {
 		return nil
 	}
-	m.verdict.Now = m.services.now()
 	o := m.snapshot.Rules.Outcome(&m.facts, m.plan, &m.verdict)
-	if o.Reply.Code != 0 || o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue ||
-		len(o.Edits) > 0 || o.Quarantine != "" ||
+	if o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue || len(o.Edits) > 0 || o.Quarantine != "" ||
 		o.Statistics != nil || o.Report != nil || o.Diagnosis != nil {
 		return nil
 	}

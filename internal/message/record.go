@@ -36,7 +36,7 @@ func (m *Message) record(answer policy.Action) {
 			status.Signature{Domain: s.Request.Domain, Selector: key.Selector, Algorithm: key.Algorithm.String(), Key: key.Name})
 	}
 	rules := m.snapshot.Rules
-	ours := len(m.plan.Sign) > 0 || len(row.Signatures) > 0 || slices.ContainsFunc(row.Events, isOurTrouble) ||
+	ours := len(m.plan.Sign) > 0 || slices.ContainsFunc(row.Events, isOurTrouble) ||
 		rules.Sign && (r.Signs(domain) || rules.SignsFor(m.ctx, m.plan.Author))
 	row.Result = m.result(domain, len(row.Signatures) > 0, ours && rules.Sign && !m.facts.VerifyOnly)
 	if row.Result == status.Unsigned {

@@ -55,8 +55,8 @@ func (m *Message) writeFiles() {
 
 func (m *Message) writeSignature(g *dkim.Signature, fields *header.List, own int) {
 	body := m.bodies.Kept(g.BodyCanonicalization)
-	if g.Length >= 0 && g.Length < int64(len(body)) {
-		body = body[:g.Length]
+	if g.Length >= 0 {
+		body = body[:min(g.Length, int64(len(body)))]
 	}
 	for _, text := range [][]byte{g.CanonicalHeader(fields, own), body} {
 		if err := writeTemporary(m.snapshot.TemporaryDirectory, m.facts.JobID, text); err != nil {
