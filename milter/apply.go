@@ -22,11 +22,7 @@ func nextField(raw []byte) (field, rest []byte) {
 			break
 		}
 	}
-	field = raw[:end-1]
-	if n := len(field); n > 0 && field[n-1] == '\r' {
-		field = field[:n-1]
-	}
-	return field, raw[end:]
+	return bytes.TrimSuffix(raw[:end-1], []byte("\r")), raw[end:]
 }
 
 func splitField(field []byte) (name, value []byte) {

@@ -232,7 +232,7 @@ func angle(addr string) string {
 
 // sendHeader sends the fields; folds are given as Postfix gives them, with LF.
 func (c *Client) sendHeader(raw []byte, o *Outcome) (done bool, err error) {
-	for len(raw) > 0 {
+	for {
 		field, rest := nextField(raw)
 		if field == nil {
 			break

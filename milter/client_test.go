@@ -207,6 +207,7 @@ func TestClientJudgesNegotiations(t *testing.T) {
 		{"\x00\x00\x00\x11O" + plain + "\x00\x00\x00\x00", "short macro list"},
 		{"\x00\x00\x00\x12O" + plain + "\x00\x00\x00\x00j", "string without NUL"},
 		{"\x00\x00\x00\x14O" + plain + "\x00\x00\x00\x63j \x00", ""},
+		{"\x00\x00\x00\x14O" + plain + "\x00\x00\x00\x07j \x00", ""}, // the first that there is not
 		{"\x00\x00\x00\x1cO" + plain + "\x00\x00\x00\x02i j\x00\x00\x00\x00\x05\x00\x00\x00", "short macro list"},
 	} {
 		near, far := net.Pipe()

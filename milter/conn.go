@@ -177,9 +177,7 @@ func (c *Conn) fill(need int) error {
 		if err := c.flush(); err != nil {
 			return err
 		}
-		if err := c.arm(); err != nil {
-			return err
-		}
+		c.arm()
 		if c.server.draining.Load() && c.isIdle() {
 			return ErrServerClosed
 		}
@@ -214,7 +212,7 @@ func (c *Conn) woken(err error) bool {
 
 // arm sets the read deadline of the phase. Setting one costs, so it is given an
 // eighth more and left alone while at least the time-out remains.
-func (c *Conn) arm() error {
+func (c *Conn) arm() {
 	o := &c.server.options
 	now := time.Now()
 	if c.frameEnds.IsZero() && (c.inFrame || c.in.buffered() > 0) {
@@ -228,15 +226,15 @@ func (c *Conn) arm() error {
 		timeout = o.IdleTimeout
 	}
 	deadline := now.Add(timeout)
-	if !c.frameEnds.IsZero() && c.frameEnds.Before(deadline) {
+	switch {
+	case !c.frameEnds.IsZero() && c.frameEnds.Before(deadline):
 		c.deadline = c.frameEnds
-		return c.nc.SetReadDeadline(c.frameEnds)
+	case !c.deadline.Before(deadline) && !c.deadline.After(deadline.Add(timeout/8)):
+		return
+	default:
+		c.deadline = deadline.Add(timeout / 8)
 	}
-	if !c.deadline.Before(deadline) && !c.deadline.After(deadline.Add(timeout/8)) {
-		return nil
-	}
-	c.deadline = deadline.Add(timeout / 8)
-	return c.nc.SetReadDeadline(c.deadline)
+	_ = c.nc.SetReadDeadline(c.deadline)
 }
 
 // frame reads the next frame's head.

@@ -88,6 +88,12 @@ func TestMacrosKeepTheirPlaces(t *testing.T) {
 	set('C', "j\x00J\x00")
 	set('H', "{h}\x00H\x00")
 	set('M', "i\x001\x00")
+	set('R', "r\x00R\x00{\x00x\x00{a\x00open\x00a}\x00closed\x00")
+	for name, want := range map[string]string{"{a": "open", "a}": "closed", "a": ""} {
+		if v, _ := m.lookup(name); string(v) != want {
+			t.Errorf("%s is %q", name, v)
+		}
+	}
 	set('R', "r\x00R\x00{\x00x\x00")
 	shows("j=J h=H {i}=1 r=R {=x")
 	set('H', "h\x00longer\x00") // the spans behind it move

@@ -36,14 +36,9 @@ func (r *reader) readReady(fd uintptr) bool {
 // writeReady tries to write once; what the socket does not take, or an error,
 // is left to an ordinary write with a deadline.
 func (w *writer) writeReady(fd uintptr) bool {
-	for {
-		n, err := syscall.Write(int(fd), w.rest)
-		if err == syscall.EINTR {
-			continue
-		}
-		w.rest = w.rest[max(n, 0):]
-		return true
-	}
+	n, _ := syscall.Write(int(fd), w.rest)
+	w.rest = w.rest[max(n, 0):]
+	return true
 }
 
 // pending reports whether input has arrived that nobody has read.

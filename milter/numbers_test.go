@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -38,12 +39,21 @@ func TestNumbersAreLibmilters(t *testing.T) {
 	}
 }
 
-// TestWhatOldClientsOffer: an MTA of protocol 2 to 4 knows no more than six actions.
+// TestWhatOldClientsOffer: an MTA of protocol 2 to 4 knows no more than six actions, and
+// the steps that came with 3 and 4 not before (Postfix 3.7, milter8.c).
 func TestWhatOldClientsOffer(t *testing.T) {
-	for version, want := range map[uint32]ActionMask{2: 0x3f, 3: 0x3f, 4: 0x3f, 6: 0x1ff, 0: 0x1ff} {
-		if c := newRawClient(nil, ClientOptions{Version: version}); c.options.Actions != want {
-			t.Errorf("version %d offers %#x", version, c.options.Actions)
+	for version, want := range map[uint32]struct {
+		actions  ActionMask
+		protocol ProtocolMask
+	}{2: {0x3f, 0x7f}, 3: {0x3f, 0x17f}, 4: {0x3f, 0x37f}, 5: {0x3f, 0x37f}, 6: {0x1ff, 0x1fffff}, 0: {0x1ff, 0x1fffff}} {
+		o := newRawClient(nil, ClientOptions{Version: version}).options
+		if o.Actions != want.actions || o.Protocol != want.protocol || o.Timeout != 30*time.Second {
+			t.Errorf("version %d offers %#x, %#x; waits %v", version, o.Actions, o.Protocol, o.Timeout)
 		}
+	}
+	own := ClientOptions{Version: 6, Actions: 1, Protocol: 2, Timeout: time.Second}
+	if o := newRawClient(nil, own).options; o.Actions != 1 || o.Protocol != 2 || o.Timeout != time.Second {
+		t.Errorf("%+v", o)
 	}
 }
 

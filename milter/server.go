@@ -97,9 +97,6 @@ func (s *Server) accept(l net.Listener) error {
 			continue
 		}
 		pause = 0
-		if tcp, ok := nc.(*net.TCPConn); ok {
-			tcp.SetNoDelay(true)
-		}
 		if c := s.add(nc); c != nil {
 			go s.serve(c)
 		}

@@ -61,9 +61,12 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 		t.Errorf("after skip: %v", a)
 	}
 	c.EndOfMessage()
+	step(c.Unknown("NOOP")) // between messages there are none
 
 	c.Macro('M', "i", "3")
 	step(c.Mail("<a@x>"))
+	c.Macro('R', "r", "R")
+	step(c.Rcpt("<b@x>"))
 	step(c.EndOfHeader())
 	step(c.Body([]byte("third")))
 	// A new MAIL without ABORT, its macros before it.
@@ -80,9 +83,12 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 	step(c.EndOfHeader())
 	c.EndOfMessage()
 
+	c.Macro('M', "i", "gone")
 	c.QuitNC()
-	c.Macro('M', "i", "6")
+	c.Macro('R', "r", "R")
 	step(c.Connect("other", ConnAddr{Family: FamilyLocal, Path: "/run/x"}))
+	step(c.Mail("<a@x>"))
+	c.Macro('M', "i", "6")
 	step(c.Mail("<a@x>"))
 	c.Quit()
 	waitFor(t, "the end", func() bool { return h.server.Connections() == 0 })
@@ -90,11 +96,11 @@ func TestTrap05StateSurvivesNothing(t *testing.T) {
 	if d := cmp.Diff([]string{
 		"HELO J,H,,,",
 		"MAIL J,H,1,,", "ABORT J,H,1b,R,", "UNKNOWN J,H,,,",
-		"MAIL J,H,,,", "EOM J,H,,,B",
+		"MAIL J,H,,,", "EOM J,H,,,B", "UNKNOWN J,H,,,",
 		"MAIL J,H,3,,", "ABORT J,H,4,,", "MAIL J,H,4,,", "EOM J,H,4,,",
 		"MAIL J,H,5,,",
 		"MAIL J,H,,,", "EOM J,H,,,",
-		"MAIL ,,6,,", "ABORT ,,6,,",
+		"MAIL ,,,,", "ABORT ,,6,,", "MAIL ,,6,,", "ABORT ,,6,,",
 	}, seen); d != "" {
 		t.Error(d)
 	}

@@ -32,14 +32,11 @@ func (w *writer) write(b []byte, timeout time.Duration) error {
 			return err
 		}
 	}
-	if err := w.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+	_ = w.conn.SetWriteDeadline(time.Now().Add(timeout))
+	if _, err := w.conn.Write(b); err != nil {
 		return err
 	}
-	_, err := w.conn.Write(b)
-	if clearErr := w.conn.SetWriteDeadline(time.Time{}); err == nil {
-		err = clearErr
-	}
-	return err
+	return w.conn.SetWriteDeadline(time.Time{})
 }
 
 const (
