@@ -115,10 +115,12 @@ func TestWordsAreOpenDKIMs(t *testing.T) {
 			args = append([]any{"JOB"}, args...)
 		}
 		want := fmt.Sprintf(strings.ReplaceAll(c.format, "%u", "%d"), args...)
-		if got, facts := written(c.event, "JOB", slog.LevelDebug); got != want || !strings.HasPrefix(facts, "event="+c.event.Name+" job=JOB") {
+		named := "event=" + c.event.Name
+		if got, facts := written(c.event, "JOB", slog.LevelDebug); got != want || !strings.HasPrefix(facts, named+" job=JOB") {
 			t.Errorf("%q with %s, want %q", got, facts, want)
 		}
-		if got, facts := written(c.event, "", slog.LevelDebug); got != strings.TrimPrefix(want, "JOB: ") || strings.Contains(facts, "job=") {
+		want = strings.TrimPrefix(want, "JOB: ")
+		if got, facts := written(c.event, "", slog.LevelDebug); got != want || strings.Contains(facts, "job=") {
 			t.Errorf("without a job %q with %s", got, facts)
 		}
 	}

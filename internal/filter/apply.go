@@ -44,21 +44,20 @@ func (s *session) editsFailed(err error) policy.Reply {
 	return s.snapshot.Rules.Verdicts.InternalError()
 }
 
-// response turns a reply into the protocol's. A quarantine is an edit.
+// response turns a reply into the protocol's. A quarantine is an edit. Compat(opendkim
+// 2.11): what is let pass is accepted.
 func response(r policy.Reply) milter.Response {
 	if r.Code != 0 {
 		return milter.Reply(r.Code, r.Status, r.Text)
 	}
 	switch r.Action {
-	case policy.Accept, policy.Quarantine:
-		return milter.Accept
 	case policy.Discard:
 		return milter.Discard
 	case policy.Reject:
 		return milter.Reject
 	case policy.TempFail:
 		return milter.TempFail
-	case policy.Continue:
+	case policy.Accept, policy.Quarantine, policy.Continue:
 	}
-	return milter.Continue
+	return milter.Accept
 }

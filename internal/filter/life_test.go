@@ -2,10 +2,12 @@ package filter_test
 
 import (
 	"context"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -217,6 +219,16 @@ func TestAnswersThatAreDue(t *testing.T) {
 	} {
 		r := newRig(t, options, map[string]string{"peers": "192.0.2.9\n"}, milter.Options{}, nil)
 		n := r.dial(milter.ClientOptions{}).Negotiation()
+		if unused := milter.NoHelo | milter.NoUnknown | milter.NoData; n.Protocol&unused != unused {
+			t.Errorf("%q: steps are sent that say nothing: %#x", options, n.Protocol)
+		}
+		for missing, name := range map[milter.ActionMask]string{milter.ActionAddHeaders: "adding", milter.ActionChangeHeaders: "changing"} {
+			o := milter.ClientOptions{Actions: milter.AllActions &^ missing}
+			if c, err := milter.Dial("unix", r.socket, o); err == nil {
+				t.Errorf("%q: an MTA that knows no %s of fields is served", options, name)
+				c.Close()
+			}
+		}
 		var got []string
 		for _, s := range []struct {
 			step milter.StepMask
@@ -233,6 +245,59 @@ func TestAnswersThatAreDue(t *testing.T) {
 	}
 }
 
+// TestActivityGrows with each connection and message, and each message is counted once, by
+// its answer, whichever step it ends at.
+func TestActivityGrows(t *testing.T) {
+	var snapshot *filter.Snapshot
+	r := newRig(t, "Mode v\nMaximumHeaders 1000\nOn-Security reject\n", nil, milter.Options{}, func(s *filter.Snapshot) { snapshot = s })
+	seen := &byAnswer{got: map[string]int{}}
+	f := filter.New(snapshot, seen, nil)
+	server := milter.NewServer(f.SessionMaker(filter.AsConfigured), milter.Options{})
+	l, err := net.Listen("unix", filepath.Join(r.dir, "counted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+	big := outside()
+	plus("X-Big: " + strings.Repeat("x", 2000))(&big)
+	broken := outside()
+	plus("DKIM-Signature: v=1")(&broken)
+	client, err := milter.Dial("unix", l.Addr().String(), milter.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	before := f.Activity()
+	if before == 0 {
+		t.Error("a connection is no activity")
+	}
+	for i, m := range []milter.Message{big, outside(), broken, outside()} { // refused, ended early, judged at the end
+		r.send(client, m)
+		if got := f.Activity() - before; got != uint64(i+1) {
+			t.Errorf("activity %d after message %d", got, i+1)
+		}
+	}
+	until(t, "the count", func() bool {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		return maps.Equal(seen.got, map[string]int{"reject": 1, "accept": 3})
+	})
+}
+
+// byAnswer counts messages by their answer.
+type byAnswer struct {
+	counted
+	mu  sync.Mutex
+	got map[string]int
+}
+
+func (a *byAnswer) Message(answer string, _ time.Duration, _ int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.got[answer]++
+}
+
 // TestEditsThatAreRefused are told, and the message follows On-InternalError.
 func TestEditsThatAreRefused(t *testing.T) {
 	r := newRig(t, "Mode v\nOn-NoSignature quarantine\nOn-InternalError reject\n", nil, milter.Options{}, nil)
@@ -243,5 +308,12 @@ func TestEditsThatAreRefused(t *testing.T) {
 		if out.Final.Kind != want || told != (want == milter.ReplyCode) {
 			t.Errorf("%#x: %s, told %v", actions, out.Final.String(), told)
 		}
+	}
+	// One that fails is the message's, whatever others would be granted.
+	r = newRig(t, "Mode v\nAlwaysAddARHeader yes\nFinalPolicyScript DIR/final.lua\nOn-InternalError reject\n",
+		map[string]string{"final.lua": `odkim.add_rcpt(ctx, "a@example.com") odkim.add_header(ctx, "X", "y")`}, milter.Options{}, nil)
+	out := r.send(r.dial(milter.ClientOptions{Actions: milter.AllActions &^ milter.ActionAddRcpt}), outside())
+	if out.Final.Kind != milter.ReplyCode {
+		t.Errorf("%s", out.Final.String())
 	}
 }

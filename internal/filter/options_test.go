@@ -264,8 +264,16 @@ func TestMessageTimeBudgetIsTheSnapshots(t *testing.T) {
 }
 
 func TestMilterDebug(t *testing.T) {
-	told := map[int]string{1: `debug milter: connect "localhost" [127.0.0.1]: continue`, 2: "debug milter: end_of_message accept", 3: `debug milter: mail "<user@example.com>": continue`,
-		4: `debug milter: header "Subject": continue`, 5: `debug milter: header "Subject" " test message": continue`, 6: `debug milter: body "Hello world.`}
+	told := []struct {
+		from, to int // levels
+		line     string
+	}{
+		{1, 6, "negotiated version 6, actions 0x"}, {1, 6, `connect "localhost" [127.0.0.1]: continue`}, {1, 6, "close"},
+		{2, 2, "mail continue"}, {3, 6, `mail "<user@example.com>": continue`}, {2, 2, "rcpt continue"},
+		{3, 6, `rcpt "<rcpt@example.net>": continue`}, {2, 3, "header continue"}, {4, 4, `header "Subject": continue`},
+		{5, 6, `header "Subject" " test message": continue`}, {2, 6, "end_of_header continue"}, {2, 5, "body 30 octets: continue"},
+		{6, 6, `body "Hello world.\r\n\r\nSecond line.\r\n": continue`}, {2, 6, "end_of_message accept"},
+	}
 	for level := 0; level <= 6; level++ {
 		r := newRig(t, signing+fmt.Sprintf("Canonicalization simple/simple\nMilterDebug %d\n", level), nil, milter.Options{}, nil)
 		c := r.dial(milter.ClientOptions{})
@@ -273,10 +281,16 @@ func TestMilterDebug(t *testing.T) {
 		if got := r.verified(inside(), out); !strings.Contains(got, "dkim=pass") {
 			t.Errorf("MilterDebug %d: %s", level, got)
 		}
+		closed := make(chan struct{})
+		next := new(filter.Snapshot)
+		r.filter.Current().OnClose(func() { close(closed) })
+		r.filter.Swap(next)
+		c.Close()
+		<-closed // when its last connection has left
 		text := strings.Join(r.log.take(), "\n")
-		for at, want := range told {
-			if got := strings.Contains(text, want); got != (at <= level) && !(at == 4 && level > 4) {
-				t.Errorf("MilterDebug %d: %s: told %v\n%s", level, want, got, text)
+		for _, want := range told {
+			if got := strings.Contains(text, "debug milter: "+want.line); got != (want.from <= level && level <= want.to) {
+				t.Errorf("MilterDebug %d: %s: told %v\n%s", level, want.line, got, text)
 			}
 		}
 	}

@@ -119,7 +119,6 @@ func (s *session) Data() milter.Response       { return milter.Continue }
 func (s *session) Unknown(string) milter.Response { return milter.Continue }
 
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
-	s.endMessage()
 	s.filter.activity.Add(1)
 	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, s.filter.effects, withoutBrackets(addr))
 	return milter.Continue
@@ -163,19 +162,13 @@ func (s *session) headerDone() milter.Response {
 	if outcome == nil {
 		return milter.Continue
 	}
-	s.message.Leave(outcome)
 	s.answered(policy.Reply{Action: policy.Accept})
 	return milter.Accept
 }
 
 func (s *session) Body(chunk []byte) milter.Response {
-	m := s.message
-	if s.canSkip && m.Satisfied() {
-		m.Skip(len(chunk))
-		return milter.Skip
-	}
-	m.Write(chunk)
-	if s.canSkip && m.Satisfied() {
+	s.message.Write(chunk)
+	if s.canSkip && s.message.Satisfied() {
 		return milter.Skip
 	}
 	return milter.Continue
@@ -190,17 +183,12 @@ func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
 		s.message.Leave(outcome)
 	}
 	s.answered(reply)
-	r := response(reply)
-	if r == milter.Continue {
-		r = milter.Accept // Compat(opendkim 2.11)
-	}
-	return r
+	return response(reply)
 }
 
 func (s *session) Abort() { s.endMessage() }
 
 func (s *session) Close() {
-	s.endMessage()
 	s.filter.observer.Disconnected()
 	s.snapshot.release()
 }

@@ -216,7 +216,8 @@ func TestTemporaryFilesAreWrittenWhereAsked(t *testing.T) {
 		Resolver:           oneAnswer{answer: resolver.Answer{Texts: []string{record}}},
 	}
 	NewServices(nil, time.Now).Whole(t.Context(), snapshot, All, envelope(), fields, body)
-	if strings.Count(log.String(), ": KeepTemporaryFiles: open "+snapshot.TemporaryDirectory+"/dkim.") != 1 || !strings.Contains(log.String(), "event=temporary_file_failed job=") {
+	if strings.Count(log.String(), ": KeepTemporaryFiles: open "+snapshot.TemporaryDirectory+"/dkim.") != 1 ||
+		!strings.Contains(log.String(), "event=temporary_file_failed job=") {
 		t.Errorf("log: %s", log.String())
 	}
 }
@@ -293,7 +294,7 @@ func TestBytesAreCountedWhoeverNeedsThem(t *testing.T) {
 		func() { m.AddField([]byte("From"), []byte(" a@x"), true) },
 		func() { m.Decide(envelope().Origin) },
 		func() { m.Write([]byte("12345")) },
-		func() { m.Skip(7) },
+		func() { m.Write([]byte("1234567")) },
 		func() { m.Finish() },
 		func() { m.Answered(policy.Accept) },
 	}

@@ -245,9 +245,6 @@ func (m *Message) Write(chunk []byte) {
 	m.working = false
 }
 
-// Skip takes note of a part of the body that nobody needs.
-func (m *Message) Skip(n int) { m.bodyBytes += int64(n) }
-
 // Satisfied reports whether no more of the body is needed.
 func (m *Message) Satisfied() bool { return m.bodies.Satisfied() }
 
