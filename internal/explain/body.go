@@ -145,6 +145,12 @@ func (b *bodySearch) find(body []byte) []step {
 	if found := b.findAdded(body, 2); found != nil {
 		return found
 	}
+	if found := b.inCoded(body); found != nil {
+		return found
+	}
+	if found := b.anywhere(body); found != nil {
+		return found
+	}
 	for _, s := range open {
 		if found := b.findAdded(s.was, 1); found != nil {
 			return b.inOrder(s, found, edits)

@@ -202,20 +202,7 @@ var (
 // inLine looks for text that was put before the last tags of HTML, or behind the first,
 // without a line of its own; with depth, together with whole lines in another part.
 func (b *bodySearch) inLine(body []byte, depth int) []step {
-	const most, window = 160, 16 << 10
-	var cuts []cut
-	for _, end := range closing.FindAllIndex(body, 4) {
-		begin := max(0, end[0]-window)
-		at := cutting.FindAllIndex(body[begin:end[0]], -1)
-		for i := len(at) - 1; i >= max(0, len(at)-most); i-- {
-			cuts = append(cuts, cut{CodeFooter, begin + at[i][0], end[0]})
-		}
-	}
-	for _, start := range opening.FindAllIndex(body, 2) {
-		for _, at := range cutting.FindAllIndex(body[start[1]:min(len(body), start[1]+window)], most) {
-			cuts = append(cuts, cut{CodeBanner, start[1], start[1] + at[0]}, cut{CodeBanner, start[1], start[1] + at[1]})
-		}
-	}
+	cuts := tagCuts(body, 160)
 	for _, c := range cuts {
 		if b.matches(body[:c.from], body[c.to:]) {
 			return []step{c.undone(body)}
@@ -228,7 +215,7 @@ func (b *bodySearch) inLine(body []byte, depth int) []step {
 		s := c.undone(body)
 		lines := b.lines(s.was)
 		ends, starts := edges(lines)
-		if found := b.without(b.newHash(), lines, 0, ends[:min(len(ends), 4)], starts[:1], 1); found != nil {
+		if found := b.without(b.newHash(), lines, 0, ends[:min(len(ends), 4)], starts[:min(len(starts), 4)], 1); found != nil {
 			return append([]step{s}, withoutBlocks(s.was, found)...)
 		}
 		// A copy and its lines are work too.
@@ -247,6 +234,26 @@ const cutLineCost = 64
 type cut struct {
 	code     string
 	from, to int
+}
+
+// tagCuts are the texts before the last tags of HTML and behind the first, at most so many
+// of each.
+func tagCuts(body []byte, most int) []cut {
+	const window = 16 << 10
+	var cuts []cut
+	for _, end := range closing.FindAllIndex(body, 4) {
+		begin := max(0, end[0]-window)
+		at := cutting.FindAllIndex(body[begin:end[0]], -1)
+		for i := len(at) - 1; i >= max(0, len(at)-most); i-- {
+			cuts = append(cuts, cut{CodeFooter, begin + at[i][0], end[0]})
+		}
+	}
+	for _, start := range opening.FindAllIndex(body, 2) {
+		for _, at := range cutting.FindAllIndex(body[start[1]:min(len(body), start[1]+window)], most) {
+			cuts = append(cuts, cut{CodeBanner, start[1], start[1] + at[0]}, cut{CodeBanner, start[1], start[1] + at[1]})
+		}
+	}
+	return cuts
 }
 
 func (c cut) undone(body []byte) step {

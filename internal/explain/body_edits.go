@@ -37,9 +37,11 @@ func (b *bodySearch) edits(body []byte) []bodyEdit {
 		{CodeTransferEncoding, args("how", "parts"), b.decodeParts},
 		one(CodeTransferEncoding, "from-quoted-printable", encodeQuoted),
 		one(CodeTransferEncoding, "from-base64", encodeBase64),
+		{CodeTransferEncoding, args("how", "again"), b.recodedWhole},
 		one(CodeSignatureBlank, "", replaceLines("--\r\n", "-- \r\n")),
 		one(CodeWhiteSpace, "", trimLines),
 		one(CodeFromQuoting, "", replaceLines(">From ", "From ")),
+		{CodeFromQuoting, nil, unquotedFrom},
 		one(CodeDotStuffing, "doubled", replaceLines("..", ".")),
 		one(CodeDotStuffing, "single", replaceLines(".", "..")),
 		one(CodeLineEnds, "doubled", func(x []byte) []byte { return replace(x, "\r\n\r\n", "\r\n") }),
@@ -53,7 +55,10 @@ func (b *bodySearch) edits(body []byte) []bodyEdit {
 		one(CodeTabs, "", func(x []byte) []byte { return replace(x, "        ", "\t") }),
 		one(CodeCharset, "to-utf-8", toLatin1),
 		one(CodeCharset, "to-latin-1", fromLatin1),
+		one(CodeCharset, "mark-added", withoutMark),
+		one(CodeCharset, "mark-lost", withMark),
 		{CodeInserted, args("what", "meta"), withoutMeta},
+		{CodeLongLines, args("how", "wrap"), unwrapped},
 	}
 	wrapped := b.wrapped(body)
 	return append(edits, bodyEdit{CodeListWrapping, nil, func(now []byte) [][]byte {
@@ -196,13 +201,7 @@ func encodeQuoted(body []byte) []byte {
 }
 
 func encodeBase64(body []byte) []byte {
-	text := base64.StdEncoding.EncodeToString(body)
-	var out []byte
-	for len(text) > 76 {
-		out = append(append(out, text[:76]...), "\r\n"...)
-		text = text[76:]
-	}
-	return append(append(out, text...), "\r\n"...)
+	return append(base64Lines(body, 76), "\r\n"...)
 }
 
 func toCRLF(text []byte) []byte {

@@ -226,8 +226,8 @@ func subsets(coded []entity) [][]entity {
 }
 
 // codingWays are what a part's header may have said of 8-bit text: Content-Transfer-Encoding
-// with another value, or nothing. Beyond them are other places of the field.
-var codingWays = [...]string{"8bit", "", "8BIT", "binary", "7bit"}
+// with another value, or nothing; and of text in the other encoding. Beyond them are other places of the field.
+var codingWays = [...]string{"8bit", "", "8BIT", "binary", "7bit", "base64", "quoted-printable"}
 
 var codingField = regexp.MustCompile(`(?im)^Content-Transfer-Encoding:[^\r\n]*(\r\n[ \t][^\r\n]*)*\r\n`)
 
@@ -266,10 +266,22 @@ func recoded(body []byte, set, holders []entity, way int, holding string, ended 
 		}
 		if text == nil {
 			text = content
+		} else if way < len(codingWays) {
+			text = inCoding(codingWays[way], text)
 		}
 		out = append(out, text...)
 	}
 	return append(out, body[last:]...)
+}
+
+func inCoding(coding string, text []byte) []byte {
+	switch coding {
+	case "base64":
+		return base64Lines(text, 76)
+	case "quoted-printable":
+		return encodeQuoted(text)
+	}
+	return text
 }
 
 // byPlace merges parts in the order in which they stand.

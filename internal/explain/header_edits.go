@@ -184,9 +184,12 @@ func (h *headerSearch) rewritten(n *namedFields, at int) {
 	case n.is("Date"):
 		h.date(n, at)
 	case n.is("Message-ID", "In-Reply-To", "References"):
-		if bare := strings.TrimSpace(unfold(value)); strings.HasPrefix(bare, "<") {
-			h.replace(n, at, " "+strings.Trim(bare, "<>"), fieldEdit{code: CodeRewritten, cost: 3, args: args("is", clip(value, maxShown))})
+		bare := strings.TrimSpace(unfold(value))
+		was := strings.Trim(bare, "<>")
+		if !strings.HasPrefix(bare, "<") {
+			was = "<" + bare + ">"
 		}
+		h.replace(n, at, " "+was, fieldEdit{code: CodeRewritten, cost: 3, args: wasIs(was, value)})
 	}
 	if joined := joinBroken(n.now[at]); joined != "" {
 		h.replace(n, at, valueOf(joined), fieldEdit{code: CodeLongLines, cost: 1})

@@ -134,7 +134,8 @@ func (h *headerSearch) suspect() *namedFields {
 		value := unfold(valueOf(n.now[0]))
 		lower := strings.ToLower(value)
 		switch {
-		case n.is("From") && (strings.Contains(lower, " via ") || list != "" && sameHost(list, value)):
+		case n.is("From") && (strings.Contains(lower, " via ") || strings.Contains(lower, "-dmarc-request@") ||
+			list != "" && sameHost(list, value)):
 			found = append(found, n)
 		case n.is("Sender") && (strings.Contains(lower, "-bounces") || strings.Contains(lower, "owner-")):
 			found = append(found, n)

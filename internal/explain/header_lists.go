@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -330,55 +329,4 @@ func (h *headerSearch) people() []mailbox {
 		}
 	}
 	return h.persons
-}
-
-// author: From or Sender of somebody else, as lists write it for DMARC's sake. The real
-// one is often in another field.
-func (h *headerSearch) author(n *namedFields, at int) {
-	value := unfold(valueOf(n.now[at]))
-	add := func(cost int, was string) {
-		if was = strings.TrimSpace(was); was != "" {
-			h.lay(n, at, was, fieldEdit{code: CodeFromRewritten, cost: cost, args: wasIs(was, value)})
-		}
-	}
-	display := newMailbox(value).bare()
-	for _, cut := range []string{" via ", " (via ", "' via "} {
-		if before, _, ok := strings.Cut(display, cut); ok {
-			display = strings.Trim(before, `'" `)
-			break
-		}
-	}
-	for i, source := range []string{"X-Original-From", "Reply-To", "Cc", "From", "X-Original-Sender", "Sender", "Return-Path",
-		"X-Envelope-From", "Mail-Followup-To", "X-MailFrom"} {
-		if strings.EqualFold(source, n.name) {
-			continue
-		}
-		for _, m := range mailboxes(h.first(source)) {
-			cost := 1 + min(i/4, 1)
-			add(cost, m.raw)
-			for style := 1; style < len(styles); style++ {
-				add(cost+min(style/3, 1), styles[style](m))
-			}
-			if display != "" {
-				add(cost, fmt.Sprintf("%s <%s>", display, m.address))
-				add(cost, fmt.Sprintf(`"%s" <%s>`, display, m.address))
-			}
-		}
-	}
-}
-
-// readers are what a field that was removed may have said.
-func (h *headerSearch) readers(n *namedFields) []string {
-	var values []string
-	if n.is("Sender", "Reply-To", "Return-Path") {
-		for _, m := range mailboxes(h.first("From")) {
-			for _, style := range styles {
-				values = append(values, style(m))
-			}
-		}
-	}
-	for _, m := range h.people() {
-		values = append(values, m.raw)
-	}
-	return slices.Compact(values)
 }

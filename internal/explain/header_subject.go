@@ -22,6 +22,9 @@ var decoder = mime.WordDecoder{CharsetReader: func(_ string, input io.Reader) (i
 var replies = []string{"Re: ", "RE: ", "re: ", "AW: ", "Aw: ", "SV: ", "Sv: ", "VS: ", "Vs: ",
 	"Re[2]: ", "Re: Re: ", "RE: RE: ", "Re:", "RE:", ""}
 
+// maxTagWords is how many words a tag without brackets has at most.
+const maxTagWords = 6
+
 // subject: tags of lists, virus scanners and "external" warnings.
 func (h *headerSearch) subject(n *namedFields, at int) {
 	value := unfold(valueOf(n.now[at]))
@@ -60,6 +63,19 @@ func (h *headerSearch) untag(n *namedFields, at int, value string, written func(
 			} else if replyTag.MatchString(before + " ") {
 				h.unreplied(before+rest, func(was string) { add(2, tag, was) })
 			}
+		}
+	}
+	for at, words := 0, 0; words < maxTagWords; words++ { // tags in no brackets
+		n := strings.IndexByte(value[at:], ' ') + 1
+		if n == 0 {
+			break
+		}
+		at += n
+		add(3, value[:at], value[at:])
+	}
+	for _, reply := range replies[:6] { // a "Re: " that was cut off
+		if !replyTag.MatchString(value) {
+			add(3, "", reply+value)
 		}
 	}
 	if prefix := replyTag.FindString(value); prefix != "" {

@@ -134,8 +134,16 @@ var causes = map[string]func(values) (english, korean string){
 	"body/too-large": both("the body was changed; it is too large to look for the edit", "본문이 바뀌었습니다. 너무 커서 무엇이 바뀌었는지 찾지 않습니다"),
 	"body/footer":    addedCause("at the end of the body or of a part of it", "본문이나 그 일부의 끝에"),
 	"body/banner":    addedCause("at the beginning of the body or of a part of it", "본문이나 그 일부의 앞에"),
-	"body/inserted":  both("a meta tag was put into the HTML, as Microsoft Exchange does it", "Microsoft Exchange가 하듯이 HTML에 meta 태그가 들어갔습니다"),
+	"body/inserted": func(v values) (string, string) {
+		if v["what"] == "meta" {
+			return "a meta tag was put into the HTML, as Microsoft Exchange does it", "Microsoft Exchange가 하듯이 HTML에 meta 태그가 들어갔습니다"
+		}
+		return addedCause("in the body", "본문 가운데에")(v)
+	},
 	"body/blank-lines": func(v values) (string, string) {
+		if v["how"] == "lost" {
+			return "an empty line was left out", "빈 줄 하나가 빠졌습니다"
+		}
 		if v["lines"] == "1" {
 			return "an empty line was added: line " + v["line"], v["line"] + "번째 줄에 빈 줄이 추가되었습니다"
 		}
@@ -158,11 +166,19 @@ var causes = map[string]func(values) (english, korean string){
 		if v["how"] == "!" {
 			return `long lines were broken with "!"`, `긴 줄이 "!"로 나뉘었습니다`
 		}
+		if v["how"] == "wrap" {
+			return "long lines were broken between words", "긴 줄이 낱말 사이에서 나뉘었습니다"
+		}
 		return "long lines were broken, as mail servers do it above 998 octets", "긴 줄이 나뉘었습니다. 메일 서버는 998바이트를 넘는 줄을 나눕니다"
 	},
 	"body/tabs": both("tabs became blanks", "탭이 공백으로 바뀌었습니다"),
 	"body/charset": func(v values) (string, string) {
-		if v["how"] == "to-utf-8" {
+		switch v["how"] {
+		case "mark-added":
+			return "a byte order mark was put before the text", "텍스트 앞에 바이트 순서 표식(BOM)이 붙었습니다"
+		case "mark-lost":
+			return "the byte order mark before the text was cut off", "텍스트 앞의 바이트 순서 표식(BOM)이 잘렸습니다"
+		case "to-utf-8":
 			return "the text was converted from ISO 8859-1 to UTF-8", "문자 집합이 ISO 8859-1에서 UTF-8로 변환되었습니다"
 		}
 		return "the text was converted from UTF-8 to ISO 8859-1", "문자 집합이 UTF-8에서 ISO 8859-1로 변환되었습니다"
@@ -256,6 +272,9 @@ func addedCause(where, korean string) func(values) (string, string) {
 
 func recodedCause(v values) (string, string) {
 	switch how := v["how"]; {
+	case how == "again":
+		return "the body was encoded anew on the way, in the other of quoted-printable and base64 or in lines of another length",
+			"본문이 도중에 quoted-printable과 base64 중 다른 쪽으로, 또는 다른 줄 길이로 다시 인코딩되었습니다"
 	case how == "parts":
 		return "parts of the body were converted to quoted-printable or base64 on the way",
 			"본문의 일부가 도중에 quoted-printable이나 base64로 인코딩되었습니다"

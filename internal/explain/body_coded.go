@@ -1,0 +1,176 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// codedPart is content in quoted-printable or base64 that we would encode alike, so that
+// it can be encoded again without what was put into it.
+type codedPart struct {
+	from, to int // of the body
+	content  []byte
+	encode   func([]byte) []byte
+}
+
+// codedParts are those of a body: the body itself, or its parts.
+func (b *bodySearch) codedParts(body []byte) []codedPart {
+	const most = 6
+	all := []entity{{part: part{end: len(body)}, encoding: b.encoding()}}
+	if inner := entities(b.fields, body, maxDepth); len(inner) > 0 {
+		all = inner
+	}
+	var found []codedPart
+	for _, e := range all {
+		p := codedPart{from: e.body, to: e.end}
+		raw := body[p.from:p.to]
+		switch {
+		case e.holds || len(found) == most || b.spent(len(raw)):
+			continue
+		case e.encoding == "quoted-printable":
+			p.content, p.encode = unquote(raw), encodeQuoted
+		case e.encoding == "base64":
+			p.content, p.encode = unbase64(raw), asBase64(raw)
+		}
+		if p.content != nil && bytes.Equal(p.encode(p.content), raw) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// asBase64 encodes with lines as long as those of raw, and its end.
+func asBase64(raw []byte) func([]byte) []byte {
+	text := bytes.TrimRight(raw, "\r\n")
+	width := max(4, len(bytes.SplitN(text, []byte("\r\n"), 2)[0]))
+	return func(content []byte) []byte { return append(base64Lines(content, width), raw[len(text):]...) }
+}
+
+// base64Lines is base64 in lines of a width, without the last line's end.
+func base64Lines(content []byte, width int) []byte {
+	text := base64.StdEncoding.EncodeToString(content)
+	var out []byte
+	for len(text) > width {
+		out = append(append(out, text[:width]...), "\r\n"...)
+		text = text[width:]
+	}
+	return append(out, text...)
+}
+
+// inCoded looks for text that was put into encoded content, at its end, at its beginning
+// or beside the tags of HTML: in one part, or in one place each of two.
+func (b *bodySearch) inCoded(body []byte) []step {
+	parts := b.codedParts(body)
+	cuts := make([][]cut, len(parts))
+	were := make([][][]byte, len(parts))
+	made := 0
+	for i, p := range parts {
+		for _, c := range slices.Concat(lineCuts(p.content), tagCuts(p.content, 40)) {
+			if made += len(p.content); made > maxCandidates || b.spent(len(p.content)) {
+				break
+			}
+			was := p.encode(slices.Concat(p.content[:c.from], p.content[c.to:]))
+			if b.matches(body[:p.from], was, body[p.to:]) {
+				return []step{p.step(body, c, was)}
+			}
+			cuts[i], were[i] = append(cuts[i], c), append(were[i], was)
+		}
+	}
+	for i, p := range parts {
+		for j := i + 1; j < len(parts); j++ {
+			q := parts[j]
+			for k, was := range were[i] {
+				for l, other := range were[j] {
+					if b.left < maxBodyWork/2 {
+						return nil
+					}
+					if b.matches(body[:p.from], was, body[p.to:q.from], other, body[q.to:]) {
+						second := q.step(body, cuts[j][l], other)
+						return []step{second, p.step(second.was, cuts[i][k], was)}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// step tells that c was put into the part, which was encoded as was.
+func (p codedPart) step(body []byte, c cut, was []byte) step {
+	text := string(p.content[c.from:c.to])
+	lines := strings.Count(strings.TrimSuffix(text, "\r\n"), "\r\n") + 1
+	line := bytes.Count(body[:p.from], []byte("\n")) + 1
+	return step{code: c.code, is: body, was: slices.Concat(body[:p.from], was, body[p.to:]),
+		args: args("lines", strconv.Itoa(lines), "line", strconv.Itoa(line), "first", firstWords(text))}
+}
+
+// lineCuts are the last lines of a text and its first ones, where each may have been put in.
+func lineCuts(text []byte) []cut {
+	var cuts []cut
+	for at := len(text); at > 0 && len(cuts) < 2*maxBanner; {
+		at = bytes.LastIndexByte(text[:at-1], '\n') + 1
+		cuts = append(cuts, cut{CodeFooter, at, len(text)})
+		if before := bytes.TrimSuffix(text[:at], []byte("\r\n")); len(before) < at { // there was no last line end
+			cuts = append(cuts, cut{CodeFooter, len(before), len(text)})
+		}
+	}
+	for at := 0; len(cuts) < 3*maxBanner; {
+		n := bytes.IndexByte(text[at:], '\n') + 1
+		if n == 0 || at+n == len(text) {
+			break
+		}
+		at += n
+		cuts = append(cuts, cut{CodeBanner, 0, at})
+	}
+	return cuts
+}
+
+// recodedWhole are the bodies that may have been encoded otherwise: the other encoding, or
+// the same in lines of another length.
+func (b *bodySearch) recodedWhole(body []byte) [][]byte {
+	var out [][]byte
+	encoding := b.encoding()
+	switch encoding {
+	case "base64":
+		text := unbase64(body)
+		if text == nil {
+			return nil
+		}
+		out = append(out, encodeQuoted(text))
+		for _, width := range []int{76, 72, 64, 60, len(body)} {
+			out = append(out, append(base64Lines(text, width), "\r\n"...))
+		}
+	case "quoted-printable":
+		if text := unquote(body); text != nil {
+			out = append(out, encodeBase64(text))
+		}
+		for width := 76; width >= 72; width-- {
+			out = append(out, softBroken(body, width))
+		}
+	}
+	return out
+}
+
+// softBroken breaks the lines of a body in quoted-printable anew, so that none is longer
+// than width (RFC 2045 §6.7, rule 5).
+func softBroken(body []byte, width int) []byte {
+	var out []byte
+	for line := range bytes.SplitAfterSeq(bytes.ReplaceAll(body, []byte("=\r\n"), nil), []byte("\r\n")) {
+		text, ended := bytes.CutSuffix(line, []byte("\r\n"))
+		for len(text) > width {
+			n := width - 1
+			if at := bytes.LastIndexByte(text[n-2:n], '='); at >= 0 {
+				n += at - 2
+			}
+			out = append(append(out, text[:n]...), "=\r\n"...)
+			text = text[n:]
+		}
+		if out = append(out, text...); ended {
+			out = append(out, "\r\n"...)
+		}
+	}
+	return out
+}
