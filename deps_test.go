@@ -59,7 +59,7 @@ internal/testutil/filtertest: dkim header milter internal/testutil internal/test
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
-internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
+internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/getopt internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
 internal/doctor/postfix:
 internal/load: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words

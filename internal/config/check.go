@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"dojang/internal/policy"
 	"dojang/internal/problem"
@@ -245,6 +246,9 @@ func (k *checker) limits() {
 	}
 }
 
+// shortestTTL is less than mail waits in ordinary queues.
+const shortestTTL = 24 * time.Hour
+
 // harm tells of settings that lose mail or deceive.
 func (k *checker) harm() {
 	c := k.config
@@ -252,6 +256,10 @@ func (k *checker) harm() {
 		if set(f) && c.Action(f) == policy.Discard {
 			k.warn(f, "write tempfail", "discard loses good mail whenever something is out of order for a moment")
 		}
+	}
+	if ttl := c.SignatureTTL.Value; ttl > 0 && ttl < shortestTTL {
+		k.warn(&c.SignatureTTL, "write SignatureTTL 604800", "mail that waits in a queue arrives with a signature that has expired: "+
+			"MTAs try for days")
 	}
 	for _, f := range []Field{&c.TestPublicKeys, &c.TestDNSData} {
 		if set(f) {

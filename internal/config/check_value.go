@@ -131,6 +131,10 @@ func socketWarning(o *Option, text string, warn tell) {
 	hint := "write the whole path, or " + example(o)
 	if _, err := portNumber(s.Address); err == nil {
 		hint = "write " + o.Name + " inet:" + s.Address + "@localhost"
+	} else if port, host, ok := strings.Cut(s.Address, "@"); ok {
+		if _, err := ParseSocket("inet:" + s.Address); err == nil && host != "" && port != "" {
+			hint = "write " + o.Name + " inet:" + s.Address
+		}
 	}
 	warn(hint, "%s is taken for a file in the folder where the filter is started", problem.Quote(s.Address))
 }

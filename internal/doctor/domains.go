@@ -12,6 +12,7 @@ import (
 
 	"dojang/internal/dataset"
 	"dojang/internal/doctor/postfix"
+	"dojang/internal/keyrecord"
 )
 
 // maxDomains bounds the domains that are looked at one by one.
@@ -106,8 +107,8 @@ func (h *Host) signFor(domain string) (remedy, advice string) {
 	key, _ := dataset.TextTableOf(c.KeyTable.Value)
 	if !c.KeyTable.IsSet() {
 		if domains := c.Domain.Value; domains != "" && csl(domains) != nil {
-			return h.setOption(&c.Domain, domains+","+domain) + " && " +
-				h.Reload(), "then publish the record of the same key at " + c.Selector.Value + "._domainkey." + domain
+			return h.setOption(&c.Domain, domains+","+domain),
+				"then publish the record of the same key at " + c.Selector.Value + "._domainkey." + domain
 		}
 		return "", "add it to Domain, and publish the key's record there"
 	}
@@ -138,7 +139,7 @@ type Texts func(ctx context.Context, name string) (texts []string, found bool, e
 func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts, author string) {
 	_, list, ok := rehearsal.WayOf(ctx, author)
 	_, domain, _ := strings.Cut(author, "@")
-	domain = strings.ToLower(domain)
+	domain = keyrecord.Canonical(domain)
 	if !ok || organization(domain) == "" {
 		return
 	}
@@ -146,6 +147,12 @@ func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts
 	if several := new(severalRecords); errors.As(err, &several) {
 		r.Add(Finding{Check: domainName, Code: "dmarc-several", Status: Bad, Advice: "leave one of them: " + several.first},
 			"%d DMARC records stand at %s: receivers take none of them (RFC 7489 §6.6.3)", several.n, several.name)
+		return
+	}
+	if invalid := new(invalidRecord); errors.As(err, &invalid) {
+		r.Add(Finding{Check: domainName, Code: "dmarc-invalid", Status: Bad,
+			Advice: fmt.Sprintf("publish, to begin with: %s. IN TXT \"v=DMARC1; p=none\"", invalid.name)},
+			"the DMARC record at %s is none to receivers: %s (RFC 7489 §6.6.3)", invalid.name, invalid.why)
 		return
 	}
 	if err != nil {
@@ -184,6 +191,14 @@ type severalRecords struct {
 
 func (s *severalRecords) Error() string { return fmt.Sprintf("%d records at %s", s.n, s.name) }
 
+// invalidRecord is a DMARC record that receivers do not count.
+type invalidRecord struct{ name, why string }
+
+func (i *invalidRecord) Error() string { return i.name + ": " + i.why }
+
+// policies are what p= of a DMARC record may say (RFC 7489 §6.3).
+var policies = []string{"none", "quarantine", "reject"}
+
 // dmarcOf is the DMARC record that counts for a domain (RFC 7489 §6.6.3); nil for none.
 func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]string, at string, err error) {
 	for _, name := range slices.Compact([]string{domain, organization(domain)}) {
@@ -191,10 +206,20 @@ func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]st
 		if err != nil {
 			return nil, "", err
 		}
+		misspelt := ""
 		texts = slices.DeleteFunc(texts, func(text string) bool {
 			version, _, _ := strings.Cut(text, ";")
-			return strings.ReplaceAll(version, " ", "") != "v=DMARC1"
+			if strings.ReplaceAll(version, " ", "") == "v=DMARC1" {
+				return false
+			}
+			if strings.Contains(strings.ToUpper(version), "DMARC") {
+				misspelt = text
+			}
+			return true
 		})
+		if len(texts) == 0 && misspelt != "" {
+			return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q does not begin with v=DMARC1;", misspelt)}
+		}
 		if len(texts) > 1 {
 			return nil, "", &severalRecords{"_dmarc." + name, fmt.Sprintf("_dmarc.%s. IN TXT %q", name, texts[0]), len(texts)}
 		}
@@ -204,6 +229,9 @@ func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]st
 				if name, value, ok := strings.Cut(tag, "="); ok {
 					tags[strings.TrimSpace(name)] = strings.TrimSpace(value)
 				}
+			}
+			if p := strings.ToLower(tags["p"]); !slices.Contains(policies, p) && tags["rua"] == "" {
+				return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q has no p= of %s", text, strings.Join(policies, ", "))}
 			}
 			return tags, "_dmarc." + name, nil
 		}

@@ -58,7 +58,9 @@ func Examine(ctx context.Context, o Options) Report {
 			"there is no configuration: %s is missing", config.DefaultPath)
 		return e.report
 	}
-	e.host = &Host{Config: c, File: e.Source.File, Filter: account(c), MTA: person("postfix")}
+	all := Processes()
+	c, problems, unused := e.asStarted(c, problems, all)
+	e.host = &Host{Config: c, File: e.Source.File, Filter: account(c), MTA: person("postfix"), unused: unused}
 	e.targets = keytable.Signing(ctx, c)
 	for _, t := range e.targets {
 		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {
@@ -71,9 +73,11 @@ func Examine(ctx context.Context, o Options) Report {
 	if e.built != nil {
 		defer e.built.Snapshot.Discard()
 	}
-	r.Tables(e.host)
-	e.keyFiles()
-	answers := e.sockets()
+	if known := e.host.Filter.Name != ""; known {
+		r.Tables(e.host)
+		e.keyFiles()
+	}
+	answers := e.sockets(all)
 	if e.built != nil {
 		r.Loaded(e.host, server, append(e.built.Files, c.Files()...))
 	}
@@ -92,7 +96,9 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		parts := build.ToolParts(e.Version)
 		var ofTables, ofAccount problem.List
 		parts.Account, ofAccount = build.AccountOf(e.host.Config)
-		e.built, ofTables = build.Snapshot(ctx, e.host.Config, parts)
+		if !ofAccount.HasErrors() { // whose rights would count?
+			e.built, ofTables = build.Snapshot(ctx, e.host.Config, parts)
+		}
 		problems = slices.Concat(problems, ofTables, ofAccount)
 	}
 	for _, p := range problems {
@@ -102,6 +108,9 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		}
 		f := Finding{Check: "configuration", Code: "config", Status: status,
 			Remedy: cmp.Or(e.host.write(p), e.host.respell(p)), Advice: p.Hint}
+		if value, ok := meantSocket(p); ok && p.Line > 0 {
+			f.Remedy = fmt.Sprintf("sed -i '%dc Socket %s' %s && %s", p.Line, value, shell(p.File), e.host.Restart())
+		}
 		e.report.Add(f, "%s", p.String())
 	}
 	if len(problems) == 0 {
@@ -122,9 +131,8 @@ func (e *examination) keyFiles() {
 }
 
 // sockets returns the socket that answers messages, nil for none.
-func (e *examination) sockets() *config.Socket {
+func (e *examination) sockets(all []Process) *config.Socket {
 	sockets := e.host.Config.Sockets()
-	all := Processes()
 	var answers *config.Socket
 	for i, s := range sockets {
 		if e.report.Socket(e.host, s, all) && answers == nil {
@@ -150,25 +158,6 @@ func (e *examination) mta(ctx context.Context) {
 	if e.setups = e.report.Postfix(ctx, e.host, e.Run); len(e.setups) > 0 {
 		e.report.ForgedResults(e.host, e.setups[0])
 	}
-}
-
-// account is whom the filter runs as.
-func account(c *config.Config) Person {
-	self := fmt.Sprint(os.Geteuid())
-	if p := person(cmp.Or(c.UserID.Value, self)); p != nil {
-		return *p
-	}
-	groups, _ := os.Getgroups()
-	return Person{Name: self, UID: os.Geteuid(), Groups: groups}
-}
-
-// person is an account of this machine, nil where there is none.
-func person(spec string) *Person {
-	a, err := build.LookupAccount(spec)
-	if err != nil {
-		return nil
-	}
-	return &Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
 }
 
 func limit[T any](rows []T, n int) []T { return rows[:min(len(rows), n)] }
@@ -283,6 +272,7 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 		return
 	}
 	rehearsal := NewRehearsal(c, &e.built.Snapshot.Snapshot)
+	rehearsal.peers = e.built.Snapshot.PeerList
 	authors := e.authors(ctx)
 	if len(authors) == 0 {
 		r.Add(Finding{Check: "message", Code: "author-unknown", Status: Skipped,
@@ -290,6 +280,9 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 			"no author is known whose mail is signed")
 	} else if socket != nil {
 		e.message(ctx, rehearsal, *socket, authors[0])
+	}
+	if len(authors) > 0 {
+		r.Clients(ctx, e.host, rehearsal, e.setups, authors[0])
 	}
 	own := Own(ctx, e.setups)
 	r.Domains(ctx, e.host, rehearsal, own)

@@ -21,6 +21,7 @@ type Host struct {
 	KeyFolder string
 	// Process is the filter that runs; the zero value where it is not known.
 	Process Process
+	unused  []config.Socket // those of the file that the running filter's command line overrules
 }
 
 // Reload is the command that makes the running filter read its files anew.
@@ -39,41 +40,74 @@ func (h *Host) Reload() string {
 // Restart is the command that starts the filter anew.
 func (h *Host) Restart() string { return "systemctl restart opendkim" }
 
-// setOption is the command that gives an option another value: in the line that sets
-// it, or behind the last one.
+// setOption is the command that gives an option another value, in the line that sets it
+// or behind the last one, and has the filter take it; "" where a command line or the
+// environment sets it.
 func (h *Host) setOption(option config.Field, value string) string {
 	v := option.Source()
 	name := option.Option().Name
-	if v.Line == 0 || v.File == "" {
-		return appendLine(h.File, name+" "+value)
+	change := ""
+	switch {
+	case v.File == config.CommandLine || v.File == config.Environment:
+		return ""
+	case v.Line == 0 || v.File == "":
+		change = appendLine(h.File, name+" "+value)
+	default:
+		change = fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
 	}
-	return fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
+	return change + " && " + h.take(option)
 }
 
-// appendLine is the command that puts a line behind the last one of a file, which may
-// lack its end.
-func appendLine(path, line string) string {
-	format := `'%s\n'`
-	if data, err := os.ReadFile(path); err == nil && len(data) > 0 && data[len(data)-1] != '\n' {
-		format = `'\n%s\n'`
+// leaveOut is the command that takes out the line which sets an option, and has the
+// filter take that; "" where no line does.
+func (h *Host) leaveOut(option config.Field) string {
+	v := option.Source()
+	if v.Line == 0 || v.File == "" {
+		return ""
 	}
-	return "printf " + format + " " + postfix.Quote(line) + " >> " + shell(path)
+	return fmt.Sprintf("sed -i '%ds/^/#/' %s && %s", v.Line, shell(v.File), h.take(option))
+}
+
+// take is the command by which the filter takes another value of an option.
+func (h *Host) take(option config.Field) string {
+	if option.Option().NeedsRestart {
+		return h.Restart()
+	}
+	return h.Reload()
+}
+
+// appendLine is the command that puts lines behind the last one of a file, which may
+// lack its end.
+func appendLine(path string, lines ...string) string {
+	format := strings.Repeat(`%s\n`, len(lines))
+	if data, err := os.ReadFile(path); err == nil && len(data) > 0 && data[len(data)-1] != '\n' {
+		format = `\n` + format
+	}
+	command := "printf '" + format + "'"
+	for _, line := range lines {
+		command += " " + postfix.Quote(line)
+	}
+	return command + " >> " + shell(path)
 }
 
 // write is the command that does what the hint of a warning says, where that is a value
-// of the option: "write NAME VALUE", maybe with another way behind it. The hint of an
-// error is an example, and nobody knows what was meant.
+// of the option, maybe with another way behind it: "write NAME VALUE"; or to do without
+// it. The hint of an error is an example, and nobody knows what was meant.
 func (h *Host) write(p problem.Problem) string {
 	field := h.Config.Field(p.Option)
-	value, ok := strings.CutPrefix(p.Hint, "write "+p.Option+" ")
-	value, _, _ = strings.Cut(value, ", or ")
-	if p.Severity != problem.Warning || !ok || field == nil || !field.IsSet() || strings.ContainsAny(value, " \t;`") {
+	if p.Severity != problem.Warning || field == nil || !field.IsSet() {
 		return ""
 	}
-	if field.Option().NeedsRestart {
-		return h.setOption(field, value) + " && " + h.Restart()
+	without := strings.HasPrefix(p.Hint, "leave the option out") || p.Hint == "take the line out" || p.Hint == "for tests only"
+	if without && p.File == field.Source().File && p.Line == field.Source().Line {
+		return h.leaveOut(field)
 	}
-	return h.setOption(field, value) + " && " + h.Reload()
+	value, ok := strings.CutPrefix(p.Hint, "write "+p.Option+" ")
+	value, _, _ = strings.Cut(value, ", or ")
+	if !ok || strings.ContainsAny(value, " \t;`") {
+		return ""
+	}
+	return h.setOption(field, value)
 }
 
 // inSed escapes what s/// of sed(1) takes for more than itself in a replacement.

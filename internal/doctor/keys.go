@@ -61,8 +61,10 @@ func (h *Host) makeKey(row keytable.Row, path string) (remedy, advice string) {
 	}
 	remedy = fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s%s --config %s && %s",
 		shell(row.Domain), shell(row.Selector), shell(dir), h.Filter.Name, kind, shell(h.File), h.Reload())
-	if _, err := os.Stat(text); err == nil { // of the key that is gone
-		remedy = fmt.Sprintf("mv -n %s %s && ", shell(text), shell(text+".old")) + remedy
+	for _, old := range []string{text, path} { // the record of the key that is gone, and a link to it
+		if _, err := os.Lstat(old); err == nil {
+			remedy = fmt.Sprintf("mv -n %s %s && ", shell(old), shell(old+".old")) + remedy
+		}
 	}
 	return remedy, "if there is a copy of the key, put it there instead; a new one verifies once the record that this prints is published"
 }

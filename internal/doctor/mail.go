@@ -64,12 +64,9 @@ func (p *postfixCheck) concerned() bool {
 }
 
 func (p *postfixCheck) examine() {
-	for i := range p.setup.Services {
-		s := &p.setup.Services[i]
-		if s.Command == "smtpd" && onLoopback(s.Name) && p.names(s, "smtpd_milters") {
-			p.after = true
-		}
-	}
+	p.after = slices.ContainsFunc(p.setup.Services, func(s postfix.Service) bool {
+		return takesBack(&s) && p.names(&s, "smtpd_milters")
+	})
 	for i := range p.setup.Services {
 		s := &p.setup.Services[i]
 		switch s.Command {
@@ -80,7 +77,8 @@ func (p *postfixCheck) examine() {
 		}
 	}
 	p.action()
-	p.protocol()
+	p.protocols()
+	p.timeouts()
 	p.headerChecks()
 	p.signedFields()
 	p.signedBodies()
@@ -111,13 +109,21 @@ const (
 	reentry                // back from a content filter
 )
 
+// portOf is a service's port, as master.cf has it.
+func portOf(s *postfix.Service) string { return s.Name[strings.LastIndexByte(s.Name, ':')+1:] }
+
+// takesBack reports whether a filter of this host may hand mail back by a service.
+func takesBack(s *postfix.Service) bool {
+	port := portOf(s)
+	return s.Command == "smtpd" && onLoopback(s.Name) && port != "smtp" && port != "25" && s.Set["smtpd_proxy_filter"] == "" &&
+		roleOf(s) != submission
+}
+
 func roleOf(s *postfix.Service) role {
-	name := s.Name
-	if i := strings.LastIndexByte(name, ':'); i >= 0 {
-		name = name[i+1:]
-	}
+	name := portOf(s)
 	_, sasl := s.Override["smtpd_sasl_auth_enable"]
 	_, content := s.Override["content_filter"]
+	_, proxy := s.Override["smtpd_proxy_filter"]
 	switch {
 	case slices.Contains([]string{"submission", "submissions", "smtps", "urd", "465", "587"}, name),
 		s.Set["smtpd_tls_wrappermode"] == "yes",
@@ -125,7 +131,7 @@ func roleOf(s *postfix.Service) role {
 		return submission
 	case name == "smtp" || name == "25":
 		return incoming
-	case onLoopback(s.Name) && (content || cleansAlone(s)):
+	case onLoopback(s.Name) && (content || proxy || cleansAlone(s)):
 		return reentry
 	}
 	return incoming
@@ -188,6 +194,9 @@ func (p *postfixCheck) reaches(e postfix.Endpoint, chroot bool) aim {
 
 func (p *postfixCheck) reachesSocket(e postfix.Endpoint, chroot bool, s config.Socket) aim {
 	if (e.Kind == "unix") != (s.Network == "unix") {
+		if e.Kind == "unix" && strings.HasSuffix(s.Address, ":"+e.Path) { // unix: written for inet:
+			return beside
+		}
 		return elsewhere
 	}
 	if e.Kind == "unix" {

@@ -1,10 +1,17 @@
 package doctor
 
 import (
+	"cmp"
+	"errors"
+	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
+	"dojang/internal/config"
 	"dojang/internal/doctor/postfix"
 )
 
@@ -28,8 +35,11 @@ func (p *postfixCheck) smtpd(s *postfix.Service) {
 	if !p.wanted(s, what) {
 		return
 	}
-	if s.Set["content_filter"] != "" && p.after && !p.names(s, "smtpd_milters") {
+	if proxied := s.Set["smtpd_proxy_filter"] != ""; p.after && (proxied || s.Set["content_filter"] != "" && !p.names(s, "smtpd_milters")) {
 		p.add(Finding{Status: Good}, "master.cf: mail of %s passes the filter behind the content filter", s.ID())
+		return
+	} else if proxied {
+		p.proxied(s)
 		return
 	}
 	if slices.Contains(wordsOf(s.Set["receive_override_options"]), "no_milters") {
@@ -39,6 +49,24 @@ func (p *postfixCheck) smtpd(s *postfix.Service) {
 	}
 	p.list(s, "smtpd_milters", "what comes by "+s.ID()+" passes the filter by", Bad)
 	p.clientMaps(s)
+}
+
+// proxied judges a service of which another program has the mail before Postfix does: its
+// milters see no message, and those of the service that takes it back do.
+func (p *postfixCheck) proxied(s *postfix.Service) {
+	f := Finding{Code: "milter-before-proxy", Status: Bad, Advice: "name the filter in smtpd_milters of the service that takes mail back"}
+	if i := slices.IndexFunc(p.setup.Services, func(s postfix.Service) bool { return takesBack(&s) }); i >= 0 {
+		back := &p.setup.Services[i]
+		f.Advice = ""
+		if slices.Contains(wordsOf(back.Set["receive_override_options"]), "no_milters") {
+			f.Remedy = p.setup.DropWord(back, "receive_override_options", "no_milters")
+		} else {
+			milters, _ := postfix.ParseMilters(back.Set["smtpd_milters"])
+			f.Remedy = p.lead(back, "smtpd_milters", milters)
+		}
+	}
+	p.add(f, "%s hands mail to smtpd_proxy_filter = %s, and Postfix has no milter see its text there: what comes by it passes the "+
+		"filter by", s.ID(), s.Set["smtpd_proxy_filter"])
 }
 
 // twice tells of a service that takes mail back from a content filter, where the filter
@@ -113,7 +141,7 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 		case here:
 			p.add(Finding{Status: Good}, "%s names the filter: %s", where, m.Text)
 			p.order(s, name, milters, i)
-			p.groupAction(s, name, m)
+			p.groupOptions(s, name, m)
 			p.again(s, name, milters[i+1:])
 			return
 		case walledIn:
@@ -122,7 +150,7 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 		}
 	}
 	for _, m := range milters {
-		if p.reaches(m.Socket, s.Chroot) == beside {
+		if p.reaches(m.Socket, s.Chroot) == beside || p.meant(m.Socket, s.Chroot) {
 			text := strings.Replace(m.Text, socketText(m), p.entry(s.Chroot), 1)
 			p.add(Finding{Code: "milter-beside", Status: status, Remedy: p.setup.Replace(s, name, m.Text, text)},
 				"%s has %s, and the filter listens on %s: %s", where, m.Text, p.sockets[0].Address, what)
@@ -130,6 +158,24 @@ func (p *postfixCheck) list(s *postfix.Service, name, what string, status Status
 		}
 	}
 	p.missing(s, name, where, milters, what, status)
+}
+
+// meant reports whether a member of a list is the filter's by the names that people give
+// its socket, or by a file that a command line overrules, and nobody listens there.
+func (p *postfixCheck) meant(e postfix.Endpoint, chroot bool) bool {
+	address := e.FilePath(p.setup.Main["queue_directory"], chroot)
+	if e.Kind == "inet" {
+		address = net.JoinHostPort(cmp.Or(e.Host, "localhost"), e.Port)
+	}
+	before := slices.ContainsFunc(p.h.unused, func(s config.Socket) bool { return p.reachesSocket(e, chroot, s) == here })
+	if !before && !slices.Contains([]string{"8891", "12301"}, e.Port) && !strings.Contains(e.Path, "dkim") {
+		return false
+	}
+	conn, err := net.DialTimeout(map[bool]string{true: "tcp", false: "unix"}[e.Kind == "inet"], address, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist)
 }
 
 // again looks for a second member of a list that leads to the filter.
@@ -145,6 +191,9 @@ func (p *postfixCheck) again(s *postfix.Service, name string, rest []postfix.Mil
 
 // where says where a parameter of a service is set.
 func where(s *postfix.Service, name string) string {
+	if s == nil {
+		return name
+	}
 	if _, ok := s.Override[name]; ok {
 		return "master.cf: " + s.ID() + ": " + name
 	}
@@ -159,8 +208,8 @@ func socketText(m postfix.Milter) string {
 	return strings.FieldsFunc(inner, func(c rune) bool { return strings.ContainsRune(", \t}", c) })[0]
 }
 
-// missing tells that a list does not lead to the filter.
-func (p *postfixCheck) missing(s *postfix.Service, name, where string, milters []postfix.Milter, what string, status Status) {
+// lead is the command that has a list of a service lead to the filter.
+func (p *postfixCheck) lead(s *postfix.Service, name string, milters []postfix.Milter) string {
 	before := ""
 	for _, m := range milters {
 		if isDMARC(m) {
@@ -168,20 +217,23 @@ func (p *postfixCheck) missing(s *postfix.Service, name, where string, milters [
 			break
 		}
 	}
-	remedy := ""
 	main := &postfix.Service{Chroot: s.Chroot, Set: p.setup.Main}
 	_, overridden := s.Override[name]
 	emptied := p.setup.Emptied(s, name)
 	switch {
 	case emptied != "" && len(milters) == 0 && p.names(main, name):
-		remedy = p.setup.Unset(s, emptied)
+		return p.setup.Unset(s, emptied)
 	case overridden && len(milters) == 0 && p.names(main, name):
-		remedy = p.setup.Unset(s, name)
+		return p.setup.Unset(s, name)
 	case name == "non_smtpd_milters" && len(milters) == 0 && p.setup.Main["smtpd_milters"] != "" && p.names(main, "smtpd_milters"):
-		remedy = p.setup.Set(s, name, "$smtpd_milters")
-	default:
-		remedy = p.setup.Append(s, name, p.entry(s.Chroot), before)
+		return p.setup.Set(s, name, "$smtpd_milters")
 	}
+	return p.setup.Append(s, name, p.entry(s.Chroot), before)
+}
+
+// missing tells that a list does not lead to the filter.
+func (p *postfixCheck) missing(s *postfix.Service, name, where string, milters []postfix.Milter, what string, status Status) {
+	remedy := p.lead(s, name, milters)
 	if len(milters) == 0 {
 		p.add(Finding{Code: "milter-missing", Status: status, Remedy: remedy}, "%s is empty: %s", where, what)
 		return
@@ -227,9 +279,11 @@ func (p *postfixCheck) walled(s *postfix.Service, name string, m postfix.Milter)
 	inside := filepath.Join(queue, "opendkim", filepath.Base(m.Socket.Path))
 	folder := filepath.Dir(inside)
 	socket := "local:" + inside + " mode=0660 group=postfix"
-	remedy := "install -d -o " + p.h.Filter.Name + " -g postfix -m 0750 " + shell(folder) + " && " +
-		p.h.setOption(p.h.Config.Field("Socket"), socket) + " && " + p.h.Restart() + " && " +
-		p.setup.Replace(s, name, m.Text, strings.Replace(m.Text, socketText(m), "unix:opendkim/"+filepath.Base(inside), 1))
+	remedy := p.h.setOption(p.h.Config.Field("Socket"), socket)
+	if remedy != "" {
+		remedy = "install -d -o " + p.h.Filter.Name + " -g postfix -m 0750 " + shell(folder) + " && " + remedy + " && " +
+			p.setup.Replace(s, name, m.Text, strings.Replace(m.Text, socketText(m), "unix:opendkim/"+filepath.Base(inside), 1))
+	}
 	p.add(Finding{Code: "socket-outside-chroot", Status: Bad, Remedy: remedy,
 		Advice: "the socket moves into Postfix's folder; or take inet:8891@localhost for both"},
 		"%s runs in the chroot %s and cannot see %s there", s.ID(), queue, m.Socket.Path)
@@ -252,7 +306,7 @@ func (p *postfixCheck) clientMaps(s *postfix.Service) {
 		if value == "" || ours {
 			continue
 		}
-		p.add(Finding{Code: "client-map", Status: Warning, Remedy: p.setup.CommentOut(p.ctx, table, c.address),
+		p.add(Finding{Code: "client-map", Status: Warning, Remedy: p.setup.TakeOut(p.ctx, s, "smtpd_milter_maps", table, c.address),
 			Advice: "unless that is meant: the clients of that line get other milters by it"},
 			"smtpd_milter_maps: %s answers %s for %s: %s mail by %s passes the filter by", table, value, c.address, c.whose, s.ID())
 	}

@@ -9,7 +9,6 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/config"
-	"dojang/internal/dataset"
 	"dojang/milter"
 )
 
@@ -59,23 +58,20 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 }
 
 // local looks whether what programs on this host send is signed, where InternalHosts
-// names networks: given a value, it no longer has 127.0.0.1 by itself.
+// names networks, which then have no 127.0.0.1 by themselves, or PeerList this host.
 func (r *Report) local(ctx context.Context, h *Host, rehearsal *Rehearsal, author string, raw []byte) {
-	option := &h.Config.InternalHosts
-	if !option.IsSet() || option.Value == "-" || option.Value == "" ||
-		len(rehearsal.signs(ctx, ways(h.Config, author)[0], author, raw)) > 0 {
+	option, here := &h.Config.InternalHosts, ways(h.Config, author)[0]
+	if option.Value == "-" || option.IsSet() && option.Value == "" || len(rehearsal.signs(ctx, here, author, raw)) > 0 {
 		return
 	}
-	spec, err := dataset.ParseSpec(option.Value)
-	remedy := ""
-	switch path := fileOf(option.Value); {
-	case err == nil && spec.Type == dataset.TypeList:
-		remedy = h.setOption(option, option.Value+",127.0.0.1") + " && " + h.Reload()
-	case path != "":
-		remedy = appendLine(path, "127.0.0.1") + " && " + h.Reload()
+	const text, advice = "what programs on this server send (sendmail, cron, web applications) is not signed: ", "unless that is meant"
+	if rehearsal.ignores(ctx, here) {
+		r.Add(Finding{Check: messageName, Code: "local-unsigned", Status: Warning, Remedy: h.withoutMember(&h.Config.PeerList, here.Client),
+			Advice: advice}, text+"PeerList has this host's mail pass the filter by")
+	} else if option.IsSet() {
+		r.Add(Finding{Check: messageName, Code: "local-unsigned", Status: Warning, Remedy: h.withMember(option, "127.0.0.1"),
+			Advice: advice}, text+"InternalHosts is set and leaves out 127.0.0.1")
 	}
-	r.Add(Finding{Check: messageName, Code: "local-unsigned", Status: Warning, Remedy: remedy, Advice: "unless that is meant"},
-		"what programs on this server send (sendmail, cron, web applications) is not signed: InternalHosts is set and leaves out 127.0.0.1")
 }
 
 func scopeWord(a, b []signed) string {

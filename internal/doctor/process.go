@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/getopt"
 	"dojang/internal/status"
 )
 
@@ -21,6 +23,8 @@ type Process struct {
 	Name    string // of its executable file
 	Args    []string
 	Started time.Time
+
+	environment []string // of one that may be a filter
 }
 
 // ours reports whether the program is a filter of this kind.
@@ -96,24 +100,46 @@ func (r *Report) Instances(h *Host, all []Process) {
 
 // serves reports whether a filter was started with the configuration in a file.
 func (p Process) serves(file string) bool {
-	if p.Name == "dojang" && !slices.Contains(p.Args, "serve") && !strings.HasPrefix(filepath.Base(p.Args[0]), "opendkim") {
+	if !slices.Contains(p.Args, "serve") && (len(p.Args) == 0 || filepath.Base(p.Args[0]) != "opendkim") {
 		return false
 	}
+	given := config.DefaultPath
 	for i, a := range p.Args {
-		value := ""
 		switch {
 		case (a == "-x" || a == "-c" || a == "--config") && i+1 < len(p.Args):
-			value = p.Args[i+1]
+			given = p.Args[i+1]
 		case strings.HasPrefix(a, "--config="):
-			value = strings.TrimPrefix(a, "--config=")
+			given = strings.TrimPrefix(a, "--config=")
 		case strings.HasPrefix(a, "-x"):
-			value = a[2:]
-		}
-		if value == file {
-			return true
+			given = a[2:]
 		}
 	}
-	return false
+	return given == file
+}
+
+// overrides are the options that a filter's environment and command line set over its
+// file, as a unit's drop-in or /etc/default has them.
+func (p Process) overrides() (list []config.Override) {
+	for _, entry := range p.environment {
+		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, "OPENDKIM_") {
+			list = append(list, config.Override{Option: strings.ReplaceAll(name[len("OPENDKIM_"):], "_", "-"), Value: value})
+		}
+	}
+	if len(p.Args) == 0 || filepath.Base(p.Args[0]) != "opendkim" {
+		return list
+	}
+	of, spec := map[byte]string{}, ""
+	for _, flag := range config.Flags() {
+		if spec += flag.Letter; flag.TakesValue {
+			of[flag.Letter[0]], spec = flag.Option, spec+":"
+		}
+	}
+	getopt.Short("opendkim", io.Discard, p.Args[1:], spec, func(letter byte, value string) {
+		if option := of[letter]; option != "" {
+			list = append(list, config.Override{Option: option, Value: value})
+		}
+	})
+	return list
 }
 
 // listensOn are the addresses on this host at which the filter's socket is reached.

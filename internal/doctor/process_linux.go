@@ -31,6 +31,10 @@ func Processes() []Process {
 		if text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")); err == nil {
 			p.Args = strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 		}
+		if p.ours() {
+			text, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+			p.environment = strings.Split(string(text), "\x00")
+		}
 		if text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat")); err == nil {
 			if _, rest, ok := bytes.Cut(text, []byte(") ")); ok {
 				f := strings.Fields(string(rest))

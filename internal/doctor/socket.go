@@ -68,7 +68,7 @@ func (r *Report) reach(h *Host, s config.Socket) {
 	case component == s.Address:
 		value := "local:" + s.Address + " mode=0660 group=" + h.MTA.Name
 		r.Add(Finding{Check: check, Code: "socket-closed", Status: Bad,
-			Remedy: h.setOption(h.Config.Field("Socket"), value) + " && " + h.Restart()},
+			Remedy: h.setOption(h.Config.Field("Socket"), value)},
 			"user %s may not write to the socket %s", h.MTA.Name, s.Address)
 	case component != "":
 		r.Add(Finding{Check: check, Code: "socket-folder", Status: Bad, Remedy: "chmod o+x " + shell(component)},

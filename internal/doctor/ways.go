@@ -12,6 +12,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/config"
+	"dojang/internal/keyrecord"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/milter"
@@ -74,11 +75,12 @@ type Rehearsal struct {
 	Config   *config.Config
 	Snapshot *message.Snapshot
 	services *message.Services
+	peers    policy.HostMatcher // PeerList: whose mail passes the filter by; nil for nobody's
 }
 
 // NewRehearsal is one of a snapshot, which stays the caller's.
 func NewRehearsal(c *config.Config, s *message.Snapshot) *Rehearsal {
-	return &Rehearsal{c, s, message.NewServices(nil, time.Now)}
+	return &Rehearsal{Config: c, Snapshot: s, services: message.NewServices(nil, time.Now)}
 }
 
 // signed is what tells one signature from another: its key, and what it covers.
@@ -96,6 +98,9 @@ func (h *Rehearsal) signs(ctx context.Context, w Way, author string, raw []byte)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	if h.ignores(ctx, w) {
+		return nil
+	}
 	run := h.services.Whole(ctx, h.Snapshot, message.Effects{}, message.Envelope{
 		Origin: message.Origin{ClientName: w.Name, ClientAddr: w.Client,
 			Macro: func(name string) string { return w.Macros[strings.Trim(name, "{}")] }},
@@ -113,6 +118,15 @@ func (h *Rehearsal) signs(ctx context.Context, w Way, author string, raw []byte)
 	return list
 }
 
+// ignores reports whether PeerList has a client's mail pass the filter by.
+func (h *Rehearsal) ignores(ctx context.Context, w Way) bool {
+	if h.peers == nil {
+		return false
+	}
+	peer, err := h.peers.Match(ctx, w.Name, w.Client)
+	return err == nil && peer
+}
+
 func appendSigned(list []signed, value []byte) []signed {
 	g, err := dkim.ParseSignature(value)
 	if err != nil {
@@ -124,7 +138,7 @@ func appendSigned(list []signed, value []byte) []signed {
 			tags[string(bytes.TrimSpace(name))] = strings.Join(strings.Fields(string(value)), "")
 		}
 	}
-	return append(list, signed{record: g.Selector + "._domainkey." + g.Domain, domain: strings.ToLower(g.Domain),
+	return append(list, signed{record: g.Selector + "._domainkey." + g.Domain, domain: keyrecord.Canonical(g.Domain),
 		scope: tags["c"] + " " + strings.ToLower(tags["h"])})
 }
 

@@ -121,7 +121,12 @@ func TestMacrosOfOptionsAreAskedFor(t *testing.T) {
 		milter.StageMail: "i {auth_type} {auth_authen} {mail_addr}", milter.StageEndOfHeader: "i", milter.StageEndOfMessage: "i"} {
 		names, _ := c.MacroNames(stage)
 		got := strings.Join(names, " ")
-		if got != usual+" x {daemon_port}" && got != usual+" {daemon_port} x" {
+		if usual == "i" { // Postfix's cleanup(8) would answer in the place of the service that knows
+			usual += " x"
+		} else {
+			usual += " x {daemon_port}"
+		}
+		if got != usual {
 			t.Errorf("stage %d: %s", stage, got)
 		}
 	}

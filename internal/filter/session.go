@@ -75,12 +75,22 @@ func (s *Snapshot) macroStages() map[milter.Stage][]string {
 		if len(name) > 1 {
 			name = "{" + name + "}"
 		}
-		connect, mail, data = append(connect, name), append(mail, name), append(data, name)
+		connect, mail = append(connect, name), append(mail, name)
+		if !ofConnection(name) {
+			data = append(data, name)
+		}
 	}
 	return map[milter.Stage][]string{
 		milter.StageConnect: connect, milter.StageMail: mail,
 		milter.StageEndOfHeader: data, milter.StageEndOfMessage: data,
 	}
+}
+
+// ofConnection reports whether a macro tells of the connection, or of the service that
+// took it. Asked for again with the message, Postfix answers by cleanup(8), which knows
+// no service's milter_macro_daemon_name: main.cf's name took the place of the right one.
+func ofConnection(name string) bool {
+	return name == "j" || name == "v" || name == "_" || strings.HasPrefix(name, "{daemon_") || strings.HasPrefix(name, "{client_")
 }
 
 func (s *session) Negotiated(n milter.Negotiation) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,6 +151,12 @@ var byFilter = []fault{
 	{"a key that is gone without its record", before(func(s *server) {
 		s.must(os.Rename(s.path("keys/sel.private"), s.path("keys/sel.txt")))
 	}), "key-missing", signAndPublish},
+	{"a link to a key that is gone", before(func(s *server) {
+		s.must(os.Remove(s.path("keys/sel.private")))
+		s.must(os.Symlink("/nowhere/sel.private", s.path("keys/sel.private")))
+	}), "key-missing", signAndPublish},
+	{"a key that a group of others reads", after(func(s *server) { s.chmod(0o640, "keys/sel.private"); s.chown("opendkim:mail", "keys/sel.private") }), "key-unsafe", nil},
+	{"a key of no table that is root's", both(single, chown("root:root", "keys/sel.private")), "key-unreadable", nil},
 	{"a key that is not there", before(func(s *server) { s.write("KeyTable", "sel example.com:sel:"+s.path("keys/sell.private")+"\n", 0o644) }), "key-missing",
 		byHand(aChoice, "put the key at DIR/keys/sell.private, or correct the path: DIR/KeyTable:1", func(s *server) {
 			s.write("KeyTable", s.files["KeyTable"], 0o644)
@@ -167,6 +174,14 @@ var byFilter = []fault{
 			s.write("opendkim.conf", strings.ReplaceAll(s.read("opendkim.conf"), "SigningTabel x\n", ""), 0o644)
 			s.type_("systemctl restart opendkim")
 		})},
+	{"a socket written as Postfix does", func(s *server) { s.option("Socket", "inet:127.0.0.1:"+s.port); s.down = true }, "config", nil},
+	{"a socket without its type", func(s *server) { s.option("Socket", s.port+"@127.0.0.1"); s.down = true }, "config", nil},
+	{"signatures for a minute", func(s *server) { s.option("SignatureTTL", "60") }, "config", nil},
+	{"signatures by SHA-1", func(s *server) { s.option("SignatureAlgorithm", "rsa-sha1") }, "config", nil},
+	{"public keys of a test", func(s *server) {
+		s.files["public"] = record + " " + keyText() + "\n_dmarc.example.com v=DMARC1; p=none\n"
+		s.option("TestPublicKeys", s.path("public"))
+	}, "config", nil},
 	{"patterns in a table without refile:", func(s *server) { s.option("SigningTable", s.path("SigningTable")) }, "config", nil},
 	{"quotation marks around a list", func(s *server) { s.option("ExemptDomains", `"example.net"`) }, "config", nil},
 	{"the filter does not run", func(s *server) { s.down = true }, "socket-down", nil},
@@ -230,25 +245,35 @@ var byFilter = []fault{
 
 	{"a domain of mydestination", inMain("mydestination", "$myhostname, localhost, example.net"), "domain-unsigned", signAndPublish},
 	{"a domain of virtual_alias_domains", inMain("virtual_alias_domains", "example.net"), "domain-unsigned", signAndPublish},
+	{"a domain beside one of no table", both(single, inMain("mydestination", "example.net")), "domain-unsigned", signAndPublish},
 	{"a domain of a map", func(s *server) {
 		s.files["domains"] = "# ours\nexample.net anything\n"
 		s.setting("virtual_mailbox_domains", "texthash:"+s.path("domains"))
 	}, "domain-unsigned", signAndPublish},
 	{"myorigin", inMain("myorigin", "example.net"), "domain-unsigned", signAndPublish},
-	{"no DMARC record", func(s *server) { s.dns.Remove("_dmarc.example.com") }, "dmarc-absent", func(s *server, f finding) {
-		_, line, _ := strings.Cut(f.Advice, ": ")
-		s.dns.AddRR(line)
-	}},
+	{"no DMARC record", func(s *server) { s.dns.Remove("_dmarc.example.com") }, "dmarc-absent", publishDMARC},
+	{"a DMARC policy that is none", dmarc("v=DMARC1; p=non"), "dmarc-invalid", publishDMARC},
+	{"a DMARC record without a policy", dmarc("v=DMARC1; pct=100"), "dmarc-invalid", publishDMARC},
+	{"a DMARC record in quotation marks", dmarc(`"v=DMARC1; p=none"`), "dmarc-invalid", publishDMARC},
 	{"anchors from before the root's new key", func(s *server) {
 		const old = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
 		s.files["anchors"] = old
 		s.option("TrustAnchorFile", s.path("anchors"))
 	}, "anchor-missing", nil},
-	{"two DMARC records", func(s *server) { s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject") }, "dmarc-several", func(s *server, f finding) {
-		_, line, _ := strings.Cut(f.Advice, ": ")
-		s.dns.Remove("_dmarc.example.com")
-		s.dns.AddRR(line)
-	}},
+	{"two DMARC records", func(s *server) { s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject") }, "dmarc-several", publishDMARC},
+	{"strangers are ours by InternalHosts", func(s *server) { s.option("InternalHosts", "0.0.0.0/0,::/0") }, "strangers-signed", nil},
+	{"strangers are ours by one of InternalHosts", func(s *server) { s.option("InternalHosts", "127.0.0.1,192.0.0.0/8") }, "strangers-signed", nil},
+	{"strangers are ours by a file", func(s *server) {
+		s.files["hosts"] = "127.0.0.1\n*\n"
+		s.option("InternalHosts", "refile:"+s.path("hosts"))
+	}, "strangers-signed", nil},
+	{"strangers are ours by a macro", func(s *server) { s.option("MacroList", "j") }, "strangers-signed", nil},
+	{"networks without signatures", inMain("mynetworks", "127.0.0.0/8, 10.1.0.0/16 [2001:db8::]/32"), "network-unsigned", nil},
+	{"networks without signatures by a file", both(inMain("mynetworks", "127.0.0.0/8, 10.1.0.0/16, 10.2.0.0/16"), func(s *server) {
+		s.files["hosts"] = "127.0.0.1\n10.2.0.0/16"
+		s.option("InternalHosts", "refile:"+s.path("hosts"))
+	}), "network-unsigned", nil},
+	{"mail of this host passed by", func(s *server) { s.option("PeerList", "192.0.2.7,127.0.0.1") }, "local-unsigned", nil},
 	{"mail of this host left out", func(s *server) { s.option("InternalHosts", "192.168.0.0/16") }, "local-unsigned", nil},
 	{"mail of this host left out by a file without an end", func(s *server) {
 		s.files["hosts"] = "192.168.0.0/16"
@@ -277,6 +302,26 @@ var byFilter = []fault{
 		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject")
 		s.type_("systemctl restart opendkim") // which forgets the old record
 	})},
+}
+
+// single signs by one key, and not by tables.
+func single(s *server) {
+	s.options = slices.DeleteFunc(s.options, func(o option) bool { return strings.HasSuffix(o.name, "Table") })
+	s.option("Domain", "example.com")
+	s.option("Selector", "sel")
+	s.option("KeyFile", s.path("keys/sel.private"))
+}
+
+// dmarc has another DMARC record.
+func dmarc(text string) func(*server) {
+	return func(s *server) { s.dns.Remove("_dmarc.example.com"); s.dns.AddTXT("_dmarc.example.com", text) }
+}
+
+// publishDMARC leaves the record that the advice shows.
+func publishDMARC(s *server, f finding) {
+	_, line, _ := strings.Cut(f.Advice, ": ")
+	s.dns.Remove("_dmarc.example.com")
+	s.dns.AddRR(line)
 }
 
 // silent has a filter that tells nothing of itself.

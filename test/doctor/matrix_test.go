@@ -130,6 +130,7 @@ func (s *server) mailIsSigned() {
 		client.Send("joe@example.com", friend, []byte("From: joe@example.com\r\nTo: "+friend+"\r\nSubject: hi\r\n\r\nhi\r\n"))
 		client.Quit()
 		text = string(s.sink.Await(s.t, friend))
+		time.Sleep(50 * time.Millisecond)
 	}
 	if !strings.Contains(text, "DKIM-Signature:") {
 		s.t.Errorf("what Postfix sent is not signed:\n%s", text)

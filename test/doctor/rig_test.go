@@ -4,6 +4,7 @@
 package doctor
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type server struct {
 	dir     string
 	address string // of loopback, this server's own
 	port    string // of the filter
+	other   string // a port where nobody listens
+	listens string // where the filter does, other than at its port of 127.0.0.1
 	options []option
 	main    []option
 	master  string
@@ -67,7 +70,8 @@ func newServer(t *testing.T) *server {
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "postfix")
-	s := &server{t: t, dir: t.TempDir(), dns: dnstest.New(t, ""), sink: smtptest.NewSink(t), port: proctest.FreePort(t)}
+	s := &server{t: t, dir: t.TempDir(), dns: dnstest.New(t, ""), sink: smtptest.NewSink(t)}
+	s.port, s.other = proctest.FreePort(t), proctest.FreePort(t)
 	n := servers.Add(1)
 	s.address = fmt.Sprintf("127.%d.%d.%d", 40+os.Getpid()%200, n/250, 1+n%250)
 	// Users other than root pass through: the folders of a test are root's own.
@@ -190,7 +194,7 @@ func (s *server) start() {
 // awaitFilter waits for the socket that the configuration names.
 func (s *server) awaitFilter() {
 	s.t.Helper()
-	network, address := "tcp", "127.0.0.1:"+s.port
+	network, address := "tcp", cmp.Or(s.listens, "127.0.0.1:"+s.port)
 	if path, ok := strings.CutPrefix(strings.Fields(get(s.options, "Socket"))[0], "local:"); ok {
 		network, address = "unix", path
 	}

@@ -2,7 +2,6 @@ package postfix
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,17 +15,17 @@ func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\'
 
 // Reload is the command that makes Postfix read its settings anew.
 func (s *Setup) Reload() string {
-	if s.Dir != "" {
-		return "postfix -c " + s.Dir + " reload"
-	}
-	return "postfix reload"
+	return s.program("postfix") + "reload"
 }
 
-func (s *Setup) command(flags string) string {
+func (s *Setup) command(flags string) string { return s.program("postconf") + flags }
+
+// program is one of Postfix's programs for this instance, with a blank behind it.
+func (s *Setup) program(name string) string {
 	if s.Dir != "" {
-		return "postconf -c " + s.Dir + " " + flags
+		return name + " -c " + s.Dir + " "
 	}
-	return "postconf " + flags
+	return name + " "
 }
 
 // place is where a parameter of a service is set.
@@ -144,9 +143,9 @@ func (s *Setup) Unset(svc *Service, name string) string {
 	return s.command("-X "+name) + " && " + s.Reload()
 }
 
-// Rename is the command that gives the value of a parameter of main.cf to another.
-func (s *Setup) Rename(name, to string) string {
-	return s.command("-e ") + Quote(to+" = "+s.Raw[name]) + " && " + s.Unset(nil, name)
+// Rename is the command that gives the value of a parameter to another one of main.cf.
+func (s *Setup) Rename(svc *Service, name, to string) string {
+	return s.command("-e ") + Quote(to+" = "+s.placeOf(svc, name).raw) + " && " + s.Unset(svc, name)
 }
 
 // DropWord is the command that takes a word out of a list such as
@@ -234,17 +233,4 @@ func LinesOf(path string) []string {
 		}
 	}
 	return words
-}
-
-// TableFile is the text file of a lookup table that Postfix reads as text, "" for
-// another.
-func TableFile(table string) string {
-	kind, path, _ := strings.Cut(table, ":")
-	switch kind {
-	case "cidr", "pcre", "regexp", "texthash":
-		if filepath.IsAbs(path) {
-			return path
-		}
-	}
-	return ""
 }

@@ -1,46 +1,33 @@
 package postfix
 
 import (
-	"fmt"
-	"os"
+	"slices"
 	"strings"
 )
 
 // Rule is a rule of a table of patterns (regexp_table(5), pcre_table(5)).
 type Rule struct {
-	First, Last int    // its lines, from 1
+	First, Last int    // its lines, from 1; 0 in a parameter itself
 	Action      string // the first word of what it answers, in capitals
 }
 
-// Rules are the rules of a table's file, as it is written; nil for a table of another
-// type, or one that cannot be read.
+// Rules are the rules of a table, as it is written; nil for a table of another type, or
+// one that cannot be read.
 func Rules(table string) (rules []Rule) {
-	path := TableFile(table)
-	if kind, _, _ := strings.Cut(table, ":"); path == "" || kind != "regexp" && kind != "pcre" {
+	if kind, _, _ := strings.Cut(direct(table), ":"); kind != "regexp" && kind != "pcre" {
 		return nil
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	text, first, last := "", 0, 0
-	end := func() {
-		if action := actionOf(text); action != "" {
-			rules = append(rules, Rule{first, last, action})
-		}
-		text = ""
-	}
-	for i, line := range strings.Split(string(data), "\n") {
-		switch trimmed := strings.TrimSpace(line); {
-		case trimmed == "" || trimmed[0] == '#':
-		case line != strings.TrimLeft(line, " \t") && text != "": // the line before goes on
-			text, last = text+" "+trimmed, i+1
-		default:
-			end()
-			text, first, last = trimmed, i+1, i+1
+	list := entriesOf(TableFile(table))
+	if isInline(table) {
+		for _, text := range inlineEntries(table) {
+			list = append(list, entry{text: strings.Trim(text, "{} ")})
 		}
 	}
-	end()
+	for _, e := range list {
+		if action := actionOf(e.text); action != "" {
+			rules = append(rules, Rule{e.first, e.last, action})
+		}
+	}
 	return rules
 }
 
@@ -72,11 +59,17 @@ func actionOf(rule string) string {
 
 func isAlphanumeric(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// CommentOutRules is the command that takes rules out of a table's file.
-func (s *Setup) CommentOutRules(table string, rules []Rule) string {
-	var edits []string
-	for _, r := range rules {
-		edits = append(edits, fmt.Sprintf("%d,%ds/^/#/", r.First, r.Last))
+// TakeOutRules is the command that takes rules out of a table; svc and parameter say
+// where the table is named.
+func (s *Setup) TakeOutRules(svc *Service, parameter, table string, rules []Rule) string {
+	if isInline(table) {
+		return s.takeInline(svc, parameter, table, func(one string) bool {
+			return slices.ContainsFunc(Rules(one), func(r Rule) bool { return slices.Contains(rules, r) })
+		})
 	}
-	return "sed -i " + Quote(strings.Join(edits, ";")) + " " + Quote(TableFile(table)) + " && " + s.Reload()
+	var list []entry
+	for _, r := range rules {
+		list = append(list, entry{first: r.First, last: r.Last})
+	}
+	return s.commentOut(table, list)
 }

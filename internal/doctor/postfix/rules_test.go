@@ -43,15 +43,15 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestCommentOutRules types the command: the rules are gone, and nothing else.
-func TestCommentOutRules(t *testing.T) {
+// TestTakeOutRules types the command: the rules are gone, and nothing else.
+func TestTakeOutRules(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "it's a table")
 	if err := os.WriteFile(path, []byte("/a/ IGNORE\n/b/ WARN\n/c/\n  REPLACE d\n/e/ DUNNO\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	table := "regexp:" + path
 	rules := Rules(table)
-	command, _, _ := strings.Cut((&Setup{}).CommentOutRules(table, []Rule{rules[0], rules[2]}), " && ")
+	command, _, _ := strings.Cut((&Setup{}).TakeOutRules(nil, "", table, []Rule{rules[0], rules[2]}), " && ")
 	if out, err := exec.Command("sh", "-ec", command).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}

@@ -26,7 +26,7 @@ type Setup struct {
 	Dir      string            // configuration folder, "" for the one that programs take by themselves
 	Raw      map[string]string // main.cf and defaults as written, the lines of one joined
 	Main     map[string]string // expanded
-	Services []Service         // of master.cf that take mail in, in its order
+	Services []Service         // of master.cf that take mail in or send it, in its order
 	run      Runner
 }
 
@@ -34,7 +34,7 @@ type Setup struct {
 type Service struct {
 	Name     string            // "smtp", "127.0.0.1:10025", ...
 	Type     string            // inet, pass, unix
-	Command  string            // smtpd, cleanup, pickup
+	Command  string            // smtpd, cleanup, pickup, smtp
 	Chroot   bool              //
 	Override map[string]string // -o, as written
 	Set      map[string]string // what it works with, expanded
@@ -46,7 +46,8 @@ func (s Service) ID() string { return s.Name + "/" + s.Type }
 // parameters are those that matter; every release knows what is not in younger.
 var parameters = strings.Fields(`inet_interfaces smtpd_milters non_smtpd_milters milter_default_action milter_protocol milter_connect_macros milter_helo_macros
  milter_mail_macros milter_rcpt_macros milter_data_macros milter_end_of_header_macros milter_end_of_data_macros milter_macro_daemon_name
- milter_header_checks receive_override_options content_filter smtpd_sasl_auth_enable smtpd_tls_wrappermode cleanup_service_name
+ milter_connect_timeout milter_command_timeout milter_content_timeout
+ milter_header_checks receive_override_options content_filter smtpd_proxy_filter mynetworks smtpd_sasl_auth_enable smtpd_tls_wrappermode cleanup_service_name
  queue_directory config_directory inet_protocols compatibility_level mydestination virtual_alias_domains virtual_mailbox_domains virtual_alias_maps
  myorigin myhostname mydomain internal_mail_filter_classes header_checks smtp_header_checks smtp_generic_maps
  smtp_body_checks smtp_mime_header_checks smtp_nested_header_checks sender_canonical_maps smtp_discard_ehlo_keywords smtp_line_length_limit
@@ -88,7 +89,7 @@ func (s *Setup) settings(ctx context.Context, args ...string) (map[string]string
 	return values, nil
 }
 
-// readMaster reads the services that take mail in.
+// readMaster reads the services that take mail in, and those that send it by SMTP.
 func (s *Setup) readMaster(ctx context.Context) error {
 	entries, err := s.postconf(ctx, "-M")
 	if err != nil {
@@ -112,7 +113,7 @@ func (s *Setup) readMaster(ctx context.Context) error {
 	}
 	for line := range strings.Lines(entries) {
 		f := strings.Fields(line)
-		if len(f) < 8 || !slices.Contains([]string{"smtpd", "cleanup", "pickup", "qmqpd"}, f[7]) {
+		if len(f) < 8 || !slices.Contains([]string{"smtpd", "cleanup", "pickup", "smtp"}, f[7]) {
 			continue
 		}
 		svc := Service{Name: f[0], Type: f[1], Command: f[7], Chroot: f[4] == "y" || f[4] == "-" && s.oldDefault()}
@@ -148,7 +149,7 @@ func (s *Setup) effective(ctx context.Context, override map[string]string) (map[
 func (s *Setup) Query(ctx context.Context, tables, key string) (value, table string) {
 	members, _ := split(tables)
 	for _, table := range members {
-		out, err := s.postmap(ctx, "-q", key, table)
+		out, err := s.postmap(ctx, "-q", key, direct(table))
 		if value := strings.TrimSpace(out); err == nil && value != "" {
 			return value, table
 		}
@@ -165,7 +166,7 @@ func (s *Setup) postmap(ctx context.Context, args ...string) (string, error) {
 
 // Keys are the left sides of a lookup table; false where its type cannot list them.
 func (s *Setup) Keys(ctx context.Context, table string) ([]string, bool) {
-	out, err := s.postmap(ctx, "-s", table)
+	out, err := s.postmap(ctx, "-s", direct(table))
 	if err != nil {
 		return nil, false
 	}
