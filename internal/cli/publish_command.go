@@ -72,9 +72,13 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 	if o.try != "" {
 		return printTry(s, o, w.TryZone(ctx, o.try))
 	}
+	groups := map[string][]string{}
+	for _, g := range w.Settings.Groups {
+		groups[g.Name] = g.Domains
+	}
 	var keys []publication.Key
 	bad := 0
-	err = keytable.Public(ctx, cfg, domain, func(place, text string) {
+	err = keytable.Public(ctx, cfg, domain, groups, func(place, text string) {
 		bad++
 		fmt.Fprintf(s.Err, "%s: %s\n", place, text)
 	}, func(row keytable.Row, public crypto.PublicKey) {

@@ -81,7 +81,7 @@ func rotateRun(s Streams, o *rotating) *cobra.Command {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
 				out, err := r.Run(c.Context())
 				for _, b := range out.Broken {
-					fmt.Fprintf(s.Err, "%s: %s: mend it, or take it away and run dojang keys adopt\n", b.Path, b.Err)
+					fmt.Fprintln(s.Err, b.Err)
 				}
 				return rotationResult(out, err)
 			})

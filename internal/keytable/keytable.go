@@ -42,7 +42,7 @@ func Single(domain, selector, path string) Row {
 func (r Row) For(domain string) (_ Row, fits bool, err error) {
 	switch {
 	case r.Domain == "%" && domain == "":
-		return r, true, fmt.Errorf("'%s' is a key for any domain: name one: dojang publish DOMAIN", r.Name)
+		return r, true, fmt.Errorf("'%s' is a key for any domain: name one (dojang publish DOMAIN), or all of them in rotate.conf: Group %[1]s DOMAIN...", r.Name)
 	case domain != "" && r.Domain != "%" && !keycheck.SameDomain(r.Domain, domain):
 		return r, false, nil
 	}
@@ -226,8 +226,10 @@ func singles(ctx context.Context, cfg *config.Config, f func(Row)) error {
 }
 
 // Public are the public halves of the keys in the KeyTable, or of Domain, Selector and
-// KeyFile, for one domain or all. bad is told of each row that cannot be used.
-func Public(ctx context.Context, cfg *config.Config, domain string, bad func(place, text string), f func(Row, crypto.PublicKey)) error {
+// KeyFile, for one domain or all; groups has the domains of rows that are for any. bad is
+// told of each row that cannot be used.
+func Public(ctx context.Context, cfg *config.Config, domain string, groups map[string][]string, bad func(place, text string),
+	f func(Row, crypto.PublicKey)) error {
 	table, err := Open(ctx, cfg.KeyTable.Value, cfg)
 	if err != nil {
 		return err
@@ -235,7 +237,7 @@ func Public(ctx context.Context, cfg *config.Config, domain string, bad func(pla
 	defer table.Close()
 	seen := false
 	complain := func(place, text string) { seen = true; bad(place, text) }
-	take := func(row Row) {
+	takeFor := func(row Row, domain string) {
 		row, fits, err := row.For(domain)
 		if !fits {
 			return
@@ -250,6 +252,15 @@ func Public(ctx context.Context, cfg *config.Config, domain string, bad func(pla
 		}
 		seen = true
 		f(row, key.Public())
+	}
+	take := func(row Row) {
+		domains := []string{domain}
+		if domain == "" && row.Domain == "%" && groups[row.Name] != nil {
+			domains = groups[row.Name]
+		}
+		for _, domain := range domains {
+			takeFor(row, domain)
+		}
 	}
 	where := "KeyTable " + dataset.Shown(cfg.KeyTable.Value)
 	if table.set != nil {

@@ -85,16 +85,20 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 			continue
 		}
 		for _, row := range rows {
-			c := candidate{name: row, rows: []string{row}}
+			c := candidate{name: row, domains: only, rows: []string{row}}
 			g, ok := grouped[row]
-			switch {
-			case ok && strings.Contains(t.rows[row].Key, "%"):
-				c.domains, c.reason = g.Domains, SharedRow
-				c.detail = fmt.Sprintf("the row %q names a key for each domain (%%): give each domain a row of its own", row)
-			case ok:
+			if ok {
 				c.domains = g.Domains
-			default:
-				c.domains, c.reason = only, SharedRow
+			}
+			switch _, taken := t.byDomain[keyrecord.Canonical(row)]; {
+			case taken:
+				c.reason = SharedRow
+				c.detail = fmt.Sprintf("the row %q is called as a domain that has rows of its own: give it another name", row)
+			case ok && strings.Contains(t.rows[row].Key, "%"):
+				c.reason = SharedRow
+				c.detail = fmt.Sprintf("the row %q names a key for each domain (%%): give each domain a row of its own", row)
+			case !ok:
+				c.reason = SharedRow
 				c.detail = fmt.Sprintf("the row %q signs for every domain: name them: Group %s DOMAIN...", row, row)
 			}
 			if wanted(c) {
@@ -125,7 +129,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		a.Reason, a.Detail = EditedByHand, err.Error()
 		return a
 	}
-	if before != nil && len(before.Generations) > 0 && !before.leftBehind(t) {
+	if before != nil && len(before.Generations) > 0 && !before.leftBehind(t, c.rows) {
 		a.OK, a.Before, a.Due = true, true, r.dueAt(before)
 		if g := before.signing(); g != nil {
 			a.Keys, a.Since = g.Keys, g.Created
@@ -148,12 +152,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	u := &Unit{Name: c.name, Domains: c.domains, Generations: []*Generation{g}, Adopted: now}
 	if before != nil {
 		u.Used, u.Slots = before.Used, before.Slots
-		if old := before.signing(); old != nil {
-			u.Generations = append(before.Generations, g)
-			if !r.DryRun {
-				r.pass(ctx, nil).rest(u, old, nil)
-			}
-		}
+		u.Generations = append(r.leftOver(ctx, before, g), g)
 	}
 	a.OK, a.Keys, a.Since, a.Due = true, g.Keys, g.Created, r.dueAt(u)
 	if r.DryRun {
@@ -167,14 +166,43 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	return a
 }
 
-// leftBehind reports whether somebody has put other keys into the rows of the one that
-// signs, by hand, while no new ones were on their way.
-func (u *Unit) leftBehind(t *tables) bool {
-	g := u.signing()
-	return g != nil && u.next() == nil && !slices.ContainsFunc(g.Keys, func(k Key) bool {
+// leftBehind reports whether somebody has changed rows by hand: those of the keys that
+// sign, while no new ones were on their way, or those that were about to be written.
+func (u *Unit) leftBehind(t *tables, rows []string) bool {
+	g, next := u.signing(), u.next()
+	switch {
+	case u.Leaving:
+		return false
+	case next != nil:
+		return next.State == Switching && slices.ContainsFunc(next.Keys, func(k Key) bool {
+			row := t.rows[k.Row]
+			return rowHash(row.Row) != k.OldHash && !strings.EqualFold(row.Selector, k.Selector)
+		})
+	}
+	return g != nil && (len(g.Keys) != len(rows) || slices.ContainsFunc(g.Keys, func(k Key) bool {
 		row, there := t.rows[k.Row]
-		return !there || row.Err != nil || strings.EqualFold(row.Selector, k.Selector)
-	})
+		return !there || row.Err == nil && !strings.EqualFold(row.Selector, k.Selector)
+	}))
+}
+
+// leftOver are the generations of a unit without the keys that were adopted anew. What
+// signed, or may have, rests.
+func (r *Rotator) leftOver(ctx context.Context, u *Unit, adopted *Generation) (left []*Generation) {
+	for _, g := range u.Generations {
+		g.Keys = slices.DeleteFunc(g.Keys, func(k Key) bool {
+			return slices.ContainsFunc(adopted.Keys, func(o Key) bool {
+				return strings.EqualFold(k.Selector, o.Selector) && keycheck.SameDomain(k.Domain, o.Domain)
+			})
+		})
+		if len(g.Keys) == 0 {
+			continue
+		}
+		if (g.State == Signing || g.State == Switching) && !r.DryRun {
+			r.pass(ctx, nil).rest(u, g, nil)
+		}
+		left = append(left, g)
+	}
+	return left
 }
 
 // adoptKey proves the record of one row's key for each domain.

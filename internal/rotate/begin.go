@@ -56,7 +56,7 @@ func (g *Generation) whole() bool {
 func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 	old := u.signing()
 	g := &Generation{State: Made, Since: p.now, Created: p.now, Emergency: emergency, KeepOld: keepOld}
-	rows, err := p.rowsOf(old)
+	rows, err := p.rowsOf(u, old)
 	if err != nil {
 		u.block(old, p.now, EditedByHand, err.Error())
 		return
@@ -115,11 +115,11 @@ type unitRow struct {
 }
 
 // rowsOf are the rows in which a generation's keys stand now.
-func (p *pass) rowsOf(g *Generation) (rows []unitRow, err error) {
+func (p *pass) rowsOf(u *Unit, g *Generation) (rows []unitRow, err error) {
 	for _, k := range g.Keys {
 		row, ok := p.tables.rows[k.Row]
 		if !ok || row.Err != nil || row.Selector != k.Selector {
-			return nil, fmt.Errorf("the row %q is another one by now: dojang keys adopt takes it as it is", k.Row)
+			return nil, fmt.Errorf("the row %q is another one by now: %s", k.Row, u.asItIs())
 		}
 		rows = append(rows, unitRow{k.Row, row.Row, k.Type, k.Bits})
 	}

@@ -56,7 +56,9 @@ func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
 		}
 	}
 	for _, b := range broken {
-		items = append(items, Item{State: BlockedState, Reason: EditedByHand, Detail: b.Path + ": " + b.Err.Error()})
+		if domain == "" || keycheck.SameDomain(b.Name, domain) {
+			items = append(items, Item{Domain: b.Name, State: BlockedState, Reason: EditedByHand, Detail: b.Err.Error()})
+		}
 	}
 	items = append(items, r.unmanaged(ctx, domain, known)...)
 	p.lastSigned(items)

@@ -119,6 +119,84 @@ func TestAdoptAfterHand(t *testing.T) {
 	w.finish()
 }
 
+// Rows that somebody added, took away or changed by hand are taken as they are: what no
+// row has any more rests and goes, what stays goes on, and the next keys follow them.
+func TestAdoptRowsAsTheyAre(t *testing.T) {
+	const two = "ka a.example:old:DIR/a.private\nkb a.example:mine:DIR/mine.private\n"
+	for name, c := range map[string]struct{ before, after, adopted, end string }{
+		"a row more":       {oneDomain, two, "signing old mine", "signing 20261129 20261129b"},
+		"a row less":       {two, oneDomain, "resting mine, signing old", "signing 20261129"},
+		"the same twice":   {oneDomain + "kb a.example:old:DIR/a.private\n", oneDomain, "signing old", "signing 20261129"},
+		"another selector": {two, strings.Replace(two, "mine:DIR/mine", "third:DIR/third", 1), "resting mine, signing old third", "signing 20261129 20261129b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "Zone * p\n", c.before)
+			w.adopt()
+			for _, selector := range []string{"mine", "third"} {
+				if _, err := os.Stat(w.dir + "/" + selector + ".private"); err != nil {
+					w.key("a.example", selector, w.dir+"/"+selector+".private")
+				}
+			}
+			w.write("KeyTable", strings.ReplaceAll(c.after, "DIR", w.dir))
+			for _, f := range w.filters {
+				f.read()
+			}
+			w.adopt()
+			if got := w.allKeys(); got != c.adopted {
+				t.Errorf("adopted: %s", got)
+			}
+			w.start("a.example")
+			for range 100 {
+				w.runFor(1, "")
+				if w.allKeys() == c.end {
+					break
+				}
+			}
+			if got := w.allKeys(); got != c.end {
+				t.Errorf("in the end: %s", got)
+			}
+			w.finish()
+		})
+	}
+}
+
+// allKeys tells every key of the one unit.
+func (w *world) allKeys() string {
+	var list []string
+	for _, g := range w.units()[0].Generations {
+		words := []string{string(g.State)}
+		for _, k := range g.Keys {
+			words = append(words, k.Selector)
+		}
+		list = append(list, strings.Join(words, " "))
+	}
+	return strings.Join(list, ", ")
+}
+
+// A row that was changed by hand before it was to be written is adopted as it is; the key
+// that nothing signs with goes.
+func TestAdoptBeforeTheSwitch(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example")
+	w.write("other.private", string(must(os.ReadFile(w.dir+"/a.private"))))
+	w.write("KeyTable", "ka a.example:old:"+w.dir+"/other.private\n")
+	w.runFor(20, "(edited-by-hand")
+	if !strings.Contains(w.log.String(), "dojang keys adopt a.example") {
+		t.Errorf("it does not say what to do:\n%s", &w.log)
+	}
+	w.adopt()
+	w.expect("a.example: 20261129=resting old=signing; ")
+	w.runFor(60, "a.example: old=signing; ")
+	w.expect("a.example: old=signing; ")
+	if text, _ := w.servers[0].at("20261129._domainkey.a.example"); text != "" {
+		t.Errorf("the record that never signed is %q", text)
+	}
+	w.start("a.example")
+	w.runFor(60, "a.example: 20261129b=signing; ")
+	w.expect("20261129b=signing")
+	w.finish()
+}
+
 // Whom nobody can ask about is not told of as another's record.
 func TestAdoptWithoutServers(t *testing.T) {
 	w := newWorld(t, "Zone * p\n", oneDomain)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/problem"
 )
 
 // Store is the folder State: a file for each unit, the journal, the lock. No secret
@@ -110,7 +111,7 @@ func (s *Store) unitFile(name string) string {
 
 // Broken is a unit file that cannot be read. It stops that unit alone.
 type Broken struct {
-	Path string
+	Name string // of the unit, as far as its file's name tells
 	Err  error
 }
 
@@ -134,7 +135,7 @@ func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err
 				u, err := s.readUnit(filepath.Join(dir, name))
 				mu.Lock()
 				if err != nil {
-					broken = append(broken, Broken{filepath.Join(dir, name), err})
+					broken = append(broken, Broken{strings.TrimSuffix(name, ".json"), err})
 				} else if keep(u) {
 					units = append(units, u)
 				}
@@ -153,28 +154,51 @@ func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err
 	close(names)
 	wait.Wait()
 	slices.SortFunc(units, func(a, b *Unit) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(broken, func(a, b Broken) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(broken, func(a, b Broken) int { return strings.Compare(a.Name, b.Name) })
 	return units, broken, nil
 }
 
+// readUnit reads a unit file. The error of one that cannot be believed says what to do.
 func (s *Store) readUnit(path string) (*Unit, error) {
 	data, err := os.ReadFile(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	u := new(Unit)
-	if err := json.Unmarshal(data, u); err != nil {
-		return nil, err
+	if err == nil {
+		err = json.Unmarshal(data, u)
 	}
-	if u.Name == "" || len(u.Domains) == 0 || s.unitFile(u.Name) != path {
-		return nil, errors.New("it is not of the unit that its name says")
+	if err == nil && s.unitFile(u.Name) != path {
+		err = errors.New("it is not of the unit that its name says")
 	}
-	for _, g := range u.Generations {
-		if g == nil || len(g.Keys) == 0 {
-			return nil, errors.New("a generation has no keys")
-		}
+	if err == nil {
+		err = u.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: mend it, or take it away and run dojang keys adopt", path, problem.Strerror(err))
 	}
 	return u, nil
+}
+
+// check finds what no program of this version wrote.
+func (u *Unit) check() error {
+	if u.Name == "" || len(u.Domains) == 0 {
+		return errors.New("it has no name or no domain")
+	}
+	for _, g := range u.Generations {
+		switch {
+		case g == nil || len(g.Keys) == 0:
+			return errors.New("a generation has no keys")
+		case g.State == BlockedState || g.State == Unmanaged || !slices.Contains(States(), g.State):
+			return fmt.Errorf("no generation is ever %q", g.State)
+		}
+		for _, k := range g.Keys {
+			if k.Selector == "" || k.Domain == "" || k.Type == "" {
+				return errors.New("a key has no selector, domain or type")
+			}
+		}
+	}
+	return nil
 }
 
 // Unit reads one unit; nil when there is none.

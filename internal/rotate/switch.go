@@ -227,10 +227,15 @@ func (p *pass) newRow(k *Key, row written) ([]string, error) {
 
 func (p *pass) notWritten(u *Unit, g *Generation, err error) {
 	if errors.Is(err, dataset.ErrChanged) {
-		u.block(g, p.now, EditedByHand, err.Error())
+		u.block(g, p.now, EditedByHand, err.Error()+": "+u.asItIs())
 		return
 	}
 	u.block(g, p.now, CannotWriteTable, err.Error())
+}
+
+// asItIs says what to do about a row that somebody changed or took away.
+func (u *Unit) asItIs() string {
+	return fmt.Sprintf("put it back, or take all rows as they are: dojang keys adopt %[1]s; of a domain that leaves: dojang keys retire %[1]s", u.Name)
 }
 
 // writeByHand tells a person which row to write.

@@ -274,6 +274,26 @@ func TestGroup(t *testing.T) {
 	w.finish()
 }
 
+// A row for several domains that is called as one of them is no unit beside that.
+func TestGroupNamedAsDomain(t *testing.T) {
+	w := newWorld(t, "Zone * p\nGroup a.example a.example b.example\n", "own a.example:one:DIR/one.private\n")
+	w.key("b.example", "old", w.dir+"/old.private")
+	w.write("KeyTable", "own a.example:one:"+w.dir+"/one.private\na.example %:old:"+w.dir+"/old.private\n")
+	var list []Adopted
+	if _, err := w.do(func(r *Rotator) (o Outcome, err error) {
+		list, err = r.Adopt(context.Background(), time.Time{})
+		return o, err
+	}); err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if list[0].OK {
+		list[0], list[1] = list[1], list[0]
+	}
+	if !list[1].OK || list[1].Keys[0].Row != "own" || list[0].Reason != SharedRow || !strings.Contains(list[0].Detail, "another name") {
+		t.Errorf("%+v", list)
+	}
+}
+
 // Customers whose alias is missing stay on their old key.
 func TestAliasMissing(t *testing.T) {
 	w := newWorld(t, "Zone r.example cname=keys.example ring=k1,k2,k3 publisher=p\n", "")
@@ -341,6 +361,48 @@ func TestTwoRunsAndBrokenFiles(t *testing.T) {
 	}
 	w.adopt()
 	w.expect("a.example: 20261129=signing; p.example: one=signing; ")
+}
+
+// A unit file that no program of this version wrote stops its unit, and tells where it
+// is and what to do.
+func TestDamagedUnits(t *testing.T) {
+	w := newOne(t, "")
+	w.start("a.example")
+	store := must(OpenStore(w.set.State, true))
+	path := store.unitFile("a.example")
+	good := string(must(os.ReadFile(path)))
+	for damage, text := range map[string]string{
+		"cut": good[:len(good)/2], "empty": "", "another's": strings.Replace(good, "a.example", "b.example", 1),
+		"no domains": strings.Replace(good, `"domains"`, `"others"`, 1), "a list": "[]", "nothing": "null", "no keys": strings.ReplaceAll(good, `"keys"`, `"others"`),
+		"a state of another version": strings.Replace(good, `"asked"`, `"wondering"`, 1),
+		"a state that is only shown": strings.Replace(good, `"asked"`, `"blocked"`, 1),
+		"a key of nothing":           strings.Replace(good, `"keys": [`, `"keys": [{},`, 1),
+		"a key that is none":         strings.Replace(good, `"keys": [`, `"keys": [null,`, 1),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.run()
+		if err != nil || len(out.Broken) != 1 || out.Blocked != 1 || out.Broken[0].Name != "a.example" {
+			t.Fatalf("%s: %+v, %v", damage, out, err)
+		}
+		said := out.Broken[0].Err.Error()
+		if !strings.HasPrefix(said, path+": ") || !strings.HasSuffix(said, "dojang keys adopt") {
+			t.Errorf("%s: %s", damage, said)
+		}
+		if _, err := w.do(func(r *Rotator) (Outcome, error) { return r.Start(t.Context(), "a.example") }); err == nil || err.Error() != said {
+			t.Errorf("%s: start says %v", damage, err)
+		}
+		if string(must(os.ReadFile(path))) != text {
+			t.Errorf("%s: the file was written", damage)
+		}
+	}
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.runFor(60, "20261129=signing")
+	w.expect("20261129=signing")
+	w.finish()
 }
 
 // Whoever is set for a domain now publishes its records, whatever was set when its key

@@ -37,6 +37,13 @@ func TestPublishCommand(t *testing.T) {
 				t.Errorf("the resolver was asked %d times", n)
 			}
 
+			// The domains of a row that is for any are those of its Group.
+			s.write("KeyTable", "all %:shared:"+one+"\n", 0o644)
+			s.expect(s.publish(69), "'all' is a key for any domain", "Group all DOMAIN...")
+			conf, _ := os.ReadFile(s.settings)
+			s.write("rotate.conf", string(conf)+"Zone host.example bind\nGroup all example.com host.example\n", 0o644)
+			s.expect(s.publish(0), "shared._domainkey.example.com: published on 1 of 1", "shared._domainkey.host.example: published on 1 of 1")
+
 			// Another key under the same selector is another's record.
 			three, _ := s.key("example.com", "three")
 			s.write("KeyTable", "a example.com:one:"+three+"\n", 0o644)
