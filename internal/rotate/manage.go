@@ -31,7 +31,7 @@ func (r *Rotator) unit(domain string) (*Unit, error) {
 }
 
 // Start begins with the next keys of a unit now, or lets a stopped one go on, and
-// does what can be done at once.
+// does what can be done at once. What was asked of publishers and people is asked again.
 func (r *Rotator) Start(ctx context.Context, domain string) (Outcome, error) {
 	u, err := r.unit(domain)
 	if err != nil {
@@ -57,6 +57,13 @@ func (r *Rotator) Start(ctx context.Context, domain string) (Outcome, error) {
 			p.saveChanged(p.units)
 			p.count()
 			return p.out, p.summary()
+		}
+	}
+	for _, g := range u.Generations {
+		switch g.State {
+		case Asked, Revoking, Removing, Aborted:
+			p.undone(g) // publishers and people are asked anew
+		case Made, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
 		}
 	}
 	if err = p.run(); err != nil {

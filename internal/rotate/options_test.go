@@ -125,6 +125,25 @@ func TestReminders(t *testing.T) {
 	}
 }
 
+// What somebody was told of is told again, or done by a publisher that can by now, by
+// rotate start.
+func TestStartAsksAnew(t *testing.T) {
+	w := newOne(t, "Interval 180d\n")
+	w.says = publish.Pending
+	w.start("a.example")
+	if w.runFor(3, ""); len(w.told) != 1 {
+		t.Fatalf("told %d times", len(w.told))
+	}
+	if w.start("a.example"); len(w.told) != 2 {
+		t.Errorf("told %d times", len(w.told))
+	}
+	w.says = ""
+	w.start("a.example")
+	w.runFor(60, "20261129=signing")
+	w.expect("20261129=signing")
+	w.finish()
+}
+
 // A key that is due in the run in which it begins to sign is changed by what stands in the
 // row by then.
 func TestDueAtOnce(t *testing.T) {
