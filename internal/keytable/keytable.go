@@ -42,7 +42,8 @@ func Single(domain, selector, path string) Row {
 func (r Row) For(domain string) (_ Row, fits bool, err error) {
 	switch {
 	case r.Domain == "%" && domain == "":
-		return r, true, fmt.Errorf("'%s' is a key for any domain: name one (dojang publish DOMAIN), or all of them in rotate.conf: Group %[1]s DOMAIN...", r.Name)
+		return r, true, fmt.Errorf("'%s' is a key for any domain: name one (dojang publish DOMAIN), "+
+			"or all of them in rotate.conf: Group %[1]s DOMAIN...", r.Name)
 	case domain != "" && r.Domain != "%" && !keycheck.SameDomain(r.Domain, domain):
 		return r, false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,10 +106,12 @@ func TestOtherTablesKnowBothForms(t *testing.T) {
 			t.Errorf("%+v: DontSignMailTo: %s", c, got)
 		}
 	}
-	p := &Plan{Verify: true, Author: Author{User: "a", Domain: "other.example"}}
-	r := &Rules{Verdicts: Verdicts{TrustSignaturesFrom: csl(t, unicodeDomain)}}
-	if err := r.Verdicts.findTrusted(context.Background(), p,
-		&Facts{Fields: fieldsOf(t, "DKIM-Signature: d="+asciiDomain)}); err != nil || !p.counts(&dkim.Signature{Domain: unicodeDomain}) {
-		t.Errorf("TrustSignaturesFrom: %v, %v", p.Trusted, err)
+	for table, written := range map[string]string{unicodeDomain: asciiDomain, asciiDomain: unicodeDomain} {
+		p := &Plan{Verify: true, Author: Author{User: "a", Domain: "other.example"}}
+		r := &Rules{Verdicts: Verdicts{TrustSignaturesFrom: csl(t, table)}}
+		err := r.Verdicts.findTrusted(context.Background(), p, &Facts{Fields: fieldsOf(t, "DKIM-Signature: d="+written)})
+		if err != nil || !p.counts(&dkim.Signature{Domain: written}) || !p.counts(&dkim.Signature{Domain: strings.ToUpper(asciiDomain)}) {
+			t.Errorf("TrustSignaturesFrom: %v, %v", p.Trusted, err)
+		}
 	}
 }

@@ -44,14 +44,10 @@ func (v *Verdicts) findTrusted(ctx context.Context, p *Plan, f *Facts) error {
 	return nil
 }
 
-// trusts reports whether a signing domain is in TrustSignaturesFrom.
+// trusts reports whether a signing domain is one that was found in TrustSignaturesFrom,
+// as it was written or as an A-label. Any number of signatures asks: nothing is converted.
 func (p *Plan) trusts(domain string) bool {
-	trusted, known := p.Trusted[domain] // as written, which costs no conversion
-	if known {
-		return trusted
-	}
-	name, ok := dkim.ToASCII(domain)
-	return ok && p.Trusted[name]
+	return p.Trusted[domain] || p.Trusted[strings.ToLower(domain)]
 }
 
 // counts reports whether a signature may decide a message's fate: when

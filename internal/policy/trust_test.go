@@ -95,4 +95,9 @@ func TestTrustLookupsAreFew(t *testing.T) {
 	if asked != 2*16 { // in either form
 		t.Errorf("%d questions", asked)
 	}
+	p := &Plan{Trusted: map[string]bool{"trusted.example": true}}
+	other := strings.Repeat("ü", 20) + ".example"
+	if n := testing.AllocsPerRun(10, func() { p.trusts(other) }); n > 1 {
+		t.Errorf("%v allocations for a domain that was not looked up", n)
+	}
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"dojang/internal/atomicfile"
-	"dojang/internal/problem"
 )
 
 // Store is the folder State: a file for each unit, the journal, the lock. No secret
@@ -174,8 +173,11 @@ func (s *Store) readUnit(path string) (*Unit, error) {
 	if err == nil {
 		err = u.check()
 	}
+	if file := new(fs.PathError); errors.As(err, &file) {
+		err = file.Err
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: mend it, or take it away and run dojang keys adopt", path, problem.Strerror(err))
+		return nil, fmt.Errorf("%s: %w: mend it, or take it away and run dojang keys adopt", path, err)
 	}
 	return u, nil
 }

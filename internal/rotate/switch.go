@@ -235,7 +235,8 @@ func (p *pass) notWritten(u *Unit, g *Generation, err error) {
 
 // asItIs says what to do about a row that somebody changed or took away.
 func (u *Unit) asItIs() string {
-	return fmt.Sprintf("put it back, or take all rows as they are: dojang keys adopt %[1]s; of a domain that leaves: dojang keys retire %[1]s", u.Name)
+	return fmt.Sprintf("put it back, or take all rows as they are: dojang keys adopt %[1]s; of a domain that leaves: "+
+		"dojang keys retire %[1]s", u.Name)
 }
 
 // writeByHand tells a person which row to write.

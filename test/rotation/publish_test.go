@@ -42,7 +42,8 @@ func TestPublishCommand(t *testing.T) {
 			s.expect(s.publish(69), "'all' is a key for any domain", "Group all DOMAIN...")
 			conf, _ := os.ReadFile(s.settings)
 			s.write("rotate.conf", string(conf)+"Zone host.example bind\nGroup all example.com host.example\n", 0o644)
-			s.expect(s.publish(0), "shared._domainkey.example.com: published on 1 of 1", "shared._domainkey.host.example: published on 1 of 1")
+			s.expect(s.publish(0), "shared._domainkey.example.com: published on 1 of 1",
+				"shared._domainkey.host.example: published on 1 of 1")
 
 			// Another key under the same selector is another's record.
 			three, _ := s.key("example.com", "three")
