@@ -176,7 +176,7 @@ func (q *request) tooLarge(up *upload) {
 	if up != nil {
 		up.forget()
 	}
-	_, _ = io.CopyN(io.Discard, q.r.Body, 2*q.s.o.MaxMessage) // its error is that of the request
+	_, _ = io.CopyN(io.Discard, q.r.Body, 8*q.s.o.MaxMessage) // its error is that of the request
 	q.w.Header().Set("Connection", "close")
 	q.fail(http.StatusRequestEntityTooLarge, q.lang.Sayf("The message is too large: at most %d MiB are looked at here. dojang "+
 		"explain looks at larger ones.", "메일이 너무 큽니다. 여기서는 %d MiB까지만 확인합니다. 더 큰 메일은 dojang explain으로 확인하세요.", max(1, q.s.o.MaxMessage>>20)))

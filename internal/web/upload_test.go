@@ -130,6 +130,20 @@ func TestStrangersUploadOneAtATime(t *testing.T) {
 	}
 }
 
+// TestTooLargeIsAnswered: what is several times too large is read to its end, so that a browser
+// shows the answer and not that the connection broke.
+func TestTooLargeIsAnswered(t *testing.T) {
+	o := newWorld(t).options()
+	o.MaxMessage = 2 << 20
+	c := serve(t, o)
+	for _, times := range []int{1, 3, 7} {
+		size := times*int(o.MaxMessage) + 2*maxForm
+		if got := code(t, c.begins(size, size, "")); got != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d times as large: %d", times, got)
+		}
+	}
+}
+
 // uploading waits until so many strangers upload.
 func (c *client) uploading(n int) {
 	c.t.Helper()
