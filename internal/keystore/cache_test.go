@@ -220,6 +220,13 @@ func sameKey(t *testing.T, name string, k RSAKey, der []byte) {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
+	full := want.(*rsa.PrivateKey)
+	for part, x := range map[string][2]*big.Int{"P": {new(big.Int).SetBytes(k.P()), full.Primes[0]},
+		"Q": {new(big.Int).SetBytes(k.Q()), full.Primes[1]}, "1/Q": {new(big.Int).SetBytes(k.QInv()), full.Precomputed.Qinv}} {
+		if x[0].Cmp(x[1]) != 0 {
+			t.Errorf("%s: %s is another", name, part)
+		}
+	}
 	digest := sha256.Sum256([]byte(name))
 	a, err1 := got.Sign(nil, digest[:], crypto.SHA256)
 	b, err2 := want.Sign(nil, digest[:], crypto.SHA256)

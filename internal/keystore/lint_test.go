@@ -130,6 +130,7 @@ func TestLintOfRows(t *testing.T) {
 		"a.com:s:-----BEGIN PRIVATE KEY-----/.": {Severity: problem.Error,
 			Text: `can't load key "k" from its KeyTable row: private key has a broken PEM wrapping`},
 		"a.com:s:%/k": {},
+		"a.com:s:" + strings.Repeat("A/", 21) + "A=": {}, // a seed
 	} {
 		_, table := folder(t, "k "+row)
 		list := New(table, Options{UID: os.Getuid()}).Lint(t.Context())

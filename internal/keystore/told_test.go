@@ -136,6 +136,10 @@ func TestSendersInPaths(t *testing.T) {
 		if got.Key != want {
 			t.Errorf("%q: %s, want %s (%v)", domain, got.Key, want, err)
 		}
+		row := Row{Domain: "example.com", Selector: "s", Key: "/keys/%/k"} // whose own domain is a good one
+		if _, err := row.ForSender(domain); (err != nil) != (want == "no" && domain[:min(1, len(domain))] != "[") {
+			t.Errorf("%q for another domain: %v", domain, err)
+		}
 	}
 	for _, fixed := range []Row{{Domain: "example.com", Selector: "s", Key: "/k"}} {
 		if got, err := fixed.ForSender("a/b"); err != nil || got != fixed {
@@ -150,6 +154,9 @@ func TestCredentialsAreSafe(t *testing.T) {
 	long := strings.Repeat("c", 255) // the longest name of a file
 	o := Options{CredentialsDirectory: dir}
 	writeFile(t, filepath.Join(dir, long), "x")
+	if at := (Options{}).Locate("lint.go"); at != (Location{}) { // which is a file here
+		t.Errorf("without credentials: %+v", at)
+	}
 	if at := o.Locate(long); !at.Credential {
 		t.Errorf("a name of 255 octets: %+v", at)
 	}

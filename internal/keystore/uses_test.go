@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"errors"
@@ -80,6 +81,16 @@ func TestWhoUsesAKeyOften(t *testing.T) {
 			t.Errorf("after %d uses of others: %v", others, got)
 		}
 	}
+	// It stays so as long as it keeps coming back.
+	busy := &cache{limit: readyShare * 4 * m.readyCost(), start: time.Unix(1e9, 0)}
+	busy.put(keyID{text: "/k"}, m, busy.start)
+	busy.put(keyID{text: "/o"}, &material{source: "/o", bits: 1024}, busy.start)
+	for use := range 20 {
+		busy.get(keyID{text: "/o"}, busy.start, time.Second)
+		if f := busy.get(keyID{text: "/k"}, busy.start, time.Second); !f.often {
+			t.Errorf("use %d does not count", use)
+		}
+	}
 	// A share that is smaller than what signs keeps nothing ready, one as large does.
 	for _, more := range []int64{-1, 0} {
 		c := &cache{limit: readyShare * (m.readyCost() + more)}
@@ -132,6 +143,18 @@ func TestEnginesMaySign(t *testing.T) {
 			if kept := s.cache.ready.Len() == 1; kept != (!better || use > 0) {
 				t.Errorf("%v, use %d: kept ready: %v", better, use, kept)
 			}
+		}
+	}
+}
+
+// TestKeysOfFilesAreBounded as all others are, at 64 KiB.
+func TestKeysOfFilesAreBounded(t *testing.T) {
+	key := read(t, "ed25519.pkcs8.pem")
+	for n, want := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
+		data := append(bytes.Repeat([]byte("\n"), n-len(key)), key...)
+		s := New(nil, Options{ReadFile: func(string) ([]byte, error) { return data, nil }})
+		if _, err := s.Load(t.Context(), "k", Row{Domain: "d", Selector: "s", Key: "/k"}); (err == nil) != want {
+			t.Errorf("%d octets: %v", n, err)
 		}
 	}
 }

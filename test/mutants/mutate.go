@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // mutant is one change.
@@ -98,7 +99,7 @@ func (f *finder) add(n ast.Node, is string, edits ...edit) *mutant {
 
 func oneLine(s string, most int) string {
 	s = string(bytes.Join(bytes.Fields([]byte(s)), []byte(" ")))
-	return s[:min(len(s), most)]
+	return strings.TrimSpace(s[:min(len(s), most)])
 }
 
 func (f *finder) offset(p token.Pos) int { return f.files.Position(p).Offset }
