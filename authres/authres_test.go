@@ -82,6 +82,17 @@ func TestFormatQuotes(t *testing.T) {
 
 // TestValues: what no reader divides, ends or joins with another. Which readers do so
 // with what else, test/readers shows.
+// TestNamesOfServers are quoted where a reader may find an end in them, and hold nothing
+// that cannot be seen.
+func TestNamesOfServers(t *testing.T) {
+	for name, want := range map[string]string{"mx.example": "mx.example", "почта.example": "почта.example", "host/job": "host/job",
+		"a\u0080b": `"a?b"`, "a b": `"a b"`, "host/(job)": `"host/(job)"`, "a..b": `"a..b"`} {
+		if got := (Results{AuthservID: name, Methods: []Method{{Name: "dkim", Result: "none"}}}).Format(); got != want+"; dkim=none" {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+}
+
 func TestValues(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"d", "example.com", "example.com"},
@@ -180,6 +191,11 @@ func TestDivide(t *testing.T) {
 	last := divided[2][len(divided[2])-1]
 	if want := fmt.Sprintf("2048-bit key; and %d more", len(methods)-written); last.Comment != want {
 		t.Errorf("%q, want %q", last.Comment, want)
+	}
+	large := method("pass", "good.example")
+	large.Comment = strings.Repeat("x", maxFieldBytes) // which goes into no field, and must go somewhere
+	if alone := Divide([]Method{large, large}, 3); len(alone) != 2 || len(alone[0]) != 1 || len(alone[1]) != 1 {
+		t.Errorf("results that are larger than a field: %d", len(alone))
 	}
 	if few := Divide(methods[:3], 3); len(few) != 1 || len(few[0]) != 3 || few[0][2].Comment != "2048-bit key" {
 		t.Errorf("%v", few)

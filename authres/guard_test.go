@@ -201,6 +201,9 @@ func TestGuardOfSeveral(t *testing.T) {
 		{[]string{"mail_1.example"}, nil, "MAIL_1.example; spf=pass", true},
 		{[]string{"ki.example"}, nil, "\u212aI.example; spf=pass", true},
 		{[]string{"", ".", ".."}, nil, "; spf=pass", false},
+		{[]string{"", ".", ".."}, nil, `""; spf=pass`, false},
+		{[]string{"", ".", ".."}, nil, `"."; spf=pass`, false},
+		{[]string{"", ".", ".."}, nil, `\.example.com; spf=pass`, false},
 		{[]string{"a b"}, nil, `"a b"; spf=pass`, true},
 		{[]string{strings.Repeat("a.", 126) + "a"}, nil, `\` + strings.Repeat("a.", 126) + "a; spf=pass", true},
 	} {

@@ -195,11 +195,7 @@ func (b *BodyHashes) Close() {
 	if b.closed {
 		return
 	}
-	b.started, b.closed = true, true
-	if b.heldCR {
-		b.heldCR = false
-		b.feed(crlf)
-	}
+	b.started, b.closed = true, true // a CR that is held is the end that every last line has
 	b.canon[Simple].closeSimple()
 	b.canon[Relaxed].closeRelaxed()
 	for _, o := range b.hashes {

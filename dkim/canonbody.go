@@ -63,10 +63,8 @@ func (c *bodyCanon) put(p []byte) {
 }
 
 func (c *bodyCanon) flush() {
-	if c.gathered > 0 {
-		c.hash(c.gather[:c.gathered])
-		c.gathered = 0
-	}
+	c.hash(c.gather[:c.gathered])
+	c.gathered = 0
 }
 
 func (c *bodyCanon) hash(p []byte) {
@@ -273,9 +271,6 @@ func regularTail(p []byte, i int) int {
 			if i+1 == len(p) {
 				return i
 			}
-			if p[i+1] == '\n' {
-				i++
-			}
 		}
 		i++
 	}
@@ -290,7 +285,6 @@ func (c *bodyCanon) closeRelaxed() {
 		c.release()
 		c.put(crlf[:1])
 	}
-	c.blank = false
 	if c.some {
 		c.put(crlf)
 	}

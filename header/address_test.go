@@ -125,6 +125,21 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestOctetsOfAddressLiterals (RFC 5321 §4.1.3) are letters, digits, colons, dots and hyphens.
+func TestOctetsOfAddressLiterals(t *testing.T) {
+	const all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:.-"
+	for c := range 256 {
+		octet := string([]byte{byte(c)})
+		if c == '[' || c == ']' || c == '\\' || strings.Contains(" \t\r\n", octet) {
+			continue // brackets, and what separates or escapes
+		}
+		_, domain, err := Address([]byte("joe@[1" + octet + "2]"))
+		if want := strings.Contains(all, octet); (err == nil) != want || want && domain != "[1"+octet+"2]" {
+			t.Errorf("%q: %q, %v", octet, domain, err)
+		}
+	}
+}
+
 func TestURLAddress(t *testing.T) {
 	for _, c := range []struct {
 		in, want string
@@ -142,6 +157,9 @@ func TestURLAddress(t *testing.T) {
 		{" <mailto:>", "", ErrNoAddress},
 		{" <mailto:?to=joe@example.com>", "", ErrNoAddress},
 		{" list@host.com", "", ErrNoAddress},
+		{"", "", ErrNoAddress},
+		{"mailto", "", ErrNoAddress},
+		{"\u0130 <mailto:list@host.com>", "", ErrNoAddress}, // which has another length in lower case
 	} {
 		local, domain, err := URLAddress([]byte(c.in))
 		if err == nil {

@@ -239,7 +239,7 @@ func Parse(message []byte) (l *List, body []byte, err error) {
 	if bytes.HasPrefix(rest, []byte("From ")) {
 		rest = rest[lineEnd(rest):]
 	}
-	for len(rest) > 0 && rest[0] != '\n' && !bytes.HasPrefix(rest, []byte("\r\n")) {
+	for {
 		end := lineEnd(rest)
 		if !startsField(rest[:end]) {
 			break

@@ -49,6 +49,17 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+// TestFieldsOfLineEndsAlone are empty.
+func TestFieldsOfLineEndsAlone(t *testing.T) {
+	for _, raw := range []string{"", "\n", "\r\n"} {
+		var l List
+		l.AddRaw([]byte(raw))
+		if f := l.At(0); len(f.Raw) != 0 || len(f.Name()) != 0 {
+			t.Errorf("%q: %q", raw, f.Raw)
+		}
+	}
+}
+
 func TestField(t *testing.T) {
 	field := func(raw string) Field {
 		var l List
