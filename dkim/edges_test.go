@@ -37,7 +37,8 @@ func TestPaddingOfBase64(t *testing.T) {
 
 // TestNumbersAboveTheirLimit are the limit.
 func TestNumbersAboveTheirLimit(t *testing.T) {
-	for text, want := range map[string]int64{"0": 0, "9": 9, "987": 987, "1000": 1000, "1001": 1000, "10009": 1000, "99999999999999999999": 1000} {
+	for text, want := range map[string]int64{"0": 0, "9": 9, "987": 987, "1000": 1000, "1001": 1000,
+		"10009": 1000, "99999999999999999999": 1000} {
 		if got, ok := parseNumber([]byte(text), 1000); got != want || !ok {
 			t.Errorf("%s: %d, %v", text, got, ok)
 		}
@@ -60,7 +61,8 @@ func TestNamesThatAreNone(t *testing.T) {
 			t.Errorf("%q: %q, %v", names, name, ok)
 		}
 	}
-	for name, want := range map[string]bool{"a": true, "a.b-c_d": true, "xn--bcher-kva.example": true, "bücher.example": true, "": false, ".": false,
+	for name, want := range map[string]bool{"a": true, "a.b-c_d": true, "xn--bcher-kva.example": true, "bücher.example": true,
+		"": false, ".": false,
 		"a.": false, ".a": false, "a..b": false, "a b": false, "\xff.example": false, "b\xc3.example": false, "a/b": false, "*.a": false} {
 		if got := ValidDomain(name); got != want {
 			t.Errorf("%q: %v", name, got)
@@ -204,7 +206,8 @@ func TestOrderOfBodyHashes(t *testing.T) {
 func TestWhatAResultTells(t *testing.T) {
 	l := signed(t, []string{from}, "one \r\ntwo\r\n\r\n", nil)
 	r := check(t, l, "one \r\ntwo\r\n\r\n", VerifyOptions{}, nil)[0]
-	if r.Status != StatusPass || r.BodyTotal != 13 || !r.BodyChecked || !r.BodyOK || !r.HeaderChecked || !r.HeaderOK || r.CanonicalBodyLength != 11 {
+	if r.Status != StatusPass || r.BodyTotal != 13 || r.CanonicalBodyLength != 11 || !r.BodyChecked || !r.BodyOK || !r.HeaderChecked ||
+		!r.HeaderOK {
 		t.Errorf("%+v", r)
 	}
 	r = check(t, l, "three\r\n", VerifyOptions{}, nil)[0]

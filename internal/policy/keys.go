@@ -228,12 +228,9 @@ func (k *Keys) signingDomain(ctx context.Context, p *Plan) (string, error) {
 	return "", nil
 }
 
-// domainAbove returns the lowest domain above another that Domain has, in either
+// domainAbove returns the lowest domain above a valid one that Domain has, in either
 // form; "" for none.
 func (k *Keys) domainAbove(ctx context.Context, domain string) (string, error) {
-	if !isName(domain) {
-		return "", nil
-	}
 	other, twofold := otherForm(domain)
 	twofold = twofold && strings.Count(other, ".") == strings.Count(domain, ".")
 	var above, keys []string
