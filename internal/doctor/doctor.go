@@ -3,7 +3,10 @@
 // see, messages through the running filter. What it finds are values; it prints nothing.
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Status is what came of one check.
 type Status string
@@ -36,6 +39,13 @@ type Report []Finding
 func (r *Report) Add(f Finding, format string, args ...any) {
 	f.Text = fmt.Sprintf(format, args...)
 	*r = append(*r, f)
+}
+
+// once appends a finding that was not told yet.
+func (r *Report) once(f Finding, format string, args ...any) {
+	if f.Text = fmt.Sprintf(format, args...); !slices.Contains(*r, f) {
+		*r = append(*r, f)
+	}
 }
 
 // good appends a finding that nothing is wrong.

@@ -1,18 +1,15 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"dojang/internal/dataset"
 	"dojang/internal/doctor/postfix"
-	"dojang/internal/keyrecord"
 )
 
 // maxDomains bounds the domains that are looked at one by one.
@@ -88,7 +85,11 @@ func (r *Report) Domains(ctx context.Context, h *Host, rehearsal *Rehearsal, own
 func someAuthors(authors, own []string) []string {
 	list := slices.Clone(limit(authors, maxDomains))
 	for _, domain := range limit(own, maxDomains) {
-		list = append(list, "postmaster@"+domain)
+		if !slices.ContainsFunc(list, func(author string) bool {
+			return strings.EqualFold(author[strings.LastIndexByte(author, '@')+1:], domain)
+		}) {
+			list = append(list, "postmaster@"+domain)
+		}
 	}
 	return list
 }
@@ -115,135 +116,18 @@ func (h *Host) signFor(domain string) (remedy, advice string) {
 	if key.Path == "" || fileOf(c.SigningTable.Value) == "" {
 		return "", "make a key (dojang genkey --domain " + domain + ") and add its rows to the tables"
 	}
-	dir := "/etc/dkimkeys"
-	if at := h.KeyFolder; at != "" {
-		dir = at
-	}
+	return h.newKey(domain), "then publish the record that it prints; mail is signed from now on, and verifies once the record is there"
+}
+
+// newKey is the command that makes a key and its rows of the tables.
+func (h *Host) newKey(domain string) string {
 	// A domain may stand in a table that others write: it is quoted.
 	return fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s --tables --append --config %s && %s",
-			shell(domain), shell(selectorFor(domain)), shell(dir), h.Filter.Name, shell(h.File), h.Reload()),
-		"then publish the record that it prints; mail is signed from now on, and verifies once the record is there"
+		shell(domain), shell(selectorFor(domain)), shell(cmp.Or(h.KeyFolder, "/etc/dkimkeys")), h.Filter.Name, shell(h.File), h.Reload())
 }
 
 // selectorFor is a selector that no other domain's key file has in one folder.
 func selectorFor(domain string) string {
 	label, _, _ := strings.Cut(domain, ".")
 	return label + "-dkim"
-}
-
-// Texts looks TXT records up.
-type Texts func(ctx context.Context, name string) (texts []string, found bool, err error)
-
-// Alignment looks whether the signatures of an author's mail count for DMARC
-// (RFC 7489 §3.1.1), and whether the domain has a DMARC record at all.
-func (r *Report) Alignment(ctx context.Context, rehearsal *Rehearsal, look Texts, author string) {
-	_, list, ok := rehearsal.WayOf(ctx, author)
-	_, domain, _ := strings.Cut(author, "@")
-	domain = keyrecord.Canonical(domain)
-	if !ok || organization(domain) == "" {
-		return
-	}
-	policy, at, err := dmarcOf(ctx, look, domain)
-	if several := new(severalRecords); errors.As(err, &several) {
-		r.Add(Finding{Check: domainName, Code: "dmarc-several", Status: Bad, Advice: "leave one of them: " + several.first},
-			"%d DMARC records stand at %s: receivers take none of them (RFC 7489 §6.6.3)", several.n, several.name)
-		return
-	}
-	if invalid := new(invalidRecord); errors.As(err, &invalid) {
-		r.Add(Finding{Check: domainName, Code: "dmarc-invalid", Status: Bad,
-			Advice: fmt.Sprintf("publish, to begin with: %s. IN TXT \"v=DMARC1; p=none\"", invalid.name)},
-			"the DMARC record at %s is none to receivers: %s (RFC 7489 §6.6.3)", invalid.name, invalid.why)
-		return
-	}
-	if err != nil {
-		r.skip(domainName, "dmarc-unknown", "the DMARC record of %s cannot be looked up: %s", domain, err)
-		return
-	}
-	strict := strings.EqualFold(policy["adkim"], "s")
-	aligned := slices.ContainsFunc(list, func(s signed) bool {
-		return s.domain == domain || !strict && organization(s.domain) == organization(domain)
-	})
-	switch {
-	case !aligned && strict && organization(list[0].domain) == organization(domain):
-		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "sign with d=" + domain +
-			", or take adkim=s out of the record " + at},
-			"mail of %s is signed by d=%s, and %s wants them equal (adkim=s): the signature does not count for "+
-				"DMARC", domain, list[0].domain, at)
-	case !aligned:
-		r.Add(Finding{Check: domainName, Code: "not-aligned", Status: Bad, Advice: "give the SigningTable's row of " +
-			domain + " a key whose KeyTable row has " + domain},
-			"mail of %s is signed by d=%s alone: that does not align with its From, and receivers that ask for DMARC do not "+
-				"count it", domain, list[0].domain)
-	case policy == nil:
-		r.Add(Finding{Check: domainName, Code: "dmarc-absent", Status: Warning,
-			Advice: fmt.Sprintf("publish, to begin with: _dmarc.%s. IN TXT \"v=DMARC1; p=none\"", organization(domain))},
-			"%s has no DMARC record: large receivers want one from who sends much", domain)
-	default:
-		r.good(domainName, "signatures of %s align with its From, and %s has a DMARC record", domain, at)
-	}
-}
-
-// severalRecords are the DMARC records of a name that has more than one.
-type severalRecords struct {
-	name, first string
-	n           int
-}
-
-func (s *severalRecords) Error() string { return fmt.Sprintf("%d records at %s", s.n, s.name) }
-
-// invalidRecord is a DMARC record that receivers do not count.
-type invalidRecord struct{ name, why string }
-
-func (i *invalidRecord) Error() string { return i.name + ": " + i.why }
-
-// policies are what p= of a DMARC record may say (RFC 7489 §6.3).
-var policies = []string{"none", "quarantine", "reject"}
-
-// dmarcOf is the DMARC record that counts for a domain (RFC 7489 §6.6.3); nil for none.
-func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]string, at string, err error) {
-	for _, name := range slices.Compact([]string{domain, organization(domain)}) {
-		texts, _, err := look(ctx, "_dmarc."+name)
-		if err != nil {
-			return nil, "", err
-		}
-		misspelt := ""
-		texts = slices.DeleteFunc(texts, func(text string) bool {
-			version, _, _ := strings.Cut(text, ";")
-			if strings.ReplaceAll(version, " ", "") == "v=DMARC1" {
-				return false
-			}
-			if strings.Contains(strings.ToUpper(version), "DMARC") {
-				misspelt = text
-			}
-			return true
-		})
-		if len(texts) == 0 && misspelt != "" {
-			return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q does not begin with v=DMARC1;", misspelt)}
-		}
-		if len(texts) > 1 {
-			return nil, "", &severalRecords{"_dmarc." + name, fmt.Sprintf("_dmarc.%s. IN TXT %q", name, texts[0]), len(texts)}
-		}
-		for _, text := range texts {
-			tags = map[string]string{}
-			for tag := range strings.SplitSeq(text, ";") {
-				if name, value, ok := strings.Cut(tag, "="); ok {
-					tags[strings.TrimSpace(name)] = strings.TrimSpace(value)
-				}
-			}
-			if p := strings.ToLower(tags["p"]); !slices.Contains(policies, p) && tags["rua"] == "" {
-				return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q has no p= of %s", text, strings.Join(policies, ", "))}
-			}
-			return tags, "_dmarc." + name, nil
-		}
-	}
-	return nil, "", nil
-}
-
-// organization is a domain's organizational domain, "" for a name that has none.
-func organization(domain string) string {
-	name, err := publicsuffix.EffectiveTLDPlusOne(domain)
-	if err != nil {
-		return ""
-	}
-	return name
 }

@@ -160,7 +160,7 @@ func (e *examination) mta(ctx context.Context) {
 	}
 }
 
-func limit[T any](rows []T, n int) []T { return rows[:min(len(rows), n)] }
+func limit[T any](rows []T, n int) []T { return rows[:max(0, min(len(rows), n))] }
 
 // published compares keys with DNS, after the name servers themselves.
 func (e *examination) published(ctx context.Context) {
@@ -291,8 +291,8 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 		return ok
 	})
 	if r := e.built.Snapshot.Snapshot.Resolver; r != nil {
-		for _, author := range limit(authors, e.Keys) {
-			e.report.Alignment(ctx, rehearsal, textsOf(r), author)
+		for _, author := range limit(someAuthors(authors, own), e.Keys) {
+			e.report.Alignment(ctx, e.host, rehearsal, textsOf(r), author)
 		}
 	}
 }
@@ -360,7 +360,9 @@ func authorOf(key string) string {
 	if !ok {
 		user, host = "*", key
 	}
-	host = strings.TrimPrefix(strings.TrimPrefix(host, "*"), ".")
+	if host = strings.TrimPrefix(host, "*"); strings.HasPrefix(host, ".") {
+		host = "mail" + host // what is below a domain is not that domain
+	}
 	if host == "" || strings.Contains(host, "*") || strings.Contains(strings.Trim(user, "*"), "*") {
 		return ""
 	}

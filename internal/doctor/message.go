@@ -52,7 +52,7 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 				"InternalHosts, MTA, MacroList, a login?"},
 			"a message from %s is not signed, whoever sends it", author)
 	default:
-		r.verified(ctx, author, way, milter.Apply(raw, outcome.Edits), verify)
+		r.verified(ctx, h, author, way, milter.Apply(raw, outcome.Edits), verify)
 		r.local(ctx, h, rehearsal, author, raw)
 	}
 }
@@ -82,7 +82,7 @@ func scopeWord(a, b []signed) string {
 }
 
 // verified checks the signatures that a message got.
-func (r *Report) verified(ctx context.Context, author string, way Way, raw []byte, verify Verifier) {
+func (r *Report) verified(ctx context.Context, h *Host, author string, way Way, raw []byte, verify Verifier) {
 	fields, body, err := header.Parse(raw)
 	if err != nil {
 		return // what was parsed before
@@ -99,10 +99,13 @@ func (r *Report) verified(ctx context.Context, author string, way Way, raw []byt
 				"a message from %s was signed, but the key %s is not in DNS: receivers cannot verify it", author, name)
 		default:
 			advice := "dojang testkey --domain " + result.Signature.Domain + " --selector " + result.Signature.Selector
+			remedy := ""
 			if result.Reason == dkim.ReasonSubdomain {
+				_, domain, _ := strings.Cut(author, "@")
+				remedy = h.withoutIdentity(ctx, domain)
 				advice = "take t=s out of the record " + name + ", or the identity out of the SigningTable's row"
 			}
-			r.Add(Finding{Check: messageName, Code: "signature-fails", Status: Bad, Advice: advice},
+			r.Add(Finding{Check: messageName, Code: "signature-fails", Status: Bad, Remedy: remedy, Advice: advice},
 				"a message from %s was signed by %s, but: %s", author, name, result.Reason.Explain())
 		}
 	}

@@ -286,20 +286,34 @@ var byFilter = []fault{
 	{"an identity that the record forbids", func(s *server) {
 		published(strings.Replace(keyText(), "v=DKIM1;", "v=DKIM1; t=s;", 1))(s)
 		s.files["SigningTable"] = "*@example.com sel:@mail.example.com\n"
-	}, "signature-fails", byHand(aChoice, "take t=s out of the record "+record+", or the identity out of the SigningTable's row",
-		reloaded("*@example.com sel\n"))},
+	}, "signature-fails", nil},
 	{"another domain's signature", func(s *server) {
 		s.files["SigningTable"] = "*@example.com sel\n*@example.net sel\n"
+	}, "not-aligned", signAndPublish},
+	{"another domain's signature beside a key", func(s *server) {
+		s.files["SigningTable"] = "*@example.com sel\n*@example.net sel\n"
+		s.files["KeyTable"] += "net example.net:sel:" + s.path("keys/sel.private") + "\n"
+		s.dns.AddTXT("sel._domainkey.example.net", keyText())
 		s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
-	}, "not-aligned", byHand(aChoice, "give the SigningTable's row of example.net a key whose KeyTable row has example.net",
-		reloaded("*@example.com sel\n"))},
+	}, "not-aligned", nil},
+	{"another domain's signature by a row for all", func(s *server) {
+		s.files["SigningTable"] = "*@example.* sel\n"
+		s.setting("mydestination", "example.net")
+		s.dns.AddTXT("_dmarc.example.net", "v=DMARC1; p=none")
+	}, "not-aligned", byHand(aChoice, "give the SigningTable's row of example.net a key whose KeyTable row has example.net", func(s *server) {
+		s.write("KeyTable", s.files["KeyTable"]+"net example.net:sel:"+s.path("keys/sel.private")+"\n", 0o644)
+		s.dns.AddTXT("sel._domainkey.example.net", keyText())
+		reloaded("*@example.net net\n*@example.* sel\n")(s)
+	})},
 	{"strict alignment", func(s *server) {
 		s.files["SigningTable"] = "*@mail.example.com sel\n"
-		s.dns.Remove("_dmarc.example.com")
-		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject; adkim=s")
+		dmarc("v=DMARC1; p=reject; adkim=s")(s)
+	}, "not-aligned", signAndPublish},
+	{"strict alignment by a row for all", func(s *server) {
+		s.files["SigningTable"] = "*@*.example.com sel\n"
+		dmarc("v=DMARC1; p=reject; adkim=s")(s)
 	}, "not-aligned", byHand(aPanel, "take adkim=s out of the record _dmarc.example.com", func(s *server) {
-		s.dns.Remove("_dmarc.example.com")
-		s.dns.AddTXT("_dmarc.example.com", "v=DMARC1; p=reject")
+		dmarc("v=DMARC1; p=reject")(s)
 		s.type_("systemctl restart opendkim") // which forgets the old record
 	})},
 }
