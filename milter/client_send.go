@@ -133,7 +133,7 @@ func (c *Client) SendPart(m *Message, octets int, o *Outcome) error {
 	}
 	body := bodyOf(m.Raw)
 	part := octets - (len(m.Raw) - len(body))
-	if done, err := c.sendBody(body[:min(max(part, 0), len(body))], o); done || err != nil {
+	if _, err := c.sendBody(body[:min(max(part, 0), len(body))], o); err != nil {
 		return err
 	}
 	return c.Flush()

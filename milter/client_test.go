@@ -54,7 +54,9 @@ func TestClientStopsAtAnError(t *testing.T) {
 		"Send":     func(c *Client) error { _, err := c.Send(t.Context(), m); return err },
 		"SendPart": func(c *Client) error { return c.SendPart(&m, len(m.Raw), new(Outcome)) },
 	} {
-		for n := 0; ; n++ {
+		const plenty = 1 << 20
+		total := 0 // reads and writes when none fails
+		for n := plenty; n != total; n = (n + 1) % (plenty + 1) {
 			s := NewServer(func(*Conn) Session { return &recorder{} }, Options{})
 			near, far := net.Pipe()
 			go s.serve(s.add(far))
@@ -65,11 +67,11 @@ func TestClientStopsAtAnError(t *testing.T) {
 			}
 			near.Close()
 			s.Close()
-			if err == nil {
-				if n < 20 {
-					t.Errorf("%s: done by %d reads and writes", name, n)
+			if n == plenty {
+				if total = plenty - conn.left; err != nil || total < 20 {
+					t.Fatalf("%s: %v, by %d reads and writes", name, err, total)
 				}
-				break
+				continue
 			}
 			if !errors.Is(err, errBroken) || conn.after != 1 {
 				t.Errorf("%s, broken at %d: %v; %d times tried", name, n, err, conn.after)
@@ -86,6 +88,12 @@ func TestSendPart(t *testing.T) {
 	for octets, body := range map[int]int{-1: 0, 0: 0, headerBytes: 0, headerBytes + 1: 1, headerBytes + 6: 6,
 		len(m.Raw): 7, len(m.Raw) + 9: 7} {
 		rec := &recorder{}
+		macro := ""
+		rec.onCall = func(call string) {
+			if call == "MAIL" {
+				macro = rec.conn.Macro("i")
+			}
+		}
 		h := start(t, "unix", Options{NoReply: StepBody}, rec)
 		c := h.dial(ClientOptions{})
 		o := Outcome{Step: 'x'}
@@ -96,7 +104,7 @@ func TestSendPart(t *testing.T) {
 		waitFor(t, "the end", func() bool { calls := rec.all(); return calls[len(calls)-1] == "CLOSE" })
 		calls := strings.Join(rec.all(), "\n")
 		if rec.body != body || !strings.Contains(calls, "\nEOH\n") || strings.Contains(calls, "EOM") ||
-			!strings.HasSuffix(calls, "ABORT\nCLOSE") {
+			!strings.HasSuffix(calls, "ABORT\nCLOSE") || macro != "4XyZ" {
 			t.Errorf("%d octets: %d of the body\n%s", octets, rec.body, calls)
 		}
 	}
@@ -237,5 +245,59 @@ func TestContextEndsAMessage(t *testing.T) {
 	go func() { _, _ = io.ReadFull(far, make([]byte, frameHeadBytes)); cancel() }()
 	if _, err := c.Send(ctx, sampleMessage()); err != context.Canceled {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAnswersAreRead as libmilter writes them: a code of three digits at least, and a NUL
+// behind it; what is no answer is an error that shows it.
+func TestAnswersAreRead(t *testing.T) {
+	c := newRawClient(nil, ClientOptions{})
+	for data, want := range map[string]string{"y550\x00": "550", "y450 4.7.1 50%% off\x00": "450 4.7.1 50% off", "c": "continue",
+		"a": "accept", "r": "reject", "t": "tempfail", "d": "discard", "s": "skip", "4": "drop", "y55\x00": "", "y550": "", "y": "", "z": "", "i": ""} {
+		a, err := c.toReply(data[0], []byte(data[1:]))
+		if want == "" {
+			if !errors.Is(err, ErrProtocol) {
+				t.Errorf("%q: %v, %v", data, a, err)
+			}
+			continue
+		}
+		if err != nil || a.String() != want || a.Final() != (want != "continue" && want != "skip") {
+			t.Errorf("%q: %v, %v", data, a, err)
+		}
+	}
+	if (*Answer)(nil).Final() || (*Answer)(nil).String() != "no answer" {
+		t.Error("no answer is one")
+	}
+}
+
+// TestWhatIsNotSent: macros without a value, and a body's rest after it was skipped.
+func TestWhatIsNotSent(t *testing.T) {
+	rec := &recorder{answers: map[string]Response{"BODY": Skip}}
+	var known []string
+	rec.onCall = func(call string) {
+		if call == "BODY" {
+			for _, name := range []string{"i", "j", "v", "_", "empty"} {
+				if v, ok := rec.conn.LookupMacro(name); ok {
+					known = append(known, name+"="+string(v))
+				}
+			}
+		}
+	}
+	o := Options{WantSkip: true, Macros: map[Stage][]string{StageConnect: {"j", "v", "{empty}"}}}
+	c := start(t, "unix", o, rec).dial(ClientOptions{Macros: func(_ byte, name string) (string, bool) {
+		v, ok := map[string]string{"i": "ID", "j": "here", "empty": ""}[name]
+		return v, ok
+	}})
+	c.Connect("h", ConnAddr{})
+	c.Mail("<a@x>")
+	c.EndOfHeader()
+	for i, want := range []byte{ReplySkip, 0, 0} {
+		a, err := c.Body([]byte("text"))
+		if err != nil || (a != nil) != (want != 0) || a != nil && a.Kind != want {
+			t.Errorf("chunk %d: %v, %v", i, a, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"i=ID", "j=here", "empty="}, known); diff != "" || rec.body != 4 {
+		t.Errorf("%d octets; macros (-want +got)\n%s", rec.body, diff)
 	}
 }

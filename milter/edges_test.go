@@ -113,6 +113,12 @@ func TestMacrosKeepTheirPlaces(t *testing.T) {
 	if shows(""); len(m.buf) != 0 {
 		t.Errorf("%d octets are left", len(m.buf))
 	}
+	set('C', "j\x00J\x00")
+	if err := m.set('M', []byte("long\x00"+strings.Repeat("x", 10_000)+"\x00"), 20_000); err != nil {
+		t.Fatal(err)
+	}
+	m.clearFrom(firstMessageMacro) // however long the message's were
+	shows("j=J")
 }
 
 // TestFramesOfEdits as libmilter writes them: an index below the first is the first, a

@@ -18,6 +18,8 @@ func TestNoValueStartsAnotherField(t *testing.T) {
 		"a\r\n\r\nbody":       "a\n\t\n\tbody",
 		"a\n\rbody":           "a\n\t\n\tbody",
 		"a\n":                 "a\n\t",
+		"a\r":                 "a\n\t",
+		"\r\n":                "\n\t",
 		"\nEvil: b":           "\n\tEvil: b",
 		" a\n b\n\tc\r\n d":   "a\n b\n\tc\n d",
 		"a\x00\n\x00Evil: b":  "a\n\tEvil: b",

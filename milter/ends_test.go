@@ -164,6 +164,28 @@ func TestClientTimeouts(t *testing.T) {
 			far.Close()
 		})
 	}
+	synctest.Test(t, func(t *testing.T) { // and so do notes of progress, and what is sent
+		session := &collector{edits: func(e *Edits) {
+			for range 5 {
+				time.Sleep(most - time.Second)
+				_ = e.Progress()
+			}
+		}}
+		s := NewServer(func(*Conn) Session { return session }, Options{NoReply: StepBody})
+		near, far := net.Pipe()
+		go s.serve(s.add(&drowsy{Conn: far, pause: most / 2}))
+		c, err := NewClient(near, ClientOptions{Timeout: most})
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := m
+		long.Raw = append(long.Raw, strings.Repeat("x", 5*maxBodyChunkBytes)...)
+		if _, err := c.Send(t.Context(), long); err != nil {
+			t.Error(err)
+		}
+		near.Close()
+		time.Sleep(time.Hour)
+	})
 	synctest.Test(t, func(t *testing.T) { // each answer begins the wait anew
 		s := NewServer(func(*Conn) Session {
 			return &recorder{onCall: func(string) { time.Sleep(most - time.Second) }}
@@ -180,6 +202,19 @@ func TestClientTimeouts(t *testing.T) {
 		near.Close()
 		time.Sleep(time.Hour)
 	})
+}
+
+// drowsy is a connection of a peer that pauses before it reads much.
+type drowsy struct {
+	net.Conn
+	pause time.Duration
+}
+
+func (d *drowsy) Read(b []byte) (int, error) {
+	if len(b) > 1000 { // in the middle of something long
+		time.Sleep(d.pause)
+	}
+	return d.Conn.Read(b)
 }
 
 // TestQuitNCBeginsAnew: the next message of the connection is that of another SMTP client.
@@ -234,9 +269,74 @@ func TestStopOfAServer(t *testing.T) {
 		if err := <-served; err != ErrServerClosed {
 			t.Error(err)
 		}
-		_ = near.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := near.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("the connection: %v", err)
+		another, end := net.Pipe()
+		if s.add(end) != nil || s.Connections() != 0 {
+			t.Error("one more is served")
+		}
+		for _, conn := range []net.Conn{near, another} {
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+			if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the connection: %v", err)
+			}
 		}
 	})
+}
+
+// TestHalfFramesOfASocket are given up in their time, in however small pieces they come: of
+// a length's first octets nothing but themselves is kept.
+func TestHalfFramesOfASocket(t *testing.T) {
+	for name, half := range map[string][]byte{"of a length": mail[:2], "of a frame": mail[:6],
+		"of a long frame": frame('M', strings.Repeat("x", 9000))[:8000]} {
+		h := start(t, "unix", Options{FrameTimeout: 20 * time.Millisecond}, &recorder{})
+		conn, err := net.Dial("unix", h.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(join(offer, connect, half)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadAll(conn)
+		waitFor(t, "the end", func() bool { return h.server.Connections() == 0 })
+		if l := h.logged(); len(l) != 1 || !strings.Contains(l[0], "timed out") {
+			t.Errorf("half %s: %q", name, l)
+		}
+		conn.Close()
+	}
+}
+
+// TestBuffersAreLentOnce: two connections never have the same.
+func TestBuffersAreLentOnce(t *testing.T) {
+	pool := new(bufferPool)
+	r := newReader(nil, pool, 1<<20)
+	r.acquire(1)
+	r.to = len(r.buf)
+	r.acquire(2 * readBufferBytes) // one longer, made for it alone
+	r.close()
+	r.close()
+	if a, b := pool.get(), pool.get(); a == nil || a == b {
+		t.Errorf("%p is lent twice", a)
+	}
+}
+
+// TestPanicsAtTheEnd of a session are told as others are, and end nothing else.
+func TestPanicsAtTheEnd(t *testing.T) {
+	for _, at := range []string{"ABORT", "CLOSE"} {
+		rec := &recorder{onCall: func(call string) {
+			if call == at {
+				panic("by design")
+			}
+		}}
+		h := start(t, "unix", Options{}, rec)
+		c := h.dial(ClientOptions{})
+		c.Connect("h", ConnAddr{})
+		c.Mail("<a@x>")
+		c.Close()
+		waitFor(t, "the end", func() bool { return h.server.Connections() == 0 })
+		if l := h.logged(); len(l) != 1 || !strings.Contains(l[0], "by design") {
+			t.Errorf("%s: %q", at, l)
+		}
+		if calls := rec.all(); calls[len(calls)-1] != "CLOSE" {
+			t.Errorf("%s: %q", at, calls)
+		}
+	}
 }
