@@ -165,11 +165,7 @@ func (s *session) EndOfHeader() milter.Response {
 
 // headerDone ends a message that we have nothing to do with.
 func (s *session) headerDone() milter.Response {
-	if !s.snapshot.endsEarly() {
-		return milter.Continue
-	}
-	outcome := s.message.FinishEarly()
-	if outcome == nil {
+	if !s.snapshot.endsEarly() || !s.message.FinishEarly() {
 		return milter.Continue
 	}
 	s.answered(policy.Reply{Action: policy.Accept})

@@ -46,8 +46,8 @@ func TestWhatKeepsAMessageFromEndingEarly(t *testing.T) {
 			t.Fatal(answer)
 		}
 		change(m)
-		if o := m.FinishEarly(); (o != nil) != (name == "") {
-			t.Errorf("%q: %+v", name, o)
+		if ends := m.FinishEarly(); ends != (name == "") {
+			t.Errorf("%q: %v", name, ends)
 		}
 		m.stop()
 	}
@@ -60,8 +60,8 @@ func TestWhatKeepsAMessageFromEndingEarly(t *testing.T) {
 		m.fields.AddRaw(fields.At(i).Raw)
 	}
 	m.Decide(envelope().Origin)
-	if o := m.FinishEarly(); o != nil {
-		t.Errorf("a signature was not verified: %+v", o)
+	if m.FinishEarly() {
+		t.Error("a signature was not verified")
 	}
 	m.stop()
 }

@@ -249,20 +249,20 @@ func (m *Message) Write(chunk []byte) {
 func (m *Message) Satisfied() bool { return m.bodies.Satisfied() }
 
 // FinishEarly ends the message with its header, when nothing of ours needs its body and
-// nothing is owed to it but to let it pass: else it returns nil, and the message goes
+// nothing is owed to it but to let it pass: else it reports false, and the message goes
 // on to Finish.
-func (m *Message) FinishEarly() *policy.Outcome {
+func (m *Message) FinishEarly() bool {
 	if m.quarantine != "" || len(m.signers) > 0 || m.signError != nil || m.bodyHash != nil || m.kept != nil || len(m.questions) > 0 ||
 		m.verifier != nil && m.verifier.Len() > 0 || m.snapshot.Rules.Scripts != nil || !m.bodies.Satisfied() || m.plan.SignOnlyIfVerified {
-		return nil
+		return false
 	}
 	o := m.snapshot.Rules.Outcome(&m.facts, m.plan, &m.verdict)
-	if o.Reply.Action != policy.Accept && o.Reply.Action != policy.Continue || len(o.Edits) > 0 || o.Quarantine != "" ||
+	if o.Reply.Action != policy.Accept || len(o.Edits) > 0 || o.Quarantine != "" ||
 		o.Statistics != nil || o.Report != nil || o.Diagnosis != nil {
-		return nil
+		return false
 	}
 	m.tellOutcome(o)
-	return o
+	return true
 }
 
 // Finish decides at the message's end what is done with it.
