@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
@@ -213,6 +214,52 @@ func TestWhatAResultTells(t *testing.T) {
 	r = check(t, l, "three\r\n", VerifyOptions{}, nil)[0]
 	if r.Status != StatusFail || r.BodyTotal != 7 || !r.BodyChecked || r.BodyOK || !r.HeaderOK {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestWholeMessagesAreMeasured to their end, whatever l= says.
+func TestWholeMessagesAreMeasured(t *testing.T) {
+	l := signed(t, []string{from}, "text\r\n", func(o *SignOptions) { o.BodyLength = new(int64) })
+	message := string(l.At(0).Raw) + "\r\n" + from + "\r\n\r\ntext\r\nmore\r\n"
+	results, err := Verify(t.Context(), []byte(message), VerifyOptions{Now: now}, func(context.Context, string) ([]string, error) {
+		return []string{testRecords(t)["ed25519"]}, nil
+	})
+	if err != nil || len(results) != 1 || results[0].Status != StatusPass || results[0].CanonicalBodyLength != 12 ||
+		results[0].BodyTotal != 12 {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+// TestNothingKept: a limit of no octets is reached at once.
+func TestNothingKept(t *testing.T) {
+	b := new(BodyHashes)
+	b.Want(Simple, crypto.SHA256, 0)
+	b.Keep(Simple, 0)
+	if !b.Satisfied() {
+		t.Error("there is more to keep")
+	}
+	b.Keep(Simple, -1)
+	if b.Satisfied() {
+		t.Error("there is nothing more to keep of all")
+	}
+}
+
+// TestNotesThatEndEarly are no quoted-printable (RFC 6376 §2.11).
+func TestNotesThatEndEarly(t *testing.T) {
+	for text, want := range map[string]string{"=41": "A", "x=41y": "xAy", "=4": "no", "=": "no", "x=4": "no", "x=": "no",
+		"=4g": "no", "=g4": "no", "": ""} {
+		got, ok := decodeQuotedText([]byte(text))
+		if !ok {
+			got = "no"
+		}
+		if got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	for text, want := range map[string]bool{"\r": true, "\r\n": false, "\rx": true, "\r\nx": false, "\r\r\n": true} {
+		if got := isBareCR([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }
 

@@ -241,6 +241,30 @@ func TestCheckFails(t *testing.T) {
 	}
 }
 
+// TestStrangersAreNotCounted: of a domain without a limit nothing is remembered; look-ups
+// without a bound of their own end with the message.
+func TestStrangersAreNotCounted(t *testing.T) {
+	c := Checker{Limits: patient{open(t, "csl:a.example=1")}, Counter: new(Counter)}
+	for domain, want := range map[string]int{"b.example": 0, "a.example": 1} {
+		if a := c.Check(t.Context(), noon, Message{Domains: []string{domain}}); a.Err != nil || a.Known != (want > 0) {
+			t.Errorf("%s: %+v", domain, a)
+		}
+		if w, ok := c.Counter.domains.Get(domain); ok != (want > 0) {
+			t.Errorf("%s is counted: %+v", domain, w)
+		}
+	}
+}
+
+// patient is a set that must be asked before its context ends.
+type patient struct{ dataset.Set }
+
+func (p patient) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return p.Set.Lookup(ctx, key, columns)
+}
+
 type broken struct{}
 
 func (broken) Lookup(context.Context, string, int) ([]string, error) {

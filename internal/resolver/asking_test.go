@@ -180,6 +180,13 @@ func TestRecordsCountInTheCache(t *testing.T) {
 			t.Errorf("%d octets of at most %d: %v", bytes, c.maxBytes, ok)
 		}
 	}
+	full := newCache[int](2 * cacheShards)
+	for qtype, bytes := range []int{1000, full.maxBytes - 1000} { // of one name: in one shard
+		full.put(cacheKey{name: "k", qtype: uint16(qtype)}, 1, bytes, time.Hour, now)
+	}
+	if n := full.len(); n != 2 {
+		t.Errorf("%d entries fill a shard", n)
+	}
 	c.put(cacheKey{name: "dead"}, 1, 1, 0, now)
 	c.put(cacheKey{name: "short"}, 1, 1, 1, now)
 	if _, _, dead := c.get(cacheKey{name: "dead"}, now); dead {

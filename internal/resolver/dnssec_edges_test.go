@@ -93,6 +93,9 @@ func TestBogusZonesSayWhy(t *testing.T) {
 		"a wildcard's alias for a DS": {func(l *lab) {
 			l.answer("sub.test.", dns.TypeDS, renamed(l.text("test.", `*.test. 300 CNAME x.test.`), "sub.test."))
 		}, "no signed NSEC or NSEC3 record came with the answer"},
+		"a DNAME above": {func(l *lab) {
+			l.answer("sub.test.", dns.TypeDS, append(l.text("test.", `test. 300 DNAME other.`), l.rr(`sub.test. 300 CNAME sub.other.`)))
+		}, `"k.sub.test" TXT is not signed, though the zone "test" is`},
 		"another key": {func(l *lab) {
 			l.newKey("sub.test.")
 			l.answer("sub.test.", dns.TypeDNSKEY, l.sign("sub.test.", l.keys["sub.test."].record))

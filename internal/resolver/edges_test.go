@@ -150,11 +150,20 @@ func TestWhatMakesRoom(t *testing.T) {
 		}
 		shard.bytes = 8
 		shard.entries[cacheKey{qtype: 0}].used.Store(true)
-		for i, at := range []time.Time{now, now.Add(150 * time.Second)} {
+		shard.entries[cacheKey{qtype: 2}].used.Store(true)
+		for i, at := range []time.Time{now, now.Add(time.Minute)} {
 			shard.evict(at)
 			if shard.bytes != 7-i || len(shard.entries) != 7-i {
 				t.Fatalf("%d entries of %d octets", len(shard.entries), shard.bytes)
 			}
+			first := shard.entries[cacheKey{qtype: 0}]
+			if i == 1 {
+				continue
+			}
+			if first == nil || shard.entries[cacheKey{qtype: 1}] != nil {
+				t.Fatal("what is used goes before what dies first of the others")
+			}
+			first.used.Store(true) // which helps no dead one
 		}
 		if shard.entries[cacheKey{qtype: 1}] != nil || shard.entries[cacheKey{qtype: 0}] != nil {
 			t.Fatal("what dies first, or is dead, stays")

@@ -128,11 +128,7 @@ func parseServers(list []string) ([]netip.AddrPort, error) {
 	var problems []error
 	for _, text := range list {
 		server, err := ParseServer(text)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		servers = append(servers, server)
+		servers, problems = append(servers, server), append(problems, err)
 	}
 	return servers, errors.Join(problems...)
 }
