@@ -70,7 +70,7 @@ internal/rotate/publication: internal/keycheck internal/keyrecord internal/probl
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
 internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
-internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/publish internal/rotate/settings internal/status
+internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/privilege internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
 internal/build/pages: dkim header internal/app internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/trial internal/web
 internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem internal/words milter

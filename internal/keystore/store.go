@@ -5,6 +5,7 @@ package keystore
 import (
 	"context"
 	"crypto"
+	"errors"
 	"io"
 	"io/fs"
 	"time"
@@ -193,6 +194,9 @@ func (s *Store) file(name string, at Location) ([]byte, stamp, *Error) {
 		return data, stamp{}, nil
 	}
 	f, err := privilege.Open(path)
+	if errors.Is(err, privilege.ErrNotFile) {
+		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
+	}
 	if err != nil {
 		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}

@@ -77,6 +77,36 @@ func rootsFolder(path string) bool {
 	return ok && st.Uid == 0
 }
 
+// ErrNotFile is the error of what would make its reader wait, or never ends: a named
+// pipe, a socket or a device.
+var ErrNotFile = errors.New("not a regular file")
+
+// open opens a file to read it, and waits for nobody. Pipes that this process was given
+// are files as well, and so is the device that is empty.
+func open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() && path != os.DevNull && !isGiven(path) {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotFile}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// isGiven reports whether a path is of a file that this process has open already.
+func isGiven(path string) bool {
+	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
+}
+
+// maxFileBytes bounds what ReadFile reads.
+const maxFileBytes = 16 << 20
+
 // ReadFile reads a whole file that Open opens.
 func ReadFile(path string) ([]byte, error) {
 	f, err := Open(path)
@@ -84,7 +114,11 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && len(data) > maxFileBytes {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
+	}
+	return data, err
 }
 
 // Stat is os.Stat, by the rights of root where the process has them: it looks at

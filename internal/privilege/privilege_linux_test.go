@@ -2,7 +2,9 @@ package privilege
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +130,51 @@ func TestOpen(t *testing.T) {
 	}
 	if info, err := Stat(private + "/key"); err != nil || info.Size() == 0 {
 		t.Errorf("Stat: %v", err)
+	}
+}
+
+// Whoever may name a file to be read must not make the reader wait, or read without end.
+func TestOpenWaitsForNobody(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link, socket := dir+"/pipe", dir+"/link", dir+"/socket"
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, path := range []string{pipe, link, "/dev/zero", "/dev/full"} {
+		if _, err := ReadFile(path); !errors.Is(err, ErrNotFile) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{socket, dir} {
+		if _, err := ReadFile(path); err == nil {
+			t.Errorf("%s is read", path)
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString("given"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	for path, want := range map[string]string{os.DevNull: "", fmt.Sprintf("/dev/fd/%d", r.Fd()): "given"} {
+		if text, err := ReadFile(path); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+	large := dir + "/large"
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, maxFileBytes+1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(large); !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("a file without end: %v", err)
 	}
 }
 

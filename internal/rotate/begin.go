@@ -14,6 +14,7 @@ import (
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
+	"dojang/internal/privilege"
 	"dojang/internal/rotate/settings"
 )
 
@@ -274,7 +275,7 @@ func (p *pass) makeKeys(u *Unit, g *Generation) {
 func (p *pass) makeKey(u *Unit, k *Key) error {
 	path := k.file()
 	atomicfile.Sweep(path, 0) // of a run that was killed
-	if data, err := os.ReadFile(path); err == nil {
+	if data, err := privilege.ReadFile(path); err == nil {
 		return k.take(path, data)
 	}
 	var pair keystore.Pair

@@ -236,10 +236,8 @@ func (r *Rotator) Retire(ctx context.Context, domain string) (Outcome, error) {
 	if len(u.Domains) > 1 {
 		return Outcome{}, fmt.Errorf("%s signs for %d domains: take %s out of its Group", u.Name, len(u.Domains), domain)
 	}
-	if g := u.find(Made, Asked, Proven, Ready); g != nil {
-		if err := r.pass(ctx, nil).abort(u, g, "the domain leaves"); err != nil {
-			return Outcome{}, err
-		}
+	if _, err := r.pass(ctx, nil).giveUp(u, "the domain leaves"); err != nil {
+		return Outcome{}, err
 	}
 	u.Leaving, u.Stopped = true, false
 	if err := r.Store.Save(u); err != nil {

@@ -63,9 +63,7 @@ func (p *pass) beginEmergency(u *Unit, begun map[*Unit]bool, keepOld time.Durati
 		return
 	}
 	u.Stopped = false
-	if g := u.find(Made, Asked, Proven, Ready); g != nil {
-		_ = p.abort(u, g, "an emergency came between")
-	}
+	_, _ = p.giveUp(u, "an emergency came between")
 	if u.next() != nil || u.signing() == nil {
 		return
 	}

@@ -2,7 +2,10 @@ package rotate
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -75,4 +78,42 @@ func TestEmergencyWithLaggingHost(t *testing.T) {
 		t.Error("the key is still there")
 	}
 	w.finish()
+}
+
+// A key that was lost or exchanged before its row was written is given up, by hand or by
+// an emergency, and mail goes on being signed.
+func TestLostKeyIsGivenUp(t *testing.T) {
+	for name, spoil := range map[string]func(path, old string) error{
+		"gone":     func(path, _ string) error { return os.Remove(path) },
+		"another":  func(path, old string) error { return os.WriteFile(path, must(os.ReadFile(old)), 0o600) },
+		"half":     func(path, _ string) error { return os.Truncate(path, 40) },
+		"a pipe":   func(path, _ string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
+		"a folder": func(path, _ string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newOne(t, "")
+			w.start("a.example")
+			path := w.dir + "/a.example.20261129.private"
+			if err := spoil(path, w.dir+"/a.private"); err != nil {
+				t.Fatal(err)
+			}
+			w.runFor(20, "(cannot-write-table")
+			w.expect("old=signing 20261129=switching(cannot-write-table")
+			if !strings.Contains(w.log.String(), "dojang rotate abort a.example") {
+				t.Errorf("it does not say what to do:\n%s", &w.log)
+			}
+			if name == "half" {
+				if _, err := w.emergency(0, "a.example"); err != nil {
+					t.Fatal(err)
+				}
+				w.expect("20261129b=signing")
+			} else if _, err := w.do(func(r *Rotator) (Outcome, error) { return r.Abort(t.Context(), "a.example") }); err != nil {
+				t.Fatal(err)
+			} else {
+				w.runFor(60, "a.example: old=signing; ")
+				w.expect("a.example: old=signing; ")
+			}
+			w.finish()
+		})
+	}
 }

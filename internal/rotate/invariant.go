@@ -3,11 +3,11 @@ package rotate
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"dojang/internal/keycheck"
 	"dojang/internal/keystore"
+	"dojang/internal/privilege"
 )
 
 // act is what must not be done at the wrong time.
@@ -56,7 +56,7 @@ func (p *pass) maySwitch(u *Unit, g *Generation) error {
 		if len(k.Records) != len(u.Domains) {
 			return fmt.Errorf("%s has records for %d of %d domains", k.Selector, len(k.Records), len(u.Domains))
 		}
-		data, err := os.ReadFile(k.file())
+		data, err := privilege.ReadFile(k.file())
 		if err != nil {
 			return err
 		}

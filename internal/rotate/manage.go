@@ -95,15 +95,29 @@ func (r *Rotator) Abort(ctx context.Context, domain string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if g := u.find(Made, Asked, Proven, Ready); g != nil {
-		u.NotBefore, u.Stopped = r.Now().Add(r.Settings.Interval/10), false
-		if err := r.pass(ctx, nil).abort(u, g, ""); err != nil {
-			return Outcome{}, err
-		}
-	} else if u.find(Aborted) == nil {
+	u.NotBefore, u.Stopped = r.Now().Add(r.Settings.Interval/10), false
+	if given, err := r.pass(ctx, nil).giveUp(u, ""); err != nil {
+		return Outcome{}, err
+	} else if !given && u.find(Aborted) == nil {
 		return Outcome{}, fmt.Errorf("%s has no key that never signed", u.Name)
 	}
 	return r.Run(ctx, u.Name)
+}
+
+// giveUp gives up the keys that shall sign next, if they do not by now. Those whose rows
+// cannot be written rest: some of them may have been written.
+func (p *pass) giveUp(u *Unit, why string) (given bool, err error) {
+	g := u.next()
+	switch {
+	case g == nil:
+		return false, nil
+	case g.State != Switching:
+		return true, p.abort(u, g, why)
+	case g.Blocked == nil || p.maySignNoMore(g) != nil:
+		return false, nil
+	}
+	p.rest(u, g, nil)
+	return true, p.save(u, string(Resting))
 }
 
 // abort gives up keys that have never signed.

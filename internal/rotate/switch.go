@@ -118,7 +118,7 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 		list, err := p.rowChanges(g)
 		if err == nil && len(list) > 0 {
 			if err := p.may(u, g, actSwitch); err != nil {
-				u.block(g, p.now, CannotWriteTable, err.Error())
+				u.block(g, p.now, CannotWriteTable, fmt.Sprintf("%s: mend it, or give the key up: dojang rotate abort %s", err, u.Name))
 				continue
 			}
 		}

@@ -42,6 +42,12 @@ var troubles = []trouble{
 	{"from a cache", "server-silent", second(func(m *dns.Msg, _ bool) bool { m.Authoritative = false; return true }), straight},
 	{"refuses", "server-silent", second(func(m *dns.Msg, _ bool) bool { m.Rcode, m.Answer = dns.RcodeRefused, nil; return true }), straight},
 	{"unsigned", "server-unsigned", second(func(m *dns.Msg, _ bool) bool { m.Answer, m.Ns = unsigned(m.Answer), unsigned(m.Ns); return true }), straight},
+	{"no EDNS", "server-unsigned", second(func(m *dns.Msg, _ bool) bool {
+		if m.IsEdns0() != nil { // as the question had it
+			m.Rcode, m.Answer, m.Ns, m.Extra = dns.RcodeFormatError, nil, nil, nil
+		}
+		return true
+	}), straight},
 	{"former provider", "server-differs", func(b *blocked) { b.Parent.AddRR("example.com. IN NS former.example.") },
 		func(b *blocked) {
 			b.Parent.Remove("example.com")
