@@ -19,7 +19,7 @@ type bodySearch struct {
 }
 
 // maxBodyWork bounds the work for one signature, about three seconds.
-const maxBodyWork = 2 << 30
+const maxBodyWork = 1<<31 - 1
 
 // What copying a hash, starting a line and trying a body cost, in bytes hashed.
 const (
