@@ -1,15 +1,19 @@
 package web
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/dnstest"
 )
 
 // TestPublic: three pages and their limits.
@@ -74,6 +78,44 @@ func TestGuardWithoutSession(t *testing.T) {
 	}
 	if r := c.login().get("/api/v1/check?d=inner.org&s=mail", nil); r.code != 200 || !strings.Contains(r.body, w.record) {
 		t.Errorf("with a session: %d %s", r.code, r.body)
+	}
+}
+
+// TestGuardByEveryKind: a name server at an address that is nobody's on the Internet, or that
+// leads to one inside (RFC 4291, 6052, 3056, 4380), is asked by no page for a stranger; one at
+// any other is, which shows that the way to it is walked.
+func TestGuardByEveryKind(t *testing.T) {
+	w := newWorld(t)
+	for address, inner := range map[string]bool{
+		"10.0.0.7": true, "172.31.0.1": true, "192.168.0.1": true, "127.0.0.1": true, "169.254.169.254": true, "100.64.0.1": true,
+		"0.0.0.1": true, "192.0.0.170": true, "198.18.0.1": true, "224.0.0.251": true, "255.255.255.255": true, "::1": true, "::": true,
+		"fe80::1": true, "fd00::7": true, "fec0::1": true, "ff02::fb": true, "::ffff:10.0.0.7": true, "::10.0.0.7": true,
+		"64:ff9b::10.0.0.7": true, "64:ff9b:1::10.0.0.7": true, "2002:a00:7::1": true, "2001::1": true,
+		"185.199.0.77": false, "2600::77": false,
+	} {
+		var asked atomic.Bool
+		o := w.options() // and pages with no limit used up
+		dial := o.Check.Resolver.Dial
+		o.Check.Resolver.Dial = func(ctx context.Context, network, to string) (net.Conn, error) {
+			if a, err := netip.ParseAddrPort(to); err == nil && a.Port() == 53 && a.Addr().Unmap() == netip.MustParseAddr(address).Unmap() {
+				asked.Store(true)
+			}
+			return dial(ctx, network, to)
+		}
+		o.Public = true
+		c := serve(t, o)
+		kind := "AAAA"
+		if strings.IndexByte(address, ':') < 0 {
+			kind = "A"
+		}
+		for _, s := range []*dnstest.Server{w.servers["185.199.0.251:53"], w.recursive} {
+			s.Remove("ns.inner.org")
+			s.AddRR("ns.inner.org. 300 IN " + kind + " " + address)
+		}
+		r := c.get("/api/v1/check?d=inner.org&s=mail", nil)
+		if r.code != http.StatusOK || asked.Load() == inner {
+			t.Errorf("%s: %d, asked: %v", address, r.code, asked.Load())
+		}
 	}
 }
 
