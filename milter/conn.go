@@ -108,7 +108,7 @@ func (c *Conn) serve() {
 			c.logError(perr)
 		}
 	}
-	c.in.close()
+	c.in.giveBack()
 	c.nc.Close()
 }
 

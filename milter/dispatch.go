@@ -149,6 +149,9 @@ func (c *Conn) handleStart(command byte, payload []byte) error {
 // enter moves on to a phase within a message.
 func (c *Conn) enter(command byte, to phase) error {
 	from := c.phase
+	if from == phaseConnect && c.negotiation.Protocol&NoConnect != 0 {
+		from = phaseBetween
+	}
 	begins := from == phaseBetween && c.negotiation.Protocol&NoMail != 0
 	if begins {
 		from = phaseMail

@@ -174,16 +174,19 @@ func TestLeavingWithinMessageIsQuiet(t *testing.T) {
 
 // TestRemoteOfUnixSocket: who connects by a UNIX socket has no name; Go calls it @.
 func TestRemoteOfUnixSocket(t *testing.T) {
-	remotes := make(chan string, 1)
-	h := start(t, "unix", Options{ErrorLog: func(_ error, remote string) { remotes <- remote }}, &recorder{})
-	conn, err := net.Dial("unix", h.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Write([]byte{0, 0, 0, 0})
-	conn.Close()
-	if got := <-remotes; got != "local" {
-		t.Errorf("%q", got)
+	for _, network := range []string{"unix", "tcp"} {
+		remotes := make(chan string, 1)
+		h := start(t, network, Options{ErrorLog: func(_ error, remote string) { remotes <- remote }}, &recorder{})
+		conn, err := net.Dial(network, h.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"unix": "local", "tcp": conn.LocalAddr().String()}[network]
+		conn.Write([]byte{0, 0, 0, 0, 0})
+		if got := <-remotes; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		conn.Close()
 	}
 }
 

@@ -54,9 +54,6 @@ func (m *macroStore) set(command byte, pairs []byte, limit int) error {
 func (m *macroStore) drop(stage int) {
 	from, to := m.span[stage].from, m.span[stage].to
 	m.span[stage].from, m.span[stage].to = 0, 0
-	if from == to {
-		return
-	}
 	m.buf = append(m.buf[:from], m.buf[to:]...)
 	for i := range m.span {
 		if m.span[i].from >= to {

@@ -90,13 +90,13 @@ func (r *reader) acquire(need int) {
 	}
 	if r.to == len(r.buf) {
 		longer := make([]byte, min(2*len(r.buf), r.maxFrame+frameHeadBytes))
-		r.to = copy(longer, r.buf[r.from:r.to])
-		r.from = 0
+		copy(longer, r.buf) // from 0 on: it has no room
 		r.giveBack()
 		r.buf = longer
 	}
 }
 
+// giveBack gives the buffer back, and what is in it.
 func (r *reader) giveBack() {
 	if r.lent != nil {
 		r.pool.put(r.lent)
@@ -115,7 +115,6 @@ func (r *reader) release() {
 		return
 	}
 	r.stash = append(r.stash[:0], rest...)
-	r.from, r.to = 0, 0
 	r.giveBack()
 }
 
@@ -177,10 +176,4 @@ func (r *reader) take(n int) []byte {
 	b := r.buf[r.from : r.from+n : r.from+n]
 	r.from += n
 	return b
-}
-
-// close gives everything back.
-func (r *reader) close() {
-	r.giveBack()
-	r.stash, r.from, r.to = nil, 0, 0
 }

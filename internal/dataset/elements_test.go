@@ -17,10 +17,10 @@ func TestElementsThatNeverMatch(t *testing.T) {
 		of          Elements
 		fine, never string // elements with blanks between them
 	}{
-		{DomainElements, "example.com Example.COM xn--a.example com", ".example.com example.com. @example.com *.example.com a@example.com * <example.com>"},
+		{DomainElements, "example.com Example.COM xn--a.example com", ".example.com example.com. @example.com *.example.com a@example.com * <example.com> .a:b"},
 		{SignedDomains, "example.com *", ".example.com *.example.com example.com. @example.com"},
 		{BelowDomains, "example.com .example.com", "..example.com *.example.com @example.com *"},
-		{DomainPairs, "example.com a.example:b.example", "a.example:*.b.example *.a.example .example.com"},
+		{DomainPairs, "example.com a.example:b.example .a.example:b.example", "a.example:*.b.example *.a.example .example.com"},
 		{Addresses, "joe@example.com -", "example.com .example.com joe@ @example.com joe@.example.com *@example.com joe@* joe@example.com."},
 		{AddressForms, "joe@example.com example.com .example.com joe@* *", "joe@ *@example.com j*@* <joe@example.com> @example.com joe@.example.com *.example.com joe@<example.com>"},
 		{IPAddresses, "192.0.2.1 2001:db8::1", "192.0.2.0/24 [192.0.2.1] host.example 192.0.2"},
@@ -61,9 +61,11 @@ func TestElementsThatNeverMatch(t *testing.T) {
 		}
 	}
 	// The place is an element's number in a list, a line's in a file.
-	list := (Lint{Option: "O"}).Elements(t.Context(), open(t, "csl:a.example,.b.example", Options{}), DomainElements)
-	if len(list) != 1 || list[0].Line != 0 || !strings.HasPrefix(list[0].Text, "element 2: ") {
-		t.Errorf("%v", list)
+	for text, want := range map[string]string{"csl:a.example,.b.example": "element 2: ", "csl:a.example,,.b.example": "element 3: "} {
+		list := (Lint{Option: "O"}).Elements(t.Context(), open(t, text, Options{}), DomainElements)
+		if len(list) != 1 || list[0].Line != 0 || !strings.HasPrefix(list[0].Text, want) {
+			t.Errorf("%s: %v", text, list)
+		}
 	}
 }
 

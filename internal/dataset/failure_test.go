@@ -153,8 +153,8 @@ func TestNamesAreShownWithoutSecrets(t *testing.T) {
 			t.Errorf("%q: %q, want %q in it", name, got, want)
 		}
 	}
-	for _, name := range []string{"\x00", "\x00csl:a", "nosuch:x", "file:"} {
-		if set, err := Open(t.Context(), name, Options{}); err == nil || set != nil {
+	for name, want := range map[string]string{"\x00": "NUL", "\x00csl:a": "NUL", "nosuch:x": "unknown kind", "file:": "ends after file:"} {
+		if set, err := Open(t.Context(), name, Options{}); err == nil || set != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", name, set, err)
 		}
 	}
@@ -198,7 +198,8 @@ func TestMappedNetworks(t *testing.T) {
 	for entry, want := range map[string]string{
 		"::ffff:192.0.2.1": "192.0.2.1/32", "::ffff:192.0.2.1/128": "192.0.2.1/32", "::ffff:192.0.2.0/120": "192.0.2.0/24",
 		"::ffff:0.0.0.0/96": "0.0.0.0/0", "::fffe:0:0/95": "::fffe:0:0/95", "::ffff:0:0/95": "", "2001:db8::/32": "2001:db8::/32",
-		"192.0.2.1/24": "", "[192.0.2.0]/24": "192.0.2.0/24", "[192.0.2.0/24]": "", "[192.0.2.1": "", "fe80::1%eth0": "fe80::1/128", "host": "", "": "",
+		"192.0.2.1/24": "", "[192.0.2.0]/24": "192.0.2.0/24", "[192.0.2.0/24]": "", "[192.0.2.1": "",
+		"fe80::1%eth0": "fe80::1/128", "host": "", "": "",
 	} {
 		p, err := ParseHostEntry(entry)
 		if got := p.String(); (err == nil) != (want != "") || err == nil && got != want {
@@ -217,7 +218,8 @@ func TestAddressesWithoutNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		for client, want := range map[[2]string]bool{{"host.example", ""}: true, {"", "192.0.2.8"}: true, {"", "192.0.2.9"}: false,
-			{"", "2001:db8::1"}: true, {"", "::ffff:192.0.2.8"}: true, {"", ""}: false, {"other.test", ""}: false, {"other.test", "198.51.100.1"}: false} {
+			{"", "2001:db8::1"}: true, {"", "::ffff:192.0.2.8"}: true, {"", ""}: false,
+			{"other.test", ""}: false, {"other.test", "198.51.100.1"}: false} {
 			addr, _ := netip.ParseAddr(client[1])
 			if got, err := h.Match(t.Context(), client[0], addr); got != want || err != nil {
 				t.Errorf("%T: %q: %v, %v", s, client, got, err)
@@ -323,6 +325,7 @@ func TestSignsOfFieldNames(t *testing.T) {
 // TestHintsForAsterisks: what to write in a table that has no patterns.
 func TestHintsForAsterisks(t *testing.T) {
 	hosts := func(set Set) problem.List { return Lint{Option: "PeerList"}.Hosts(t.Context(), set) }
+	ours := func(set Set) problem.List { return Lint{Option: "internalhosts"}.Hosts(t.Context(), set) }
 	senders := func(set Set) problem.List { return Lint{Option: "SigningTable"}.SigningTable(t.Context(), set) }
 	for _, c := range []struct {
 		lint func(Set) problem.List
@@ -331,6 +334,7 @@ func TestHintsForAsterisks(t *testing.T) {
 	}{
 		{hosts, "*.example", "write .example, or use refile:"}, {hosts, "192.0.2.*", "write a network such as 192.0.2.0/24, or use refile:"},
 		{hosts, "*.*.example", "write a network such as 192.0.2.0/24, or use refile:"},
+		{ours, "0.0.0.0/0", "anyone's mail from our domains would be signed: list the networks that are ours"}, {hosts, "::/0", ""},
 		{senders, "*@example.com", "write SigningTable refile:FILE, or the row's key as example.com"},
 		{senders, "j*@example.com", "write SigningTable refile:FILE"}, {senders, "*.example.com", "write SigningTable refile:FILE"},
 		{senders, "@example.com", "write example.com"},
@@ -338,6 +342,9 @@ func TestHintsForAsterisks(t *testing.T) {
 	} {
 		path := writeTable(t, c.key+" k1")
 		list := c.lint(open(t, "file:"+path, Options{}))
+		if strings.HasSuffix(c.key, "/0") && len(list) != 1 {
+			t.Errorf("%s is not told of", c.key)
+		}
 		hint := ""
 		if len(list) > 0 {
 			hint = strings.ReplaceAll(list[0].Hint, path, "FILE")

@@ -260,9 +260,6 @@ func (x *hostIndex) match(hostname string, addr netip.Addr) bool {
 
 func (x *hostIndex) pattern(text string) (in, found bool) {
 	for _, p := range [...]*patterns{x.out, x.in} {
-		if p.Len() == 0 {
-			continue
-		}
 		p.match(text, func(int32) bool { found = true; return false })
 		if found {
 			return p == x.in, true

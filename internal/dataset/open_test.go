@@ -99,9 +99,11 @@ func TestOpenFailures(t *testing.T) {
 
 func TestOpenersAndBaseDir(t *testing.T) {
 	path := writeTable(t, "k v")
-	set := open(t, "file:"+filepath.Base(path), Options{BaseDir: filepath.Dir(path)})
-	if v, err := set.Lookup(context.Background(), "k", 1); err != nil || v[0] != "v" {
-		t.Error(v, err)
+	for name, base := range map[string]string{filepath.Base(path): filepath.Dir(path), path: "/nowhere"} {
+		set := open(t, "file:"+name, Options{BaseDir: base})
+		if v, err := set.Lookup(context.Background(), "k", 1); err != nil || v[0] != "v" {
+			t.Error(v, err)
+		}
 	}
 	var got Spec
 	o := Options{Openers: map[string]Opener{TypeRedis: func(_ context.Context, s Spec, _ Options) (Set,
@@ -109,7 +111,7 @@ func TestOpenersAndBaseDir(t *testing.T) {
 		got = s
 		return broken{}, nil
 	}}}
-	set = open(t, "redis://h/0", o)
+	set := open(t, "redis://h/0", o)
 	if _, err := set.Lookup(context.Background(), "k", 1); !IsTemporary(err) || errors.Is(err, ErrNotFound) || got.Args != "redis://h/0" {
 		t.Error(got, err)
 	}

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -103,9 +102,6 @@ func readText(path string, o Options) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", &Error{Err: err}
-	}
-	if info.IsDir() {
-		return "", &Error{Set: path, Err: errors.New("is a directory")}
 	}
 	if info.Size() > o.MaxFileBytes {
 		return "", tooBig(path, o)

@@ -31,6 +31,8 @@ func TestSwapChangesOnlyTheFields(t *testing.T) {
 		{"a longer value", "k1 d:s1:/a/more\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
 		{"another separator", "k1 d;s1:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
 		{"fewer fields", "k1 d\n", "", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"more fields than there were", "k1 d:s1\n", "", Change{"k1", []string{"d", "s1"}, []string{"d", "s2", "/b"}}, ErrChanged},
+		{"less", "k1 d:s1\n", "", Change{"k1", []string{"d", "s1"}, []string{"d"}}, ErrChanged},
 		{"no value", "k1\n", "", Change{"k1", []string{"d"}, []string{"e"}}, ErrChanged},
 		{"a value for none", "k1\n", "k1\n", Change{"k1", []string{""}, []string{""}}, nil},
 		{"a mark within", "k1 d:s1:/a\n\ufeffk1 d:s1:/a\n", "k1 d:s2:/b\n\ufeffk1 d:s1:/a\n", Change{"k1", []string{"d", "s1", "/a"}, []string{"d", "s2", "/b"}}, nil},

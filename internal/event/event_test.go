@@ -159,6 +159,9 @@ func TestOwnWords(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}
 	}
+	if line, _ := written(ScriptSays("x"), "JOB", slog.LevelDebug); line != "x" {
+		t.Errorf("a script's line became %q", line)
+	}
 	for level, e := range map[slog.Level]Event{slog.LevelDebug: RemovedResults(1), slog.LevelWarn: Exempted("d")} {
 		if line, facts := written(e, "", level); line+facts != "" {
 			t.Errorf("told though nobody asked for it: %s", line)
