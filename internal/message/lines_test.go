@@ -24,12 +24,17 @@ func TestLinesOfOneKindAreBounded(t *testing.T) {
 	}
 	notes = append(notes, policy.Note{Event: event.Ignoring(3)})
 	m.Tell(notes...)
+	for range maxLines { // as many as are told
+		notes = append(notes, policy.Note{Event: event.NoSender()})
+	}
+	log.Reset()
+	m.Tell(notes...)
 	text := log.String()
 	if n := strings.Count(text, "multiple key records"); n != maxLines {
 		t.Errorf("%d lines of one kind", n)
 	}
 	if strings.Count(text, "and 984 more lines of this kind (several_keys)") != 1 ||
-		!strings.Contains(text, "ignoring 3 signatures") || strings.Contains(text, "macros") {
+		!strings.Contains(text, "ignoring 3 signatures") || strings.Contains(text, "macros") || strings.Contains(text, "(no_sender)") {
 		t.Errorf("log:\n%s", text)
 	}
 }

@@ -231,7 +231,7 @@ func (m *Message) prepareSigners() {
 		signer, err := dkim.NewSigner(rules.SignOptions(&m.facts, m.plan, request, m.services.now()), m.signed, &m.bodies)
 		if err != nil {
 			m.signError = err
-			continue
+			return
 		}
 		m.signers = append(m.signers, signing{request, signer})
 	}

@@ -26,7 +26,7 @@ func (m *Message) record(answer policy.Action) {
 	domain := strings.ToLower(m.plan.Author.Domain)
 	row := status.Message{
 		Time: m.services.now(), QueueID: strings.Clone(m.facts.JobID), Domain: domain, Answer: answer.String(),
-		Internal: m.plan.Internal, Authenticated: m.facts.Macro != nil && m.facts.Macro("auth_type") != "", Events: slices.Clone(m.events),
+		Internal: m.plan.Internal, Authenticated: m.facts.Macro("auth_type") != "", Events: slices.Clone(m.events),
 		Author: m.plan.Author.User + "@" + domain, Client: m.facts.ClientAddr.String(), Recipients: len(m.recipients),
 	}
 	row.TookSeconds = row.Time.Sub(m.started).Seconds()

@@ -86,14 +86,18 @@ func TestWhatBecameOfMessages(t *testing.T) {
 		client string
 		origin Origin
 		before bool
+		auth   string // the login's kind
+		ends   bool   // scripts want it signed, and refuse it at its end
 		want   string
 	}{
-		{name: "signed", header: from, client: "10.0.0.1", want: "signed ours internal Joe@example.com d=example.com s=sel ed25519-sha256 k"},
+		{name: "signed", header: from, client: "10.0.0.1", auth: "PLAIN",
+			want: "signed ours internal Joe@example.com d=example.com s=sel ed25519-sha256 k"},
 		{name: "from outside", header: from, client: "192.0.2.1", want: "unsigned ours external_host Joe@example.com"},
 		{name: "for verifiers", header: from, client: "10.0.0.1", origin: Origin{VerifyOnly: true}, want: "none ours internal Joe@example.com"},
 		{name: "a stranger's", header: stranger, client: "192.0.2.1", want: "none a@example.net"},
 		{name: "a stranger's from inside", header: stranger, client: "10.0.0.1", want: "none internal a@example.net"},
 		{name: "signed before", header: stranger, client: "192.0.2.1", before: true, want: "unsigned ours no_signing_domain a@example.net"},
+		{name: "refused by a script", header: stranger, client: "192.0.2.1", ends: true, want: "unsigned ours no_signing_domain a@example.net"},
 		{name: "comes back", fields: theirs, client: "192.0.2.1", want: "pass ours joe@example.com"},
 		{name: "comes back broken", fields: changed, client: "192.0.2.1", want: "fail ours joe@example.com"},
 		{name: "another's, verified", fields: list, client: "192.0.2.1", want: "fail a@example.net"},
@@ -106,6 +110,14 @@ func TestWhatBecameOfMessages(t *testing.T) {
 					Algorithm: dkim.Ed25519SHA256}}},
 			Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, Log: slog.New(slog.DiscardHandler), Recorder: rec,
 		}
+		if c.ends {
+			snapshot.Rules.Scripts = &policy.Scripts{
+				Setup: script(func(s *policy.Scripted) {
+					s.Plan.Sign = []policy.SignRequest{{Domain: "example.com", Key: snapshot.Rules.Keys.DefaultKey}}
+				}),
+				Final: script(func(s *policy.Scripted) { s.Reply = policy.Reply{Action: policy.Reject} }),
+			}
+		}
 		fields := c.fields
 		if fields == nil {
 			fields = new(header.List)
@@ -114,11 +126,11 @@ func TestWhatBecameOfMessages(t *testing.T) {
 			}
 		}
 		e := envelope()
-		e.Macro = func(name string) string { return map[string]string{"i": "JOB"}[name] }
+		e.Macro = func(name string) string { return map[string]string{"i": "JOB", "auth_type": c.auth}[name] }
 		e.ClientAddr, e.VerifyOnly = netip.MustParseAddr(c.client), c.origin.VerifyOnly
 		for _, effects := range []Effects{{}, All} {
 			m := new(Message)
-			m.begin(t.Context(), NewServices(nil, nil), snapshot, effects, "")
+			m.begin(t.Context(), NewServices(nil, slow()), snapshot, effects, "")
 			for i := range fields.Len() {
 				m.fields.AddRaw(fields.At(i).Raw)
 			}
@@ -151,7 +163,8 @@ func TestWhatBecameOfMessages(t *testing.T) {
 		if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", c.name, diff)
 		}
-		if m.QueueID != "JOB" || m.Domain != strings.ToLower(m.Domain) || m.Client != c.client || m.TookSeconds < 0 || m.Authenticated {
+		if m.QueueID != "JOB" || m.Domain != strings.ToLower(m.Domain) || m.Client != c.client ||
+			m.TookSeconds < 1 || m.TookSeconds > 20 || m.Authenticated != (c.auth != "") {
 			t.Errorf("%s: %+v", c.name, m)
 		}
 	}

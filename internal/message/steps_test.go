@@ -129,7 +129,7 @@ func TestBudgetOfAMessage(t *testing.T) {
 func TestBrokenOffMessagesAreNotUsedAgain(t *testing.T) {
 	mistake := script(func(*policy.Scripted) { panic("a mistake") })
 	for name, scripts := range map[string]*policy.Scripts{
-		"nowhere": nil, "Decide": {Setup: mistake}, "screen": {Screen: mistake}, "Finish": {Final: mistake},
+		"nowhere": nil, "Decide": {Setup: mistake}, "screen": {Screen: mistake}, "Finish": {Final: mistake}, "Write": nil,
 	} {
 		services := NewServices(nil, nil)
 		snapshot := &Snapshot{Rules: &policy.Rules{Verify: true, Scripts: scripts}, Resolver: resolver.NewOverlay(nil, nil),
@@ -141,6 +141,9 @@ func TestBrokenOffMessagesAreNotUsedAgain(t *testing.T) {
 			m.Decide(envelope().Origin)
 			m.Write([]byte("text\r\n"))
 			m.Finish()
+			if name == "Write" {
+				m.Write(nil) // which the hashes do not bear any more
+			}
 		}()
 		m.Tell(policy.Note{Event: event.NoMacrosMatch()})
 		m.questions = append(m.questions, keyAnswer{answer: dkim.KeyAnswer{Texts: []string{"x"}}})
@@ -292,8 +295,9 @@ func TestScriptsOfTheEnd(t *testing.T) {
 	}
 	m.Decide(envelope().Origin)
 	m.Write(body)
-	if m.Finish(); length != int64(len(body)) {
-		t.Errorf("a body of %d octets, not %d", length, len(body))
+	m.Write(body)
+	if m.Finish(); length != 2*int64(len(body)) {
+		t.Errorf("a body of %d octets, not %d", length, 2*len(body))
 	}
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -305,5 +309,57 @@ func TestScriptsOfTheEnd(t *testing.T) {
 	run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body)
 	if s := run.Verdict.Signatures; len(s) != 1 || !strings.Contains(s[0].Value, "xt=late;") {
 		t.Errorf("%+v", s)
+	}
+}
+
+// asks is a resolver that keeps the context of a question.
+type asks struct {
+	oneAnswer
+	within *context.Context
+}
+
+func (a asks) LookupTXT(ctx context.Context, name string) (resolver.Answer, error) {
+	*a.within = ctx
+	return a.oneAnswer.LookupTXT(ctx, name)
+}
+
+// TestQuestionsHaveAnEnd, whoever asks; of a message that is refused with its header none
+// is asked.
+func TestQuestionsHaveAnEnd(t *testing.T) {
+	fields, body, record := signedMail(t)
+	var within context.Context
+	snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Log: slog.New(slog.DiscardHandler), MessageTimeBudget: time.Minute,
+		Resolver: asks{oneAnswer{answer: resolver.Answer{Texts: []string{record}}}, &within}}
+	services := NewServices(nil, nil)
+	for name, ask := range map[string]func(){
+		"Whole":  func() { services.Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body) },
+		"Verify": func() { services.Verify(t.Context(), snapshot, dkim.VerifyOptions{}, fields, body) },
+	} {
+		within = nil
+		if ask(); within == nil {
+			t.Fatalf("%s asks nothing, or for ever", name)
+		}
+		if end, ok := within.Deadline(); !ok || time.Until(end) > time.Minute || within.Err() != context.Canceled {
+			t.Errorf("%s: until %v, %v when it is done", name, end, within.Err())
+		}
+	}
+	within = nil
+	snapshot.Rules = &policy.Rules{Verify: true, Scripts: &policy.Scripts{
+		Setup: script(func(s *policy.Scripted) { s.Reply = policy.Reply{Action: policy.Reject} })}}
+	if run := services.Whole(t.Context(), snapshot, Effects{}, envelope(), fields, body); run.Outcome != nil || within != nil {
+		t.Errorf("%+v, asked %v", run.Outcome, within != nil)
+	}
+}
+
+// TestBareLineEnds are made whole where FixCRLF asks for it.
+func TestBareLineEnds(t *testing.T) {
+	fields, _, record := signedMail(t)
+	for fixes, want := range map[bool]dkim.Status{true: dkim.StatusPass, false: dkim.StatusFail} {
+		snapshot := &Snapshot{Rules: &policy.Rules{Verify: true}, Log: slog.New(slog.DiscardHandler), FixCRLF: fixes,
+			Resolver: oneAnswer{answer: resolver.Answer{Texts: []string{record}}}}
+		run := NewServices(nil, nil).Whole(t.Context(), snapshot, Effects{}, envelope(), fields, []byte("text\n"))
+		if got := run.Verdict.Results[0].Status; got != want {
+			t.Errorf("FixCRLF %v: %v", fixes, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -79,8 +80,5 @@ func writeTemporary(folder, jobID string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	return err
+	return errors.Join(err, f.Close())
 }
