@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,8 +42,8 @@ func (d *diary) Message(what string, _ time.Duration, n int64) { d.add("%s %d", 
 
 // slow is a clock that is a second later at each look.
 func slow() func() time.Time {
-	now := time.Unix(1_700_000_000, 0)
-	return func() time.Time { now = now.Add(time.Second); return now }
+	var looks atomic.Int64
+	return func() time.Time { return time.Unix(1_700_000_000+looks.Add(1), 0) }
 }
 
 // requests is a script that asks for signatures by keys of example.com, named as they are
@@ -98,6 +99,7 @@ func TestObserverIsToldOfEachStep(t *testing.T) {
 			m.fields.AddRaw(c.fields.At(i).Raw)
 		}
 		if m.Decide(envelope().Origin).Action == policy.Continue {
+			m.lookups.Wait() // who look at the clock meanwhile
 			m.Write(body)
 			m.Finish()
 		}
