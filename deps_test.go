@@ -117,7 +117,7 @@ func TestImportsPointDown(t *testing.T) {
 			t.Errorf("%s is not in the list of packages: say what it may import", path)
 			continue
 		}
-		for _, i := range strings.Fields(imports) {
+		for i := range strings.FieldsSeq(imports) {
 			name, ours := strings.CutPrefix(i, "dojang/")
 			if ours && !strings.Contains(" "+allowed+" ", " "+name+" ") {
 				t.Errorf("%s imports %s, which is not below it", path, name)
@@ -141,7 +141,7 @@ func TestNothingOfAMessagesWayKnowsItsUsers(t *testing.T) {
 		if err != nil {
 			t.Fatalf("go list %s: %v", path, err)
 		}
-		for _, i := range strings.Fields(string(out)) {
+		for i := range strings.FieldsSeq(string(out)) {
 			if i == "dojang/internal/app" || i == "dojang/internal/cli" {
 				t.Errorf("the tests of %s import %s", path, i)
 			}
@@ -156,7 +156,7 @@ func TestCommandsKnowNoCraft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range strings.Fields(string(out)) {
+	for i := range strings.FieldsSeq(string(out)) {
 		switch {
 		case i == "crypto/rsa", i == "crypto/x509", i == "encoding/pem", i == "database/sql",
 			i == "dojang/internal/keyrecord", i == "dojang/internal/resolver", strings.HasPrefix(i, "dojang/internal/resolver/"),

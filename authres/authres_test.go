@@ -152,7 +152,7 @@ func TestLongLinesAreFolded(t *testing.T) {
 		m.Props = append(m.Props, Property{"policy", "x", strings.Repeat("a", 255)})
 	}
 	got := Results{AuthservID: "mx.example", Methods: []Method{m, m}}.Format()
-	for _, line := range strings.Split(got, "\r\n\t") {
+	for line := range strings.SplitSeq(got, "\r\n\t") {
 		if len(line) > maxLineBytes {
 			t.Errorf("a line of %d octets", len(line))
 		}

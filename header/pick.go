@@ -152,7 +152,7 @@ func hashName[N []byte | string](x *Index, name N) uint64 {
 // lowered writes what fits of the lower-case form to block.
 func lowered[N []byte | string](block []byte, name N) int {
 	n := min(len(name), len(block))
-	for i := 0; i < n; i++ {
+	for i := range n {
 		block[i] = lower(name[i])
 	}
 	return n

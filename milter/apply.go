@@ -26,11 +26,11 @@ func nextField(raw []byte) (field, rest []byte) {
 }
 
 func splitField(field []byte) (name, value []byte) {
-	n := bytes.IndexByte(field, ':')
-	if n < 0 {
+	before, after, ok := bytes.Cut(field, []byte{':'})
+	if !ok {
 		return field, nil
 	}
-	return field[:n], field[n+1:]
+	return before, after
 }
 
 // bodyOf is what follows the empty line.

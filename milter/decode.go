@@ -9,11 +9,11 @@ import (
 
 // cString takes a NUL-terminated string off b.
 func cString(command byte, b []byte) (s, rest []byte, err error) {
-	n := bytes.IndexByte(b, 0)
-	if n < 0 {
+	before, after, ok := bytes.Cut(b, []byte{0})
+	if !ok {
 		return nil, nil, protocolError(command, "string without NUL")
 	}
-	return b[:n], b[n+1:], nil
+	return before, after, nil
 }
 
 // decodeConnect reads host NUL family [port address NUL].

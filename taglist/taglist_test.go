@@ -185,7 +185,7 @@ func TestLinesOfEveryLength(t *testing.T) {
 			w.Tag("z", value, how)
 			w.Last("b", "", BreakAnywhere, 0)
 			w.Append(value)
-			for _, line := range strings.Split("12345"+w.String(), "\r\n") {
+			for line := range strings.SplitSeq("12345"+w.String(), "\r\n") {
 				if columns := len(strings.ReplaceAll(line, "\t", "12345678")); columns > margin+2 || strings.TrimSpace(line) == "" {
 					t.Errorf("%d octets, break %d: a line of %d columns: %q", n, how, columns, line)
 				}

@@ -100,7 +100,7 @@ func TestExplain(t *testing.T) {
 		t.Error(got)
 	}
 	for _, o := range Options() {
-		for _, line := range strings.Split(explain(o.Name, true), "\n") {
+		for line := range strings.SplitSeq(explain(o.Name, true), "\n") {
 			if len([]rune(line)) > 80 && strings.Contains(strings.TrimSpace(line), "  ") == false {
 				t.Errorf("%s: a long line: %s", o.Name, line)
 			}

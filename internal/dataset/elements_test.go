@@ -30,7 +30,7 @@ func TestElementsThatNeverMatch(t *testing.T) {
 		{Macros, "auth_type daemon_name=smtpd a=b|c j", "=x auth* *=x"},
 		{Words, "anything at*all <x>", ""},
 	} {
-		for _, text := range strings.Fields(c.fine) {
+		for text := range strings.FieldsSeq(c.fine) {
 			if strings.ContainsAny(text, "{}|") && c.of == FieldNames {
 				continue // told as separators, which people write
 			}
@@ -38,7 +38,7 @@ func TestElementsThatNeverMatch(t *testing.T) {
 				t.Errorf("%d %q: %q", c.of, text, list[0].Text)
 			}
 		}
-		for _, text := range strings.Fields(c.never) {
+		for text := range strings.FieldsSeq(c.never) {
 			list := (Lint{Option: "O"}).Elements(t.Context(), open(t, "file:"+writeTable(t, text), Options{}), c.of)
 			if len(list) != 1 || list[0].Line != 1 || list[0].Hint == "" ||
 				!strings.Contains(list[0].Text, "never matches") && !strings.Contains(list[0].Text, "names no ") {

@@ -296,11 +296,11 @@ func said8bit(head []byte, way int) []byte {
 	if way < len(codingWays) {
 		if was := codingWays[way]; was != "" {
 			value := codingField.Find(head)
-			colon := bytes.IndexByte(value, ':')
-			if colon < 0 {
+			before, _, ok := bytes.Cut(value, []byte{':'})
+			if !ok {
 				return head
 			}
-			return bytes.Replace(head, value, []byte(string(value[:colon])+": "+was+"\r\n"), 1)
+			return bytes.Replace(head, value, []byte(string(before)+": "+was+"\r\n"), 1)
 		}
 		return codingField.ReplaceAll(head, nil)
 	}

@@ -2,6 +2,7 @@ package filter_test
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -222,9 +223,7 @@ func (e *effect) shows(t *testing.T, more string) bool {
 		config = signing + config
 	}
 	files := map[string]string{"dns": dns()}
-	for name, text := range e.files {
-		files[name] = text
-	}
+	maps.Copy(files, e.files)
 	r := newRig(t, config+more, files, milter.Options{}, func(*filter.Snapshot) {})
 	if _, ok := files["send"]; ok {
 		if err := os.Chmod(filepath.Join(r.dir, "send"), 0o755); err != nil {

@@ -36,7 +36,7 @@ func (p *pair) fromFiles(t *testing.T, random *rand.Rand, names []string) (sent 
 		}
 		m := inside()
 		m.From, m.Rcpts, m.Macros = "sender@example.org", []string{"recipient@example.com"}, map[string]string{}
-		for _, macro := range strings.Fields("i j daemon_name client_name client_addr auth_type auth_authen mail_addr foo") {
+		for macro := range strings.FieldsSeq("i j daemon_name client_name client_addr auth_type auth_authen mail_addr foo") {
 			m.Macros[macro] = "DEBUG-" + macro
 		}
 		// A file has lines, however they end.

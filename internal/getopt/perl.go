@@ -3,6 +3,7 @@ package getopt
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -170,10 +171,8 @@ func (p *Perl) bundle(letters string, args []string) []string {
 
 func (p *Perl) findShort(name string) *Option {
 	for i := range p.Options {
-		for _, n := range p.Options[i].Names {
-			if n == name {
-				return &p.Options[i]
-			}
+		if slices.Contains(p.Options[i].Names, name) {
+			return &p.Options[i]
 		}
 	}
 	return nil

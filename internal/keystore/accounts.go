@@ -3,6 +3,7 @@ package keystore
 import (
 	"bufio"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,7 +53,7 @@ func ReadAccounts(passwd, groupFile string) (*Accounts, error) {
 		if g.name == "" {
 			g.name = f[0]
 		}
-		for _, m := range strings.Split(f[3], ",") {
+		for m := range strings.SplitSeq(f[3], ",") {
 			if m = strings.TrimSpace(m); m != "" {
 				g.members = append(g.members, m)
 			}
@@ -139,10 +140,8 @@ func (a *Accounts) memberOf(uid, gid int) bool {
 		if u.gid == gid {
 			return true
 		}
-		for _, m := range a.groups[gid].members {
-			if m == u.name {
-				return true
-			}
+		if slices.Contains(a.groups[gid].members, u.name) {
+			return true
 		}
 	}
 	return false

@@ -233,7 +233,7 @@ func TestUnreadableLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	var known []string
-	for _, name := range strings.Split("abcde", "") {
+	for name := range strings.SplitSeq("abcde", "") {
 		if uid, _, ok := a.Lookup(name); ok {
 			known = append(known, fmt.Sprintf("%s=%d", name, uid))
 		}

@@ -5,6 +5,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,9 +113,7 @@ func (r *runner) connection(ctx context.Context, number int) []time.Duration {
 	var from milter.ConnAddr // whom the filter knows of
 	message := r.o.Message
 	message.Macros = map[string]string{}
-	for name, value := range r.o.Message.Macros {
-		message.Macros[name] = value
-	}
+	maps.Copy(message.Macros, r.o.Message.Macros)
 	var outcome milter.Outcome
 	for {
 		n := r.started.Add(1)

@@ -42,7 +42,7 @@ func TestWriter(t *testing.T) {
 // Every code point up to the last control of Unicode's first planes: what is shown
 // holds none, and JSON stays JSON.
 func TestWriterLeavesNoControl(t *testing.T) {
-	for r := rune(0); r < 0x3000; r++ {
+	for r := range rune(0x3000) {
 		text, err := json.Marshal("x" + string(r))
 		if err != nil {
 			t.Fatal(err)

@@ -166,7 +166,7 @@ func (v *Verdict) vouched(info vbrInfo) *authres.Method {
 			continue
 		}
 		for _, text := range answer.Texts {
-			for _, kind := range strings.Fields(strings.ToLower(text)) {
+			for kind := range strings.FieldsSeq(strings.ToLower(text)) {
 				if kind == "all" || kind == info.kind {
 					return vbrResult("pass", info.domain, certifier)
 				}

@@ -56,8 +56,8 @@ func addressed(kind string) bool {
 // stands before the next scheme.
 func cutAddress(list string) (address, rest string) {
 	end := len(list)
-	if next := strings.Index(list, "://"); next >= 0 {
-		if separator := strings.LastIndexAny(list[:next], ", \t\r\n"); separator >= 0 {
+	if before, _, ok := strings.Cut(list, "://"); ok {
+		if separator := strings.LastIndexAny(before, ", \t\r\n"); separator >= 0 {
 			end = separator
 		}
 	}

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -104,9 +105,7 @@ func (t *Tally) Summary(connections int64) Summary {
 
 func copied[K comparable](m map[K]int) map[K]int {
 	c := map[K]int{}
-	for k, n := range m {
-		c[k] = n
-	}
+	maps.Copy(c, m)
 	return c
 }
 

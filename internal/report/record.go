@@ -44,7 +44,7 @@ func ParseRecord(text string) *Record {
 		r.Percentage = int(n)
 	}
 	if v := tags.Value("rr"); len(v) > 0 {
-		for _, c := range strings.Split(string(v), ":") {
+		for c := range strings.SplitSeq(string(v), ":") {
 			r.Conditions = append(r.Conditions, strings.Trim(c, " \t\r\n"))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -145,9 +146,9 @@ func (d *denial) noDS(ctx context.Context, name string) (cut, error) {
 // cutFromTypes reads the parent side's record of a name: RFC 6840 §4.4.
 func cutFromTypes(types []uint16) (cut, error) {
 	switch {
-	case hasType(types, dns.TypeDS), hasType(types, dns.TypeSOA):
+	case slices.Contains(types, dns.TypeDS), slices.Contains(types, dns.TypeSOA):
 		return cut{}, errNotDenied // the record contradicts the answer, or is the child's
-	case hasType(types, dns.TypeNS):
+	case slices.Contains(types, dns.TypeNS):
 		return cut{zone: insecureZone}, nil
 	}
 	return cut{}, nil
@@ -156,26 +157,17 @@ func cutFromTypes(types []uint16) (cut, error) {
 // lacks reports whether a name's record denies a type. A delegation's record speaks for
 // DS alone, and only a delegation's or the root's may: RFC 6840 §4.1, §4.4.
 func lacks(types []uint16, owner string, qtype uint16) bool {
-	if hasType(types, qtype) || hasType(types, dns.TypeCNAME) {
+	if slices.Contains(types, qtype) || slices.Contains(types, dns.TypeCNAME) {
 		return false
 	}
 	if qtype == dns.TypeDS {
-		return !hasType(types, dns.TypeSOA) || owner == "."
+		return !slices.Contains(types, dns.TypeSOA) || owner == "."
 	}
 	return !isDelegation(types)
 }
 
 func isDelegation(types []uint16) bool {
-	return hasType(types, dns.TypeNS) && !hasType(types, dns.TypeSOA)
-}
-
-func hasType(types []uint16, t uint16) bool {
-	for _, have := range types {
-		if have == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(types, dns.TypeNS) && !slices.Contains(types, dns.TypeSOA)
 }
 
 // nsec is an NSEC record with its names ready for comparison.
@@ -229,7 +221,7 @@ func (n *nsec) covers(order []byte) bool {
 // above reports whether the record is of a delegation or DNAME above name, which knows
 // nothing of what lies below: RFC 6840 §4.1.
 func (n *nsec) above(name string) bool {
-	return dns.IsSubDomain(n.owner, name) && (isDelegation(n.types) || hasType(n.types, dns.TypeDNAME))
+	return dns.IsSubDomain(n.owner, name) && (isDelegation(n.types) || slices.Contains(n.types, dns.TypeDNAME))
 }
 
 // encloser is the closest existing ancestor of a covered name.

@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -97,7 +98,7 @@ func (h *hashed) closest(ctx context.Context, name string) (encloser string, cov
 			return "", nil, false, err
 		}
 		if rr != nil {
-			if isDelegation(rr.TypeBitMap) || hasType(rr.TypeBitMap, dns.TypeDNAME) {
+			if isDelegation(rr.TypeBitMap) || slices.Contains(rr.TypeBitMap, dns.TypeDNAME) {
 				return "", nil, false, nil
 			}
 			cover, err = h.covering(ctx, next)

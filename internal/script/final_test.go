@@ -179,12 +179,12 @@ func TestLibraryOfEachHook(t *testing.T) {
 		{Final, "add_header del_header add_rcpt del_rcpt quarantine set_reply set_result rbl_check sig_result xtag", "sign verify sig_ignore stats db_open"},
 	}
 	for _, tt := range tests {
-		for _, name := range strings.Fields(tt.with) {
+		for name := range strings.FieldsSeq(tt.with) {
 			if got := evaluate(t, tt.hook, message(t), "return type(odkim."+name+")", Options{}); got != "function" {
 				t.Errorf("hook %d has no %s", tt.hook, name)
 			}
 		}
-		for _, name := range strings.Fields(tt.without) {
+		for name := range strings.FieldsSeq(tt.without) {
 			if got := evaluate(t, tt.hook, message(t), "return type(odkim."+name+")", Options{}); got != "nil" {
 				t.Errorf("hook %d has %s", tt.hook, name)
 			}

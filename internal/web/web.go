@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -163,7 +164,7 @@ func (s *Server) makeRoutes() {
 	if s.o.Public {
 		return
 	}
-	for path, r := range map[string]route{
+	maps.Copy(s.routes, map[string]route{
 		"/login":           {get: s.loginPage, post: s.loginPassword},
 		"/logout":          {post: s.logout},
 		"/status":          {get: s.statusPage, session: true},
@@ -173,9 +174,7 @@ func (s *Server) makeRoutes() {
 		"/api/v1/keys":     {get: s.keysAPI, session: true, api: true},
 		"/api/v1/messages": {get: s.messagesAPI, session: true, api: true},
 		"/api/v1/series":   {get: s.seriesAPI, session: true, api: true},
-	} {
-		s.routes[path] = r
-	}
+	})
 }
 
 // The bounds of a connection.

@@ -17,14 +17,14 @@ func isHangul(s string) bool {
 func TestEveryFaultIsSaidInKorean(t *testing.T) {
 	cases := []map[string]string{nil, {"bits": "2047"}, {"bits": "512"}, {"state": "absent"}, {"mended": "yes"},
 		{"mended": "yes", "backslashes": "yes"}, {"record": "x"}, {"selector": "x"}, {"k": "ed25519"}, {"detail": "x"}}
-	for _, c := range strings.Fields("halves length key missing url-alphabet duplicate path sha1 algorithm") {
+	for c := range strings.FieldsSeq("halves length key missing url-alphabet duplicate path sha1 algorithm") {
 		cases = append(cases, map[string]string{"case": c})
 	}
-	for _, how := range strings.Fields("domain-doubled domainkey-appended domainkey-doubled domainkey-missing " +
+	for how := range strings.FieldsSeq("domain-doubled domainkey-appended domainkey-doubled domainkey-missing " +
 		"underscore-missing domainkeys order selector-missing name-missing parent") {
 		cases = append(cases, map[string]string{"how": how})
 	}
-	for _, e := range strings.Fields("silent unreachable no-route refused failure not-authoritative malformed no-address forbidden limit") {
+	for e := range strings.FieldsSeq("silent unreachable no-route refused failure not-authoritative malformed no-address forbidden limit") {
 		cases = append(cases, map[string]string{"error": e})
 	}
 	for code := range faultsEnglish {

@@ -92,9 +92,7 @@ func (s signing) sign(t testing.TB, records []dns.RR) []dns.RR {
 	}
 	sets := setsOf(records)
 	chain := s.chain(sets)
-	for k, set := range setsOf(chain) {
-		sets[k] = set
-	}
+	maps.Copy(sets, setsOf(chain))
 	for _, k := range slices.SortedFunc(maps.Keys(sets), compareSets) {
 		if !s.signs(sets, k) {
 			continue

@@ -27,7 +27,7 @@ func parse(text string) message {
 // fieldsOf takes whole fields apart that stand one below the other.
 func fieldsOf(head string) []string {
 	var fields []string
-	for _, line := range strings.Split(head, "\r\n") {
+	for line := range strings.SplitSeq(head, "\r\n") {
 		if len(fields) > 0 && line != "" && (line[0] == ' ' || line[0] == '\t') {
 			fields[len(fields)-1] += "\r\n" + line
 		} else if line != "" {

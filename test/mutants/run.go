@@ -60,7 +60,7 @@ func (b binary) reach(file string) ([]reaching, error) {
 		return nil, err
 	}
 	var tests []reaching
-	for _, name := range strings.Fields(string(names)) {
+	for name := range strings.FieldsSeq(string(names)) {
 		if strings.HasPrefix(name, "Benchmark") {
 			continue
 		}
@@ -81,7 +81,7 @@ func (b binary) reach(file string) ([]reaching, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range strings.Fields(string(text)) {
+		for n := range strings.FieldsSeq(string(text)) {
 			t.numbers[n] = true
 		}
 		tests = append(tests, t)

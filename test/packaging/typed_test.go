@@ -372,7 +372,7 @@ func TestFoldersAgree(t *testing.T) {
 	other := regexp.MustCompile(`/etc/(dkimkeys|dkim|opendkim-keys|mail/dkim)\b|/etc/opendkim/[a-z0-9]+\.(private|pem)`)
 	out := shell(t, "../..", "git ls-files README.md docs packaging internal/cli internal/config; true")
 	seen := 0
-	for _, name := range strings.Fields(out) {
+	for name := range strings.FieldsSeq(out) {
 		if strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata/") {
 			continue
 		}

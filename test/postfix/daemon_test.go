@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -180,12 +181,7 @@ func (s *syslog) wait(t testing.TB, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	proctest.Until(t, patience, "the log line "+pattern, func() bool {
-		for _, line := range s.all() {
-			if re.MatchString(line) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.all(), re.MatchString)
 	})
 }
 

@@ -110,7 +110,7 @@ func parseTemplate(s string) (template, error) {
 	}
 	t.base = parts[0]
 	if len(parts) > 1 {
-		for _, a := range strings.Split(parts[1], ",") {
+		for a := range strings.SplitSeq(parts[1], ",") {
 			if a = strings.TrimSpace(a); a != "" { // Zimbra's lists end with a comma
 				t.attributes = append(t.attributes, a)
 			}

@@ -53,7 +53,7 @@ func New(s string, o Options) (*Set, error) {
 		return nil, errors.New("memcache: the prefix has a blank or control character, or is too long")
 	}
 	var servers []string
-	for _, h := range strings.Split(hosts, ",") {
+	for h := range strings.SplitSeq(hosts, ",") {
 		h, err := url.PathUnescape(strings.TrimSpace(h))
 		if err != nil {
 			return nil, err

@@ -95,7 +95,7 @@ func (sp *spec) parseHosts(s string) error {
 		port = "26379"
 	}
 	sp.network = "tcp"
-	for _, h := range strings.Split(s, ",") {
+	for h := range strings.SplitSeq(s, ",") {
 		h, err := url.PathUnescape(h)
 		if err != nil {
 			return fmt.Errorf("redis: %w", err)

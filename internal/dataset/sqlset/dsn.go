@@ -127,7 +127,7 @@ func (d *DSN) server(s string) error {
 }
 
 func (d *DSN) params(s string) error {
-	for _, p := range strings.Split(s, "?") {
+	for p := range strings.SplitSeq(s, "?") {
 		if p == "" {
 			continue
 		}
@@ -136,7 +136,7 @@ func (d *DSN) params(s string) error {
 			return errors.New("dsn: a parameter is not name=value; write / in a password as =2F")
 		}
 		if strings.EqualFold(name, "datacol") {
-			for _, c := range strings.Split(value, ",") {
+			for c := range strings.SplitSeq(value, ",") {
 				c, err := decode(c)
 				if err != nil {
 					return err

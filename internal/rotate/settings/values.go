@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -247,15 +248,13 @@ func (z *Zone) readPart(part string) error {
 		z.Publisher = value
 	case "ring":
 		z.Ring = nil
-		for _, selector := range strings.Split(value, ",") {
+		for selector := range strings.SplitSeq(value, ",") {
 			selector = keyrecord.Canonical(selector)
 			if err := keyrecord.CheckName("selector", selector); err != nil {
 				return err
 			}
-			for _, other := range z.Ring {
-				if other == selector {
-					return fmt.Errorf("%s stands twice in ring=", selector)
-				}
+			if slices.Contains(z.Ring, selector) {
+				return fmt.Errorf("%s stands twice in ring=", selector)
 			}
 			z.Ring = append(z.Ring, selector)
 		}
@@ -279,7 +278,7 @@ func readIgnoreServer(s *Settings, v config.Value) error {
 }
 
 func readHosts(s *Settings, v config.Value) error {
-	for _, word := range strings.Fields(v.Text) {
+	for word := range strings.FieldsSeq(v.Text) {
 		scheme, rest, _ := strings.Cut(word, ":")
 		switch scheme {
 		case "local", "unix":

@@ -125,7 +125,7 @@ func clearColumns(f frame) {
 // the one in memory.
 func sweep64(label string, left operand.Mem) {
 	Label(label)
-	for i := 0; i < blockLimbs; i++ {
+	for i := range blockLimbs {
 		MOVQ(limb(stream, i), factor)
 		row64(i, 0, func() {
 			ADOXQ(limb(columns, i), at(i))
@@ -228,7 +228,7 @@ func (f frame) quotients() {
 	for k, c := range column {
 		MOVQ(limb(columns, k), c)
 	}
-	for i := 0; i < blockLimbs; i++ {
+	for i := range blockLimbs {
 		load("k0", factor)
 		IMULQ(at(i), factor)
 		MOVQ(factor, limb(columns, i))
@@ -279,7 +279,7 @@ func blockTriangle() {
 	for c := 1; c < blockLimbs; c++ {
 		MOVQ(limb(columns, c), at(c))
 	}
-	for i := 0; i < blockLimbs-1; i++ {
+	for i := range blockLimbs - 1 {
 		MOVQ(limb(block, i), factor)
 		row64(i, i+1, nil)
 		for c := 2*i + 1; c <= 2*i+2 && c < blockLimbs; c++ {
@@ -304,7 +304,7 @@ func diagonal64(f frame) {
 	Label("diagonal")
 	ADDQ(ones, carries[0]) // clears the overflow flag
 	ADOXQ(ones, carries[1])
-	for j := 0; j < blockLimbs; j++ {
+	for j := range blockLimbs {
 		MOVQ(limb(block, j), factor)
 		MULXQ(factor, low, high)
 		for k, product := range []general{low, high} {

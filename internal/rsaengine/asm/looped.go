@@ -24,7 +24,7 @@ type factors struct {
 // own columns.
 func triangle(column, block []vector, base reg.Register) {
 	rows := len(column)
-	for j := 0; j < rows; j++ {
+	for j := range rows {
 		for k := 0; j+k < rows; k++ {
 			VPMADD52LUQ(mem(base, j), block[k], column[j+k])
 			if j+k+1 < rows {
@@ -61,8 +61,8 @@ func quotients(column, block []vector, m reg.Register) {
 // digits at base: the columns after the block's own.
 func corner(column, block []vector, base reg.Register) {
 	rows := len(column)
-	for j := 0; j < rows; j++ {
-		for k := 0; k < rows; k++ {
+	for j := range rows {
+		for k := range rows {
 			if j+k >= rows {
 				VPMADD52LUQ(mem(base, j), block[k], column[j+k-rows])
 			}
@@ -78,7 +78,7 @@ func corner(column, block []vector, base reg.Register) {
 func step(j, shift int, t reg.Register, multiplicands ...factors) {
 	rows := len(multiplicands[0].block)
 	at := func(k int) int { return (j + k) % rows }
-	for k := 0; k < rows; k++ {
+	for k := range rows {
 		for _, f := range multiplicands {
 			VPMADD52LUQ(f.digit, f.block[k], f.column[at(k)])
 		}
@@ -102,7 +102,7 @@ func zeros(label string, p, count reg.Register, rows int) {
 	zero := carry[0]
 	clear(zero)
 	Label(label)
-	for j := 0; j < rows; j++ {
+	for j := range rows {
 		VMOVDQU64(zero, mem(p, j))
 	}
 	advance(p, rows)
@@ -115,7 +115,7 @@ func normalizeLooped(t, r, count reg.Register, rows int) {
 	digit := zmm(0, 2)
 	clear(carry[0])
 	Label("normalize")
-	for j := 0; j < rows; j++ {
+	for j := range rows {
 		VPADDQ(mem(t, j), carry[0], digit[j%2])
 		VPSRLQ(operand.U8(52), digit[j%2], carry[0])
 		VPANDQ(mask, digit[j%2], digit[j%2])
@@ -180,7 +180,7 @@ func multiplyLooped() {
 	LEAQ(mem(t, rows), p)
 	LEAQ(operand.Mem{Base: blocks, Disp: -1}, count)
 	Label("sweep")
-	for j := 0; j < rows; j++ {
+	for j := range rows {
 		digitA, digitM := zmm(20, 2)[j%2], zmm(22, 2)[j%2]
 		VMOVDQU64(mem(nextA, j), digitA)
 		VMOVDQU64(mem(nextM, j), digitM)

@@ -156,7 +156,7 @@ func (g group) row(product, multiple, a, m []vector, factor, next vector, end bo
 	for j := 1; j < soloVectors; j++ {
 		VPMADD52LUQ(a[j], factor, product[j])
 	}
-	for j := 0; j < last; j++ {
+	for j := range last {
 		VPMADD52HUQ(a[j], factor, p[j])
 	}
 	if !end {
@@ -244,7 +244,7 @@ var digitBits = []reg.GPPhysical{reg.R9, reg.R10, reg.R11, reg.R12, reg.R13}
 func loadDigitBits() {
 	for j, r := range digitBits {
 		v := uint64(0)
-		for lane := 0; lane < 8; lane++ {
+		for lane := range 8 {
 			v |= 1 << (lane*soloVectors + j)
 		}
 		MOVQ(operand.U64(v), r)

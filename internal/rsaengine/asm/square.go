@@ -113,7 +113,7 @@ func diagonal() {
 	MOVQ(sqrX, sqrNext)
 	MOVQ(sqrT, sqrP)
 	Label("diagonal")
-	for j := 0; j < squareRows; j++ {
+	for j := range squareRows {
 		r := zmm(3*(j%9), 3)
 		digit, low, high := r[0], r[1], r[2]
 		VMOVDQU64(mem(sqrNext, j), digit)

@@ -27,7 +27,7 @@ func multiplyUnrolled(digits int) {
 	for _, z := range column {
 		clear(z)
 	}
-	for i := 0; i < digits; i++ {
+	for i := range digits {
 		factor, quotient := zmm(20, 2)[i%2], zmm(22, 2)[i%2]
 		VMOVDQU64(mem(b, i), factor)
 		VPMADD52LUQ(mem(a, 0), factor, at(i))
@@ -57,7 +57,7 @@ func multiplyUnrolled(digits int) {
 func reduceRow(i int, m reg.Register, quotient vector, at func(int) vector, open func(), digits int) {
 	carryOf(at(i))
 	open()
-	for j := 0; j < digits; j++ {
+	for j := range digits {
 		if j > 0 {
 			VPMADD52LUQ(mem(m, j), quotient, at(i+j))
 		}
@@ -96,7 +96,7 @@ func squareUnrolled(digits int) {
 	for j, z := range column {
 		VMOVDQU64(mem(t, j), z)
 	}
-	for i := 0; i < digits; i++ {
+	for i := range digits {
 		quotient := zmm(20, 2)[i%2]
 		clear(quotient)
 		VPMADD52LUQ(inverse, at(i), quotient)

@@ -89,7 +89,7 @@ var (
 func Result(message, method string) string {
 	head, _, _ := strings.Cut(message, "\r\n\r\n")
 	assigned := regexp.MustCompile(`(?:^|[; ])` + method + `=(\w+)`)
-	for _, line := range strings.Split(fold.ReplaceAllString(head, " "), "\r\n") {
+	for line := range strings.SplitSeq(fold.ReplaceAllString(head, " "), "\r\n") {
 		if value, ok := strings.CutPrefix(line, inName); ok {
 			if m := assigned.FindStringSubmatch(value); m != nil {
 				return m[1]

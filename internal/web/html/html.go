@@ -48,7 +48,7 @@ type names map[string]bool
 func list(words string) names { return names{}.and(words, false) }
 
 func (n names) and(words string, mark bool) names {
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		n[w] = mark
 	}
 	return n
