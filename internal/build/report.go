@@ -1,6 +1,8 @@
 package build
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -11,6 +13,7 @@ import (
 
 	"dojang/header"
 	"dojang/internal/config"
+	"dojang/internal/mailer"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/privilege"
@@ -36,26 +39,16 @@ func (b *builder) reporter(wanted policy.Reports, r resolver.Resolver) message.R
 		return nil
 	}
 	c := b.config
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
+	host := hostName()
 	o := report.Options{
 		Resolver:            r,
 		Log:                 b.parts.Log,
 		Software:            "dojang-Filter/" + b.parts.Version,
-		HostName:            host,
-		From:                c.ReportAddress.Value,
+		From:                cmp.Or(c.ReportAddress.Value, userName(b.parts.Account.UID)+"@"+host), // Compat(opendkim 2.11)
 		Bcc:                 c.ReportBccAddress.Value,
 		DiagnosticDirectory: c.DiagnosticDirectory.Value,
 		StatisticsFile:      c.Statistics.Value,
-		StatisticsName:      c.StatisticsName.Value,
-	}
-	if o.StatisticsName == "" {
-		o.StatisticsName = host
-	}
-	if o.From == "" {
-		o.From = userName(b.parts.Account.UID) + "@" + host // Compat(opendkim 2.11)
+		StatisticsName:      cmp.Or(c.StatisticsName.Value, host),
 	}
 	if wanted.Send {
 		b.delivery(&o)
@@ -82,34 +75,44 @@ func (b *builder) delivery(o *report.Options) {
 			b.warn(x.option, "write name@domain, or Words <name@domain>", "%.64q is no address", list)
 		}
 	}
-	if uri := b.config.SMTPURI.Value; uri != "" {
-		o.SMTPServer = b.smtpServer(uri)
-		return
+	var err error
+	if o.Mailer, err = Mailer(b.config); err != nil {
+		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%s", err)
 	}
-	o.MTACommand = b.config.MTACommand.Value
-	if privilege.NoNew() && filepath.Base(o.MTACommand) == "sendmail" {
-		// Postfix's and Sendmail's live by their set-group-ID, Exim's by its
-		// set-user-ID. One that needs neither has no server beside it, and is run.
-		o.SMTPServer = "localhost:25"
-	}
-	if info, err := os.Stat(o.MTACommand); err != nil || info.Mode()&0o111 == 0 {
-		b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost",
-			"%s: not a program; reports will not be sent", o.MTACommand)
+	if command := o.Mailer.Command; command != "" {
+		if info, err := os.Stat(command); err != nil || info.Mode()&0o111 == 0 {
+			b.warn(&b.config.MTACommand, "name a program that takes mail as sendmail -t does, or set SMTPURI smtp://localhost",
+				"%s: not a program; reports will not be sent", command)
+		}
 	}
 }
 
-func (b *builder) smtpServer(uri string) string {
+// Mailer is how mail of our own leaves: by SMTPURI, or else by MTACommand.
+func Mailer(c *config.Config) (mailer.Mailer, error) {
+	m := mailer.Mailer{HostName: hostName()}
+	uri := c.SMTPURI.Value
+	if uri == "" {
+		m.Command = c.MTACommand.Value
+		if privilege.NoNew() && filepath.Base(m.Command) == "sendmail" {
+			// Postfix's and Sendmail's live by their set-group-ID, Exim's by its
+			// set-user-ID. One that needs neither has no server beside it, and is run.
+			m.SMTPServer = "localhost:25"
+		}
+		return m, nil
+	}
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "smtp" || u.Hostname() == "" || u.Path != "" && u.Path != "/" {
-		b.refuse(&b.config.SMTPURI, "write smtp://host or smtp://host:port", "%s is no address of a mail server",
-			problem.Quote(problem.Redact(uri)))
-		return ""
+		return m, fmt.Errorf("%s is no address of a mail server", problem.Quote(problem.Redact(uri)))
 	}
-	port := u.Port()
-	if port == "" {
-		port = "25"
+	m.SMTPServer = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "25"))
+	return m, nil
+}
+
+func hostName() string {
+	if host, err := os.Hostname(); err == nil {
+		return host
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return "localhost"
 }
 
 func userName(uid int) string {

@@ -60,3 +60,26 @@ func TestTrustedCertifiersMayBeASet(t *testing.T) {
 		}
 	}
 }
+
+// TestMailOfOurOwn: SMTPURI, or else MTACommand, for reports and for what the rotation of
+// keys has to say.
+func TestMailOfOurOwn(t *testing.T) {
+	for _, c := range []struct{ config, server, command, problem string }{
+		{"", "", "/usr/sbin/sendmail", ""},
+		{"MTACommand /opt/send\n", "", "/opt/send", ""},
+		{"MTACommand /opt/send\nSMTPURI smtp://mail.example\n", "mail.example:25", "", ""},
+		{"SMTPURI smtp://[::1]:2525/\n", "[::1]:2525", "", ""},
+		{"SMTPURI smtps://mail.example\n", "", "", `"smtps://mail.example" is no address of a mail server`},
+		{"SMTPURI smtp://mail.example/x\n", "", "", `"smtp://mail.example/x" is no address of a mail server`},
+		{"SMTPURI smtp://:25\n", "", "", `"smtp://:25" is no address of a mail server`},
+	} {
+		m, err := Mailer(read(t, c.config))
+		problem := ""
+		if err != nil {
+			problem = err.Error()
+		}
+		if m.SMTPServer != c.server || m.Command != c.command || problem != c.problem || m.HostName == "" {
+			t.Errorf("%q: %+v, %v", c.config, m, err)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dojang/internal/event"
+	"dojang/internal/mailer"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 )
@@ -41,11 +42,8 @@ type Options struct {
 	Software string
 	// From is ReportAddress, a mailbox; Bcc is ReportBccAddress, a list of them.
 	From, Bcc string
-	// HostName is what SMTP's EHLO says.
-	HostName string
-	// MTACommand is the program that sends mail: it is called with -t and -f. When
-	// SMTPServer, a host and port, is set, mail goes there instead.
-	MTACommand, SMTPServer string
+	// Mailer is how reports leave.
+	Mailer mailer.Mailer
 	// DiagnosticDirectory is where Diagnose writes.
 	DiagnosticDirectory string
 	// StatisticsFile is where Record appends; StatisticsName is the reporter.

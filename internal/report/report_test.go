@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dojang/internal/mailer"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 	"dojang/internal/statistics"
@@ -141,7 +142,7 @@ func TestWhoGetsReports(t *testing.T) {
 				records["_report._domainkey.example.com"] = c.record
 			}
 			now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-			q := New(Options{Resolver: texts(records), MTACommand: command, From: "a@b",
+			q := New(Options{Resolver: texts(records), Mailer: mailer.Mailer{Command: command}, From: "a@b",
 				Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
 			for range c.reports {
 				q.Report(failing("example.com"))
@@ -237,7 +238,7 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), MTACommand: command})
+		Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), Mailer: mailer.Mailer{Command: command}})
 	q.Report(failing("example.com"))
 	q.Close()
 	for _, want := range []string{"level=ERROR", "JOB: failure report for example.com not sent", "exit status 67", "no such user"} {
@@ -258,8 +259,8 @@ func TestSMTP(t *testing.T) {
 	got := make(chan []string, 1)
 	go serveSMTP(l, got)
 	q := New(Options{Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=dkim"}),
-		SMTPServer: l.Addr().String(), HostName: "here.example",
-		From: "Reports <reports@here.example>", Bcc: "one@here.example, two@here.example", Software: "test"})
+		Mailer: mailer.Mailer{SMTPServer: l.Addr().String(), HostName: "here.example"},
+		From:   "Reports <reports@here.example>", Bcc: "one@here.example, two@here.example", Software: "test"})
 	q.Report(failing("example.com"))
 	q.Close()
 	l.Close()

@@ -4,13 +4,11 @@ import (
 	"context"
 
 	"dojang/header"
-	"dojang/internal/mailer"
 )
 
 // send hands a message to the MTA.
 func (q *Queue) send(ctx context.Context, to string, message []byte) error {
-	m := mailer.Mailer{Command: q.o.MTACommand, SMTPServer: q.o.SMTPServer, HostName: q.o.HostName}
-	return m.Send(ctx, q.sender(), append([]string{to}, q.copies()...), message)
+	return q.o.Mailer.Send(ctx, q.sender(), append([]string{to}, q.copies()...), message)
 }
 
 // sender is the envelope sender of reports.

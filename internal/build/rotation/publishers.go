@@ -1,18 +1,14 @@
 package rotation
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"os"
 	"strings"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
-	"dojang/internal/mailer"
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
 )
@@ -89,26 +85,17 @@ func (p *publishers) close() {
 	}
 }
 
-// manualOptions are how people are told: on the standard output, and by the mail
-// server that the filter's reports go to.
+// manualOptions are how people are told: on the standard output, and by mail, which
+// leaves as the filter's reports do.
 func manualOptions(out io.Writer, cfg *config.Config) publish.Options {
-	host := cmp.Or(hostName(), "localhost")
-	m := mailer.Mailer{Command: cfg.MTACommand.Value, HostName: host}
-	if u, err := url.Parse(cfg.SMTPURI.Value); err == nil && u.Hostname() != "" {
-		m.SMTPServer = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "25"))
-	}
-	from := "root@" + host
+	m, err := build.Mailer(cfg)
+	from := "root@" + m.HostName
 	return publish.Options{Out: out, From: from, Send: func(ctx context.Context, to []string, message []byte) error {
+		if err != nil {
+			return fmt.Errorf("SMTPURI: %w", err)
+		}
 		return m.Send(ctx, from, to, message)
 	}}
-}
-
-func hostName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return host
 }
 
 // nameserversVariable tells a hook whom to ask for name servers.
