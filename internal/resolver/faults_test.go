@@ -16,6 +16,9 @@ import (
 // quick is a resolver's patience with servers that fail on purpose.
 var quick = Options{Timeout: 150 * time.Millisecond, Attempts: 1}
 
+// patient is one with servers that answer, however busy the machine is.
+var patient = Options{Timeout: 20 * time.Second, Attempts: 1}
+
 func TestServerFaults(t *testing.T) {
 	s := dnstest.New(t, "truncated.example IN TXT \"key\"\nnoedns.example IN TXT \"key\"\nstray.example IN TXT "+
 		"\"key\"\nslow.example IN TXT \"key\"\nonce.example IN TXT \"key\"\n")
@@ -52,14 +55,13 @@ func TestServerFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s.SetFault(test.name, test.fault)
 			// What answers is waited for, however busy the machine is.
-			const most = 20 * time.Second
-			o := Options{Timeout: most, Attempts: 1}
+			o := patient
 			if test.kind == KindTimeout || test.kind == KindMalformed { // which is told when the wait ends
 				o = quick
 			}
 			a, err := newTestDNS(t, o, s).LookupTXT(context.Background(), test.name)
 			// The wait for a malformed answer may end before it comes.
-			for e := (*Error)(nil); test.kind == KindMalformed && errors.As(err, &e) && e.Kind == KindTimeout && o.Timeout < most; {
+			for e := (*Error)(nil); test.kind == KindMalformed && errors.As(err, &e) && e.Kind == KindTimeout && o.Timeout < patient.Timeout; {
 				o.Timeout *= 4
 				a, err = newTestDNS(t, o, s).LookupTXT(context.Background(), test.name)
 			}
@@ -76,7 +78,7 @@ func TestServerFaults(t *testing.T) {
 
 func TestErrorsAreReadable(t *testing.T) {
 	s := dnstest.New(t, "")
-	d := newTestDNS(t, quick, s)
+	d := newTestDNS(t, patient, s)
 	_, err := d.LookupTXT(context.Background(), "gone.example")
 	if want := `"gone.example": no such name (name server ` + s.Addr + `)`; err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
@@ -91,7 +93,7 @@ func TestErrorsAreReadable(t *testing.T) {
 func TestEDNSRefusalIsRemembered(t *testing.T) {
 	s := dnstest.New(t, "a.example IN TXT \"key\"\nb.example IN TXT \"key\"\n")
 	s.SetDefaultFault(dnstest.Fault{NoEDNS: true})
-	d := newTestDNS(t, quick, s)
+	d := newTestDNS(t, patient, s)
 	for i, name := range []string{"a.example", "b.example"} {
 		if _, err := d.LookupTXT(context.Background(), name); err != nil {
 			t.Fatal(err)
@@ -115,7 +117,7 @@ func TestAliasLoopsAndChains(t *testing.T) {
 	s.AddTXT("d9.example", "end")
 	for _, chase := range []bool{true, false} {
 		s.SetChase(chase)
-		d := newTestDNS(t, quick, s)
+		d := newTestDNS(t, patient, s)
 		for _, name := range []string{"self.example", "a.example", "d0.example", "x.loop.example", "x.grow.example"} {
 			_, err := d.LookupTXT(context.Background(), name)
 			wantKind(t, err, KindLoop, false)
@@ -228,13 +230,13 @@ func TestExtendedErrors(t *testing.T) {
 	}
 	s := dnstest.New(t, "")
 	s.SetHandler(servfail(dns.ExtendedErrorCodeSignatureExpired))
-	a, err := newTestDNS(t, quick, s).LookupTXT(context.Background(), "k.example")
+	a, err := newTestDNS(t, patient, s).LookupTXT(context.Background(), "k.example")
 	e := wantKind(t, err, KindBogus, true)
 	if a.Security != Bogus || !strings.Contains(e.Error(), "Signature Expired") || strings.ContainsRune(e.Error(), '\x1b') {
 		t.Errorf("%v: %v", a.Security, e)
 	}
 	s.SetHandler(servfail(64000))
-	_, err = newTestDNS(t, quick, s).LookupTXT(context.Background(), "k.example")
+	_, err = newTestDNS(t, patient, s).LookupTXT(context.Background(), "k.example")
 	if e := wantKind(t, err, KindServFail, true); !strings.Contains(e.Error(), "extended error 64000") {
 		t.Error(e)
 	}
