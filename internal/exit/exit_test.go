@@ -39,7 +39,9 @@ func TestStatus(t *testing.T) {
 	if !errors.Is(wrapped, fs.ErrNotExist) {
 		t.Error("what is wrapped cannot be found")
 	}
-	for status, want := range map[int]int{Usage: 64, NoUser: 67, Software: 70, OSErr: 71, CantCreate: 73, IOErr: 74, Protocol: 76, NoPerm: 77, Config: 78} {
+	for status, want := range map[int]int{
+		Usage: 64, NoUser: 67, Software: 70, OSErr: 71, CantCreate: 73, IOErr: 74, Protocol: 76, NoPerm: 77, Config: 78,
+	} {
 		if status != want {
 			t.Errorf("%d, not %d", status, want)
 		}

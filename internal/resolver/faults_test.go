@@ -61,7 +61,8 @@ func TestServerFaults(t *testing.T) {
 			}
 			a, err := newTestDNS(t, o, s).LookupTXT(context.Background(), test.name)
 			// The wait for a malformed answer may end before it comes.
-			for e := (*Error)(nil); test.kind == KindMalformed && errors.As(err, &e) && e.Kind == KindTimeout && o.Timeout < patient.Timeout; {
+			late := func() bool { e := (*Error)(nil); return errors.As(err, &e) && e.Kind == KindTimeout }
+			for test.kind == KindMalformed && late() && o.Timeout < patient.Timeout {
 				o.Timeout *= 4
 				a, err = newTestDNS(t, o, s).LookupTXT(context.Background(), test.name)
 			}
