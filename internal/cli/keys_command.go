@@ -29,7 +29,7 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 		RunE: func(c *cobra.Command, args []string) error {
 			domain := ""
 			if len(args) > 0 {
-				domain = domainName(args[0])
+				domain = args[0]
 			}
 			if state != "" && !slices.Contains(rotate.States(), rotate.State(state)) {
 				return exit.Errorf(exit.Usage, "--state: %s is none of %v", problem.Quote(state), rotate.States())
@@ -131,9 +131,6 @@ server has it and it equals the key in the table. Nothing is changed.`,
 					return exit.Errorf(exit.Usage, "--created: write a date like 2026-01-31")
 				}
 			}
-			for i := range args {
-				args[i] = domainName(args[i])
-			}
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
 				list, err := r.Adopt(c.Context(), at, args...)
 				if err != nil {
@@ -187,7 +184,7 @@ be waited for, the timer goes on with (dojang rotate run).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
-				return rotationResult(r.Add(c.Context(), domainName(args[0]), folder))
+				return rotationResult(r.Add(c.Context(), args[0], folder))
 			})
 		},
 	}
@@ -203,8 +200,7 @@ func keysRetire(s Streams, o *rotating) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
-				return rotationResult(r.Retire(c.Context(),
-					domainName(args[0])))
+				return rotationResult(r.Retire(c.Context(), args[0]))
 			})
 		},
 	}

@@ -96,8 +96,7 @@ func rotateStart(s Streams, o *rotating) *cobra.Command {
 		Use: "start DOMAIN", Short: "Begin with a domain's next key now, or let a stopped one go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
-				return rotationResult(r.Start(c.Context(),
-					domainName(args[0])))
+				return rotationResult(r.Start(c.Context(), args[0]))
 			})
 		},
 	}
@@ -110,8 +109,7 @@ func rotateStop(s Streams, o *rotating) *cobra.Command {
 		Use: "stop DOMAIN", Short: "Halt every act of a domain's rotation; its waits go on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
-				return rotationResult(rotate.Outcome{},
-					r.Stop(domainName(args[0])))
+				return rotationResult(rotate.Outcome{}, r.Stop(args[0]))
 			})
 		},
 	}
@@ -122,8 +120,7 @@ func rotateAbort(s Streams, o *rotating) *cobra.Command {
 		Use: "abort DOMAIN", Short: "Give up a key that has never signed: withdraw its record, delete it", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
-				return rotationResult(r.Abort(c.Context(),
-					domainName(args[0])))
+				return rotationResult(r.Abort(c.Context(), args[0]))
 			})
 		},
 	}
@@ -154,13 +151,9 @@ Whoever has the old key can sign as you as long as its record stands.`,
 			if !yes && !confirmed(s, strings.Join(args, "")) {
 				return exit.Errorf(exit.Usage, "not done: --yes does it without a question")
 			}
-			var domains []string
-			for _, a := range args {
-				domains = append(domains, domainName(a))
-			}
 			return o.with(c.Context(), s, func(r *rotate.Rotator) error {
 				return rotationResult(r.Emergency(c.Context(),
-					keep, domains...))
+					keep, args...))
 			})
 		},
 	}
@@ -201,7 +194,7 @@ func rotateLog(s Streams, o *rotating) *cobra.Command {
 			}
 			domain := ""
 			if len(args) > 0 {
-				domain = domainName(args[0])
+				domain = args[0]
 			}
 			entries := []rotate.Entry{}
 			if err := store.ReadJournal(domain, func(e rotate.Entry) { entries = append(entries, e) }); err != nil {
@@ -243,9 +236,6 @@ filters read them.`,
 		},
 	}
 }
-
-// domainName is a domain as units are called.
-func domainName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
 // rotationResult is the exit status of a run.
 func rotationResult(o rotate.Outcome, err error) error {

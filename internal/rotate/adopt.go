@@ -62,16 +62,15 @@ type candidate struct {
 	detail  string
 }
 
+// called reports whether somebody means the candidate by a name: its own, or a domain's
+// however it is written.
+func (c candidate) called(name string) bool {
+	return strings.EqualFold(name, c.name) || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(name, o) })
+}
+
 // candidates are the domains of rows, and the groups of rows that several share.
 func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
-	wanted := func(c candidate) bool {
-		if len(only) == 0 {
-			return true
-		}
-		return slices.ContainsFunc(only, func(d string) bool {
-			return strings.EqualFold(d, c.name) || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(d, o) })
-		})
-	}
+	wanted := func(c candidate) bool { return len(only) == 0 || slices.ContainsFunc(only, c.called) }
 	grouped := map[string]settings.Group{}
 	for _, g := range r.Settings.Groups {
 		grouped[g.Name] = g
@@ -107,9 +106,7 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		}
 	}
 	for _, domain := range only {
-		if !slices.ContainsFunc(list, func(c candidate) bool {
-			return c.name == domain || slices.ContainsFunc(c.domains, func(o string) bool { return keycheck.SameDomain(domain, o) })
-		}) {
+		if !slices.ContainsFunc(list, func(c candidate) bool { return c.called(domain) }) {
 			domain = keyrecord.Canonical(domain)
 			list = append(list, candidate{name: domain, domains: []string{domain}, reason: NotPublished,
 				detail: "no row of the KeyTable signs for it"})

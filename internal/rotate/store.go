@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/keycheck"
 )
 
 // Store is the folder State: a file for each unit, the journal, the lock. No secret
@@ -267,7 +268,7 @@ func (s *Store) ReadJournal(unit string, f func(Entry)) error {
 	}
 	for line := range strings.Lines(string(data)) {
 		var e Entry
-		if json.Unmarshal([]byte(line), &e) == nil && (unit == "" || strings.EqualFold(e.Unit, unit)) {
+		if json.Unmarshal([]byte(line), &e) == nil && (unit == "" || keycheck.SameDomain(e.Unit, unit)) {
 			f(e)
 		}
 	}

@@ -82,3 +82,21 @@ func TestDamagedUnits(t *testing.T) {
 	w.expect("20261129=signing")
 	w.finish()
 }
+
+// TestJournalOfADomain however it is written: in U-labels or A-labels, with capitals, with
+// the final dot.
+func TestJournalOfADomain(t *testing.T) {
+	store := must(OpenStore(t.TempDir(), false))
+	defer store.Close()
+	for _, unit := range []string{"xn--3e0b707e.example", "b.example", "xn--3e0b707e.example"} {
+		if err := store.Journal(Entry{Unit: unit, Act: "made"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]int{"": 3, "한국.example": 2, "xn--3e0b707e.example": 2, "B.Example.": 1, "c.example": 0} {
+		n := 0
+		if err := store.ReadJournal(name, func(Entry) { n++ }); err != nil || n != want {
+			t.Errorf("%q: %d lines, want %d: %v", name, n, want, err)
+		}
+	}
+}
