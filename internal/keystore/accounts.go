@@ -96,8 +96,8 @@ func (a *Accounts) GroupName(gid int) string {
 	return strconv.Itoa(gid)
 }
 
-// Lookup is the uid and primary gid of a user.
-func (a *Accounts) Lookup(name string) (uid, gid int, ok bool) {
+// lookup is the uid and primary gid of a user.
+func (a *Accounts) lookup(name string) (uid, gid int, ok bool) {
 	for _, u := range a.users {
 		if u.name == name {
 			return u.uid, u.gid, true
@@ -125,7 +125,7 @@ func (a *Accounts) others(gid, filterUID int) []string {
 		}
 	}
 	for _, member := range a.groups[gid].members {
-		if uid, _, ok := a.Lookup(member); ok {
+		if uid, _, ok := a.lookup(member); ok {
 			add(member, uid)
 		}
 	}

@@ -234,7 +234,7 @@ func TestUnreadableLines(t *testing.T) {
 	}
 	var known []string
 	for name := range strings.SplitSeq("abcde", "") {
-		if uid, _, ok := a.Lookup(name); ok {
+		if uid, _, ok := a.lookup(name); ok {
 			known = append(known, fmt.Sprintf("%s=%d", name, uid))
 		}
 	}

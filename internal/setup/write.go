@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"dojang/internal/atomicfile"
+	"dojang/internal/build"
 	"dojang/internal/exit"
 )
 
@@ -52,27 +51,20 @@ func parseOwner(text string) (*atomicfile.Owner, error) {
 	name, group, hasGroup := strings.Cut(text, ":")
 	owner := &atomicfile.Owner{UID: -1, GID: -1}
 	if name != "" {
-		u, err := user.Lookup(name)
-		if err != nil {
-			u, err = user.LookupId(name)
-		}
+		a, err := build.LookupAccount(name)
 		if err != nil {
 			return nil, exit.Errorf(exit.NoUser, "--owner: no user %q on this machine", name)
 		}
-		owner.UID, _ = strconv.Atoi(u.Uid)
+		owner.UID = a.UID
 		if hasGroup && group == "" {
-			owner.GID, _ = strconv.Atoi(u.Gid)
+			owner.GID = a.GID
 		}
 	}
 	if group != "" {
-		g, err := user.LookupGroup(group)
-		if err != nil {
-			g, err = user.LookupGroupId(group)
-		}
-		if err != nil {
+		var err error
+		if owner.GID, err = build.LookupGroup(group); err != nil {
 			return nil, exit.Errorf(exit.NoUser, "--owner: no group %q on this machine", group)
 		}
-		owner.GID, _ = strconv.Atoi(g.Gid)
 	}
 	if owner.UID < 0 && owner.GID < 0 {
 		return nil, exit.Errorf(exit.Usage, "--owner: write USER, USER:GROUP or :GROUP")

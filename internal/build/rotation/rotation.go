@@ -196,16 +196,11 @@ func confTable(ctx context.Context, cfg *config.Config, set *settings.Settings, 
 
 // filterOwner is who must be able to read key files, nil when it is not known.
 func filterOwner(cfg *config.Config) *atomicfile.Owner {
-	accounts, err := keystore.ReadAccounts("/etc/passwd", "/etc/group")
+	a, err := build.LookupAccount(cfg.UserID.Value)
 	if err != nil {
 		return nil
 	}
-	name, _, _ := strings.Cut(cfg.UserID.Value, ":")
-	uid, gid, ok := accounts.Lookup(name)
-	if !ok {
-		return nil
-	}
-	return &atomicfile.Owner{UID: uid, GID: gid}
+	return &atomicfile.Owner{UID: a.UID, GID: a.GID}
 }
 
 // hostsOf are the filters to ask: those of Hosts, else the one of Config.
