@@ -24,7 +24,7 @@ internal/logging: internal/plain
 internal/atomicfile:
 internal/flight:
 internal/lru:
-internal/keyrecord: dkim header taglist
+internal/keyrecord: dkim taglist
 internal/resolver: dkim internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: dkim internal/keyrecord
@@ -38,7 +38,7 @@ internal/event: internal/logging internal/plain
 internal/config: dkim internal/dataset internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
-internal/keystore: dkim header internal/dataset internal/flight internal/lru internal/problem internal/privilege
+internal/keystore: dkim internal/dataset internal/flight internal/lru internal/problem internal/privilege
 internal/bre:
 internal/policy: dkim header authres taglist internal/bre internal/copied internal/dataset internal/keystore internal/event internal/statistics internal/plain
 internal/kept: internal/atomicfile
@@ -57,7 +57,6 @@ internal/testutil/proctest:
 internal/testutil/zonetest: internal/testutil internal/testutil/proctest internal/testutil/dnstest
 internal/testutil/filtertest: dkim header milter internal/testutil internal/testutil/proctest
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
-internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/getopt internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
 internal/doctor/postfix:
@@ -74,7 +73,7 @@ internal/rotate: internal/atomicfile internal/config internal/dataset internal/k
 internal/cli/gen: internal/cli
 internal/build/pages: dkim header internal/app internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/trial internal/web
 internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem internal/words milter
-internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/mailer internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
+internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
 internal/testutil/databasetest: internal/dataset/datasettest internal/dataset/sqlset internal/testutil internal/testutil/proctest
 internal/trial: dkim header internal/build internal/config internal/exit internal/explain internal/filter internal/keystore internal/keytable internal/logging internal/message internal/policy internal/problem
 internal/keytable: dkim internal/build internal/config internal/dataset internal/exit internal/keycheck internal/keystore internal/problem internal/resolver internal/words
