@@ -125,6 +125,19 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestBlanksBeforeAddresses mean nothing for what follows the first word.
+func TestBlanksBeforeAddresses(t *testing.T) {
+	for _, text := range []string{`a"b"@example.com`, `"a"b@example.com`, `a"b"c@example.com`, `a.b@example.com`, `joe@example.com`} {
+		local, domain, err := Address([]byte(text))
+		for _, blank := range []string{" ", "\t", "\r\n ", "(x) ", " (x)"} {
+			l, d, e := Address([]byte(blank + text))
+			if l != local || d != domain || !errors.Is(e, err) {
+				t.Errorf("%q before %s: %q, %q, %v; without: %q, %q, %v", blank, text, l, d, e, local, domain, err)
+			}
+		}
+	}
+}
+
 // TestOctetsOfAddressLiterals (RFC 5321 §4.1.3) are letters, digits, colons, dots and hyphens.
 func TestOctetsOfAddressLiterals(t *testing.T) {
 	const all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:.-"

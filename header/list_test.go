@@ -49,6 +49,24 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+// TestNamesInAnyCase (RFC 5322 §1.2.2): letters alone are the same in two forms.
+func TestNamesInAnyCase(t *testing.T) {
+	for c := range 256 {
+		for d := range 256 {
+			if c == ':' || d == ':' {
+				continue // which no name has
+			}
+			a, b := []byte{'x', byte(c)}, []byte{'X', byte(d)}
+			letters := c|0x20 >= 'a' && c|0x20 <= 'z' && c|0x20 == d|0x20 && c < 0x80 && d < 0x80
+			var l List
+			l.Add(a, []byte("1"), false)
+			if got := l.At(0).Is(string(b)); got != (c == d || letters) {
+				t.Errorf("%q is %q: %v", a, b, got)
+			}
+		}
+	}
+}
+
 // TestFieldsOfLineEndsAlone are empty.
 func TestFieldsOfLineEndsAlone(t *testing.T) {
 	for _, raw := range []string{"", "\n", "\r\n"} {

@@ -221,6 +221,9 @@ func TestDotAtTheEnd(t *testing.T) {
 	if _, err := ParseRow([]string{".:s:/k"}); err == nil || !strings.Contains(err.Error(), `"."`) {
 		t.Errorf("a dot as domain: %v", err)
 	}
+	if r, err := ParseRow([]string{"example.com", "s", "age"}); err != nil || r.Key != "age" { // no wrapped key
+		t.Errorf("%+v, %v", r, err)
+	}
 	if r, err := ParseRow([]string{"example.com.:s:/k"}); err != nil || r.Domain != "example.com" {
 		t.Errorf("%+v, %v", r, err)
 	}

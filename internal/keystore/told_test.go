@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"errors"
 	"os"
@@ -92,6 +93,22 @@ func TestHintsOfRows(t *testing.T) {
 		list := New(table, Options{UID: os.Getuid()}).Lint(t.Context())
 		if len(list) != 1 || list[0].Hint != want || !list.HasErrors() {
 			t.Errorf("%s: %v", row, list)
+		}
+	}
+}
+
+// TestMadeKeysSign, each with the key that it names.
+func TestMadeKeysSign(t *testing.T) {
+	for want, generate := range map[string]func() (Pair, error){
+		"Ed25519": GenerateEd25519, "1024-bit RSA": func() (Pair, error) { return GenerateRSA(1024) },
+	} {
+		made, err := generate()
+		if err != nil || made.Description != want {
+			t.Fatalf("%s: %+v, %v", want, made.Description, err)
+		}
+		key, err := LoadPrivateKey(made.PEM)
+		if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(made.Public) {
+			t.Errorf("%s: %v", want, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/dataset"
+	"dojang/internal/event"
 	"dojang/internal/keystore"
 )
 
@@ -236,5 +237,80 @@ func TestSendersWhoMayNotSign(t *testing.T) {
 		if len(p.Sign) > 0 != signs || p.Reply.Action != Continue || !signs && !p.Verify {
 			t.Errorf("%s: %+v", sender, p)
 		}
+	}
+}
+
+// TestKeysThatScriptsAskFor and do not get: the log says why, and the message goes on.
+func TestKeysThatScriptsAskFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		table KeySource
+		key   string
+		told  []string
+	}{
+		"KeyFile":  {nil, "", []string{event.ScriptNoDefaultKey().Text}},
+		"no row":   {keyless{dataset.ErrNotFound}, "k", []string{event.ScriptKeyUnknown("k").Text}},
+		"no words": {keyless{errors.New("away")}, "k", []string{"away", "error loading key 'k'"}},
+	} {
+		s := &Scripted{Rules: &Rules{Keys: Keys{KeyTable: c.table}}, Plan: &Plan{Author: Author{User: "joe", Domain: "example.com"}}}
+		did, err := s.Sign(t.Context(), c.key, "", nil)
+		if diff := cmp.Diff(c.told, told(s.Notes)); did || err != nil || len(s.Plan.Sign) != 0 || diff != "" {
+			t.Errorf("%s: %v, %v (-want +got)\n%s", name, did, err, diff)
+		}
+	}
+}
+
+// TestWordsOfResults: our name is ours, the MTA's or none's; what cannot be read has one
+// comment; one signature is told of without any more.
+func TestWordsOfResults(t *testing.T) {
+	for _, c := range []struct{ id, macro, want string }{
+		{"", "mx.example", "mx.example"}, {"", "", "unknown-host"}, {"a.example", "mx.example", "a.example"},
+	} {
+		f := &Facts{Macro: func(name string) string { return map[string]string{"j": c.macro}[name] }}
+		if got := (&AuthResults{AuthservID: c.id}).authservID(f, false); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	a := new(AuthResults)
+	good, broken := Judged{Result: by("example.com", dkim.ReasonNone)}, Judged{Result: by("", dkim.ReasonSyntax)}
+	if m := a.method(&broken); m.Comment != "bad message/signature format" || len(m.Props) != 0 {
+		t.Errorf("%+v", m)
+	}
+	if m := a.method(&good); m.Comment == "bad message/signature format" || len(m.Props) == 0 {
+		t.Errorf("%+v", m)
+	}
+	for n, more := range map[int]string{1: "", maxTold: "", maxTold + 1: "and 1 more"} {
+		o := new(Outcome)
+		o.tellSignatures(slices.Repeat([]Judged{good}, n), 0)
+		text := o.Notes[len(o.Notes)-1].Event.Text
+		if got := strings.Contains(text, "more"); got != (more != "") || !strings.HasSuffix(text, more) {
+			t.Errorf("%d signatures: %s", n, text)
+		}
+	}
+}
+
+// TestIdentitiesInASCII (RFC 8616 §4) keep their local part, where there is one.
+func TestIdentitiesInASCII(t *testing.T) {
+	ascii := Author{User: "joe", Domain: asciiDomain}
+	for identity, want := range map[string]string{"@" + unicodeDomain: "@" + asciiDomain, "joe@" + unicodeDomain: "joe@" + asciiDomain,
+		"jö@" + unicodeDomain: "", "@" + asciiDomain: "@" + asciiDomain, "": ""} {
+		if got := suitableIdentity(identity, ascii); got != want {
+			t.Errorf("%s: %s, want %s", identity, got, want)
+		}
+		if got := suitableIdentity(identity, Author{User: "joe", Domain: unicodeDomain}); got != identity {
+			t.Errorf("%s of an author in UTF-8: %s", identity, got)
+		}
+	}
+}
+
+// TestSignaturesAloneAreLookedUp in TrustSignaturesFrom, not what other fields have of tags.
+func TestSignaturesAloneAreLookedUp(t *testing.T) {
+	p := &Plan{Verify: true}
+	f := &Facts{Fields: fieldsOf(t, "X-Other: d=a.example\nDKIM-Signature: d=b.example\nFrom: joe@example.com")}
+	v := &Verdicts{TrustSignaturesFrom: csl(t, "a.example,b.example")}
+	if err := v.findTrusted(t.Context(), p, f); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]bool{"b.example": true}, p.Trusted); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -37,6 +37,7 @@ func TestRequestedText(t *testing.T) {
 		{"no answer", asking, dkim.ReasonBadSignature, Reject, "TEMPERROR", plain},
 		{"no list of tags", asking, dkim.ReasonBadSignature, Reject, "junk; rs=hello", plain},
 		{"blanks and folding", asking, dkim.ReasonBadSignature, Reject, "rs= see \r\n\t http://example.com/ ", wish("see http://example.com/")},
+		{"tilde and exclamation mark", asking, dkim.ReasonBadSignature, Reject, "rs=~a!", wish("~a!")},
 		{"percent", asking, dkim.ReasonBadSignature, Reject, "rs=100%s=25n", wish("100%s%n")},
 		{"line end", asking, dkim.ReasonBadSignature, Reject, "rs=a=0D=0A250=20ok", plain},
 		{"bare line feed", asking, dkim.ReasonBadSignature, Reject, "rs=a=0Ab", plain},

@@ -60,7 +60,7 @@ func (p *Plan) counts(s *dkim.Signature) bool {
 
 // related reports whether one domain is the other or lies above it.
 func related(a, b string) bool {
-	x, ok1 := dkim.ToASCII(a)
-	y, ok2 := dkim.ToASCII(b)
-	return ok1 && ok2 && x != "" && y != "" && (x == y || strings.HasSuffix(x, "."+y) || strings.HasSuffix(y, "."+x))
+	x, _ := dkim.ToASCII(a) // "" for what is no name
+	y, _ := dkim.ToASCII(b)
+	return x != "" && y != "" && (x == y || strings.HasSuffix(x, "."+y) || strings.HasSuffix(y, "."+x))
 }
