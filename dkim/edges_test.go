@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -61,6 +63,10 @@ func TestNamesThatAreNone(t *testing.T) {
 		if name, ok := QueryName(names[0], names[1]); ok != want || ok == (name == "") {
 			t.Errorf("%q: %q, %v", names, name, ok)
 		}
+	}
+	if isWithin(long+".com", long+".com") || isWithin(long, "") || isWithin("aexample.com", "example.com") ||
+		!isWithin("a.Example.com", "example.com") {
+		t.Error("what is no name is within itself, or a name is not within one above it")
 	}
 	for name, want := range map[string]bool{"a": true, "a.b-c_d": true, "xn--bcher-kva.example": true, "bücher.example": true,
 		"": false, ".": false,
@@ -200,6 +206,44 @@ func TestOrderOfBodyHashes(t *testing.T) {
 	}
 	if !panics(func() { new(BodyHashes).Want(Simple, crypto.MD5, -1) }) {
 		t.Error("MD5 is a hash of DKIM")
+	}
+}
+
+// TestHashesOfOneMessageAfterAnother: whichever were wanted before, each is its own.
+func TestHashesOfOneMessageAfterAnother(t *testing.T) {
+	b := new(BodyHashes)
+	body := []byte("text\r\n")
+	s1, s256 := sha1.Sum(body), sha256.Sum256(body)
+	want := map[crypto.Hash]string{crypto.SHA1: string(s1[:]), crypto.SHA256: string(s256[:])}
+	for i, wanted := range [][]crypto.Hash{{crypto.SHA256}, {crypto.SHA1}, {crypto.SHA1, crypto.SHA256}, {crypto.SHA256, crypto.SHA1}} {
+		hashes := map[crypto.Hash]*BodyHash{}
+		for _, h := range wanted {
+			hashes[h] = b.Want(Simple, h, -1)
+		}
+		b.Write(body)
+		b.Close()
+		for h, got := range hashes {
+			if string(got.Sum()) != want[h] || got.HashedLength() != int64(len(body)) {
+				t.Errorf("message %d, %v: %x of %d octets", i, h, got.Sum(), got.HashedLength())
+			}
+		}
+		b.Reset()
+	}
+}
+
+// TestNamesOfFieldsInLowerCase (RFC 6376 §3.4.2), every letter of them and nothing else.
+func TestNamesOfFieldsInLowerCase(t *testing.T) {
+	for c := range 256 {
+		if c == ':' || isHeaderSpace(byte(c)) {
+			continue
+		}
+		want := byte(c)
+		if c >= 'A' && c <= 'Z' {
+			want += 'a' - 'A'
+		}
+		if got := string(AppendHeader(nil, []byte{'X', byte(c), ':', 'Y'}, Relaxed)); got != "x"+string([]byte{want})+":Y\r\n" {
+			t.Errorf("%q: %q", byte(c), got)
+		}
 	}
 }
 

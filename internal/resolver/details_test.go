@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -216,5 +217,51 @@ func TestLookupsOfEachKind(t *testing.T) {
 		len(names) != 1 || names[0] != "h.example" || len(servers) != 1 || servers[0] != "ns.example" ||
 		len(mx) != 1 || mx[0] != (MX{10, "m.example"}) || len(null) != 1 || null[0] != (MX{}) {
 		t.Errorf("%v %v %v %v %v %v", v4, v6, names, servers, mx, null)
+	}
+}
+
+// TestLabelsOfNames are counted as RFC 4034 §3.1.3 does in its examples.
+func TestLabelsOfNames(t *testing.T) {
+	for name, want := range map[string]int{"www.example.com.": 3, "*.example.com.": 2, ".": 0, "*.": 0,
+		"a.*.example.com.": 4, "*a.example.": 2} {
+		if got := labelsSigned(name); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}
+
+// TestAbsenceWithoutSOA is kept as short as anything (RFC 2308 §5).
+func TestAbsenceWithoutSOA(t *testing.T) {
+	s := dnstest.New(t, "")
+	s.SetHandler(dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		m := new(dns.Msg)
+		m.SetRcode(r, dns.RcodeNameError)
+		m.RecursionAvailable = true
+		w.WriteMsg(m)
+	}))
+	c := newClock()
+	d := newTestDNS(t, Options{Now: c.Now, Timeout: time.Minute, MinTTL: 7 * time.Second}, s)
+	for _, fromCache := range []bool{false, true} {
+		a, err := d.LookupTXT(t.Context(), "k.example")
+		if wantKind(t, err, KindNotFound, false); a.TTL != 7*time.Second || a.FromCache != fromCache {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// TestConnectionsThatEnd before the answer, at once or within it, have words of their own;
+// sets that fail are no absence.
+func TestConnectionsThatEnd(t *testing.T) {
+	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		fail := networkFailure(t.Context(), err)
+		if fail.kind != KindNetwork || fail.err.Error() != "the connection was closed before the answer" {
+			t.Errorf("%v: %+v", err, fail)
+		}
+	}
+	away := errors.New("away")
+	find := func(context.Context, string) (string, bool, error) { return "", false, away }
+	_, err := NewLookup(find, nil).LookupTXT(t.Context(), "k.example")
+	if wantKind(t, err, KindLocal, true); !errors.Is(err, away) {
+		t.Errorf("%v", err)
 	}
 }

@@ -38,6 +38,7 @@ var way = []folder{
 	{"internal/filter", []string{"internal/filter"}},
 	{"internal/reputation", []string{"internal/reputation", "internal/filter"}},
 	{"internal/keystore", []string{"internal/keystore"}},
+	{"internal/keyrecord", []string{"internal/keyrecord", "internal/keycheck"}},
 	{"internal/resolver", []string{"internal/resolver"}},
 	{"internal/dataset", []string{"internal/dataset"}},
 	{"internal/copied", []string{"internal/copied"}},
