@@ -151,7 +151,7 @@ func TestHashesOfRecords(t *testing.T) {
 	}
 	for list, want := range map[string]string{"": "", "sha256": "", "sha1:sha256": "", "sha256:sha1": "",
 		"sha1": "receivers must not accept SHA-1",
-		"md5":  `"md5" is no hash of DKIM`, "sha256:md5": `"md5" is no hash of DKIM`, "rsa-sha256": "use sha256"} {
+		"md5":  `"md5" is no hash of DKIM`, "sha256:md5": `"md5" is no hash of DKIM`, "rsa-sha256": "not signature algorithms"} {
 		if err := CheckHashes(list); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", list, err, want)
 		}
