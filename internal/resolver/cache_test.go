@@ -158,15 +158,16 @@ func TestConcurrentLookupsShareOneQuery(t *testing.T) {
 func TestAbandonedWorkIsNotJoined(t *testing.T) {
 	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
 	s.SetFault("k.example", dnstest.Fault{Silent: true, FirstOnly: true})
-	d := newTestDNS(t, Options{Timeout: 10 * time.Second}, s)
+	d := newTestDNS(t, Options{Timeout: time.Hour}, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	if _, err := d.LookupTXT(ctx, "k.example"); err == nil {
 		t.Error("an answer from silence")
 	}
-	start := time.Now()
-	if _, err := d.LookupTXT(context.Background(), "k.example"); err != nil || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	ctx, cancel = context.WithTimeout(context.Background(), 30*time.Second) // much less than the work would wait for the first
+	defer cancel()
+	if _, err := d.LookupTXT(ctx, "k.example"); err != nil {
+		t.Error(err)
 	}
 }
 

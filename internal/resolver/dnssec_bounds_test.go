@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 )
@@ -74,11 +73,7 @@ func TestKeyTrap(t *testing.T) {
 	}
 	l.answer("k.test.", dns.TypeTXT, answer)
 	l.noName("k.test.", dns.TypeDS, l.text("test.", `test. 300 NSEC zzz.test. SOA NS RRSIG NSEC DNSKEY`))
-	start := time.Now()
 	l.want("k.test", Bogus, KindBogus)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
-	}
 }
 
 func TestNSEC3HashesAreBounded(t *testing.T) {

@@ -180,7 +180,7 @@ func (l *lab) anchorFile(zones ...string) string {
 
 func (l *lab) resolver(zones ...string) *DNS {
 	l.t.Helper()
-	o := Options{TrustAnchorFile: l.anchorFile(zones...), Now: l.clock.Now, Timeout: time.Second, Attempts: 1, FailureTTL: -1}
+	o := Options{TrustAnchorFile: l.anchorFile(zones...), Now: l.clock.Now, Timeout: time.Minute, Attempts: 1, FailureTTL: -1}
 	return newTestDNS(l.t, o, l.Server)
 }
 

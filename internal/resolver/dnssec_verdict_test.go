@@ -110,7 +110,7 @@ func TestServerWithSignaturesIsFound(t *testing.T) {
 	strip := newLab(t, ".", "test.")
 	strip.answer("k.test.", dns.TypeTXT, []dns.RR{l.rr(`k.test. 300 TXT "key"`)})
 	strip.answer(".", dns.TypeDNSKEY, []dns.RR{l.keys["."].record})
-	o := Options{TrustAnchorFile: l.anchorFile("."), Now: l.clock.Now, Timeout: time.Second, FailureTTL: -1}
+	o := Options{TrustAnchorFile: l.anchorFile("."), Now: l.clock.Now, Timeout: time.Minute, FailureTTL: -1}
 	d := newTestDNS(t, o, strip.Server, l.Server)
 	l.wantFrom(d, "k.test", Secure, 0)
 }

