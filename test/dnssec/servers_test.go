@@ -130,7 +130,9 @@ func (s servers) startUnbound(t testing.TB, dir string, w *world, beset bool) st
 // atPort is an address as unbound is told it.
 func atPort(addr string) string { return strings.Replace(addr, ":", "@", 1) }
 
-// startUnbound starts a validating unbound that takes the ways to other servers.
+// startUnbound starts a validating unbound that takes the ways to other servers. It forgets
+// at once that one was late: on a busy machine it would wait up to two minutes for each
+// answer from then on.
 func startUnbound(t testing.TB, dir, anchor, ways string) string {
 	t.Helper()
 	addr := proctest.FreeAddress(t)
@@ -151,6 +153,9 @@ func startUnbound(t testing.TB, dir, anchor, ways string) string {
  val-sig-skew-max: 0
  qname-minimisation: no
  aggressive-nsec: no
+ infra-host-ttl: 1
+ infra-keep-probing: yes
+ outbound-msg-retry: 16
  local-zone: "test." nodefault
 remote-control:
  control-enable: no

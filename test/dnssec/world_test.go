@@ -201,6 +201,9 @@ var contents = []func(w *world, at func(string) string) (records, queries []stri
 			[]string{at("x.went"), at("s1._domainkey.x.went"), at("s1._domainkey.*.went"), at("*.went"), at("went")}
 	},
 	func(w *world, at func(string) string) ([]string, []string) {
+		if at("x") == "x." { // Debian's unbound spins at it for ever where the root has NSEC3
+			return nil, nil
+		}
 		return []string{at("*.walias") + " 300 CNAME " + w.target()}, []string{at("x.walias"), at("x.y.walias"), at("walias")}
 	},
 	func(w *world, at func(string) string) ([]string, []string) {
