@@ -52,7 +52,11 @@ func TestHalfThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			proctest.Until(t, patience, "another half", func() bool { return strings.Count(r.String(), "started anew") == i/20+1 })
-			time.Sleep(3 * time.Second)
+			compared := r.numbers(t).Messages
+			proctest.Until(t, patience, "a message that it sees", func() bool {
+				load(t, r.socket, s.mail(t), 1, 5)
+				return r.numbers(t).Messages > compared
+			})
 			if c, err = milter.Dial("unix", r.socket, milter.ClientOptions{Timeout: 5 * time.Second}); err != nil {
 				t.Fatal(err)
 			}

@@ -159,10 +159,34 @@ func (r *rehearsal) end(t testing.TB) (reports []rehearse.Report, numbers rehear
 	if code := r.Wait(2 * patience); code != 0 {
 		t.Errorf("dojang rehearse ends with %d: %s", code, r.Process)
 	}
+	return r.told(t)
+}
+
+// numbers asks for the numbers so far.
+func (r *rehearsal) numbers(t testing.TB) rehearse.Summary {
+	t.Helper()
+	printed := func() int {
+		text, err := os.ReadFile(r.words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(text, []byte(`{"summary":`))
+	}
+	before := printed()
+	r.Signal(syscall.SIGUSR1)
+	proctest.Until(t, patience, "the numbers", func() bool { return printed() > before })
+	_, numbers := r.told(t)
+	return numbers
+}
+
+// told is what the rehearsal has told by now, with the last numbers.
+func (r *rehearsal) told(t testing.TB) (reports []rehearse.Report, numbers rehearse.Summary) {
+	t.Helper()
 	text, err := os.ReadFile(r.words)
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1]
 	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
