@@ -121,8 +121,13 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 		w.u.changed = true
 		if !known {
 			w.u.retry = true
+			w.u.goOn(w.g, Refused, RateLimited)
+			if w.record.said = "it gave no answer"; err != nil {
+				w.record.said = err.Error()
+			}
 			continue
 		}
+		w.record.said = ""
 		switch r.State {
 		case publish.Done:
 			w.record.Done = true
@@ -132,7 +137,8 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 			w.u.goOn(w.g, Refused, RateLimited)
 		case publish.Retry:
 			w.u.retry = true
-			w.u.goOn(w.g, RateLimited)
+			w.u.goOn(w.g, Refused, RateLimited)
+			w.record.said = r.Detail
 			fmt.Fprintf(p.Out, "%s: %s: %s\n", w.u.Name, w.change.Name, r.Detail)
 		case publish.Refused:
 			w.u.block(w.g, p.now, Refused, r.Detail)

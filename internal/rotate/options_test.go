@@ -125,6 +125,21 @@ func TestReminders(t *testing.T) {
 	}
 }
 
+// What a publisher said before is no longer told when it says something else.
+func TestPublisherSaysSomethingElse(t *testing.T) {
+	w := newOne(t, "")
+	w.says = publish.Refused
+	w.start("a.example")
+	w.expect("20261129=asked(refused: ")
+	w.says = publish.Retry
+	w.runFor(1, "")
+	w.expect("20261129=asked(not-published: 20261129._domainkey.a.example: no name server has it yet; its publisher: busy)")
+	w.says = ""
+	w.runFor(60, "20261129=signing")
+	w.expect("20261129=signing")
+	w.finish()
+}
+
 // What somebody was told of is told again, or done by a publisher that can by now, by
 // rotate start.
 func TestStartAsksAnew(t *testing.T) {

@@ -303,7 +303,11 @@ func (p *pass) waitsForServers(u *Unit, pr proof) {
 	if since := p.Now().Sub(pr.g.Since); since > publishGrace || since < 0 {
 		pr.record.Done = false
 	}
-	u.block(pr.g, p.now, NotPublished, pr.record.Name+": no name server has it yet")
+	detail := pr.record.Name + ": no name server has it yet"
+	if pr.record.said != "" {
+		detail += "; its publisher: " + pr.record.said
+	}
+	u.block(pr.g, p.now, NotPublished, detail)
 }
 
 // remind has the publisher tell a person again, who was told a week ago.

@@ -96,6 +96,8 @@ type Record struct {
 	// ToldAt is when; after a week the person is reminded.
 	ToldAt  time.Time `json:"told_at,omitzero"`
 	Strings []string  `json:"strings,omitempty"`
+
+	said string // by its publisher in this run, when that was neither yes nor no
 }
 
 // place is where the record itself stands.

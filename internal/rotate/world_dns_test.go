@@ -30,7 +30,11 @@ func (w *world) Apply(_ context.Context, b publish.Batch) (results []publish.Res
 		if state == "" {
 			state = w.apply(c)
 		}
-		results = append(results, publish.Result{Name: c.Name, State: state})
+		detail := ""
+		if state == publish.Retry {
+			detail = "busy"
+		}
+		results = append(results, publish.Result{Name: c.Name, State: state, Detail: detail})
 	}
 	if w.lost {
 		w.lost = false
