@@ -126,7 +126,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		a.Reason, a.Detail = EditedByHand, err.Error()
 		return a
 	}
-	if before != nil && len(before.Generations) > 0 && !before.leftBehind(t, c.rows) {
+	if before != nil && len(before.Generations) > 0 && !before.leftBehind(t, c) {
 		a.OK, a.Before, a.Due = true, true, r.dueAt(before)
 		if g := before.signing(); g != nil {
 			a.Keys, a.Since = g.Keys, g.Created
@@ -163,9 +163,10 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	return a
 }
 
-// leftBehind reports whether somebody has changed rows by hand: those of the keys that
-// sign, while no new ones were on their way, or those that were about to be written.
-func (u *Unit) leftBehind(t *tables, rows []string) bool {
+// leftBehind reports whether somebody has changed rows or the domains of a Group: those of
+// the keys that sign, while no new ones were on their way, or rows that were about to be
+// written.
+func (u *Unit) leftBehind(t *tables, c candidate) bool {
 	g, next := u.signing(), u.next()
 	switch {
 	case u.Leaving:
@@ -176,10 +177,14 @@ func (u *Unit) leftBehind(t *tables, rows []string) bool {
 			return rowHash(row.Row) != k.OldHash && !strings.EqualFold(row.Selector, k.Selector)
 		})
 	}
-	return g != nil && (len(g.Keys) != len(rows) || slices.ContainsFunc(g.Keys, func(k Key) bool {
+	return g != nil && (len(g.Keys) != len(c.rows) || !sameDomains(u.Domains, c.domains) || slices.ContainsFunc(g.Keys, func(k Key) bool {
 		row, there := t.rows[k.Row]
 		return !there || row.Err == nil && !strings.EqualFold(row.Selector, k.Selector)
 	}))
+}
+
+func sameDomains(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // leftOver are the generations of a unit without the keys that were adopted anew. What

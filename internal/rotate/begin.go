@@ -72,7 +72,7 @@ func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 				u.block(old, p.now, Conflict, err.Error())
 				return
 			}
-			p.place(&k)
+			p.place(u, &k)
 		}
 		g.Keys = append(g.Keys, k)
 	}
@@ -172,7 +172,7 @@ func (p *pass) free(u *Unit, g *Generation, k *Key, selector string) bool {
 		if p.tables.selectors[recordName(selector, domain)] {
 			return false
 		}
-		if _, err := os.Lstat(p.keyPath(k, selector, p.folderOf(k))); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(p.keyPath(k, selector, p.folderOf(u, k))); !errors.Is(err, fs.ErrNotExist) {
 			return false
 		}
 		report := p.Checker.Check(p.ctx, keycheck.Check{Domain: domain, Selector: selector, IgnoreServers: p.Settings.IgnoreServers})
@@ -214,19 +214,25 @@ func (p *pass) slotStands(domain, selector string) bool {
 }
 
 // folderOf is the folder of the key that a row has now, "" for one that stands in it.
-func (p *pass) folderOf(k *Key) string {
+func (p *pass) folderOf(u *Unit, k *Key) string {
+	if path := p.pathOf(u, k); path != "" {
+		return filepath.Dir(path)
+	}
+	return ""
+}
+
+// pathOf is the path of the key that a row has now, "" for one that stands in it. A row
+// for several domains has one path for all of them.
+func (p *pass) pathOf(u *Unit, k *Key) string {
 	row, ok := p.tables.rows[k.Row]
 	if !ok || row.Err != nil {
 		return ""
 	}
-	of, err := row.ForSender(k.Domain)
+	of, err := row.ForSender(u.Domains[0])
 	if err != nil {
 		return ""
 	}
-	if path := p.KeyOf.Locate(of.Key).Path; path != "" {
-		return filepath.Dir(path)
-	}
-	return ""
+	return p.KeyOf.Locate(of.Key).Path
 }
 
 func (p *pass) keyPath(k *Key, selector, folder string) string {
@@ -242,8 +248,8 @@ func (p *pass) keyPath(k *Key, selector, folder string) string {
 }
 
 // place says where the key file shall be: beside the one that the row has now.
-func (p *pass) place(k *Key) {
-	folder := p.folderOf(k)
+func (p *pass) place(u *Unit, k *Key) {
+	folder := p.folderOf(u, k)
 	path := p.keyPath(k, k.Selector, folder)
 	if folder == "" {
 		k.Pending = path
@@ -293,7 +299,7 @@ func (p *pass) makeKey(u *Unit, k *Key) error {
 	}
 	o := atomicfile.Options{New: true}
 	if k.Path != "" {
-		o.Mode, o.Owner = p.likeOld(k)
+		o.Mode, o.Owner = p.likeOld(u, k)
 	}
 	if err := atomicfile.Write(path, pair.PEM, o); err != nil {
 		return err
@@ -319,13 +325,9 @@ func (k *Key) take(path string, data []byte) error {
 
 // likeOld is the mode and owner of the key file that a row has now; of a row that is new,
 // those of a key file in the same folder.
-func (p *pass) likeOld(k *Key) (fs.FileMode, *atomicfile.Owner) {
-	path := ""
-	if row, ok := p.tables.rows[k.Row]; ok && row.Err == nil {
-		if of, err := row.ForSender(k.Domain); err == nil {
-			path = p.KeyOf.Locate(of.Key).Path
-		}
-	} else {
+func (p *pass) likeOld(u *Unit, k *Key) (fs.FileMode, *atomicfile.Owner) {
+	path := p.pathOf(u, k)
+	if _, old := p.tables.rows[k.Row]; !old {
 		for other := range p.tables.paths {
 			if filepath.Dir(other) == filepath.Dir(k.Path) && (path == "" || other < path) {
 				path = other

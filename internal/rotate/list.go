@@ -46,8 +46,10 @@ func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
 	for _, u := range units {
 		for _, g := range u.Generations {
 			for i := range g.Keys {
-				for _, d := range u.Domains {
+				for _, d := range append(u.Domains, g.Keys[i].Domain) {
 					known[recordName(g.Keys[i].Selector, d)] = true
+				}
+				for _, d := range u.Domains {
 					if domain == "" || keycheck.SameDomain(d, domain) {
 						items = append(items, p.item(u, g, &g.Keys[i], d))
 					}

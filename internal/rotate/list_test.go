@@ -197,6 +197,34 @@ func TestAdoptBeforeTheSwitch(t *testing.T) {
 	w.finish()
 }
 
+// A domain that leaves its Group, or joins it, is taken out or in.
+func TestAdoptGroupAsItIs(t *testing.T) {
+	w := newWorld(t, "Zone * p\nGroup all a.example b.example\n", "")
+	w.write("KeyTable", "all %:old:"+w.dir+"/a.private\n")
+	for _, d := range []string{"a.example", "b.example", "p.example"} {
+		w.key(d, "old", w.dir+"/a.private")
+	}
+	w.adopt()
+	for _, domains := range [][]string{{"a.example"}, {"p.example", "a.example"}} {
+		w.set.Groups[0].Domains = domains
+		w.adopt()
+		if u := w.units()[0]; len(w.units()) != 1 || !sameDomains(u.Domains, domains) || w.allKeys() != "signing old" ||
+			len(u.signing().Keys[0].Records) != len(domains) {
+			t.Errorf("%v: %v, %s", domains, u.Domains, w.allKeys())
+		}
+	}
+	if _, err := w.do(func(r *Rotator) (Outcome, error) {
+		for _, it := range must(r.List(t.Context(), "")) {
+			if it.State != Signing {
+				t.Errorf("%+v", it)
+			}
+		}
+		return Outcome{}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Whom nobody can ask about is not told of as another's record.
 func TestAdoptWithoutServers(t *testing.T) {
 	w := newWorld(t, "Zone * p\n", oneDomain)

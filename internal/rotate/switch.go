@@ -211,6 +211,9 @@ func (p *pass) newRow(k *Key, row written) ([]string, error) {
 	if k.Path != "" {
 		return row.with(k, k.Path), nil
 	}
+	if row.Key != "" && p.KeyOf.Locate(row.Key).Path != "" {
+		return nil, errors.New("the row names a file: no key is written into the table")
+	}
 	data, err := os.ReadFile(k.Pending)
 	if err != nil {
 		return nil, err

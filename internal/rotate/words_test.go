@@ -270,6 +270,9 @@ func TestGroup(t *testing.T) {
 	}
 	w.runFor(100, "all: 20261129=signing; ")
 	w.expect("all: 20261129=signing; ")
+	if got := string(must(os.ReadFile(w.table))); got != "all %:20261129:"+w.dir+"/all.20261129.private\n" {
+		t.Errorf("the table is %q", got)
+	}
 	w.finish()
 }
 
