@@ -112,6 +112,9 @@ func keyDomains(ctx context.Context, table dataset.Set) map[string]bool {
 // used is a key that was used; nil when it cannot be had any more.
 func (k *Keys) used(ctx context.Context, u status.Used) (*keystore.SigningKey, keystore.Row) {
 	if k.store == nil {
+		if k.defaultKey == nil || k.defaultKey.Selector != u.Selector {
+			return nil, keystore.Row{}
+		}
 		return k.defaultKey, keystore.Row{}
 	}
 	row, err := k.store.Row(ctx, u.Row)
