@@ -234,6 +234,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	for path, want := range map[string]string{
 		t.TempDir():                                 "is a directory",
 		filepath.Join(t.TempDir(), "n/o"):           "", // is not there: an empty table
+		writeTable(t, "\x00"):                       "NUL byte",
 		writeTable(t, "a\x00 b"):                    "NUL byte",
 		"/proc/self/mem":                            "input/output error",
 		filepath.Join("/dev/null", "x"):             "not a directory",
@@ -356,5 +357,34 @@ func TestHintsForAsterisks(t *testing.T) {
 	list := senders(open(t, "csl:*@example.com=k1", Options{}))
 	if len(list) != 1 || list[0].Hint != "use refile: in front of the file's name, or the row's key as example.com" {
 		t.Errorf("%v", list)
+	}
+}
+
+// TestWalksEnd with their context, at the first row already.
+func TestWalksEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := Walk(ctx, open(t, "csl:a,b", Options{}), func(Entry) error { t.Error("a row"); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestMistakesOfOneKindAreBounded at twenty, and how many more there are.
+func TestMistakesOfOneKindAreBounded(t *testing.T) {
+	for n, want := range map[int]string{20: "", 21: "1 more rows like these: not an address",
+		25: "5 more rows like these: not an address"} {
+		list := (Lint{Option: "O"}).Elements(t.Context(), open(t, "csl:"+strings.Repeat("x,", n), Options{}), IPAddresses)
+		told, more := 0, ""
+		for _, p := range list {
+			if strings.Contains(p.Text, "never matches") {
+				told++
+			} else {
+				more = p.Text
+			}
+		}
+		if told != 20 || more != want {
+			t.Errorf("%d mistakes: %d are told, and %q", n, told, more)
+		}
 	}
 }

@@ -40,6 +40,7 @@ func TestSwapChangesOnlyTheFields(t *testing.T) {
 		{"new row", "k1 d:s1:/a", "k1 d:s1:/a\nk2 d:s2:/b\n", Change{"k2", nil, []string{"d", "s2", "/b"}}, nil},
 		{"new row is there", "k2 d:s1:/a\n", "", Change{"k2", nil, []string{"d", "s2", "/b"}}, ErrChanged},
 		{"taken out", "# a\nk1 d:s1:/a # b\nk2 d:s2:/b\n", "# a\nk2 d:s2:/b\n", Change{"k1", []string{"d", "s1", "/a"}, nil}, nil},
+		{"taken out behind a mark", "\ufeffk1 d:s1:/a\nk2 d:s2:/b\n", "\ufeffk2 d:s2:/b\n", Change{"k1", []string{"d", "s1", "/a"}, nil}, nil},
 		{"taken out, edited", "k1 d:s1:/c\n", "", Change{"k1", []string{"d", "s1", "/a"}, nil}, ErrChanged},
 		{"commented out", "#k1 d:s1:/a\n", "", Change{"k1", []string{"d", "s1", "/a"}, nil}, ErrChanged},
 	} {
