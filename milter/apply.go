@@ -105,7 +105,7 @@ func applyToFields(fields []string, e Edit, newline string) []string {
 	case ReplyAddHeader:
 		return append(fields, line)
 	case ReplyInsertHeader:
-		at := min(int(e.Index), len(fields))
+		at := int(min(uint64(e.Index), uint64(len(fields)))) // an index may exceed an int
 		fields = append(fields, "")
 		copy(fields[at+1:], fields[at:])
 		fields[at] = line
