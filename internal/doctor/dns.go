@@ -17,15 +17,16 @@ type NameServer interface {
 // slowAnswer is when a name server is called slow: mail waits for it.
 const slowAnswer = time.Second
 
-// DNS asks each name server in use for something that every one knows.
-func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) {
+// DNS asks each name server in use for something that every one knows, and reports whether
+// any answers.
+func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) (answers bool) {
 	const check = "dns"
 	servers := n.Servers()
 	if len(servers) == 0 {
 		r.Add(Finding{Check: check, Code: "dns-none", Status: Bad,
 			Advice: "name one in /etc/resolv.conf, or " + h.File + " (Nameservers)"},
 			"there is no name server")
-		return
+		return false
 	}
 	for _, server := range servers {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -33,6 +34,7 @@ func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) {
 		answer, err := n.QueryServer(ctx, server, ".", dns.TypeNS)
 		took := time.Since(start)
 		cancel()
+		answers = answers || err == nil
 		switch {
 		case err != nil:
 			r.Add(Finding{Check: check, Code: "dns-silent", Status: Bad,
@@ -51,6 +53,7 @@ func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) {
 	if n.Validating() {
 		r.good(check, "answers are validated by DNSSEC here (TrustAnchorFile)")
 	}
+	return answers
 }
 
 // anotherServer says where another name server can be named.

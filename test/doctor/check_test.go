@@ -2,9 +2,11 @@ package doctor
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"dojang/internal/testutil/dnstest"
 	"dojang/internal/testutil/filtertest"
 	"dojang/internal/testutil/proctest"
 	"dojang/internal/testutil/smtptest"
@@ -39,6 +41,23 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%d %q", code, out)
 			}
 		})
+	}
+}
+
+// TestNoNameServer: while none answers, no record is asked for, whatever there are of them.
+func TestNoNameServer(t *testing.T) {
+	s := newServer(t)
+	s.files["SigningTable"] = "*@example.com sel\n*@example.net net\n"
+	s.files["KeyTable"] += "net example.net:sel:" + s.path("keys/sel.private") + "\n"
+	s.dns.SetDefaultFault(dnstest.Fault{Silent: true})
+	s.start()
+	wrong, _ := s.examine()
+	var codes []string
+	for _, w := range wrong {
+		codes = append(codes, w.Code)
+	}
+	if !slices.Equal(codes, []string{"dns-silent", "keys-unasked", "unverified"}) {
+		t.Error(wrong)
 	}
 }
 
