@@ -45,9 +45,9 @@ dojang decides in a process of its own. When that is slow, hangs or dies, the
 old filter and the mail notice nothing; what could not be compared is counted.
 
 Differences that docs/differences.md tells of are marked. The numbers are
-printed at SIGUSR1 and at the end (^C). Take the new socket out of the MTA's
-configuration before the end: an MTA that does not reach its filter follows
-milter_default_action.`,
+printed at SIGUSR1 and at the end (^C); a terminal that is lost ends nothing.
+Take the new socket out of the MTA's configuration before the end: an MTA that
+does not reach its filter follows milter_default_action.`,
 		Example: `  dojang rehearse --beside inet:8891@localhost --socket inet:8892@localhost -x /etc/opendkim.conf
   postconf -e smtpd_milters=inet:localhost:8892 && postfix reload     (in another window)`,
 		Args: cobra.NoArgs,
@@ -150,6 +150,9 @@ func runRehearsal(ctx context.Context, s Streams, o rehearsal) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	gone := make(chan os.Signal, 1) // a terminal, or who reads what is told: the mail's way stays
+	signal.Notify(gone, syscall.SIGHUP, syscall.SIGPIPE)
+	defer signal.Stop(gone)
 	served := make(chan error, 1)
 	go func() { served <- proxy.Serve(l) }()
 	fmt.Fprintf(s.Err, "dojang: mail for %s goes to %s and is compared; ^C ends it\n", o.socket, o.beside)

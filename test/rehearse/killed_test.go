@@ -71,6 +71,40 @@ func TestHalfThatDies(t *testing.T) {
 	}
 }
 
+// TestNobodyReads: mail gets the old filter's answers when the terminal is lost, and when
+// the program that reads what is told has ended.
+func TestNobodyReads(t *testing.T) {
+	theirs := testutil.Need(t, "opendkim")
+	s := newStage(t)
+	configuration := s.configured("")
+	old := filtertest.Start(t, theirs, testutil.SecureDir(t), configuration, nil)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.reader = writer
+	r := s.rehearse(t, old.Socket, "", configuration)
+	reader.Close()
+	for i, sent := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR1, syscall.SIGHUP} {
+		r.Signal(sent)
+		c, err := milter.Dial("unix", r.socket, milter.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.Send(t.Context(), numbered(s.mail(t)["ours"], fmt.Sprint(i)))
+		if err != nil || filtertest.Added(out, "DKIM-Signature") == "" {
+			t.Fatalf("after %v: %v %+v", sent, err, out)
+		}
+		if err := c.Quit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Signal(os.Interrupt)
+	if code := r.Wait(2 * patience); code != 0 {
+		t.Errorf("it ends with %d: %s", code, r.Process)
+	}
+}
+
 // TestHalfThatHangs: a half that no longer runs costs the mail nothing; what it holds up
 // is dropped beyond a bound, and counted.
 func TestHalfThatHangs(t *testing.T) {

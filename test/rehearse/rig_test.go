@@ -31,8 +31,9 @@ const patience = time.Minute
 
 // stage is a folder with keys of example.com and a table of what is published.
 type stage struct {
-	dir string
-	rsa *rsa.PrivateKey
+	dir    string
+	rsa    *rsa.PrivateKey
+	reader *os.File // of what rehearsals tell, nil for a file
 }
 
 func newStage(t testing.TB) *stage {
@@ -116,9 +117,12 @@ func (s *stage) rehearse(t testing.TB, oldSocket, listen, configuration string) 
 	if listen == "" {
 		listen = "local:" + r.socket
 	}
-	out, err := os.Create(r.words)
-	if err != nil {
-		t.Fatal(err)
+	out := s.reader
+	if out == nil {
+		var err error
+		if out, err = os.Create(r.words); err != nil {
+			t.Fatal(err)
+		}
 	}
 	defer out.Close()
 	cmd := exec.Command(filepath.Join(testutil.Build(t), "dojang"), "rehearse", "--beside",
