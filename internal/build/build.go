@@ -90,7 +90,7 @@ func hintFor(err error) string {
 	case errors.As(err, &set) && set.Hint != "":
 		return set.Hint
 	case errors.As(err, &path) && errors.Is(err, os.ErrNotExist):
-		return "make the file, or correct the path: ls -l " + path.Path
+		return problem.HintForFile(path.Path)
 	case errors.As(err, &path) && errors.Is(err, os.ErrPermission):
 		return "let the filter's user read it: namei -l " + path.Path
 	}

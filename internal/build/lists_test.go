@@ -163,7 +163,7 @@ func TestPatternsThatAreNone(t *testing.T) {
 // that OpenDKIM itself answered, are as they should be: nothing is told of them.
 func TestGoodListsAreNotToldOf(t *testing.T) {
 	rightly := []string{ // which OpenDKIM does not match either
-		"ExemptDomains example.com,.sub.example.com", "DontSignMailTo rcpt@example.net,.list.example,dom.example",
+		"SignHeaders From,To,X-Foo,Received", "ExemptDomains example.com,.sub.example.com", "DontSignMailTo rcpt@example.net,.list.example,dom.example",
 	}
 	options := map[string]config.Option{}
 	for _, o := range listOptions(t) {

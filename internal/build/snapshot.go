@@ -213,9 +213,11 @@ func (b *builder) signingKeys(r *policy.Rules) {
 		return
 	}
 	r.Domain = b.set(&b.config.Domain, true)
-	if s := c.Selector.Value; s != "" && !dkim.ValidDomain(s) {
-		b.warn(&c.Selector, "write the name under which the public key is published: letters, digits, hyphens and dots between",
-			"%s is not a domain name: mail that is to be signed is deferred", problem.Quote(s))
+	if text, hint, unusable := keystore.JudgeSelector(c.Selector.Value); text != "" && c.Selector.Value != "" {
+		if unusable {
+			text += ": mail that is to be signed is deferred"
+		}
+		b.warn(&c.Selector, hint, "%s", text)
 	}
 	if c.KeyFile.Value != "" {
 		r.DefaultKey = b.defaultKey(options)
@@ -278,7 +280,29 @@ func (b *builder) signing() policy.Signing {
 		s.ReplaceRules = b.replaceRules(path)
 	}
 	s.ReplaceHeaders = b.names(&b.config.ReplaceHeaders)
+	b.tellOmitted(s.SignHeaders, s.OmitHeaders)
 	return s
+}
+
+// tellOmitted warns of fields that SignHeaders asks for and OmitHeaders leaves out.
+//
+// Compat(opendkim 2.11): there Bcc, Resent-Bcc and DKIM-Signature, which opendkim.conf(5)
+// lists with the others, are not in the default.
+func (b *builder) tellOmitted(sign, omit *dkim.HeaderSet) {
+	option := &b.config.SignHeaders
+	if !option.IsSet() {
+		return
+	}
+	for _, name := range sign.Names() {
+		if strings.EqualFold(name, "From") || strings.Contains(name, "*") || !omit.Contains([]byte(name)) {
+			continue
+		}
+		hint := "write OmitHeaders *,-" + name + " to sign it all the same"
+		if b.config.OmitHeaders.IsSet() {
+			hint = "take it out of one of them"
+		}
+		b.warn(option, hint, "%s is not signed: OmitHeaders has it", problem.Quote(name))
+	}
 }
 
 // headerSet reads an option that names header fields; "*,+x,-y" changes base.

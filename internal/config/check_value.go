@@ -3,10 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -67,7 +64,7 @@ func (o *Option) valueOf(text string) (read any, hint string, err error) {
 	}
 	if o.read.parse != nil {
 		read, err = o.read.parse(text)
-		return read, o.read.hint, err
+		return read, cmp.Or(meantInstead(err), o.read.hint), err
 	}
 	return o.valueOfType(text)
 }
@@ -98,28 +95,6 @@ func (o *Option) valueOfType(text string) (read any, hint string, err error) {
 	case String, DataSet, Path:
 	}
 	return text, "", nil
-}
-
-// socketExample is what is meant by HOST:PORT, else the option's example.
-func socketExample(o *Option, text string) string {
-	kind, rest, found := strings.Cut(text, ":")
-	if found && (strings.EqualFold(kind, "inet") || strings.EqualFold(kind, "tcp")) {
-		text = rest
-	}
-	host, port, err := net.SplitHostPort(text)
-	addr, notAddress := netip.ParseAddr(host)
-	_, notPort := strconv.ParseUint(port, 10, 16)
-	if err != nil || notPort != nil || notAddress != nil && host != "localhost" && host != "" {
-		return example(o)
-	}
-	family := "inet"
-	if addr.Is6() {
-		family = "inet6"
-	}
-	if host != "" {
-		host = "@" + host
-	}
-	return o.Name + " " + family + ":" + port + host
 }
 
 // socketWarning tells of a port or a host alone, which is the name of a file.
@@ -220,7 +195,7 @@ func checkLooks(o *Option, text string, warn tell) {
 	switch {
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		warn(fmt.Sprintf("write %s %s", o.Name, text[1:last]), "the quotation marks are part of the value")
-	case strings.HasPrefix(text, "=") && o.Type != DataSet:
+	case strings.HasPrefix(text, "="):
 		warn(fmt.Sprintf("write %s %s", o.Name, trimSpace(text[1:])), "the equals sign is part of the value")
 	case text[last] == '\\':
 		warn("write all of it in one line", "a backslash at the end does not continue the line")
@@ -263,22 +238,15 @@ func parseNameservers(text string) ([]string, error) {
 	list := parseList(text)
 	for i, server := range list {
 		plain, name, hasName := strings.Cut(server, "#")
-		if addr, port, found := strings.Cut(plain, "@"); found {
-			plain = net.JoinHostPort(strings.Trim(addr, "[]"), port)
-		}
 		if hasName {
 			return nil, fmt.Errorf("%s asks for DNS over TLS with the name %s, which is not spoken here: name a "+
 				"resolver that does, at an address without #",
 				problem.Quote(server), problem.Quote(name))
 		}
-		if _, err := netip.ParseAddr(strings.Trim(plain, "[]")); err == nil {
-			list[i] = plain
-			continue
+		var ok bool
+		if list[i], ok = nameserver(plain); !ok {
+			return nil, &hinted{problem.Quote(server) + " is no IP address", hintForNameservers(text)}
 		}
-		if _, err := netip.ParseAddrPort(plain); err != nil {
-			return nil, fmt.Errorf("%s is no IP address", problem.Quote(server))
-		}
-		list[i] = plain
 	}
 	return list, nil
 }

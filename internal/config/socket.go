@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dojang/dkim"
 	"dojang/internal/problem"
 )
 
@@ -159,6 +160,8 @@ func checkHost(network, host string) (string, error) {
 	switch {
 	case err != nil && strings.Contains(bare, ":"):
 		return "", fmt.Errorf("%s is no address", problem.Quote(bare))
+	case err != nil && (!dkim.ValidDomain(strings.TrimSuffix(bare, ".")) || strings.Trim(bare, "0123456789.") == ""):
+		return "", fmt.Errorf("%s is no host", problem.Quote(host))
 	case err == nil && network == "tcp4" && !addr.Is4():
 		return "", fmt.Errorf("%s is an IPv6 address: write inet6: before the port", bare)
 	case err == nil && network == "tcp6" && addr.Is4():

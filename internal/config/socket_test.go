@@ -1,6 +1,9 @@
 package config
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseSocket(t *testing.T) {
 	for text, want := range map[string]Socket{
@@ -114,6 +117,45 @@ func TestSocketHints(t *testing.T) {
 	}
 	for _, text := range []string{"/run/x", "local:/run/x", "unix:./x", "9891@localhost/x"} {
 		if problems := New().Set("MetricsSocket", text, CommandLine); len(problems) > 0 {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
+}
+
+// What is meant keeps its port: the example's would be another than the MTA's.
+func TestSocketHintsKeepThePort(t *testing.T) {
+	for text, want := range map[string]string{
+		"inet: 9971@127.0.0.1": "inet:9971@127.0.0.1", "inet:9971@::1": "inet6:9971@::1", "inet6:9971@127.0.0.1": "inet:9971@127.0.0.1",
+		"inet:9971 @ 127.0.0.1": "inet:9971@127.0.0.1", "inet:9971,127.0.0.1": "inet:9971@127.0.0.1", "tcp:9971@127.0.0.1": "inet:9971@127.0.0.1",
+		"inet4:9971@127.0.0.1": "inet:9971@127.0.0.1", "inet:9971@127.0.0.1:25": "inet:9971@127.0.0.1", "inet:9971@*": "inet:9971", "inet:9971@": "inet:9971",
+		"inet:9971@127.0.0.1.": "inet:9971@127.0.0.1", "inet:9971@localhost;": "inet:9971@localhost", `"inet:9971@localhost"`: "inet:9971@localhost",
+		"{local:/run/x}": "local:/run/x", `"local:/run/x"`: "local:/run/x", "local: /run/x": "local:/run/x", "inet:99999@localhost": "inet:8891@localhost",
+		"inet:what@localhost": "inet:8891@localhost", "inet:@127.0.0.1": "inet:8891@localhost",
+	} {
+		problems := New().Set("Socket", text, CommandLine)
+		if len(problems) == 0 || !strings.HasPrefix(problems[0].Hint+" ", "write Socket "+want+" ") {
+			t.Errorf("%s: %v, want %q", text, problems, want)
+			if len(problems) > 0 {
+				t.Log(problems[0].Hint)
+			}
+		}
+	}
+}
+
+// The addresses of name servers within what people write are said with commas.
+func TestNameserverHints(t *testing.T) {
+	for text, want := range map[string]string{
+		"127.0.0.1 ::1": "127.0.0.1,::1", "127.0.0.1;::1": "127.0.0.1,::1", `"127.0.0.1"`: "127.0.0.1", "127.0.0.1.": "127.0.0.1", "dns://127.0.0.1": "127.0.0.1",
+		"=127.0.0.1": "127.0.0.1", "127.0.0.1, ns.example": "127.0.0.1", "localhost": "192.0.2.1,2001:db8::1", "127.0.0.1@0": "192.0.2.1,2001:db8::1", "127.0.0.1@x": "192.0.2.1,2001:db8::1",
+	} {
+		c := New()
+		problems := c.Set("Nameservers", text, CommandLine)
+		if len(problems) == 0 || !strings.HasSuffix(problems[0].Hint, "Nameservers "+want) {
+			t.Errorf("%s: %v, want %q", text, problems, want)
+		}
+	}
+	for _, text := range []string{"[127.0.0.1]:5353", "127.0.0.1@5353", "[::1]@5353", "::1@5353", "[::1]"} {
+		if problems := New().Set("Nameservers", text, CommandLine); len(problems) > 0 {
 			t.Errorf("%s: %v", text, problems)
 		}
 	}

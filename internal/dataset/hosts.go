@@ -174,7 +174,7 @@ var errHostBits = errors.New("address has bits beyond the length of the prefix")
 func ParseHostEntry(s string) (netip.Prefix, error) {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		inner, tail, closed := strings.Cut(rest, "]")
-		if !closed || strings.Contains(inner, "/") {
+		if !closed || strings.Contains(inner, "/") || tail != "" && tail[0] != '/' {
 			return netip.Prefix{}, errors.New("brackets belong around the address")
 		}
 		s = inner + tail

@@ -62,100 +62,6 @@ func newLinter(set Set, option string) (*linter, Local) {
 	return &linter{option: option, source: local.Source(), counts: map[string]int{}}, local
 }
 
-// SigningTable checks the rows of a SigningTable.
-func (o Lint) SigningTable(ctx context.Context, set Set) problem.List {
-	l, local := newLinter(set, o.Option)
-	if l == nil {
-		return nil
-	}
-	_, isPatterns := set.(PatternSet)
-	judge := l.signingKey
-	if isPatterns {
-		judge = l.signingPattern
-	}
-	right := "" // rows of one key often follow each other
-	for i := range local.Len() {
-		p, line := local.Row(i)
-		judge(p.Key, line)
-		name, _, _ := strings.Cut(p.Value, ":")
-		if (name == "" || name != right) && l.keyNames(ctx, p.Key, name, line, o) {
-			right = name
-		}
-	}
-	l.duplicates(local, o.AllMatches && isPatterns)
-	if p, ok := set.(*patterns); ok && !o.AllMatches {
-		l.shadowed(p)
-	}
-	return l.done()
-}
-
-// signingPattern checks that a pattern can match user@host.
-func (l *linter) signingPattern(key string, line int) {
-	switch {
-	case l.expression(key, line):
-	case !strings.ContainsAny(key, "@*"):
-		l.addf("pattern without @", problem.Warning, line, "write *@"+strings.TrimPrefix(key, ".")+" for every address of the domain",
-			"pattern %s matches no address", problem.Quote(key))
-	case strings.HasPrefix(key, "@"):
-		l.addf("pattern without user", problem.Warning, line, "write *"+key, "pattern %s matches no address", problem.Quote(key))
-	}
-}
-
-// signingKey checks that a row of a table without patterns can be found.
-func (l *linter) signingKey(key string, line int) {
-	user, host, isAddress := strings.Cut(key, "@")
-	switch {
-	case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
-	case strings.Contains(key, "*"):
-		hint := "use refile: in front of the file's name"
-		if l.source != "" {
-			hint = "write " + l.option + " refile:" + l.source
-		}
-		if user == "*" && isAddress {
-			hint += ", or the row's key as " + host
-		}
-		l.addf("asterisk outside refile:", problem.Error, line, hint, "%s never matches: patterns work in refile: tables only",
-			problem.Quote(key))
-	case isAddress && user == "":
-		l.addf("row without user", problem.Warning, line, "write "+host, "%s matches no address", problem.Quote(key))
-	}
-}
-
-// keyNames checks that a row names a key that the KeyTable has, or several with
-// commas between them where all matches are used.
-func (l *linter) keyNames(ctx context.Context, author, text string, line int, o Lint) (right bool) {
-	if text == "" {
-		l.addf("row without key", problem.Error, line, "write the name of a key of the KeyTable behind it",
-			"%s has no key", problem.Quote(author))
-		return false
-	}
-	if _, ok := o.Keys.(Local); !ok {
-		return true
-	}
-	if t, ok := o.Keys.(*table); ok && !strings.Contains(text, ",") {
-		if row := t.expect(text, l.guess); row != none {
-			l.guess = row + 1
-			return true
-		}
-	}
-	right = true
-	separator := ","
-	if !o.AllMatches {
-		separator = "\n" // there is none: the text is one name
-	}
-	for name := range strings.SplitSeq(text, separator) {
-		if name = strings.TrimSpace(name); name == "%" {
-			continue // which key depends on the sender
-		}
-		if _, err := o.Keys.Lookup(ctx, name, 0); errors.Is(err, ErrNotFound) {
-			l.addf("unknown key", problem.Error, line, "add a row that starts with "+clip(name)+
-				" to the KeyTable, or correct the name", "key %s is not in the KeyTable", problem.Quote(name))
-			right = false
-		}
-	}
-	return right
-}
-
 // duplicates tells of rows that an earlier one with the same key hides.
 func (l *linter) duplicates(local Local, allowed bool) {
 	h, ok := local.(interface{ eachHidden(func(row, by int32)) })
@@ -172,21 +78,6 @@ func (l *linter) duplicates(local Local, allowed bool) {
 		l.addf("duplicate", problem.Warning, line, "remove one of them",
 			"%s is listed before, at %s, and this row is never used", problem.Quote(p.Key), place)
 	})
-}
-
-// shadowed tells of patterns that never match because an earlier one takes all they
-// could: it matches their own text, asterisks being plain characters there.
-func (l *linter) shadowed(p *patterns) {
-	for i := range int32(p.Len()) {
-		first := none
-		text := p.text(i)
-		p.match(text, func(j int32) bool { first = j; return false })
-		if first < i && first != none && p.text(first) != text {
-			l.addf("hidden pattern", problem.Warning, p.lineAt(i), fmt.Sprintf("move it above line %d", p.lineAt(first)),
-				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.key(i)),
-				problem.Quote(p.key(first)), p.lineAt(first))
-		}
-	}
 }
 
 // Table checks the rows of any other table: fewest is the number of values each
@@ -272,13 +163,28 @@ func (l *linter) host(entry string, line int, isPatterns bool) {
 		}
 		l.addf("asterisk outside refile:", problem.Warning, line, hint,
 			"%s never matches: patterns work in refile: lists only", shown())
-	case strings.ContainsAny(key, "/@") || strings.HasPrefix(key, "["):
-		l.addf("not a host", problem.Warning, line, "write a host name, .domain, an address, or a network such as 192.0.2.0/24",
+	case !isNameText(strings.TrimPrefix(key, ".")) && !(isPatterns && strings.Contains(key, "*")):
+		l.addf("not a host", problem.Warning, line, hintForHost(entry),
 			"%s never matches: it is neither a host nor a network", shown())
-	case strings.Trim(key, "0123456789.") == "" && key != "":
+	case strings.Trim(key, "0123456789.-") == "" && strings.Contains(key, "."):
 		l.addf("incomplete address", problem.Warning, line, "write a whole address, or a network such as 192.0.2.0/24",
 			"%s never matches: it is not a whole address", shown())
 	}
+}
+
+// hintForHost is the address that stands within an entry, between quotation marks, with a
+// port or behind a word, else what to write.
+func hintForHost(entry string) string {
+	for text := range strings.FieldsFuncSeq(entry, func(r rune) bool { return strings.ContainsRune("\"'<>[]@!=", r) }) {
+		_, behind, _ := strings.Cut(text, ":")
+		before := text[:max(0, strings.LastIndexByte(text, ':'))]
+		for _, part := range []string{text, behind, before} {
+			if _, err := ParseHostEntry(part); err == nil {
+				return "write " + part
+			}
+		}
+	}
+	return "write a host name, .domain, an address, or a network such as 192.0.2.0/24"
 }
 
 func (l *linter) everyone(entry string, line int) {

@@ -74,7 +74,7 @@ func (l *linter) separators(e Entry, of Elements) bool {
 	if of == Macros && strings.Contains(text, "=") { // NAME=ONE|ANOTHER
 		separates = func(r rune) bool { return r != '|' && of.separates(r) }
 	}
-	parts := strings.FieldsFunc(text, separates)
+	parts := strings.FieldsFunc(strings.Trim(text, `"'`), separates)
 	if len(parts) < 2 && strings.IndexFunc(text, separates) < 0 {
 		return false
 	}
@@ -150,7 +150,7 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 		l.addf(kind, problem.Warning, e.Line, hint, "%s never matches", problem.Quote(key))
 	}
 	asterisk := strings.Contains(key, "*")
-	if isPatterns && asterisk {
+	if isPatterns && asterisk && (of.haveUsers() || !strings.Contains(key, "@")) {
 		return
 	}
 	switch of {
@@ -164,6 +164,8 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 		}
 		if domain := domainOf(key); domain != bare {
 			never("not a domain", hintForDomain(of, key, domain, isPatterns))
+		} else if !isNameText(strings.ReplaceAll(domain, ":", "")) {
+			never("not a domain", "write domains: "+l.option+" example.com,example.net")
 		}
 	case Addresses:
 		user, host, isAddress := strings.Cut(key, "@")
@@ -176,14 +178,8 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 			never("not an address", "write whole addresses: user@"+cmp.Or(domainOf(host), "example.com"))
 		}
 	case AddressForms:
-		user, host, isAddress := strings.Cut(key, "@")
-		switch {
-		case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
-		case asterisk:
-			never("asterisk outside refile:", "write "+domainOf(key)+", or .domain for all below it; patterns work in refile: sets only")
-		case isAddress && (user == "" || host == "" || domainOf(host) != host || strings.HasPrefix(user, "<")):
-			domain := cmp.Or(domainOf(host), "example.com")
-			never("not an address", "write user@"+domain+", or "+domain+" for every user")
+		if hint := hintForForm(key); hint != "" {
+			never("not an address", hint)
 		}
 	case Macros:
 		if name, _, _ := strings.Cut(key, "="); name == "" || asterisk {
@@ -196,8 +192,37 @@ func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 		}
 	case FieldNames, FieldChanges, OversignedNames:
 		l.fieldName(e, of)
-	case AnyElements, HostElements, Words:
+	case Words:
+		if asterisk || key == "" {
+			never("asterisk outside refile:", "write each word; patterns work in refile: sets only")
+		}
+	case AnyElements, HostElements:
 	}
+}
+
+// hintForForm is what to write in the place of what is none of the forms of an address that
+// are asked for, "" for one that is.
+func hintForForm(key string) string {
+	user, host, isAddress := strings.Cut(key, "@")
+	switch {
+	case key == "*" || isAddress && host == "*" && user != "" && !strings.Contains(user, "*"):
+	case strings.Contains(key, "*"):
+		return "write " + domainOf(key) + ", or .domain for all below it; patterns work in refile: sets only"
+	case isAddress && (user == "" || host == "" || domainOf(host) != host || strings.HasPrefix(user, "<")):
+		domain := cmp.Or(domainOf(host), "example.com")
+		return "write user@" + domain + ", or " + domain + " for every user"
+	}
+	return ""
+}
+
+// haveUsers reports whether what is looked up in a list may have an "@".
+func (of Elements) haveUsers() bool { return of == Addresses || of == AddressForms || of == Words }
+
+// isNameText reports whether text has the characters of host names alone, or of U-labels.
+func isNameText(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < 0x80 && r != '-' && r != '_' && r != '.' && (r|0x20 < 'a' || r|0x20 > 'z') && (r < '0' || r > '9')
+	})
 }
 
 // expression tells of a pattern that OpenDKIM takes for a regular expression, and
@@ -222,7 +247,16 @@ func (l *linter) fieldName(e Entry, of Elements) {
 		name = strings.TrimLeft(name, "+-")
 	}
 	if of == FieldChanges {
+		// Compat(opendkim 2.11): there these are regular expressions.
+		if strings.ContainsAny(name, `+?^$`) {
+			l.addf("regular expression", problem.Warning, e.Line, "write names of header fields, with * for any text: List-*",
+				"%s names no header field: only the asterisk has a meaning", problem.Quote(e.Key))
+			return
+		}
 		name = strings.ReplaceAll(name, "*", "") // a pattern of names is fine
+	}
+	if last := len(name) - 1; last > 1 && name[0] == '\'' && name[last] == '\'' {
+		name = `"` // quoted: no field is called so
 	}
 	if !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`:;,<>()[]@\"*`, r) }) && name != "" {
 		return

@@ -46,6 +46,53 @@ func TestLintSigningPatterns(t *testing.T) {
 	}
 }
 
+// TestSendersThatNobodyIs: rows of a SigningTable with what no address has around them, and
+// identities that cannot stand in a signature.
+func TestSendersThatNobodyIs(t *testing.T) {
+	for row, want := range map[string]string{
+		"*@example.com k": "", "user+x@example.com k": "", "*@*.example.com k": "", "*@bücher.example k": "", "* k": "", "o'neil@example.com k": "", "*@example.com k:@example.com": "",
+		"*@example.com k:user@example.com": "", "*@example.com k:@%": "", "*@example.com k:": "", "*@*example.com k": "", "*@exam_ple.com k": "",
+		"*@example.com. k": "write *@example.com", "<user@example.com> k": "write user@example.com", `"*@example.com" k`: "write *@example.com", "'*@example.com' k": "write *@example.com",
+		";*@example.com k": "write *@example.com", "*@example.com; k": "write *@example.com", "*@example.com, k": "write *@example.com", "*@example.com: k": "write *@example.com",
+		"!*@example.com k": "write *@example.com", "*@exam%ple.com k": "write user@domain, or a domain",
+		"*@example.com k:user": "write user@ and the domain, or leave :user out", "*@example.com k:example.com": "write @example.com", "*@example.com k:%": "write @%",
+		"user@ k": "write user@domain, or a domain", "*@.example.com k": "write *@*.example.com", "*@example.com k:user@other.com": "", "*@example.com d:user@other.com": "write user@example.com",
+		"*@example.com d:user@a.Example.com": "", "*@example.com d:user@%": "", "*@example.com k:;": "write ;@ and the domain, or leave :; out", "*@example.com k:<user@example.com>": "write user@domain, or @domain",
+	} {
+		set := open(t, "refile:"+writeTable(t, row), Options{FoldCase: true})
+		list := Lint{Option: "SigningTable", Keys: open(t, "csl:k=a,d=example.com:s:/k", Options{})}.SigningTable(t.Context(), set)
+		if want == "" && len(list) > 0 || want != "" && (len(list) != 1 || list[0].Hint != want || list[0].Line != 1) {
+			t.Errorf("%s: %v, want %q", row, list, want)
+		}
+	}
+	for key, want := range map[string]string{"example.com": "", ".example.com": "", "user@*": "", "*": "",
+		"user@.example.com": "", "bücher.example": "",
+		"example.com.": "write example.com", "user@example.com.": "write user@example.com", "<user@example.com>": "write user@example.com"} {
+		list := Lint{Option: "SigningTable"}.SigningTable(t.Context(), open(t, writeTable(t, key+" k"), Options{FoldCase: true}))
+		if want == "" && len(list) > 0 || want != "" && (len(list) != 1 || list[0].Hint != want) {
+			t.Errorf("%s in a file: %v, want %q", key, list, want)
+		}
+	}
+}
+
+// TestHostsThatAreNone, and the address that stands within them.
+func TestHostsThatAreNone(t *testing.T) {
+	const otherwise = "write a host name, .domain, an address, or a network such as 192.0.2.0/24"
+	for entry, want := range map[string]string{
+		"mail_1.example.net": "", "bücher.example": "", "localhost.": "", "-": "", "fe80::1%eth0": "", "!.example.net": "",
+		"127.0.0.1:25": "write 127.0.0.1", "inet:127.0.0.1": "write 127.0.0.1", "ip4:10.0.0.0/8": "write 10.0.0.0/8", `"127.0.0.1"`: "write 127.0.0.1", "'::1'": "write ::1",
+		"<127.0.0.1>": "write 127.0.0.1", "!!10.1.2.3": "write 10.1.2.3", "[::1]:25": "write ::1", "$mynetworks": otherwise, "10.1.2.3-10.1.2.9": "write a whole address, or a network such as 192.0.2.0/24", "/8": otherwise, `/10\./`: otherwise, "joe@example.com": otherwise,
+	} {
+		list := Lint{Option: "PeerList"}.Hosts(t.Context(), open(t, "file:"+writeTable(t, entry), Options{FoldCase: true}))
+		if want == "" && len(list) > 0 || want != "" && (len(list) != 1 || list[0].Hint != want) {
+			t.Errorf("%s: %v, want %q", entry, list, want)
+			for _, p := range list {
+				t.Log(p.Hint)
+			}
+		}
+	}
+}
+
 func TestLintFileWithPatterns(t *testing.T) {
 	path := writeTable(t, "*@example.com k1", "user@* k1", "* k1", "EXAMPLE.com k1", "example.com k2", "*.example.com k1", ".example.com k")
 	list := Lint{Option: "SigningTable"}.SigningTable(context.Background(), open(t, path, Options{FoldCase: true}))

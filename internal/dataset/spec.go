@@ -74,7 +74,7 @@ func ParseSpec(s string) (Spec, error) {
 		}
 		rest := s[len(p.prefix):]
 		if rest == "" && p.kind != TypeList {
-			return Spec{}, errors.New("data set name ends after " + p.prefix)
+			return Spec{}, &Error{Err: errors.New("data set name ends after " + p.prefix), Hint: "write what it names behind " + p.prefix}
 		}
 		if p.whole {
 			rest = p.prefix + rest
@@ -82,7 +82,7 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{Type: p.kind, Args: rest}, nil
 	}
 	if kind := unknownKind(s); kind != "" {
-		return Spec{}, errors.New("unknown kind of data set " + problem.Quote(kind))
+		return Spec{}, &Error{Err: errors.New("unknown kind of data set " + problem.Quote(kind)), Hint: hintForKind(kind, s[len(kind)+1:])}
 	}
 	switch {
 	case strings.HasSuffix(s, ".db"):
@@ -108,6 +108,30 @@ func unknownKind(s string) string {
 		return ""
 	}
 	return kind
+}
+
+// hintForKind is what to write in the place of a kind that is none: Postfix has kinds of
+// its own, and what has no kind may be a list with a colon in it.
+func hintForKind(kind, rest string) string {
+	rest = strings.TrimFunc(rest, isBlank)
+	switch strings.ToLower(kind) {
+	case "regexp", "pcre", "cidr", "glob", "pattern", "patterns":
+		return "write refile:" + rest + ", with * for any text in its rows"
+	case "mysql", "mariadb", "pgsql", "postgres", "postgresql", "sqlite":
+		return "write dsn:" + strings.ToLower(kind) + "://USER:PASSWORD@HOST/DATABASE/table=TABLE?keycol=COLUMN?datacol=COLUMN,COLUMN"
+	case "list", "inline", "static":
+		return "write csl:" + problem.RedactKeys(rest)
+	case "tcp", "inet", "unix":
+		return "write socket:" + strings.ToLower(kind) + ":" + rest
+	}
+	switch {
+	case strings.HasPrefix(rest, "/"):
+		return "write file:" + rest + ", or refile:" + rest + " where its rows have *"
+	case rest == "":
+		return "write " + kind
+	}
+	return "in a list write commas between the elements; kinds are " +
+		"csl: file: refile: db: mdb: dsn: ldap: redis: memcache: https: socket: lua:"
 }
 
 // Shown is a data set's name as it may be shown: without its secrets.

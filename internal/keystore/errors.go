@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 
 	"dojang/dkim"
@@ -61,13 +62,19 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Temporary() bool { return e.Class == Temporary }
 
 func cantLoad(name, path, why string, err error) *Error {
-	return &Error{Name: name, Text: "can't load key from " + shown(path) + ": " + why, Err: err}
+	e := &Error{Name: name, Text: "can't load key from " + shown(path) + ": " + why, Err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Hint = problem.HintForFile(path)
+	}
+	return e
 }
 
 // undecodable is about key data that is no key to sign with.
 func undecodable(name, source string, why error) *Error {
 	e := cantLoad(name, source, why.Error(), why)
+	e.Hint = "look into it: head -n 1 " + source + "; it must be a private key, as `dojang genkey` makes one"
 	if source == inline {
+		e.Hint = "write the path of its file, or the key itself without a line break"
 		e.words = func(name string) string {
 			return "can't load key " + problem.Quote(name) + " from its KeyTable row: " + why.Error()
 		}

@@ -3,6 +3,7 @@ package keystore
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"runtime"
 	"sort"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"dojang/internal/dataset"
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -102,11 +104,17 @@ func (s *Store) lintKey(e dataset.Pair, line int, row Row) *problem.Problem {
 		if p := s.lintReach(e.Key, line, row); p != nil {
 			return p
 		}
-		return lintDot(e, line, row)
+		return lintNames(e, line, row)
 	}
 	p := &problem.Problem{Line: line, Severity: problem.Error, Text: err.Text, Hint: err.Hint}
+	path := s.o.Locate(row.Key).Path
+	if file, behind, found := strings.Cut(path, ":"); found && errors.Is(err.Err, fs.ErrNotExist) {
+		if _, err := privilege.Stat(file); err == nil {
+			p.Hint = "write rsa-sha256 or ed25519-sha256 in the place of " + behind + ", or nothing behind " + file
+		}
+	}
 	if p.Hint == "" && strings.HasSuffix(p.Text, "Permission denied") {
-		p.Hint = s.checker.reachHint(s.o.Locate(row.Key).Path)
+		p.Hint = s.checker.reachHint(path)
 	}
 	return p
 }
@@ -127,15 +135,19 @@ func (s *Store) lintLoad(name string, row Row) *Error {
 	return nil
 }
 
-// lintDot tells of a domain that is written as in a zone file.
-func lintDot(e dataset.Pair, line int, row Row) *problem.Problem {
+// lintNames tells of a row that signs and whose signatures are not what was meant.
+func lintNames(e dataset.Pair, line int, row Row) *problem.Problem {
 	domain, _, _ := strings.Cut(e.Value, ":")
-	if _, found := withoutDot(strings.TrimSpace(domain)); !found {
+	if _, found := withoutDot(strings.TrimSpace(domain)); found {
+		return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) +
+			": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
+			Hint: "write " + row.Domain}
+	}
+	text, hint := row.Odd()
+	if text == "" {
 		return nil
 	}
-	return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) +
-		": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
-		Hint: "write " + row.Domain}
+	return &problem.Problem{Line: line, Severity: problem.Warning, Text: problem.Quote(e.Key) + ": " + text, Hint: hint}
 }
 
 // lintPath finds a relative path that is not written as one: OpenDKIM takes it

@@ -3,6 +3,7 @@ package keystore
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"dojang/dkim"
@@ -98,6 +99,44 @@ func (r Row) check() error {
 			hintForName(r.Selector, "a selector such as mail2026: letters, digits, hyphens and dots between")}
 	}
 	return nil
+}
+
+// Odd tells of names that can stand in a signature, and where no verifier will find the key
+// that was meant, and what to write; "" where nothing is odd.
+func (r Row) Odd() (text, hint string) {
+	const below = "._domainkey"
+	selector, _, doubled := strings.Cut(strings.ToLower(r.Selector)+".", below+".")
+	_, parent, within := strings.Cut(strings.ToLower("."+r.Domain), below+".")
+	_, notAddress := netip.ParseAddr(r.Domain)
+	switch {
+	case doubled:
+		return "selector " + problem.Quote(r.Selector) + ": verifiers put " + below + " behind it once more",
+			"write " + r.Selector[:len(selector)]
+	case within:
+		return "domain " + problem.Quote(r.Domain) + ": verifiers put the selector and " + below + " before it once more",
+			"write " + r.Domain[len(r.Domain)-len(parent):]
+	case notAddress == nil:
+		return "domain " + problem.Quote(r.Domain) + " is an address: nobody can publish a key below it", "write the domain of the authors"
+	case r.Domain != "%" && !strings.Contains(r.Domain, ".") && strings.Contains(r.Selector, "."):
+		return "domain " + problem.Quote(r.Domain) + " and selector " + problem.Quote(r.Selector) +
+				" look as if they stood in each other's place",
+			"write " + r.Selector + ":" + r.Domain + " before the key"
+	case r.Algorithm == dkim.RSASHA1:
+		return "RFC 8301 §3.1 forbids signing with SHA-1: verifiers do not accept it", "leave the fourth column out: the key decides"
+	}
+	return "", ""
+}
+
+// JudgeSelector says what is wrong with a selector that no row names, "" where nothing is,
+// and what to write; unusable is set when nothing can be signed with it.
+func JudgeSelector(selector string) (text, hint string, unusable bool) {
+	r := Row{Domain: "%", Selector: selector, Key: "/"}
+	var wrong *rowError
+	if errors.As(r.check(), &wrong) {
+		return wrong.text, wrong.hint, true
+	}
+	text, hint = r.Odd()
+	return text, hint, false
 }
 
 // hintForName is a name without what makes it none, or else what to write.

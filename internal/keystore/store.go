@@ -206,7 +206,9 @@ func (s *Store) file(name string, at Location) ([]byte, stamp, *Error) {
 		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
+		e := cantLoad(name, path, "Not a regular file", nil)
+		e.Hint = "write the path of a file: ls -l " + path
+		return nil, stamp{}, e
 	}
 	if err := s.checkSafety(name, at); err != nil {
 		return nil, stamp{}, err

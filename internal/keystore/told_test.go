@@ -113,6 +113,39 @@ func TestMadeKeysSign(t *testing.T) {
 	}
 }
 
+// TestNamesWhereNobodyLooks: rows that sign, with names under which no verifier finds the key.
+func TestNamesWhereNobodyLooks(t *testing.T) {
+	for row, want := range map[string]string{
+		"example.com:s:DIR/key": "", "example.com:a.b:DIR/key": "", "%:s:DIR/key": "", "localhost:s:DIR/key": "", "%:a.b:DIR/key": "", "example.com:s:DIR/key:rsa-sha256": "",
+		"example.com.:s:DIR/key":                       "write example.com",
+		"example.com:S._domainKey:DIR/key":             "write S",
+		"example.com:s._domainkey.example.com:DIR/key": "write s",
+		"s._domainkey.Example.com:s:DIR/key":           "write Example.com",
+		"_domainkey.example.com:s:DIR/key":             "write example.com",
+		"192.0.2.1:s:DIR/key":                          "write the domain of the authors",
+		"s:example.com:DIR/key":                        "write example.com:s before the key",
+		"example.com:s:DIR/key:rsa-sha1":               "leave the fourth column out: the key decides",
+		"example.com:s:DIR/key:rsa":                    "write rsa-sha256 or ed25519-sha256 in the place of rsa, or nothing behind DIR/key",
+		"example.com:s:DIR/none":                       "make the file, or correct the path: ls -l DIR/none",
+		"example.com:s:DIR":                            "write the path of a file: ls -l DIR",
+		"example.com:s:DIR/text":                       "look into it: head -n 1 DIR/text; it must be a private key, as `dojang genkey` makes one",
+		"example.com:s:MIIabc=":                        "write the path of its file, or the key itself without a line break",
+	} {
+		dir, table := folder(t, "k "+row)
+		writeFile(t, filepath.Join(dir, "key"), string(read(t, "rsa2048.pkcs1.pem")))
+		writeFile(t, filepath.Join(dir, "text"), "example.com\n")
+		var hints []string
+		for _, p := range New(table, Options{UID: os.Getuid()}).Lint(t.Context()) {
+			if p.Hint = strings.ReplaceAll(p.Hint, dir, "DIR"); !strings.HasPrefix(p.Hint, "chmod") {
+				hints = append(hints, p.Hint)
+			}
+		}
+		if strings.Join(hints, "|") != want {
+			t.Errorf("%s: %q, want %q", row, hints, want)
+		}
+	}
+}
+
 // TestSmallKeysAreMade, which the standard library refuses to.
 func TestSmallKeysAreMade(t *testing.T) {
 	for bits, want := range map[int]bool{511: false, 512: true, 768: true, 1024: true, MaxRSABits + 1: false, 0: false} {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
+	"dojang/internal/dataset"
 	"dojang/internal/statistics"
 )
 
@@ -61,6 +64,7 @@ func TestEveryTableThatFailsDefers(t *testing.T) {
 		c.set(r)
 		f := &Facts{
 			ClientAddr: netip.MustParseAddr(c.client), Sender: "joe@example.com", Recipients: []string{"ann@example.org"},
+			Macro:  func(name string) string { return map[string]string{"daemon_name": "smtpd"}[name] },
 			Fields: fieldsOf(t, "DKIM-Signature: d=example.net\n"+standardHeader),
 		}
 		p := r.Plan(t.Context(), f)
@@ -69,6 +73,27 @@ func TestEveryTableThatFailsDefers(t *testing.T) {
 		}
 		if lines := told(p.Notes); !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, c.option+": ") }) {
 			t.Errorf("%s is not named: %q", c.option, lines)
+		}
+	}
+}
+
+// TestWhatIsAbsentIsInNoList: a connection without the macro that MTA is about is none of
+// its members, not even of a list that has an empty one or a pattern for all.
+func TestWhatIsAbsentIsInNoList(t *testing.T) {
+	all := filepath.Join(t.TempDir(), "all")
+	if err := os.WriteFile(all, []byte("*\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"csl:=x", "csl:*", "refile:" + all} {
+		set, err := dataset.Open(t.Context(), list, dataset.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := tableRules(t)
+		r.MTA = set
+		f := &Facts{ClientAddr: netip.MustParseAddr("192.0.2.1"), Sender: "joe@example.com", Fields: fieldsOf(t, standardHeader)}
+		if p := r.Plan(t.Context(), f); len(p.Sign) > 0 {
+			t.Errorf("%s: a stranger's mail is signed", list)
 		}
 	}
 }

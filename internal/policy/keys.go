@@ -88,7 +88,7 @@ func (k *Keys) rowKeys(row dataset.Entry, author Author) []rowKey {
 		name = row.Values[0]
 	}
 	if len(row.Values) > 1 {
-		identity = strings.ReplaceAll(row.Values[1], "%", author.Domain)
+		identity = strings.ReplaceAll(row.Values[1], "%", dataset.Fold(author.Domain))
 	}
 	names := []string{name}
 	if k.MultipleSignatures && strings.Contains(name, ",") {

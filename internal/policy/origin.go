@@ -13,8 +13,8 @@ import (
 
 // contains reports whether a set has a key; a nil set has none.
 func contains(ctx context.Context, set dataset.Set, key string) (bool, error) {
-	if set == nil {
-		return false, nil
+	if set == nil || key == "" {
+		return false, nil // what is not there is in no list, not even in one that names all
 	}
 	_, err := set.Lookup(ctx, key, 0)
 	if errors.Is(err, dataset.ErrNotFound) {

@@ -117,6 +117,9 @@ func (l List) Error() string {
 	return first
 }
 
+// HintForFile is what to type where a file that is named is not there.
+func HintForFile(path string) string { return "make the file, or correct the path: ls -l " + path }
+
 // Quote makes text from outside fit for a log line or an error: quoted, with
 // control characters escaped, cut to 256 bytes.
 func Quote(s string) string {

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// socketExample is the socket that is meant, else the option's example: what people write
+// is another spelling of it, or has too much around it.
+func socketExample(o *Option, text string) string {
+	bare := strings.Trim(text, "\"'{};, \t")
+	kind, rest, found := strings.Cut(bare, ":")
+	address := bare
+	switch kind = strings.ToLower(kind); {
+	case found && (kind == "local" || kind == "unix"):
+		return meant(o, kind+":"+trimSpace(rest))
+	case strings.HasPrefix(bare, "/"):
+		return meant(o, bare)
+	case found && (strings.HasPrefix(kind, "inet") || kind == "tcp" || kind == "tcp4" || kind == "tcp6"):
+		address = trimSpace(rest)
+	}
+	words := strings.FieldsFunc(address, func(r rune) bool { return strings.ContainsRune("@, \t", r) })
+	host, port, err := net.SplitHostPort(address)
+	switch {
+	case len(words) == 2: // PORT@HOST, or what looks like it
+		port, host = words[0], strings.TrimRight(words[1], ".;")
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+	case len(words) != 1:
+		return example(o)
+	case err != nil:
+		port, host = words[0], ""
+	}
+	return meant(o, inetText(port, strings.Trim(host, "[]*")))
+}
+
+// inetText is a socket of the Internet by its port and its host, which may be "".
+func inetText(port, host string) string {
+	family := "inet"
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		family = "inet6"
+	}
+	if host != "" {
+		host = "@" + host
+	}
+	return family + ":" + port + host
+}
+
+// meant is a value of an option that can be read, else the option's example.
+func meant(o *Option, text string) string {
+	s, err := ParseSocket(text)
+	host, _, _ := net.SplitHostPort(s.Address)
+	if _, notAddress := netip.ParseAddr(host); err != nil || s.Network != "unix" && notAddress != nil && host != "localhost" && host != "" {
+		return example(o)
+	}
+	return o.Name + " " + text
+}
+
+// hinted is an error of a parser that knows what was meant.
+type hinted struct{ text, hint string }
+
+func (e *hinted) Error() string { return e.text }
+
+func meantInstead(err error) string {
+	var e *hinted
+	if errors.As(err, &e) {
+		return e.hint
+	}
+	return ""
+}
+
+// nameserver reads an address, with a port or without.
+func nameserver(text string) (string, bool) {
+	addr, port, found := strings.Cut(text, "@")
+	if !found {
+		var err error
+		if addr, port, err = net.SplitHostPort(text); err != nil {
+			addr = strings.Trim(text, "[]")
+			_, err := netip.ParseAddr(addr)
+			return text, err == nil
+		}
+	}
+	text = net.JoinHostPort(strings.Trim(addr, "[]"), port)
+	at, err := netip.ParseAddrPort(text)
+	return text, err == nil && at.Port() > 0
+}
+
+// hintForNameservers is the addresses within a text, with commas between them.
+func hintForNameservers(text string) string {
+	var servers []string
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t,;\"'=", r) }) {
+		if i := strings.LastIndexByte(word, '/'); i >= 0 && i < len(word)-1 {
+			word = word[i+1:]
+		}
+		if _, ok := nameserver(strings.Trim(word, "./")); ok {
+			servers = append(servers, strings.Trim(word, "./"))
+		}
+	}
+	if len(servers) == 0 {
+		return "write addresses: Nameservers 192.0.2.1,2001:db8::1"
+	}
+	return "write Nameservers " + strings.Join(servers, ",")
+}
