@@ -74,7 +74,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		return a.reloadFailed(problems)
 	}
 	for _, p := range problems {
-		a.log.Warn(p.String(), "event", "configuration_warning")
+		a.log.Warn(describe(p), "event", "configuration_warning")
 	}
 	difference := a.summary.Difference(built.Summary)
 	if changed := fixedChanges(a.config, next); len(changed) > 0 {
@@ -101,7 +101,7 @@ func (a *App) reloadFailed(problems problem.List) problem.List {
 	a.metrics.Reloaded(false)
 	a.status.reloaded(false, problems)
 	for _, p := range problems {
-		a.log.Error(p.String(), "event", "reload_problem", "hint", p.Hint)
+		a.log.Error(describe(p), "event", "reload_problem")
 	}
 	a.log.Error("configuration not reloaded: the old one stays in force", "event", "reload_failed")
 	return problems

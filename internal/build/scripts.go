@@ -49,7 +49,8 @@ func (b *builder) scripts() *policy.Scripts {
 func (b *builder) scriptProblem(option config.Field, err error) {
 	var e *script.Error
 	if errors.As(err, &e) {
-		b.problems.Addf(problem.Error, e.File, e.Line, option.Option().Name, "", "%s", e.Text)
+		b.problems.Addf(problem.Error, e.File, e.Line, option.Option().Name,
+			"correct the script there, or leave the option out", "%s", e.Text)
 		return
 	}
 	b.refuse(option, hintFor(err), "%s", problem.Reason(err))

@@ -164,7 +164,8 @@ func parseRows(path, text string, o Options) (*rows, error) {
 		}
 		if hasNUL && strings.IndexByte(line, 0) >= 0 {
 			return nil, &Error{Set: fmt.Sprintf("%s:%d", path, number),
-				Err: fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line))}
+				Err:  fmt.Errorf("line contains a NUL byte: %s", problem.Quote(line)),
+				Hint: "it is no text, or in UTF-16: iconv -f UTF-16 -t UTF-8 " + path}
 		}
 		start := 0
 		for start < len(line) && isBlankByte(line[start]) {

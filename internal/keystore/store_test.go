@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,8 +238,17 @@ func TestLint(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if list := s.Lint(ctx); len(list) == 0 || !strings.Contains(list[0].Text, "were not checked") {
-		t.Errorf("got %v", list)
+	for rows, want := range map[int]string{alwaysLoaded: "", alwaysLoaded + 3: "3 of 259 keys were not checked: there was no time left"} {
+		_, many := folder(t, slices.Repeat([]string{"k example.com:s:/none"}, rows)...)
+		told := ""
+		for _, p := range New(many, Options{UID: os.Getuid()}).Lint(ctx) {
+			if strings.Contains(p.Text, "not checked") {
+				told += p.Text
+			}
+		}
+		if told != want {
+			t.Errorf("%d rows: %q, want %q", rows, told, want)
+		}
 	}
 	if list := New(brokenTable{}, Options{}).Lint(context.Background()); list != nil {
 		t.Errorf("walked a network table: %v", list)
