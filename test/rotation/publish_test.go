@@ -113,7 +113,7 @@ func TestPublishIsBlocked(t *testing.T) {
 	s.write("KeyTable", "a other.test:m1:"+path+"\n", 0o644)
 	s.expect(s.publish(69), "blocked (no-publisher)")
 	s.write("KeyTable", "a %:m1:"+path+"\n", 0o644)
-	s.expect(s.publish(69), "is a key for any domain: name one: dojang publish DOMAIN")
+	s.expect(s.publish(69), "is a key for any domain: name one (dojang publish DOMAIN)")
 	s.expect(s.publish(0, "example.com"), "m1._domainkey.example.com: published")
 	s.write("KeyTable", "a example.com:m2:"+path+"\n", 0o644)
 
