@@ -50,6 +50,11 @@ func newKey(t testing.TB, rng *rand.Rand, zone string, algorithm uint8) key {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for record.KeyTag() == 0 { // one in 65,536, with which the library does not sign
+		if private, err = record.Generate(algorithms[algorithm]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	k := key{record, private.(crypto.Signer)}
 	if isRSA {
 		if rsaKeys.list == nil {
