@@ -15,7 +15,7 @@ import (
 
 // Each system with its usual processor; the BSDs and darwin differ from linux in what
 // the system calls are, and the others in the width and order of their octets.
-var systems = []string{"linux/amd64", "linux/arm64", "linux/arm", "freebsd/amd64", "openbsd/amd64",
+var systems = []string{"linux/amd64", "linux/arm64", "linux/riscv64", "linux/arm", "freebsd/amd64", "openbsd/amd64",
 	"netbsd/amd64", "darwin/amd64", "darwin/arm64"}
 
 // TestTypes reads all packages from source; of those that are not ours the bodies of
