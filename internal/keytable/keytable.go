@@ -43,7 +43,7 @@ func (r Row) For(domain string) (_ Row, fits bool, err error) {
 	switch {
 	case r.Domain == "%" && domain == "":
 		return r, true, fmt.Errorf("'%s' is a key for any domain: name one (dojang publish DOMAIN), "+
-			"or all of them in rotate.conf: Group %[1]s DOMAIN...", r.Name)
+			"or all of them by Group %[1]s DOMAIN... in rotate.conf", r.Name)
 	case domain != "" && r.Domain != "%" && !keycheck.SameDomain(r.Domain, domain):
 		return r, false, nil
 	}
