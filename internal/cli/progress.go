@@ -7,60 +7,87 @@ import (
 	"time"
 )
 
-// progressAfter is how long work takes before its progress is shown.
-const progressAfter = time.Second
+const (
+	// progressAfter is how long work takes before its progress is shown.
+	progressAfter = time.Second
+	// progressEvery is how often it is looked at.
+	progressEvery = 200 * time.Millisecond
+)
 
 // progress shows on a terminal how far long work has come: one line, from the second
-// second on, and nothing of it in a pipe. Its methods may be called by many at once,
-// step by one.
+// second on, and nothing of it in a pipe. Its methods may be called by many at once, and
+// by none while the first part takes long.
 type progress struct {
-	mu      sync.Mutex
-	out     io.Writer // nil shows nothing
-	what    string
-	total   int // 0: not known
-	done    int
-	begin   time.Time
-	written time.Time
+	out    io.Writer
+	what   string
+	ended  sync.Once
+	quit   chan struct{}
+	closed sync.WaitGroup
+
+	mu    sync.Mutex
+	begin time.Time // of work whose parts cannot be counted, which shows seconds
+	total int       // 0: not known
+	done  int
 }
 
 // progress begins to show how many of total things are done.
 func (s Streams) progress(what string, total int) *progress {
-	p := &progress{what: what, total: total, begin: time.Now()}
+	p := &progress{what: what, total: total}
 	if f := terminal(s.Err); f != nil {
-		p.out = f
+		p.show(f)
 	}
 	return p
 }
 
 // during shows that work goes on whose parts cannot be counted.
 func (s Streams) during(what string, work func()) {
-	p := s.progress(what, 0)
-	done := make(chan struct{})
-	var ticking sync.WaitGroup
-	ticking.Go(func() {
-		tick := time.NewTicker(progressAfter)
-		defer tick.Stop()
-		for n := 1; ; n++ {
+	p := &progress{what: what, begin: time.Now()}
+	if f := terminal(s.Err); f != nil {
+		p.show(f)
+	}
+	work()
+	p.end()
+}
+
+// show writes the line and changes it until the end, which takes it away.
+func (p *progress) show(out io.Writer) {
+	p.out, p.quit = out, make(chan struct{})
+	p.closed.Go(func() {
+		written := ""
+		for wait := progressAfter; ; wait = progressEvery {
 			select {
-			case <-done:
+			case <-p.quit:
+				if written != "" {
+					fmt.Fprint(p.out, "\r\x1b[K")
+				}
 				return
-			case <-tick.C:
-				p.at(n)
+			case <-time.After(wait):
+			}
+			if line := p.line(); line != written {
+				written = line
+				fmt.Fprint(p.out, "\r\x1b[K"+line)
 			}
 		}
 	})
-	work()
-	close(done)
-	ticking.Wait()
-	p.end()
+}
+
+func (p *progress) line() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.begin.IsZero():
+		return fmt.Sprintf("%d %s", time.Since(p.begin)/time.Second, p.what)
+	case p.total > 0:
+		return fmt.Sprintf("%d of %d %s", p.done, p.total, p.what)
+	}
+	return fmt.Sprintf("%d %s", p.done, p.what)
 }
 
 // step says that one more is done.
 func (p *progress) step() {
 	p.mu.Lock()
-	n := p.done + 1
-	p.mu.Unlock()
-	p.at(n)
+	defer p.mu.Unlock()
+	p.done++
 }
 
 // at says that n are done.
@@ -68,34 +95,20 @@ func (p *progress) at(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = n
-	now := time.Now()
-	if p.out == nil || now.Sub(p.begin) < progressAfter || now.Sub(p.written) < 200*time.Millisecond {
-		return
-	}
-	p.written = now
-	of := ""
-	if p.total > 0 {
-		of = fmt.Sprintf(" of %d", p.total)
-	}
-	fmt.Fprintf(p.out, "\r\x1b[K%d%s %s", p.done, of, p.what)
 }
 
 // of says that n of all are done.
 func (p *progress) of(n, all int) {
 	p.mu.Lock()
-	p.total = all
-	p.mu.Unlock()
-	p.at(n)
+	defer p.mu.Unlock()
+	p.done, p.total = n, all
 }
 
-// end takes the line away. A nil progress has none.
+// end takes the line away, for good. A nil progress has none.
 func (p *progress) end() {
-	if p == nil {
+	if p == nil || p.out == nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.written.IsZero() {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
+	p.ended.Do(func() { close(p.quit) })
+	p.closed.Wait()
 }
