@@ -103,7 +103,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	a.log, a.closeLog = log, closeLog
 	if problems = append(problems, a.open(ctx)...); problems.HasErrors() {
 		for _, p := range problems {
-			a.log.Error(describe(p), "event", "start_problem")
+			a.log.Error(describe(p), "event", "start_problem", "hint", p.Hint)
 		}
 		a.closeLog()
 		return nil, problems

@@ -101,7 +101,7 @@ func (a *App) reloadFailed(problems problem.List) problem.List {
 	a.metrics.Reloaded(false)
 	a.status.reloaded(false, problems)
 	for _, p := range problems {
-		a.log.Error(describe(p), "event", "reload_problem")
+		a.log.Error(describe(p), "event", "reload_problem", "hint", p.Hint)
 	}
 	a.log.Error("configuration not reloaded: the old one stays in force", "event", "reload_failed")
 	return problems

@@ -22,6 +22,7 @@ func NewInternet(t testing.TB, kind string, zones ...Zone) *Internet {
 	root := ". IN NS a.root.\na.root. IN A " + in.Parent.Addr + "\n"
 	for _, zone := range []string{".", "com.", "example.", "customer.example."} {
 		in.Parent.AddRR(zone + " IN NS a.root.")
+		in.Parent.AddRR(zone + " IN SOA a.root. hostmaster.a.root. 1 3600 600 86400 2")
 	}
 	in.Parent.AddRR("a.root. IN A " + in.Parent.Addr)
 	names := ""
