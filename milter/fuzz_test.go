@@ -142,7 +142,7 @@ func (j *judge) EndOfMessage(e *Edits) Response {
 	j.state, j.skipped = 2, false
 	return r
 }
-func (j *judge) Abort() { j.call("Abort", j.state >= 3 && j.state <= 8); j.state, j.skipped = 2, false }
+func (j *judge) Abort() { j.call("Abort", j.begun(3, 8)); j.state, j.skipped = 2, false }
 func (j *judge) Unknown(string) Response {
 	j.call("Unknown", j.state >= 1 && j.state <= 8)
 	return Continue
@@ -221,6 +221,7 @@ func FuzzDialogue(f *testing.F) {
 	f.Add([]byte("CHMRTLNBEQ"), []byte{0}, uint16(0), uint16(0))
 	f.Add([]byte("CMLNBBEMLNBE"), []byte{0, 0, 0, 0, 3}, uint16(0x1ff), uint16(0))
 	f.Add([]byte("CMRLALNEKCMNE"), []byte{0, 0, 5, 0, 9}, uint16(0), uint16(0xff))
+	f.Add([]byte("B"), []byte{0}, uint16(0), uint16(0xff)) // an empty part begins and ends a message
 	f.Add([]byte("CHHMMRRRLLNBBBEUdDAQ"), []byte{4, 5, 6, 7, 8, 9}, uint16(0x155), uint16(0x3))
 	f.Fuzz(func(t *testing.T, commands, answers []byte, noReply, skip uint16) {
 		input := append([]byte(nil), offer...)
