@@ -68,7 +68,7 @@ func TestSwapChangesOnlyTheFields(t *testing.T) {
 // Over random tables: every other byte stays, and the table then says what it said
 // but for the one row.
 func TestSwapOverRandomTables(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 20261129
 	r := rand.New(rand.NewPCG(seed, 1))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	for i := range 1000 {
