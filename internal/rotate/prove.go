@@ -297,11 +297,11 @@ func (p *pass) waitsForServers(u *Unit, pr proof) {
 		p.remind(pr.record)
 		return // until somebody has done it
 	}
+	if since := p.Now().Sub(pr.g.Since); since > publishGrace || since < 0 {
+		pr.record.Done = false // also where another record of the key was refused
+	}
 	if b := pr.g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == Conflict) {
 		return // which tells more
-	}
-	if since := p.Now().Sub(pr.g.Since); since > publishGrace || since < 0 {
-		pr.record.Done = false
 	}
 	detail := pr.record.Name + ": no name server has it yet"
 	if pr.record.said != "" {
