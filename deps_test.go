@@ -35,7 +35,7 @@ internal/zone: internal/build internal/config internal/dataset internal/exit int
 internal/rsaengine:
 internal/copied: dkim header
 internal/event: internal/logging internal/plain
-internal/config: dkim internal/dataset internal/policy internal/problem
+internal/config: dkim internal/dataset internal/getopt internal/policy internal/problem
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim internal/dataset internal/flight internal/lru internal/problem internal/privilege
@@ -57,8 +57,9 @@ internal/testutil/proctest:
 internal/testutil/zonetest: internal/testutil internal/testutil/proctest internal/testutil/dnstest
 internal/testutil/filtertest: dkim header milter internal/testutil internal/testutil/proctest
 internal/testutil/maildkim: internal/testutil internal/testutil/proctest
+internal/testutil/configtest: internal/config
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
-internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/getopt internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
+internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
 internal/doctor/postfix:
 internal/load: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words

@@ -368,17 +368,3 @@ func TestCheckFindsTableMistakes(t *testing.T) {
 		t.Error("a wrong row keeps the filter from starting, with which OpenDKIM starts")
 	}
 }
-
-// read reads a configuration from text.
-func read(t *testing.T, text string) *config.Config {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "conf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, problems := config.Load(path)
-	if problems.HasErrors() {
-		t.Fatal(problems)
-	}
-	return c
-}

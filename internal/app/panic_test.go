@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dojang/internal/testutil/configtest"
 	"dojang/internal/testutil/proctest"
 )
 
@@ -12,7 +13,7 @@ import (
 func TestPanicFollowsOnInternalError(t *testing.T) {
 	for option, want := range map[string]string{"": "tempfail", "On-InternalError accept\n": "accept"} {
 		log := new(proctest.Output)
-		a, problems := New(t.Context(), Options{Config: read(t, "Mode v\nSocket local:/nowhere\n"+option),
+		a, problems := New(t.Context(), Options{Config: configtest.Read(t, "Mode v\nSocket local:/nowhere\n"+option),
 			Console: slog.NewTextHandler(log, nil)})
 		if a == nil {
 			t.Fatal(problems)

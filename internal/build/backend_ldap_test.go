@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"dojang/internal/dataset/remote"
+	"dojang/internal/testutil/configtest"
 )
 
 func TestLDAPDisableCache(t *testing.T) {
-	if got := directoryServer(read(t, "Mode v\n"), remote.Options{}); got.TTL < 0 {
+	if got := directoryServer(configtest.Read(t, "Mode v\n"), remote.Options{}); got.TTL < 0 {
 		t.Errorf("without it: %v", got.TTL)
 	}
-	if got := directoryServer(read(t, "Mode v\nLDAPDisableCache yes\n"), remote.Options{}); got.TTL >= 0 || got.NegativeTTL >= 0 {
+	got := directoryServer(configtest.Read(t, "Mode v\nLDAPDisableCache yes\n"), remote.Options{})
+	if got.TTL >= 0 || got.NegativeTTL >= 0 {
 		t.Errorf("with it: %v, %v", got.TTL, got.NegativeTTL)
 	}
 }
@@ -21,7 +23,7 @@ func TestLDAPDisableCache(t *testing.T) {
 // TestLDAPOptions holds that each option reaches the LDAP client; what the client
 // does with it is shown in internal/dataset/ldapset.
 func TestLDAPOptions(t *testing.T) {
-	o := ldapOptions(read(t, `Mode v
+	o := ldapOptions(configtest.Read(t, `Mode v
 LDAPAuthMechanism DIGEST-MD5
 LDAPAuthName name
 LDAPAuthRealm realm

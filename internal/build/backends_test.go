@@ -19,6 +19,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/remote"
+	"dojang/internal/testutil/configtest"
 )
 
 // service answers "v" for each key that begins with "is", and counts.
@@ -47,7 +48,7 @@ func startService(t *testing.T) *service {
 func (s *service) build(t *testing.T, parts Parts, more string) (dataset.Set, func()) {
 	t.Helper()
 	parts.Log = slog.New(slog.DiscardHandler)
-	built, problems := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"+more), parts)
+	built, problems := Snapshot(t.Context(), configtest.Read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"+more), parts)
 	if built == nil {
 		t.Fatal(problems)
 	}
@@ -85,7 +86,7 @@ func TestRowsOutliveReload(t *testing.T) {
 		}
 	}
 	s.stop()
-	if built, _ := Snapshot(t.Context(), read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"),
+	if built, _ := Snapshot(t.Context(), configtest.Read(t, "Mode v\nExemptDomains "+s.url+"/{key}\n"),
 		Parts{Caches: parts.Caches, Log: slog.New(slog.DiscardHandler)}); built != nil {
 		t.Error("a server that is away is taken without SoftStart")
 	}

@@ -11,6 +11,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/problem"
+	"dojang/internal/testutil/configtest"
 )
 
 // samples are two elements of a list of a kind.
@@ -47,7 +48,7 @@ func listOptions(t *testing.T) []config.Option {
 // told returns what a build tells of one option that is set to a value.
 func told(t *testing.T, o config.Option, value string) problem.List {
 	t.Helper()
-	c := read(t, "Mode v\n"+o.Name+" "+value+"\n")
+	c := configtest.Read(t, "Mode v\n"+o.Name+" "+value+"\n")
 	built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
 	if built == nil {
 		t.Fatalf("%s %s: %v", o.Name, value, problems)

@@ -12,22 +12,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"dojang/internal/config"
+	"dojang/internal/testutil/configtest"
 )
-
-// read reads a configuration from text.
-func read(t *testing.T, text string) *config.Config {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "conf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, problems := config.Load(path)
-	if problems.HasErrors() {
-		t.Fatal(problems)
-	}
-	return c
-}
 
 // nameServer answers TXT questions over TCP alone, or over both, and notes what
 // it is asked.
@@ -77,7 +63,7 @@ func startNameServer(t *testing.T) *nameServer {
 // ask looks a name up as a filter with this configuration does.
 func ask(t *testing.T, text string) {
 	t.Helper()
-	built, problems := Snapshot(t.Context(), read(t, "Mode v\n"+text), Parts{Log: slog.New(slog.DiscardHandler)})
+	built, problems := Snapshot(t.Context(), configtest.Read(t, "Mode v\n"+text), Parts{Log: slog.New(slog.DiscardHandler)})
 	if built == nil {
 		t.Fatal(problems)
 	}
@@ -125,7 +111,7 @@ func silent(t *testing.T) string {
 
 func TestSoftStart(t *testing.T) {
 	for text, starts := range map[string]bool{"": false, "SoftStart yes\n": true} {
-		c := read(t, "Mode sv\nLDAPTimeout 1\nExemptDomains ldap://127.0.0.1:1/dc=test?cn?sub?(cn=$d)\n"+text)
+		c := configtest.Read(t, "Mode sv\nLDAPTimeout 1\nExemptDomains ldap://127.0.0.1:1/dc=test?cn?sub?(cn=$d)\n"+text)
 		built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})
 		if (built != nil) != starts {
 			t.Errorf("%q: starts %v: %v", text, built != nil, problems)
@@ -137,7 +123,7 @@ func TestSoftStart(t *testing.T) {
 }
 
 func TestLDAPTimeout(t *testing.T) {
-	c := read(t, "Mode v\nLDAPTimeout 1\nLDAPBindUser cn=a\nLDAPBindPassword b\nExemptDomains ldap://"+
+	c := configtest.Read(t, "Mode v\nLDAPTimeout 1\nLDAPBindUser cn=a\nLDAPBindPassword b\nExemptDomains ldap://"+
 		silent(t)+"/dc=test?cn?sub?(cn=$d)\n")
 	start := time.Now()
 	built, problems := Snapshot(t.Context(), c, Parts{Log: slog.New(slog.DiscardHandler)})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dojang/internal/policy"
+	"dojang/internal/testutil/configtest"
 )
 
 // TestReportOptionsAreChecked: what would keep reports from leaving is told at
@@ -24,7 +25,7 @@ func TestReportOptionsAreChecked(t *testing.T) {
 		{"DiagnosticDirectory " + dir + "/absent\n", "DiagnosticDirectory: " + dir + "/absent: not a folder"},
 		{"DiagnosticDirectory " + dir + "\n", ""},
 	} {
-		built, problems := Snapshot(t.Context(), read(t, "Mode v\nSocket inet:0@127.0.0.1\n"+c.config),
+		built, problems := Snapshot(t.Context(), configtest.Read(t, "Mode v\nSocket inet:0@127.0.0.1\n"+c.config),
 			Parts{Log: slog.New(slog.DiscardHandler)})
 		if built != nil {
 			built.Snapshot.Discard()
@@ -44,7 +45,7 @@ func TestReportOptionsAreChecked(t *testing.T) {
 
 // TestNothingRunsUnasked: without an option about reports there is no reporter.
 func TestNothingRunsUnasked(t *testing.T) {
-	b := &builder{config: read(t, "Mode v\n"), parts: Parts{Log: slog.New(slog.DiscardHandler)}}
+	b := &builder{config: configtest.Read(t, "Mode v\n"), parts: Parts{Log: slog.New(slog.DiscardHandler)}}
 	if r := b.reporter(b.reports(), nil); r != nil || b.reports() != (policy.Reports{}) {
 		t.Errorf("a reporter for %+v", b.reports())
 	}
@@ -54,7 +55,7 @@ func TestNothingRunsUnasked(t *testing.T) {
 // OpenDKIM wants it.
 func TestTrustedCertifiersMayBeASet(t *testing.T) {
 	for _, text := range []string{"a.example,b.example", "a.example:b.example", "csl:a.example,b.example"} {
-		b := &builder{ctx: t.Context(), config: read(t, "VBR-TrustedCertifiers "+text+"\n")}
+		b := &builder{ctx: t.Context(), config: configtest.Read(t, "VBR-TrustedCertifiers "+text+"\n")}
 		if got := strings.Join(b.vbr().TrustedCertifiers, " "); got != "a.example b.example" {
 			t.Errorf("%s: %q", text, got)
 		}
@@ -73,7 +74,7 @@ func TestMailOfOurOwn(t *testing.T) {
 		{"SMTPURI smtp://mail.example/x\n", "", "", `"smtp://mail.example/x" is no address of a mail server`},
 		{"SMTPURI smtp://:25\n", "", "", `"smtp://:25" is no address of a mail server`},
 	} {
-		m, err := Mailer(read(t, c.config))
+		m, err := Mailer(configtest.Read(t, c.config))
 		problem := ""
 		if err != nil {
 			problem = err.Error()

@@ -9,6 +9,7 @@ import (
 	"dojang/header"
 	"dojang/internal/policy"
 	"dojang/internal/reputation"
+	"dojang/internal/testutil/configtest"
 )
 
 // Counts outlive a reload, or it would let everybody begin anew.
@@ -16,7 +17,7 @@ func TestReputationOutlivesReload(t *testing.T) {
 	parts := Parts{Log: slog.New(slog.DiscardHandler), Counter: new(reputation.Counter)}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for i, over := range []bool{false, true} {
-		built, problems := Snapshot(t.Context(), read(t, "Mode v\nReputationLimits csl:example.com=1\n"), parts)
+		built, problems := Snapshot(t.Context(), configtest.Read(t, "Mode v\nReputationLimits csl:example.com=1\n"), parts)
 		if built == nil {
 			t.Fatal(problems)
 		}
@@ -30,7 +31,7 @@ func TestReputationOutlivesReload(t *testing.T) {
 }
 
 func TestReputationSpamCheckIsAnExpression(t *testing.T) {
-	built, problems := Snapshot(t.Context(), read(t, "Mode v\nReputationRatios csl:*=0.5\nReputationSpamCheck (\n"),
+	built, problems := Snapshot(t.Context(), configtest.Read(t, "Mode v\nReputationRatios csl:*=0.5\nReputationSpamCheck (\n"),
 		Parts{Log: slog.New(slog.DiscardHandler)})
 	if built != nil || !problems.HasErrors() {
 		t.Errorf("taken: %v", problems)
@@ -44,7 +45,7 @@ func TestCountsWantAFolder(t *testing.T) {
 	for _, option := range []string{"FlowData", "ReputationCache"} {
 		for path, want := range map[string]bool{dir + "/counts": false, dir + "/absent/counts": true} {
 			built, problems := Snapshot(t.Context(),
-				read(t, "Mode v\nRateLimits csl:.=1\nReputationLimits csl:a=1\n"+option+" "+path+"\n"),
+				configtest.Read(t, "Mode v\nRateLimits csl:.=1\nReputationLimits csl:a=1\n"+option+" "+path+"\n"),
 				Parts{Log: slog.New(slog.DiscardHandler)})
 			if built == nil {
 				t.Fatal(problems)
@@ -64,7 +65,7 @@ func TestFlowDataFile(t *testing.T) {
 		"/var/lib/opendkim/flow": "/var/lib/opendkim/flow", "db:/x/y": "/x/y", "/x/y.db": "/x/y.db", "file:/x": "/x", "mdb:/x": "/x",
 		"refile:/x": "", "csl:a=b": "", "a": "", "dsn:mysql://u:p@h/d": "", "redis://h": "",
 	} {
-		c := read(t, "Mode v\nRateLimits csl:.=1\nFlowData "+text+"\n")
+		c := configtest.Read(t, "Mode v\nRateLimits csl:.=1\nFlowData "+text+"\n")
 		if got := FlowDataFile(c); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}

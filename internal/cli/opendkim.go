@@ -11,7 +11,6 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
-	"dojang/internal/getopt"
 	"dojang/internal/problem"
 	"dojang/internal/rsaengine"
 )
@@ -63,46 +62,21 @@ func classicOpendkim(ctx context.Context, s Streams, args []string) int {
 	return d.Run(ctx)
 }
 
-// parseOpendkim reads the flags of opendkim(8); those that set an option come
-// from config's table. It tells each mistake as getopt(3) does.
+// parseOpendkim reads the flags of opendkim(8). It tells each mistake as getopt(3) does.
 func parseOpendkim(errs io.Writer, args []string) (f *opendkimFlags, ok bool) {
 	f = new(opendkimFlags)
-	known := map[byte]config.Flag{}
-	var spec strings.Builder
-	for _, flag := range config.Flags() {
-		known[flag.Letter[0]] = flag
-		spec.WriteString(flag.Letter)
-		if flag.TakesValue {
-			spec.WriteByte(':')
-		}
-	}
-	values := map[string]string{} // of the options that flags set
-	operands, ok := getopt.Short("opendkim", errs, args, spec.String(), func(letter byte, value string) {
-		flag := known[letter]
-		if !flag.TakesValue {
-			value = flag.Value
-		}
-		if flag.Option != "" {
-			values[flag.Option] = value
-			return
-		}
-		f.turn(letter, value)
-	})
+	set, operands, ok := config.ReadFlags(errs, args, f.turn)
 	if ok && len(operands) > 0 {
 		fmt.Fprintf(errs, "opendkim: what is %q for?\n", operands[0])
 		return nil, false
 	}
-	if seconds, given := values["DNSTimeout"]; ok && given {
-		if _, err := strconv.ParseUint(seconds, 0, 32); err != nil {
+	for _, o := range set {
+		if _, err := strconv.ParseUint(o.Value, 0, 32); ok && o.Option == "DNSTimeout" && err != nil {
 			fmt.Fprintln(errs, "opendkim: invalid value for -T")
 			return nil, false
 		}
 	}
-	for _, flag := range config.Flags() {
-		if value, given := values[flag.Option]; given {
-			f.Overrides = append(f.Overrides, config.Override{Option: flag.Option, Value: value})
-		}
-	}
+	f.Overrides = set
 	return f, ok
 }
 

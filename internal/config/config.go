@@ -77,16 +77,24 @@ func (c *Config) Set(name, value, source string) problem.List {
 // SetEnvironment sets what variables named OPENDKIM_Option say, "_" standing
 // for "-". It is given os.Environ().
 func (c *Config) SetEnvironment(environ []string) problem.List {
-	const prefix = "OPENDKIM_"
 	var problems problem.List
-	for _, entry := range environ {
-		name, value, ok := strings.Cut(entry, "=")
-		if !ok || len(name) <= len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
-			continue
-		}
-		problems = append(problems, c.Set(strings.ReplaceAll(name[len(prefix):], "_", "-"), value, Environment)...)
+	for _, o := range ReadEnvironment(environ) {
+		problems = append(problems, c.Set(o.Option, o.Value, Environment)...)
 	}
 	return problems
+}
+
+// ReadEnvironment returns what variables named OPENDKIM_Option say, as SetEnvironment
+// takes it.
+func ReadEnvironment(environ []string) (set []Override) {
+	const prefix = "OPENDKIM_"
+	for _, entry := range environ {
+		name, value, ok := strings.Cut(entry, "=")
+		if ok && len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			set = append(set, Override{Option: strings.ReplaceAll(name[len(prefix):], "_", "-"), Value: value})
+		}
+	}
+	return set
 }
 
 // add reads a value and keeps it. A value that is refused is not kept.

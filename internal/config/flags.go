@@ -1,5 +1,11 @@
 package config
 
+import (
+	"io"
+
+	"dojang/internal/getopt"
+)
+
 // Flag is one command-line flag of opendkim(8).
 type Flag struct {
 	Letter     string
@@ -43,4 +49,36 @@ func Flags() []Flag {
 		{Letter: "x", TakesValue: true, Argument: "configfile", Doc: "configuration file"},
 		{Letter: "X", Doc: "tolerate options that are going away"},
 	}
+}
+
+// ReadFlags reads the arguments of opendkim(8) and returns what its flags set, in the order
+// of Flags; of one that comes twice the last value counts. The others it hands to other. It
+// tells each mistake on errs as getopt(3) does.
+func ReadFlags(errs io.Writer, args []string, other func(letter byte, value string)) (set []Override, operands []string, ok bool) {
+	flags, spec := Flags(), ""
+	known := map[byte]Flag{}
+	for _, flag := range flags {
+		known[flag.Letter[0]] = flag
+		if spec += flag.Letter; flag.TakesValue {
+			spec += ":"
+		}
+	}
+	values := map[string]string{}
+	operands, ok = getopt.Short("opendkim", errs, args, spec, func(letter byte, value string) {
+		flag := known[letter]
+		if !flag.TakesValue {
+			value = flag.Value
+		}
+		if flag.Option == "" {
+			other(letter, value)
+			return
+		}
+		values[flag.Option] = value
+	})
+	for _, flag := range flags {
+		if value, given := values[flag.Option]; given {
+			set = append(set, Override{Option: flag.Option, Value: value})
+		}
+	}
+	return set, operands, ok
 }

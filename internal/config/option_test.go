@@ -3,6 +3,7 @@ package config
 import (
 	"bufio"
 	"compress/gzip"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -130,6 +131,23 @@ func TestReloadable(t *testing.T) {
 			!slices.Contains(more, o.Name) {
 			t.Errorf("%s is said not to be obeyed by a reload", o.Name)
 		}
+	}
+}
+
+// TestReadFlags: flags with a value and without, together and apart; the last of two
+// counts, and what no option has goes elsewhere.
+func TestReadFlags(t *testing.T) {
+	var others, told strings.Builder
+	set, operands, ok := ReadFlags(&told, []string{"-fD", "-pinet:1", "-x", "/c", "-p", "inet:2", "-vv", "--", "-l"},
+		func(letter byte, value string) { fmt.Fprintf(&others, "%c%s ", letter, value) })
+	if got, want := fmt.Sprint(set, operands, ok), "[{SubDomains yes} {Background no} {Socket inet:2}] [-l] true"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if others.String() != "x/c v v " || told.Len() > 0 {
+		t.Errorf("%q, told %q", &others, &told)
+	}
+	if _, _, ok := ReadFlags(&told, []string{"-j"}, nil); ok || !strings.Contains(told.String(), "invalid option -- 'j'") {
+		t.Errorf("%v, told %q", ok, &told)
 	}
 }
 

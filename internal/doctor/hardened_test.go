@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dojang/internal/config"
+	"dojang/internal/testutil/configtest"
 )
 
 // One need for root each; test/packaging starts the hardened service with what is
@@ -37,15 +38,7 @@ func TestWhatNeedsRoot(t *testing.T) {
 		"Domain example.com\nSelector s\nKeyFile " + key + "\n":    "KeyFile",
 		"Domain example.com\nSelector s\nKeyFile /home/x/key\n":    "KeyFile",
 	} {
-		path := filepath.Join(t.TempDir(), "opendkim.conf")
-		if err := os.WriteFile(path, append(packaged[:len(packaged):len(packaged)], more...), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, problems := config.Load(path)
-		if problems.HasErrors() {
-			t.Fatal(problems)
-		}
-		if got := needsRoot(c, me); got != want {
+		if got := needsRoot(configtest.Read(t, string(packaged)+more), me); got != want {
 			t.Errorf("%q: %q, want %q", more, got, want)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"dojang/internal/config"
-	"dojang/internal/getopt"
 	"dojang/internal/status"
 )
 
@@ -119,27 +118,13 @@ func (p Process) serves(file string) bool {
 
 // overrides are the options that a filter's environment and command line set over its
 // file, as a unit's drop-in or /etc/default has them.
-func (p Process) overrides() (list []config.Override) {
-	for _, entry := range p.environment {
-		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, "OPENDKIM_") {
-			list = append(list, config.Override{Option: strings.ReplaceAll(name[len("OPENDKIM_"):], "_", "-"), Value: value})
-		}
-	}
+func (p Process) overrides() []config.Override {
+	list := config.ReadEnvironment(p.environment)
 	if len(p.Args) == 0 || filepath.Base(p.Args[0]) != "opendkim" {
 		return list
 	}
-	of, spec := map[byte]string{}, ""
-	for _, flag := range config.Flags() {
-		if spec += flag.Letter; flag.TakesValue {
-			of[flag.Letter[0]], spec = flag.Option, spec+":"
-		}
-	}
-	getopt.Short("opendkim", io.Discard, p.Args[1:], spec, func(letter byte, value string) {
-		if option := of[letter]; option != "" {
-			list = append(list, config.Override{Option: option, Value: value})
-		}
-	})
-	return list
+	set, _, _ := config.ReadFlags(io.Discard, p.Args[1:], func(byte, string) {})
+	return append(list, set...)
 }
 
 // listensOn are the addresses on this host at which the filter's socket is reached.

@@ -7,23 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"dojang/internal/config"
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
+	"dojang/internal/testutil/configtest"
 )
-
-func configuration(t *testing.T, text string) *config.Config {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "opendkim.conf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, problems := config.Load(path)
-	if problems.HasErrors() {
-		t.Fatal(problems)
-	}
-	return c
-}
 
 // TestPeopleAreToldAsReportsLeave: by MTACommand, with a sender; what SMTPURI has wrong
 // is the error of the mail, and no other way is taken.
@@ -33,7 +20,7 @@ func TestPeopleAreToldAsReportsLeave(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n{ echo \"$*\"; cat; } > "+dir+"/mail\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o := manualOptions(new(bytes.Buffer), configuration(t, "MTACommand "+program+"\n"))
+	o := manualOptions(new(bytes.Buffer), configtest.Read(t, "MTACommand "+program+"\n"))
 	if err := o.Send(t.Context(), []string{"postmaster@example.com"}, []byte("Subject: x\n\nhello\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +28,7 @@ func TestPeopleAreToldAsReportsLeave(t *testing.T) {
 	if err != nil || string(mail) != "-t -f"+o.From+"\nSubject: x\n\nhello\n" || !strings.HasPrefix(o.From, "root@") {
 		t.Errorf("%q, %v", mail, err)
 	}
-	o = manualOptions(new(bytes.Buffer), configuration(t, "MTACommand "+program+"\nSMTPURI mail.example\n"))
+	o = manualOptions(new(bytes.Buffer), configtest.Read(t, "MTACommand "+program+"\nSMTPURI mail.example\n"))
 	if err := o.Send(t.Context(), nil, nil); err == nil || !strings.HasPrefix(err.Error(), "SMTPURI: ") {
 		t.Errorf("an address that is none: %v", err)
 	}
@@ -64,11 +51,11 @@ func TestPublishersByName(t *testing.T) {
 // of one with files and nobody there, the error is told.
 func TestFiltersOfServersLookBySelf(t *testing.T) {
 	dsn := "dsn:sqlite3://" + t.TempDir() + "/k.db/table=k?keycol=name?datacol=d"
-	f := filter{configuration(t, "KeyTable "+dsn+"\nSigningTable "+dsn+"\n")}
+	f := filter{configtest.Read(t, "KeyTable "+dsn+"\nSigningTable "+dsn+"\n")}
 	if err := f.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
-	f = filter{configuration(t, "KeyTable file:/nonexistent\nSigningTable "+dsn+"\nPidFile "+t.TempDir()+"/none\n")}
+	f = filter{configtest.Read(t, "KeyTable file:/nonexistent\nSigningTable "+dsn+"\nPidFile "+t.TempDir()+"/none\n")}
 	if err := f.Reload(t.Context()); err == nil {
 		t.Error("a filter that does not run has read its tables")
 	}
