@@ -10,12 +10,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dojang/internal/testutil"
 )
 
 func compileText(t testing.TB, text string) *patterns {
@@ -189,9 +190,9 @@ func TestManyPatternsCompileQuicklyAndSmall(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	start := worked(t)
+	start := testutil.ProcessorTime(t)
 	set, err := Open(context.Background(), "refile:"+path, Options{})
-	took := worked(t) - start
+	took := testutil.ProcessorTime(t) - start
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,17 +208,6 @@ func TestManyPatternsCompileQuicklyAndSmall(t *testing.T) {
 	if err != nil || values[0] != "k99999" {
 		t.Errorf("got %v, %v", values, err)
 	}
-}
-
-// worked is the processor's time of this process, which a busy machine does not lengthen
-// as it does the clock's.
-func worked(t *testing.T) time.Duration {
-	t.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func BenchmarkPatterns(b *testing.B) {

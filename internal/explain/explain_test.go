@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -286,10 +285,10 @@ func TestSearchIsBounded(t *testing.T) {
 			defer cancel()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := processorTime(t)
+			start := testutil.ProcessorTime(t)
 			storiesWithin(t, ctx, message, goodRecords(t))
 			runtime.ReadMemStats(&after)
-			if took := processorTime(t) - start; took > time5+slack {
+			if took := testutil.ProcessorTime(t) - start; took > time5+slack {
 				t.Errorf("took %v", took)
 			}
 			if used := after.HeapSys - min(before.HeapSys, after.HeapSys); used > 700<<20 {
@@ -297,15 +296,6 @@ func TestSearchIsBounded(t *testing.T) {
 			}
 		})
 	}
-}
-
-func processorTime(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func FuzzExplain(f *testing.F) {

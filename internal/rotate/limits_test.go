@@ -73,9 +73,9 @@ func TestManyUnits(t *testing.T) {
 		}
 	}
 	store.Close()
-	start := processorTime(t)
+	start := testutil.ProcessorTime(t)
 	out, err := w.run()
-	took := processorTime(t) - start
+	took := testutil.ProcessorTime(t) - start
 	t.Logf("%d units in %s of processor time, %d MB", n, took, peakMegabytes())
 	if err != nil || out.Units != n+1 || out.Acted != 0 || took > time.Second+time.Duration(n)*40*time.Microsecond ||
 		peakMegabytes() > 200 {

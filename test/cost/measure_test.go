@@ -3,7 +3,6 @@ package cost
 import (
 	"runtime"
 	"runtime/debug"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ type spent struct {
 
 // measure runs f and says what the cheapest run took. CPU times are compared in long
 // runs alone: only there are they taken often enough.
-func measure(f func()) spent {
+func measure(t testing.TB, f func()) spent {
 	runs := 2
 	if testutil.Long() {
 		runs = 7
@@ -40,24 +39,15 @@ func measure(f func()) spent {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		start := cpuTime()
+		start := testutil.ProcessorTime(t)
 		f()
-		took := cpuTime() - start
+		took := testutil.ProcessorTime(t) - start
 		runtime.ReadMemStats(&after)
 		best.cpu = min(best.cpu, took)
 		best.allocations = min(best.allocations, after.Mallocs-before.Mallocs)
 		best.bytes = min(best.bytes, after.TotalAlloc-before.TotalAlloc)
 	}
 	return best
-}
-
-// cpuTime is what this process has used of the processors.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // checkGrowth holds what a text takes against what one of twice the size takes. Small

@@ -199,7 +199,7 @@ func TestHeaderCost(t *testing.T) {
 func (p *place) costOf(t *testing.T, text string, inside bool) spent {
 	t.Helper()
 	fields, body := split(text)
-	return measure(func() { p.run(t, fields, body, inside) })
+	return measure(t, func() { p.run(t, fields, body, inside) })
 }
 
 // split parts a message whose fields may have any names, as the milter protocol has them.

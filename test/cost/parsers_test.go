@@ -69,7 +69,7 @@ func TestParserCost(t *testing.T) {
 		t.Run(p.read+", "+p.shape.name, func(t *testing.T) {
 			cost := func(n int) spent {
 				text := p.shape.make(n)
-				return measure(func() { p.run(text) })
+				return measure(t, func() { p.run(text) })
 			}
 			checkGrowth(t, cost(bytes), cost(2*bytes))
 		})
@@ -153,7 +153,7 @@ func TestTableCost(t *testing.T) {
 					return set
 				}
 				set := open()
-				return measure(func() { open() }), measure(func() {
+				return measure(t, func() { open() }), measure(t, func() {
 					user, host := strings.Repeat("a", 255), strings.Repeat("a.", 120)+"example"
 					_ = dataset.SigningLookup(t.Context(), set, user, host, 2, true, func(dataset.Entry) bool { return true })
 				})

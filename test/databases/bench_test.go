@@ -8,11 +8,11 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"dojang/internal/load"
+	"dojang/internal/testutil"
 	"dojang/internal/testutil/databasetest"
 	"dojang/milter"
 )
@@ -81,21 +81,14 @@ func signingRates(b *testing.B, options string) {
 				sendMany(b, s, 16, popularDomains, func() int { return int(i.Add(1)) % popularDomains })
 			}
 			b.ResetTimer()
-			cpu := cpuTime(b)
+			cpu := testutil.ProcessorTime(b)
 			sendMany(b, s, 16, b.N, c.domain)
-			b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/message")
+			b.ReportMetric(float64((testutil.ProcessorTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/message")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 			b.ReportMetric(started, "start-s")
 			b.ReportMetric(used, "start-MB")
 		})
 	}
-}
-
-// cpuTime is what this process used: the filter and the clients, not a server.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func heapMB() float64 {
