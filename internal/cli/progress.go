@@ -18,10 +18,9 @@ const (
 // second on, and nothing of it in a pipe. Its methods may be called by many at once, and
 // by none while the first part takes long.
 type progress struct {
-	out    io.Writer
 	what   string
 	ended  sync.Once
-	quit   chan struct{}
+	quit   chan struct{} // nil where nothing is shown
 	closed sync.WaitGroup
 
 	mu    sync.Mutex
@@ -32,40 +31,40 @@ type progress struct {
 
 // progress begins to show how many of total things are done.
 func (s Streams) progress(what string, total int) *progress {
-	p := &progress{what: what, total: total}
+	return s.shown(&progress{what: what, total: total})
+}
+
+// during shows that work goes on whose parts cannot be counted.
+func (s Streams) during(what string, work func()) {
+	p := s.shown(&progress{what: what, begin: time.Now()})
+	work()
+	p.end()
+}
+
+func (s Streams) shown(p *progress) *progress {
 	if f := terminal(s.Err); f != nil {
 		p.show(f)
 	}
 	return p
 }
 
-// during shows that work goes on whose parts cannot be counted.
-func (s Streams) during(what string, work func()) {
-	p := &progress{what: what, begin: time.Now()}
-	if f := terminal(s.Err); f != nil {
-		p.show(f)
-	}
-	work()
-	p.end()
-}
-
 // show writes the line and changes it until the end, which takes it away.
 func (p *progress) show(out io.Writer) {
-	p.out, p.quit = out, make(chan struct{})
+	p.quit = make(chan struct{})
 	p.closed.Go(func() {
 		written := ""
 		for wait := progressAfter; ; wait = progressEvery {
 			select {
 			case <-p.quit:
 				if written != "" {
-					fmt.Fprint(p.out, "\r\x1b[K")
+					fmt.Fprint(out, "\r\x1b[K")
 				}
 				return
 			case <-time.After(wait):
 			}
 			if line := p.line(); line != written {
 				written = line
-				fmt.Fprint(p.out, "\r\x1b[K"+line)
+				fmt.Fprint(out, "\r\x1b[K"+line)
 			}
 		}
 	})
@@ -106,7 +105,7 @@ func (p *progress) of(n, all int) {
 
 // end takes the line away, for good. A nil progress has none.
 func (p *progress) end() {
-	if p == nil || p.out == nil {
+	if p == nil || p.quit == nil {
 		return
 	}
 	p.ended.Do(func() { close(p.quit) })

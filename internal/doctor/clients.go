@@ -23,18 +23,20 @@ func (r *Report) Clients(ctx context.Context, h *Host, rehearsal *Rehearsal, set
 			if s.Command != "smtpd" || !p.names(s, "smtpd_milters") || takesBack(s) {
 				continue
 			}
-			signed := func(client netip.Addr) bool {
-				way := Way{Client: client, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": setup.Main["myhostname"],
+			way := func(client netip.Addr) Way {
+				return Way{Client: client, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": setup.Main["myhostname"],
 					"daemon_name": s.Set["milter_macro_daemon_name"], "client_addr": client.String(), "client_name": "client.invalid"}}
-				return rehearsal.ignores(ctx, way) || len(rehearsal.signs(ctx, way, author, testMessage(author))) > 0
 			}
-			switch {
-			case roleOf(s) == submission: // who may send is known
-			case signed(stranger) && !rehearsal.ignores(ctx, Way{Client: stranger, Name: "client.invalid"}):
+			ignored := func(client netip.Addr) bool { return rehearsal.ignores(ctx, way(client)) }
+			signed := func(client netip.Addr) bool {
+				return len(rehearsal.signs(ctx, way(client), author, testMessage(author))) > 0
+			}
+			// Who may send by submission is known.
+			if roleOf(s) != submission && !ignored(stranger) && signed(stranger) {
 				p.strangers(s, rehearsal, author)
 				continue
 			}
-			p.networks(s, signed)
+			p.networks(s, func(client netip.Addr) bool { return ignored(client) || signed(client) })
 		}
 	}
 }
@@ -56,8 +58,8 @@ func (p *postfixCheck) strangers(s *postfix.Service, rehearsal *Rehearsal, autho
 }
 
 // networks tells of clients that may send to the world without a login, and whose mail is
-// not signed.
-func (p *postfixCheck) networks(s *postfix.Service, signed func(netip.Addr) bool) {
+// not signed, nor passed by for PeerList.
+func (p *postfixCheck) networks(s *postfix.Service, meant func(netip.Addr) bool) {
 	option := &p.h.Config.InternalHosts
 	permits := slices.ContainsFunc([]string{"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}, func(name string) bool {
 		return slices.Contains(wordsOf(s.Set[name]), "permit_mynetworks")
@@ -75,7 +77,7 @@ func (p *postfixCheck) networks(s *postfix.Service, signed func(netip.Addr) bool
 		if !network.IsSingleIP() {
 			client = client.Next()
 		}
-		if network.IsSingleIP() && isOfThisHost(client.AsSlice()) || signed(client) {
+		if network.IsSingleIP() && isOfThisHost(client.AsSlice()) || meant(client) {
 			continue
 		}
 		left = append(left, network.String())

@@ -178,7 +178,7 @@ func unquote(body []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	return toCRLF(out)
+	return WithCRLF(out)
 }
 
 func unbase64(body []byte) []byte {
@@ -188,7 +188,7 @@ func unbase64(body []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	return toCRLF(out[:n])
+	return WithCRLF(out[:n])
 }
 
 func encodeQuoted(body []byte) []byte {
@@ -197,15 +197,11 @@ func encodeQuoted(body []byte) []byte {
 	if _, err := w.Write(body); err != nil || w.Close() != nil {
 		return nil
 	}
-	return toCRLF(out.Bytes())
+	return WithCRLF(out.Bytes())
 }
 
 func encodeBase64(body []byte) []byte {
 	return append(base64Lines(body, 76), "\r\n"...)
-}
-
-func toCRLF(text []byte) []byte {
-	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 }
 
 func toLatin1(body []byte) []byte {

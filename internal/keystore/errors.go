@@ -69,6 +69,13 @@ func cantLoad(name, path, why string, err error) *Error {
 	return e
 }
 
+// noFile is about a path that leads to a folder, a pipe or the like.
+func noFile(name, path string) *Error {
+	e := cantLoad(name, path, "Not a regular file", nil)
+	e.Hint = "write the path of a file: ls -l " + path
+	return e
+}
+
 // undecodable is about key data that is no key to sign with.
 func undecodable(name, source string, why error) *Error {
 	e := cantLoad(name, source, why.Error(), why)

@@ -195,7 +195,7 @@ func (s *Store) file(name string, at Location) ([]byte, stamp, *Error) {
 	}
 	f, err := privilege.Open(path)
 	if errors.Is(err, privilege.ErrNotFile) {
-		return nil, stamp{}, cantLoad(name, path, "Not a regular file", nil)
+		return nil, stamp{}, noFile(name, path)
 	}
 	if err != nil {
 		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
@@ -206,9 +206,7 @@ func (s *Store) file(name string, at Location) ([]byte, stamp, *Error) {
 		return nil, stamp{}, cantLoad(name, path, problem.Strerror(err), err)
 	}
 	if !info.Mode().IsRegular() {
-		e := cantLoad(name, path, "Not a regular file", nil)
-		e.Hint = "write the path of a file: ls -l " + path
-		return nil, stamp{}, e
+		return nil, stamp{}, noFile(name, path)
 	}
 	if err := s.checkSafety(name, at); err != nil {
 		return nil, stamp{}, err

@@ -3,7 +3,6 @@ package trial
 import (
 	"bytes"
 	"context"
-	"dojang/internal/explain"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/explain"
 	"dojang/internal/filter"
 	"dojang/internal/logging"
 	"dojang/internal/message"

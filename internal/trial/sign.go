@@ -3,7 +3,6 @@ package trial
 import (
 	"bytes"
 	"crypto"
-	"dojang/internal/explain"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/exit"
+	"dojang/internal/explain"
 	"dojang/internal/keystore"
 	"dojang/internal/keytable"
 	"dojang/internal/problem"

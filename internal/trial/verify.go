@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"dojang/internal/explain"
 	"fmt"
 	"io"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/explain"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 )
