@@ -21,21 +21,21 @@ internal/exit: internal/problem
 internal/getopt:
 internal/privilege:
 internal/logging: internal/plain
-internal/atomicfile:
+internal/atomicfile: internal/privilege
 internal/flight:
 internal/lru:
 internal/keyrecord: dkim taglist
 internal/resolver: dkim internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: dkim internal/keyrecord
-internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/web/html internal/words
+internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/privilege internal/resolver internal/status internal/web/html internal/words
 internal/web/html:
 internal/statistics: dkim
 internal/zone: internal/build internal/config internal/dataset internal/exit internal/keycheck internal/keyrecord internal/keytable internal/policy
 internal/rsaengine:
 internal/copied: dkim header
 internal/event: internal/logging internal/plain
-internal/config: dkim internal/dataset internal/getopt internal/policy internal/problem
+internal/config: dkim internal/dataset internal/getopt internal/policy internal/privilege internal/problem internal/resolver
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege
 internal/keystore: dkim internal/dataset internal/flight internal/lru internal/problem internal/privilege
@@ -63,7 +63,7 @@ internal/doctor: dkim header internal/build internal/config internal/dataset int
 internal/doctor/postfix:
 internal/load: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words
-internal/publish: header internal/keyrecord internal/problem
+internal/publish: header internal/keyrecord internal/privilege internal/problem
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
 internal/rotate/settings/gen: internal/rotate/settings
 internal/rotate/publication: internal/keycheck internal/keyrecord internal/problem internal/publish internal/rotate/settings
@@ -72,7 +72,7 @@ internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/privilege internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli
-internal/build/pages: dkim header internal/app internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/resolver internal/status internal/trial internal/web
+internal/build/pages: dkim header internal/app internal/build internal/config internal/exit internal/explain internal/keycheck internal/keyrecord internal/privilege internal/resolver internal/status internal/trial internal/web
 internal/setup: internal/atomicfile internal/build internal/config internal/dataset internal/exit internal/keyrecord internal/keystore internal/keytable internal/problem internal/words milter
 internal/build/rotation: internal/app internal/atomicfile internal/build internal/config internal/dataset internal/doctor internal/exit internal/keycheck internal/keystore internal/problem internal/publish internal/resolver internal/rotate internal/rotate/publication internal/rotate/settings internal/status
 internal/testutil/databasetest: internal/dataset/datasettest internal/dataset/sqlset internal/testutil internal/testutil/proctest

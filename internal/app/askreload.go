@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/exit"
+	"dojang/internal/privilege"
 )
 
 // AskReload asks the filter over its MetricsSocket to read its configuration again, and
@@ -45,7 +45,7 @@ func SignalReload(c *config.Config) (pid int, err error) {
 		return 0, exit.Errorf(exit.Config,
 			"neither MetricsSocket nor PidFile is set, so the filter cannot be found; send it USR1: systemctl reload opendkim")
 	}
-	text, err := os.ReadFile(path)
+	text, err := privilege.ReadAsIs(path)
 	if err != nil {
 		return 0, exit.Errorf(exit.Unavailable, "the filter does not run, or writes another pid file: %s", err)
 	}

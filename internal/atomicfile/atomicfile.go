@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dojang/internal/privilege"
 )
 
 // Options say how a file is written. The zero value writes one that only its
@@ -187,7 +189,7 @@ func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) erro
 }
 
 func replaceOnce(path string, o Options, edit func(old []byte) ([]byte, error)) error {
-	old, err := os.ReadFile(path)
+	old, err := privilege.ReadAsIs(path)
 	is := err == nil
 	switch {
 	case is:
@@ -212,7 +214,7 @@ func replaceOnce(path string, o Options, edit func(old []byte) ([]byte, error)) 
 		if f, ok := w.(*os.File); ok {
 			attrs.write(f)
 		}
-		now, err := os.ReadFile(path)
+		now, err := privilege.ReadAsIs(path)
 		switch {
 		case err == nil && is && bytes.Equal(now, old), errors.Is(err, fs.ErrNotExist) && !is:
 			return nil

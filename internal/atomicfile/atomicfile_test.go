@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/privilege"
 )
 
 func content(t *testing.T, path string) string {
@@ -30,6 +33,17 @@ func only(t *testing.T, dir string, names ...string) {
 		if e.Name() != names[i] {
 			t.Errorf("%s, want %s", e.Name(), names[i])
 		}
+	}
+}
+
+func TestPipesAreNotReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Replace(path, Options{}, func([]byte) ([]byte, error) { return []byte("text"), nil })
+	if !errors.Is(err, privilege.ErrNotFile) {
+		t.Error(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
+	"dojang/internal/resolver"
 )
 
 // parser reads the text of a value: by the parser of the package that uses it.
@@ -243,10 +244,10 @@ func parseNameservers(text string) ([]string, error) {
 				"resolver that does, at an address without #",
 				problem.Quote(server), problem.Quote(name))
 		}
-		var ok bool
-		if list[i], ok = nameserver(plain); !ok {
+		if _, err := resolver.ParseServer(plain); err != nil {
 			return nil, &hinted{problem.Quote(server) + " is no IP address", hintForNameservers(text)}
 		}
+		list[i] = plain
 	}
 	return list, nil
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"dojang/internal/resolver"
 )
 
 // socketExample is the socket that is meant, else the option's example: what people write
@@ -72,22 +74,6 @@ func meantInstead(err error) string {
 	return ""
 }
 
-// nameserver reads an address, with a port or without.
-func nameserver(text string) (string, bool) {
-	addr, port, found := strings.Cut(text, "@")
-	if !found {
-		var err error
-		if addr, port, err = net.SplitHostPort(text); err != nil {
-			addr = strings.Trim(text, "[]")
-			_, err := netip.ParseAddr(addr)
-			return text, err == nil
-		}
-	}
-	text = net.JoinHostPort(strings.Trim(addr, "[]"), port)
-	at, err := netip.ParseAddrPort(text)
-	return text, err == nil && at.Port() > 0
-}
-
 // hintForNameservers is the addresses within a text, with commas between them.
 func hintForNameservers(text string) string {
 	var servers []string
@@ -95,8 +81,13 @@ func hintForNameservers(text string) string {
 		if i := strings.LastIndexByte(word, '/'); i >= 0 && i < len(word)-1 {
 			word = word[i+1:]
 		}
-		if _, ok := nameserver(strings.Trim(word, "./")); ok {
-			servers = append(servers, strings.Trim(word, "./"))
+		word = strings.Trim(word, "./")
+		colon := max(0, strings.LastIndexByte(word, ':'))
+		for _, server := range []string{word, "[" + word[:colon] + "]" + word[colon:]} { // ::1:5353
+			if _, err := resolver.ParseServer(server); err == nil {
+				servers = append(servers, server)
+				break
+			}
 		}
 	}
 	if len(servers) == 0 {

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -97,7 +97,7 @@ func (r *reader) file(path string, from Value) {
 
 // readFile reads at most maxFileBytes.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := privilege.OpenAsIs(path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +116,8 @@ func (r *reader) includeError(from Value, hint, format string, args ...any) {
 // unreadable tells why a file cannot be read, in the system's words.
 func (r *reader) unreadable(path string, from Value, err error) {
 	reason, hint := err.Error(), ""
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		reason = errno.Error()
+	if at := new(fs.PathError); errors.As(err, &at) {
+		reason = at.Err.Error()
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):

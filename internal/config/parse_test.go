@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dojang/internal/policy"
@@ -168,6 +169,25 @@ func TestUnreadable(t *testing.T) {
 	}
 	if _, problems = Load(""); problems != nil {
 		t.Errorf("no file: %v", problems)
+	}
+}
+
+// What nobody writes to would have the start, or a reload, wait for ever.
+func TestPipesAreNoConfiguration(t *testing.T) {
+	folder := t.TempDir()
+	pipe, path := filepath.Join(folder, "pipe"), filepath.Join(folder, "f.conf")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{pipe, "/dev/zero"} {
+		if _, problems := Load(other); len(problems) != 1 || problems[0].String() != other+": cannot be read: not a regular file" {
+			t.Errorf("%v", problems)
+		}
+		write(t, path, "Mode v\nInclude "+other+"\n")
+		want := fmt.Sprintf("%s:2: Include: %q cannot be read: not a regular file", path, other)
+		if _, problems := Load(path); len(problems) != 1 || problems[0].String() != want {
+			t.Errorf("%v", problems)
+		}
 	}
 }
 

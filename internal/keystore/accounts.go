@@ -2,10 +2,11 @@ package keystore
 
 import (
 	"bufio"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"dojang/internal/privilege"
 )
 
 // Accounts is what /etc/passwd and /etc/group tell about who may read a file.
@@ -63,7 +64,7 @@ func ReadAccounts(passwd, groupFile string) (*Accounts, error) {
 }
 
 func eachRecord(path string, fields int, f func([]string)) error {
-	file, err := os.Open(path)
+	file, err := privilege.OpenAsIs(path)
 	if err != nil {
 		return err
 	}

@@ -81,9 +81,10 @@ func rootsFolder(path string) bool {
 // pipe, a socket or a device.
 var ErrNotFile = errors.New("not a regular file")
 
-// open opens a file to read it, and waits for nobody. Pipes that this process was given
-// are files as well, and so is the device that is empty.
-func open(path string) (*os.File, error) {
+// OpenAsIs opens a file to read it, by the rights that the process has just now, and
+// waits for nobody. Pipes that this process was given are files as well, and so is the
+// device that is empty.
+func OpenAsIs(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -97,6 +98,16 @@ func open(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// ReadAsIs reads a whole file that OpenAsIs opens.
+func ReadAsIs(path string) ([]byte, error) {
+	f, err := OpenAsIs(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // isGiven reports whether a path is of a file that this process has open already.

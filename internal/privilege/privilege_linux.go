@@ -121,7 +121,7 @@ func setGroups(groups []int) error {
 // belongs to root, has no other name and stands, no link, in a folder of the
 // user's own: a key that root put there.
 func Open(path string) (*os.File, error) {
-	f, err := open(path)
+	f, err := OpenAsIs(path)
 	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || os.Getuid() != 0 {
 		return f, err
 	}
@@ -132,7 +132,7 @@ func Open(path string) (*os.File, error) {
 	var byRoot *os.File
 	AsRoot(func() {
 		if RootsAlone(path) {
-			byRoot, _ = open(path)
+			byRoot, _ = OpenAsIs(path)
 		} else if folderErr == nil {
 			byRoot = openRoots(folder, path)
 		}
@@ -150,7 +150,7 @@ func Reader(path string) *syscall.Credential {
 	if os.Geteuid() == 0 || os.Getuid() != 0 {
 		return nil
 	}
-	f, err := open(path)
+	f, err := OpenAsIs(path)
 	if err == nil {
 		f.Close()
 	}

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"os/user"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"dojang/internal/privilege"
 	"dojang/internal/problem"
 )
 
@@ -48,7 +48,7 @@ func readTSIGKey(path string) (tsigKey, error) {
 
 // readCredential reads a small file that holds a secret.
 func readCredential(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := privilege.OpenAsIs(path)
 	if errors.Is(err, fs.ErrPermission) {
 		if me, e := user.Current(); e == nil {
 			err = fmt.Errorf("%w: chown %s %s; chmod 0400 %[3]s", err, me.Username, path)

@@ -65,6 +65,9 @@ func (l *lab) newKey(zone string) {
 	header := dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600}
 	key := &dns.DNSKEY{Hdr: header, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 	private, err := key.Generate(256)
+	for err == nil && key.KeyTag() == 0 { // one in 65,536, with which the library does not sign
+		private, err = key.Generate(256)
+	}
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dojang/internal/privilege"
 )
 
 // resolv.conf(5)'s own limits.
@@ -90,28 +92,36 @@ func (c *resolvConf) setOption(option string) {
 }
 
 // ParseServer reads a name server's address: "192.0.2.1", "192.0.2.1:5353",
-// "2001:db8::1", "[2001:db8::1]:5353". The port is 53 unless given.
+// "2001:db8::1", "[2001:db8::1]:5353". The port is 53 unless given. "::1:5353" is an
+// address by itself, of those that nobody has (RFC 4291 §2.5.5.1): an error.
 //
 // Compat(opendkim 2.11): built with unbound it takes "192.0.2.1@5353" too.
 func ParseServer(text string) (netip.AddrPort, error) {
 	text = strings.TrimSpace(text)
-	if host, port, ok := strings.Cut(text, "@"); ok {
-		text = net.JoinHostPort(host, port)
+	host, port, ok := strings.Cut(text, "@")
+	if !ok {
+		var err error
+		if host, port, err = net.SplitHostPort(text); err != nil {
+			host, port = text, strconv.Itoa(dnsPort)
+		}
 	}
-	plain := text
-	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-		plain = text[1 : len(text)-1]
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
 	}
+	addr, err := netip.ParseAddr(host)
+	number, portErr := strconv.ParseUint(port, 10, 16)
 	// A zone may hold any character, even "]:53": it is what is left of such a mistake.
-	if addr, err := netip.ParseAddr(plain); err == nil && !strings.ContainsAny(addr.Zone(), "[]:") {
-		return netip.AddrPortFrom(addr.Unmap(), dnsPort), nil
-	}
-	server, err := netip.ParseAddrPort(text)
-	if err != nil || server.Port() == 0 {
+	if err != nil || portErr != nil || number == 0 || strings.ContainsAny(addr.Zone(), "[]:") || isNobodys(addr) {
 		return netip.AddrPort{}, fmt.Errorf("%q is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or "+
 			"[2001:db8::1]:5353", shorten(text))
 	}
-	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
+	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
+}
+
+// isNobodys reports whether an address is IPv4-compatible: deprecated, and never had.
+func isNobodys(addr netip.Addr) bool {
+	compatible := netip.PrefixFrom(netip.IPv6Unspecified(), 96)
+	return compatible.Contains(addr) && !addr.IsLoopback() && !addr.IsUnspecified()
 }
 
 func serverName(server netip.AddrPort) string {
@@ -164,7 +174,7 @@ func (f *confFile) current() *serverSet {
 	if f.set != nil && stamp == f.stamp {
 		return f.set
 	}
-	data, err := os.ReadFile(f.path)
+	data, err := privilege.ReadAsIs(f.path)
 	if err != nil && f.set != nil {
 		return f.set // being replaced just now: the old servers are better than none
 	}

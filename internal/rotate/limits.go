@@ -3,11 +3,11 @@ package rotate
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"time"
 
 	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
+	"dojang/internal/privilege"
 	"dojang/internal/rotate/settings"
 )
 
@@ -28,7 +28,7 @@ func (l *limits) load(s *Store) {
 	if s == nil {
 		return
 	}
-	if data, err := os.ReadFile(s.path(limitsFile)); err == nil {
+	if data, err := privilege.ReadAsIs(s.path(limitsFile)); err == nil {
 		_ = json.Unmarshal(data, l) // a broken one counts nothing
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"dojang/internal/atomicfile"
 	"dojang/internal/keycheck"
+	"dojang/internal/privilege"
 )
 
 // Store is the folder State: a file for each unit, the journal, the lock. No secret
@@ -160,7 +161,7 @@ func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err
 
 // readUnit reads a unit file. The error of one that cannot be believed says what to do.
 func (s *Store) readUnit(path string) (*Unit, error) {
-	data, err := os.ReadFile(path)
+	data, err := privilege.ReadAsIs(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -239,7 +240,7 @@ type Entry struct {
 
 // Journal adds a line to log.jsonl.
 func (s *Store) Journal(e Entry) error {
-	f, err := os.OpenFile(s.path("log.jsonl"), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(s.path("log.jsonl"), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}
@@ -259,7 +260,7 @@ func (s *Store) Journal(e Entry) error {
 
 // ReadJournal calls f with each line of the journal of a unit, or of all for "".
 func (s *Store) ReadJournal(unit string, f func(Entry)) error {
-	data, err := os.ReadFile(s.path("log.jsonl"))
+	data, err := privilege.ReadAsIs(s.path("log.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"dojang/internal/privilege"
 )
 
 func TestTwoRunsAndBrokenFiles(t *testing.T) {
@@ -37,6 +40,30 @@ func TestTwoRunsAndBrokenFiles(t *testing.T) {
 	}
 	w.adopt()
 	w.expect("a.example: 20261129=signing; p.example: one=signing; ")
+}
+
+// Pipes in the place of files that we write make nobody wait.
+func TestPipesInState(t *testing.T) {
+	w := newWorld(t, "Zone * p\n", twoDomains)
+	w.adopt()
+	store := must(OpenStore(w.set.State, false))
+	defer store.Close()
+	for _, path := range []string{store.unitFile("p.example"), store.path("log.jsonl"), store.path(limitsFile)} {
+		_ = os.Remove(path)
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, broken, err := store.Load(func(*Unit) bool { return true }); err != nil || len(broken) != 1 || broken[0].Name != "p.example" {
+		t.Errorf("%v, %v", broken, err)
+	}
+	if err := store.ReadJournal("", func(Entry) {}); !errors.Is(err, privilege.ErrNotFile) {
+		t.Error(err)
+	}
+	if err := store.Journal(Entry{}); err == nil {
+		t.Error("a line went into a pipe that nobody reads")
+	}
+	new(limits).load(store)
 }
 
 // A unit file that no program of this version wrote stops its unit, and tells where it

@@ -12,6 +12,7 @@ import (
 	"dojang/internal/atomicfile"
 	"dojang/internal/dataset"
 	"dojang/internal/keystore"
+	"dojang/internal/privilege"
 	"dojang/internal/status"
 )
 
@@ -214,7 +215,7 @@ func (p *pass) newRow(k *Key, row written) ([]string, error) {
 	if row.Key != "" && p.KeyOf.Locate(row.Key).Path != "" {
 		return nil, errors.New("the row names a file: no key is written into the table")
 	}
-	data, err := os.ReadFile(k.Pending)
+	data, err := privilege.ReadAsIs(k.Pending)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +283,7 @@ func (p *pass) restoreRows(u *Unit) error {
 		}
 		old := k.Old
 		if k.Pending != "" && !g.Fresh {
-			data, err := os.ReadFile(k.oldRow())
+			data, err := privilege.ReadAsIs(k.oldRow())
 			if err == nil {
 				err = json.Unmarshal(data, &old)
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // version begins a file. Compat(opendkim 2.11): the third form.
@@ -17,7 +18,8 @@ const maxLineBytes = 1 << 20
 // Append writes what is told of a message to the end of a file, which it makes where
 // there is none. reporter is who tells it.
 func Append(path, reporter string, m *Message) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	// A FIFO that nobody reads must not make mail wait.
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}

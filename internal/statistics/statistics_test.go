@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,5 +65,15 @@ func TestBadLines(t *testing.T) {
 		if err := Read(strings.NewReader(text), func(l Line) { got += l.Problem }); err != nil || got != want {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
+	}
+}
+
+func TestNobodyReadsThePipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Append(path, "here", &Message{}); err == nil {
+		t.Error("a message went into a pipe that nobody reads")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
+	"dojang/internal/privilege"
 	"dojang/internal/status"
 )
 
@@ -209,7 +209,7 @@ func (s *Server) rotation() map[string]summaryKey {
 	if s.o.Rotation == "" {
 		return nil
 	}
-	f, err := os.Open(s.o.Rotation)
+	f, err := privilege.OpenAsIs(s.o.Rotation)
 	if err != nil {
 		return nil
 	}

@@ -28,6 +28,7 @@ import (
 	"dojang/internal/explain"
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
+	"dojang/internal/privilege"
 	"dojang/internal/resolver"
 	"dojang/internal/status"
 	"dojang/internal/trial"
@@ -123,7 +124,7 @@ func (o *Options) options(ctx context.Context, a address) (w web.Options, done f
 		return w, nil, exit.Errorf(exit.Usage, "--key-age %q: write a time, as in 200d", o.KeyAge)
 	}
 	if o.PasswordFile != "" {
-		data, err := os.ReadFile(o.PasswordFile)
+		data, err := privilege.ReadAsIs(o.PasswordFile)
 		if err != nil {
 			return w, nil, exit.Errorf(exit.NoInput, "%w", err)
 		}

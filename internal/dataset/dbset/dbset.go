@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,6 +124,9 @@ func (s *Set) look() (stamp, error) {
 	info, err := privilege.Stat(s.path)
 	if err == nil && info.IsDir() && s.kind == dataset.TypeMDB {
 		info, err = privilege.Stat(filepath.Join(s.path, "data.mdb"))
+	}
+	if err == nil && !info.Mode().IsRegular() { // a program that reads it would wait
+		err = &fs.PathError{Op: "open", Path: s.path, Err: privilege.ErrNotFile}
 	}
 	if err != nil {
 		return stamp{}, err

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/datasettest"
+	"dojang/internal/privilege"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/proctest"
 )
@@ -159,6 +161,19 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 	c.tick()
 	if got := value(); got != "new" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A program that reads a pipe waits for its writer.
+func TestPipesAreNoDatabases(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(syscall.Mkfifo(dir+"/x.db", 0o600), syscall.Mkfifo(dir+"/data.mdb", 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range []string{dir + "/x.db", "db:" + dir + "/x", "db:" + dir, "db:/dev/zero", "mdb:" + dir + "/x.db", "mdb:" + dir} {
+		if _, err := try(spec, Options{DBDump: "/bin/cat", MDBDump: "/bin/cat"}, dataset.Options{}); !errors.Is(err, privilege.ErrNotFile) {
+			t.Errorf("%s: %v", spec, err)
+		}
 	}
 }
 

@@ -1,10 +1,15 @@
 package sqlset
 
 import (
+	"errors"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dojang/internal/privilege"
 )
 
 func TestParseDSN(t *testing.T) {
@@ -57,6 +62,19 @@ func TestParseDSNErrors(t *testing.T) {
 	} {
 		if _, err := ParseDSN(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", s, err, want)
+		}
+	}
+}
+
+// A pipe in the place of SQLite's file would have its reader wait for ever.
+func TestPipesAreNoDatabases(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{path, "/dev/zero", t.TempDir()} {
+		if _, err := New("sqlite3://"+other+"/table=t?keycol=k?datacol=v", Options{}); hasSQLite && !errors.Is(err, privilege.ErrNotFile) {
+			t.Errorf("%s: %v", other, err)
 		}
 	}
 }

@@ -6,10 +6,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 
 	_ "modernc.org/sqlite" // database/sql knows it as "sqlite"
+
+	"dojang/internal/privilege"
 )
 
 const hasSQLite = true
@@ -28,6 +32,9 @@ func (d DSN) sqliteMode(mode string, o Options) (*sql.DB, error) {
 	}
 	if path == ":memory:" {
 		return nil, errors.New("dsn: a database in memory is empty")
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // SQLite would wait for a pipe's writer
+		return nil, &fs.PathError{Op: "open", Path: path, Err: privilege.ErrNotFile}
 	}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
 		RawQuery: url.Values{"mode": {mode}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", o.Timeout.Milliseconds())}}.Encode()}
