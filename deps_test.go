@@ -28,13 +28,14 @@ internal/keyrecord: dkim taglist
 internal/resolver: dkim internal/flight internal/privilege
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: dkim internal/keyrecord
-internal/web: dkim header internal/explain internal/keycheck internal/keyrecord internal/privilege internal/resolver internal/status internal/web/html internal/words
+internal/web: dkim header internal/event internal/explain internal/keycheck internal/keyrecord internal/privilege internal/resolver internal/status internal/web/html internal/words
 internal/web/html:
 internal/statistics: dkim
 internal/zone: internal/build internal/config internal/dataset internal/exit internal/keycheck internal/keyrecord internal/keytable internal/policy
 internal/rsaengine:
 internal/copied: dkim header
-internal/event: internal/logging internal/plain
+internal/event: internal/logging internal/plain internal/problem
+internal/event/gen:
 internal/config: dkim internal/dataset internal/getopt internal/policy internal/privilege internal/problem internal/resolver
 internal/config/gen: internal/config
 internal/dataset: internal/atomicfile internal/problem internal/privilege

@@ -1,6 +1,7 @@
 package dojang
 
 import (
+	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/importer"
@@ -11,17 +12,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// TestSwitchesOverClosedListsAreWhole: a switch over one of our lists of constants that
-// names most members names every one, or says by "default" what is done with the rest, so
-// that a new member cannot be forgotten. One that names fewer picks some out.
-func TestSwitchesOverClosedListsAreWhole(t *testing.T) {
+// checked is the whole tree with its types, without tests: once for all who look at it.
+var checked = sync.OnceValues(func() (*tree, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", `{{.ImportPath}}	{{.Export}}	{{.Dir}}	{{join .GoFiles " "}}`, "./...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		return nil, fmt.Errorf("go list: %w", err)
 	}
 	exports := map[string]string{}
 	var ours [][]string
@@ -35,34 +36,95 @@ func TestSwitchesOverClosedListsAreWhole(t *testing.T) {
 			ours = append(ours, columns)
 		}
 	}
-	files := token.NewFileSet()
-	from := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
-	switches := 0
+	all := &tree{places: token.NewFileSet(), info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}, files: map[string][]*ast.File{}}
+	from := importer.ForCompiler(all.places, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for _, p := range ours {
-		var trees []*ast.File
 		for name := range strings.FieldsSeq(p[3]) {
-			tree, err := parser.ParseFile(files, filepath.Join(p[2], name), nil, parser.SkipObjectResolution)
+			file, err := parser.ParseFile(all.places, filepath.Join(p[2], name), nil, parser.SkipObjectResolution)
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
-			trees = append(trees, tree)
+			all.files[p[0]] = append(all.files[p[0]], file)
 		}
-		info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
 		config := types.Config{Importer: from}
-		if _, err := config.Check(p[0], files, trees, info); err != nil {
-			t.Fatal(err)
+		if _, err := config.Check(p[0], all.places, all.files[p[0]], all.info); err != nil {
+			return nil, err
 		}
-		for _, tree := range trees {
-			ast.Inspect(tree, func(n ast.Node) bool {
-				if s, ok := n.(*ast.SwitchStmt); ok && s.Tag != nil {
-					switches += checkSwitch(t, files, info, s)
-				}
+	}
+	return all, nil
+})
+
+// tree is Go source by package.
+type tree struct {
+	places *token.FileSet
+	info   *types.Info
+	files  map[string][]*ast.File
+}
+
+// each shows every node of the tree, with the package that it is in.
+func (all *tree) each(visit func(in string, n ast.Node)) {
+	for in, files := range all.files {
+		for _, file := range files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				visit(in, n)
 				return true
 			})
 		}
 	}
+}
+
+// TestSwitchesOverClosedListsAreWhole: a switch over one of our lists of constants that
+// names most members names every one, or says by "default" what is done with the rest, so
+// that a new member cannot be forgotten. One that names fewer picks some out.
+func TestSwitchesOverClosedListsAreWhole(t *testing.T) {
+	all, err := checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switches := 0
+	all.each(func(_ string, n ast.Node) {
+		if s, ok := n.(*ast.SwitchStmt); ok && s.Tag != nil {
+			switches += checkSwitch(t, all.places, all.info, s)
+		}
+	})
 	if switches < 20 {
 		t.Errorf("only %d switches over closed lists were looked at", switches)
+	}
+}
+
+// TestEveryLineOfTheLogIsAnEvent: nothing but package event gives a line to the log, so
+// that each has a name there and stands in docs/events.md.
+func TestEveryLineOfTheLogIsAnEvent(t *testing.T) {
+	all, err := checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, writers := 0, []string{"Debug", "Info", "Warn", "Error", "Log", "LogAttrs"}
+	all.each(func(in string, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return
+		}
+		s, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains(writers, strings.TrimSuffix(s.Sel.Name, "Context")) {
+			return
+		}
+		of := ""
+		if v, ok := all.info.Types[s.X]; ok {
+			of = v.Type.String()
+		} else if x, ok := s.X.(*ast.Ident); ok {
+			of = x.Name // a package's
+		}
+		switch {
+		case of != "*log/slog.Logger" && of != "slog":
+		case in == "dojang/internal/event":
+			events++
+		default:
+			t.Errorf("%s: a line of the log that is no event of internal/event", all.places.Position(call.Pos()))
+		}
+	})
+	if events != 1 {
+		t.Errorf("package event writes in %d places, want one", events)
 	}
 }
 

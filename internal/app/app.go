@@ -19,9 +19,9 @@ import (
 	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/dataset/remote"
+	"dojang/internal/event"
 	"dojang/internal/exit"
 	"dojang/internal/filter"
-	"dojang/internal/logging"
 	"dojang/internal/metrics"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
@@ -103,7 +103,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	a.log, a.closeLog = log, closeLog
 	if problems = append(problems, a.open(ctx)...); problems.HasErrors() {
 		for _, p := range problems {
-			a.log.Error(describe(p), "event", "start_problem", "hint", p.Hint)
+			event.StartProblem(p).Write(a.log, "")
 		}
 		a.closeLog()
 		return nil, problems
@@ -163,7 +163,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	defer pid.Remove()
 	serving, stopMetrics, err := a.start()
 	if err != nil {
-		a.log.Error(err.Error(), "event", "start_failed")
+		event.StartFailed(err).Write(a.log, "")
 		a.closeLog()
 		return err
 	}
@@ -191,8 +191,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		status = 1
 	}
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s terminating with status %d, errno = %d", CompatibleVersion, status, 0),
-		"event", "stop", "status", status)
+	event.Stopped(CompatibleVersion, status).Write(a.log, "")
 	a.closeLog()
 	return err
 }
@@ -218,17 +217,8 @@ func (a *App) start() (serving <-chan error, stopMetrics func(), err error) {
 	a.readCounts()
 	metricsStop, stopStatus := stopMetrics, a.serveStatus(listeners)
 	stopMetrics = func() { metricsStop(); stopStatus() }
-	a.log.Info(fmt.Sprintf("OpenDKIM Filter v%s starting%s", CompatibleVersion, argsWords(a.o.Args)),
-		"event", "start", "version", a.o.Version, "args", a.o.Args, "signing_engine", a.engine)
+	event.Started(CompatibleVersion, a.o.Version, a.o.Args, a.engine).Write(a.log, "")
 	return a.serve(listeners), stopMetrics, nil
-}
-
-// argsWords tells the command line, when there is one.
-func argsWords(args string) string {
-	if args == "" {
-		return ""
-	}
-	return " (args: " + args + ")"
 }
 
 // CompatibleVersion is the OpenDKIM release whose behaviour and log lines ours
@@ -271,7 +261,7 @@ func (a *App) becomeUser() error {
 	}
 	if a.config.EnableCoredumps.Value {
 		if err := enableCoredumps(); err != nil {
-			a.log.Warn("can't enable coredumps; continuing", "error", err)
+			event.NoCoredumps(err).Write(a.log, "")
 		}
 	}
 	return nil
@@ -335,7 +325,7 @@ func (a *App) serve(listeners []listener) <-chan error {
 	for _, l := range listeners {
 		server := milter.NewServer(a.filter.SessionMaker(filterRole(l.role)), milter.Options{
 			ErrorLog: func(err error, remote string) {
-				a.log.Warn(fmt.Sprintf("connection from %s: %s", remote, err), "event", "connection_error")
+				event.ConnectionError(remote, err).Write(a.log, "")
 			},
 			OnPanic: a.panicked,
 		})
@@ -362,7 +352,7 @@ func filterRole(r config.Role) filter.Role {
 // panicked is the one place where a mistake of ours ends up: it is told with its
 // stack, and the message follows On-InternalError.
 func (a *App) panicked(v any, stack []byte) milter.Response {
-	a.log.Log(context.Background(), logging.LevelCritical, fmt.Sprintf("internal error: %v", v), "event", "panic", "stack", string(stack))
+	event.Panicked(v, stack).Write(a.log, "")
 	a.metrics.Panicked()
 	if a.filter.Current().Rules.Verdicts.InternalError().Action == policy.Accept {
 		return milter.Accept
@@ -379,7 +369,7 @@ func (a *App) stop() {
 	for _, s := range a.servers {
 		wait.Go(func() {
 			if err := s.Shutdown(ctx); err != nil {
-				a.log.Warn("messages in hand were cut off at the stop: " + err.Error())
+				event.CutOff(err).Write(a.log, "")
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dojang/internal/build"
+	"dojang/internal/event"
 	"dojang/internal/kept"
 	"dojang/internal/problem"
 	"dojang/internal/reputation"
@@ -30,7 +31,7 @@ func (a *App) readCounts() {
 			continue
 		}
 		if err := f.file.Read(); err != nil {
-			a.log.Warn(f.option+": "+problem.Reason(err), "event", "counts_not_read", "option", f.option)
+			event.CountsNotRead(f.option, err).Write(a.log, "")
 		}
 		a.counts = append(a.counts, f)
 	}
@@ -55,7 +56,7 @@ func (a *App) writeCounts() {
 			}
 		}
 		if words != "" && words != f.failed {
-			a.log.Error(f.option+": counts not written: "+words, "event", "counts_not_written", "option", f.option)
+			event.CountsNotWritten(f.option, words).Write(a.log, "")
 		}
 		f.failed = words
 	}

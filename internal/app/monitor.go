@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"dojang/internal/config"
+	"dojang/internal/event"
 	"dojang/internal/exit"
-	"dojang/internal/problem"
 )
 
 // serveMetrics opens MetricsSocket: GET /metrics for Prometheus, GET /healthz
@@ -52,7 +52,7 @@ func (a *App) serveHTTP(option string, l net.Listener, handler http.Handler) (st
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error(option + ": " + err.Error())
+			event.HTTPFailed(option, err).Write(a.log, "")
 		}
 	}()
 	return func() { _ = server.Close() }
@@ -125,18 +125,11 @@ func (a *App) reloadOverHTTP(w http.ResponseWriter, _ *http.Request) {
 	problems := a.Reload(context.Background())
 	report := ReloadReport{OK: !problems.HasErrors(), Problems: []string{}}
 	for _, p := range problems {
-		report.Problems = append(report.Problems, describe(p))
+		report.Problems = append(report.Problems, p.Sentence())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if !report.OK {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 	}
 	_ = json.NewEncoder(w).Encode(report) // a client that left does not matter
-}
-
-func describe(p problem.Problem) string {
-	if p.Hint == "" {
-		return p.String()
-	}
-	return p.String() + "; " + p.Hint
 }

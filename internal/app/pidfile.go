@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dojang/internal/build"
+	"dojang/internal/event"
 	"dojang/internal/privilege"
-	"dojang/internal/problem"
 )
 
 // PidFile tells others our process ID. It is opened while we are root, and
@@ -68,7 +68,7 @@ func (p *PidFile) openFor(a build.Account) (err error) {
 }
 
 func (p *PidFile) failed(err error) {
-	p.log.Error(fmt.Sprintf("can't write pid to %s: %s", p.path, problem.Strerror(err)), "event", "pid_file_failed", "path", p.path)
+	event.PidFileFailed(p.path, err).Write(p.log, "")
 }
 
 func (p *PidFile) open() (err error) {

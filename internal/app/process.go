@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"dojang/internal/logging"
+	"dojang/internal/event"
 )
 
 // One program, up to three processes, told apart by an environment variable:
@@ -181,7 +180,7 @@ func Supervise(limits RestartLimits, pid *PidFile, log *slog.Logger) int {
 	for {
 		end, err := superviseOne(func() { serves(pid, starter) }, signals)
 		if err != nil {
-			log.Error(fmt.Sprintf("can't start the worker: %v", err))
+			event.WorkerNotStarted(err).Write(log, "")
 			return 71
 		}
 		if end.asked || end.words == "" {
@@ -193,10 +192,10 @@ func Supervise(limits RestartLimits, pid *PidFile, log *slog.Logger) int {
 		starter = nil // only the first worker has a starter that waits
 		restarts = append(restarts, time.Now())
 		if which := limits.exceeded(restarts); which != "" {
-			log.Error("maximum restart " + which + " exceeded")
+			event.TooManyRestarts(which).Write(log, "")
 			return 69
 		}
-		log.Log(context.Background(), logging.LevelNotice, end.words+", restarting")
+		event.WorkerRestarted(end.words).Write(log, "")
 	}
 }
 

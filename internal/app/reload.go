@@ -3,11 +3,11 @@ package app
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/event"
 	"dojang/internal/problem"
 )
 
@@ -59,7 +59,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	a.reload.Lock()
 	defer a.reload.Unlock()
 	if a.o.Load == nil {
-		a.log.Info("ignoring reload signal", "event", "reload_ignored")
+		event.ReloadIgnored().Write(a.log, "")
 		return nil
 	}
 	a.manager.reloading()
@@ -74,11 +74,11 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		return a.reloadFailed(problems)
 	}
 	for _, p := range problems {
-		a.log.Warn(describe(p), "event", "configuration_warning")
+		event.ConfigurationWarning(p).Write(a.log, "")
 	}
 	difference := a.summary.Difference(built.Summary)
 	if changed := fixedChanges(a.config, next); len(changed) > 0 {
-		a.log.Warn("a restart is needed for: "+strings.Join(changed, ", "), "event", "restart_needed")
+		event.RestartNeeded(changed).Write(a.log, "")
 	}
 	a.filter.Swap(built.Snapshot)
 	a.config, a.summary, a.watched = next, built.Summary, statFiles(append(built.Files, a.configFiles(next)...))
@@ -88,9 +88,9 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	if a.recorder != nil {
 		a.recorder.Configure(recorderOptions(next))
 	}
-	a.log.Info("configuration reloaded from "+a.o.Path, "event", "reloaded", "difference", difference)
+	event.Reloaded(a.o.Path, difference).Write(a.log, "")
 	if difference != "" {
-		a.log.Info("reloaded: "+difference, "event", "reload_difference")
+		event.ReloadDifference(difference).Write(a.log, "")
 	}
 	return problems
 }
@@ -101,9 +101,9 @@ func (a *App) reloadFailed(problems problem.List) problem.List {
 	a.metrics.Reloaded(false)
 	a.status.reloaded(false, problems)
 	for _, p := range problems {
-		a.log.Error(describe(p), "event", "reload_problem", "hint", p.Hint)
+		event.ReloadProblem(p).Write(a.log, "")
 	}
-	a.log.Error("configuration not reloaded: the old one stays in force", "event", "reload_failed")
+	event.ReloadFailed().Write(a.log, "")
 	return problems
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/event"
 	"dojang/internal/problem"
 	"dojang/internal/status"
 )
@@ -45,7 +46,7 @@ func (s *statusSource) reloaded(ok bool, problems problem.List) {
 	defer s.mu.Unlock()
 	s.server.LastReload = &status.Reload{Time: time.Now().UTC(), OK: ok, Problems: []string{}}
 	for _, p := range problems {
-		s.server.LastReload.Problems = append(s.server.LastReload.Problems, describe(p))
+		s.server.LastReload.Problems = append(s.server.LastReload.Problems, p.Sentence())
 	}
 }
 
@@ -79,7 +80,7 @@ func (a *App) readStatus() {
 	}
 	f := &countFile{option: "StatusFile", file: status.File(path, a.recorder, a.o.KeepInterval), stale: true}
 	if err := f.file.Read(); err != nil {
-		a.log.Warn(f.option+": "+problem.Reason(err), "event", "counts_not_read", "option", f.option)
+		event.CountsNotRead(f.option, err).Write(a.log, "")
 	}
 	a.counts = append(a.counts, f)
 	a.writeCounts()

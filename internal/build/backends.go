@@ -1,7 +1,6 @@
 package build
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"dojang/internal/dataset/remote"
 	"dojang/internal/dataset/socketset"
 	"dojang/internal/dataset/sqlset"
+	"dojang/internal/event"
 )
 
 // Openers are the databases that data sets may be in, set up as the
@@ -27,11 +27,8 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 		NegativeTTL: lifetime(c.DataSetNegativeTTL.Value),
 		MaxBytes:    int64(c.DataSetCacheSize.Value) << 20,
 		Caches:      parts.Caches,
-		OnDown: func(name string, err error) {
-			log.Error(fmt.Sprintf("%s: no answer: %s; rows known before are used meanwhile", name, err),
-				"event", "dataset_down", "dataset", name)
-		},
-		OnUp: func(name string) { log.Info(name+": answers again", "event", "dataset_up", "dataset", name) },
+		OnDown:      func(name string, err error) { event.DatasetDown(name, err).Write(log, "") },
+		OnUp:        func(name string) { event.DatasetUp(name).Write(log, "") },
 	}
 	if m := parts.Metrics; m != nil {
 		server.OnLookup = func(name string, o remote.Outcome, took time.Duration) { m.DatasetLookup(name, o.String(), took) }
@@ -47,10 +44,10 @@ func Openers(c *config.Config, parts Parts) map[string]dataset.Opener {
 	}
 	files := dbset.Opener(dbset.Options{OnReload: func(path string, err error) {
 		if err != nil {
-			log.Error(fmt.Sprintf("%s changed and cannot be read: %s; the rows read before stay", path, err), "event", "dataset_unreadable")
+			event.DatasetUnreadable(path, err).Write(log, "")
 			return
 		}
-		log.Info(path+" was read again", "event", "dataset_read")
+		event.DatasetRead(path).Write(log, "")
 	}})
 	openers[dataset.TypeDB], openers[dataset.TypeMDB] = files, files
 	return openers

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"dojang/internal/config"
+	"dojang/internal/event"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/problem"
@@ -57,8 +58,8 @@ type Resolvers struct {
 // the same.
 func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
 	log := p.Log
+	o.Warn = func(text string) { event.Resolver(text).Write(log, "") }
 	if p.Resolvers == nil {
-		o.Warn = func(text string) { log.Warn(text, "event", "resolver") }
 		return resolver.New(o)
 	}
 	p.Resolvers.mu.Lock()
@@ -67,7 +68,6 @@ func (p *Parts) nameServers(o resolver.Options) (*resolver.DNS, error) {
 	if p.Resolvers.dns != nil && p.Resolvers.made == made {
 		return p.Resolvers.dns, nil
 	}
-	o.Warn = func(text string) { log.Warn(text, "event", "resolver") }
 	dns, err := resolver.New(o)
 	if err != nil {
 		return nil, err

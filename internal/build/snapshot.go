@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/remote"
+	"dojang/internal/event"
 	"dojang/internal/filter"
 	"dojang/internal/keystore"
 	"dojang/internal/message"
@@ -201,7 +201,7 @@ func (b *builder) signingKeys(r *policy.Rules) {
 	options.Engine, options.UID, options.RequireSafeKeys = b.parts.Engine, b.parts.Account.UID, c.RequireSafeKeys.Value
 	options.CacheBytes = int64(c.KeyCacheSize.Value) << 20
 	options.Warn = func(name string, u *keystore.Unsafe) {
-		b.parts.Log.Warn(fmt.Sprintf("%s: key data is not secure: %s", name, u.Words), "event", "key_unsafe", "remedy", u.Remedy)
+		event.KeyUnsafe(name, u.Words, u.Remedy).Write(b.parts.Log, "")
 	}
 	if table := b.set(&b.config.KeyTable, false); table != nil {
 		store := keystore.New(table, options)

@@ -10,6 +10,7 @@ import (
 	"dojang/dkim"
 	"dojang/internal/bre"
 	"dojang/internal/config"
+	"dojang/internal/event"
 	"dojang/internal/policy"
 	"dojang/internal/privilege"
 	"dojang/internal/problem"
@@ -104,7 +105,7 @@ func (b *builder) authResults() policy.AuthResults {
 		a.AuthservID = name
 	}
 	if c.XHeader.Value {
-		b.parts.Log.Warn(`"X-Header" deprecated; use "SoftwareHeader" instead`)
+		event.OptionDeprecated("X-Header", "SoftwareHeader").Write(b.parts.Log, "")
 	}
 	if c.SoftwareHeader.Value || c.XHeader.Value {
 		a.SoftwareHeader = "dojang Filter v" + b.parts.Version

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"dojang/internal/logging"
+	"dojang/internal/problem"
 	"dojang/internal/testutil"
 )
 
@@ -22,9 +24,9 @@ func TestLevels(t *testing.T) {
 	}{
 		{NoSignature(), slog.LevelDebug},
 		{NotInternal("host", "192.0.2.1"), slog.LevelInfo},
-		{Verified(), slog.LevelInfo},
+		{Verified(Judgement{}), slog.LevelInfo},
 		{Signature("s", "d", "rsa-sha256", ""), slog.LevelInfo},
-		{BadSignature(), logging.LevelNotice},
+		{BadSignature(Judgement{}), logging.LevelNotice},
 		{NoSignatureRefused(), logging.LevelNotice},
 		{KeyRevoked("s", "d", "rsa-sha256"), logging.LevelNotice},
 		{ExternalHost("host", "d"), logging.LevelNotice},
@@ -90,9 +92,9 @@ func TestWordsAreOpenDKIMs(t *testing.T) {
 		{"%s: error reading signing table", nil, SigningTableError(failed)},
 		{"%s: failed to parse %s: header field", []any{"Authentication-Results"}, UnparsableResults(1)},
 		{"%s: %s field added (s=%s, d=%s)", []any{"DKIM-Signature", "s", "d"}, Signed("DKIM-Signature", "s", "d", "a", time.Second)},
-		{"%s: DKIM verification successful", nil, Verified()},
+		{"%s: DKIM verification successful", nil, Verified(Judgement{})},
 		{"%s: no signature data", nil, NoSignature()}, {"%s: no signature data", nil, NoSignatureRefused()},
-		{"%s: bad signature data", nil, BadSignature()},
+		{"%s: bad signature data", nil, BadSignature(Judgement{})},
 		{"%s: s=%s d=%s a=%s SSL %s", []any{"s", "d", "rsa-sha256", "why"}, Signature("s", "d", "rsa-sha256", "why")},
 		{"%s: ignoring %u signature%s", []any{1, ""}, Ignoring(1)}, {"%s: ignoring %u signature%s", []any{2, "s"}, Ignoring(2)},
 		{"%s: syntax error: %s", []any{"why"}, SyntaxError("why")},
@@ -106,7 +108,18 @@ func TestWordsAreOpenDKIMs(t *testing.T) {
 		{"key '%s' not found", []any{"k"}, ScriptKeyUnknown("k")},
 		{"failed to load/apply default key", nil, ScriptNoDefaultKey()},
 		{"WARNING: symbol 'i' not available", nil, NoJobID()},
+		{"%s v%s starting%s%s%s", []any{"OpenDKIM Filter", "2.11.0", " (args: ", "-f", ")"}, Started("2.11.0", "1", "-f", "none")},
+		{"%s v%s starting%s%s%s", []any{"OpenDKIM Filter", "2.11.0", "", "", ""}, Started("2.11.0", "1", "", "none")},
+		{"%s v%s terminating with status %d, errno = %d", []any{"OpenDKIM Filter", "2.11.0", 1, 0}, Stopped("2.11.0", 1)},
+		{"configuration reloaded from %s", []any{"/etc/x"}, Reloaded("/etc/x", "")},
+		{"can't write pid to %s: %s", []any{"/run/x", "No such file or directory"}, PidFileFailed("/run/x", syscall.ENOENT)},
+		{"can't enable coredumps; continuing", nil, NoCoredumps(failed)},
+		{"exited with status %d, restarting", []any{1}, WorkerRestarted("exited with status 1")},
+		{"maximum restart count exceeded", nil, TooManyRestarts("count")},
+		{"maximum restart rate exceeded", nil, TooManyRestarts("rate")},
+		{`"X-Header" deprecated; use "SoftwareHeader" instead`, nil, OptionDeprecated("X-Header", "SoftwareHeader")},
 	} {
+		c.event.NoJob = c.event.NoJob || !strings.HasPrefix(c.format, "%s: ")
 		if !bytes.Contains(program, []byte("\x00"+c.format+"\x00")) {
 			t.Errorf("opendkim has no %q", c.format)
 		}
@@ -152,7 +165,10 @@ func TestOwnWords(t *testing.T) {
 			"would be blocked by reputation of d (ratio -1, count 3, spam 2, limit 1) domain=d count=3 spam=2 limit=1 ratio=-1"},
 		{ScriptSays("one line\nof a script"), "one line of a script"},
 		{FileFailed(failed), "broken error=broken"},
-		{KeyTrouble(failed), "broken"},
+		{KeyTrouble(failed), "broken error=broken"},
+		{ConfigurationWarning(problem.Problem{File: "/etc/x", Line: 3, Option: "Mode", Text: "odd", Hint: "write v"}),
+			`/etc/x:3: Mode: odd; write v file=/etc/x line=3 option=Mode problem=odd hint="write v"`},
+		{StartProblem(problem.Problem{Text: "odd"}), `odd problem=odd hint=""`},
 	} {
 		line, facts := written(c.event, "", logging.LevelDetail)
 		if got := strings.TrimSpace(line + strings.TrimPrefix(facts, "event="+c.event.Name)); got != c.want {

@@ -7,10 +7,12 @@ import (
 	"dojang/internal/plain"
 )
 
-// ScriptFailed: a script of the administrator's broke off. why names the line.
+// What scripts tell.
+
+// ScriptFailed: a script of the administrator's broke off at the line that error names.
 func ScriptFailed(hook string, why error) Event {
 	return failure("script_failed", fmt.Sprintf("dkimf_lua_%s_hook() failed: %s", hook, cut(plain.Line(why.Error()))),
-		slog.String("hook", hook), slog.String("error", cut(why.Error())))
+		slog.String("hook", hook), because(why))
 }
 
 // ScriptSays is a line that a script logs.
@@ -24,7 +26,7 @@ func ScriptSays(text string) Event {
 	return e
 }
 
-// ScriptKeyUnknown: a script asks for a signature by a key that KeyTable has not.
+// ScriptKeyUnknown: a script asks for a signature by a key that KeyTable does not have.
 func ScriptKeyUnknown(name string) Event {
 	e := failure("unknown_key", fmt.Sprintf("key '%s' not found", cut(name)), slog.String("key", cut(name)))
 	e.NoJob = true

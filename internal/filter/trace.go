@@ -1,10 +1,9 @@
 package filter
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 
+	"dojang/internal/event"
 	"dojang/milter"
 )
 
@@ -29,12 +28,7 @@ func (t traced) tell(level int, step, format string, args ...any) {
 	if t.level < level {
 		return
 	}
-	text := "milter: " + step
-	if format != "" {
-		text += " " + fmt.Sprintf(format, args...)
-	}
-	t.snapshot.Log.LogAttrs(context.Background(), slog.LevelDebug, text, slog.String("event", "milter_"+step),
-		slog.String("client", t.clientName))
+	event.Milter(step, fmt.Sprintf(format, args...), t.clientName).Write(t.snapshot.Log, "")
 }
 
 // answer logs a step and what it is answered with, and its content from the

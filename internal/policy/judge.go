@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -150,11 +149,10 @@ func orInvalid(domain string) string {
 // where a script has decided what becomes of the message, that it is good and no more.
 func (o *Outcome) tellDecision(j *Judged, scripted bool) {
 	s := j.Signature
-	fields := []slog.Attr{slog.String("domain", event.Cut(s.Domain)), slog.String("selector", event.Cut(s.Selector)),
-		slog.String("algorithm", s.Algorithm.String()),
-		slog.String("result", j.Word), slog.String("reason", j.Reason.String()), slog.Int("bits", j.KeyBits)}
+	found := event.Judgement{Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm.String(),
+		Result: j.Word, Reason: j.Reason.String(), Bits: j.KeyBits}
 	if j.Status == dkim.StatusPass {
-		o.success(event.Verified(fields...))
+		o.success(event.Verified(found))
 	}
 	if scripted {
 		return
@@ -166,7 +164,7 @@ func (o *Outcome) tellDecision(j *Judged, scripted bool) {
 	case isSyntaxError(j.Reason):
 		o.tell(event.SyntaxError(syntaxWords(j)))
 	case isBadSignature(j.Reason) && j.Treatment != TreatNeutral, j.Treatment == TreatFail:
-		o.tell(event.BadSignature(fields...))
+		o.tell(event.BadSignature(found))
 	case j.Reason == dkim.ReasonKeyRevoked:
 		o.tell(event.KeyRevoked(s.Selector, s.Domain, s.Algorithm.String()))
 	case j.Reason == dkim.ReasonKeyNotFound:

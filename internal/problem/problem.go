@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Severity reports whether a problem stops the filter from starting.
+// Severity is whether a problem stops the filter from starting.
 type Severity uint8
 
 // A Warning is told and lived with; an Error stops a start or a reload.
@@ -54,6 +54,14 @@ func (p Problem) String() string {
 	}
 	b.WriteString(p.Text)
 	return b.String()
+}
+
+// Sentence is String with the hint behind it: the whole on one line.
+func (p Problem) Sentence() string {
+	if p.Hint == "" {
+		return p.String()
+	}
+	return p.String() + "; " + p.Hint
 }
 
 // List is every problem found in one pass.

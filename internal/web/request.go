@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dojang/internal/event"
 	"dojang/internal/keycheck"
 	"dojang/internal/web/html"
 	"dojang/internal/words"
@@ -50,7 +51,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{w: w, r: r, s: s}
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // a value, not an error
-			s.o.Log.Error("internal error in a page", "path", r.URL.Path, "error", v, "stack", string(debug.Stack()))
+			event.PageBroke(r.URL.Path, v, debug.Stack()).Write(s.o.Log, "")
 			panic(http.ErrAbortHandler) // half a page may be there: the connection ends
 		}
 	}()
