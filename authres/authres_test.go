@@ -3,6 +3,7 @@ package authres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,7 @@ func TestParseErrors(t *testing.T) {
 		"", " ", ";", "; none", " h", " h;", " h dkim=pass", " h; dkim", " h; dkim=", " h; =pass", " h; dkim=pass header", " h; dkim=pass header.d",
 		" h; dkim=pass header.d=", " h; dkim=pass (", " h; (", ` "h; none`, ` h; dkim=pass reason="x`, " h; dkim=pass; !!!", " h; none; dkim=pass",
 		" h 0; none", " h 99999999999999999999; none", " h; dkim/0=pass", " h; dkim=pass(x)header", " h; dkim=pass header.d=x\"", ` h; dkim=pass header.d=x\`, "=; none", " h; ; none",
+		` "h"1; none`, ` h; dkim=pass reason="x"header.d=y`, ` h; dkim=pass header.d="x"header.s=y`, ` h; dkim=pass reason="x"; spf"`, ` h; dkim=pass reason="x\`,
 	} {
 		if r, err := Parse([]byte(in)); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%q gave %+v, %v", in, r, err)
@@ -78,10 +80,24 @@ func TestFormatQuotes(t *testing.T) {
 	if got := (Results{AuthservID: "h i", Version: 1}).Format(); got != `"h i" 1; none` {
 		t.Error(got)
 	}
+	r = Results{AuthservID: "h", Methods: []Method{{Name: "dkim", Result: "fail", Reason: "@x", Props: []Property{{"header", "i", `"a b"@c`}}}}}
+	if got := r.Format(); got != `h; dkim=fail reason="@x"` {
+		t.Error(got)
+	}
 }
 
-// TestValues: what no reader divides, ends or joins with another. Which readers do so
-// with what else, test/readers shows.
+// TestColumns: a line is filled to its 73rd column, a tab at its beginning being eight.
+func TestColumns(t *testing.T) {
+	for n, want := range map[int]string{37: " ", 38: "\r\n\t"} { // 8 + 20 + 1 + 7 + n
+		r := Results{AuthservID: strings.Repeat("h", 60), Methods: []Method{
+			{Name: "first", Result: strings.Repeat("a", 13)}, {Name: "second", Result: strings.Repeat("b", n)}}}
+		first := r.AuthservID + ";\r\n\tfirst=" + r.Methods[0].Result + ";"
+		if got := r.Format(); got != first+want+"second="+r.Methods[1].Result {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
 // TestNamesOfServers are quoted where a reader may find an end in them, and hold nothing
 // that cannot be seen.
 func TestNamesOfServers(t *testing.T) {
@@ -93,6 +109,8 @@ func TestNamesOfServers(t *testing.T) {
 	}
 }
 
+// TestValues: what no reader divides, ends or joins with another. Which readers do so
+// with what else, test/readers shows.
 func TestValues(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"d", "example.com", "example.com"},
@@ -196,6 +214,10 @@ func TestDivide(t *testing.T) {
 	large.Comment = strings.Repeat("x", maxFieldBytes) // which goes into no field, and must go somewhere
 	if alone := Divide([]Method{large, large}, 3); len(alone) != 2 || len(alone[0]) != 1 || len(alone[1]) != 1 {
 		t.Errorf("results that are larger than a field: %d", len(alone))
+	}
+	short := slices.Repeat([]Method{{Name: "dkim", Result: "none"}}, 16)
+	if more := Divide(short, 3); len(more) != 2 || len(more[0]) != 15 {
+		t.Errorf("16 results: %v", more)
 	}
 	if few := Divide(methods[:3], 3); len(few) != 1 || len(few[0]) != 3 || few[0][2].Comment != "2048-bit key" {
 		t.Errorf("%v", few)

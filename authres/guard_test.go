@@ -89,6 +89,7 @@ func TestTrap16WhoseResults(t *testing.T) {
 		"encoded word, no padding":      " =?x?B?bXguZXhhbXBsZS5jb20?=; dkim=pass",
 		"encoded word of 16 bits":       " =?utf-16be?q?=00m=00x=00.=00e=00x=00a=00m=00p=00l=00e=00.=00c=00o=00m?=; dkim=pass",
 		"encoded word of 7 bits":        " =?utf-7?q?mx+AC4-example+AC4-com?=; dkim=pass",
+		"encoded word in capitals":      " =?UTF-7?Q?mx+AC4-example+AC4-com?=; dkim=pass",
 		"full width":                    " ｍｘ．ｅｘａｍｐｌｅ．ｃｏｍ; dkim=pass",
 		"ideographic dots":              " mx。example。com; dkim=pass",
 		"no-break space before":         " \u00a0mx.example.com; dkim=pass",
@@ -113,6 +114,7 @@ func TestTrap16WhoseResults(t *testing.T) {
 		"method behind an open comment": " mx.example.com; spf=none (; dkim=pass",
 		"atps":                          " mx.example.com; dkim-atps=pass",
 		"vouching":                      " mx.example.com; vbr=pass header.md=bank.example",
+		"nothing but the name, spoilt":  " mx.example.com.)",
 	} {
 		if forged, _ := guard(ours).Forged([]byte(value)); !forged {
 			t.Errorf("%s stays: %q", name, value[:min(len(value), 80)])
@@ -164,8 +166,10 @@ func TestForeignResultsStay(t *testing.T) {
 		"ours, a property":              " mx.example.com; spf=pass policy.dkim=x",
 		"ours, by a policy server": " mx.example.com; spf=pass (sender SPF authorized) smtp.mailfrom=example.net" +
 			" (client-ip=192.0.2.1; helo=dkim.example.net; envelope-from=joe@dkim.example.net; receiver=<UNKNOWN>)",
-		"ours, by OpenDMARC": " mx.example.com; dmarc=pass (p=reject dis=none) header.from=example.net",
-		"ours, none":         " mx.example.com; none",
+		"ours, by OpenDMARC":                  " mx.example.com; dmarc=pass (p=reject dis=none) header.from=example.net",
+		"ours, none":                          " mx.example.com; none",
+		"named as characters are, unreadable": " utf-7.example \\; dkim=pass",
+		"characters behind another's name":    " =?us-ascii?q?other.example?= (utf-7); dkim=pass",
 	} {
 		if forged, _ := guard(ours).Forged([]byte(value)); forged {
 			t.Errorf("%s goes: %q", name, value[:min(len(value), 80)])
@@ -185,6 +189,7 @@ func TestGuardOfSeveral(t *testing.T) {
 		{[]string{".example.com"}, nil, `a.\example.com; spf=pass`, true},
 		{[]string{".example.com"}, nil, "example.com; spf=pass", false},
 		{[]string{".example.com"}, nil, ".example.org; spf=pass", false},
+		{[]string{".example.com"}, nil, "a.other.example; spf=pass", false},
 		{[]string{"a.example", "b.example"}, nil, "b.example; spf=pass", true},
 		{[]string{"a.example"}, nil, "a.example; spf=pass", true},
 		{[]string{"a.example"}, []string{"spf"}, "a.example; spf=pass", true},
@@ -233,6 +238,15 @@ func TestFormsOf(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+	// Of many international labels each way to mix them is ours, though not all have a form.
+	name := strings.Repeat("почта.", 12) + "example"
+	if n := len(formsOf(name)); n != 16 {
+		t.Errorf("%d forms", n)
+	}
+	mixed := strings.Repeat("почта.", 10) + strings.Repeat("xn--80a1acny.", 2) + "example"
+	if forged, _ := guard(name).Forged([]byte(" =?utf-8?q?" + mixed + "?=; dkim=pass")); !forged {
+		t.Errorf("%s stays", mixed)
+	}
 }
 
 // TestGuardGetsTired: what is hard to read costs no more than a bound in all fields of a
@@ -274,6 +288,35 @@ func TestGuardGetsTired(t *testing.T) {
 	// Behind comments of whatever length our name is found.
 	if forged, _ := newGuard().Forged([]byte(strings.Repeat("(x) ", 20_000) + `\` + ours + "; dkim=pass")); !forged {
 		t.Error("our name behind comments stays")
+	}
+}
+
+// TestGuardRereads what bears our name and has no result of ours, so far as it is hard to
+// read only to a bound in all fields together.
+func TestGuardRereads(t *testing.T) {
+	tail := "; spf=none (" + strings.Repeat("m", maxEffort) + ")"
+	for value, most := range map[string]int{" mx.example.com" + tail: 100, ` "mx.\example.com"` + tail: 4} {
+		g := guard(ours)
+		for i := range 100 {
+			if forged, _ := g.Forged([]byte(value)); forged && i < most-1 || !forged && i >= most {
+				t.Fatalf("%.20s: of %d such fields the last is forged: %v", value, i+1, forged)
+			}
+		}
+	}
+}
+
+// TestLongLabels are not converted, however they are written: decoding one takes the square of
+// its length.
+func TestLongLabels(t *testing.T) {
+	for n, want := range map[int]bool{10: true, 300: false} {
+		label, err := names.ToASCII(strings.Repeat("ü", n))
+		wide := strings.Map(func(r rune) rune { return r - '!' + '\uff01' }, label)
+		if got := string(appendMapped(nil, []byte(wide))); err != nil || (got != label) != want {
+			t.Errorf("%d letters: %.60s, %v", n, got, err)
+		}
+		if got := canonicalName(label); (got != label) != want {
+			t.Errorf("%d letters: %.60s", n, got)
+		}
 	}
 }
 

@@ -175,11 +175,7 @@ func (g *Guard) mapped(text []byte) []byte {
 	}
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 && !g.tired() {
-		n := wordOf(text)
-		if n == 0 {
-			out, text = append(out, text[0]), text[1:]
-			continue
-		}
+		n := max(1, wordOf(text))
 		if piece := text[:n]; isASCII(piece) {
 			out = append(out, piece...)
 		} else {

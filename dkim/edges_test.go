@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -300,9 +301,28 @@ func TestNotesThatEndEarly(t *testing.T) {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
+	for text, want := range map[string]string{"a=3Bb": "a;b", "a=4": "a=4"} { // what is none stays as it is
+		if k, err := ParseKeyRecord(testRecords(t)["ed25519"] + "; n=" + text); k.Notes != want || err != nil {
+			t.Errorf("n=%s: %q, %v", text, k.Notes, err)
+		}
+	}
 	for text, want := range map[string]bool{"\r": true, "\r\n": false, "\rx": true, "\r\nx": false, "\r\r\n": true} {
 		if got := isBareCR([]byte(text)); got != want {
 			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// TestIdentityBytes: RFC 6376 §2.11: a dkim-safe-char of i= stands as it is, all else encoded.
+func TestIdentityBytes(t *testing.T) {
+	for c := byte(1); c < 0x80; c++ {
+		want := string(rune(c))
+		if c <= ' ' || c == ';' || c == '=' || c == 0x7f {
+			want = fmt.Sprintf("=%02X", c)
+		}
+		l := signed(t, []string{from}, "", func(o *SignOptions) { o.Identity = "a" + string(rune(c)) + "b@example.com" })
+		if got := string(l.At(0).Raw); !strings.Contains(got, "; i=a"+want+"b@example.com;") {
+			t.Errorf("%q: %q", c, got)
 		}
 	}
 }

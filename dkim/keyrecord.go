@@ -18,7 +18,7 @@ type KeyRecord struct {
 
 	Hashes      []string // h=, nil when any will do
 	Type        string   // k=, "rsa" when absent
-	Notes       string   // n=, decoded
+	Notes       string   // n=, decoded where it can be
 	Services    []string // s=, nil when any
 	Granularity string   // g= of RFC 4871; HasGranularity tells it from none
 	Flags       []string // t=

@@ -15,7 +15,9 @@ import (
 )
 
 func TestOversignUnsignedField(t *testing.T) {
-	l := signed(t, []string{from, "Sender: x", "Sender: y"}, "", func(o *SignOptions) { o.Oversign = NewHeaderSet("Sender", "Subject") })
+	l := signed(t, []string{from, "Sender: x", "Sender: y"}, "", func(o *SignOptions) {
+		o.Oversign = NewHeaderSet("Sender", "X-*", "a;b", "Subject")
+	})
 	r := check(t, l, "", VerifyOptions{}, nil)[0]
 	if got := strings.Join(r.Signature.Headers, ":"); r.Status != StatusPass || got != "From:Sender:Sender:Sender:Subject" {
 		t.Errorf("%v, h=%s", r.Reason, got)

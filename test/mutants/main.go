@@ -4,20 +4,25 @@
 // The places are drawn by a seed from the packages of a message's way. All that are drawn
 // from a package are compiled at once, by an overlay, so that the tree stays as it is;
 // DOJANG_MUTANT says which of them is made when its short tests run, and those of packages
-// above it whose tests hold it: of these, the tests that reach the place. Changes that
-// change nothing are named in equivalents.txt, with the reason.
+// above it whose tests hold it: of these, the tests that reach the place. A change is noticed
+// where one of them fails with it, twice, and passes without. Changes that change nothing
+// are named in equivalents.txt, with the reason.
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +48,16 @@ var way = []folder{
 	{"internal/dataset", []string{"internal/dataset"}},
 	{"internal/copied", []string{"internal/copied"}},
 	{"internal/event", []string{"internal/event", "internal/policy", "internal/filter"}},
+	{"internal/script", []string{"internal/script", "internal/filter"}},
+	{"internal/report", []string{"internal/report", "internal/filter"}},
+	{"internal/mailer", []string{"internal/mailer", "internal/report"}},
+	{"internal/statistics", []string{"internal/statistics", "internal/filter"}},
+	{"internal/status", []string{"internal/status", "internal/filter"}},
+	{"internal/logging", []string{"internal/logging", "internal/event"}},
+	{"internal/plain", []string{"internal/plain", "internal/event"}},
+	{"internal/bre", []string{"internal/bre", "internal/policy"}},
+	{"internal/lru", []string{"internal/lru", "internal/resolver"}},
+	{"internal/flight", []string{"internal/flight", "internal/resolver"}},
 }
 
 //go:embed equivalents.txt
@@ -53,13 +68,18 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "draws them")
 	only := flag.String("only", "", "of files whose path has this in it")
 	flag.Parse()
-	if err := run(*n, *seed, *only); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, *n, *seed, *only); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(n int, seed uint64, only string) error {
+func run(ctx context.Context, n int, seed uint64, only string) error {
 	all, err := mutants(only)
 	if err != nil {
 		return err
@@ -70,18 +90,24 @@ func run(n int, seed uint64, only string) error {
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	n = min(n, len(all))
 	fmt.Printf("%d of %d changes, seed %d\n", n, len(all), seed)
-	temporary, err := os.MkdirTemp("", "mutants")
+	for _, name := range unknown(all, only) {
+		fmt.Printf("equivalents.txt names what is no change: %s\n", name)
+	}
+	temporary, err := os.MkdirTemp("", "m") // short, as names of sockets must be
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temporary)
+	if err := os.Mkdir(filepath.Join(temporary, "t"), 0o700); err != nil {
+		return err
+	}
 	var sum counts
 	for _, f := range way {
 		drawn := slices.DeleteFunc(slices.Clone(all[:n]), func(m *mutant) bool { return filepath.Dir(m.file) != f.path })
 		if len(drawn) == 0 {
 			continue
 		}
-		c, err := f.try(drawn, temporary)
+		c, err := f.try(ctx, drawn, temporary)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.path, err)
 		}
@@ -94,6 +120,16 @@ func run(n int, seed uint64, only string) error {
 
 // counts are what became of changes.
 type counts struct{ noticed, survive, equivalent, broken int }
+
+// count counts a change that was made.
+func (c *counts) count(m *mutant, noticed bool) {
+	if noticed {
+		c.noticed++
+		return
+	}
+	c.survive++
+	fmt.Printf("survives: %s:%d: %s\n", m.file, m.line, m)
+}
 
 func (c *counts) add(d counts) {
 	c.noticed += d.noticed
@@ -116,6 +152,19 @@ func known() map[string]bool {
 		}
 	}
 	return same
+}
+
+// unknown are the names among the known of files whose path has only in it that no change
+// has.
+func unknown(all []*mutant, only string) []string {
+	names := known()
+	for _, m := range all {
+		delete(names, m.String())
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(names)), func(name string) bool {
+		file, _, _ := strings.Cut(name, " ")
+		return !strings.Contains(file, only)
+	})
 }
 
 // mutants are all changes that could be made.

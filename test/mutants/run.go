@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +26,9 @@ const quick = 100 * time.Millisecond
 // what they take without it.
 const patience = 3 * time.Second
 
+// noChange runs tests as they are.
+const noChange = "DOJANG_MUTANT=0"
+
 // A reaching test and the changes that are in code which it runs.
 type reaching struct {
 	name    string
@@ -29,36 +36,42 @@ type reaching struct {
 	numbers map[string]bool
 }
 
-// tryAll makes the changes that were not noticed yet.
-func (b binary) tryAll(switched []*mutant, tests []reaching, result map[*mutant]bool) {
-	for _, m := range switched {
-		number := strconv.Itoa(m.number)
-		for _, slow := range []bool{false, true} {
-			var names []string
-			took := time.Duration(0)
-			for _, t := range tests {
-				if t.numbers[number] && t.took > quick == slow {
-					names, took = append(names, t.name), took+t.took
-				}
-			}
-			b.most = patience + 4*took
-			result[m] = result[m] || len(names) > 0 && b.run("DOJANG_MUTANT="+number, names) != nil
+// A binary has the tests of one package, compiled with changes.
+type binary struct {
+	path, folder string
+	temporary    string
+}
+
+// notices reports whether tests fail with a change, that of b, made: those that fail must
+// do so twice, and pass in plain, where none is made. A test that fails now and then, or
+// that the machine had no time for, notices nothing.
+func (b binary) notices(ctx context.Context, change string, plain binary, tests []reaching) (bool, error) {
+	const tries = 3
+	for range tries {
+		failing, err := b.run(ctx, change, tests)
+		if err == nil || ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if _, err := plain.run(ctx, noChange, failing); err != nil {
+			fmt.Printf("once more: a test of %s fails with no change made: %v\n", b.folder, err)
+			continue
+		}
+		if _, err := b.run(ctx, change, failing); err != nil && ctx.Err() == nil {
+			return true, nil
 		}
 	}
+	return false, ctx.Err()
 }
 
 // reach runs each test alone and with no change made, for what it reaches.
-func (b binary) reach(file string) ([]reaching, error) {
-	path, err := filepath.Abs(b.path)
-	if err != nil {
-		return nil, err
-	}
-	list := exec.Command(path, "-test.list", ".")
+func (b binary) reach(ctx context.Context) ([]reaching, error) {
+	list := exec.CommandContext(ctx, b.path, "-test.list", ".")
 	list.Dir = b.folder
 	names, err := list.Output()
 	if err != nil {
 		return nil, err
 	}
+	file := filepath.Join(b.temporary, "reached")
 	var tests []reaching
 	for name := range strings.FieldsSeq(string(names)) {
 		if strings.HasPrefix(name, "Benchmark") {
@@ -67,16 +80,20 @@ func (b binary) reach(file string) ([]reaching, error) {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			return nil, err
 		}
+		t := reaching{name: name, took: time.Minute, numbers: map[string]bool{}}
 		start := time.Now()
-		err := b.run("DOJANG_MUTANTS_REACHED="+file, []string{name})
+		_, err := b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t})
 		if err != nil { // once may be the machine's fault
-			err = b.run("DOJANG_MUTANTS_REACHED="+file, []string{name})
+			_, err = b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t})
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		if err != nil {
 			fmt.Printf("left out: %s of %s, which fails with no change made: %v\n", name, b.folder, err)
 			continue
 		}
-		t := reaching{name: name, took: time.Since(start), numbers: map[string]bool{}}
+		t.took = time.Since(start)
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -89,31 +106,51 @@ func (b binary) reach(file string) ([]reaching, error) {
 	return tests, nil
 }
 
-// run runs some of the tests, all if none are named.
-func (b binary) run(environment string, tests []string) error {
-	path, err := filepath.Abs(b.path)
-	if err != nil {
-		return err
+// run runs some of the tests and returns those that fail: all, where that cannot be told.
+func (b binary) run(ctx context.Context, environment string, tests []reaching) (failing []reaching, err error) {
+	var names []string
+	most := patience // more than that, and a change made the tests run for ever
+	for _, t := range tests {
+		names, most = append(names, t.name), most+4*t.took
 	}
-	cmd := exec.Command("/bin/sh", "-c", `ulimit -v "$1" && shift && exec "$@"`, "sh", strconv.Itoa(maxMemory), path,
-		"-test.short", "-test.failfast", "-test.timeout", b.most.String())
-	if len(tests) > 0 {
-		cmd.Args = append(cmd.Args, "-test.run", "^("+strings.Join(tests, "|")+")$")
-	}
+	ctx, cancel := context.WithTimeout(ctx, most+time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `ulimit -v "$1" && shift && exec "$@"`, "sh", strconv.Itoa(maxMemory), b.path,
+		"-test.short", "-test.failfast", "-test.timeout", most.String(), "-test.run", "^("+strings.Join(names, "|")+")$")
 	cmd.Dir = b.folder
-	cmd.Env = append(os.Environ(), environment)
+	cmd.Env = append(os.Environ(), environment, "TMPDIR="+filepath.Join(b.temporary, "t"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		return err
+		return tests, err
 	}
-	late := time.AfterFunc(b.most+time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	defer late.Stop()
-	cmd.WaitDelay = time.Second
-	if err := cmd.Wait(); err != nil {
-		text := out.String()
-		return fmt.Errorf("%w: %s", err, text[max(0, len(text)-2000):])
+	err = cmd.Wait()
+	if kill := cmd.Cancel(); kill != nil && !errors.Is(kill, syscall.ESRCH) { // what it started and left
+		return tests, kill
 	}
-	return nil
+	if err == nil {
+		return nil, nil
+	}
+	text := out.String()
+	failing = failed(text, tests)
+	return failing, fmt.Errorf("%w: %s", err, text[max(0, len(text)-2000):])
+}
+
+// failure is the name of a test that failed, or that ran when the time was up.
+var failure = regexp.MustCompile(`(?m)^(?:--- FAIL: |\t+)((?:Test|Fuzz|Example)\w*)`)
+
+// failed are the tests that the output names as such, all where it names none.
+func failed(output string, tests []reaching) []reaching {
+	named := map[string]bool{}
+	for _, f := range failure.FindAllStringSubmatch(output, -1) {
+		named[f[1]] = true
+	}
+	some := slices.DeleteFunc(slices.Clone(tests), func(t reaching) bool { return !named[t.name] })
+	if len(some) == 0 {
+		return tests
+	}
+	return some
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,18 +14,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 //go:embed switch.go.txt
 var switchText string
 
-// try makes each change and tells those that survive.
-func (f folder) try(drawn []*mutant, temporary string) (counts, error) {
+// A subject is the tests of one folder, compiled with the changes that can be switched.
+type subject struct {
+	binary
+	tests []reaching
+}
+
+// try makes each change and names those that survive.
+func (f folder) try(ctx context.Context, drawn []*mutant, temporary string) (counts, error) {
 	same := known()
 	var c counts
 	var switched, constants []*mutant
-	result := map[*mutant]bool{} // noticed
 	for _, m := range drawn {
 		switch {
 		case same[m.String()]:
@@ -34,86 +40,115 @@ func (f folder) try(drawn []*mutant, temporary string) (counts, error) {
 			switched = append(switched, m)
 		}
 	}
-	left, take, err := f.trySwitched(switched, temporary, result)
+	subjects, broken, err := f.subjects(ctx, switched, temporary)
 	if err != nil {
 		return c, err
 	}
-	c.broken += len(switched) - left
-	for _, m := range constants {
-		noticed, err := f.tryConstant(m, temporary, take)
-		if err != nil {
+	for _, m := range switched {
+		if broken[m] {
 			c.broken++
 			continue
 		}
-		result[m] = noticed
+		noticed, err := notice(ctx, m, subjects)
+		if err != nil {
+			return c, err
+		}
+		c.count(m, noticed)
 	}
-	for _, m := range drawn {
-		switch noticed, tried := result[m]; {
-		case noticed:
-			c.noticed++
-		case tried:
-			c.survive++
-			fmt.Printf("survives: %s:%d: %s\n", m.file, m.line, m)
+	for _, m := range constants {
+		noticed, err := f.noticeConstant(ctx, m, subjects)
+		var failed *compileError
+		switch {
+		case errors.As(err, &failed):
+			fmt.Printf("does not compile: %s: %s\n", m, failed.log)
+			c.broken++
+		case err != nil:
+			return c, err
+		default:
+			c.count(m, noticed)
 		}
 	}
 	return c, nil
 }
 
-// tryConstant makes a change that the text must be compiled for. take says how long the
-// tests of a folder take, where that was seen.
-func (f folder) tryConstant(m *mutant, temporary string, take map[string]time.Duration) (noticed bool, err error) {
-	for _, test := range f.tests {
-		b := binary{path: filepath.Join(temporary, "constant.test"), folder: test, most: 2 * time.Minute}
-		if took, ok := take[test]; ok {
-			b.most = patience + 4*took
-		}
-		if _, err := b.compile(f, []*mutant{m}, temporary); err != nil {
-			return false, err
-		}
-		if b.run("DOJANG_MUTANT=0", nil) != nil {
-			return true, nil
+// notice makes a change that is switched on, for the tests that reach it: quick ones
+// first.
+func notice(ctx context.Context, m *mutant, subjects []subject) (bool, error) {
+	number := strconv.Itoa(m.number)
+	for _, s := range subjects {
+		for _, slow := range []bool{false, true} {
+			tests := slices.DeleteFunc(slices.Clone(s.tests), func(t reaching) bool {
+				return !t.numbers[number] || t.took > quick != slow
+			})
+			if len(tests) == 0 {
+				continue
+			}
+			if noticed, err := s.notices(ctx, "DOJANG_MUTANT="+number, s.binary, tests); noticed || err != nil {
+				return noticed, err
+			}
 		}
 	}
 	return false, nil
 }
 
-// trySwitched returns how many could be compiled, and how long the tests of each folder
-// take.
-func (f folder) trySwitched(switched []*mutant, temporary string, result map[*mutant]bool) (int, map[string]time.Duration, error) {
-	take := map[string]time.Duration{}
-	if len(switched) == 0 {
-		return 0, take, nil
+// noticeConstant makes a change that the text must be compiled for.
+func (f folder) noticeConstant(ctx context.Context, m *mutant, subjects []subject) (bool, error) {
+	for _, s := range subjects {
+		b := s.binary
+		b.path += ".constant"
+		if err := b.compile(ctx, f, []*mutant{m}); err != nil {
+			return false, err
+		}
+		if noticed, err := b.notices(ctx, noChange, s.binary, s.tests); noticed || err != nil {
+			return noticed, err
+		}
 	}
+	return false, nil
+}
+
+// subjects also returns the changes that cannot be compiled.
+func (f folder) subjects(ctx context.Context, switched []*mutant, temporary string) ([]subject, map[*mutant]bool, error) {
+	var subjects []subject
+	broken := map[*mutant]bool{}
 	for i, test := range f.tests {
-		b := binary{path: filepath.Join(temporary, fmt.Sprintf("switched%d.test", i)), folder: test, most: 5 * time.Minute}
+		s := subject{binary: binary{path: filepath.Join(temporary, fmt.Sprintf("%d.test", i)), folder: test, temporary: temporary}}
 		for {
-			log, err := b.compile(f, switched, temporary)
+			err := s.compile(ctx, f, slices.DeleteFunc(slices.Clone(switched), func(m *mutant) bool { return broken[m] }))
 			if err == nil {
 				break
 			}
-			fewer := slices.DeleteFunc(slices.Clone(switched), func(m *mutant) bool { return blamed(log, m) })
-			if len(fewer) == len(switched) {
-				return 0, nil, fmt.Errorf("%w: %s", err, log)
+			var failed *compileError
+			before := len(broken)
+			if errors.As(err, &failed) {
+				for _, m := range switched {
+					if failed.blames(m) {
+						broken[m] = true
+					}
+				}
 			}
-			switched = fewer
+			if len(broken) == before {
+				return nil, nil, err
+			}
 		}
-		tests, err := b.reach(filepath.Join(temporary, "reached"))
-		if err != nil {
-			return 0, nil, fmt.Errorf("tests of %s: %w", test, err)
+		var err error
+		if s.tests, err = s.reach(ctx); err != nil {
+			return nil, nil, fmt.Errorf("tests of %s: %w", test, err)
 		}
-		for _, t := range tests {
-			take[test] += t.took
-		}
-		b.tryAll(switched, tests, result)
+		subjects = append(subjects, s)
 	}
-	return len(switched), take, nil
+	return subjects, broken, nil
 }
+
+// A compileError is what the compiler says against a change.
+type compileError struct{ log string }
+
+func (e *compileError) Error() string { return e.log }
 
 var complaint = regexp.MustCompile(`(?m)^(?:\./)?([^:\s]+\.go):(\d+):`)
 
-// blamed reports whether the compiler complains about a line of the change.
-func blamed(log string, m *mutant) bool {
-	for _, c := range complaint.FindAllStringSubmatch(log, -1) {
+// blames reports whether the compiler complains about a line of the change.
+func (e *compileError) blames(m *mutant) bool {
+	for _, c := range complaint.FindAllStringSubmatch(e.log, -1) {
 		line, _ := strconv.Atoi(c[2])
 		if filepath.Base(c[1]) == filepath.Base(m.file) && m.line <= line && line <= m.lastLine {
 			return true
@@ -122,48 +157,48 @@ func blamed(log string, m *mutant) bool {
 	return false
 }
 
-// A binary has the tests of one package, compiled with the changes.
-type binary struct {
-	path, folder string
-	most         time.Duration // more than that, and a change made the tests run for ever
-}
-
-func (b binary) compile(f folder, changes []*mutant, temporary string) (log string, err error) {
+func (b binary) compile(ctx context.Context, f folder, changes []*mutant) error {
 	replace := map[string]string{}
 	for file, text := range changed(changes) {
 		path, err := filepath.Abs(file)
 		if err != nil {
-			return "", err
+			return err
 		}
-		replace[path] = filepath.Join(temporary, filepath.Base(file))
+		replace[path] = filepath.Join(b.temporary, filepath.Base(file))
 		if err := os.WriteFile(replace[path], text, 0o600); err != nil {
-			return "", err
+			return err
 		}
 	}
 	own, err := filepath.Abs(filepath.Join(f.path, "mutant_switch.go"))
 	if err != nil {
-		return "", err
+		return err
 	}
-	replace[own] = filepath.Join(temporary, "switch.go")
+	replace[own] = filepath.Join(b.temporary, "switch.go")
 	most := 1
 	for _, m := range changes {
 		most = max(most, m.number+1)
 	}
 	text := strings.NewReplacer("PACKAGE", filepath.Base(f.path), "MOST", strconv.Itoa(most)).Replace(switchText)
 	if err := os.WriteFile(replace[own], []byte(text), 0o600); err != nil {
-		return "", err
+		return err
 	}
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
-		return "", err
+		return err
 	}
-	list := filepath.Join(temporary, "overlay.json")
+	list := filepath.Join(b.temporary, "overlay.json")
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", err
+		return err
 	}
-	cmd := exec.Command("go", "test", "-c", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", b.path, "./"+b.folder)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", b.path, "./"+b.folder)
 	out, err := cmd.CombinedOutput()
-	return string(out), err
+	if complaint.Match(out) {
+		return &compileError{string(out)}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // changed are the texts of the files with all changes in them.
