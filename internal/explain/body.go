@@ -42,10 +42,10 @@ type step struct {
 func bodyCauses(ctx context.Context, fields *header.List, body []byte, r *dkim.Result) []Cause {
 	s := r.Signature
 	switch {
-	case len(bytes.TrimSpace(body)) == 0:
+	case len(bytes.TrimSpace(body)) == 0 && !fits(s):
 		return []Cause{{Part: PartBody, Code: CodeBodyMissing}}
 	case s.Length > r.CanonicalBodyLength:
-		return []Cause{{Part: PartBody, Code: CodeTruncated, Proved: true,
+		return []Cause{{Part: PartBody, Code: CodeTruncated,
 			Args: args("length", strconv.FormatInt(s.Length, 10), "body", strconv.FormatInt(r.CanonicalBodyLength, 10))}}
 	case len(body) > maxBodyBytes:
 		return []Cause{{Part: PartBody, Code: CodeTooLarge}}
@@ -68,7 +68,7 @@ func told(steps []step) []Cause {
 		was, is, line := difference(s.was, s.is)
 		c := Cause{Part: PartBody, Code: s.code, Args: s.args, Proved: true}
 		if s.added {
-			shown := strings.TrimSuffix(is, "\r\n")
+			shown := strings.TrimSuffix(added(s.was, s.is, is), "\r\n")
 			if first := firstWords(shown); first == "" {
 				c.Code, c.Args = CodeBlankLines, args("lines", strconv.Itoa(strings.Count(is, "\r\n")), "line", strconv.Itoa(line))
 			} else {
@@ -79,6 +79,21 @@ func told(steps []step) []Cause {
 		causes = append(causes, c)
 	}
 	return causes
+}
+
+// added is the text that is has and was has not, of which lines has the whole lines.
+func added(was, is []byte, lines string) string {
+	if n := len(is) - len(was); n > 0 && n < len(lines) {
+		at := 0
+		for at < len(was) && was[at] == is[at] {
+			at++
+		}
+		for at > 0 && is[at-1] == '<' && is[at+n-1] == '<' { // of two ways to see it the one that leaves tags whole
+			at--
+		}
+		return string(is[at : at+n])
+	}
+	return lines
 }
 
 // difference is what two bodies differ in: whole lines, and the number of the first.
@@ -149,6 +164,9 @@ func (b *bodySearch) find(body []byte) []step {
 		return found
 	}
 	if found := b.anywhere(body); found != nil {
+		return found
+	}
+	if found := b.respelledSome(body); found != nil {
 		return found
 	}
 	for _, s := range open {

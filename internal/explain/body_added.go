@@ -37,6 +37,9 @@ func (b *bodySearch) findAdded(body []byte, depth int) []step {
 		return nil // an appended text does not matter then
 	}
 	lines := b.lines(body)
+	if fits(b.signature) {
+		return []step{{code: CodeSignedEmpty, is: body}}
+	}
 	if n, ok := b.prefix(lines); ok {
 		return withoutBlocks(body, []block{{n, -1, CodeFooter}})
 	}
@@ -85,9 +88,6 @@ func (b *bodySearch) isSigned(h hash.Hash) bool {
 // prefix finds how many lines from the top were signed, in one pass.
 func (b *bodySearch) prefix(lines [][]byte) (int, bool) {
 	h := b.newHash()
-	if b.isSigned(h) && b.signature.BodyCanonicalization == dkim.Relaxed && len(lines) > 0 {
-		return 0, true // an empty body was signed
-	}
 	for i, line := range lines {
 		h.Write(line)
 		// Empty lines at the end are no part of a canonical body.
@@ -119,6 +119,9 @@ func edges(lines [][]byte) (ends, starts []int) {
 			continue
 		}
 		ends = append(ends, i)
+		if i > 0 && len(lines[i-1]) <= 2 { // an empty line is the part's own end
+			ends = append(ends, i-1)
+		}
 		for j := i + 1; j < len(lines) && j < i+30; j++ {
 			if len(lines[j]) <= 2 {
 				starts = append(starts, j+1)
@@ -146,7 +149,11 @@ func (b *bodySearch) without(h hash.Hash, lines [][]byte, from int, ends, starts
 				return nil
 			}
 			if rest, ok := b.restSigned(clone(prefix), lines, end, ends, nil, depth); ok {
-				return append([]block{{i, end, CodeFooter}}, rest...)
+				code := CodeFooter
+				if i == 0 {
+					code = CodeBanner
+				}
+				return append([]block{{i, end, code}}, rest...)
 			}
 			prefix.Write(lines[i])
 		}

@@ -3,6 +3,7 @@ package explain
 import (
 	"bytes"
 	"encoding/base64"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,16 +20,12 @@ type codedPart struct {
 // codedParts are those of a body: the body itself, or its parts.
 func (b *bodySearch) codedParts(body []byte) []codedPart {
 	const most = 6
-	all := []entity{{part: part{end: len(body)}, encoding: b.encoding()}}
-	if inner := entities(b.fields, body, maxDepth); len(inner) > 0 {
-		all = inner
-	}
 	var found []codedPart
-	for _, e := range all {
+	for _, e := range b.leaves(body) {
 		p := codedPart{from: e.body, to: e.end}
 		raw := body[p.from:p.to]
 		switch {
-		case e.holds || len(found) == most || b.spent(len(raw)):
+		case len(found) == most || b.spent(len(raw)):
 			continue
 		case e.encoding == "quoted-printable":
 			p.content, p.encode = unquote(raw), encodeQuoted
@@ -42,6 +39,15 @@ func (b *bodySearch) codedParts(body []byte) []codedPart {
 	return found
 }
 
+// leaves are the parts that hold no others: the body itself, where it has none.
+func (b *bodySearch) leaves(body []byte) []entity {
+	inner := entities(b.fields, body, maxDepth)
+	if len(inner) == 0 {
+		return []entity{{part: part{end: len(body)}, encoding: b.encoding()}}
+	}
+	return slices.DeleteFunc(inner, func(e entity) bool { return e.holds })
+}
+
 // asBase64 encodes with lines as long as those of raw, and its end.
 func asBase64(raw []byte) func([]byte) []byte {
 	text := bytes.TrimRight(raw, "\r\n")
@@ -51,13 +57,11 @@ func asBase64(raw []byte) func([]byte) []byte {
 
 // base64Lines is base64 in lines of a width, without the last line's end.
 func base64Lines(content []byte, width int) []byte {
-	text := base64.StdEncoding.EncodeToString(content)
-	var out []byte
-	for len(text) > width {
-		out = append(append(out, text[:width]...), "\r\n"...)
-		text = text[width:]
-	}
-	return append(out, text...)
+	return brokenAt(width, base64.StdEncoding.AppendEncode(nil, content))
+}
+
+func brokenAt(width int, text []byte) []byte {
+	return bytes.Join(slices.Collect(slices.Chunk(text, width)), []byte("\r\n"))
 }
 
 // inCoded looks for text that was put into encoded content, at its end, at its beginning
@@ -128,49 +132,82 @@ func lineCuts(text []byte) []cut {
 	return cuts
 }
 
-// recodedWhole are the bodies that may have been encoded otherwise: the other encoding, or
-// the same in lines of another length.
-func (b *bodySearch) recodedWhole(body []byte) [][]byte {
+// codings are the ways in which programs write the same content in an encoding: in lines
+// of another length, with other letters, or in the other encoding. Each gives nil for what
+// is no such text.
+var codings = [...]struct {
+	encoding string
+	write    func(raw []byte) []byte
+}{
+	{"base64", inWidth(76)}, {"base64", inWidth(72)}, {"base64", inWidth(64)}, {"base64", inWidth(60)}, {"base64", inWidth(1 << 30)},
+	{"base64", func(raw []byte) []byte { return through(unbase64, encodeQuoted, raw) }},
+	{"quoted-printable", func(raw []byte) []byte { return through(unquote, encodeBase64, raw) }},
+	{"quoted-printable", softBroken(76)}, {"quoted-printable", softBroken(75)}, {"quoted-printable", softBroken(74)},
+	{"quoted-printable", softBroken(73)}, {"quoted-printable", softBroken(72)},
+	{"quoted-printable", func(raw []byte) []byte { return escape.ReplaceAllFunc(raw, bytes.ToLower) }},
+	{"quoted-printable", func(raw []byte) []byte { return escape.ReplaceAllFunc(raw, bytes.ToUpper) }},
+}
+
+var escape = regexp.MustCompile(`=[0-9A-Fa-f]{2}`)
+
+func through(decode, encode func([]byte) []byte, raw []byte) []byte {
+	if text := decode(raw); text != nil {
+		return encode(text)
+	}
+	return nil
+}
+
+// inWidth writes base64 in lines of a width, with the end that it has.
+func inWidth(width int) func([]byte) []byte {
+	return func(raw []byte) []byte {
+		return append(brokenAt(width, bytes.Join(bytes.Fields(raw), nil)), raw[len(bytes.TrimRight(raw, "\r\n")):]...)
+	}
+}
+
+// recodedAgain are the bodies whose encoded parts may have been written otherwise.
+func (b *bodySearch) recodedAgain(body []byte) [][]byte {
+	leaves := b.leaves(body)
 	var out [][]byte
-	encoding := b.encoding()
-	switch encoding {
-	case "base64":
-		text := unbase64(body)
-		if text == nil {
-			return nil
+	for _, c := range codings {
+		if b.spent(len(body)) {
+			break
 		}
-		out = append(out, encodeQuoted(text))
-		for _, width := range []int{76, 72, 64, 60, len(body)} {
-			out = append(out, append(base64Lines(text, width), "\r\n"...))
+		var was []byte
+		last := 0
+		for _, e := range leaves {
+			if e.encoding != c.encoding {
+				continue
+			}
+			if text := c.write(body[e.body:e.end]); text != nil {
+				was = append(append(was, body[last:e.body]...), text...)
+				last = e.end
+			}
 		}
-	case "quoted-printable":
-		if text := unquote(body); text != nil {
-			out = append(out, encodeBase64(text))
-		}
-		for width := 76; width >= 72; width-- {
-			out = append(out, softBroken(body, width))
+		if last > 0 {
+			out = append(out, append(was, body[last:]...))
 		}
 	}
 	return out
 }
 
-// softBroken breaks the lines of a body in quoted-printable anew, so that none is longer
-// than width (RFC 2045 §6.7, rule 5).
-func softBroken(body []byte, width int) []byte {
-	var out []byte
-	for line := range bytes.SplitAfterSeq(bytes.ReplaceAll(body, []byte("=\r\n"), nil), []byte("\r\n")) {
-		text, ended := bytes.CutSuffix(line, []byte("\r\n"))
-		for len(text) > width {
-			n := width - 1
-			if at := bytes.LastIndexByte(text[n-2:n], '='); at >= 0 {
-				n += at - 2
+// softBroken breaks lines of quoted-printable anew, so that none is longer than width (RFC
+// 2045 §6.7, rule 5).
+func softBroken(width int) func([]byte) []byte {
+	return func(raw []byte) []byte {
+		var out []byte
+		for line := range bytes.SplitAfterSeq(bytes.ReplaceAll(raw, []byte("=\r\n"), nil), []byte("\r\n")) {
+			text := bytes.TrimSuffix(line, []byte("\r\n"))
+			end := line[len(text):]
+			for len(text) > width {
+				n := width - 1
+				if at := bytes.LastIndexByte(text[n-2:n], '='); at >= 0 {
+					n += at - 2
+				}
+				out = append(append(out, text[:n]...), "=\r\n"...)
+				text = text[n:]
 			}
-			out = append(append(out, text[:n]...), "=\r\n"...)
-			text = text[n:]
+			out = append(append(out, text...), end...)
 		}
-		if out = append(out, text...); ended {
-			out = append(out, "\r\n"...)
-		}
+		return out
 	}
-	return out
 }

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // bodyEdit is an edit that programs on the way make. undo gives the bodies that may have
@@ -37,9 +36,10 @@ func (b *bodySearch) edits(body []byte) []bodyEdit {
 		{CodeTransferEncoding, args("how", "parts"), b.decodeParts},
 		one(CodeTransferEncoding, "from-quoted-printable", encodeQuoted),
 		one(CodeTransferEncoding, "from-base64", encodeBase64),
-		{CodeTransferEncoding, args("how", "again"), b.recodedWhole},
+		{CodeTransferEncoding, args("how", "again"), b.recodedAgain},
 		one(CodeSignatureBlank, "", replaceLines("--\r\n", "-- \r\n")),
-		one(CodeWhiteSpace, "", trimLines),
+		one(CodeWhiteSpace, "added", trimLines),
+		{CodeWhiteSpace, args("how", "cut"), flowed},
 		one(CodeFromQuoting, "", replaceLines(">From ", "From ")),
 		{CodeFromQuoting, nil, unquotedFrom},
 		one(CodeDotStuffing, "doubled", replaceLines("..", ".")),
@@ -53,13 +53,15 @@ func (b *bodySearch) edits(body []byte) []bodyEdit {
 		one(CodeLongLines, "!", func(x []byte) []byte { return replace(x, "!\r\n ", "") }),
 		one(CodeLongLines, "!", func(x []byte) []byte { return replace(x, "!\r\n", "") }),
 		one(CodeTabs, "", func(x []byte) []byte { return replace(x, "        ", "\t") }),
-		one(CodeCharset, "to-utf-8", toLatin1),
-		one(CodeCharset, "to-latin-1", fromLatin1),
 		one(CodeCharset, "mark-added", withoutMark),
 		one(CodeCharset, "mark-lost", withMark),
 		{CodeInserted, args("what", "meta"), withoutMeta},
 		{CodeLongLines, args("how", "wrap"), unwrapped},
+		{CodeFrame, args("how", "preamble"), b.withPreamble},
+		one(CodeFrame, "end", b.withEnd),
+		{CodeCharsetLabel, nil, b.relabelled},
 	}
+	edits = append(append(edits, conversions()...), respellings()...)
 	wrapped := b.wrapped(body)
 	return append(edits, bodyEdit{CodeListWrapping, nil, func(now []byte) [][]byte {
 		if !bytes.Equal(now, body) {
@@ -202,38 +204,6 @@ func encodeQuoted(body []byte) []byte {
 
 func encodeBase64(body []byte) []byte {
 	return append(base64Lines(body, 76), "\r\n"...)
-}
-
-func toLatin1(body []byte) []byte {
-	if !utf8.Valid(body) {
-		return nil
-	}
-	out := make([]byte, 0, len(body))
-	changed := false
-	for _, r := range string(body) {
-		if r > 0xff {
-			return nil
-		}
-		changed = changed || r >= 0x80
-		out = append(out, byte(r))
-	}
-	if !changed {
-		return nil
-	}
-	return out
-}
-
-func fromLatin1(body []byte) []byte {
-	var out []byte
-	changed := false
-	for _, c := range body {
-		changed = changed || c >= 0x80
-		out = utf8.AppendRune(out, rune(c))
-	}
-	if !changed {
-		return nil
-	}
-	return out
 }
 
 // rewriters are marks of services that rewrite links for good: no search undoes that.

@@ -2,7 +2,11 @@ package explain
 
 import (
 	"bytes"
+	"hash"
 	"regexp"
+	"slices"
+
+	"dojang/dkim"
 )
 
 // maxLines is how many lines a body has at most of which any few may have been put in.
@@ -23,6 +27,9 @@ func (b *bodySearch) anywhere(body []byte) []step {
 		if _, ok := b.restSigned(lost, lines, i, nil, nil, 1); ok {
 			return []step{emptyLineLost(body, i)}
 		}
+		if was := b.otherEnd(prefix, lines, i); was != nil {
+			return []step{withLine(body, i, was)}
+		}
 		for end := i + 1; end < len(lines) && end <= i+maxBanner; end++ {
 			if b.spent(cloneCost) || b.left < enough {
 				return nil
@@ -34,6 +41,57 @@ func (b *bodySearch) anywhere(body []byte) []step {
 		prefix.Write(line)
 	}
 	return nil
+}
+
+// otherEnd is line n as it was, where it had a blank at its end that it has not, or none.
+func (b *bodySearch) otherEnd(prefix hash.Hash, lines [][]byte, n int) []byte {
+	if b.signature.BodyCanonicalization != dkim.Simple {
+		return nil
+	}
+	text := bytes.TrimSuffix(lines[n], []byte("\r\n"))
+	for _, was := range [][]byte{bytes.TrimRight(text, " \t"), append(bytes.Clone(text), ' ')} {
+		was = append(was[:len(was):len(was)], "\r\n"...)
+		h := clone(prefix)
+		h.Write(was)
+		if _, ok := b.restSigned(h, lines, n+1, nil, nil, 1); ok {
+			return was
+		}
+	}
+	return nil
+}
+
+// withLine is the step that gives a body another line n.
+func withLine(body []byte, n int, was []byte) step {
+	lines := bytes.SplitAfter(body, []byte("\n"))
+	how := "added"
+	if len(was) > len(lines[n]) {
+		how = "cut"
+	}
+	before := bytes.Join(slices.Concat(lines[:n], [][]byte{was}, lines[n+1:]), nil)
+	return step{code: CodeWhiteSpace, args: args("how", how), is: body, was: before}
+}
+
+// flowed are the bodies whose lines that go on (RFC 3676 §4.2) may have ended in a blank:
+// all that another of the same depth of quoting follows, or those of them that are full.
+func flowed(body []byte) [][]byte {
+	const full = 60
+	lines := bytes.SplitAfter(body, []byte("\r\n"))
+	quoting := func(line []byte) int { return len(line) - len(bytes.TrimLeft(line, ">")) }
+	var all, long []byte
+	for i, line := range lines {
+		text := bytes.TrimSuffix(line, []byte("\r\n"))
+		all, long = append(all, text...), append(long, text...)
+		if i+1 < len(lines) && len(lines[i+1]) > 2 && quoting(lines[i+1]) == quoting(line) && len(bytes.TrimLeft(text, "> ")) > 0 &&
+			text[len(text)-1] != ' ' {
+			all = append(all, ' ')
+			if len(text) > full {
+				long = append(long, ' ')
+			}
+		}
+		end := line[len(text):]
+		all, long = append(all, end...), append(long, end...)
+	}
+	return [][]byte{all, long}
 }
 
 // emptyLineLost is the step that gives a body an empty line before line n.

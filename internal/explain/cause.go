@@ -80,6 +80,10 @@ const (
 	CodeLineEnds         = "line-ends"
 	CodeTabs             = "tabs"
 	CodeCharset          = "charset"
+	CodeCharsetLabel     = "charset-label"   // charset= of parts
+	CodeCharacters       = "characters"      // quotes, dashes, blanks spelled otherwise
+	CodeFrame            = "frame"           // of a multipart: its preamble, its last boundary
+	CodeSignedEmpty      = "signed-empty"    // an empty body was signed
 	CodeLinksRewritten   = "links-rewritten" // links lead elsewhere
 
 	NoteLength        = "note-length"         // l= leaves text unsigned

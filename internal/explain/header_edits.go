@@ -1,12 +1,9 @@
 package explain
 
 import (
-	"mime"
-	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"dojang/dkim"
 	"dojang/header"
@@ -220,74 +217,6 @@ func joinBroken(raw string) string {
 	return out.String()
 }
 
-// mimeType: quotes around parameters, their case, blanks between them; a type that a list
-// or a gateway wrote anew.
-func (h *headerSearch) mimeType(n *namedFields, at int) {
-	value := unfold(valueOf(n.now[at]))
-	add := func(cost int, was string) {
-		h.lay(n, at, was, fieldEdit{code: CodeRewritten, cost: cost, args: wasIs(was, value)})
-	}
-	for _, inner := range h.innerFields(n.name) {
-		add(1, inner)
-	}
-	kind, params, _ := mime.ParseMediaType(value) // of one that is wrong, its quotes
-	unquoted := strings.ReplaceAll(value, `"`, "")
-	for i, form := range []string{value, unquoted, bareParam.ReplaceAllString(unquoted, `="$1"`)} {
-		add(1, form)
-		add(2, strings.ReplaceAll(form, "; ", ";"))
-		add(2, strings.ReplaceAll(strings.ReplaceAll(form, "; ", ";"), ";", "; "))
-		for _, charset := range []string{"utf-8", "UTF-8", "us-ascii", "US-ASCII", "iso-8859-1", "ISO-8859-1", "windows-1252"} {
-			if has := params["charset"]; has != "" && strings.HasPrefix(kind, "text/") {
-				add(2+min(i, 1), strings.Replace(form, has, charset, 1))
-			}
-		}
-	}
-	if strings.HasPrefix(kind, "text/") {
-		for _, was := range []string{kind, kind + "; charset=utf-8",
-			kind + `; charset="utf-8"`, kind + "; charset=UTF-8", kind + `; charset="UTF-8"`,
-			kind + "; charset=us-ascii",
-			kind + `; charset="us-ascii"`, kind + "; charset=utf-8; format=flowed", kind + "; charset=UTF-8; format=flowed",
-			kind + "; charset=us-ascii; format=flowed"} {
-			add(2, was)
-		}
-	}
-}
-
-// innerFields are the values of a MIME field in the headers of the message's parts: a list
-// that wraps a message moves its type there.
-func (h *headerSearch) innerFields(name string) []string {
-	var found []string
-	for _, e := range entities(h.fields, h.body, 2) {
-		if value := fieldOf(h.body, e.part, name); value != "" && len(found) < 4 {
-			found = append(found, value)
-		}
-	}
-	return found
-}
-
-// date: another way to write the same time.
-func (h *headerSearch) date(n *namedFields, at int) {
-	t, err := mail.ParseDate(unfold(valueOf(n.now[at])))
-	if err != nil {
-		return
-	}
-	add := func(cost int, layout string, t time.Time) {
-		was := t.Format(layout)
-		h.replace(n, at, " "+was, fieldEdit{code: CodeDate, cost: cost, args: args("was", was)})
-	}
-	for _, layout := range []string{
-		"Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 GMT",
-		"Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "2 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 06 15:04:05 -0700",
-		"Mon, 2 Jan 2006 15:04:05 -0700 (GMT)",
-	} {
-		add(2, layout, t)
-		add(2, layout, t.UTC())
-		for quarters := -48; quarters <= 56; quarters += 2 { // of an hour: Exchange writes UTC
-			add(4, layout, t.In(time.FixedZone("", quarters*900)))
-		}
-	}
-}
-
 // removed: the field was there (once more) when the message was signed. What it
 // said can be guessed of few fields.
 func (h *headerSearch) removed(n *namedFields) {
@@ -310,6 +239,16 @@ func (h *headerSearch) removed(n *namedFields) {
 		values = []string{"3", "1", "3 (Normal)"}
 	case "importance":
 		values = []string{"normal", "high", "Normal"}
+	case "subject":
+		for _, reply := range append([]string{""}, replies...) {
+			values = append(values, reply+h.first("Thread-Topic")) // Exchange keeps it there
+		}
+	case "in-reply-to":
+		if ids := strings.Fields(h.first("References")); len(ids) > 0 {
+			values = ids[len(ids)-1:]
+		}
+	case "references":
+		values = []string{h.first("In-Reply-To")}
 	case "to":
 		values = []string{"undisclosed-recipients:;", "undisclosed-recipients: ;", "undisclosed recipients:;"}
 		fallthrough

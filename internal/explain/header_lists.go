@@ -140,6 +140,13 @@ func (h *headerSearch) addresses(n *namedFields, at int) {
 			add(2, "added", slices.Concat(list[:i], list[i+1:]), 0, m.address)
 		}
 	}
+	whole, each := h.cased(list)
+	for _, c := range whole {
+		add(2+min(len(list)-1, 1), "case", c, 0, "")
+	}
+	for _, c := range each {
+		add(4, "case", c, 0, "")
+	}
 	dresses := dressed(list)
 	for _, d := range dresses {
 		add(2, "written", d, 0, "")
@@ -154,6 +161,45 @@ func (h *headerSearch) addresses(n *namedFields, at int) {
 			permuted(d, func(order []mailbox) { add(4+len(list)/5, "order", order, 0, "") })
 		}
 	}
+}
+
+// cased are lists of the same mailboxes with other capital letters in all addresses, and in
+// each one: as the message has them elsewhere, or as people write them.
+func (h *headerSearch) cased(list []mailbox) (whole, each [][]mailbox) {
+	for _, spell := range []func(local, domain string) string{
+		func(local, domain string) string { return local + "@" + strings.ToLower(domain) },
+		func(local, domain string) string { return strings.ToLower(local + "@" + domain) },
+		func(local, domain string) string { return titled(local) + "@" + domain },
+		func(local, domain string) string { return local + "@" + titled(domain) },
+		func(local, domain string) string { return local + "@" + strings.ToUpper(domain[:1]) + domain[1:] },
+		func(local, domain string) string {
+			return titled(local) + "@" + strings.ToUpper(domain[:1]) + domain[1:]
+		},
+		func(local, domain string) string { return titled(local) + "@" + titled(domain) },
+		func(local, domain string) string { return strings.ToUpper(local) + "@" + domain },
+		func(local, domain string) string { return local + "@" + strings.ToUpper(domain) },
+		func(local, domain string) string { return strings.ToUpper(local + "@" + domain) },
+		func(local, domain string) string {
+			for _, m := range h.people() {
+				if address := local + "@" + domain; m.address != address && strings.EqualFold(m.address, address) {
+					return m.address
+				}
+			}
+			return local + "@" + domain
+		},
+	} {
+		all := slices.Clone(list)
+		for i, m := range list {
+			if local, domain, ok := strings.Cut(m.address, "@"); ok && domain != "" {
+				if was := spell(local, domain); was != m.address {
+					all[i] = newMailbox(strings.Replace(m.raw, m.address, was, 1))
+					each = append(each, slices.Concat(list[:i], all[i:i+1], list[i+1:]))
+				}
+			}
+		}
+		whole = append(whole, all)
+	}
+	return whole, each
 }
 
 // mixed: each comma of a list was followed by something of its own, before Sendmail made
@@ -242,7 +288,7 @@ func (h *headerSearch) dropped(list []mailbox, dresses [][]mailbox,
 }
 
 // permuted calls f with all orders of a list but its own.
-func permuted(list []mailbox, f func([]mailbox)) {
+func permuted[T comparable](list []T, f func([]T)) {
 	order := slices.Clone(list)
 	var permute func(k int)
 	permute = func(k int) {

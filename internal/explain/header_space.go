@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"strings"
 
 	"dojang/dkim"
@@ -173,7 +174,7 @@ func whiteSpaceVariants(raw string) []string {
 		name + ":\r\n\t" + flat,
 		name + ": " + strings.Join(strings.Fields(flat), " "),
 		strings.ToLower(name) + ":" + value,
-		titleName(name) + ":" + value,
+		titled(strings.ToLower(name)) + ":" + value,
 	}
 	switch strings.ToLower(name) {
 	case "message-id":
@@ -183,22 +184,25 @@ func whiteSpaceVariants(raw string) []string {
 	case "cc":
 		variants = append(variants, "CC:"+value, "Cc:"+value)
 	}
-	kept := variants[:0]
-	for _, v := range variants {
-		if v != raw {
-			kept = append(kept, v)
+	words := strings.Split(flat, " ")
+	for i := 1; i < len(words) && i <= maxBroken; i++ {
+		for _, space := range []string{"\r\n ", "\r\n\t", "  "} {
+			variants = append(variants, name+": "+strings.Join(words[:i], " ")+space+strings.Join(words[i:], " "))
 		}
 	}
-	return kept
+	return slices.DeleteFunc(variants, func(v string) bool { return v == raw })
 }
 
-// titleName writes a name with a capital behind each hyphen.
-func titleName(name string) string {
-	words := strings.Split(strings.ToLower(name), "-")
-	for i, w := range words {
-		if w != "" {
-			words[i] = strings.ToUpper(w[:1]) + w[1:]
+// maxBroken is how many blanks of a field may each have been another white space.
+const maxBroken = 40
+
+// titled is a name with a capital at its beginning and behind each hyphen, dot and underscore.
+func titled(name string) string {
+	text := []byte(name)
+	for i, c := range text {
+		if c >= 'a' && c <= 'z' && (i == 0 || strings.IndexByte("-._", text[i-1]) >= 0) {
+			text[i] = c - 'a' + 'A'
 		}
 	}
-	return strings.Join(words, "-")
+	return string(text)
 }

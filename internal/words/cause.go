@@ -153,8 +153,13 @@ var causes = map[string]func(values) (english, korean string){
 		"메일링 리스트가 바닥글을 붙일 때처럼 메일이 다른 메일의 한 파트로 들어갔습니다"),
 	"body/transfer-encoding": recodedCause,
 	"body/signature-blank":   both(`the blank behind the "--" of a mail signature was cut off`, `메일 서명의 "--" 뒤에 있던 공백이 잘렸습니다`),
-	"body/white-space":       both("blanks at line ends were added", "줄 끝에 공백이 추가되었습니다"),
-	"body/from-quoting":      both(`">" was put before lines that begin with "From "`, `"From "으로 시작하는 줄 앞에 ">"가 붙었습니다`),
+	"body/white-space": func(v values) (string, string) {
+		if v["how"] == "cut" {
+			return "blanks at line ends were cut off, which c=simple does not forgive", "줄 끝의 공백이 잘렸습니다. c=simple은 이를 허용하지 않습니다"
+		}
+		return "blanks at line ends were added", "줄 끝에 공백이 추가되었습니다"
+	},
+	"body/from-quoting": both(`">" was put before lines that begin with "From "`, `"From "으로 시작하는 줄 앞에 ">"가 붙었습니다`),
 	"body/dot-stuffing": func(v values) (string, string) {
 		if v["how"] == "single" {
 			return "doubled dots at the beginning of lines were made one", "줄 첫머리의 점 두 개가 하나로 줄었습니다"
@@ -178,11 +183,28 @@ var causes = map[string]func(values) (english, korean string){
 			return "a byte order mark was put before the text", "텍스트 앞에 바이트 순서 표식(BOM)이 붙었습니다"
 		case "mark-lost":
 			return "the byte order mark before the text was cut off", "텍스트 앞의 바이트 순서 표식(BOM)이 잘렸습니다"
-		case "to-utf-8":
-			return "the text was converted from ISO 8859-1 to UTF-8", "문자 집합이 ISO 8859-1에서 UTF-8로 변환되었습니다"
 		}
-		return "the text was converted from UTF-8 to ISO 8859-1", "문자 집합이 UTF-8에서 ISO 8859-1로 변환되었습니다"
+		return "the text was converted from " + v["was"] + " to " + v["is"], "문자 집합이 변환되었습니다(" + v["was"] + " → " + v["is"] + ")"
 	},
+	"body/charset-label": both("the charset that parts of the body say they have was changed or spelled otherwise", "본문 파트에 적힌 문자 집합(charset)이 바뀌었거나 다르게 적혔습니다"),
+	"body/characters": func(v values) (string, string) {
+		switch v["how"] {
+		case "typographic":
+			return "plain quotes and dashes became typographic ones", "보통 따옴표와 줄표가 조판용 문자로 바뀌었습니다"
+		case "plain":
+			return "typographic quotes and dashes became plain ones", "조판용 따옴표와 줄표가 보통 문자로 바뀌었습니다"
+		}
+		return fmt.Sprintf("characters were spelled otherwise: %s became %s", v.quoted("was"), v.quoted("is")),
+			fmt.Sprintf("문자의 표기가 바뀌었습니다. 원래는 %s, 지금은 %s입니다", v.quoted("was"), v.quoted("is"))
+	},
+	"body/frame": func(v values) (string, string) {
+		if v["how"] == "end" {
+			return "the last boundary of the multipart was lost", "멀티파트의 마지막 경계가 없어졌습니다"
+		}
+		return "the text above the first part of the multipart was changed or left out", "멀티파트 첫 파트 위의 글이 바뀌었거나 빠졌습니다"
+	},
+	"body/signed-empty": both("an empty body was signed: all of the text was added after that, or the signer was not given the body",
+		"빈 본문이 서명되었습니다. 본문이 모두 서명 후에 추가되었거나, 서명자가 본문을 받지 못했습니다"),
 	"body/links-rewritten": func(v values) (string, string) {
 		return "links in the body were rewritten by " + v["who"] + ": that changes every body it touches; verify before it",
 			"본문의 링크가 바뀌었습니다(" + v["who"] + "). 이를 거치는 모든 본문이 바뀌므로 그 앞에서 검증하세요"
@@ -246,6 +268,8 @@ func addressesCause(v values) (string, string) {
 		e, k = "a second "+about+" was left out", "두 번 적힌 주소가 하나로 줄었습니다: "+about
 	case "added":
 		e, k = about+" was put in", "추가된 주소: "+about
+	case "case":
+		e, k = "capital and small letters of its addresses were changed", "주소의 대소문자가 바뀌었습니다"
 	case "written":
 		e, k = "names are quoted or blanks are set otherwise", "이름의 따옴표나 공백이 달라졌습니다"
 	default:

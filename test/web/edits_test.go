@@ -135,6 +135,10 @@ var edits = []edit{
 	{code: explain.CodeLineEnds, change: onBody(func(b string) string { return strings.ReplaceAll(b, "\r\n", "\r\n\r\n") })},
 	{code: explain.CodeTabs, sign: simple, change: put("\tand", "        and")},
 	{code: explain.CodeCharset, change: onBody(func(b string) string { return strings.NewReplacer("ü", "\xfc", "ß", "\xdf").Replace(b) }), typed: true},
+	{code: explain.CodeCharsetLabel, signed: inParts, change: put("\r\nContent-Type: text/plain; charset=utf-8", "\r\nContent-Type: text/plain; charset=\"UTF-8\"")},
+	{code: explain.CodeCharacters, change: put("From here", "From\u00a0here")},
+	{code: explain.CodeFrame, signed: inParts, change: put("--xx--\r\n", "")},
+	{code: explain.CodeSignedEmpty, signed: strings.SplitAfter(original, "\n\n")[0], change: func(m string) string { return m + "<script>alert(1)</script>\r\n" }},
 	{code: explain.CodeLinksRewritten, change: onBody(func(b string) string {
 		return "https://nam02.safelinks.protection.outlook.com/?url=x\r\n" + strings.ReplaceAll(b, "e", "E")
 	})},
@@ -152,6 +156,10 @@ var edits = []edit{
 			return "Received: from a.example by b.example; " + arrived.Format(time.RFC1123Z) + "\r\n" + m
 		}, note: map[string]string{"time": arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}},
 }
+
+// inParts is a message of one part.
+var inParts = strings.NewReplacer("text/plain; charset=utf-8", `multipart/mixed; boundary="xx"`, "8bit\n\n",
+	"8bit\n\n--xx\nContent-Type: text/plain; charset=utf-8\n\n").Replace(original) + "--xx--\n"
 
 // TestEveryEditIsListed: a code of package explain that no edit is for is missing here.
 func TestEveryEditIsListed(t *testing.T) {
