@@ -43,7 +43,8 @@ enough. Whatever fails, mail goes on being signed by the old key.
 
 The exit status is 0 when all is done, nothing is due or a clock runs; 75 when a
 due step could not be done or another run is at work; 69 when something is
-blocked: dojang keys tells what, and why; 78 for a mistake in rotate.conf(5).`,
+blocked: dojang keys tells what, and why; or when no key is in rotation; 78 for a
+mistake in rotate.conf(5).`,
 		RunE: func(c *cobra.Command, args []string) error { return needsCommand(c, args) },
 	}
 	settingsFlag(c, o)
@@ -192,12 +193,14 @@ func rotateLog(s Streams, o *rotating) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			domain := ""
+			names := args
 			if len(args) > 0 {
-				domain = args[0]
+				if group, is := set.GroupOf(args[0]); is {
+					names = append(names, group)
+				}
 			}
 			entries := []rotate.Entry{}
-			if err := store.ReadJournal(domain, func(e rotate.Entry) { entries = append(entries, e) }); err != nil {
+			if err := store.ReadJournal(func(e rotate.Entry) { entries = append(entries, e) }, names...); err != nil {
 				return exit.Errorf(exit.IOErr, "%w", err)
 			}
 			if o.json {

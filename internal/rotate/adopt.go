@@ -11,7 +11,6 @@ import (
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
-	"dojang/internal/rotate/settings"
 )
 
 // Adopted is what came of the adoption of one unit.
@@ -71,10 +70,6 @@ func (c candidate) called(name string) bool {
 // candidates are the domains of rows, and the groups of rows that several share.
 func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 	wanted := func(c candidate) bool { return len(only) == 0 || slices.ContainsFunc(only, c.called) }
-	grouped := map[string]settings.Group{}
-	for _, g := range r.Settings.Groups {
-		grouped[g.Name] = g
-	}
 	for domain, rows := range t.byDomain {
 		c := candidate{name: domain, domains: []string{domain}, rows: rows}
 		if domain != "%" {
@@ -85,7 +80,7 @@ func (r *Rotator) candidates(t *tables, only []string) (list []candidate) {
 		}
 		for _, row := range rows {
 			c := candidate{name: row, domains: only, rows: []string{row}}
-			g, ok := grouped[row]
+			g, ok := r.Settings.Group(row)
 			if ok {
 				c.domains = g.Domains
 			}
@@ -149,7 +144,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	u := &Unit{Name: c.name, Domains: c.domains, Generations: []*Generation{g}, Adopted: now}
 	if before != nil {
 		u.Used, u.Slots = before.Used, before.Slots
-		u.Generations = append(r.leftOver(ctx, before, g), g)
+		u.Generations = append(r.leftOver(ctx, before, g, c.domains), g)
 	}
 	a.OK, a.Keys, a.Since, a.Due = true, g.Keys, g.Created, r.dueAt(u)
 	if r.DryRun {
@@ -159,11 +154,11 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 		return Adopted{Name: c.name, Reason: CannotWriteTable, Detail: err.Error()}
 	}
 	r.Durable("adopted")
-	r.journal(Entry{Unit: u.Name, Act: "adopted", To: Signing})
+	r.journal(Entry{Unit: u.Name, Act: "adopted", To: Signing, Keys: g.recordNames()})
 	return a
 }
 
-// leftBehind reports whether somebody has changed rows or the domains of a Group: those of
+// leftBehind reports whether somebody has changed the domains of a Group, or rows: those of
 // the keys that sign, while no new ones were on their way, or rows that were about to be
 // written.
 func (u *Unit) leftBehind(t *tables, c candidate) bool {
@@ -171,11 +166,13 @@ func (u *Unit) leftBehind(t *tables, c candidate) bool {
 	switch {
 	case u.Leaving:
 		return false
-	case next != nil:
-		return next.State == Switching && slices.ContainsFunc(next.Keys, func(k Key) bool {
+	case next != nil && next.State == Switching:
+		return slices.ContainsFunc(next.Keys, func(k Key) bool {
 			row := t.rows[k.Row]
 			return rowHash(row.Row) != k.OldHash && !strings.EqualFold(row.Selector, k.Selector)
 		})
+	case next != nil:
+		return !sameDomains(u.Domains, c.domains)
 	}
 	return g != nil && (len(g.Keys) != len(c.rows) || !sameDomains(u.Domains, c.domains) || slices.ContainsFunc(g.Keys, func(k Key) bool {
 		row, there := t.rows[k.Row]
@@ -183,13 +180,10 @@ func (u *Unit) leftBehind(t *tables, c candidate) bool {
 	}))
 }
 
-func sameDomains(a, b []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-}
-
 // leftOver are the generations of a unit without the keys that were adopted anew. What
-// signed, or may have, rests.
-func (r *Rotator) leftOver(ctx context.Context, u *Unit, adopted *Generation) (left []*Generation) {
+// signed, or may have, rests; what has not is given up. domains are those of the unit now.
+func (r *Rotator) leftOver(ctx context.Context, u *Unit, adopted *Generation, domains []string) (left []*Generation) {
+	p := r.pass(ctx, nil)
 	for _, g := range u.Generations {
 		g.Keys = slices.DeleteFunc(g.Keys, func(k Key) bool {
 			return slices.ContainsFunc(adopted.Keys, func(o Key) bool {
@@ -199,10 +193,20 @@ func (r *Rotator) leftOver(ctx context.Context, u *Unit, adopted *Generation) (l
 		if len(g.Keys) == 0 {
 			continue
 		}
-		if (g.State == Signing || g.State == Switching) && !r.DryRun {
-			r.pass(ctx, nil).rest(u, g, nil)
+		if left = append(left, g); r.DryRun {
+			continue
 		}
-		left = append(left, g)
+		p.forget(u, g, domains)
+		switch g.State {
+		case Signing, Switching:
+			p.rest(u, g, nil)
+		case Made, Asked, Proven, Ready:
+			from := g.State
+			p.undone(g)
+			g.State, g.Since, g.Blocked = Aborted, p.now, nil
+			p.tell(u, g, from, "")
+		case Resting, Revoking, Revoked, Removing, Gone, Aborted, BlockedState, Unmanaged:
+		}
 	}
 	return left
 }

@@ -189,12 +189,12 @@ func (p *pass) wants(u *Unit) (list []want) {
 	return list
 }
 
-// whoPublishes has a record published by who is set for its domain now: settings may have
-// changed since its key was made or adopted. A new publisher is asked for what the old one
-// was asked for in vain.
+// whoPublishes has a record published by who is set for its domain now, by hand where nobody
+// is: settings may have changed since its key was made or adopted. A new publisher is asked
+// for what the old one was asked for in vain.
 func (p *pass) whoPublishes(u *Unit, r *Record) {
-	zone, ok := p.Settings.ZoneOf(r.Domain)
-	if !ok || zone.Publisher == r.Publisher {
+	zone, _ := p.Settings.ZoneOf(r.Domain)
+	if zone.Publisher == r.Publisher {
 		return
 	}
 	r.Publisher, r.Done, r.Told, u.changed = zone.Publisher, false, "", true

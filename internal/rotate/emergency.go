@@ -100,6 +100,8 @@ func (r *Rotator) emergencyUnits(ctx context.Context, domains []string) (units [
 				fresh.Used = u.Used
 			}
 			u = fresh
+		case err == nil:
+			u.Domains = c.domains // those that its Group names now
 		}
 		if err != nil {
 			if len(domains) > 0 {

@@ -43,6 +43,8 @@ func (r *Rotator) Start(ctx context.Context, domain string) (Outcome, error) {
 	case u.Stopped:
 		u.Stopped, u.changed = false, true
 		r.journal(Entry{Unit: u.Name, Act: "started"})
+	case !r.asGrouped(u):
+		return Outcome{}, errors.New(u.regrouped())
 	case u.next() != nil: // goes on
 	case u.signing() == nil || u.Leaving:
 		return Outcome{}, fmt.Errorf("%s has no key that signs and shall go on signing", u.Name)

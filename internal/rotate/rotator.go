@@ -158,7 +158,7 @@ func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
 		}
 		p.out.Units++
 		look = append(look, lookAt{u.Name, u.lastLook()})
-		if due := !u.idle() || !p.now.Before(p.dueAt(u)); due {
+		if due := !u.idle() || !p.now.Before(p.dueAt(u)) || !p.asGrouped(u); due {
 			return true
 		}
 		if u.Missing != nil {
@@ -171,6 +171,9 @@ func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
 		return Outcome{}, err
 	}
 	p.units, p.out.Broken = units, broken
+	if len(names) == 0 && p.sum.Units+len(units)+len(broken) == 0 {
+		p.nothingAdopted()
+	}
 	if err := p.run(); err != nil {
 		return p.out, err
 	}
@@ -179,6 +182,18 @@ func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
 	}
 	p.count()
 	return p.out, p.summary()
+}
+
+// nothingAdopted tells of a folder State that has no unit beside a table that has rows: it
+// was lost, or the timer runs for nothing.
+func (p *pass) nothingAdopted() {
+	t, err := p.readTables(p.ctx)
+	if err != nil || len(t.rows) == 0 {
+		return
+	}
+	p.out.Blocked++
+	fmt.Fprintf(p.Out, "no key is in rotation: %s has none of the %d rows of %s: dojang keys adopt --all\n",
+		p.Settings.State, len(t.rows), p.KeyTable)
 }
 
 func (r *Rotator) pass(ctx context.Context, units []*Unit) *pass {
@@ -201,7 +216,7 @@ func (p *pass) run() error {
 	for _, u := range p.units {
 		p.credit(u)
 	}
-	work := slices.DeleteFunc(slices.Clone(p.units), func(u *Unit) bool { return u.Stopped })
+	work := slices.DeleteFunc(slices.Clone(p.units), p.halted)
 	p.tables, p.files = nil, nil
 	for round := 0; round < maxRounds && len(work) > 0 && p.inTime(); round++ {
 		before := marks(work)
@@ -245,7 +260,7 @@ func (p *pass) tellBlocked() {
 		for _, g := range u.Generations {
 			if b := g.Blocked; b != nil && b.Reason != RateLimited && b.tell(p.now) {
 				u.changed = true
-				fmt.Fprintf(p.Out, "%s: %s: %s: %s\n", u.Name, recordName(g.Keys[0].Selector, g.Keys[0].Domain), b.Reason, b.Detail)
+				fmt.Fprintf(p.Out, "%s: %s: %s: %s\n", u.Name, g.recordNames()[0], b.Reason, b.Detail)
 			}
 		}
 	}
@@ -297,17 +312,23 @@ func (p *pass) move(u *Unit, g *Generation, to State, detail string) error {
 
 // tell writes into the journal and to whoever looks on.
 func (p *pass) tell(u *Unit, g *Generation, from State, detail string) {
-	var names []string
-	for _, k := range g.Keys {
-		names = append(names, k.Selector+"._domainkey."+k.Domain)
-	}
+	names := g.recordNames()
 	p.journal(Entry{Unit: u.Name, Act: "state", From: from, To: g.State, Keys: names, Detail: detail})
-	text := ""
+	is, text := "is", ""
+	if len(names) > 1 {
+		is = "are"
+	}
+	if n := len(names) - maxTold; n > 0 {
+		names = append(names[:maxTold], fmt.Sprintf("%d more", n))
+	}
 	if detail != "" {
 		text = ": " + detail
 	}
-	fmt.Fprintf(p.Out, "%s: %s is %s%s\n", u.Name, strings.Join(names, " and "), g.State, text)
+	fmt.Fprintf(p.Out, "%s: %s %s %s%s\n", u.Name, strings.Join(names, " and "), is, g.State, text)
 }
+
+// maxTold is how many records of a Group are told of by name.
+const maxTold = 4
 
 // journal adds a line to the journal. What cannot be written there is no reason not to
 // go on.

@@ -258,8 +258,18 @@ func (s *Store) Journal(e Entry) error {
 	return nil
 }
 
-// ReadJournal calls f with each line of the journal of a unit, or of all for "".
-func (s *Store) ReadJournal(unit string, f func(Entry)) error {
+// about reports whether a line is of a unit or tells of a record of that domain: in a Group
+// others have theirs beside it.
+func (e *Entry) about(name string) bool {
+	return keycheck.SameDomain(e.Unit, name) || slices.ContainsFunc(e.Keys, func(record string) bool {
+		_, domain, _ := strings.Cut(record, "._domainkey.")
+		return keycheck.SameDomain(domain, name)
+	})
+}
+
+// ReadJournal calls f with each line of the journal about units or domains, or with all for
+// none.
+func (s *Store) ReadJournal(f func(Entry), names ...string) error {
 	data, err := privilege.ReadAsIs(s.path("log.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -269,7 +279,7 @@ func (s *Store) ReadJournal(unit string, f func(Entry)) error {
 	}
 	for line := range strings.Lines(string(data)) {
 		var e Entry
-		if json.Unmarshal([]byte(line), &e) == nil && (unit == "" || keycheck.SameDomain(e.Unit, unit)) {
+		if json.Unmarshal([]byte(line), &e) == nil && (len(names) == 0 || slices.ContainsFunc(names, e.about)) {
 			f(e)
 		}
 	}

@@ -57,7 +57,7 @@ func TestPipesInState(t *testing.T) {
 	if _, broken, err := store.Load(func(*Unit) bool { return true }); err != nil || len(broken) != 1 || broken[0].Name != "p.example" {
 		t.Errorf("%v, %v", broken, err)
 	}
-	if err := store.ReadJournal("", func(Entry) {}); !errors.Is(err, privilege.ErrNotFile) {
+	if err := store.ReadJournal(func(Entry) {}); !errors.Is(err, privilege.ErrNotFile) {
 		t.Error(err)
 	}
 	if err := store.Journal(Entry{}); err == nil {
@@ -115,15 +115,24 @@ func TestDamagedUnits(t *testing.T) {
 func TestJournalOfADomain(t *testing.T) {
 	store := must(OpenStore(t.TempDir(), false))
 	defer store.Close()
-	for _, unit := range []string{"xn--3e0b707e.example", "b.example", "xn--3e0b707e.example"} {
-		if err := store.Journal(Entry{Unit: unit, Act: "made"}); err != nil {
+	for _, e := range []Entry{{Unit: "xn--3e0b707e.example"}, {Unit: "b.example"}, {Unit: "xn--3e0b707e.example"},
+		{Unit: "shared", Keys: []string{"s._domainkey.b.example", "s._domainkey.left.example"}}, {Unit: "shared"},
+		{Unit: "d.example", Keys: []string{"/keys/d.example.s.private"}}} {
+		if err := store.Journal(e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string]int{"": 3, "한국.example": 2, "xn--3e0b707e.example": 2, "B.Example.": 1, "c.example": 0} {
+	for name, want := range map[string]int{"한국.example": 2, "xn--3e0b707e.example": 2, "B.Example.": 2, "c.example": 0, "shared": 2,
+		"LEFT.example": 1, "d.example": 1, "example": 0} {
 		n := 0
-		if err := store.ReadJournal(name, func(Entry) { n++ }); err != nil || n != want {
+		if err := store.ReadJournal(func(Entry) { n++ }, name); err != nil || n != want {
 			t.Errorf("%q: %d lines, want %d: %v", name, n, want, err)
+		}
+	}
+	for want, names := range map[int][]string{6: nil, 3: {"b.example", "shared"}} {
+		n := 0
+		if err := store.ReadJournal(func(Entry) { n++ }, names...); err != nil || n != want {
+			t.Errorf("%q: %d lines, want %d: %v", names, n, want, err)
 		}
 	}
 }

@@ -148,6 +148,20 @@ type Generation struct {
 	refused   bool // by the filter, in this run
 }
 
+// recordNames are the names of a generation's records; of keys that have none yet, of those
+// that they will have.
+func (g *Generation) recordNames() (names []string) {
+	for _, k := range g.Keys {
+		if len(k.Records) == 0 {
+			names = append(names, recordName(k.Selector, k.Domain))
+		}
+		for _, r := range k.Records {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
 // Use is a host's use of the keys of a generation.
 type Use struct {
 	Last  time.Time `json:"last,omitzero"`

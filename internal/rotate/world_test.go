@@ -32,7 +32,8 @@ type world struct {
 	booted time.Time
 
 	minimum time.Duration
-	untold  bool // by the name servers
+	untold  bool   // by the name servers
+	dead    string // a zone that nobody answers for
 	servers []*server
 	aliases map[string]string
 	lost    bool          // the publisher's next answer is lost
@@ -291,7 +292,7 @@ func (w *world) Check(_ context.Context, c keycheck.Check) *keycheck.Report {
 			fits = text != "" && keycheck.Judge(text, c.Key).Key != nil && keycheck.SameKey(keycheck.Judge(text, nil).Key.Key, c.Key)
 		}
 		switch {
-		case s.silent:
+		case s.silent, w.dead == r.Zone.Name:
 			out.State, out.Error = keycheck.NoAnswer, keycheck.ErrSilent
 		case text == "":
 			out.State = keycheck.Missing

@@ -140,8 +140,8 @@ func TestRotateExitStatus(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want int
-	}{{[]string{"rotate", "run"}, 0}, {[]string{"rotate", "start", "example.com"}, 69}, {[]string{"keys", "adopt", "--all"},
-		0}, {[]string{"keys", "adopt", "other.example"}, 69},
+	}{{[]string{"rotate", "run"}, 69}, {[]string{"rotate", "start", "example.com"}, 69}, {[]string{"keys", "adopt", "--all"},
+		0}, {[]string{"rotate", "run"}, 0}, {[]string{"keys", "adopt", "other.example"}, 69},
 		{[]string{"rotate", "stop", "example.com"}, 0}, {[]string{"rotate", "abort", "example.com"}, 69}, {[]string{"rotate", "log"}, 0}, {[]string{"rotate", "sync-list"}, 0}} {
 		if out, code := l.run(c.args...); code != c.want {
 			t.Errorf("%q: %d, want %d\n%s", c.args, code, c.want, out)

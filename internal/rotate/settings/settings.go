@@ -219,6 +219,22 @@ func (z Zone) RecordName(selector, domain string) string {
 	return name
 }
 
+// Group returns the Group of a row.
+func (s *Settings) Group(row string) (Group, bool) {
+	for _, g := range s.Groups {
+		if g.Name == row {
+			return g, true
+		}
+	}
+	return Group{}, false
+}
+
+// GroupOf returns the name of the Group that a domain is in.
+func (s *Settings) GroupOf(domain string) (row string, is bool) {
+	row, is = s.grouped[keyrecord.Canonical(domain)]
+	return row, is
+}
+
 // Publisher returns the publisher of that name.
 func (s *Settings) Publisher(name string) (Publisher, bool) {
 	for _, p := range s.Publishers {
