@@ -210,7 +210,15 @@ func TestSkippedBodiesCount(t *testing.T) {
 		}
 		client.Close()
 	}
-	until(t, "the end", func() bool { return seen.here.Load() == 0 && seen.came.Load() == 3 })
+	// An MTA that is refused was never there.
+	if c, err := milter.Dial("unix", l.Addr().String(), milter.ClientOptions{Actions: milter.ActionAddHeaders}); err == nil {
+		c.Close()
+		t.Error("an MTA that cannot change fields is served")
+	}
+	until(t, "the end", func() bool { return server.Connections() == 0 })
+	if here, came := seen.here.Load(), seen.came.Load(); here != 0 || came != 3 {
+		t.Errorf("of %d connections %d are open when all have ended", came, here)
+	}
 }
 
 // TestAnswersThatAreDue: each costs an exchange, so those that no option needs are declined.

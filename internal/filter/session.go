@@ -17,6 +17,7 @@ type session struct {
 	snapshot *Snapshot
 	role     Role
 
+	negotiated   bool
 	leadingSpace bool
 	canSkip      bool
 	clientName   string
@@ -94,7 +95,7 @@ func ofConnection(name string) bool {
 }
 
 func (s *session) Negotiated(n milter.Negotiation) {
-	s.leadingSpace, s.canSkip = n.LeadingSpace, n.Skip
+	s.negotiated, s.leadingSpace, s.canSkip = true, n.LeadingSpace, n.Skip
 	s.filter.activity.Add(1)
 	s.filter.observer.Connected()
 }
@@ -195,7 +196,9 @@ func (s *session) EndOfMessage(e *milter.Edits) milter.Response {
 func (s *session) Abort() { s.endMessage() }
 
 func (s *session) Close() {
-	s.filter.observer.Disconnected()
+	if s.negotiated {
+		s.filter.observer.Disconnected()
+	}
 	s.snapshot.release()
 }
 
