@@ -49,7 +49,7 @@ internal/script: dkim header internal/policy internal/event internal/dataset int
 internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics
 internal/filter: milter internal/message internal/policy internal/event
 internal/mailer:
-internal/report: dkim header taglist internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
+internal/report: dkim header taglist internal/atomicfile internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
 internal/explain: dkim header internal/copied internal/keyrecord internal/resolver internal/words
 internal/metrics: dkim
 internal/testutil:

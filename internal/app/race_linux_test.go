@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,8 +18,10 @@ import (
 
 	"dojang/internal/build"
 	"dojang/internal/config"
+	"dojang/internal/dataset"
 	"dojang/internal/privilege"
 	"dojang/internal/testutil"
+	"dojang/internal/testutil/configtest"
 )
 
 // victims are files of root's that the filter's user would like to have: a plain
@@ -260,5 +264,96 @@ func TestPidFileKeepsNoFolderForAChroot(t *testing.T) {
 		if text, err := os.ReadFile(path); leaves && len(text) != 0 || !leaves && !errors.Is(err, syscall.ENOENT) {
 			t.Errorf("leaves %v: %q, %v", leaves, text, err)
 		}
+	}
+}
+
+// Tables in the filter's own folder are written by root, with the filter's user changing
+// their names for links: rows get into no file of root's, and make none.
+func TestRowsFollowNoLinks(t *testing.T) {
+	v := newVictims(t)
+	table := dataset.TextTable{Path: filepath.Join(v.theirs, "KeyTable")}
+	made := filepath.Join(v.roots, "ld.so.preload")
+	change := []dataset.Change{{Key: "k", New: []string{"example.com:sel:/key"}}}
+	for _, target := range []string{v.file, made} {
+		if err := privilege.As(v.account.Rights(), -1, func() { _ = os.Symlink(target, table.Path) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Append(dataset.Pair{Key: "k", Value: "example.com:sel:/key"}); !errors.Is(err, privilege.ErrLink) {
+			t.Errorf("a row is appended behind a link to %s: %v", target, err)
+		}
+		if err := table.Swap(t.Context(), change); !errors.Is(err, privilege.ErrLink) {
+			t.Errorf("a row is changed behind a link to %s: %v", target, err)
+		}
+		if err := os.Remove(table.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := v.swap(func() {
+		for _, target := range []string{v.file, made} {
+			_ = os.Symlink(target, table.Path+".n")
+			_ = os.Rename(table.Path+".n", table.Path)
+		}
+		_ = os.Remove(table.Path)
+	})
+	for range 400 {
+		_ = table.Append(dataset.Pair{Key: "k", Value: "example.com:sel:/key"})
+		_ = table.Swap(t.Context(), change)
+		v.check()
+	}
+	stop()
+	if _, err := os.Lstat(made); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s was made: %v", made, err)
+	}
+}
+
+// The filter's user writes another process into the pid file, or leads to another file:
+// root tells nobody but a process of theirs to reload.
+func TestReloadSignalsNoProcessOfOthers(t *testing.T) {
+	v := newVictims(t)
+	path := filepath.Join(v.theirs, "pid")
+	cfg := configtest.Read(t, "PidFile "+path+"\n")
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, unix.SIGUSR1)
+	defer signal.Stop(got)
+	self := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	roots := filepath.Join(v.roots, "pid")
+	if err := errors.Join(os.WriteFile(path, self, 0o644), os.Chown(path, v.account.UID, v.account.GID),
+		os.WriteFile(roots, self, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SignalReload(cfg); err == nil {
+		t.Error("a process of root's is told to reload by a file of the filter's user")
+	}
+	if err := errors.Join(os.Remove(path), os.Symlink(roots, path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SignalReload(cfg); err == nil {
+		t.Error("a process of root's is told to reload by a link of the filter's user")
+	}
+	if len(got) > 0 {
+		t.Error("the signal came")
+	}
+	theirs := exec.Command("sh", "-c", "trap 'exit 7' USR1; echo ready; while :; do sleep 0.02; done")
+	theirs.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(v.account.UID), Gid: uint32(v.account.GID)}}
+	out, err := theirs.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // the trap is set
+		t.Error(err)
+	}
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte(strconv.Itoa(theirs.Process.Pid)), 0o644),
+		os.Chown(path, v.account.UID, v.account.GID)); err != nil {
+		t.Error(err)
+	}
+	if _, err := SignalReload(cfg); err != nil {
+		t.Error(err)
+		_ = theirs.Process.Kill()
+	}
+	if _ = theirs.Wait(); theirs.ProcessState.ExitCode() != 7 {
+		t.Errorf("the filter's own process ended by %v", theirs.ProcessState)
 	}
 }

@@ -171,13 +171,20 @@ const tries = 10
 var errChanged = errors.New("the file is being changed by somebody else")
 
 // Replace changes a file in place of an editor: edit gets its content and returns
-// the new one, anew when somebody else wrote it meanwhile. Symbolic links are
-// followed, so that they stay; mode, extended attributes (ACLs, labels) and, where
+// the new one, anew when somebody else wrote it meanwhile. A symbolic link is followed,
+// so that it stays, but by root only where nobody else can change where it leads
+// (privilege.ErrLink); mode, extended attributes (ACLs, labels) and, where
 // that is allowed, owner stay those of the file. A file that is not there is made
 // with o's. What is not changed by edit is not written.
 func Replace(path string, o Options, edit func(old []byte) ([]byte, error)) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	switch info, err := os.Lstat(path); {
+	case err != nil || info.Mode()&fs.ModeSymlink == 0:
+	case !privilege.Follows(path):
+		return &fs.PathError{Op: "write", Path: path, Err: privilege.ErrLink}
+	default:
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
 	}
 	Sweep(path, abandoned)
 	for range tries {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dojang/internal/privilege"
+	"dojang/internal/testutil"
 )
 
 func content(t *testing.T, path string) string {
@@ -100,7 +101,7 @@ func TestFailuresChangeNothing(t *testing.T) {
 }
 
 func TestReplaceKeepsLinkAndMode(t *testing.T) {
-	dir := t.TempDir()
+	dir := testutil.SecureDir(t)
 	path, link := filepath.Join(dir, "f"), filepath.Join(dir, "g")
 	if err := Write(path, []byte("a\n"), Options{Mode: 0o640}); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,15 @@ func RootsAlone(path string) bool {
 	return true
 }
 
+// ErrLink is the error of a link that is not followed, for another than root could lead
+// root by it to a file of root's.
+var ErrLink = errors.New("a link that others than root can change")
+
+// Follows reports whether a link at the end of a path may be followed in order to change
+// what it leads to: for others than root always, for root where nobody else can change
+// where the path leads.
+func Follows(path string) bool { return os.Geteuid() != 0 || RootsAlone(path) }
+
 func rootsFolder(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
