@@ -117,11 +117,11 @@ func TestOutcomeOfVerifying(t *testing.T) {
 		{"job in the name", []dkim.Result{result(dkim.ReasonNone)}, func(r *Rules, _ *Facts) { r.Results.AuthservIDWithJobID = true },
 			[]string{"accept", strings.Replace(good, "mx.example;", "mx.example/JOB;", 1)}, []string{"DKIM verification successful", "s=sel d=example.com a=rsa-sha256 SSL "}},
 		{"unsigned", nil, nil, []string{"accept"}, []string{"?no signature data"}},
-		{"unsigned, told anyway", nil, func(r *Rules, _ *Facts) { r.Results.AlwaysAddARHeader = true }, []string{"accept", "insert 0 Authentication-Results: mx.example; dkim=none"}, []string{"?no signature data"}},
+		{"unsigned, told anyway", nil, func(r *Rules, _ *Facts) { r.Results.AlwaysAddARHeader = true }, []string{"accept", "insert 0 Authentication-Results: mx.example; dkim=none"}, nil},
 		{"unsigned, told anyway by a long name and a job unknown", nil, func(r *Rules, f *Facts) {
 			r.Results = AuthResults{AuthservID: strings.Repeat("m", 63) + ".example", AuthservIDWithJobID: true, AlwaysAddARHeader: true}
 			f.JobID = "(unknown-jobid)"
-		}, []string{"accept", `insert 0 Authentication-Results: "` + strings.Repeat("m", 63) + `.example/(unknown-jobid)"; dkim=none`}, []string{"?no signature data"}},
+		}, []string{"accept", `insert 0 Authentication-Results: "` + strings.Repeat("m", 63) + `.example/(unknown-jobid)"; dkim=none`}, nil},
 		{"unsigned, refused", nil, with(NoSignature, Reject), []string{"reject 550 5.7.0 no DKIM signature data"}, []string{"no signature data"}},
 		{"redirected", []dkim.Result{result(dkim.ReasonBadSignature)}, func(r *Rules, _ *Facts) { r.Verdicts.RedirectFailuresTo = "sec@example.org" },
 			[]string{"accept", bad, "op5 :ann@example.org", "op1 Original-Recipient: rfc822;ann@example.org", "op4 :sec@example.org"},
