@@ -96,7 +96,7 @@ func New(ctx context.Context, o Options) (*App, problem.List) {
 	if a.o.KeepInterval <= 0 {
 		a.o.KeepInterval = 5 * time.Minute
 	}
-	log, closeLog, problems := OpenLog(o.Config, o.Console)
+	log, closeLog, problems := openLog(o.Config, o.Console)
 	if problems.HasErrors() {
 		return nil, problems
 	}
@@ -378,10 +378,10 @@ func (a *App) stop() {
 }
 
 // pidFile opens PidFile, unless a supervisor holds it.
-func (a *App) pidFile() *PidFile {
-	if CurrentRole() == Worker {
+func (a *App) pidFile() *pidFile {
+	if currentRole() == worker {
 		return nil
 	}
-	o := PidFileOptions{Path: a.config.PidFile.Value, Account: a.account, Leaves: a.config.ChangeRootDirectory.Value != ""}
-	return OpenPidFile(o, a.log)
+	o := pidFileOptions{Path: a.config.PidFile.Value, Account: a.account, Leaves: a.config.ChangeRootDirectory.Value != ""}
+	return openPidFile(o, a.log)
 }

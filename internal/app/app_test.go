@@ -317,15 +317,15 @@ func TestRestartLimits(t *testing.T) {
 		}
 		return times
 	}
-	rate := RestartLimits{RateCount: 2, RatePeriod: time.Minute}
+	rate := restartLimits{RateCount: 2, RatePeriod: time.Minute}
 	for _, c := range []struct {
-		limits   RestartLimits
+		limits   restartLimits
 		restarts []time.Time
 		want     string
 	}{
-		{RestartLimits{}, at(1, 2, 3, 4, 5), ""},
-		{RestartLimits{Count: 2}, at(1, 2), ""},
-		{RestartLimits{Count: 2}, at(1, 2, 3), "count"},
+		{restartLimits{}, at(1, 2, 3, 4, 5), ""},
+		{restartLimits{Count: 2}, at(1, 2), ""},
+		{restartLimits{Count: 2}, at(1, 2, 3), "count"},
 		{rate, at(0, 30, 59), "rate"},
 		{rate, at(0, 30, 61), ""},
 	} {

@@ -22,7 +22,7 @@ import (
 
 // AskReload asks the filter over its MetricsSocket to read its configuration again, and
 // returns what it says.
-func AskReload(ctx context.Context, socket config.Socket) (report ReloadReport, err error) {
+func AskReload(ctx context.Context, socket config.Socket) (report reloadReport, err error) {
 	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)

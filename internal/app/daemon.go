@@ -25,26 +25,26 @@ type Service struct {
 
 // Run is the service's whole life. It returns its exit status.
 func (d *Service) Run(ctx context.Context) int {
-	KeepName()
+	keepName()
 	// A service manager that waits for our word (Type=notify) or hands sockets over
 	// wants the process it started, and restarts it itself.
 	managed := os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("LISTEN_FDS") != ""
 	watched := d.Config.AutoRestart.Value && !managed
-	switch role := CurrentRole(); {
-	case role == Starter && d.Config.Background.Value && !managed:
-		next := Daemon
+	switch role := currentRole(); {
+	case role == starter && d.Config.Background.Value && !managed:
+		next := daemon
 		if watched {
-			next = Supervisor
+			next = supervisor
 		}
 		return d.detach(next)
-	case role == Supervisor, role == Starter && watched:
+	case role == supervisor, role == starter && watched:
 		return d.supervise()
 	}
 	return d.serve(ctx)
 }
 
-func (d *Service) detach(role Role) int {
-	code, err := Detach(role)
+func (d *Service) detach(role role) int {
+	code, err := detach(role)
 	if err != nil {
 		return d.fail(exit.OSErr, err)
 	}
@@ -52,7 +52,7 @@ func (d *Service) detach(role Role) int {
 }
 
 func (d *Service) supervise() int {
-	log, closeLog, problems := OpenLog(d.Config, d.Console)
+	log, closeLog, problems := openLog(d.Config, d.Console)
 	if problems.HasErrors() {
 		problems.Write(d.Err)
 		return exit.Config
@@ -63,10 +63,10 @@ func (d *Service) supervise() int {
 		path = filepath.Join(dir, path) // each worker goes there itself
 	}
 	account, _ := build.AccountOf(d.Config) // whom no user is named by, the worker tells
-	pid := OpenPidFile(PidFileOptions{Path: path, Account: account}, log)
+	pid := openPidFile(pidFileOptions{Path: path, Account: account}, log)
 	defer pid.Remove()
 	rate := d.Config.AutoRestartRate.Value
-	return Supervise(RestartLimits{Count: d.Config.AutoRestartCount.Value, RateCount: rate.Count, RatePeriod: rate.Per}, pid, log)
+	return supervise(restartLimits{Count: d.Config.AutoRestartCount.Value, RateCount: rate.Count, RatePeriod: rate.Per}, pid, log)
 }
 
 // serve is the filter itself.

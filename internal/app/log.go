@@ -9,11 +9,11 @@ import (
 	"dojang/internal/problem"
 )
 
-// OpenLog makes the log that a configuration asks for: syslog, standard output,
+// openLog makes the log that a configuration asks for: syslog, standard output,
 // the console when given, or all of them. LogFormat json makes objects of the
 // lines of the first two, details without a classic line among them; with neither
 // of them it goes to standard error. stop writes what is queued.
-func OpenLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
+func openLog(c *config.Config, console slog.Handler) (log *slog.Logger, stop func(), problems problem.List) {
 	stop = func() {}
 	var handlers []slog.Handler
 	json := c.LogFormat.Value == "json"

@@ -115,15 +115,15 @@ func onlyLocal(option string, s config.Socket) error {
 	return fmt.Errorf("%s: %s is not on loopback: write a UNIX socket or inet:9890@127.0.0.1 and let a proxy guard it", option, s.Address)
 }
 
-// ReloadReport is the answer to POST /reload.
-type ReloadReport struct {
+// reloadReport is the answer to POST /reload.
+type reloadReport struct {
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems"`
 }
 
 func (a *App) reloadOverHTTP(w http.ResponseWriter, _ *http.Request) {
 	problems := a.Reload(context.Background())
-	report := ReloadReport{OK: !problems.HasErrors(), Problems: []string{}}
+	report := reloadReport{OK: !problems.HasErrors(), Problems: []string{}}
 	for _, p := range problems {
 		report.Problems = append(report.Problems, p.Sentence())
 	}

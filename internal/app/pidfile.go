@@ -16,10 +16,10 @@ import (
 	"dojang/internal/privilege"
 )
 
-// PidFile tells others our process ID. It is opened while we are root, and
+// pidFile tells others our process ID. It is opened while we are root, and
 // written when the sockets listen: until then it may hold the ID of a filter
 // that serves, whom a second start must not disturb.
-type PidFile struct {
+type pidFile struct {
 	path, name string
 	folder     int // open folder; -1 when it must not be kept
 	file       *os.File
@@ -27,8 +27,8 @@ type PidFile struct {
 	log        *slog.Logger
 }
 
-// PidFileOptions say which file it is.
-type PidFileOptions struct {
+// pidFileOptions say which file it is.
+type pidFileOptions struct {
 	Path    string        // "" is none
 	Account build.Account // whom the filter becomes
 	// Leaves says that the process changes its root directory: a folder kept open
@@ -36,13 +36,13 @@ type PidFileOptions struct {
 	Leaves bool
 }
 
-// OpenPidFile opens the file. A failure is told, and no more: mail matters more. A
-// PidFile that is nil does nothing.
-func OpenPidFile(o PidFileOptions, log *slog.Logger) *PidFile {
+// openPidFile opens the file. A failure is told, and no more: mail matters more. A
+// pidFile that is nil does nothing.
+func openPidFile(o pidFileOptions, log *slog.Logger) *pidFile {
 	if o.Path == "" {
 		return nil
 	}
-	p := &PidFile{path: o.Path, name: filepath.Base(o.Path), folder: -1, log: log}
+	p := &pidFile{path: o.Path, name: filepath.Base(o.Path), folder: -1, log: log}
 	if err := p.openFor(o.Account); err != nil {
 		p.failed(err)
 		p.close()
@@ -57,7 +57,7 @@ func OpenPidFile(o PidFileOptions, log *slog.Logger) *PidFile {
 // openFor opens the file as root where root alone can say which folder that is,
 // else by the rights of the filter's user. In a folder of theirs they could make
 // root write somewhere else by a link: open follows none.
-func (p *PidFile) openFor(a build.Account) (err error) {
+func (p *pidFile) openFor(a build.Account) (err error) {
 	if privilege.RootsAlone(filepath.Dir(p.path)) {
 		return p.open()
 	}
@@ -67,11 +67,11 @@ func (p *PidFile) openFor(a build.Account) (err error) {
 	return err
 }
 
-func (p *PidFile) failed(err error) {
+func (p *pidFile) failed(err error) {
 	event.PidFileFailed(p.path, err).Write(p.log, "")
 }
 
-func (p *PidFile) open() (err error) {
+func (p *pidFile) open() (err error) {
 	if p.folder, err = unix.Open(filepath.Dir(p.path), folderFlags|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (p *PidFile) open() (err error) {
 }
 
 // Write writes this process's ID, for everybody to read whatever UMask says.
-func (p *PidFile) Write() {
+func (p *pidFile) Write() {
 	if p == nil {
 		return
 	}
@@ -115,7 +115,7 @@ func (p *PidFile) Write() {
 
 // Remove takes the file away, if it is ours; where the folder does not let us,
 // it is emptied, so that nobody signals a stranger.
-func (p *PidFile) Remove() {
+func (p *pidFile) Remove() {
 	if p == nil {
 		return
 	}
@@ -127,7 +127,7 @@ func (p *PidFile) Remove() {
 	p.close()
 }
 
-func (p *PidFile) close() {
+func (p *pidFile) close() {
 	if p.file != nil {
 		p.file.Close()
 		p.file = nil
@@ -135,7 +135,7 @@ func (p *PidFile) close() {
 	p.closeFolder()
 }
 
-func (p *PidFile) closeFolder() {
+func (p *pidFile) closeFolder() {
 	if p.folder >= 0 {
 		unix.Close(p.folder)
 		p.folder = -1

@@ -27,23 +27,23 @@ const (
 	detachedVariable = "DOJANG_DETACHED" // set: nobody reads our standard streams once we serve
 )
 
-// Role is which of the processes this one is.
-type Role string
+// role is which of the processes this one is.
+type role string
 
 // The roles; a Starter serves by itself when nothing is to be detached, a Daemon
 // when nobody watches over it.
 const (
-	Starter    Role = ""
-	Daemon     Role = "daemon"
-	Supervisor Role = "supervisor"
-	Worker     Role = "worker"
+	starter    role = ""
+	daemon     role = "daemon"
+	supervisor role = "supervisor"
+	worker     role = "worker"
 )
 
-// CurrentRole returns the role that this process was started in.
-func CurrentRole() Role { return Role(os.Getenv(roleVariable)) }
+// currentRole returns the role that this process was started in.
+func currentRole() role { return role(os.Getenv(roleVariable)) }
 
 // again prepares the same command line in another role.
-func again(role Role, ready *os.File) (*exec.Cmd, error) {
+func again(role role, ready *os.File) (*exec.Cmd, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -76,9 +76,9 @@ next:
 	return kept
 }
 
-// Detach starts the daemon in a session of its own and returns 0 when it says
+// detach starts the daemon in a session of its own and returns 0 when it says
 // that its sockets listen, or its exit status when it ended before that.
-func Detach(role Role) (int, error) {
+func detach(role role) (int, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -158,18 +158,18 @@ func exitStatus(err error) int {
 	return 1
 }
 
-// RestartLimits bound AutoRestart: at most Count restarts (0: any number), and
+// restartLimits bound AutoRestart: at most Count restarts (0: any number), and
 // at most RateCount within RatePeriod (0: any rate).
-type RestartLimits struct {
+type restartLimits struct {
 	Count      int
 	RateCount  int
 	RatePeriod time.Duration
 }
 
-// Supervise runs the worker and starts it again when it fails, within limits.
+// supervise runs the worker and starts it again when it fails, within limits.
 // A worker that cannot even start is not tried again. Signals are handed on. It
 // returns the exit status for this process. pid may be nil.
-func Supervise(limits RestartLimits, pid *PidFile, log *slog.Logger) int {
+func supervise(limits restartLimits, pid *pidFile, log *slog.Logger) int {
 	runtime.LockOSThread() // a worker is told of the end of the thread that started it
 	defer runtime.UnlockOSThread()
 	signals := make(chan os.Signal, 16)
@@ -200,7 +200,7 @@ func Supervise(limits RestartLimits, pid *PidFile, log *slog.Logger) int {
 }
 
 // exceeded names the limit that the restarts are above, "" for none.
-func (l RestartLimits) exceeded(restarts []time.Time) string {
+func (l restartLimits) exceeded(restarts []time.Time) string {
 	n := len(restarts)
 	if l.Count > 0 && n > l.Count {
 		return "count"
@@ -219,19 +219,19 @@ type ending struct {
 	status int    // exit status, -1 after a signal
 }
 
-// KeepName gives a process that was started anew the name that the first one was
+// keepName gives a process that was started anew the name that the first one was
 // called by; the kernel took that of the program's file, which a link may hide.
 //
 // Compat(opendkim 2.11): pidof, pgrep, killall, start-stop-daemon --name and
 // monitors look for "opendkim".
-func KeepName() {
-	if CurrentRole() != Starter {
+func keepName() {
+	if currentRole() != starter {
 		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0) // without /proc it stays as it is
 	}
 }
 
 // serves tells the world of a worker that listens.
-func serves(pid *PidFile, starter *os.File) {
+func serves(pid *pidFile, starter *os.File) {
 	pid.Write()
 	if starter != nil {
 		tellReady(starter)
@@ -246,7 +246,7 @@ func superviseOne(serves func(), signals <-chan os.Signal) (end ending, err erro
 		return end, err
 	}
 	defer reader.Close()
-	cmd, err := again(Worker, writer)
+	cmd, err := again(worker, writer)
 	if err == nil {
 		supervised(cmd)
 		err = cmd.Start()

@@ -144,10 +144,10 @@ func TestFoldersAreNotSwapped(t *testing.T) {
 		if l, err := Listen(s, v.account); err == nil {
 			l.Close()
 		}
-		pid := OpenPidFile(PidFileOptions{Path: way + "/made.pid", Account: v.account}, slog.New(slog.DiscardHandler))
+		pid := openPidFile(pidFileOptions{Path: way + "/made.pid", Account: v.account}, slog.New(slog.DiscardHandler))
 		pid.Write()
 		pid.Remove()
-		pid = OpenPidFile(PidFileOptions{Path: way + "/shadow", Account: v.account}, slog.New(slog.DiscardHandler))
+		pid = openPidFile(pidFileOptions{Path: way + "/shadow", Account: v.account}, slog.New(slog.DiscardHandler))
 		pid.Write()
 		v.check()
 		for _, name := range []string{"made.sock", "made.pid"} {
@@ -219,7 +219,7 @@ func TestPidFilesThatAreLinks(t *testing.T) {
 	}
 	for _, path := range []string{v.theirs + "/symlink", v.theirs + "/hardlink", v.roots + "/hardlink"} {
 		var said strings.Builder
-		if p := OpenPidFile(PidFileOptions{Path: path, Account: v.account}, slog.New(slog.NewTextHandler(&said, nil))); p != nil {
+		if p := openPidFile(pidFileOptions{Path: path, Account: v.account}, slog.New(slog.NewTextHandler(&said, nil))); p != nil {
 			t.Errorf("%s was opened", path)
 		}
 		if !strings.Contains(said.String(), "can't write pid to "+path) {
@@ -234,7 +234,7 @@ func TestPidFilesThatAreLinks(t *testing.T) {
 	if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := OpenPidFile(PidFileOptions{Path: path, Account: v.account}, slog.New(slog.DiscardHandler))
+	p := openPidFile(pidFileOptions{Path: path, Account: v.account}, slog.New(slog.DiscardHandler))
 	p.Write()
 	if text, _ := os.ReadFile(path); string(text) != strconv.Itoa(os.Getpid())+"\n" {
 		t.Errorf("pid file: %q", text)
@@ -242,7 +242,7 @@ func TestPidFilesThatAreLinks(t *testing.T) {
 	p.Remove()
 	// A new one is root's there, whom alone tools believe (systemd.service(5) PIDFile).
 	path = v.theirs + "/new"
-	p = OpenPidFile(PidFileOptions{Path: path, Account: v.account}, slog.New(slog.DiscardHandler))
+	p = openPidFile(pidFileOptions{Path: path, Account: v.account}, slog.New(slog.DiscardHandler))
 	p.Write()
 	if info, err := os.Stat(path); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 || info.Mode() != 0o644 {
 		t.Errorf("a new pid file: %v, %v", info, err)
@@ -255,7 +255,7 @@ func TestPidFilesThatAreLinks(t *testing.T) {
 func TestPidFileKeepsNoFolderForAChroot(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
 	for _, leaves := range []bool{false, true} {
-		p := OpenPidFile(PidFileOptions{Path: path, Account: build.CurrentAccount(), Leaves: leaves}, slog.New(slog.DiscardHandler))
+		p := openPidFile(pidFileOptions{Path: path, Account: build.CurrentAccount(), Leaves: leaves}, slog.New(slog.DiscardHandler))
 		if kept := p.folder >= 0; kept == leaves {
 			t.Errorf("leaves %v: folder kept: %v", leaves, kept)
 		}

@@ -13,7 +13,7 @@ func enableCoredumps() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 
 // dieWithSupervisor has a worker stop when its supervisor is killed: a second
 // filter could not listen beside it. The kernel forgets it when the user changes.
 func dieWithSupervisor() {
-	if CurrentRole() == Worker {
+	if currentRole() == worker {
 		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) // cannot fail with a valid signal
 	}
 }

@@ -12,7 +12,7 @@ import (
 // KeyChecker returns what checks published keys against the DNS, or the test data, that
 // a configuration describes; nil when a problem is an error. done closes what it reads.
 func KeyChecker(ctx context.Context, c *config.Config, parts Parts) (k *keycheck.Checker, done func(), problems problem.List) {
-	r, done, problems := Lookups(ctx, c, parts)
+	r, done, problems := lookups(ctx, c, parts)
 	if r == nil {
 		return nil, done, problems
 	}

@@ -14,9 +14,9 @@ import (
 	"dojang/internal/resolver"
 )
 
-// Lookups returns the resolver that a configuration describes, for whoever needs no more
+// lookups returns the resolver that a configuration describes, for whoever needs no more
 // of it; nil when a problem is an error. done closes what it reads.
-func Lookups(ctx context.Context, c *config.Config, parts Parts) (r resolver.Resolver, done func(), problems problem.List) {
+func lookups(ctx context.Context, c *config.Config, parts Parts) (r resolver.Resolver, done func(), problems problem.List) {
 	b := &builder{ctx: ctx, config: c, parts: parts, openers: Openers(c, parts)}
 	r = b.resolver()
 	if b.problems.HasErrors() {

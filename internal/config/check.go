@@ -65,8 +65,8 @@ func anySet(fields ...Field) bool {
 // Signs reports whether Mode has s in it.
 func (c *Config) Signs() bool { return c.Mode.Value.Sign }
 
-// Verifies reports whether Mode has v in it.
-func (c *Config) Verifies() bool { return c.Mode.Value.Verify }
+// verifies reports whether Mode has v in it.
+func (c *Config) verifies() bool { return c.Mode.Value.Verify }
 
 // keys wants one of the combinations by which keys are named.
 //
@@ -135,7 +135,7 @@ func (k *checker) mode() {
 			}
 		}
 	}
-	if !c.Verifies() {
+	if !c.verifies() {
 		for _, f := range []Field{&c.OnBadSignature, &c.OnKeyNotFound, &c.OnNoSignature, &c.MinimumKeyBits,
 			&c.Minimum, &c.MustBeSigned, &c.AlwaysAddARHeader, &c.VerifyPreset} {
 			if set(f) {
@@ -173,7 +173,7 @@ func (k *checker) sockets() {
 			k.problems.Addf(problem.Error, v.File, v.Line, "Socket", "take one of the lines out", "the same socket as at %s", first)
 		}
 		seen[key] = v.Place()
-		if s.Role == RoleSign && !c.Signs() || s.Role == RoleVerify && !c.Verifies() {
+		if s.Role == RoleSign && !c.Signs() || s.Role == RoleVerify && !c.verifies() {
 			k.problems.Addf(problem.Warning, v.File, v.Line, "Socket", "write Mode sv",
 				"Mode %s leaves nothing to do for a socket that is to %s", c.Mode.Text(), s.Role)
 		}

@@ -206,15 +206,15 @@ func checkLooks(o *Option, text string, warn tell) {
 // asWritten is for a value that is read by what uses it.
 func asWritten(text string) (string, error) { return text, nil }
 
-// Modes are what Mode tells to do.
-type Modes struct{ Sign, Verify bool }
+// modes are what Mode tells to do.
+type modes struct{ Sign, Verify bool }
 
-// ParseMode reads the letters of Mode.
-func ParseMode(text string) (Modes, error) {
+// parseMode reads the letters of Mode.
+func parseMode(text string) (modes, error) {
 	if unknown := strings.Trim(text, "sv"); unknown != "" {
-		return Modes{}, fmt.Errorf("unknown mode %s", problem.Quote(unknown))
+		return modes{}, fmt.Errorf("unknown mode %s", problem.Quote(unknown))
 	}
-	return Modes{Sign: strings.Contains(text, "s"), Verify: strings.Contains(text, "v")}, nil
+	return modes{Sign: strings.Contains(text, "s"), Verify: strings.Contains(text, "v")}, nil
 }
 
 // Canonicalizations are those of a header and of a body.

@@ -74,9 +74,9 @@ func (c *Config) Set(name, value, source string) problem.List {
 	return problems
 }
 
-// SetEnvironment sets what variables named OPENDKIM_Option say, "_" standing
+// setEnvironment sets what variables named OPENDKIM_Option say, "_" standing
 // for "-". It is given os.Environ().
-func (c *Config) SetEnvironment(environ []string) problem.List {
+func (c *Config) setEnvironment(environ []string) problem.List {
 	var problems problem.List
 	for _, o := range ReadEnvironment(environ) {
 		problems = append(problems, c.Set(o.Option, o.Value, Environment)...)

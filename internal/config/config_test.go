@@ -61,7 +61,7 @@ func TestSet(t *testing.T) {
 
 func TestSetEnvironment(t *testing.T) {
 	c, _ := load(t, "Mode v\n")
-	problems := c.SetEnvironment([]string{"PATH=/bin", "OPENDKIM_Mode=sv", "OPENDKIM_ON_BADSIGNATURE=reject",
+	problems := c.setEnvironment([]string{"PATH=/bin", "OPENDKIM_Mode=sv", "OPENDKIM_ON_BADSIGNATURE=reject",
 		"OPENDKIM_VBR_Type=all", "OPENDKIM_Domain=a=b", "OPENDKIM_=x", "OPENDKIM_Colour=red", "HOME"})
 	if len(problems) != 1 || problems[0].String() != `environment: unknown option "Colour"` {
 		t.Errorf("%v", problems)

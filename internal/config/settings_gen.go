@@ -88,7 +88,7 @@ type Settings struct {
 	MilterDebug                  Setting[int]
 	Minimum                      Setting[policy.Minimum]
 	MinimumKeyBits               Setting[int]
-	Mode                         Setting[Modes]
+	Mode                         Setting[modes]
 	MTA                          Setting[string]
 	MTACommand                   Setting[string]
 	MultipleSignatures           Setting[bool]

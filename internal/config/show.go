@@ -19,7 +19,7 @@ func (c *Config) Dump(w io.Writer) error {
 				continue
 			}
 			for _, v := range counting(c.Field(o.Name)) {
-				fmt.Fprintf(tw, "%s\t%s\t# %s\n", o.Name, Redact(o, v.Text), v.Place())
+				fmt.Fprintf(tw, "%s\t%s\t# %s\n", o.Name, redact(o, v.Text), v.Place())
 			}
 		}
 	}
@@ -57,9 +57,9 @@ func (c *Config) Extract(name string) []string {
 	return lines
 }
 
-// Redact hides what is secret in a value: the whole of a password option, the
+// redact hides what is secret in a value: the whole of a password option, the
 // passwords in the addresses of databases, and keys that stand in the value.
-func Redact(o *Option, text string) string {
+func redact(o *Option, text string) string {
 	if o.Secret {
 		return problem.Redacted
 	}

@@ -65,7 +65,7 @@ func TestRedact(t *testing.T) {
 		"http://u:p@a/,http://u:q@b/":        "http://u:[redacted]@a/,http://u:[redacted]@b/",
 		"dsn:mysql://u:p=40q@h/d/table=keys": "dsn:mysql://u:[redacted]@h/d/table=keys",
 	} {
-		if got := Redact(Find("KeyTable"), text); got != want {
+		if got := redact(Find("KeyTable"), text); got != want {
 			t.Errorf("%s: %s", text, got)
 		}
 	}

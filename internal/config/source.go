@@ -34,7 +34,7 @@ func (s *Source) Load() (*Config, problem.List) {
 
 func (s *Source) load(path string, overrides []Override) (*Config, problem.List) {
 	c, problems := Load(path)
-	problems = append(problems, c.SetEnvironment(os.Environ())...)
+	problems = append(problems, c.setEnvironment(os.Environ())...)
 	for _, o := range overrides {
 		problems = append(problems, c.Set(o.Option, o.Value, CommandLine)...)
 	}

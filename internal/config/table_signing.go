@@ -62,7 +62,7 @@ func signingOptions() []Option {
 // selectionOptions are about which messages are signed, and with which key.
 func selectionOptions() []Option {
 	return []Option{
-		{Name: "Mode", Type: String, Default: "sv", read: as(ParseMode, "write s to sign, v to verify, sv for both"),
+		{Name: "Mode", Type: String, Default: "sv", read: as(parseMode, "write s to sign, v to verify, sv for both"),
 			Doc: "What the filter does: s signs, v verifies, sv does both. With s, name the keys either by Domain, Selector and KeyFile or by KeyTable and SigningTable (or a SetupPolicyScript). In test mode (-t) the default is v."},
 		{Name: "Domain", Type: DataSet, Elements: dataset.SignedDomains, Examples: []string{"example.com"},
 			Doc: "The domains to sign for, when one key does for all: with Selector and KeyFile. * means every domain. Not needed, and not used, beside a KeyTable and a SigningTable."},

@@ -151,11 +151,11 @@ func Open(ctx context.Context, spec string, o Options) (Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return OpenSpec(ctx, s, o)
+	return openSpec(ctx, s, o)
 }
 
-// OpenSpec opens a parsed specification.
-func OpenSpec(ctx context.Context, s Spec, o Options) (Set, error) {
+// openSpec opens a parsed specification.
+func openSpec(ctx context.Context, s Spec, o Options) (Set, error) {
 	switch s.Type {
 	case TypeList:
 		return openList(s.Args, o.withDefaults()), nil

@@ -246,19 +246,19 @@ func TestFilesAreBounded(t *testing.T) {
 func TestHostsThatNeverMatch(t *testing.T) {
 	for _, text := range []string{"192.0.2.1", "192.0.2.0/24", "!192.0.2.1", "[2001:db8::1]", "2001:db8::/32",
 		"host.example", ".example", "-", "localhost"} {
-		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 0 {
+		if list := (Lint{Option: "O"}).hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 0 {
 			t.Errorf("%s: %v", text, list)
 		}
 	}
 	for _, text := range []string{"192.0.2.1/33", "192.0.2.300", "192.0.2.1;192.0.2.2", "*.example", "192.0.2.*"} {
-		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 1 || list[0].Hint == "" {
+		if list := (Lint{Option: "O"}).hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != 1 || list[0].Hint == "" {
 			t.Errorf("%s: %v", text, list)
 		}
 	}
 	// A name that is out is out whatever its address, where a network is in.
 	for text, want := range map[string]int{"!host.example,192.0.2.0/24": 1, "!host.example,other.example": 0,
 		"!host.example,!192.0.2.0/24": 0} {
-		if list := (Lint{Option: "O"}).Hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != want {
+		if list := (Lint{Option: "O"}).hosts(t.Context(), open(t, "csl:"+text, Options{})); len(list) != want {
 			t.Errorf("%s: %v", text, list)
 		}
 	}

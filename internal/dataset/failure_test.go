@@ -201,7 +201,7 @@ func TestMappedNetworks(t *testing.T) {
 		"192.0.2.1/24": "", "[192.0.2.0]/24": "192.0.2.0/24", "[192.0.2.0/24]": "", "[192.0.2.1": "",
 		"fe80::1%eth0": "fe80::1/128", "host": "", "": "",
 	} {
-		p, err := ParseHostEntry(entry)
+		p, err := parseHostEntry(entry)
 		if got := p.String(); (err == nil) != (want != "") || err == nil && got != want {
 			t.Errorf("%q: %s, %v", entry, got, err)
 		}
@@ -325,8 +325,8 @@ func TestSignsOfFieldNames(t *testing.T) {
 
 // TestHintsForAsterisks: what to write in a table that has no patterns.
 func TestHintsForAsterisks(t *testing.T) {
-	hosts := func(set Set) problem.List { return Lint{Option: "PeerList"}.Hosts(t.Context(), set) }
-	ours := func(set Set) problem.List { return Lint{Option: "internalhosts"}.Hosts(t.Context(), set) }
+	hosts := func(set Set) problem.List { return Lint{Option: "PeerList"}.hosts(t.Context(), set) }
+	ours := func(set Set) problem.List { return Lint{Option: "internalhosts"}.hosts(t.Context(), set) }
 	senders := func(set Set) problem.List { return Lint{Option: "SigningTable"}.SigningTable(t.Context(), set) }
 	for _, c := range []struct {
 		lint func(Set) problem.List

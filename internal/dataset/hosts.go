@@ -49,7 +49,7 @@ func NewHostSet(_ context.Context, set Set) (*HostSet, error) {
 				to = &out
 			}
 			to.take(r, i, len(entry)-len(key))
-		} else if p, err := ParseHostEntry(key); err == nil {
+		} else if p, err := parseHostEntry(key); err == nil {
 			entries = append(entries, networkOf(p, !not))
 		} else {
 			x.names.add(i)
@@ -165,13 +165,13 @@ func (x *networks) has(p netip.Prefix) (in, found bool) {
 // errHostBits is a network whose address has bits set beyond its length.
 var errHostBits = errors.New("address has bits beyond the length of the prefix")
 
-// ParseHostEntry reads an address or network entry: 192.0.2.1, 192.0.2.0/24,
+// parseHostEntry reads an address or network entry: 192.0.2.1, 192.0.2.0/24,
 // 2001:db8::/32, with or without brackets around the address. An IPv4-mapped one
 // counts as IPv4. A single address has the full length.
 //
 // Compat(opendkim 2.11): a network with host bits set (192.0.2.1/24) and a mask
 // with dots match nothing there, so they are errors here.
-func ParseHostEntry(s string) (netip.Prefix, error) {
+func parseHostEntry(s string) (netip.Prefix, error) {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		inner, tail, closed := strings.Cut(rest, "]")
 		if !closed || strings.Contains(inner, "/") || tail != "" && tail[0] != '/' {

@@ -158,7 +158,7 @@ func FuzzHostEntry(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, entry, text string) {
-		p, err := ParseHostEntry(entry)
+		p, err := parseHostEntry(entry)
 		if err != nil {
 			return
 		}

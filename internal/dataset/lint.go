@@ -102,8 +102,8 @@ func (o Lint) Table(ctx context.Context, set Set, fewest int) problem.List {
 	return l.done()
 }
 
-// Hosts checks a list of hosts.
-func (o Lint) Hosts(ctx context.Context, set Set) problem.List {
+// hosts checks a list of hosts.
+func (o Lint) hosts(ctx context.Context, set Set) problem.List {
 	l, local := newLinter(set, o.Option)
 	if l == nil {
 		return nil
@@ -112,7 +112,7 @@ func (o Lint) Hosts(ctx context.Context, set Set) problem.List {
 	hasNetwork := false
 	for i := range local.Len() {
 		p, line := local.Row(i)
-		_, err := ParseHostEntry(strings.TrimPrefix(p.Key, "!"))
+		_, err := parseHostEntry(strings.TrimPrefix(p.Key, "!"))
 		switch {
 		case err != nil && isPatterns && l.expression(p.Key, line):
 		case !l.separators(Entry{Key: p.Key, Values: []string{p.Value}, Line: line}, HostElements):
@@ -135,7 +135,7 @@ func (l *linter) excludedNames(local Local) {
 	for i := range local.Len() {
 		p, line := local.Row(i)
 		name, not := strings.CutPrefix(p.Key, "!")
-		if _, err := ParseHostEntry(name); !not || err == nil {
+		if _, err := parseHostEntry(name); !not || err == nil {
 			continue
 		}
 		l.addf("name that is out", problem.Warning, line, "take it out if clients of that name are to be in by their addresses",
@@ -146,7 +146,7 @@ func (l *linter) excludedNames(local Local) {
 func (l *linter) host(entry string, line int, isPatterns bool) {
 	key, not := strings.CutPrefix(entry, "!")
 	shown := func() string { return problem.Quote(entry) }
-	p, err := ParseHostEntry(key)
+	p, err := parseHostEntry(key)
 	switch {
 	case err == nil && p.Bits() == 0 && !not:
 		l.everyone(entry, line)
@@ -179,7 +179,7 @@ func hintForHost(entry string) string {
 		_, behind, _ := strings.Cut(text, ":")
 		before := text[:max(0, strings.LastIndexByte(text, ':'))]
 		for _, part := range []string{text, behind, before} {
-			if _, err := ParseHostEntry(part); err == nil {
+			if _, err := parseHostEntry(part); err == nil {
 				return "write " + part
 			}
 		}

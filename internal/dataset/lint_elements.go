@@ -35,7 +35,7 @@ const (
 // write. A set that is not Local is not walked.
 func (o Lint) Elements(ctx context.Context, set Set, of Elements) problem.List {
 	if of == HostElements {
-		return o.Hosts(ctx, set)
+		return o.hosts(ctx, set)
 	}
 	l, local := newLinter(set, o.Option)
 	if l == nil || of == AnyElements {
@@ -116,7 +116,7 @@ func (of Elements) separates(r rune) bool {
 func (of Elements) looksLikeOne(word string) bool {
 	switch of {
 	case HostElements:
-		_, err := ParseHostEntry(strings.Trim(word, ",;"))
+		_, err := parseHostEntry(strings.Trim(word, ",;"))
 		return err == nil
 	case IPAddresses:
 		_, err := netip.ParseAddr(strings.Trim(word, ",;"))

@@ -83,7 +83,7 @@ func TestHostsThatAreNone(t *testing.T) {
 		"127.0.0.1:25": "write 127.0.0.1", "inet:127.0.0.1": "write 127.0.0.1", "ip4:10.0.0.0/8": "write 10.0.0.0/8", `"127.0.0.1"`: "write 127.0.0.1", "'::1'": "write ::1",
 		"<127.0.0.1>": "write 127.0.0.1", "!!10.1.2.3": "write 10.1.2.3", "[::1]:25": "write ::1", "$mynetworks": otherwise, "10.1.2.3-10.1.2.9": "write a whole address, or a network such as 192.0.2.0/24", "/8": otherwise, `/10\./`: otherwise, "joe@example.com": otherwise,
 	} {
-		list := Lint{Option: "PeerList"}.Hosts(t.Context(), open(t, "file:"+writeTable(t, entry), Options{FoldCase: true}))
+		list := Lint{Option: "PeerList"}.hosts(t.Context(), open(t, "file:"+writeTable(t, entry), Options{FoldCase: true}))
 		if want == "" && len(list) > 0 || want != "" && (len(list) != 1 || list[0].Hint != want) {
 			t.Errorf("%s: %v, want %q", entry, list, want)
 			for _, p := range list {
@@ -104,16 +104,16 @@ func TestLintFileWithPatterns(t *testing.T) {
 
 func TestLintHosts(t *testing.T) {
 	ctx := context.Background()
-	told(t, Lint{Option: "InternalHosts"}.Hosts(ctx, open(t, "file:"+writeTable(t,
+	told(t, Lint{Option: "InternalHosts"}.hosts(ctx, open(t, "file:"+writeTable(t,
 		"127.0.0.1", "0.0.0.0/0", "::/0", "10.1.2.3/8", "*.example.com", "10.0.0.0/255.0.0.0",
 		"[1.2.0.0/16]", "192.168.1", "user@example.com",
 		"-", "localhost", "!0.0.0.0/0", "[::1]", ".example.com", "localhost", "300.1.1.1"), Options{FoldCase: true})), map[int]string{
 		2: "matches every host", 3: "matches every host", 4: "bits beyond the prefix", 5: "refile: lists only", 6: "neither a host nor a network",
 		7: "neither a host nor a network", 8: "not a whole address", 9: "neither a host", 15: "listed before", 16: "not a whole address",
 	})
-	told(t, Lint{Option: "InternalHosts"}.Hosts(ctx,
+	told(t, Lint{Option: "InternalHosts"}.hosts(ctx,
 		open(t, "refile:"+writeTable(t, "*", "*.example.com", "10.0.0.*"), Options{})), map[int]string{1: "matches every host"})
-	list := Lint{Option: "PeerList"}.Hosts(ctx, open(t, "127.0.0.1,0.0.0.0/0", Options{}))
+	list := Lint{Option: "PeerList"}.hosts(ctx, open(t, "127.0.0.1,0.0.0.0/0", Options{}))
 	if len(list) != 1 || list[0].String() != `PeerList: element 2: "0.0.0.0/0" matches every host` {
 		t.Errorf("got %v", list)
 	}
@@ -132,7 +132,7 @@ func TestLintBoundsWhatItTells(t *testing.T) {
 
 func TestLintNeverWalksNetworkTables(t *testing.T) {
 	for _, list := range []problem.List{
-		Lint{}.SigningTable(context.Background(), broken{}), Lint{}.Hosts(context.Background(), broken{}), Lint{}.Table(context.Background(), broken{}, 3),
+		Lint{}.SigningTable(context.Background(), broken{}), Lint{}.hosts(context.Background(), broken{}), Lint{}.Table(context.Background(), broken{}, 3),
 	} {
 		if list != nil {
 			t.Errorf("got %v", list)

@@ -10,8 +10,8 @@ import (
 	"dojang/internal/keystore"
 )
 
-// Person is whose rights are looked at.
-type Person struct {
+// person is whose rights are looked at.
+type person struct {
 	Name   string
 	UID    int
 	Groups []int // all, the primary one included
@@ -27,7 +27,7 @@ const (
 // obstacle returns the first component of a path that p may not use: each
 // folder must be searchable and the last component give the rights. "" means
 // that the way is free. It looks at the permission bits, as the kernel does.
-func (p Person) obstacle(path string, rights fs.FileMode) (string, error) {
+func (p person) obstacle(path string, rights fs.FileMode) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
@@ -48,7 +48,7 @@ func (p Person) obstacle(path string, rights fs.FileMode) (string, error) {
 	return "", nil
 }
 
-func (p Person) may(info fs.FileInfo, rights fs.FileMode) bool {
+func (p person) may(info fs.FileInfo, rights fs.FileMode) bool {
 	if p.UID == 0 {
 		return true
 	}

@@ -16,13 +16,13 @@ import (
 	"dojang/internal/keyrecord"
 )
 
-// Texts looks TXT records up.
-type Texts func(ctx context.Context, name string) (texts []string, found bool, err error)
+// texts looks TXT records up.
+type texts func(ctx context.Context, name string) (texts []string, found bool, err error)
 
-// Alignment looks whether the signatures of an author's mail count for DMARC
+// alignment looks whether the signatures of an author's mail count for DMARC
 // (RFC 7489 §3.1.1), and whether the domain has a DMARC record at all.
-func (r *Report) Alignment(ctx context.Context, h *Host, rehearsal *Rehearsal, look Texts, author string) {
-	_, list, ok := rehearsal.WayOf(ctx, author)
+func (r *Report) alignment(ctx context.Context, h *host, rehearsal *rehearsal, look texts, author string) {
+	_, list, ok := rehearsal.wayOf(ctx, author)
 	_, domain, _ := strings.Cut(author, "@")
 	domain = keyrecord.Canonical(domain)
 	if !ok || organization(domain) == "" {
@@ -91,7 +91,7 @@ func (i *invalidRecord) Error() string { return i.name + ": " + i.why }
 var policies = []string{"none", "quarantine", "reject"}
 
 // dmarcOf is the DMARC record that counts for a domain (RFC 7489 §6.6.3); nil for none.
-func dmarcOf(ctx context.Context, look Texts, domain string) (tags map[string]string, at string, err error) {
+func dmarcOf(ctx context.Context, look texts, domain string) (tags map[string]string, at string, err error) {
 	for _, name := range slices.Compact([]string{domain, organization(domain)}) {
 		texts, _, err := look(ctx, "_dmarc."+name)
 		if err != nil {
@@ -141,7 +141,7 @@ func organization(domain string) string {
 
 // ownRow is the row of the SigningTable that is for a domain and no other, with its file
 // and line; false for none, and for a table that is no text file.
-func (h *Host) ownRow(ctx context.Context, domain string) (row dataset.Entry, path string, ok bool) {
+func (h *host) ownRow(ctx context.Context, domain string) (row dataset.Entry, path string, ok bool) {
 	c := h.Config
 	path = fileOf(c.SigningTable.Value)
 	table, text := dataset.TextTableOf(c.SigningTable.Value)
@@ -168,7 +168,7 @@ func rowTo(path string, row dataset.Entry, value string) string {
 
 // ownKey is the command that has a domain sign by a key of its own: one of the KeyTable,
 // or else a new one; "" where a row for more than this domain has it signed.
-func (h *Host) ownKey(ctx context.Context, domain string) string {
+func (h *host) ownKey(ctx context.Context, domain string) string {
 	c := h.Config
 	row, path, ok := h.ownRow(ctx, domain)
 	if !ok || fileOf(c.KeyTable.Value) == "" {
@@ -189,7 +189,7 @@ func (h *Host) ownKey(ctx context.Context, domain string) string {
 
 // withoutIdentity is the command that takes the identity out of a domain's row of the
 // SigningTable; "" where that has none.
-func (h *Host) withoutIdentity(ctx context.Context, domain string) string {
+func (h *host) withoutIdentity(ctx context.Context, domain string) string {
 	row, path, ok := h.ownRow(ctx, domain)
 	if !ok || len(row.Values) < 2 {
 		return ""

@@ -15,9 +15,9 @@ var rootKeys = []string{
 	". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
 }
 
-// Anchors looks whether TrustAnchorFile knows the root's present keys: with an old one
+// anchors looks whether TrustAnchorFile knows the root's present keys: with an old one
 // alone every answer becomes bogus on the day of the change.
-func (r *Report) Anchors(h *Host) {
+func (r *Report) anchors(h *host) {
 	path := h.Config.TrustAnchorFile.Value
 	if path == "" {
 		return

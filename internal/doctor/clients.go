@@ -13,9 +13,9 @@ import (
 	"dojang/internal/doctor/postfix"
 )
 
-// Clients looks, for each service by which Postfix hands the filter mail, whether
+// clients looks, for each service by which Postfix hands the filter mail, whether
 // strangers' mail is signed there, and that of the networks which may send by it is.
-func (r *Report) Clients(ctx context.Context, h *Host, rehearsal *Rehearsal, setups []*postfix.Setup, author string) {
+func (r *Report) clients(ctx context.Context, h *host, rehearsal *rehearsal, setups []*postfix.Setup, author string) {
 	for _, setup := range setups {
 		p := postfixCheck{Report: r, ctx: ctx, h: h, setup: setup, sockets: h.Config.Sockets(), seen: map[string]bool{}}
 		for i := range setup.Services {
@@ -23,8 +23,8 @@ func (r *Report) Clients(ctx context.Context, h *Host, rehearsal *Rehearsal, set
 			if s.Command != "smtpd" || !p.names(s, "smtpd_milters") || takesBack(s) {
 				continue
 			}
-			way := func(client netip.Addr) Way {
-				return Way{Client: client, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": setup.Main["myhostname"],
+			way := func(client netip.Addr) way {
+				return way{Client: client, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": setup.Main["myhostname"],
 					"daemon_name": s.Set["milter_macro_daemon_name"], "client_addr": client.String(), "client_name": "client.invalid"}}
 			}
 			ignored := func(client netip.Addr) bool { return rehearsal.ignores(ctx, way(client)) }
@@ -42,7 +42,7 @@ func (r *Report) Clients(ctx context.Context, h *Host, rehearsal *Rehearsal, set
 }
 
 // strangers tells that a stranger's mail is signed as ours.
-func (p *postfixCheck) strangers(s *postfix.Service, rehearsal *Rehearsal, author string) {
+func (p *postfixCheck) strangers(s *postfix.Service, rehearsal *rehearsal, author string) {
 	c := p.h.Config
 	f := Finding{Code: "strangers-signed", Status: Bad, Advice: "MTA, MacroList and InternalHosts say whose mail is signed"}
 	hosts := rehearsal.Snapshot.Rules.InternalHosts
@@ -92,7 +92,7 @@ func (p *postfixCheck) networks(s *postfix.Service, meant func(netip.Addr) bool)
 
 // withMember is the command that adds members to a list of hosts, "" where that is of a
 // kind that cannot be edited.
-func (h *Host) withMember(option *config.Setting[string], members ...string) string {
+func (h *host) withMember(option *config.Setting[string], members ...string) string {
 	spec, err := dataset.ParseSpec(option.Value)
 	switch path := fileOf(option.Value); {
 	case err == nil && spec.Type == dataset.TypeList:
@@ -105,7 +105,7 @@ func (h *Host) withMember(option *config.Setting[string], members ...string) str
 
 // withoutMember is the command that takes out of a list of hosts what holds a client;
 // without any left, the option itself.
-func (h *Host) withoutMember(option *config.Setting[string], client netip.Addr) string {
+func (h *host) withoutMember(option *config.Setting[string], client netip.Addr) string {
 	holds := func(member string) bool {
 		network, err := netip.ParsePrefix(member)
 		addr, _ := netip.ParseAddr(member)

@@ -1,7 +1,7 @@
 package doctor
 
-// Clock looks whether something keeps the clock right: signatures carry times.
-func (r *Report) Clock() {
+// clock looks whether something keeps the clock right: signatures carry times.
+func (r *Report) clock() {
 	const check = "clock"
 	synchronised, err := clockState()
 	switch {

@@ -7,8 +7,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// NameServer is what DNS looks with: resolver.DNS.
-type NameServer interface {
+// nameServer is what DNS looks with: resolver.DNS.
+type nameServer interface {
 	QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error)
 	Servers() []string
 	Validating() bool
@@ -17,9 +17,9 @@ type NameServer interface {
 // slowAnswer is when a name server is called slow: mail waits for it.
 const slowAnswer = time.Second
 
-// DNS asks each name server in use for something that every one knows, and reports whether
+// nameServers asks each name server in use for something that every one knows, and reports whether
 // any answers.
-func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) (answers bool) {
+func (r *Report) nameServers(ctx context.Context, h *host, n nameServer) (answers bool) {
 	const check = "dns"
 	servers := n.Servers()
 	if len(servers) == 0 {
@@ -57,7 +57,7 @@ func (r *Report) DNS(ctx context.Context, h *Host, n NameServer) (answers bool) 
 }
 
 // anotherServer says where another name server can be named.
-func (h *Host) anotherServer() string {
+func (h *host) anotherServer() string {
 	if h.Config.Nameservers.IsSet() {
 		return "name another in " + h.File + " (Nameservers)"
 	}

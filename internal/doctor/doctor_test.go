@@ -44,15 +44,15 @@ func TestKeyFaults(t *testing.T) {
 		t.Skipf("needs a folder that is not below /tmp: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	me := Person{Name: "me", UID: os.Getuid(), Groups: []int{os.Getgid()}}
-	other := Person{Name: "opendkim", UID: 64999, Groups: []int{64999}}
+	me := person{Name: "me", UID: os.Getuid(), Groups: []int{os.Getgid()}}
+	other := person{Name: "opendkim", UID: 64999, Groups: []int{64999}}
 	key := filepath.Join(dir, "mail.private")
 	if err := os.WriteFile(key, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	look := func(path string, p Person) Report {
+	look := func(path string, p person) Report {
 		var r Report
-		r.KeyFile(&Host{Config: config.New(), Filter: p}, keytable.Single("example.com", "mail", path), path, nil)
+		r.keyFile(&host{Config: config.New(), Filter: p}, keytable.Single("example.com", "mail", path), path, nil)
 		return r
 	}
 	chmod := func(path string, mode os.FileMode) {
@@ -80,9 +80,9 @@ func TestSocketFaults(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sock")
 	s := config.Socket{Network: "unix", Address: path}
-	look := func(p *Person) Report {
+	look := func(p *person) Report {
 		var r Report
-		r.Socket(&Host{Config: config.New(), File: "/etc/opendkim.conf", MTA: p}, s, nil)
+		r.socket(&host{Config: config.New(), File: "/etc/opendkim.conf", MTA: p}, s, nil)
 		return r
 	}
 	want(t, look(nil), Bad, "no such file or directory")
@@ -94,7 +94,7 @@ func TestSocketFaults(t *testing.T) {
 	go server.Serve(l) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { server.Close() })
 	want(t, look(nil), Good, "the filter answers on "+path)
-	stranger := &Person{Name: "postfix", UID: 64999, Groups: []int{64999}}
+	stranger := &person{Name: "postfix", UID: 64999, Groups: []int{64999}}
 	for d := dir; d != "/tmp" && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
 			break
@@ -129,7 +129,7 @@ func (f fakeDNS) Validating() bool  { return false }
 func TestDNSFaults(t *testing.T) {
 	look := func(f fakeDNS) Report {
 		var r Report
-		r.DNS(t.Context(), &Host{Config: config.New()}, f)
+		r.nameServers(t.Context(), &host{Config: config.New()}, f)
 		return r
 	}
 	want(t, look(fakeDNS{servers: []string{"192.0.2.1"}}), Good, "192.0.2.1 answers")
@@ -150,7 +150,7 @@ func TestAnchorFaults(t *testing.T) {
 			t.Fatal(problems)
 		}
 		var r Report
-		r.Anchors(&Host{Config: c, File: "/etc/opendkim.conf"})
+		r.anchors(&host{Config: c, File: "/etc/opendkim.conf"})
 		return r
 	}
 	// Debian's dns-root-data, 2024071801.
@@ -194,7 +194,7 @@ func TestSendmailFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r Report
-		if !r.Sendmail(&Host{Config: c}, path) {
+		if !r.sendmail(&host{Config: c}, path) {
 			t.Error("not read")
 		}
 		want(t, r, test.status, test.words)
@@ -203,7 +203,7 @@ func TestSendmailFaults(t *testing.T) {
 
 // TestWhereAPathIsCorrected: in the row that names the key, or at KeyFile for one of no table.
 func TestWhereAPathIsCorrected(t *testing.T) {
-	h := &Host{File: "/etc/opendkim.conf"}
+	h := &host{File: "/etc/opendkim.conf"}
 	single := keytable.Single("example.com", "s", "/nowhere/x.private")
 	single.Place = "csl:example.com"
 	row := keytable.Row{Name: "k", Row: single.Row, Place: "/etc/opendkim/KeyTable:3"}

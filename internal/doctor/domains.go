@@ -18,10 +18,10 @@ const maxDomains = 200
 // domainName is the check of domains that this host sends as.
 const domainName = "domain"
 
-// Own are the domains that this host takes mail for, and so sends as: those of
+// own are the domains that this host takes mail for, and so sends as: those of
 // mydestination, of the virtual lists and their maps, and myorigin. The host's own name
 // is not among them unless mail is sent in it.
-func Own(ctx context.Context, setups []*postfix.Setup) []string {
+func own(ctx context.Context, setups []*postfix.Setup) []string {
 	var list []string
 	add := func(name string) {
 		name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "@"), "."))
@@ -58,14 +58,14 @@ func firstWord(text string) string {
 	return text
 }
 
-// Domains looks whether mail of the domains that this host sends as is signed.
-func (r *Report) Domains(ctx context.Context, h *Host, rehearsal *Rehearsal, own []string) {
+// domains looks whether mail of the domains that this host sends as is signed.
+func (r *Report) domains(ctx context.Context, h *host, rehearsal *rehearsal, own []string) {
 	if !h.Config.Mode.Value.Sign {
 		return
 	}
 	good := 0
 	for _, domain := range own[:min(len(own), maxDomains)] {
-		if _, _, ok := rehearsal.WayOf(ctx, "postmaster@"+domain); ok {
+		if _, _, ok := rehearsal.wayOf(ctx, "postmaster@"+domain); ok {
 			good++
 			continue
 		}
@@ -103,7 +103,7 @@ func inSet(ctx context.Context, set dataset.Set, key string) (bool, error) {
 }
 
 // signFor is the command that has mail of a domain signed.
-func (h *Host) signFor(domain string) (remedy, advice string) {
+func (h *host) signFor(domain string) (remedy, advice string) {
 	c := h.Config
 	key, _ := dataset.TextTableOf(c.KeyTable.Value)
 	if !c.KeyTable.IsSet() {
@@ -120,7 +120,7 @@ func (h *Host) signFor(domain string) (remedy, advice string) {
 }
 
 // newKey is the command that makes a key and its rows of the tables.
-func (h *Host) newKey(domain string) string {
+func (h *host) newKey(domain string) string {
 	// A domain may stand in a table that others write: it is quoted.
 	return fmt.Sprintf("dojang genkey --domain %s --selector %s --directory %s --owner %s --tables --append --config %s && %s",
 		shell(domain), shell(selectorFor(domain)), shell(cmp.Or(h.KeyFolder, "/etc/dkimkeys")), h.Filter.Name, shell(h.File), h.Reload())

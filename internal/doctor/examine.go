@@ -41,7 +41,7 @@ type Options struct {
 type examination struct {
 	Options
 	report  Report
-	host    *Host
+	host    *host
 	targets []keytable.Row
 	built   *build.Built // nil where the configuration has errors
 	setups  []*postfix.Setup
@@ -59,35 +59,35 @@ func Examine(ctx context.Context, o Options) Report {
 			"there is no configuration: %s is missing", config.DefaultPath)
 		return e.report
 	}
-	all := Processes()
+	all := processes()
 	c, problems, unused := e.asStarted(c, problems, all)
-	e.host = &Host{Config: c, File: e.Source.File, Filter: account(c), MTA: person("postfix"), unused: unused}
+	e.host = &host{Config: c, File: e.Source.File, Filter: account(c), MTA: personOf("postfix"), unused: unused}
 	e.targets = keytable.Signing(ctx, c)
 	for _, t := range e.targets {
 		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {
 			e.host.KeyFolder = filepath.Dir(at.Path)
 		}
 	}
-	client, server := Server(ctx, c)
-	r.Unsigned(ctx, client)
+	client, server := server(ctx, c)
+	r.unsigned(ctx, client)
 	e.configuration(ctx, problems)
 	if e.built != nil {
 		defer e.built.Snapshot.Discard()
 	}
 	if known := e.host.Filter.Name != ""; known {
-		r.Tables(e.host)
+		r.tables(e.host)
 		e.keyFiles()
 	}
 	answers := e.sockets(all)
 	if e.built != nil {
-		r.Loaded(e.host, server, append(e.built.Files, c.Files()...))
+		r.loaded(e.host, server, append(e.built.Files, c.Files()...))
 	}
 	e.mta(ctx)
 	e.published(ctx)
-	r.Anchors(e.host)
+	r.anchors(e.host)
 	e.messages(ctx, answers)
-	r.Clock()
-	r.Hardened(c, e.host.Filter)
+	r.clock()
+	r.hardened(c, e.host.Filter)
 	return e.report
 }
 
@@ -110,7 +110,7 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		f := Finding{Check: "configuration", Code: "config", Status: status,
 			Remedy: cmp.Or(e.host.write(p), e.host.respell(p)), Advice: p.Hint}
 		if value, ok := meantSocket(p); ok && p.Line > 0 {
-			f.Remedy = fmt.Sprintf("sed -i '%dc Socket %s' %s && %s", p.Line, value, shell(p.File), e.host.Restart())
+			f.Remedy = fmt.Sprintf("sed -i '%dc Socket %s' %s && %s", p.Line, value, shell(p.File), e.host.restart())
 		}
 		e.report.Add(f, "%s", p.String())
 	}
@@ -126,38 +126,38 @@ func (e *examination) keyFiles() {
 	for _, t := range limit(e.targets, e.Keys) {
 		if at := keys.Locate(t.Key); at.Path != "" && !at.Credential && !seen[at.Path] {
 			seen[at.Path] = true
-			e.report.KeyFile(e.host, t, at.Path, accounts)
+			e.report.keyFile(e.host, t, at.Path, accounts)
 		}
 	}
 }
 
 // sockets returns the socket that answers messages, nil for none.
-func (e *examination) sockets(all []Process) *config.Socket {
+func (e *examination) sockets(all []process) *config.Socket {
 	sockets := e.host.Config.Sockets()
 	var answers *config.Socket
 	for i, s := range sockets {
-		if e.report.Socket(e.host, s, all) && answers == nil {
+		if e.report.socket(e.host, s, all) && answers == nil {
 			answers = &sockets[i]
 		}
 	}
 	if len(sockets) == 0 {
 		e.report.Add(Finding{Check: "socket", Code: "socket-unset", Status: Bad,
-			Remedy: appendLine(e.host.File, "Socket inet:8891@localhost") + " && " + e.host.Restart()},
+			Remedy: appendLine(e.host.File, "Socket inet:8891@localhost") + " && " + e.host.restart()},
 			"no Socket is set, so Postfix cannot reach the filter")
 	}
-	e.report.Instances(e.host, all)
+	e.report.instances(e.host, all)
 	return answers
 }
 
 func (e *examination) mta(ctx context.Context) {
 	if e.Run == nil {
-		if _, err := os.Stat(SendmailFile); err == nil && !programExists("postconf") {
-			e.report.Sendmail(e.host, SendmailFile)
+		if _, err := os.Stat(sendmailFile); err == nil && !programExists("postconf") {
+			e.report.sendmail(e.host, sendmailFile)
 			return
 		}
 	}
-	if e.setups = e.report.Postfix(ctx, e.host, e.Run); len(e.setups) > 0 {
-		e.report.ForgedResults(e.host, e.setups[0])
+	if e.setups = e.report.postfix(ctx, e.host, e.Run); len(e.setups) > 0 {
+		e.report.forgedResults(e.host, e.setups[0])
 	}
 }
 
@@ -175,7 +175,7 @@ func (e *examination) published(ctx context.Context) {
 		return
 	}
 	defer tester.Close()
-	if dns := tester.Resolver(); dns != nil && !r.DNS(ctx, e.host, dns) {
+	if dns := tester.Resolver(); dns != nil && !r.nameServers(ctx, e.host, dns) {
 		e.mute = true
 		r.skip("dns", "keys-unasked", "no name server answers: records are not looked at")
 		return
@@ -270,11 +270,11 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 	}
 	if !c.Mode.Value.Sign {
 		if socket != nil {
-			r.Verifies(ctx, e.host, *socket)
+			r.verifies(ctx, e.host, *socket)
 		}
 		return
 	}
-	rehearsal := NewRehearsal(c, &e.built.Snapshot.Snapshot)
+	rehearsal := newRehearsal(c, &e.built.Snapshot.Snapshot)
 	rehearsal.peers = e.built.Snapshot.PeerList
 	authors := e.authors(ctx)
 	if len(authors) == 0 {
@@ -285,22 +285,22 @@ func (e *examination) messages(ctx context.Context, socket *config.Socket) {
 		e.message(ctx, rehearsal, *socket, authors[0])
 	}
 	if len(authors) > 0 {
-		r.Clients(ctx, e.host, rehearsal, e.setups, authors[0])
+		r.clients(ctx, e.host, rehearsal, e.setups, authors[0])
 	}
-	own := Own(ctx, e.setups)
-	r.Domains(ctx, e.host, rehearsal, own)
-	r.Generic(ctx, e.setups, someAuthors(authors, own), func(author string) bool {
-		_, _, ok := rehearsal.WayOf(ctx, author)
+	own := own(ctx, e.setups)
+	r.domains(ctx, e.host, rehearsal, own)
+	r.generic(ctx, e.setups, someAuthors(authors, own), func(author string) bool {
+		_, _, ok := rehearsal.wayOf(ctx, author)
 		return ok
 	})
 	if r := e.built.Snapshot.Snapshot.Resolver; r != nil && !e.mute {
 		for _, author := range limit(someAuthors(authors, own), e.Keys) {
-			e.report.Alignment(ctx, e.host, rehearsal, textsOf(r), author)
+			e.report.alignment(ctx, e.host, rehearsal, textsOf(r), author)
 		}
 	}
 }
 
-func (e *examination) message(ctx context.Context, rehearsal *Rehearsal, socket config.Socket, author string) {
+func (e *examination) message(ctx context.Context, rehearsal *rehearsal, socket config.Socket, author string) {
 	v, done, err := trial.NewVerifier(ctx, e.host.Config)
 	if err != nil {
 		e.report.Add(Finding{Check: "message", Code: "verifier", Status: Skipped}, "%s", err)
@@ -317,7 +317,7 @@ func (e *examination) message(ctx context.Context, rehearsal *Rehearsal, socket 
 }
 
 // textsOf looks TXT records up as the filter does.
-func textsOf(r resolver.Resolver) Texts {
+func textsOf(r resolver.Resolver) texts {
 	return func(ctx context.Context, name string) ([]string, bool, error) {
 		answer, err := r.LookupTXT(ctx, name)
 		var failed *resolver.Error

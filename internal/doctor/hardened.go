@@ -22,10 +22,10 @@ const (
 // hardenedFolders are where the hardened service may write.
 var hardenedFolders = []string{"/run/opendkim", "/var/lib/opendkim", "/var/spool/postfix/opendkim", "/tmp", "/var/tmp"}
 
-// Hardened offers the service without root and capabilities where the
+// hardened offers the service without root and capabilities where the
 // configuration does without them. It says nothing where systemd or the package is
 // not there, or where that is in force already.
-func (r *Report) Hardened(c *config.Config, filter Person) {
+func (r *Report) hardened(c *config.Config, filter person) {
 	for _, path := range []string{"/run/systemd/system", hardenedForm} {
 		if _, err := os.Stat(path); err != nil {
 			return
@@ -40,7 +40,7 @@ func (r *Report) Hardened(c *config.Config, filter Person) {
 
 // needsRoot names an option for which the service must begin as root, or write
 // where the hardened one may not; "" for none.
-func needsRoot(c *config.Config, filter Person) string {
+func needsRoot(c *config.Config, filter person) string {
 	switch {
 	case filter.UID == 0 || filter.Name != "opendkim":
 		return "UserID" // the hardened service is user opendkim from its beginning
@@ -71,7 +71,7 @@ func needsRoot(c *config.Config, filter Person) string {
 
 // isIn reports whether somebody is in a group, by its name or number: only then he can give
 // a file of his to it.
-func (p Person) isIn(group string) bool {
+func (p person) isIn(group string) bool {
 	g, err := user.LookupGroup(group)
 	if err != nil {
 		g = &user.Group{Gid: group}

@@ -20,7 +20,7 @@ func TestWhatNeedsRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	me := Person{Name: "opendkim", UID: 64999, Groups: []int{64999}}
+	me := person{Name: "opendkim", UID: 64999, Groups: []int{64999}}
 	for more, want := range map[string]string{
 		"":                             "",
 		"Socket inet:8891@localhost\n": "",
@@ -42,7 +42,7 @@ func TestWhatNeedsRoot(t *testing.T) {
 			t.Errorf("%q: %q, want %q", more, got, want)
 		}
 	}
-	if got := needsRoot(new(config.Config), Person{Name: "milter", UID: 64998}); got != "UserID" {
+	if got := needsRoot(new(config.Config), person{Name: "milter", UID: 64998}); got != "UserID" {
 		t.Errorf("another user: %q", got)
 	}
 }

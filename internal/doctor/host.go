@@ -11,21 +11,21 @@ import (
 	"dojang/internal/problem"
 )
 
-// Host is the server that is looked at.
-type Host struct {
+// host is the server that is looked at.
+type host struct {
 	Config *config.Config
 	File   string  // the configuration's, as it was named
-	Filter Person  // whom the filter runs as
-	MTA    *Person // Postfix's user; nil where there is none
+	Filter person  // whom the filter runs as
+	MTA    *person // Postfix's user; nil where there is none
 	// KeyFolder is where the keys lie that sign already, "" where none is a file.
 	KeyFolder string
 	// Process is the filter that runs; the zero value where it is not known.
-	Process Process
+	Process process
 	unused  []config.Socket // those of the file that the running filter's command line overrules
 }
 
 // Reload is the command that makes the running filter read its files anew.
-func (h *Host) Reload() string {
+func (h *host) Reload() string {
 	switch _, err := os.Stat("/run/systemd/system"); {
 	case err == nil:
 		return "systemctl reload opendkim"
@@ -34,16 +34,16 @@ func (h *Host) Reload() string {
 	case h.Process.PID > 0:
 		return fmt.Sprintf("kill -USR1 %d", h.Process.PID)
 	}
-	return h.Restart()
+	return h.restart()
 }
 
-// Restart is the command that starts the filter anew.
-func (h *Host) Restart() string { return "systemctl restart opendkim" }
+// restart is the command that starts the filter anew.
+func (h *host) restart() string { return "systemctl restart opendkim" }
 
 // setOption is the command that gives an option another value, in the line that sets it
 // or behind the last one, and has the filter take it; "" where a command line or the
 // environment sets it.
-func (h *Host) setOption(option config.Field, value string) string {
+func (h *host) setOption(option config.Field, value string) string {
 	v := option.Source()
 	name := option.Option().Name
 	change := ""
@@ -60,7 +60,7 @@ func (h *Host) setOption(option config.Field, value string) string {
 
 // leaveOut is the command that takes out the line which sets an option, and has the
 // filter take that; "" where no line does.
-func (h *Host) leaveOut(option config.Field) string {
+func (h *host) leaveOut(option config.Field) string {
 	v := option.Source()
 	if v.Line == 0 || v.File == "" {
 		return ""
@@ -69,9 +69,9 @@ func (h *Host) leaveOut(option config.Field) string {
 }
 
 // take is the command by which the filter takes another value of an option.
-func (h *Host) take(option config.Field) string {
+func (h *host) take(option config.Field) string {
 	if option.Option().NeedsRestart {
-		return h.Restart()
+		return h.restart()
 	}
 	return h.Reload()
 }
@@ -93,7 +93,7 @@ func appendLine(path string, lines ...string) string {
 // write is the command that does what the hint of a warning says, where that is a value
 // of the option, maybe with another way behind it: "write NAME VALUE"; or to do without
 // it. The hint of an error is an example, and nobody knows what was meant.
-func (h *Host) write(p problem.Problem) string {
+func (h *host) write(p problem.Problem) string {
 	field := h.Config.Field(p.Option)
 	if p.Severity != problem.Warning || field == nil || !field.IsSet() {
 		return ""
@@ -116,7 +116,7 @@ var inSed = strings.NewReplacer(`\`, `\\`, "&", `\&`, "/", `\/`)
 // respell is the command that does what the hint about an unknown option says, where the
 // option that was meant is not set besides. What a value is worth there, the check tells
 // before a start.
-func (h *Host) respell(p problem.Problem) string {
+func (h *host) respell(p problem.Problem) string {
 	text := ""
 	for _, hint := range []struct{ before, after string }{
 		{"did you mean ", "?"}, {"write ", " without a colon"}, {"write a blank instead of the equals sign: ", ""},
@@ -130,7 +130,7 @@ func (h *Host) respell(p problem.Problem) string {
 		return ""
 	}
 	return fmt.Sprintf("sed -i %s %s && dojang config check --config %s && %s",
-		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, inSed.Replace(text))), shell(p.File), shell(h.File), h.Restart())
+		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, inSed.Replace(text))), shell(p.File), shell(h.File), h.restart())
 }
 
 // shell quotes a word where a shell wants it quoted.

@@ -18,7 +18,7 @@ func TestHostileDomainsAreQuoted(t *testing.T) {
 			t.Fatal(problems)
 		}
 	}
-	h := &Host{Config: c, File: "/etc/opendkim.conf", Filter: Person{Name: "opendkim"}}
+	h := &host{Config: c, File: "/etc/opendkim.conf", Filter: person{Name: "opendkim"}}
 	for _, domain := range []string{"a.example;id", "a.example`id`", "$(id).example", "a'b.example", "a.example\nid",
 		"a.example|id", "--x.example"} {
 		command, _ := h.signFor(domain)

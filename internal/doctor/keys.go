@@ -12,8 +12,8 @@ import (
 	"dojang/internal/keytable"
 )
 
-// KeyFile looks whether the filter's user, and nobody else, can read the key of a row.
-func (r *Report) KeyFile(h *Host, row keytable.Row, path string, accounts *keystore.Accounts) {
+// keyFile looks whether the filter's user, and nobody else, can read the key of a row.
+func (r *Report) keyFile(h *host, row keytable.Row, path string, accounts *keystore.Accounts) {
 	const check = "key"
 	component, err := h.Filter.obstacle(path, read)
 	switch {
@@ -45,7 +45,7 @@ func (r *Report) KeyFile(h *Host, row keytable.Row, path string, accounts *keyst
 
 // makeKey is the command that makes a key which is not there, where it can make it at
 // the path that its row names.
-func (h *Host) makeKey(row keytable.Row, path string) (remedy, advice string) {
+func (h *host) makeKey(row keytable.Row, path string) (remedy, advice string) {
 	dir := filepath.Dir(path)
 	text := filepath.Join(dir, row.Selector+".txt")
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || row.Domain == "%" || filepath.Base(path) != row.Selector+".private" {
@@ -77,7 +77,7 @@ func verb(file bool) string {
 }
 
 // open is the command that lets the filter's user come by component on its way to path.
-func (h *Host) open(path, component string, secret bool) string {
+func (h *host) open(path, component string, secret bool) string {
 	switch {
 	case component != path:
 		return "chmod o+x " + shell(component)

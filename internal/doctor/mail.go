@@ -16,7 +16,7 @@ import (
 type postfixCheck struct {
 	*Report
 	ctx     context.Context
-	h       *Host
+	h       *host
 	setup   *postfix.Setup
 	sockets []config.Socket
 	// signs and verifies are what the filter is for.
@@ -28,9 +28,9 @@ type postfixCheck struct {
 
 const postfixName = "postfix"
 
-// Postfix looks at main.cf and master.cf of each instance: every way by which mail comes
+// postfix looks at main.cf and master.cf of each instance: every way by which mail comes
 // in, and whether it leads through the filter.
-func (r *Report) Postfix(ctx context.Context, h *Host, run postfix.Runner) (setups []*postfix.Setup) {
+func (r *Report) postfix(ctx context.Context, h *host, run postfix.Runner) (setups []*postfix.Setup) {
 	setup, err := postfix.Read(ctx, run, "")
 	if err != nil {
 		r.skip(postfixName, "postfix-absent", "Postfix's settings cannot be read (postconf: %s)", err)

@@ -92,9 +92,9 @@ func (p *postfixCheck) conversions() {
 	}
 }
 
-// Generic looks for authors whom Postfix writes anew after their mail was signed. signs
+// generic looks for authors whom Postfix writes anew after their mail was signed. signs
 // reports whether an author's mail is.
-func (r *Report) Generic(ctx context.Context, setups []*postfix.Setup, authors []string, signs func(author string) bool) {
+func (r *Report) generic(ctx context.Context, setups []*postfix.Setup, authors []string, signs func(author string) bool) {
 	authors = slices.DeleteFunc(slices.Clone(authors), func(author string) bool { return !signs(author) })
 	for _, setup := range setups {
 		p := postfixCheck{Report: r, ctx: ctx, setup: setup, seen: map[string]bool{}}

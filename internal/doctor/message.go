@@ -12,25 +12,25 @@ import (
 	"dojang/milter"
 )
 
-// Verifier checks the signatures of a message as others would; nil for nobody who can.
-type Verifier func(context.Context, *header.List, []byte) []dkim.Result
+// verifier checks the signatures of a message as others would; nil for nobody who can.
+type verifier func(context.Context, *header.List, []byte) []dkim.Result
 
 const messageName = "message"
 
 // Message sends a message of author through the running filter, by a way by which its
 // files have such mail signed, and looks whether it does what they say and whether the
 // signatures hold. It is the answer to "is my mail signed".
-func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s config.Socket, author string, verify Verifier) {
+func (r *Report) Message(ctx context.Context, h *host, rehearsal *rehearsal, s config.Socket, author string, verify verifier) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	raw := testMessage(author)
-	way, want, ok := rehearsal.WayOf(ctx, author)
+	way, want, ok := rehearsal.wayOf(ctx, author)
 	if !ok {
 		way = ways(h.Config, author)[0]
 	}
 	outcome, err := sendBy(ctx, s, author, way, raw)
 	if err != nil {
-		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()},
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.restart()},
 			"the filter does not take a message: %s", err)
 		return
 	}
@@ -63,7 +63,7 @@ func (r *Report) Message(ctx context.Context, h *Host, rehearsal *Rehearsal, s c
 
 // local looks whether what programs on this host send is signed, where InternalHosts
 // names networks, which then have no 127.0.0.1 by themselves, or PeerList this host.
-func (r *Report) local(ctx context.Context, h *Host, rehearsal *Rehearsal, author string, raw []byte) {
+func (r *Report) local(ctx context.Context, h *host, rehearsal *rehearsal, author string, raw []byte) {
 	option, here := &h.Config.InternalHosts, ways(h.Config, author)[0]
 	if option.Value == "-" || option.IsSet() && option.Value == "" || len(rehearsal.signs(ctx, here, author, raw)) > 0 {
 		return
@@ -86,7 +86,7 @@ func scopeWord(a, b []signed) string {
 }
 
 // verified checks the signatures that a message got.
-func (r *Report) verified(ctx context.Context, h *Host, author string, way Way, raw []byte, verify Verifier) {
+func (r *Report) verified(ctx context.Context, h *host, author string, way way, raw []byte, verify verifier) {
 	fields, body, err := header.Parse(raw)
 	if err != nil {
 		return // what was parsed before
@@ -115,15 +115,15 @@ func (r *Report) verified(ctx context.Context, h *Host, author string, way Way, 
 	}
 }
 
-// Verifies sends a stranger's message through a filter that only verifies.
-func (r *Report) Verifies(ctx context.Context, h *Host, s config.Socket) {
+// verifies sends a stranger's message through a filter that only verifies.
+func (r *Report) verifies(ctx context.Context, h *host, s config.Socket) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	const author = "somebody@example.invalid"
-	way := Way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost",
+	way := way{Client: stranger, Name: "client.invalid", Macros: map[string]string{"i": "DOCTOR", "j": "localhost",
 		"daemon_name": "doctor"}}
 	if _, err := sendBy(ctx, s, author, way, testMessage(author)); err != nil {
-		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.Restart()},
+		r.Add(Finding{Check: messageName, Code: "message-refused", Status: Bad, Remedy: h.restart()},
 			"the filter does not take a message: %s", err)
 		return
 	}
@@ -136,7 +136,7 @@ func testMessage(author string) []byte {
 		author, time.Now().Format(time.RFC1123Z), time.Now().UnixNano()), "\n", "\r\n"))
 }
 
-func sendBy(ctx context.Context, s config.Socket, author string, w Way, raw []byte) (milter.Outcome, error) {
+func sendBy(ctx context.Context, s config.Socket, author string, w way, raw []byte) (milter.Outcome, error) {
 	client, err := milter.Dial(s.Network, s.DialAddress(), milter.ClientOptions{})
 	if err != nil {
 		return milter.Outcome{}, err

@@ -15,8 +15,8 @@ import (
 	"dojang/internal/status"
 )
 
-// Process is a program that runs.
-type Process struct {
+// process is a program that runs.
+type process struct {
 	PID     int
 	Parent  int
 	Name    string // of its executable file
@@ -27,11 +27,11 @@ type Process struct {
 }
 
 // ours reports whether the program is a filter of this kind.
-func (p Process) ours() bool { return p.Name == "dojang" || strings.HasPrefix(p.Name, "opendkim") }
+func (p process) ours() bool { return p.Name == "dojang" || strings.HasPrefix(p.Name, "opendkim") }
 
-// Server is what the running filter says of itself; nil where it has no StatusSocket or
+// server is what the running filter says of itself; nil where it has no StatusSocket or
 // does not answer there.
-func Server(ctx context.Context, c *config.Config) (*status.Client, *status.Server) {
+func server(ctx context.Context, c *config.Config) (*status.Client, *status.Server) {
 	if !c.StatusSocket.IsSet() {
 		return nil, nil
 	}
@@ -52,9 +52,9 @@ func Server(ctx context.Context, c *config.Config) (*status.Client, *status.Serv
 	return client, &server
 }
 
-// Loaded compares what the running filter has loaded with its files: what is newer was
+// loaded compares what the running filter has loaded with its files: what is newer was
 // never read. files are the configuration's and those of its tables and keys.
-func (r *Report) Loaded(h *Host, server *status.Server, files []string) {
+func (r *Report) loaded(h *host, server *status.Server, files []string) {
 	const check = "process"
 	if server == nil {
 		return
@@ -82,8 +82,8 @@ func (r *Report) Loaded(h *Host, server *status.Server, files []string) {
 		server.Loaded.Local().Format(time.DateTime), strings.Join(newer[:min(3, len(newer))], ", "))
 }
 
-// Instances looks whether a second filter runs with the same configuration.
-func (r *Report) Instances(h *Host, all []Process) {
+// instances looks whether a second filter runs with the same configuration.
+func (r *Report) instances(h *host, all []process) {
 	if h.Process.PID == 0 {
 		return
 	}
@@ -98,7 +98,7 @@ func (r *Report) Instances(h *Host, all []Process) {
 }
 
 // serves reports whether a filter was started with the configuration in a file.
-func (p Process) serves(file string) bool {
+func (p process) serves(file string) bool {
 	if !slices.Contains(p.Args, "serve") && (len(p.Args) == 0 || filepath.Base(p.Args[0]) != "opendkim") {
 		return false
 	}
@@ -118,7 +118,7 @@ func (p Process) serves(file string) bool {
 
 // overrides are the options that a filter's environment and command line set over its
 // file, as a unit's drop-in or /etc/default has them.
-func (p Process) overrides() []config.Override {
+func (p process) overrides() []config.Override {
 	list := config.ReadEnvironment(p.environment)
 	if len(p.Args) == 0 || filepath.Base(p.Args[0]) != "opendkim" {
 		return list

@@ -14,10 +14,10 @@ import (
 	"dojang/internal/config"
 )
 
-// Processes are those that run, with what can be read of them.
-func Processes() []Process {
+// processes are those that run, with what can be read of them.
+func processes() []process {
 	entries, _ := os.ReadDir("/proc")
-	var all []Process
+	var all []process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -27,7 +27,7 @@ func Processes() []Process {
 		if err != nil {
 			continue // a kernel's thread, or another user's
 		}
-		p := Process{PID: pid, Name: strings.TrimSuffix(filepath.Base(exe), " (deleted)")}
+		p := process{PID: pid, Name: strings.TrimSuffix(filepath.Base(exe), " (deleted)")}
 		if text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")); err == nil {
 			p.Args = strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 		}
@@ -49,13 +49,13 @@ func Processes() []Process {
 	return all
 }
 
-// Listeners are the processes that hold a listening socket where the filter's is.
-func Listeners(s config.Socket, all []Process) []Process {
+// listeners are the processes that hold a listening socket where the filter's is.
+func listeners(s config.Socket, all []process) []process {
 	inodes := listening(s)
 	if len(inodes) == 0 {
 		return nil
 	}
-	var holders []Process
+	var holders []process
 	for _, p := range all {
 		dir := fmt.Sprintf("/proc/%d/fd", p.PID)
 		fds, _ := os.ReadDir(dir)

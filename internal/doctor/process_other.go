@@ -4,8 +4,8 @@ package doctor
 
 import "dojang/internal/config"
 
-// Processes are not looked for where there is no Linux.
-func Processes() []Process { return nil }
+// processes are not looked for where there is no Linux.
+func processes() []process { return nil }
 
-// Listeners are not known then.
-func Listeners(config.Socket, []Process) []Process { return nil }
+// listeners are not known then.
+func listeners(config.Socket, []process) []process { return nil }

@@ -28,7 +28,7 @@ func TestRespell(t *testing.T) {
 		}
 		source := config.Source{File: path}
 		c, problems := source.Load()
-		h := &Host{Config: c, File: path}
+		h := &host{Config: c, File: path}
 		command := ""
 		for _, p := range problems {
 			if strings.HasPrefix(p.Text, "unknown option") {

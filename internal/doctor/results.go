@@ -7,10 +7,10 @@ import (
 	"dojang/internal/doctor/postfix"
 )
 
-// ForgedResults advises RemoveARMethods where filters behind ours may believe results of
+// forgedResults advises RemoveARMethods where filters behind ours may believe results of
 // other methods in our name and nobody before us writes such: no policy server, and no
 // filter.
-func (r *Report) ForgedResults(h *Host, setup *postfix.Setup) {
+func (r *Report) forgedResults(h *host, setup *postfix.Setup) {
 	c := h.Config
 	if !c.Mode.Value.Verify || c.RemoveARAll.Value || c.KeepAuthResults.Value || len(c.RemoveARMethods.Value) > 0 {
 		return

@@ -11,12 +11,12 @@ import (
 	"dojang/internal/doctor/postfix"
 )
 
-// SendmailFile is Sendmail's configuration.
-const SendmailFile = "/etc/mail/sendmail.cf"
+// sendmailFile is Sendmail's configuration.
+const sendmailFile = "/etc/mail/sendmail.cf"
 
-// Sendmail looks at the filters in a sendmail.cf: at what can be read of them there.
+// sendmail looks at the filters in a sendmail.cf: at what can be read of them there.
 // It reports whether there is such a file.
-func (r *Report) Sendmail(h *Host, path string) bool {
+func (r *Report) sendmail(h *host, path string) bool {
 	const check = "sendmail"
 	data, err := os.ReadFile(path)
 	if err != nil {

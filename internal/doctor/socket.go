@@ -18,17 +18,17 @@ import (
 // negotiationTime is how long a filter may take to say its first word.
 const negotiationTime = 5 * time.Second
 
-// Socket looks whether a filter answers on the socket, whether it is ours, and whether
+// socket looks whether a filter answers on the socket, whether it is ours, and whether
 // Postfix can reach it. It reports whether messages can be sent there.
-func (r *Report) Socket(h *Host, s config.Socket, all []Process) bool {
+func (r *Report) socket(h *host, s config.Socket, all []process) bool {
 	const check = "socket"
 	conn, err := net.DialTimeout(s.Network, s.DialAddress(), 3*time.Second)
 	if err != nil {
 		r.Add(socketFinding(h, s, err), "the filter does not answer on %s: %s", s.Address, rootCause(err))
 		return false
 	}
-	holders := Listeners(s, all)
-	foreign := len(holders) > 0 && !slices.ContainsFunc(holders, func(p Process) bool { return p.ours() || p.PID == 1 })
+	holders := listeners(s, all)
+	foreign := len(holders) > 0 && !slices.ContainsFunc(holders, func(p process) bool { return p.ours() || p.PID == 1 })
 	for _, p := range holders {
 		if p.ours() {
 			h.Process = p
@@ -37,14 +37,14 @@ func (r *Report) Socket(h *Host, s config.Socket, all []Process) bool {
 	if foreign {
 		conn.Close()
 		r.Add(Finding{Check: check, Code: "socket-foreign", Status: Bad,
-			Advice: "stop it (kill " + pids(holders) + ") and " + h.Restart() + ", or give one of the two another socket"},
+			Advice: "stop it (kill " + pids(holders) + ") and " + h.restart() + ", or give one of the two another socket"},
 			"another program listens on %s: %s", s.Address, names(holders))
 		return false
 	}
 	client, err := milter.NewClient(conn, milter.ClientOptions{Timeout: negotiationTime})
 	if err != nil {
 		conn.Close()
-		r.Add(Finding{Check: check, Code: "socket-mute", Status: Bad, Remedy: h.Restart()},
+		r.Add(Finding{Check: check, Code: "socket-mute", Status: Bad, Remedy: h.restart()},
 			"what listens on %s does not speak a filter's protocol: %s", s.Address, rootCause(err))
 		return false
 	}
@@ -58,7 +58,7 @@ func (r *Report) Socket(h *Host, s config.Socket, all []Process) bool {
 }
 
 // reach looks whether Postfix's user may use a UNIX socket.
-func (r *Report) reach(h *Host, s config.Socket) {
+func (r *Report) reach(h *host, s config.Socket) {
 	const check = "socket"
 	component, err := h.MTA.obstacle(s.Address, write)
 	switch {
@@ -78,8 +78,8 @@ func (r *Report) reach(h *Host, s config.Socket) {
 	}
 }
 
-func socketFinding(h *Host, s config.Socket, err error) Finding {
-	f := Finding{Check: "socket", Code: "socket-down", Status: Bad, Remedy: h.Restart(),
+func socketFinding(h *host, s config.Socket, err error) Finding {
+	f := Finding{Check: "socket", Code: "socket-down", Status: Bad, Remedy: h.restart(),
 		Advice: "systemctl status opendkim says why, where it does not run"}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -92,7 +92,7 @@ func socketFinding(h *Host, s config.Socket, err error) Finding {
 	return f
 }
 
-func names(list []Process) string {
+func names(list []process) string {
 	var words []string
 	for _, p := range list {
 		words = append(words, fmt.Sprintf("%s (process %d)", p.Name, p.PID))
@@ -101,10 +101,10 @@ func names(list []Process) string {
 }
 
 // pids are the processes to end: children that share a parent's socket end with it.
-func pids(list []Process) string {
+func pids(list []process) string {
 	var words []string
 	for _, p := range list {
-		if !slices.ContainsFunc(list, func(q Process) bool { return q.PID == p.Parent }) {
+		if !slices.ContainsFunc(list, func(q process) bool { return q.PID == p.Parent }) {
 			words = append(words, strconv.Itoa(p.PID))
 		}
 	}

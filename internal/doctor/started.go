@@ -16,7 +16,7 @@ import (
 // asStarted is the configuration with what the running filter's command line and
 // environment set over it, and the sockets of the file that do not count for that. Where
 // Socket is written so that the hint knows what is meant, that is judged by.
-func (e *examination) asStarted(c *config.Config, problems problem.List, all []Process) (*config.Config, problem.List, []config.Socket) {
+func (e *examination) asStarted(c *config.Config, problems problem.List, all []process) (*config.Config, problem.List, []config.Socket) {
 	file := c.Sockets()
 	for _, p := range all {
 		over := p.overrides()
@@ -53,23 +53,23 @@ func meantSocket(p problem.Problem) (value string, ok bool) {
 }
 
 // account is whom the filter runs as; without a name where there is no such account.
-func account(c *config.Config) Person {
+func account(c *config.Config) person {
 	self := fmt.Sprint(os.Geteuid())
-	if p := person(cmp.Or(c.UserID.Value, self)); p != nil {
+	if p := personOf(cmp.Or(c.UserID.Value, self)); p != nil {
 		return *p
 	}
 	if c.UserID.IsSet() {
-		return Person{}
+		return person{}
 	}
 	groups, _ := os.Getgroups()
-	return Person{Name: self, UID: os.Geteuid(), Groups: groups}
+	return person{Name: self, UID: os.Geteuid(), Groups: groups}
 }
 
-// person is an account of this machine, nil where there is none.
-func person(spec string) *Person {
+// personOf is an account of this machine, nil where there is none.
+func personOf(spec string) *person {
 	a, err := build.LookupAccount(spec)
 	if err != nil {
 		return nil
 	}
-	return &Person{Name: a.Name, UID: a.UID, Groups: a.Groups}
+	return &person{Name: a.Name, UID: a.UID, Groups: a.Groups}
 }

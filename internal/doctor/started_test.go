@@ -10,7 +10,7 @@ import (
 func TestOverrides(t *testing.T) {
 	environment := []string{"PATH=/bin", "OPENDKIM_Mode=v", "opendkim_On_Default=reject", "OPENDKIM_=x", "OPENDKIMS=1"}
 	const fromThere = "{Mode v} {On-Default reject}"
-	for want, p := range map[string]Process{
+	for want, p := range map[string]process{
 		"[]":                  {},
 		"[" + fromThere + "]": {environment: environment, Args: []string{"/usr/bin/dojang", "serve", "-x", "/c"}},
 		"[" + fromThere + " {SubDomains yes} {Background no} {Socket inet:1}]": {environment: environment,

@@ -7,9 +7,9 @@ import (
 	"dojang/internal/dataset"
 )
 
-// Tables looks whether the filter's user can read the files that the configuration
+// tables looks whether the filter's user can read the files that the configuration
 // names: one that it cannot read ends each reload, and the old rows stay in force.
-func (r *Report) Tables(h *Host) {
+func (r *Report) tables(h *host) {
 	seen := map[string]bool{}
 	for _, o := range config.Options() {
 		field := h.Config.Field(o.Name)

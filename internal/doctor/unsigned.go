@@ -9,9 +9,9 @@ import (
 	"dojang/internal/words"
 )
 
-// Unsigned tells of mail of our domains that left without a signature of late: what
+// unsigned tells of mail of our domains that left without a signature of late: what
 // everybody wants to know first.
-func (r *Report) Unsigned(ctx context.Context, client *status.Client) {
+func (r *Report) unsigned(ctx context.Context, client *status.Client) {
 	const check = "unsigned"
 	if client == nil {
 		return

@@ -18,8 +18,8 @@ import (
 	"dojang/milter"
 )
 
-// Way is one way by which a configuration may take mail for its own.
-type Way struct {
+// way is one way by which a configuration may take mail for its own.
+type way struct {
 	Words  string // "a client on this host", ...
 	Client netip.Addr
 	Name   string // of the client
@@ -32,7 +32,7 @@ var (
 )
 
 // ways are those by which a configuration may sign, the commonest first.
-func ways(c *config.Config, author string) []Way {
+func ways(c *config.Config, author string) []way {
 	macros := func(pairs ...string) map[string]string {
 		m := map[string]string{"i": "DOCTOR", "j": "localhost", "daemon_name": "doctor"}
 		for i := 0; i+1 < len(pairs); i += 2 {
@@ -40,24 +40,24 @@ func ways(c *config.Config, author string) []Way {
 		}
 		return m
 	}
-	list := []Way{
+	list := []way{
 		{"a client on this host", localhost, "localhost", macros()},
 		{"a user who logs in", stranger, "client.invalid", macros("auth_type", "PLAIN", "auth_authen", author)},
 	}
 	for _, name := range csl(c.MTA.Value) {
-		list = append(list, Way{"a client of the service " + name, stranger, "client.invalid", macros("daemon_name", name)})
+		list = append(list, way{"a client of the service " + name, stranger, "client.invalid", macros("daemon_name", name)})
 	}
 	for _, rule := range csl(c.MacroList.Value) {
 		name, value, _ := strings.Cut(rule, "=")
 		value, _, _ = strings.Cut(value, "|")
-		list = append(list, Way{"mail with the macro " + rule, stranger, "client.invalid", macros(strings.Trim(name, "{}"), orOne(value))})
+		list = append(list, way{"mail with the macro " + rule, stranger, "client.invalid", macros(strings.Trim(name, "{}"), orOne(value))})
 	}
 	for _, host := range csl(c.InternalHosts.Value) {
 		if prefix, err := netip.ParsePrefix(host); err == nil {
 			host = prefix.Addr().Next().String()
 		}
 		if addr, err := netip.ParseAddr(host); err == nil && addr.IsValid() {
-			list = append(list, Way{"the client " + host, addr, "client.invalid", macros()})
+			list = append(list, way{"the client " + host, addr, "client.invalid", macros()})
 		}
 	}
 	return list
@@ -70,17 +70,17 @@ func orOne(value string) string {
 	return value
 }
 
-// Rehearsal walks messages through what the files say now, beside the running filter.
-type Rehearsal struct {
+// rehearsal walks messages through what the files say now, beside the running filter.
+type rehearsal struct {
 	Config   *config.Config
 	Snapshot *message.Snapshot
 	services *message.Services
 	peers    policy.HostMatcher // PeerList: whose mail passes the filter by; nil for nobody's
 }
 
-// NewRehearsal is one of a snapshot, which stays the caller's.
-func NewRehearsal(c *config.Config, s *message.Snapshot) *Rehearsal {
-	return &Rehearsal{Config: c, Snapshot: s, services: message.NewServices(nil, time.Now)}
+// newRehearsal is one of a snapshot, which stays the caller's.
+func newRehearsal(c *config.Config, s *message.Snapshot) *rehearsal {
+	return &rehearsal{Config: c, Snapshot: s, services: message.NewServices(nil, time.Now)}
 }
 
 // signed is what tells one signature from another: its key, and what it covers.
@@ -91,7 +91,7 @@ type signed struct {
 }
 
 // signs are the signatures that the files have a message get.
-func (h *Rehearsal) signs(ctx context.Context, w Way, author string, raw []byte) []signed {
+func (h *rehearsal) signs(ctx context.Context, w way, author string, raw []byte) []signed {
 	fields, body, err := header.Parse(raw)
 	if err != nil {
 		return nil
@@ -119,7 +119,7 @@ func (h *Rehearsal) signs(ctx context.Context, w Way, author string, raw []byte)
 }
 
 // ignores reports whether PeerList has a client's mail pass the filter by.
-func (h *Rehearsal) ignores(ctx context.Context, w Way) bool {
+func (h *rehearsal) ignores(ctx context.Context, w way) bool {
 	if h.peers == nil {
 		return false
 	}
@@ -142,15 +142,15 @@ func appendSigned(list []signed, value []byte) []signed {
 		scope: tags["c"] + " " + strings.ToLower(tags["h"])})
 }
 
-// WayOf is the first way by which the files have mail of an author signed.
-func (h *Rehearsal) WayOf(ctx context.Context, author string) (Way, []signed, bool) {
+// wayOf is the first way by which the files have mail of an author signed.
+func (h *rehearsal) wayOf(ctx context.Context, author string) (way, []signed, bool) {
 	raw := testMessage(author)
 	for _, w := range ways(h.Config, author) {
 		if list := h.signs(ctx, w, author, raw); len(list) > 0 {
 			return w, list, true
 		}
 	}
-	return Way{}, nil, false
+	return way{}, nil, false
 }
 
 // signaturesOf are those that a filter put before a message.

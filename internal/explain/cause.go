@@ -12,7 +12,7 @@ const (
 	PartHeader    = "header"
 	PartBody      = "body"
 	PartKey       = "key"
-	PartSignature = "signature"
+	partSignature = "signature"
 )
 
 // Cause is something that makes a signature fail. All that is said of it stands in Code

@@ -298,7 +298,7 @@ func (h *headerSearch) copied() []Cause {
 func copiedCauses(fields *header.List, s *dkim.Signature) []Cause {
 	differences, err := copied.Compare(s, fields)
 	if err != nil {
-		return []Cause{{Part: PartSignature, Code: CodeCopiedHeaders, Args: args("detail", err.Error())}}
+		return []Cause{{Part: partSignature, Code: CodeCopiedHeaders, Args: args("detail", err.Error())}}
 	}
 	var found []Cause
 	for _, d := range differences {

@@ -141,7 +141,7 @@ func (h *headerSearch) ownField() (Cause, bool) {
 		}
 		h.spend(edited.Size())
 		if h.left > 0 && again.CheckHeader(&edited, h.own, h.check.key) {
-			c := Cause{Part: PartSignature, Code: CodeWhiteSpace, Field: "DKIM-Signature", Proved: true}
+			c := Cause{Part: partSignature, Code: CodeWhiteSpace, Field: "DKIM-Signature", Proved: true}
 			c.keep(variant, raw, 0)
 			return c, true
 		}

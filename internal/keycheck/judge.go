@@ -157,12 +157,12 @@ func (r *run) readKey(texts []Text) {
 	} else {
 		rep.KeyType, rep.Bits = key.Type, key.Bits
 	}
-	rep.Tags = Tags(texts[0].Text)
+	rep.Tags = tags(texts[0].Text)
 }
 
-// Tags lists the tags of a key record in their order, and after them the defaults of
+// tags lists the tags of a key record in their order, and after them the defaults of
 // those that it leaves out. nil: the text is no list of tags.
-func Tags(text string) []Tag {
+func tags(text string) []Tag {
 	list, err := taglist.Parse([]byte(text))
 	if err != nil {
 		return nil

@@ -79,8 +79,8 @@ func eachRecord(path string, fields int, f func([]string)) error {
 	return scanner.Err()
 }
 
-// UserName is the name of a uid, "" when there is none.
-func (a *Accounts) UserName(uid int) string {
+// userName is the name of a uid, "" when there is none.
+func (a *Accounts) userName(uid int) string {
 	for _, u := range a.users {
 		if u.uid == uid {
 			return u.name
@@ -89,8 +89,8 @@ func (a *Accounts) UserName(uid int) string {
 	return ""
 }
 
-// GroupName is the name of a gid, or its number.
-func (a *Accounts) GroupName(gid int) string {
+// groupName is the name of a gid, or its number.
+func (a *Accounts) groupName(gid int) string {
 	if g := a.groups[gid]; g.name != "" {
 		return g.name
 	}

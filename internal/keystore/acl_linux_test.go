@@ -92,7 +92,7 @@ func TestFilesThatCannotBeReadToTheEnd(t *testing.T) {
 // TestAccountsOfTheSystem are those that nobody names others for.
 func TestAccountsOfTheSystem(t *testing.T) {
 	accounts := New(nil, Options{}).o.Accounts
-	if user, group := accounts.UserName(0), accounts.GroupName(0); user != "root" || group != "root" {
+	if user, group := accounts.userName(0), accounts.groupName(0); user != "root" || group != "root" {
 		t.Errorf("uid 0 is %q, gid 0 is %q", user, group)
 	}
 }

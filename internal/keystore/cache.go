@@ -16,9 +16,9 @@ import (
 	"dojang/internal/privilege"
 )
 
-// DefaultCacheBytes is what keys may take where no other bound is set: some
+// defaultCacheBytes is what keys may take where no other bound is set: some
 // 160,000 RSA keys of 2048 bits.
-const DefaultCacheBytes = 128 << 20
+const defaultCacheBytes = 128 << 20
 
 // Of the bound, an eighth is for what is made of the keys in frequent use, to sign at
 // once: signatures with any other key cost a twentieth more.

@@ -147,7 +147,7 @@ func lintNames(e dataset.Pair, line int, row Row) *problem.Problem {
 			": domain " + problem.Quote(row.Domain+".") + " is used without the dot at its end",
 			Hint: "write " + row.Domain}
 	}
-	text, hint := row.Odd()
+	text, hint := row.odd()
 	if text == "" {
 		return nil
 	}

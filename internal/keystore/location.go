@@ -101,7 +101,7 @@ func LocalOptions(identities, credentials string) (Options, error) {
 	if identities == "" {
 		return o, nil
 	}
-	unwrap, err := Unwrapper(identities)
+	unwrap, err := unwrapper(identities)
 	o.Unwrap = unwrap
 	return o, err
 }

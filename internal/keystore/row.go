@@ -101,9 +101,9 @@ func (r Row) check() error {
 	return nil
 }
 
-// Odd tells of names that can stand in a signature, and where no verifier will find the key
+// odd tells of names that can stand in a signature, and where no verifier will find the key
 // that was meant, and what to write; "" where nothing is odd.
-func (r Row) Odd() (text, hint string) {
+func (r Row) odd() (text, hint string) {
 	const below = "._domainkey"
 	selector, _, doubled := strings.Cut(strings.ToLower(r.Selector)+".", below+".")
 	_, parent, within := strings.Cut(strings.ToLower("."+r.Domain), below+".")
@@ -135,7 +135,7 @@ func JudgeSelector(selector string) (text, hint string, unusable bool) {
 	if errors.As(r.check(), &wrong) {
 		return wrong.text, wrong.hint, true
 	}
-	text, hint = r.Odd()
+	text, hint = r.odd()
 	return text, hint, false
 }
 

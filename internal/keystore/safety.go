@@ -171,7 +171,7 @@ func (c *Checker) private(path string, uid int) string {
 func (c *Checker) chown(path string) string {
 	name := ""
 	if c.Accounts != nil {
-		name = c.Accounts.UserName(c.UID)
+		name = c.Accounts.userName(c.UID)
 	}
 	if name == "" {
 		name = fmt.Sprint(c.UID)

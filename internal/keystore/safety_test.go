@@ -238,11 +238,11 @@ func TestUnreadableLines(t *testing.T) {
 			known = append(known, fmt.Sprintf("%s=%d", name, uid))
 		}
 	}
-	if got := strings.Join(known, " "); got != "a=1 e=5" || a.UserName(5) != "e" || a.UserName(2) != "" {
+	if got := strings.Join(known, " "); got != "a=1 e=5" || a.userName(5) != "e" || a.userName(2) != "" {
 		t.Errorf("users: %s", got)
 	}
 	for gid, want := range map[int]string{10: "one", 12: "12", 99: "99"} {
-		if got := a.GroupName(gid); got != want {
+		if got := a.groupName(gid); got != want {
 			t.Errorf("group %d is %s", gid, got)
 		}
 	}

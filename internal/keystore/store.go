@@ -88,7 +88,7 @@ func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime().
 // New makes a Store over a KeyTable.
 func New(table dataset.Set, o Options) *Store {
 	if o.CacheBytes == 0 {
-		o.CacheBytes = DefaultCacheBytes
+		o.CacheBytes = defaultCacheBytes
 	}
 	if o.Recheck == 0 {
 		o.Recheck = time.Second

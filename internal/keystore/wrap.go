@@ -36,9 +36,9 @@ func IsWrapped(data []byte) bool {
 	return false
 }
 
-// Unwrapper returns a function for Options.Unwrap that opens with the identities
+// unwrapper returns a function for Options.Unwrap that opens with the identities
 // in a file, as age-keygen writes it.
-func Unwrapper(identityFile string) (func(data []byte) ([]byte, bool, error), error) {
+func unwrapper(identityFile string) (func(data []byte) ([]byte, bool, error), error) {
 	f, err := privilege.Open(identityFile)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func TestKeysWrappedByAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unwrap, err := Unwrapper(dir + "/id")
+	unwrap, err := unwrapper(dir + "/id")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestNoIdentities(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{path, path + "2"} {
-		if _, err := Unwrapper(p); err == nil {
+		if _, err := unwrapper(p); err == nil {
 			t.Errorf("%s: no error", p)
 		}
 	}

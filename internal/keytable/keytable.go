@@ -37,9 +37,9 @@ func Single(domain, selector, path string) Row {
 	return Row{Row: keystore.FileRow(domain, selector, path)}
 }
 
-// For is a row as it signs for a sender's domain, "" for its own; fits is false where it
+// forSender is a row as it signs for a sender's domain, "" for its own; fits is false where it
 // does not.
-func (r Row) For(domain string) (_ Row, fits bool, err error) {
+func (r Row) forSender(domain string) (_ Row, fits bool, err error) {
 	switch {
 	case r.Domain == "%" && domain == "":
 		return r, true, fmt.Errorf("'%s' is a key for any domain: name one (dojang publish DOMAIN), "+
@@ -239,7 +239,7 @@ func Public(ctx context.Context, cfg *config.Config, domain string, groups map[s
 	seen := false
 	complain := func(place, text string) { seen = true; bad(place, text) }
 	takeFor := func(row Row, domain string) {
-		row, fits, err := row.For(domain)
+		row, fits, err := row.forSender(domain)
 		if !fits {
 			return
 		}

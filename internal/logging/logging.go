@@ -23,13 +23,6 @@ const (
 	LevelCritical = slog.Level(12)
 )
 
-// Secret is a value that never reaches a log: it prints as [redacted].
-type Secret string
-
-func (Secret) String() string       { return "[redacted]" }
-func (Secret) GoString() string     { return "[redacted]" }
-func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
 // Classic is a handler that writes each record's message as one line.
 type Classic struct {
 	level slog.Leveler
@@ -54,7 +47,7 @@ func NewStream(w io.Writer, prefix string, level slog.Leveler) *Classic {
 
 // NewSyslogHandler returns a Classic handler that sends to s.
 func NewSyslogHandler(s *Syslog, level slog.Leveler) *Classic {
-	return &Classic{level: level, write: s.Send}
+	return &Classic{level: level, write: s.send}
 }
 
 // Enabled implements slog.Handler.
@@ -105,7 +98,7 @@ func (h *jsonToSyslog) Handle(ctx context.Context, r slog.Record) error {
 	if err := json.Handle(ctx, r); err != nil {
 		return err
 	}
-	h.syslog.Send(r.Level, strings.TrimSuffix(object.String(), "\n"))
+	h.syslog.send(r.Level, strings.TrimSuffix(object.String(), "\n"))
 	return nil
 }
 

@@ -49,8 +49,8 @@ var facilities = map[string]int{
 
 var severityNames = [8]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
 
-// FacilityKnown reports whether name is a facility of syslog.conf(5).
-func FacilityKnown(name string) bool {
+// facilityKnown reports whether name is a facility of syslog.conf(5).
+func facilityKnown(name string) bool {
 	_, ok := facilities[strings.ToLower(name)]
 	return ok
 }
@@ -81,7 +81,7 @@ func NewSyslog(o SyslogOptions) (*Syslog, error) {
 	if o.Facility == "" {
 		o.Facility = "mail"
 	}
-	if !FacilityKnown(o.Facility) {
+	if !facilityKnown(o.Facility) {
 		return nil, fmt.Errorf("unknown syslog facility %q", o.Facility)
 	}
 	if o.Name == "" {
@@ -104,8 +104,8 @@ func NewSyslog(o SyslogOptions) (*Syslog, error) {
 	return s, nil
 }
 
-// Send queues one line; it never blocks. After Close lines go nowhere.
-func (s *Syslog) Send(level slog.Level, message string) {
+// send queues one line; it never blocks. After Close lines go nowhere.
+func (s *Syslog) send(level slog.Level, message string) {
 	if len(message) > s.o.MaxLineSize {
 		message = message[:s.o.MaxLineSize] + "..."
 	}

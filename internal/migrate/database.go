@@ -100,8 +100,8 @@ func (n *Tally) Changed() int { return n.changed }
 // with other values.
 func (n *Tally) Refused() bool { return n.changed > 0 && !n.replace }
 
-// Stays reports whether nothing is written at all.
-func (n *Tally) Stays() bool { return n.dryRun || n.Refused() }
+// stays reports whether nothing is written at all.
+func (n *Tally) stays() bool { return n.dryRun || n.Refused() }
 
 // intoSQL fills the tables of a database, all rows or none.
 func (t Tables) intoSQL(ctx context.Context, to Target, n *Tally) error {
@@ -114,7 +114,7 @@ func (t Tables) intoSQL(ctx context.Context, to Target, n *Tally) error {
 	if backend == "sqlite3" {
 		return failf(BadTarget, "SQLite files are filled by their own client: dojang import --to sql | sqlite3 FILE")
 	}
-	create, rows := t.Statements()
+	create, rows := t.statements()
 	into := sqlImport{Tally: n, numbered: backend == "pgsql", missing: map[string]bool{}}
 	if err := into.tables(ctx, db, create, rows); err != nil {
 		return failf(Unavailable, "%w", sqlset.Failure("", err))
@@ -132,7 +132,7 @@ func (t Tables) intoSQL(ctx context.Context, to Target, n *Tally) error {
 		}
 		to.Progress(end, len(rows))
 	}
-	if n.Stays() {
+	if n.stays() {
 		return nil
 	}
 	if err := into.tx.Commit(); err != nil {
@@ -150,7 +150,7 @@ type sqlImport struct {
 }
 
 // tables makes the tables, or in a dry run finds which there are.
-func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, rows []Row) error {
+func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, rows []row) error {
 	if !i.dryRun {
 		for _, statement := range create {
 			if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -173,7 +173,7 @@ func (i *sqlImport) tables(ctx context.Context, db *sql.DB, create []string, row
 }
 
 // rows writes rows of one table where they are new, or changed and to be replaced.
-func (i *sqlImport) rows(ctx context.Context, rows []Row) error {
+func (i *sqlImport) rows(ctx context.Context, rows []row) error {
 	there, err := i.stored(ctx, rows)
 	if err != nil {
 		return failf(Unavailable, "nothing was written: %s", err)
@@ -183,7 +183,7 @@ func (i *sqlImport) rows(ctx context.Context, rows []Row) error {
 		if old := there.row(r.Values[0]); old == nil {
 			i.added++
 			statement = r.Insert(i.numbered)
-		} else if columns := r.Differences(old); len(columns) > 0 {
+		} else if columns := r.differences(old); len(columns) > 0 {
 			i.change("%s %s: %s", r.Table, problem.Quote(r.Values[0]), strings.Join(columns, ", "))
 			if i.replace {
 				statement, args = r.Update(i.numbered), append(args, old[0])
@@ -213,7 +213,7 @@ func (s storedRows) row(key string) []string {
 	return s.alike[dataset.Fold(key)]
 }
 
-func (i *sqlImport) stored(ctx context.Context, rows []Row) (storedRows, error) {
+func (i *sqlImport) stored(ctx context.Context, rows []row) (storedRows, error) {
 	there := storedRows{map[string][]string{}, map[string][]string{}}
 	if i.missing[rows[0].Table] {
 		return there, nil

@@ -340,7 +340,7 @@ func TestDocumentedTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := strings.Join(strings.Fields(string(text)), " ")
-	create, _ := Tables{}.Statements()
+	create, _ := Tables{}.statements()
 	want := append(create, SQLOptions("dsn:pgsql://dkim:secret@db.example.com/mail")...)
 	want = append(want, RedisOptions("redis://:secret@db.example.com:6379/0")...)
 	want = append(want, RedisOptions("redis+cluster://db1.example.com:6379,db2.example.com:6379")...)

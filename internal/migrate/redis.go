@@ -13,28 +13,28 @@ const (
 	signingHash = "dkim:signing"
 )
 
-// Pair is one row of Redis: a field of one of the two hashes.
-type Pair struct{ Hash, Field, Value string }
+// pair is one row of Redis: a field of one of the two hashes.
+type pair struct{ Hash, Field, Value string }
 
 // Key is what the row is called where it is no field of a hash.
-func (p Pair) Key() string { return p.Hash + ":" + p.Field }
+func (p pair) Key() string { return p.Hash + ":" + p.Field }
 
-// Pairs are the rows for Redis.
-func (t Tables) Pairs() []Pair {
-	var pairs []Pair
+// pairs are the rows for Redis.
+func (t Tables) pairs() []pair {
+	var pairs []pair
 	for _, k := range t.Keys {
 		value := k.Domain + ":" + k.Selector + ":" + k.column()
 		if k.Algorithm != "" {
 			value += ":" + k.Algorithm
 		}
-		pairs = append(pairs, Pair{keysHash, k.Name, value})
+		pairs = append(pairs, pair{keysHash, k.Name, value})
 	}
 	for _, s := range t.Signing {
 		value := s.Key
 		if s.Identity != "" {
 			value += ":" + s.Identity
 		}
-		pairs = append(pairs, Pair{signingHash, s.Author, value})
+		pairs = append(pairs, pair{signingHash, s.Author, value})
 	}
 	return pairs
 }
@@ -46,7 +46,7 @@ func (t Tables) WriteRedis(w io.Writer, replace bool) error {
 	if replace {
 		command = "HSET"
 	}
-	for _, p := range t.Pairs() {
+	for _, p := range t.pairs() {
 		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", command, p.Hash, quoteRedis(p.Field), quoteRedis(p.Value)); err != nil {
 			return err
 		}

@@ -20,11 +20,11 @@ func (t Tables) intoRedis(ctx context.Context, to Target, n *Tally) error {
 		return failf(BadTarget, "%w", err)
 	}
 	defer client.Close()
-	write, err := compareRedis(ctx, client, t.Pairs(), n)
+	write, err := compareRedis(ctx, client, t.pairs(), n)
 	if err != nil {
 		return failf(Unavailable, "nothing was written: %w", redisset.Failure("", err))
 	}
-	if n.Stays() {
+	if n.stays() {
 		return nil
 	}
 	_, cluster := client.(*redis.ClusterClient)
@@ -50,7 +50,7 @@ func (t Tables) intoRedis(ctx context.Context, to Target, n *Tally) error {
 }
 
 // compareRedis returns the rows that are not there as they are to be.
-func compareRedis(ctx context.Context, client redis.UniversalClient, pairs []Pair, n *Tally) (write []Pair, err error) {
+func compareRedis(ctx context.Context, client redis.UniversalClient, pairs []pair, n *Tally) (write []pair, err error) {
 	_, cluster := client.(*redis.ClusterClient)
 	for batch := range slices.Chunk(pairs, batchRows) {
 		pipe := client.Pipeline()

@@ -39,25 +39,25 @@ const (
 	signingTable = "dkim_signing"
 )
 
-// Statements are the SQL that makes the tables, and the rows that fill them. It is
+// statements are the SQL that makes the tables, and the rows that fill them. It is
 // plain enough for PostgreSQL, MySQL and SQLite.
-func (t Tables) Statements() (create []string, rows []Row) {
+func (t Tables) statements() (create []string, rows []row) {
 	create = []string{
 		"CREATE TABLE IF NOT EXISTS " + keysTable + " (name VARCHAR(255) PRIMARY KEY, domain VARCHAR(255) NOT NULL, selector VARCHAR(255) NOT NULL, private_key TEXT NOT NULL, algorithm VARCHAR(32) NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS " + signingTable + " (author VARCHAR(255) NOT NULL, key_name VARCHAR(255) NOT NULL, identity VARCHAR(255) NOT NULL, PRIMARY KEY (author))",
 	}
 	for _, k := range t.Keys {
-		rows = append(rows, Row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"},
+		rows = append(rows, row{keysTable, []string{"name", "domain", "selector", "private_key", "algorithm"},
 			[]string{k.Name, k.Domain, k.Selector, k.column(), k.Algorithm}})
 	}
 	for _, s := range t.Signing {
-		rows = append(rows, Row{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
+		rows = append(rows, row{signingTable, []string{"author", "key_name", "identity"}, []string{s.Author, s.Key, s.Identity}})
 	}
 	return create, rows
 }
 
-// Row is one row of an SQL table; its first column is the key.
-type Row struct {
+// row is one row of an SQL table; its first column is the key.
+type row struct {
 	Table   string
 	Columns []string
 	Values  []string
@@ -65,7 +65,7 @@ type Row struct {
 
 // Text is the INSERT with the values in it, quoted, for a file. A backslash
 // must not be in them: it means something to MySQL alone.
-func (r Row) Text() string {
+func (r row) Text() string {
 	quoted := make([]string, len(r.Values))
 	for i, v := range r.Values {
 		quoted[i] = quoteSQL(v)
@@ -73,9 +73,9 @@ func (r Row) Text() string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s);", r.Table, strings.Join(r.Columns, ", "), strings.Join(quoted, ", "))
 }
 
-// DeleteText removes the row with this key, whatever it holds: what all servers
+// deleteText removes the row with this key, whatever it holds: what all servers
 // understand in the place of an upsert.
-func (r Row) DeleteText() string {
+func (r row) deleteText() string {
 	return fmt.Sprintf("DELETE FROM %s WHERE %s = %s;", r.Table, r.Columns[0], quoteSQL(r.Values[0]))
 }
 
@@ -83,13 +83,13 @@ func quoteSQL(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") +
 
 // Insert is the statement with a placeholder for each value: "$1" where numbered,
 // else "?".
-func (r Row) Insert(numbered bool) string {
+func (r row) Insert(numbered bool) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", r.Table, strings.Join(r.Columns, ", "),
 		strings.Join(placeholders(len(r.Values), numbered), ", "))
 }
 
 // Update sets every column of the row whose key is bound last.
-func (r Row) Update(numbered bool) string {
+func (r row) Update(numbered bool) string {
 	marks := placeholders(len(r.Columns)+1, numbered)
 	set := make([]string, len(r.Columns))
 	for i, c := range r.Columns {
@@ -99,14 +99,14 @@ func (r Row) Update(numbered bool) string {
 }
 
 // Select asks for the columns of the rows with n keys.
-func (r Row) Select(n int, numbered bool) string {
+func (r row) Select(n int, numbered bool) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", strings.Join(r.Columns, ", "), r.Table,
 		r.Columns[0], strings.Join(placeholders(n, numbered), ", "))
 }
 
-// Differences names the columns in which a stored row has another value. A key is
+// differences names the columns in which a stored row has another value. A key is
 // the same in PEM and in base64.
-func (r Row) Differences(stored []string) (columns []string) {
+func (r row) differences(stored []string) (columns []string) {
 	for i, v := range r.Values {
 		if v != stored[i] && (r.Columns[i] != "private_key" || v != keystore.Column([]byte(stored[i]))) {
 			columns = append(columns, r.Columns[i])
@@ -162,7 +162,7 @@ func SQLOptions(dsn string) []string {
 // WriteSQL writes a script for the database's own client. A row that is there
 // already is an error of its, or with replace is written over.
 func (t Tables) WriteSQL(w io.Writer, replace bool) error {
-	create, rows := t.Statements()
+	create, rows := t.statements()
 	for _, c := range create {
 		if _, err := fmt.Fprintln(w, c+";"); err != nil {
 			return err
@@ -178,7 +178,7 @@ func (t Tables) WriteSQL(w io.Writer, replace bool) error {
 		}
 		text := r.Text()
 		if replace {
-			text = r.DeleteText() + "\n" + text
+			text = r.deleteText() + "\n" + text
 		}
 		if _, err := fmt.Fprintln(w, text); err != nil {
 			return err

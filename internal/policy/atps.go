@@ -106,7 +106,7 @@ func sameDomain(a, b string) bool {
 // atpsMethod is the result of RFC 6541 §8.3, nil when no signature claims
 // consent. Compat(opendkim 2.11): neutral is the word where nothing is
 // published.
-func atpsMethod(p *Plan, v *Verdict, judged []Judged) *authres.Method {
+func atpsMethod(p *Plan, v *Verdict, judged []judgement) *authres.Method {
 	rank := map[string]int{"": -1, "neutral": 0, "temperror": 1, "fail": 2, "pass": 3}
 	best := ""
 	for i := range judged {

@@ -56,7 +56,7 @@ const maxResultFields = 4
 
 // add inserts our fields, mostly one: a method for each signature, in the message's
 // order, then the further ones that are not nil.
-func (a *AuthResults) add(o *Outcome, f *Facts, judged []Judged, further ...*authres.Method) {
+func (a *AuthResults) add(o *Outcome, f *Facts, judged []judgement, further ...*authres.Method) {
 	var methods []authres.Method
 	for i := range judged {
 		methods = append(methods, a.method(&judged[i]))
@@ -78,7 +78,7 @@ func (o *Outcome) insertResults(id string, methods ...authres.Method) {
 	o.insert(fieldName, " "+authres.Results{AuthservID: id, Methods: methods}.Format())
 }
 
-func (a *AuthResults) method(j *Judged) authres.Method {
+func (a *AuthResults) method(j *judgement) authres.Method {
 	s := j.Signature
 	m := authres.Method{Name: "dkim", Result: j.Word, Reason: j.Detail, Comment: keyComment(j)}
 	property := func(name, value string) {
@@ -107,7 +107,7 @@ func (a *AuthResults) method(j *Judged) authres.Method {
 // writtenName is a domain as it stands in a result: as the message has it, but in ASCII
 // when that is longer than other filters read. It is "" when that is no name, or of a
 // signature that was not looked at.
-func (j *Judged) writtenName(domain string) string {
+func (j *judgement) writtenName(domain string) string {
 	const maxBytes = 253
 	if len(domain) <= maxBytes {
 		return domain
@@ -120,7 +120,7 @@ func (j *Judged) writtenName(domain string) string {
 }
 
 // keyComment is what is known of the key: its size, and how DNSSEC protects it.
-func keyComment(j *Judged) string {
+func keyComment(j *judgement) string {
 	if !keyUsed(j) {
 		return ""
 	}

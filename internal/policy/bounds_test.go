@@ -29,7 +29,7 @@ func TestSyntaxErrorsAreTold(t *testing.T) {
 			t.Errorf("%.40q is a signature", value)
 			continue
 		}
-		if got := syntaxWords(&Judged{Result: dkim.Result{Signature: s, Reason: reason}}); got != want {
+		if got := syntaxWords(&judgement{Result: dkim.Result{Signature: s, Reason: reason}}); got != want {
 			t.Errorf("%.40q: %q, want %q", value, got, want)
 		}
 	}

@@ -271,7 +271,7 @@ func TestWordsOfResults(t *testing.T) {
 		}
 	}
 	a := new(AuthResults)
-	good, broken := Judged{Result: by("example.com", dkim.ReasonNone)}, Judged{Result: by("", dkim.ReasonSyntax)}
+	good, broken := judgement{Result: by("example.com", dkim.ReasonNone)}, judgement{Result: by("", dkim.ReasonSyntax)}
 	if m := a.method(&broken); m.Comment != "bad message/signature format" || len(m.Props) != 0 {
 		t.Errorf("%+v", m)
 	}
@@ -280,7 +280,7 @@ func TestWordsOfResults(t *testing.T) {
 	}
 	for n, more := range map[int]string{1: "", maxTold: "", maxTold + 1: "and 1 more"} {
 		o := new(Outcome)
-		o.tellSignatures(slices.Repeat([]Judged{good}, n), 0)
+		o.tellSignatures(slices.Repeat([]judgement{good}, n), 0)
 		text := o.Notes[len(o.Notes)-1].Event.Text
 		if got := strings.Contains(text, "more"); got != (more != "") || !strings.HasSuffix(text, more) {
 			t.Errorf("%d signatures: %s", n, text)

@@ -47,7 +47,7 @@ var fates = map[dkim.Reason]fate{
 }
 
 // follow turns the deciding signature into an answer.
-func (d *Verdicts) follow(o *Outcome, f *Facts, v *Verdict, j *Judged) {
+func (d *Verdicts) follow(o *Outcome, f *Facts, v *Verdict, j *judgement) {
 	if j.Status == dkim.StatusPass {
 		if j.Treatment == TreatFail {
 			o.answer(d.reply(BadSignature))
@@ -70,7 +70,7 @@ func (d *Verdicts) follow(o *Outcome, f *Facts, v *Verdict, j *Judged) {
 }
 
 // of is a reply in these words.
-func (w wording) of(reply Reply, v *Verdict, j *Judged) Reply {
+func (w wording) of(reply Reply, v *Verdict, j *judgement) Reply {
 	switch w {
 	case signersWords:
 		return v.asRequested(reply, j.Signature)

@@ -11,8 +11,8 @@ import (
 	"dojang/taglist"
 )
 
-// Judged is a signature's result with the words that OpenDKIM has for it.
-type Judged struct {
+// judgement is a signature's result with the words that OpenDKIM has for it.
+type judgement struct {
 	dkim.Result
 	Word   string // in Authentication-Results: pass, fail, policy, neutral, temperror, permerror
 	Detail string // reason= there; "" for none
@@ -23,12 +23,12 @@ type Judged struct {
 
 // judge gives each result its words and applies the local rules about keys, once a
 // verdict.
-func (r *Verdicts) judge(v *Verdict) []Judged {
+func (r *Verdicts) judge(v *Verdict) []judgement {
 	if v.judged != nil || len(v.Results) == 0 {
 		return v.judged
 	}
 	const maxBytes = 64 // where the beginnings of signatures are the same for longer, nobody means well
-	v.judged = make([]Judged, len(v.Results))
+	v.judged = make([]judgement, len(v.Results))
 	short := shortB(v.Results)
 	for i := range v.judged {
 		j := &v.judged[i]
@@ -41,7 +41,7 @@ func (r *Verdicts) judge(v *Verdict) []Judged {
 
 // applyKeyRules obeys BogusKey and UnprotectedKey for signatures that pass.
 // Compat(opendkim 2.11): the word for a failure by them is policy.
-func (r *Verdicts) applyKeyRules(j *Judged) {
+func (r *Verdicts) applyKeyRules(j *judgement) {
 	if j.Status != dkim.StatusPass {
 		return
 	}
@@ -93,7 +93,7 @@ func classicText(reason dkim.Reason) string {
 
 // tellSignatures notes what was found before it is judged; unseen is how many more
 // signatures the message has.
-func (o *Outcome) tellSignatures(judged []Judged, unseen int) {
+func (o *Outcome) tellSignatures(judged []judgement, unseen int) {
 	ignored, more := unseen, 0
 	var domains, results []string
 	for i := range judged {
@@ -147,7 +147,7 @@ func orInvalid(domain string) string {
 
 // tellDecision notes the deciding signature as OpenDKIM does. Compat(opendkim 2.11):
 // where a script has decided what becomes of the message, that it is good and no more.
-func (o *Outcome) tellDecision(j *Judged, scripted bool) {
+func (o *Outcome) tellDecision(j *judgement, scripted bool) {
 	s := j.Signature
 	found := event.Judgement{Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm.String(),
 		Result: j.Word, Reason: j.Reason.String(), Bits: j.KeyBits}
@@ -176,7 +176,7 @@ func (o *Outcome) tellDecision(j *Judged, scripted bool) {
 
 // keyUsed reports whether the judgement came as far as the key.
 // Compat(opendkim 2.11): only then are its size and the SSL line told.
-func keyUsed(j *Judged) bool {
+func keyUsed(j *judgement) bool {
 	if j.Key == nil || j.Key.Key == nil {
 		return false
 	}
@@ -191,7 +191,7 @@ func keyUsed(j *Judged) bool {
 
 // syntaxWords says what is wrong with a signature, in OpenDKIM's words where it has
 // some.
-func syntaxWords(j *Judged) string {
+func syntaxWords(j *judgement) string {
 	switch j.Reason {
 	case dkim.ReasonSyntax:
 		var syntax *taglist.SyntaxError
@@ -221,7 +221,7 @@ func queryName(s *dkim.Signature) string {
 }
 
 // cryptoError is the crypto library's word that OpenDKIM would print.
-func cryptoError(j *Judged) string {
+func cryptoError(j *judgement) string {
 	if j.Reason == dkim.ReasonBadSignature && j.Signature.Algorithm != dkim.Ed25519SHA256 {
 		return "error:02000068:rsa routines::bad signature"
 	}

@@ -40,12 +40,12 @@ func (m Minimum) covered() func(length, total int64) bool {
 	if m == (Minimum{}) {
 		return nil
 	}
-	return m.Allows
+	return m.allows
 }
 
-// Allows reports whether l= of length octets is enough for a canonical body of
+// allows reports whether l= of length octets is enough for a canonical body of
 // total octets. A body without octets is covered by any signature.
-func (m Minimum) Allows(length, total int64) bool {
+func (m Minimum) allows(length, total int64) bool {
 	switch {
 	case length < m.Bytes && length < total:
 		return false

@@ -28,7 +28,7 @@ func TestMinimum(t *testing.T) {
 			t.Errorf("%q is %+v", bad, m)
 		}
 	}
-	if m := (Minimum{Percent: 100}); !m.Allows(0, 0) || m.Allows(math.MaxInt64-1, math.MaxInt64) {
+	if m := (Minimum{Percent: 100}); !m.allows(0, 0) || m.allows(math.MaxInt64-1, math.MaxInt64) {
 		t.Error("Minimum 100% is wrong at the edges")
 	}
 }

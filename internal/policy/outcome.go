@@ -24,8 +24,8 @@ type Verdict struct {
 	Kept func(dkim.Canonicalization) []byte
 	// Answers are those to Questions, by their names.
 	Answers map[string]dkim.KeyAnswer
-	judged  []Judged // what Rules make of Results; nil before they were asked
-	Limits  []Limit  // the answers to AskLimits
+	judged  []judgement // what Rules make of Results; nil before they were asked
+	Limits  []Limit     // the answers to AskLimits
 }
 
 // Signature is one that we made.

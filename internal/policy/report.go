@@ -65,7 +65,7 @@ func wantsReport(s *dkim.Signature) bool { return string(s.Tags.Value("r")) == "
 
 // report asks for a report about the deciding signature; host is the MTA. Compat(opendkim 2.11):
 // when another one passes, nobody is told.
-func (r *Reports) report(o *Outcome, f *Facts, v *Verdict, j *Judged, host string) {
+func (r *Reports) report(o *Outcome, f *Facts, v *Verdict, j *judgement, host string) {
 	if !r.Send || !wantsReport(j.Signature) {
 		return
 	}
@@ -98,7 +98,7 @@ func (r *Reports) report(o *Outcome, f *Facts, v *Verdict, j *Judged, host strin
 
 // keptBody is the canonical body of a signature, nil when not all of it was
 // kept.
-func keptBody(v *Verdict, j *Judged) []byte {
+func keptBody(v *Verdict, j *judgement) []byte {
 	if v.Kept == nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func receivedHeader(f *Facts) []byte {
 
 // reportCondition is the token of RFC 6651 §5.1 for a failure, "" for what is
 // none: only a look-up that failed for now may yet come out well.
-func reportCondition(j *Judged) string {
+func reportCondition(j *judgement) string {
 	switch j.Reason {
 	case dkim.ReasonNone, dkim.ReasonTooManySignatures, dkim.ReasonKeyQuery, dkim.ReasonInternal:
 		return ""
@@ -148,7 +148,7 @@ func reportCondition(j *Judged) string {
 const maxDifferences = 20
 
 // diagnose compares the header with the copy in the deciding signature (z=).
-func (r *Reports) diagnose(o *Outcome, f *Facts, j *Judged) {
+func (r *Reports) diagnose(o *Outcome, f *Facts, j *judgement) {
 	s := j.Signature
 	if !isBadSignature(j.Reason) || s.CopiedHeaders == "" {
 		return
@@ -209,7 +209,7 @@ const (
 // addCanonicalized obeys AddCanonicalizedData (RFC 9991): the very octets that
 // each signature was checked against, for a DMARC filter behind us. Those that
 // came with the message are somebody else's and go.
-func (r *Reports) addCanonicalized(o *Outcome, f *Facts, v *Verdict, judged []Judged) {
+func (r *Reports) addCanonicalized(o *Outcome, f *Facts, v *Verdict, judged []judgement) {
 	for i := range judged {
 		j := &judged[i]
 		s := j.Signature

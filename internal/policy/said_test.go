@@ -37,9 +37,9 @@ func TestTagsOfScripts(t *testing.T) {
 
 // TestManySignaturesAreToldInShort: the first ones one by one, of the others how many.
 func TestManySignaturesAreToldInShort(t *testing.T) {
-	var judged []Judged
+	var judged []judgement
 	for range maxTold + 3 {
-		judged = append(judged, Judged{Result: result(dkim.ReasonNone, func(r *dkim.Result) { r.MultipleKeys = true })})
+		judged = append(judged, judgement{Result: result(dkim.ReasonNone, func(r *dkim.Result) { r.MultipleKeys = true })})
 	}
 	o := new(Outcome)
 	o.tellSignatures(judged, 0)

@@ -7,7 +7,7 @@ import (
 )
 
 // statisticsOf is the record of a message.
-func statisticsOf(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.Method) *statistics.Message {
+func statisticsOf(f *Facts, p *Plan, v *Verdict, judged []judgement, atps *authres.Method) *statistics.Message {
 	s := &statistics.Message{JobID: f.JobID, Domain: p.Author.Domain, Client: f.ClientAddr.String(),
 		Received: v.Now, Signatures: len(judged), ATPS: -1, Spam: -1}
 	if p.Scripted != nil && p.Scripted.Spam {
@@ -53,7 +53,7 @@ func statisticsOf(f *Facts, p *Plan, v *Verdict, judged []Judged, atps *authres.
 
 // hashedLength is how much of the canonical body a signature covers; ok is false
 // for one that was not compared with it.
-func hashedLength(j *Judged) (n int64, ok bool) {
+func hashedLength(j *judgement) (n int64, ok bool) {
 	if j.Signature.BodyHash == nil || j.Reason == dkim.ReasonExpired || j.Reason == dkim.ReasonFuture {
 		return 0, false
 	}

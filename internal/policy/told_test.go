@@ -37,7 +37,7 @@ func TestSignaturesAreTold(t *testing.T) {
 		j := judged[0]
 		j.Signature = &dkim.Signature{Domain: c.domain, Selector: c.selector}
 		o := new(Outcome)
-		o.tellSignatures([]Judged{j}, 0)
+		o.tellSignatures([]judgement{j}, 0)
 		told := slices.ContainsFunc(o.Notes, func(n Note) bool { return strings.Contains(n.Event.Text, "signature=") })
 		if told != c.want {
 			t.Errorf("d=%s s=%s: told %v", c.domain, c.selector, told)
@@ -164,7 +164,7 @@ func TestResignMailTo(t *testing.T) {
 func TestWordsOfBadTimes(t *testing.T) {
 	for tags, want := range map[string]string{"t=x;": `invalid "t" value in signature data`, "t=-1;": `invalid "t" value in signature data`,
 		"x=y;": `invalid "x" value in signature data`, "t=1; x=y;": `invalid "x" value in signature data`, "t=y; x=y;": `invalid "t" value in signature data`} {
-		j := Judged{Result: parsed(t, strings.Replace(asking, "r=y;", tags, 1), dkim.ReasonTimestamp, 0)}
+		j := judgement{Result: parsed(t, strings.Replace(asking, "r=y;", tags, 1), dkim.ReasonTimestamp, 0)}
 		if got := syntaxWords(&j); got != want {
 			t.Errorf("%s %q", tags, got)
 		}
@@ -209,7 +209,7 @@ func TestCommentsOnKeys(t *testing.T) {
 		{2048, dkim.RSASHA256, dkim.SecurityUnknown, "2048-bit key"}, {1024, dkim.RSASHA1, dkim.Secure, "1024-bit key; secure"},
 		{2048, dkim.RSASHA256, dkim.Insecure, "2048-bit key; unprotected"}, {256, dkim.Ed25519SHA256, dkim.Secure, ""}, {0, dkim.RSASHA256, dkim.Secure, ""},
 	} {
-		j := Judged{Result: result(dkim.ReasonNone, func(r *dkim.Result) {
+		j := judgement{Result: result(dkim.ReasonNone, func(r *dkim.Result) {
 			r.KeyBits, r.Signature.Algorithm, r.Security = c.bits, c.algorithm, c.security
 		})}
 		if got := keyComment(&j); got != c.want {
@@ -221,9 +221,9 @@ func TestCommentsOnKeys(t *testing.T) {
 // TestIgnoredSignaturesAreCounted, those that were not even read with them.
 func TestIgnoredSignaturesAreCounted(t *testing.T) {
 	for _, c := range []struct{ many, unseen, want int }{{0, 0, 0}, {1, 0, 1}, {0, 2, 2}, {3, 2, 5}} {
-		judged := []Judged{{Result: result(dkim.ReasonNone)}}
+		judged := []judgement{{Result: result(dkim.ReasonNone)}}
 		for range c.many {
-			judged = append(judged, Judged{Result: result(dkim.ReasonTooManySignatures)})
+			judged = append(judged, judgement{Result: result(dkim.ReasonTooManySignatures)})
 		}
 		o := new(Outcome)
 		o.tellSignatures(judged, c.unseen)

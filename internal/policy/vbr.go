@@ -138,13 +138,13 @@ func (i vbrInfo) name(certifier string) (string, bool) {
 
 // method is the result of RFC 5518 §7, nil when the message names nothing or
 // nobody is believed. Of several fields that of a domain that signed counts.
-func (b *VBR) method(f *Facts, v *Verdict, judged []Judged) *authres.Method {
+func (b *VBR) method(f *Facts, v *Verdict, judged []judgement) *authres.Method {
 	infos := b.infos(f)
 	if len(infos) == 0 {
 		return nil
 	}
 	for _, info := range infos {
-		if slices.ContainsFunc(judged, func(j Judged) bool {
+		if slices.ContainsFunc(judged, func(j judgement) bool {
 			return j.Status == dkim.StatusPass && sameDomain(j.Signature.Domain, info.domain)
 		}) {
 			return v.vouched(info)

@@ -114,7 +114,7 @@ func (r remote) Apply(ctx context.Context, b Batch) ([]Result, error) {
 	case err != nil:
 		return nil, err
 	}
-	results, err := Vet(b, answer.Results)
+	results, err := vet(b, answer.Results)
 	if answer.Error != "" {
 		err = errors.New(printable(answer.Error))
 	}

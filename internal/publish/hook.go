@@ -80,7 +80,7 @@ func (h *hook) Apply(ctx context.Context, b Batch) ([]Result, error) {
 		known.setAll(b.Changes, end, err.Error())
 		return known.list(b.Changes), nil
 	}
-	results, err := Vet(b, answer.Results)
+	results, err := vet(b, answer.Results)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", h.program, err)
 	}

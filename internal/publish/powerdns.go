@@ -181,7 +181,7 @@ func (p *powerDNS) read(ctx context.Context, zone, name string) (standing, error
 			switch {
 			case set.Type == "CNAME":
 				at.alias = keyrecord.Canonical(r.Content)
-			case set.Type != TypeTXT:
+			case set.Type != typeTXT:
 			case r.Disabled:
 				at.records = append(at.records, []string{"(a record that is disabled)"})
 			default:
@@ -201,7 +201,7 @@ func (p *powerDNS) patch(ctx context.Context, zone string, changes []Change) err
 		RRSets []apiSet `json:"rrsets"`
 	}
 	for _, c := range changes {
-		set := apiSet{Name: c.Name + ".", Type: TypeTXT, ChangeType: "DELETE", Records: []apiRecord{}}
+		set := apiSet{Name: c.Name + ".", Type: typeTXT, ChangeType: "DELETE", Records: []apiRecord{}}
 		if c.Do != DoAbsent {
 			set.ChangeType, set.TTL = "REPLACE", c.TTLSeconds
 			set.Records = append(set.Records, apiRecord{Content: keyrecord.QuoteAll(c.Strings)})

@@ -28,11 +28,11 @@ const (
 	DoAbsent  Do = "absent"  // no record, where one stands whose value is known
 )
 
-// TypeTXT is the type of every record that is changed here, and IfAbsent the
+// typeTXT is the type of every record that is changed here, and ifAbsent the
 // condition of every DoPresent.
 const (
-	TypeTXT  = "TXT"
-	IfAbsent = "absent"
+	typeTXT  = "TXT"
+	ifAbsent = "absent"
 )
 
 // A Change is one record set at one name, and the condition under which it may be
@@ -51,19 +51,19 @@ type Change struct {
 // Present is the Change that puts a record where none is. The name is written as DNS
 // has it: lower case, A-labels, no final dot. TTL is cut to whole seconds.
 func Present(name, text string, ttl time.Duration) Change {
-	return Change{Do: DoPresent, Name: keyrecord.Canonical(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
-		Text: text, Strings: split(text), If: IfAbsent}
+	return Change{Do: DoPresent, Name: keyrecord.Canonical(name), Type: typeTXT, TTLSeconds: int(ttl / time.Second),
+		Text: text, Strings: split(text), If: ifAbsent}
 }
 
 // Replace is the Change that puts a record in the place of one whose strings are was.
 func Replace(name, text string, ttl time.Duration, was []string) Change {
-	return Change{Do: DoReplace, Name: keyrecord.Canonical(name), Type: TypeTXT, TTLSeconds: int(ttl / time.Second),
+	return Change{Do: DoReplace, Name: keyrecord.Canonical(name), Type: typeTXT, TTLSeconds: int(ttl / time.Second),
 		Text: text, Strings: split(text), IfStrings: was}
 }
 
 // Absent is the Change that takes away a record whose strings are was.
 func Absent(name string, was []string) Change {
-	return Change{Do: DoAbsent, Name: keyrecord.Canonical(name), Type: TypeTXT, IfStrings: was}
+	return Change{Do: DoAbsent, Name: keyrecord.Canonical(name), Type: typeTXT, IfStrings: was}
 }
 
 func split(text string) []string { return keyrecord.Split(text, maxStringBytes) }
@@ -156,11 +156,11 @@ func (c Change) check() error {
 	switch {
 	case c.Name != keyrecord.Canonical(c.Name):
 		return fmt.Errorf("write it as %q", keyrecord.Canonical(c.Name))
-	case c.Type != TypeTXT:
-		return fmt.Errorf("type %s: only %s records are changed", problem.Quote(c.Type), TypeTXT)
+	case c.Type != typeTXT:
+		return fmt.Errorf("type %s: only %s records are changed", problem.Quote(c.Type), typeTXT)
 	case c.Do != DoPresent && c.Do != DoReplace && c.Do != DoAbsent:
 		return fmt.Errorf("do %s is unknown", problem.Quote(string(c.Do)))
-	case (c.Do == DoPresent) != (c.If == IfAbsent) || c.Do == DoPresent && c.IfStrings != nil:
+	case (c.Do == DoPresent) != (c.If == ifAbsent) || c.Do == DoPresent && c.IfStrings != nil:
 		return fmt.Errorf("the condition does not belong to %q", c.Do)
 	case c.Do != DoPresent && len(c.IfStrings) == 0:
 		return fmt.Errorf("%q needs the strings that stand there", c.Do)
@@ -251,10 +251,10 @@ func (o outcome) list(changes []Change) []Result {
 	return list
 }
 
-// Vet makes of results that another program gave for a batch those that can be: in the
+// vet makes of results that another program gave for a batch those that can be: in the
 // batch's order, of names that are in it and stand once, with details that are fit for a
 // terminal. The error says what could not be, or that some are missing.
-func Vet(b Batch, results []Result) ([]Result, error) {
+func vet(b Batch, results []Result) ([]Result, error) {
 	known, wanted := outcome{}, map[string]bool{}
 	for _, c := range b.Changes {
 		wanted[c.Name] = true

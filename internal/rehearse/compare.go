@@ -29,8 +29,8 @@ const (
 	KindBody       Kind = "body"          // replaced
 )
 
-// Kinds are all of them, in the order of their weight.
-var Kinds = [...]Kind{
+// kinds are all of them, in the order of their weight.
+var kinds = [...]Kind{
 	KindSigned, KindSigner, KindHeaders, KindTag, KindBodyHash, KindResults, KindReply, KindRemoved, KindAdded, KindPlace, KindQuarantine, KindEnvelope, KindBody,
 }
 

@@ -113,7 +113,7 @@ func copied[K comparable](m map[K]int) map[K]int {
 func (s Summary) Write(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s compared: %d the same, %d differ as documented, %d differ\n",
 		words.Count(s.Connections, "connection"), words.Count(s.Messages, "message"), s.Same, s.Documented, s.Different)
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		if n := s.Kinds[k]; n > 0 {
 			fmt.Fprintf(w, "%8d  %s\n", n, k)
 		}

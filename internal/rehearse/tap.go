@@ -38,8 +38,8 @@ type Taps struct {
 	open sync.WaitGroup
 }
 
-// Wait waits until every tap has handed over what it holds.
-func (t *Taps) Wait() { t.open.Wait() }
+// wait waits until every tap has handed over what it holds.
+func (t *Taps) wait() { t.open.Wait() }
 
 // tap is one connection's copy. add and close never wait.
 type tap struct {

@@ -73,8 +73,8 @@ func decodeLocal(v []byte) (string, bool) {
 	return local, !strings.HasPrefix(local, "-") // no option of a program
 }
 
-// Wants reports whether failures of a kind are to be told.
-func (r *Record) Wants(condition string) bool {
+// wants reports whether failures of a kind are to be told.
+func (r *Record) wants(condition string) bool {
 	if r.Conditions == nil {
 		return true // RFC 6651 §3.2: all
 	}

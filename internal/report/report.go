@@ -106,7 +106,7 @@ func (q *Queue) report(ctx context.Context, r *policy.FailureReport) {
 		q.tell(r.JobID, event.ReportFailed(r.Domain, err))
 		return
 	}
-	if wish == nil || !wish.Wants(r.Condition) || q.o.Chance() >= wish.Percentage {
+	if wish == nil || !wish.wants(r.Condition) || q.o.Chance() >= wish.Percentage {
 		return
 	}
 	if !q.sent.allow(wish.domain, q.o.Now()) {

@@ -71,7 +71,7 @@ func TestWants(t *testing.T) {
 		"ra=a; rr=v:s": "sv", "ra=a; rr=unknown:x": "x"} {
 		got := ""
 		for _, condition := range "dopsuvx" {
-			if ParseRecord(record).Wants(string(condition)) {
+			if ParseRecord(record).wants(string(condition)) {
 				got += string(condition)
 			}
 		}

@@ -20,8 +20,8 @@ const (
 	anyone      = "*"        // domains without a record
 )
 
-// NullDomain is the Domain of an Answer about mail without a passing signature.
-const NullDomain = "NULL domain"
+// nullDomain is the Domain of an Answer about mail without a passing signature.
+const nullDomain = "NULL domain"
 
 // Checker holds the options, each under the rest of its name in
 // opendkim.conf(5). It does not change.
@@ -43,7 +43,7 @@ type Checker struct {
 
 // Answer is what was found of one message.
 type Answer struct {
-	Domain string // the one that is over, else the last that was asked; NullDomain for none
+	Domain string // the one that is over, else the last that was asked; nullDomain for none
 	Tally  Tally
 	Rule   Rule
 	Known  bool // there is a limit or a ratio for Domain
@@ -58,8 +58,8 @@ type Message struct {
 	Spam    bool
 }
 
-// Counting returns a checker that counts where c does, or one that counts for nobody.
-func (c *Checker) Counting(counts bool) *Checker {
+// counting returns a checker that counts where c does, or one that counts for nobody.
+func (c *Checker) counting(counts bool) *Checker {
 	if counts {
 		return c
 	}
@@ -82,7 +82,7 @@ func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {
 			name = unsignedRow
 		}
 		a := c.check(ctx, now, name, m)
-		a.Domain = NullDomain
+		a.Domain = nullDomain
 		return a
 	}
 	var last Answer
@@ -105,7 +105,7 @@ func (c *Checker) check(ctx context.Context, now time.Time, domain string, m Mes
 		a.Err = err
 		return a
 	}
-	a.Tally, a.Over = c.Counter.Count(now, c.period(), name, m.Body, m.Spam, a.Rule)
+	a.Tally, a.Over = c.Counter.count(now, c.period(), name, m.Body, m.Spam, a.Rule)
 	return a
 }
 

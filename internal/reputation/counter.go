@@ -60,10 +60,10 @@ type attempt struct {
 	body   Hash
 }
 
-// Count counts a message of a domain and reports whether it is more than the rule
+// count counts a message of a domain and reports whether it is more than the rule
 // allows. One that was over before and comes again is not counted again, or
 // repeated tries alone would keep a domain over its limit.
-func (c *Counter) Count(now time.Time, period time.Duration, domain string, body Hash, spam bool, rule Rule) (Tally, bool) {
+func (c *Counter) count(now time.Time, period time.Duration, domain string, body Hash, spam bool, rule Rule) (Tally, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++

@@ -27,7 +27,7 @@ func (l *Limits) Counts(internal bool) bool { return !internal }
 func (l *Limits) Judge(ctx context.Context, m policy.Sent, counts bool) policy.Limit {
 	sent := message(m)
 	sent.Spam = l.isSpam(m.Fields)
-	return l.limit(l.Checker.Counting(counts).Check(ctx, m.Time, sent))
+	return l.limit(l.Checker.counting(counts).Check(ctx, m.Time, sent))
 }
 
 func (l *Limits) limit(a Answer) (found policy.Limit) {
@@ -79,7 +79,7 @@ func (r *Rates) Counts(bool) bool { return true }
 // Judge defers a message that is more than RateLimits allow its domain, in the MTA's
 // own words.
 func (r *Rates) Judge(ctx context.Context, m policy.Sent, counts bool) policy.Limit {
-	return rateLimit(r.Checker.Counting(counts).Check(ctx, m.Time, message(m)))
+	return rateLimit(r.Checker.counting(counts).Check(ctx, m.Time, message(m)))
 }
 
 // rateLimit is what an answer comes to. Compat(opendkim 2.11): a limit that cannot be
@@ -90,7 +90,7 @@ func rateLimit(a Answer) policy.Limit {
 		return policy.Limit{Events: []event.Event{event.DatasetError("RateLimits", a.Err)}}
 	case a.Over:
 		whose := "unsigned mail"
-		if a.Domain != NullDomain {
+		if a.Domain != nullDomain {
 			whose = "'" + a.Domain + "'"
 		}
 		return policy.Limit{

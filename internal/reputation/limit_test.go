@@ -43,7 +43,7 @@ func TestLimitOfAnAnswer(t *testing.T) {
 		{"over, testing", Limits{Test: true}, over, []string{"continue", "", "would be blocked by " + traffic}},
 		{"within", Limits{}, within, []string{"continue", ""}},
 		{"within, verbose", Limits{Verbose: true}, within, []string{"continue", "", "allowed by " + traffic}},
-		{"no record, verbose", Limits{Verbose: true}, Answer{Domain: NullDomain}, []string{"continue", "", "no reputation data available for NULL domain"}},
+		{"no record, verbose", Limits{Verbose: true}, Answer{Domain: nullDomain}, []string{"continue", "", "no reputation data available for NULL domain"}},
 		{"failed", Limits{}, Answer{Domain: "example.com", Err: errors.New("no server")}, []string{"failed", "", "reputation query for example.com failed: no server"}},
 	} {
 		if diff := cmp.Diff(c.want, describe(c.limits.limit(c.answer))); diff != "" {
@@ -92,7 +92,7 @@ func TestCopiesAreToldByTheirBodies(t *testing.T) {
 func TestLimitOfARate(t *testing.T) {
 	over := Answer{Domain: "example.com", Known: true, Over: true, Tally: Tally{Messages: 4}, Rule: Rule{Limit: 3}}
 	unsigned, within := over, over
-	unsigned.Domain, within.Over = NullDomain, false
+	unsigned.Domain, within.Over = nullDomain, false
 	for _, c := range []struct {
 		name   string
 		answer Answer

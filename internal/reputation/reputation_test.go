@@ -28,12 +28,12 @@ func TestLimitSlides(t *testing.T) {
 		{62 * time.Minute, true, 4},
 		{5 * time.Hour, false, 1},
 	} {
-		tally, over := c.Count(noon.Add(step.after), time.Hour, "example.com", body(i), false, rule)
+		tally, over := c.count(noon.Add(step.after), time.Hour, "example.com", body(i), false, rule)
 		if over != step.over || tally.Messages != step.count {
 			t.Errorf("message %d after %v: %d messages, over %v; want %d, %v", i, step.after, tally.Messages, over, step.count, step.over)
 		}
 	}
-	if _, over := c.Count(noon.Add(5*time.Hour), time.Hour, "other.example", body(1), false, rule); over {
+	if _, over := c.count(noon.Add(5*time.Hour), time.Hour, "other.example", body(1), false, rule); over {
 		t.Error("one domain's messages count for another")
 	}
 }
@@ -64,14 +64,14 @@ func TestRule(t *testing.T) {
 func TestTriesCountOnce(t *testing.T) {
 	var c Counter
 	rule := Rule{Limit: 1, Ratio: -1}
-	c.Count(noon, time.Hour, "d", body(1), false, rule)
+	c.count(noon, time.Hour, "d", body(1), false, rule)
 	for i := range 50 {
-		tally, over := c.Count(noon.Add(time.Duration(i)*time.Minute), time.Hour, "d", body(2), false, rule)
+		tally, over := c.count(noon.Add(time.Duration(i)*time.Minute), time.Hour, "d", body(2), false, rule)
 		if !over || tally.Messages != 2 {
 			t.Fatalf("try %d: over %v, %d messages", i, over, tally.Messages)
 		}
 	}
-	if _, over := c.Count(noon.Add(65*time.Minute), time.Hour, "d", body(2), false, rule); over {
+	if _, over := c.count(noon.Add(65*time.Minute), time.Hour, "d", body(2), false, rule); over {
 		t.Error("still over when the period has passed")
 	}
 }
@@ -91,7 +91,7 @@ func TestWhoIsLetInIsCountedAgain(t *testing.T) {
 	} {
 		var c Counter
 		for i, step := range steps {
-			tally, over := c.Count(noon.Add(step.after), time.Hour, "d", body(step.body), false, Rule{Limit: 1, Ratio: -1})
+			tally, over := c.count(noon.Add(step.after), time.Hour, "d", body(step.body), false, Rule{Limit: 1, Ratio: -1})
 			if over != step.over || tally.Messages != step.count {
 				t.Errorf("%s, message %d: %d messages, over %v", name, i, tally.Messages, over)
 			}
@@ -120,8 +120,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	var c Counter
 	rule := Rule{Limit: 0, Ratio: -1}
 	for i := range maxDomains + 1000 {
-		c.Count(noon, time.Hour, fmt.Sprint(i), body(i), false, rule)
-		c.Count(noon, time.Hour, "busy", body(0), false, rule)
+		c.count(noon, time.Hour, fmt.Sprint(i), body(i), false, rule)
+		c.count(noon, time.Hour, "busy", body(0), false, rule)
 	}
 	if n := c.domains.Len(); n != maxDomains {
 		t.Errorf("%d domains, want %d", n, maxDomains)
@@ -192,7 +192,7 @@ func TestWhoseRate(t *testing.T) {
 		limit   int64 // below 0: none
 	}{{[]string{"EXAMPLE.com"}, 3}, {nil, 2}, {[]string{"sub.example.com"}, -1}, {[]string{"new.example"}, -1}} {
 		a := c.Check(t.Context(), noon, Message{Domains: x.domains})
-		if a.Err != nil || a.Known != (x.limit >= 0) || a.Rule.Limit != x.limit || x.domains == nil && a.Domain != NullDomain {
+		if a.Err != nil || a.Known != (x.limit >= 0) || a.Rule.Limit != x.limit || x.domains == nil && a.Domain != nullDomain {
 			t.Errorf("%q: %+v, want %d", x.domains, a, x.limit)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -197,26 +196,6 @@ func TestMaxAnswerBytes(t *testing.T) {
 			t.Fatalf("%+v, %v", a, err)
 		}
 		size = int(octets.Load()) - 2 // the length before it
-	}
-}
-
-// TestLookupsOfEachKind find the records of their type in the server's words.
-func TestLookupsOfEachKind(t *testing.T) {
-	d := newTestDNS(t, Options{Timeout: time.Minute}, dnstest.New(t, "h.example IN A 192.0.2.1\nh.example IN AAAA 2001:db8::1\n"+
-		"1.2.0.192.in-addr.arpa IN PTR H.Example.\nh.example IN NS ns.example.\nh.example IN MX 10 m.example.\nnull.example IN MX 0 .\n"))
-	v4, err1 := d.LookupA(t.Context(), "h.example")
-	v6, err2 := d.LookupAAAA(t.Context(), "h.example")
-	names, err3 := d.LookupPTR(t.Context(), netip.MustParseAddr("::ffff:192.0.2.1"))
-	servers, err4 := d.LookupNS(t.Context(), "h.example")
-	mx, err5 := d.LookupMX(t.Context(), "h.example")
-	null, err6 := d.LookupMX(t.Context(), "null.example")
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
-		t.Fatal(err)
-	}
-	if len(v4) != 1 || v4[0] != netip.MustParseAddr("192.0.2.1") || len(v6) != 1 || v6[0] != netip.MustParseAddr("2001:db8::1") ||
-		len(names) != 1 || names[0] != "h.example" || len(servers) != 1 || servers[0] != "ns.example" ||
-		len(mx) != 1 || mx[0] != (MX{10, "m.example"}) || len(null) != 1 || null[0] != (MX{}) {
-		t.Errorf("%v %v %v %v %v %v", v4, v6, names, servers, mx, null)
 	}
 }
 

@@ -206,10 +206,7 @@ mail.example IN A 192.0.2.7
 mail.example IN A 192.0.2.8
 mail.example IN AAAA 2001:db8::7
 www.example IN CNAME mail.example.
-7.2.0.192.in-addr.arpa IN PTR Mail.Example.
 example IN NS ns1.example.
-example IN MX 10 mail.example.
-null.example IN MX 0 .
 `)
 	d := newTestDNS(t, Options{}, s)
 	ctx := context.Background()
@@ -225,15 +222,9 @@ null.example IN MX 0 .
 	check("A", a, []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8")}, err)
 	a, err = d.LookupAAAA(ctx, "mail.example")
 	check("AAAA", a, []netip.Addr{netip.MustParseAddr("2001:db8::7")}, err)
-	ptr, err := d.LookupPTR(ctx, netip.MustParseAddr("::ffff:192.0.2.7"))
-	check("PTR", ptr, []string{"mail.example"}, err)
 	ns, err := d.LookupNS(ctx, "example")
 	check("NS", ns, []string{"ns1.example"}, err)
-	mx, err := d.LookupMX(ctx, "example")
-	check("MX", mx, []MX{{10, "mail.example"}}, err)
-	mx, err = d.LookupMX(ctx, "null.example")
-	check("null MX", mx, []MX{{0, ""}}, err)
-	_, err = d.LookupMX(ctx, "mail.example")
+	_, err = d.LookupNS(ctx, "mail.example")
 	wantKind(t, err, KindNoData, false)
 }
 

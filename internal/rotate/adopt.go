@@ -116,7 +116,7 @@ func (r *Rotator) adopt(ctx context.Context, t *tables, c candidate, created tim
 	if a.Reason != "" {
 		return a
 	}
-	before, err := r.Store.Unit(c.name)
+	before, err := r.Store.unit(c.name)
 	if err != nil {
 		a.Reason, a.Detail = EditedByHand, err.Error()
 		return a

@@ -19,7 +19,7 @@ func (r *Rotator) Add(ctx context.Context, domain, beside string) (Outcome, erro
 		return Outcome{}, err
 	}
 	domain = keyrecord.Canonical(domain)
-	u, err := r.Store.Unit(domain)
+	u, err := r.Store.unit(domain)
 	if err != nil {
 		return Outcome{}, err
 	}

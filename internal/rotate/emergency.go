@@ -90,7 +90,7 @@ func (r *Rotator) emergencyUnits(ctx context.Context, domains []string) (units [
 		return nil, 0, err
 	}
 	for _, c := range r.candidates(tables, domains) {
-		u, err := r.Store.Unit(c.name)
+		u, err := r.Store.unit(c.name)
 		switch {
 		case err == nil && c.reason != "":
 			err = fmt.Errorf("%s: %s", c.reason, c.detail)

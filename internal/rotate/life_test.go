@@ -35,7 +35,7 @@ func (w *world) adopt() {
 func (w *world) units() (units []*Unit) {
 	w.t.Helper()
 	store, _ := OpenStore(w.set.State, true)
-	units, broken, err := store.Load(func(*Unit) bool { return true })
+	units, broken, err := store.load(func(*Unit) bool { return true })
 	if err != nil || len(broken) > 0 {
 		w.t.Fatal(err, broken)
 	}

@@ -63,7 +63,7 @@ func TestManyUnits(t *testing.T) {
 	}
 	w := newOne(t, "")
 	store := must(OpenStore(w.set.State, false))
-	u := must(store.Unit("a.example"))
+	u := must(store.unit("a.example"))
 	for i := range n {
 		u.Name = fmt.Sprintf("d%d.example", i)
 		u.Domains, u.Generations[0].Created, u.Adopted = []string{u.Name}, w.now(), w.now()

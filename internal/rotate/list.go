@@ -36,7 +36,7 @@ type Item struct {
 // List tells every key: those in rotation, and those of rows that nobody adopted, of
 // one domain unless that is "". Hosts that do not answer are left out of LastSigned.
 func (r *Rotator) List(ctx context.Context, domain string) ([]Item, error) {
-	units, broken, err := r.Store.Load(func(*Unit) bool { return true })
+	units, broken, err := r.Store.load(func(*Unit) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,8 @@ type Summary struct {
 }
 
 const (
-	// SummaryFile is in State, for everybody to read.
-	SummaryFile    = "summary.json"
+	// summaryFile is in State, for everybody to read.
+	summaryFile    = "summary.json"
 	maxSummaryKeys = 2000
 )
 
@@ -224,7 +224,7 @@ func (p *pass) summary() error {
 		for _, u := range p.units {
 			mine[u.Name] = true
 		}
-		if _, _, err := p.Store.Load(func(u *Unit) bool {
+		if _, _, err := p.Store.load(func(u *Unit) bool {
 			if !mine[u.Name] {
 				s.add(p, u)
 			}
@@ -241,7 +241,7 @@ func (p *pass) summary() error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(p.Store.path(SummaryFile), append(data, '\n'), atomicfile.Options{Mode: 0o644}); err != nil {
+	if err := atomicfile.Write(p.Store.path(summaryFile), append(data, '\n'), atomicfile.Options{Mode: 0o644}); err != nil {
 		return err
 	}
 	return p.writeMetrics(s)

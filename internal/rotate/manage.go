@@ -16,13 +16,13 @@ var ErrUnknown = errors.New("is not in rotation: dojang keys adopt")
 
 // unit finds the unit of a domain: by its name, or the group that has it.
 func (r *Rotator) unit(domain string) (*Unit, error) {
-	u, err := r.Store.Unit(keyrecord.Canonical(domain))
+	u, err := r.Store.unit(keyrecord.Canonical(domain))
 	if u != nil || err != nil {
 		return u, err
 	}
 	for _, g := range r.Settings.Groups {
 		if slices.ContainsFunc(g.Domains, func(d string) bool { return keycheck.SameDomain(d, domain) }) {
-			if u, err = r.Store.Unit(g.Name); u != nil || err != nil {
+			if u, err = r.Store.unit(g.Name); u != nil || err != nil {
 				return u, err
 			}
 		}

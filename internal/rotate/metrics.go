@@ -9,9 +9,9 @@ import (
 	"dojang/internal/atomicfile"
 )
 
-// MetricsFile is in State: metrics in Prometheus's text format, for node_exporter's
+// metricsFile is in State: metrics in Prometheus's text format, for node_exporter's
 // textfile collector.
-const MetricsFile = "rotation.prom"
+const metricsFile = "rotation.prom"
 
 func (p *pass) writeMetrics(s *Summary) error {
 	var b strings.Builder
@@ -32,5 +32,5 @@ func (p *pass) writeMetrics(s *Summary) error {
 	fmt.Fprintf(&b, "dojang_key_oldest_age_seconds %d\n", int64(s.Time.Sub(s.oldest).Seconds()))
 	write("dojang_key_record_missing", "Domains whose present record name servers do not have.", "gauge")
 	fmt.Fprintf(&b, "dojang_key_record_missing %d\n", s.Missing)
-	return atomicfile.Write(p.Store.path(MetricsFile), []byte(b.String()), atomicfile.Options{Mode: 0o644})
+	return atomicfile.Write(p.Store.path(metricsFile), []byte(b.String()), atomicfile.Options{Mode: 0o644})
 }

@@ -319,10 +319,10 @@ func (p *pass) bury(u *Unit, g *Generation) {
 	}
 	for _, k := range g.Keys {
 		if ttl, ring := p.slotTTL(u, &k); ring {
-			w := new(Wait)
+			w := new(wait)
 			w.begin(p.instant(), ttl, "TTL of its last record")
 			if u.Slots == nil {
-				u.Slots = map[string]*Wait{}
+				u.Slots = map[string]*wait{}
 			}
 			u.Slots[strings.ToLower(k.Selector)] = w
 			continue

@@ -81,7 +81,7 @@ type Options struct {
 	// KeyOwner is whose key files are of a table that has none yet.
 	KeyOwner *atomicfile.Owner
 	Now      func() time.Time // default time.Now
-	// Uptime is the clock that nobody sets, default Uptime where Now is the default too.
+	// Uptime is the clock that nobody sets, default uptime where Now is the default too.
 	Uptime func() (boot string, up time.Duration)
 	// Sleep waits for Rate and between looks of an emergency, default time.Sleep.
 	Sleep  func(time.Duration)
@@ -102,7 +102,7 @@ type Rotator struct {
 // New returns a Rotator.
 func New(o Options) *Rotator {
 	if o.Uptime == nil {
-		if o.Uptime = Uptime; o.Now != nil {
+		if o.Uptime = uptime; o.Now != nil {
 			o.Uptime = func() (string, time.Duration) { return "", 0 }
 		}
 	}
@@ -151,7 +151,7 @@ func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
 	p := r.pass(ctx, nil)
 	p.sum = p.newSummary()
 	var look []lookAt
-	units, broken, err := r.Store.Load(func(u *Unit) bool {
+	units, broken, err := r.Store.load(func(u *Unit) bool {
 		if len(names) > 0 && !slices.Contains(names, u.Name) {
 			p.sum.add(p, u)
 			return false
@@ -334,7 +334,7 @@ const maxTold = 4
 // go on.
 func (r *Rotator) journal(e Entry) {
 	e.Time = r.Now()
-	if err := r.Store.Journal(e); err != nil {
+	if err := r.Store.journal(e); err != nil {
 		fmt.Fprintf(r.Out, "the journal: %s\n", err)
 	}
 }

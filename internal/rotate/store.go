@@ -116,9 +116,9 @@ type Broken struct {
 	Err  error
 }
 
-// Load reads every unit and returns those that keep wants. keep is called by one
+// load reads every unit and returns those that keep wants. keep is called by one
 // goroutine at a time, in no order.
-func (s *Store) Load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err error) {
+func (s *Store) load(keep func(*Unit) bool) (units []*Unit, broken []Broken, err error) {
 	dir := s.path("units")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -205,8 +205,8 @@ func (u *Unit) check() error {
 	return nil
 }
 
-// Unit reads one unit; nil when there is none.
-func (s *Store) Unit(name string) (*Unit, error) {
+// unit reads one unit; nil when there is none.
+func (s *Store) unit(name string) (*Unit, error) {
 	u, err := s.readUnit(s.unitFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -238,8 +238,8 @@ type Entry struct {
 	Detail string    `json:"detail,omitempty"`
 }
 
-// Journal adds a line to log.jsonl.
-func (s *Store) Journal(e Entry) error {
+// journal adds a line to log.jsonl.
+func (s *Store) journal(e Entry) error {
 	f, err := os.OpenFile(s.path("log.jsonl"), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err

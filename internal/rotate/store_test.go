@@ -30,7 +30,7 @@ func TestTwoRunsAndBrokenFiles(t *testing.T) {
 			t.Fatalf("%+v, %v", out, err)
 		}
 	}
-	u := must(store.Unit("a.example"))
+	u := must(store.unit("a.example"))
 	if u.signing().Keys[0].Selector != "20261129" {
 		t.Error("the broken file stopped another unit")
 	}
@@ -54,13 +54,13 @@ func TestPipesInState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, broken, err := store.Load(func(*Unit) bool { return true }); err != nil || len(broken) != 1 || broken[0].Name != "p.example" {
+	if _, broken, err := store.load(func(*Unit) bool { return true }); err != nil || len(broken) != 1 || broken[0].Name != "p.example" {
 		t.Errorf("%v, %v", broken, err)
 	}
 	if err := store.ReadJournal(func(Entry) {}); !errors.Is(err, privilege.ErrNotFile) {
 		t.Error(err)
 	}
-	if err := store.Journal(Entry{}); err == nil {
+	if err := store.journal(Entry{}); err == nil {
 		t.Error("a line went into a pipe that nobody reads")
 	}
 	new(limits).load(store)
@@ -118,7 +118,7 @@ func TestJournalOfADomain(t *testing.T) {
 	for _, e := range []Entry{{Unit: "xn--3e0b707e.example"}, {Unit: "b.example"}, {Unit: "xn--3e0b707e.example"},
 		{Unit: "shared", Keys: []string{"s._domainkey.b.example", "s._domainkey.left.example"}}, {Unit: "shared"},
 		{Unit: "d.example", Keys: []string{"/keys/d.example.s.private"}}} {
-		if err := store.Journal(e); err != nil {
+		if err := store.journal(e); err != nil {
 			t.Fatal(err)
 		}
 	}

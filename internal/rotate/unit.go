@@ -131,8 +131,8 @@ type Generation struct {
 	Keys    []Key     `json:"keys"`
 	Proofs  int       `json:"proofs"` // in a row
 	// Pause is the time from one proof to the next.
-	Pause Wait `json:"pause,omitzero"`
-	Wait  Wait `json:"wait"`
+	Pause wait `json:"pause,omitzero"`
+	Wait  wait `json:"wait"`
 	// Uses is what each host said last of its use of these keys.
 	Uses    map[string]Use `json:"uses,omitempty"`
 	KeyGone bool           `json:"key_gone,omitempty"` // the private key was deleted
@@ -179,7 +179,7 @@ type Unit struct {
 	Leaving     bool          `json:"leaving,omitempty"` // its rows are being taken out
 	Used        []string      `json:"used,omitempty"`    // selectors that must not come again
 	// Slots are ring selectors that were in use, and the wait until they may be again.
-	Slots   map[string]*Wait `json:"slots,omitempty"`
+	Slots   map[string]*wait `json:"slots,omitempty"`
 	Adopted time.Time        `json:"adopted"`
 	// NotBefore is when keys are made by themselves again, after some were given up.
 	NotBefore time.Time `json:"not_before,omitzero"`

@@ -46,7 +46,7 @@ func (p *pass) lookAtRecords(all []lookAt) {
 			units = append(units, p.units[i])
 			continue
 		}
-		u, err := p.Store.Unit(l.name)
+		u, err := p.Store.unit(l.name)
 		if err != nil || u == nil {
 			continue
 		}

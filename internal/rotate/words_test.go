@@ -325,7 +325,7 @@ func TestPresentRecordMissing(t *testing.T) {
 	if err != nil || out.Blocked != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
-	for file, want := range map[string]string{MetricsFile: "dojang_key_record_missing 1\n", SummaryFile: `"missing":1`} {
+	for file, want := range map[string]string{metricsFile: "dojang_key_record_missing 1\n", summaryFile: `"missing":1`} {
 		data, _ := os.ReadFile(w.set.State + "/" + file)
 		if info, err := os.Stat(w.set.State + "/" + file); err != nil || info.Mode().Perm() != 0o644 ||
 			!strings.Contains(string(data), want) {

@@ -61,9 +61,9 @@ type Stats struct {
 	Faults     uint64 // results that failed the check with the public key; crypto/rsa signed instead
 }
 
-// ErrUnavailable is wrapped by the error of New when ModeIFMA or ModeADX is asked
+// errUnavailable is wrapped by the error of New when ModeIFMA or ModeADX is asked
 // for on a machine without it.
-var ErrUnavailable = errors.New("not available")
+var errUnavailable = errors.New("not available")
 
 // New returns an engine. With ModeIFMA and ModeADX it fails when the CPU, the
 // operating system or the Go runtime's settings do not allow that, or the
@@ -108,10 +108,10 @@ func (e *Engine) use(name string) error {
 		missing = missingForADX()
 	}
 	if missing != "" {
-		return fmt.Errorf("%w: %s", ErrUnavailable, missing)
+		return fmt.Errorf("%w: %s", errUnavailable, missing)
 	}
 	if fips140.Enabled() {
-		return fmt.Errorf("%w: FIPS 140-3 mode requires the validated module of the standard library", ErrUnavailable)
+		return fmt.Errorf("%w: FIPS 140-3 mode requires the validated module of the standard library", errUnavailable)
 	}
 	e.name, e.classes, e.public = name, adxClasses, adxClasses
 	if name == ModeIFMA {

@@ -258,7 +258,7 @@ func TestModes(t *testing.T) {
 			t.Error(err)
 		case m.missing == "" && (e.Name() != m.mode || e.Reason() != ""):
 			t.Errorf("mode %s: name %q, reason %q", m.mode, e.Name(), e.Reason())
-		case m.missing != "" && !errors.Is(err, ErrUnavailable):
+		case m.missing != "" && !errors.Is(err, errUnavailable):
 			t.Errorf("mode %s without %s: error %v", m.mode, m.missing, err)
 		}
 		if m.missing == "" {

@@ -37,7 +37,7 @@ func TestPartsSignAsTheKey(t *testing.T) {
 func signWithParts(t *testing.T, mode string, keep bool) {
 	digest := sum(crypto.SHA256, "parts")
 	e, err := New(Options{Mode: mode})
-	if errors.Is(err, ErrUnavailable) {
+	if errors.Is(err, errUnavailable) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func signWithParts(t *testing.T, mode string, keep bool) {
 func TestPassingConstantsAreWiped(t *testing.T) {
 	for _, mode := range []string{ModeIFMA, ModeADX} {
 		e, err := New(Options{Mode: mode})
-		if errors.Is(err, ErrUnavailable) {
+		if errors.Is(err, errUnavailable) {
 			continue
 		}
 		if err != nil {

@@ -13,9 +13,9 @@ import (
 
 // Bounds. Those of Options are the administrator's.
 const (
-	// DefaultMessages and DefaultDomains hold about 2 MB together.
-	DefaultMessages = 2000
-	DefaultDomains  = 200
+	// defaultMessages and defaultDomains hold about 2 MB together.
+	defaultMessages = 2000
+	defaultDomains  = 200
 	maxMessages     = 1_000_000
 	maxKeys         = 1 << 20 // of which last uses are remembered
 	maxReasons      = 64      // a closed list in policy; a bound all the same
@@ -24,8 +24,8 @@ const (
 	maxSignatures   = 16      // of a row
 )
 
-// Options of a Recorder. The zero value remembers DefaultMessages and
-// DefaultDomains, and no address.
+// Options of a Recorder. The zero value remembers defaultMessages and
+// defaultDomains, and no address.
 type Options struct {
 	Messages  int  // rows of the ring (StatusMessages); below 0: none
 	Domains   int  // signing domains with counts of their own (StatusDomains); below 0: none
@@ -106,10 +106,10 @@ func New(o Options, now func() time.Time) *Recorder {
 // still within them stay.
 func (r *Recorder) Configure(o Options) {
 	if o.Messages == 0 {
-		o.Messages = DefaultMessages
+		o.Messages = defaultMessages
 	}
 	if o.Domains == 0 {
-		o.Domains = DefaultDomains
+		o.Domains = defaultDomains
 	}
 	o.Messages, o.Domains = min(max(o.Messages, 0), maxMessages), max(o.Domains, 0)
 	r.mu.Lock()

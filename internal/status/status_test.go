@@ -289,8 +289,8 @@ func TestMemoryByDefault(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	r := New(Options{}, c.now)
-	for i := range 3 * DefaultMessages {
-		domain := fmt.Sprintf("d%d.example.com", i%(2*DefaultDomains))
+	for i := range 3 * defaultMessages {
+		domain := fmt.Sprintf("d%d.example.com", i%(2*defaultDomains))
 		m := signed(c, strings.Clone(domain), "mail2026", fmt.Sprintf("4F1A2BE%05d", i))
 		m.Events = []string{"not_internal", "not_authenticated", "signed"}
 		r.Record(m, true)

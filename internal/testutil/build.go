@@ -15,8 +15,8 @@ var built struct {
 	err error
 }
 
-// Tools are the names that the program goes by, beside its own.
-var Tools = []string{"opendkim", "opendkim-genkey", "opendkim-testkey", "opendkim-testmsg", "opendkim-genzone"}
+// tools are the names that the program goes by, beside its own.
+var tools = []string{"opendkim", "opendkim-genkey", "opendkim-testkey", "opendkim-testmsg", "opendkim-genzone"}
 
 // Build compiles the program as a release is, once per test process, and
 // returns a folder with it under all of its names. Main takes the folder away.
@@ -40,7 +40,7 @@ func build() (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	for _, name := range Tools {
+	for _, name := range tools {
 		if err := os.Symlink("dojang", filepath.Join(dir, name)); err != nil {
 			return dir, err
 		}

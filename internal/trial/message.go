@@ -16,8 +16,8 @@ import (
 // maxBytes bounds a message read into memory by the tools.
 const maxBytes = 256 << 20
 
-// Read reads a message whole.
-func Read(r io.Reader) ([]byte, error) {
+// read reads a message whole.
+func read(r io.Reader) ([]byte, error) {
 	message, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
@@ -31,14 +31,14 @@ func Read(r io.Reader) ([]byte, error) {
 // readFile reads the message at path, "-" being standard input.
 func readFile(stdin io.Reader, path string) ([]byte, error) {
 	if path == "-" {
-		return Read(stdin)
+		return read(stdin)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Read(f)
+	return read(f)
 }
 
 // ParseFile is the message at path, whole and in its parts, the body with CRLF.

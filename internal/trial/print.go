@@ -99,7 +99,7 @@ type Tested struct {
 	Reply      testedReply         `json:"reply"`
 	Quarantine string              `json:"quarantine,omitempty"` // reason
 	Edits      []testedEdit        `json:"edits"`
-	Signatures []VerifiedSignature `json:"signatures"`      // those verified
+	Signatures []verifiedSignature `json:"signatures"`      // those verified
 	Error      string              `json:"error,omitempty"` // why it could not be signed
 	Log        []json.RawMessage   `json:"log"`
 }
@@ -127,7 +127,7 @@ var editWords = map[policy.EditOp]string{
 func testedOf(file string, run *message.Run, log []json.RawMessage) Tested {
 	m := Tested{
 		File: file, Stage: "end of header", Reply: replyOf(run.Plan.Reply),
-		Edits: []testedEdit{}, Signatures: []VerifiedSignature{}, Log: log,
+		Edits: []testedEdit{}, Signatures: []verifiedSignature{}, Log: log,
 	}
 	for i := range run.Verdict.Results {
 		m.Signatures = append(m.Signatures, verifiedOf(&run.Verdict.Results[i]))

@@ -34,7 +34,7 @@ func (o *Signing) Classic(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	message, err := Read(in)
+	message, err := read(in)
 	if err != nil {
 		return exit.Errorf(exit.IOErr, "read(): %w", err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // ClassicVerify verifies the message and is silent when a signature passes.
 func ClassicVerify(ctx context.Context, in io.Reader, v Verifier, now time.Time) error {
-	message, err := Read(in)
+	message, err := read(in)
 	if err != nil {
 		return exit.Errorf(exit.IOErr, "read(): %w", err)
 	}
@@ -82,10 +82,10 @@ func libraryStatus(r dkim.Reason) (call, status string) {
 type Verified struct {
 	File       string              `json:"file"`
 	Passed     bool                `json:"passed"`
-	Signatures []VerifiedSignature `json:"signatures"`
+	Signatures []verifiedSignature `json:"signatures"`
 }
 
-type VerifiedSignature struct {
+type verifiedSignature struct {
 	Result    string `json:"result"` // RFC 8601's word
 	Reason    string `json:"reason,omitempty"`
 	Text      string `json:"text,omitempty"` // the reason in plain words
@@ -96,8 +96,8 @@ type VerifiedSignature struct {
 	DNSSEC    string `json:"dnssec"`
 }
 
-func verifiedOf(r *dkim.Result) VerifiedSignature {
-	v := VerifiedSignature{
+func verifiedOf(r *dkim.Result) verifiedSignature {
+	v := verifiedSignature{
 		Result: r.Status.String(), Domain: r.Signature.Domain, Selector: r.Signature.Selector,
 		Algorithm: r.Signature.Algorithm.String(), KeyBits: r.KeyBits, DNSSEC: r.Security.String(),
 	}
@@ -126,7 +126,7 @@ func (m *Verified) Print(w io.Writer) {
 
 // Tell verifies a message by the rules of the configuration.
 func (v Verifier) Tell(ctx context.Context, now time.Time, file string, fields *header.List, body []byte) Verified {
-	m := Verified{File: file, Signatures: []VerifiedSignature{}}
+	m := Verified{File: file, Signatures: []verifiedSignature{}}
 	results := v.ByRules(ctx, now, fields, body)
 	for i := range results {
 		m.Signatures = append(m.Signatures, verifiedOf(&results[i]))

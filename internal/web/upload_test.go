@@ -57,7 +57,7 @@ func TestSlowUploadsHoldNoPlace(t *testing.T) {
 			t.Errorf("a slow one: %d", got)
 		}
 	}
-	if room := c.server.limits.uploads.room; room != explainsRoom*(DefaultMaxMessage+maxForm) {
+	if room := c.server.limits.uploads.room; room != explainsRoom*(defaultMaxMessage+maxForm) {
 		t.Errorf("%d bytes of room are left", room)
 	}
 }

@@ -25,8 +25,8 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultMaxMessage = 10 << 20
-	DefaultKeyAge     = 200 * 24 * time.Hour
+	defaultMaxMessage = 10 << 20
+	defaultKeyAge     = 200 * 24 * time.Hour
 )
 
 // Options configures a Server. The zero value serves on loopback without a filter.
@@ -93,10 +93,10 @@ type route struct {
 // New makes a Server. Errors are keycheck's.
 func New(o Options) (*Server, error) {
 	if o.MaxMessage <= 0 {
-		o.MaxMessage = DefaultMaxMessage
+		o.MaxMessage = defaultMaxMessage
 	}
 	if o.KeyAge <= 0 {
-		o.KeyAge = DefaultKeyAge
+		o.KeyAge = defaultKeyAge
 	}
 	if o.Now == nil {
 		o.Now = time.Now

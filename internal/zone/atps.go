@@ -10,8 +10,8 @@ import (
 	"dojang/internal/policy"
 )
 
-// Signer is a domain's name as it stands in d=: in small letters and A-labels.
-func Signer(domain string) (string, error) {
+// signer is a domain's name as it stands in d=: in small letters and A-labels.
+func signer(domain string) (string, error) {
 	domain = strings.ToLower(keyrecord.ASCII(domain))
 	return domain, keyrecord.CheckName("domain", domain)
 }

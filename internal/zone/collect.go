@@ -35,7 +35,7 @@ func (o *Selection) Collect(ctx context.Context, cfg *config.Config, say func(in
 		return nil, err
 	}
 	defer table.Close()
-	var found Collection
+	var found collection
 	failed, n := false, -1
 	said := false
 	opened := func() {
@@ -101,7 +101,7 @@ func (o *Selection) key(ctx context.Context, table *keytable.Table, row keytable
 	if err != nil {
 		return Key{}, err
 	}
-	key, err := NewKey(row.Name, row.Place, row.Domain, row.Selector, signer.Public())
+	key, err := newKey(row.Name, row.Place, row.Domain, row.Selector, signer.Public())
 	key.Record.EmailOnly = o.EmailOnly
 	return key, err
 }
@@ -136,7 +136,7 @@ func Signers(ctx context.Context, spec string, cfg *config.Config) ([]string, er
 	var domains []string
 	seen := map[string]bool{}
 	err := build.WalkSet(ctx, cfg, spec, func(e dataset.Entry, place string) error {
-		domain, err := Signer(e.Key)
+		domain, err := signer(e.Key)
 		if err != nil {
 			return fmt.Errorf("%s: %w", place, err)
 		}

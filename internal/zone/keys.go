@@ -16,8 +16,8 @@ type Key struct {
 	Record     keyrecord.Record
 }
 
-// NewKey makes the record of a row's key. A domain of "%" is one that is not known.
-func NewKey(row, place, domain, selector string, public crypto.PublicKey) (Key, error) {
+// newKey makes the record of a row's key. A domain of "%" is one that is not known.
+func newKey(row, place, domain, selector string, public crypto.PublicKey) (Key, error) {
 	record, err := keyrecord.Of(public)
 	if err != nil {
 		return Key{}, err
@@ -34,15 +34,15 @@ func NewKey(row, place, domain, selector string, public crypto.PublicKey) (Key, 
 	return Key{row, place, record}, nil
 }
 
-// Collection is records of which each stands once.
-type Collection struct {
+// collection is records of which each stands once.
+type collection struct {
 	Keys []Key
 	seen map[string]int
 }
 
 // Add adds a key unless one of its name is there. It returns the one that is there when
 // that is another key: two records at one name make every signature fail.
-func (c *Collection) Add(k Key) (other *Key) {
+func (c *collection) Add(k Key) (other *Key) {
 	name := strings.ToLower(k.Record.Name())
 	if i, ok := c.seen[name]; ok {
 		if c.Keys[i].Record.PublicKey != k.Record.PublicKey {

@@ -13,7 +13,7 @@ import (
 
 func key(t *testing.T, domain, selector, file string) Key {
 	t.Helper()
-	k, err := NewKey(selector, "KeyTable:1", domain, selector, testutil.ReadKey(t, "../keyrecord/testdata/"+file+".private").Public())
+	k, err := newKey(selector, "KeyTable:1", domain, selector, testutil.ReadKey(t, "../keyrecord/testdata/"+file+".private").Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestNamesOfSubdomains(t *testing.T) {
 }
 
 func TestCollection(t *testing.T) {
-	var c Collection
+	var c collection
 	first := key(t, "example.com", "mail", "s1024")
 	if c.Add(first) != nil || c.Add(key(t, "EXAMPLE.com", "mail", "s1024")) != nil || len(c.Keys) != 1 {
 		t.Errorf("%+v", c.Keys)

@@ -128,7 +128,7 @@ type Set struct {
 }
 
 // A Pinger can tell whether its server answers.
-type Pinger interface {
+type pinger interface {
 	Ping(ctx context.Context) error
 }
 
@@ -136,7 +136,7 @@ type Pinger interface {
 // is asked once; with SoftStart its failure is only told to OnDown.
 func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 	s := New(backend, o)
-	p, ok := backend.(Pinger)
+	p, ok := backend.(pinger)
 	if !ok {
 		return s, nil
 	}

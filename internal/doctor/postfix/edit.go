@@ -215,8 +215,8 @@ func (s *Setup) Move(svc *Service, name, member, before string) string {
 	return s.set(p, strings.Join(list, ", "))
 }
 
-// NoChroot is the command that takes a service out of its chroot.
-func (s *Setup) NoChroot(svc *Service) string {
+// noChroot is the command that takes a service out of its chroot.
+func (s *Setup) noChroot(svc *Service) string {
 	return s.command("-F ") + Quote(svc.ID()+"/chroot=n") + " && " + s.Reload()
 }
 

@@ -190,15 +190,15 @@ func (s *Settings) check(problems *problem.List) {
 func (s *Settings) ZoneOf(domain string) (Zone, bool) {
 	domain = keyrecord.Canonical(domain)
 	for _, z := range s.Zones {
-		if z.Fits(domain) {
+		if z.fits(domain) {
 			return z, true
 		}
 	}
 	return Zone{}, false
 }
 
-// Fits reports whether the pattern fits a domain.
-func (z Zone) Fits(domain string) bool {
+// fits reports whether the pattern fits a domain.
+func (z Zone) fits(domain string) bool {
 	domain = keyrecord.Canonical(domain)
 	if z.Pattern == "*" {
 		return true

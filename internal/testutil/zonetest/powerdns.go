@@ -11,8 +11,8 @@ import (
 	"dojang/internal/testutil/proctest"
 )
 
-// APIKey is that of PowerDNS' API.
-const APIKey = "api-key-of-the-tests-only"
+// apiKey is that of PowerDNS' API.
+const apiKey = "api-key-of-the-tests-only"
 
 // schema is where Debian's package has the tables of a new database.
 const schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
@@ -21,7 +21,7 @@ func (s *Server) powerDNS(t testing.TB, zones []Zone) *exec.Cmd {
 	program, util, sqlite := testutil.Need(t, "pdns_server"), testutil.Need(t, "pdnsutil"), testutil.Need(t, "sqlite3")
 	web := proctest.FreePort(t)
 	s.URL = "http://" + s.Address + ":" + web
-	s.APIKeyFile = s.write(t, "api.key", APIKey+"\n")
+	s.APIKeyFile = s.write(t, "api.key", apiKey+"\n")
 	tables, err := os.ReadFile(schema)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ zone-cache-refresh-interval=0
 zone-metadata-cache-ttl=0
 default-soa-edit=INCEPTION-INCREMENT
 loglevel=5
-`, database, s.Address, s.Port, s.Dir, s.Address, web, APIKey))
+`, database, s.Address, s.Port, s.Dir, s.Address, web, apiKey))
 	pdnsutil := func(args ...string) {
 		t.Helper()
 		proctest.Run(t, "", util, append([]string{"--config-dir", s.Dir}, args...)...)
