@@ -22,7 +22,7 @@ type ATPS struct {
 // claim notes whether our signatures claim the consent of the author's
 // domain.
 func (a *ATPS) claim(ctx context.Context, p *Plan) error {
-	if len(p.Sign) == 0 || a.Domains == nil {
+	if len(p.Sign) == 0 {
 		return nil
 	}
 	claimed, err := containsDomain(ctx, a.Domains, p.Author.domain())
@@ -46,14 +46,9 @@ func (a *ATPS) tags(p *Plan) [][2]string {
 // OpenDKIM asks for the hash with the padding of base32; RFC 4648 §3.2 leaves it
 // to the protocol, and others publish without.
 func atpsNames(s *dkim.Signature, author Author) []string {
-	claim := s.Tags.Value("atps")
-	if claim == nil {
-		return nil
-	}
-	signer, ok1 := dkim.ToASCII(s.Domain)
-	claimed, ok2 := dkim.ToASCII(string(claim))
-	domain, ok3 := dkim.ToASCII(author.Domain)
-	if !ok1 || !ok2 || !ok3 || claimed != domain || signer == domain {
+	signer, ok := dkim.ToASCII(s.Domain)
+	domain, _ := dkim.ToASCII(author.Domain)
+	if !ok || signer == domain || !sameDomain(string(s.Tags.Value("atps")), domain) {
 		return nil
 	}
 	label, ok := ATPSLabel(string(s.Tags.Value("atpsh")), signer)
@@ -134,7 +129,7 @@ func (v *Verdict) atps(s *dkim.Signature, author Author) string {
 		switch {
 		case answer.Temporary:
 			return "temperror"
-		case answer.NotFound || len(answer.Texts) == 0:
+		case len(answer.Texts) == 0:
 			continue
 		}
 		for _, text := range answer.Texts {

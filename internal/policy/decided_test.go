@@ -172,6 +172,7 @@ func TestDomainsAbove(t *testing.T) {
 		{"example.org", "a.example.com", ""}, {"example.com", "example.com", ""},
 		{unicodeDomain, "a." + asciiDomain, asciiDomain}, {asciiDomain, "a." + unicodeDomain, unicodeDomain},
 		{asciiDomain, "a." + asciiDomain, asciiDomain}, {"example", "a." + asciiDomain, "example"},
+		{"b.example", "a\u3002b.example", ""}, // where the forms are not of as many labels
 	} {
 		k := &Keys{Domain: csl(t, c.list)}
 		if got, err := k.domainAbove(t.Context(), c.domain); err != nil || got != c.want {

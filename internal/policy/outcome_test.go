@@ -237,6 +237,7 @@ func TestTrap13And16ForgedResultsAreDeletedFromTheBack(t *testing.T) {
 		"Authentication-Results: mx.example; dkim=pass reason=" + long,         // 7: huge
 		"From: a@example.com",
 	}, "\n")
+	notes := ""
 	deletions := func(a AuthResults) (list []int) {
 		r := &Rules{Verify: true, Results: a}
 		o := r.Outcome(&Facts{JobID: "JOB", Fields: fieldsOf(t, head)}, &Plan{Verify: true}, &Verdict{})
@@ -245,10 +246,14 @@ func TestTrap13And16ForgedResultsAreDeletedFromTheBack(t *testing.T) {
 				list = append(list, e.Index)
 			}
 		}
+		notes = strings.Join(told(o.Notes), "\n")
 		return list
 	}
 	if diff := cmp.Diff([]int{7, 6, 4, 3, 1}, deletions(AuthResults{AuthservID: "mx.example"})); diff != "" {
 		t.Errorf("default (-want +got): %s", diff)
+	}
+	if want := "removed 5 Authentication-Results fields that bear our name"; strings.Count(notes, want) != 1 {
+		t.Errorf("%q, not %q", notes, want)
 	}
 	if diff := cmp.Diff([]int{7, 6, 5, 4, 3, 1}, deletions(AuthResults{AuthservID: "mx.example", RemoveARAll: true})); diff != "" {
 		t.Errorf("RemoveARAll (-want +got): %s", diff)

@@ -97,6 +97,13 @@ func TestDifferencesAreTold(t *testing.T) {
 	if o.Diagnosis != nil {
 		t.Error("a signature that passes was diagnosed")
 	}
+	many := strings.Repeat("|X:=20then", 21)
+	value = strings.Replace(asking, "h=From", "z=From:=20ann@example.com"+many+"; h=From"+strings.Repeat(":X", 21), 1)
+	f.Fields = fieldsOf(t, "DKIM-Signature:"+value+"\nFrom: ann@example.com"+strings.Repeat("\nX: now", 21))
+	o = r.Outcome(f, &Plan{Verify: true}, &Verdict{Results: []dkim.Result{parsed(t, value, dkim.ReasonBadSignature, 0)}})
+	if n := strings.Count(strings.Join(told(o.Notes), "\n"), "was changed after signing"); n != 20 {
+		t.Errorf("%d differences of 21 are told", n)
+	}
 }
 
 // TestCanonicalizedDataIsForThoseBehindUs (RFC 9991): the value's form is what

@@ -104,6 +104,20 @@ func TestATPS(t *testing.T) {
 	}
 }
 
+// TestATPSOfNoNames asks for nothing where a name is none.
+func TestATPSOfNoNames(t *testing.T) {
+	long := strings.Repeat("a.", 150) + "example"
+	s := parsed(t, strings.Replace(asking, "r=y;", "atps="+long+"; atpsh=none;", 1), dkim.ReasonNone, 0).Signature
+	if got := atpsNames(s, Author{User: "ann", Domain: long}); got != nil {
+		t.Errorf("of an author: %q", got)
+	}
+	s = parsed(t, strings.Replace(asking, "r=y;", "atps=author.example; atpsh=none;", 1), dkim.ReasonNone, 0).Signature
+	s.Domain = long
+	if got := atpsNames(s, Author{User: "ann", Domain: "author.example"}); got != nil {
+		t.Errorf("of a signer: %q", got)
+	}
+}
+
 // TestATPSIsClaimed wants the tags of opendkim 2.11, in its order.
 func TestATPSIsClaimed(t *testing.T) {
 	set, err := dataset.Open(context.Background(), "csl:author.example", dataset.Options{FoldCase: true})

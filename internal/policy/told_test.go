@@ -43,6 +43,12 @@ func TestSignaturesAreTold(t *testing.T) {
 			t.Errorf("d=%s s=%s: told %v", c.domain, c.selector, told)
 		}
 	}
+	judged[1].Signature = new(dkim.Signature)
+	o := new(Outcome)
+	o.tellSignatures(judged, 0)
+	if want := event.SignaturesFrom([]string{"example.com", "(invalid)"}).Text; !slices.Contains(told(o.Notes), want) {
+		t.Errorf("%q, not %q", told(o.Notes), want)
+	}
 }
 
 // TestPlanEndsWithWhatFails: nothing of what comes later is done.
@@ -207,7 +213,8 @@ func TestCommentsOnKeys(t *testing.T) {
 		want      string
 	}{
 		{2048, dkim.RSASHA256, dkim.SecurityUnknown, "2048-bit key"}, {1024, dkim.RSASHA1, dkim.Secure, "1024-bit key; secure"},
-		{2048, dkim.RSASHA256, dkim.Insecure, "2048-bit key; unprotected"}, {256, dkim.Ed25519SHA256, dkim.Secure, ""}, {0, dkim.RSASHA256, dkim.Secure, ""},
+		{2048, dkim.RSASHA256, dkim.Insecure, "2048-bit key; unprotected"}, {2048, dkim.RSASHA256, dkim.Bogus, "2048-bit key; bogus"},
+		{256, dkim.Ed25519SHA256, dkim.Secure, ""}, {0, dkim.RSASHA256, dkim.Secure, ""},
 	} {
 		j := judgement{Result: result(dkim.ReasonNone, func(r *dkim.Result) {
 			r.KeyBits, r.Signature.Algorithm, r.Security = c.bits, c.algorithm, c.security
@@ -233,6 +240,23 @@ func TestIgnoredSignaturesAreCounted(t *testing.T) {
 		}
 		if got := slices.ContainsFunc(o.Notes, func(n Note) bool { return n.Event.Text == want }); got != (c.want > 0) {
 			t.Errorf("%+v: %q", c, told(o.Notes))
+		}
+		for _, n := range o.Notes {
+			if n.Results && strings.Count(n.Event.Text, "signature=") != 1 {
+				t.Errorf("%+v: %s", c, n.Event.Text)
+			}
+		}
+	}
+}
+
+// TestScriptedIsNotTold: where a script has decided, that a signature is good, and no more.
+func TestScriptedIsNotTold(t *testing.T) {
+	for reason, want := range map[dkim.Reason][]string{dkim.ReasonNone: {"DKIM verification successful"},
+		dkim.ReasonBadSignature: nil, dkim.ReasonKeyRevoked: nil} {
+		o := new(Outcome)
+		o.tellDecision(&Judged{Result: result(reason)}, true)
+		if diff := cmp.Diff(want, told(o.Notes)); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", reason, diff)
 		}
 	}
 }

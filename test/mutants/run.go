@@ -47,16 +47,17 @@ type binary struct {
 // that the machine had no time for, notices nothing.
 func (b binary) notices(ctx context.Context, change string, plain binary, tests []reaching) (bool, error) {
 	const tries = 3
-	for range tries {
-		failing, err := b.run(ctx, change, tests)
+	for try := range tries {
+		patience := patience << try
+		failing, err := b.run(ctx, change, tests, patience)
 		if err == nil || ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if _, err := plain.run(ctx, noChange, failing); err != nil {
-			fmt.Printf("once more: a test of %s fails with no change made: %v\n", b.folder, err)
+		if failing, err := plain.run(ctx, noChange, failing, patience); err != nil {
+			fmt.Printf("once more: of %s fails with no change made: %s\n", b.folder, names(failing))
 			continue
 		}
-		if _, err := b.run(ctx, change, failing); err != nil && ctx.Err() == nil {
+		if _, err := b.run(ctx, change, failing, patience); err != nil && ctx.Err() == nil {
 			return true, nil
 		}
 	}
@@ -82,9 +83,9 @@ func (b binary) reach(ctx context.Context) ([]reaching, error) {
 		}
 		t := reaching{name: name, took: time.Minute, numbers: map[string]bool{}}
 		start := time.Now()
-		_, err := b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t})
+		_, err := b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t}, patience)
 		if err != nil { // once may be the machine's fault
-			_, err = b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t})
+			_, err = b.run(ctx, "DOJANG_MUTANTS_REACHED="+file, []reaching{t}, patience)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -107,16 +108,15 @@ func (b binary) reach(ctx context.Context) ([]reaching, error) {
 }
 
 // run runs some of the tests and returns those that fail: all, where that cannot be told.
-func (b binary) run(ctx context.Context, environment string, tests []reaching) (failing []reaching, err error) {
-	var names []string
+func (b binary) run(ctx context.Context, environment string, tests []reaching, patience time.Duration) (failing []reaching, err error) {
 	most := patience // more than that, and a change made the tests run for ever
 	for _, t := range tests {
-		names, most = append(names, t.name), most+4*t.took
+		most += 4 * t.took
 	}
 	ctx, cancel := context.WithTimeout(ctx, most+time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `ulimit -v "$1" && shift && exec "$@"`, "sh", strconv.Itoa(maxMemory), b.path,
-		"-test.short", "-test.failfast", "-test.timeout", most.String(), "-test.run", "^("+strings.Join(names, "|")+")$")
+		"-test.short", "-test.failfast", "-test.timeout", most.String(), "-test.run", "^("+names(tests)+")$")
 	cmd.Dir = b.folder
 	cmd.Env = append(os.Environ(), environment, "TMPDIR="+filepath.Join(b.temporary, "t"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -137,6 +137,15 @@ func (b binary) run(ctx context.Context, environment string, tests []reaching) (
 	text := out.String()
 	failing = failed(text, tests)
 	return failing, fmt.Errorf("%w: %s", err, text[max(0, len(text)-2000):])
+}
+
+// names are those of tests, as "go test -run" wants them.
+func names(tests []reaching) string {
+	var list []string
+	for _, t := range tests {
+		list = append(list, t.name)
+	}
+	return strings.Join(list, "|")
 }
 
 // failure is the name of a test that failed, or that ran when the time was up.

@@ -40,15 +40,11 @@ func TestNotices(t *testing.T) {
 func TestFailed(t *testing.T) {
 	tests := []reaching{{name: "TestA"}, {name: "TestB"}, {name: "FuzzC"}}
 	for output, want := range map[string]string{
-		"--- FAIL: TestB (0.00s)\n    --- FAIL: TestA/x (0.00s)\nFAIL\n":                       "[TestB]",
-		"panic: test timed out after 3s\n\trunning tests:\n\t\tFuzzC (3s)\n\t\tTestA/x (1s)\n": "[TestA FuzzC]",
-		"panic: elsewhere": "[TestA TestB FuzzC]", "": "[TestA TestB FuzzC]",
+		"--- FAIL: TestB (0.00s)\n    --- FAIL: TestA/x (0.00s)\nFAIL\n":                       "TestB",
+		"panic: test timed out after 3s\n\trunning tests:\n\t\tFuzzC (3s)\n\t\tTestA/x (1s)\n": "TestA|FuzzC",
+		"panic: elsewhere": "TestA|TestB|FuzzC", "": "TestA|TestB|FuzzC",
 	} {
-		var names []string
-		for _, f := range failed(output, tests) {
-			names = append(names, f.name)
-		}
-		if got := fmt.Sprint(names); got != want {
+		if got := names(failed(output, tests)); got != want {
 			t.Errorf("%q: %s", output, got)
 		}
 	}
