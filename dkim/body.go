@@ -167,7 +167,7 @@ func (b *BodyHashes) writeFixed(chunk []byte) {
 		}
 	}
 	start := 0
-	for i := 0; i < len(chunk); {
+	for i := 0; ; {
 		n := bytes.IndexAny(chunk[i:], "\r\n")
 		if n < 0 {
 			break

@@ -41,7 +41,7 @@ func TestNamesAreLookedAtBeforeWork(t *testing.T) {
 	if n := testing.AllocsPerRun(3, func() { ToASCII(huge) }); n > 0 {
 		t.Errorf("%v allocations for a name of %d octets", n, len(huge))
 	}
-	if ToUnicode(huge) != huge {
+	if ToUnicode("A"+huge) != "a"+huge {
 		t.Error("a name of 60,000 octets has a Unicode form")
 	}
 }

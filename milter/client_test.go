@@ -248,6 +248,43 @@ func TestContextEndsAMessage(t *testing.T) {
 	}
 }
 
+// TestContextThatIsOver sends nothing, and the client can be used further.
+func TestContextThatIsOver(t *testing.T) {
+	rec := &recorder{}
+	c := start(t, "unix", Options{}, rec).dial(ClientOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Send(ctx, sampleMessage()); err != context.Canceled || len(rec.all()) > 1 { // the negotiation
+		t.Errorf("%v, %q", err, rec.all())
+	}
+	send(t, c, sampleMessage())
+}
+
+// TestDialLeavesNothingOpen where the filter does not negotiate.
+func TestDialLeavesNothingOpen(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	end := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "\x00\x00\x00\x01x")
+			_, err = io.Copy(io.Discard, conn)
+		}
+		end <- err
+	}()
+	if _, err := Dial("tcp", l.Addr().String(), ClientOptions{}); !errors.Is(err, ErrProtocol) {
+		t.Error(err)
+	}
+	if err := <-end; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAnswersAreRead as libmilter writes them: a code of three digits at least, and a NUL
 // behind it; what is no answer is an error that shows it.
 func TestAnswersAreRead(t *testing.T) {

@@ -186,6 +186,30 @@ func TestClientTimeouts(t *testing.T) {
 		near.Close()
 		time.Sleep(time.Hour)
 	})
+	synctest.Test(t, func(t *testing.T) { // each chunk of a body, too
+		near, far := net.Pipe()
+		c := newRawClient(near, ClientOptions{Timeout: most})
+		go func() {
+			_, _ = io.CopyN(io.Discard, far, frameHeadBytes)
+			for range 4 {
+				time.Sleep(most - time.Second)
+				_, _ = io.CopyN(io.Discard, far, frameHeadBytes+maxBodyChunkBytes)
+			}
+		}()
+		c.Queue(CommandEndOfHeader, nil)
+		for range 4 {
+			if err := c.queueBody(make([]byte, maxBodyChunkBytes)); err != nil {
+				t.Error(err)
+			}
+		}
+		begin := time.Now()
+		err := c.queueBody(make([]byte, maxBodyChunkBytes)) // which the filter does not read
+		if took := time.Since(begin); !errors.Is(err, os.ErrDeadlineExceeded) || took < most || took > most+most/4 {
+			t.Errorf("%v after %v", err, took)
+		}
+		near.Close()
+		far.Close()
+	})
 	synctest.Test(t, func(t *testing.T) { // each answer begins the wait anew
 		s := NewServer(func(*Conn) Session {
 			return &recorder{onCall: func(string) { time.Sleep(most - time.Second) }}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -347,6 +348,22 @@ func TestShutdownKnowsWhoIsIdle(t *testing.T) {
 			}
 		})
 	}
+	synctest.Test(t, func(t *testing.T) { // who is owed the answer of a session that panicked
+		b := newBubble(t, Options{NoReply: everything}, &recorder{onCall: func(call string) {
+			if call == "CONNECT" {
+				panic("by design")
+			}
+		}})
+		conn := b.dial()
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		_, _ = conn.Write(slices.Concat(offer, connect))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := b.server.Shutdown(ctx); err == nil {
+			t.Error("it is left without its answer")
+		}
+	})
 }
 
 func wordsOf(words string, frames map[string][]byte) (said [][]byte) {

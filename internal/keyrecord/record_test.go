@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -87,6 +88,19 @@ func TestEd25519Record(t *testing.T) {
 	}
 	if got, want := r.Name(), "brisbane._domainkey.football.example.com."; got != want {
 		t.Errorf("name %q, want %q", got, want)
+	}
+}
+
+// TestAdvice: the length, and what to do about more than a string of DNS has (RFC 1035 §3.3).
+func TestAdvice(t *testing.T) {
+	for selector, want := range map[string]string{"s1024": ", fits one string",
+		"s4096": ", in 3 strings of at most 255 that verifiers join without a blank"} {
+		r := recordOf(t, selector)
+		got := r.Advice()
+		line := fmt.Sprintf("%s: %d characters%s", r.Name(), len(r.Text()), want)
+		if got[0] != line || (len(got) > 1) != (len(r.Text()) > 255) {
+			t.Errorf("%q, want %q", got, line)
+		}
 	}
 }
 

@@ -209,6 +209,32 @@ func TestColumn(t *testing.T) {
 	}
 }
 
+// TestSelectorsAlone, as Selector names them: one that cannot be is unusable, one that no
+// verifier finds is not.
+func TestSelectorsAlone(t *testing.T) {
+	for selector, want := range map[string]struct {
+		text, hint string
+		unusable   bool
+	}{
+		"mail": {}, "mail.2026": {},
+		"a b":             {`selector "a b" is not a domain name`, "write a selector such as mail2026: letters, digits, hyphens and dots between", true},
+		"mail._domainkey": {`selector "mail._domainkey": verifiers put ._domainkey behind it once more`, "write mail", false},
+	} {
+		if text, hint, unusable := JudgeSelector(selector); text != want.text || hint != want.hint || unusable != want.unusable {
+			t.Errorf("%q: %q, %q, %v", selector, text, hint, unusable)
+		}
+	}
+}
+
+// TestKeysThatDoNotUnwrap: the error names the key and the reason.
+func TestKeysThatDoNotUnwrap(t *testing.T) {
+	store := New(nil, Options{Unwrap: func([]byte) ([]byte, bool, error) { return nil, true, errors.New("no identity matches") }})
+	_, err := store.Read("k1", Row{Domain: "example.com", Selector: "s", Key: "age:AAAA"})
+	if err == nil || !strings.Contains(err.Error(), `key "k1" cannot be unwrapped: no identity matches`) {
+		t.Error(err)
+	}
+}
+
 // TestDotAtTheEnd: the one that ends an absolute name goes, no other.
 func TestDotAtTheEnd(t *testing.T) {
 	for domain, want := range map[string]string{

@@ -19,6 +19,24 @@ var quick = Options{Timeout: 150 * time.Millisecond, Attempts: 1}
 // patient is one with servers that answer, however busy the machine is.
 var patient = Options{Timeout: 20 * time.Second, Attempts: 1}
 
+// TestServersAreNotAskedInVain, where nobody waits any more: that is what failed, whatever a
+// server said before.
+func TestServersAreNotAskedInVain(t *testing.T) {
+	d, err := New(Options{Nameservers: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	for ctx, want := range map[context.Context]Kind{canceled: KindCanceled, late: KindTimeout} {
+		if _, _, err := d.exchange(ctx, query{name: "example.com."}); err == nil || err.Kind != want || err.Err != nil {
+			t.Errorf("%v, want kind %v", err, want)
+		}
+	}
+}
+
 func TestServerFaults(t *testing.T) {
 	s := dnstest.New(t, "truncated.example IN TXT \"key\"\nnoedns.example IN TXT \"key\"\nstray.example IN TXT "+
 		"\"key\"\nslow.example IN TXT \"key\"\nonce.example IN TXT \"key\"\n")

@@ -1,8 +1,6 @@
 package resolver
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,7 +18,6 @@ const (
 	maxConfServers  = 8
 	maxConfTimeout  = 30 * time.Second
 	maxConfAttempts = 5
-	maxConfBytes    = 1 << 20
 	dnsPort         = 53
 )
 
@@ -40,13 +37,8 @@ type resolvConf struct {
 // know. Without any server there is the one on this machine.
 func parseResolvConf(data []byte) resolvConf {
 	var c resolvConf
-	if len(data) > maxConfBytes {
-		data = data[:maxConfBytes]
-	}
-	scanner := bufio.NewScanner(bytes.NewReader(data))
-	scanner.Buffer(nil, maxConfBytes+1)
-	for scanner.Scan() {
-		fields := strings.Fields(scanner.Text())
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
 		if len(fields) < 2 || fields[0][0] == '#' || fields[0][0] == ';' {
 			continue
 		}
