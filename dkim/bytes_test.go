@@ -150,3 +150,18 @@ func TestQueryMethodsAreWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbers have up to 76 digits in l= (RFC 6376 §3.5); larger ones than fit are the limit.
+func TestNumbers(t *testing.T) {
+	zeros := strings.Repeat("0", 75)
+	for text, want := range map[string]int64{"0": 0, "07": 7, "99": 99, "100": 100, "101": 100, zeros + "1": 1, "1" + zeros: 100,
+		zeros + "01": -1, "": -1, "-1": -1, "1 ": -1} {
+		got, ok := parseNumber([]byte(text), 100)
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
+}

@@ -132,12 +132,12 @@ func TestLongNamesAreWrittenInASCII(t *testing.T) {
 	}
 	for n, kept := range map[int]bool{253: true, 254: false} { // RFC 1035 §2.3.4, in text
 		name := strings.Repeat("A.", 125) + strings.Repeat("B", n-250)
-		j := Judged{Result: result(dkim.ReasonNone)}
+		j := judgement{Result: result(dkim.ReasonNone)}
 		if got := j.writtenName(name); len(name) != n || (got == name) != kept {
 			t.Errorf("%d octets become %q", len(name), got)
 		}
 	}
-	j := Judged{Result: result(dkim.ReasonTooManySignatures)}
+	j := judgement{Result: result(dkim.ReasonTooManySignatures)}
 	if got := j.writtenName(name); got != "" {
 		t.Errorf("the name of a signature that nobody looked at: %q", got)
 	}

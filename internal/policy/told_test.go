@@ -254,7 +254,7 @@ func TestScriptedIsNotTold(t *testing.T) {
 	for reason, want := range map[dkim.Reason][]string{dkim.ReasonNone: {"DKIM verification successful"},
 		dkim.ReasonBadSignature: nil, dkim.ReasonKeyRevoked: nil} {
 		o := new(Outcome)
-		o.tellDecision(&Judged{Result: result(reason)}, true)
+		o.tellDecision(&judgement{Result: result(reason)}, true)
 		if diff := cmp.Diff(want, told(o.Notes)); diff != "" {
 			t.Errorf("%v (-want +got)\n%s", reason, diff)
 		}
