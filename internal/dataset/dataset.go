@@ -119,8 +119,6 @@ type Opener func(ctx context.Context, spec Spec, o Options) (Set, error)
 
 // Options say how sets are opened and compared. The zero value is usable.
 type Options struct {
-	// BaseDir is where relative paths start; "" is the working directory.
-	BaseDir string
 	// FoldCase makes ASCII capitals in keys and rows equal to small letters.
 	FoldCase bool
 	// MaxFileBytes, MaxLineBytes and MaxRows bound what is read from a file;

@@ -97,14 +97,7 @@ func TestOpenFailures(t *testing.T) {
 	}
 }
 
-func TestOpenersAndBaseDir(t *testing.T) {
-	path := writeTable(t, "k v")
-	for name, base := range map[string]string{filepath.Base(path): filepath.Dir(path), path: "/nowhere"} {
-		set := open(t, "file:"+name, Options{BaseDir: base})
-		if v, err := set.Lookup(context.Background(), "k", 1); err != nil || v[0] != "v" {
-			t.Error(v, err)
-		}
-	}
+func TestOpeners(t *testing.T) {
 	var got Spec
 	o := Options{Openers: map[string]Opener{TypeRedis: func(_ context.Context, s Spec, _ Options) (Set,
 		error) {

@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"net/netip"
-	"path/filepath"
 	"strings"
 
 	"dojang/internal/problem"
@@ -156,12 +155,4 @@ func (s Spec) String() string {
 		return s.Type + ":" + problem.RedactKeys(s.Args)
 	}
 	return s.Type + ":" + s.Args
-}
-
-// path places a relative path under the base directory.
-func (o Options) path(name string) string {
-	if o.BaseDir == "" || filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(o.BaseDir, name)
 }

@@ -91,12 +91,11 @@ func openFile(name string, o Options) (Set, error) {
 }
 
 func readRows(name string, o Options) (*rows, error) {
-	path := o.path(name)
-	text, err := readText(path, o)
+	text, err := readText(name, o)
 	if err != nil {
 		return nil, err
 	}
-	return parseRows(path, text, o)
+	return parseRows(name, text, o)
 }
 
 // openList reads "a,b,x=y". Blanks around elements are dropped, a value starts

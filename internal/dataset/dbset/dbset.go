@@ -79,14 +79,10 @@ func open(ctx context.Context, spec dataset.Spec, o Options, d dataset.Options) 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	path := spec.Args
-	if !filepath.IsAbs(path) && d.BaseDir != "" {
-		path = filepath.Join(d.BaseDir, path)
-	}
-	s := &Set{o: o, limits: d, kind: spec.Type, path: path}
+	s := &Set{o: o, limits: d, kind: spec.Type, path: spec.Args}
 	// Compat(opendkim 2.11): db:NAME finds NAME.db too.
-	if _, err := privilege.Stat(path); os.IsNotExist(err) && s.kind == dataset.TypeDB {
-		if _, err := privilege.Stat(path + ".db"); err == nil {
+	if _, err := privilege.Stat(s.path); os.IsNotExist(err) && s.kind == dataset.TypeDB {
+		if _, err := privilege.Stat(s.path + ".db"); err == nil {
 			s.path += ".db"
 		}
 	}

@@ -54,7 +54,7 @@ func TestBerkeleyDB(t *testing.T) {
 		for _, spec := range []string{"db:" + path, path, "db:" + strings.TrimSuffix(path, ".db")} {
 			datasettest.Run(t, open1(t, spec, Options{}, dataset.Options{}), datasettest.Options{OneColumn: true, Local: true})
 		}
-		datasettest.Run(t, open1(t, kind+".db", Options{}, dataset.Options{BaseDir: dir, FoldCase: true}),
+		datasettest.Run(t, open1(t, path, Options{}, dataset.Options{FoldCase: true}),
 			datasettest.Options{OneColumn: true, Local: true, FoldCase: true})
 	}
 }

@@ -41,16 +41,13 @@ type Set struct {
 	user   *url.Userinfo
 	o      Options
 	client *http.Client
-	name   string
 }
 
 // Opener opens http: and https: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
+	return remote.Opener(r, "start the filter with SSL_CERT_FILE=/path/authority.pem in its environment, or make the authority one of "+
+		"the system's: update-ca-certificates", func(args string) (dataset.Set, error) { return New(args, o) })
 }
-
-// Called implements remote.Backend.
-func (s *Set) Called(name string) { s.name = name }
 
 const placeholder = "{key}"
 
@@ -88,7 +85,7 @@ func New(s string, o Options) (*Set, error) {
 		}
 		return nil
 	}}
-	return &Set{url: s, user: u.User, o: o, client: client, name: "http"}, nil
+	return &Set{url: s, user: u.User, o: o, client: client}, nil
 }
 
 // Ping asks for a key; that there is none is a good answer.
@@ -131,7 +128,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address(key), nil)
 	if err != nil {
-		return nil, &dataset.Error{Set: s.name, Err: errors.New("key does not fit into a URL")}
+		return nil, &dataset.Error{Err: errors.New("key does not fit into a URL")}
 	}
 	request.Header.Set("Accept", "application/json, text/plain;q=0.9")
 	request.Header.Set("User-Agent", s.o.UserAgent)
@@ -145,7 +142,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 		if errors.As(err, &e) {
 			err = e.Err // without the URL, which holds the key
 		}
-		return nil, s.failure(err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes+1))
@@ -153,15 +150,15 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 	case response.StatusCode == http.StatusNotFound, response.StatusCode == http.StatusGone, response.StatusCode == http.StatusNoContent:
 		return nil, dataset.ErrNotFound
 	case response.StatusCode != http.StatusOK:
-		return nil, s.failure(fmt.Errorf("service says %.60s", response.Status))
+		return nil, fmt.Errorf("service says %.60s", response.Status)
 	case err != nil:
-		return nil, s.failure(err)
+		return nil, err
 	case len(body) > maxReplyBytes:
-		return nil, s.failure(fmt.Errorf("reply is longer than %d bytes", maxReplyBytes))
+		return nil, fmt.Errorf("reply is longer than %d bytes", maxReplyBytes)
 	}
 	values, err := parse(response.Header.Get("Content-Type"), body, columns)
 	if err != nil {
-		return nil, s.failure(err)
+		return nil, err
 	}
 	return values, nil
 }
@@ -186,11 +183,4 @@ func parse(contentType string, body []byte, columns int) ([]string, error) {
 		list = object.Values
 	}
 	return list[:min(columns, len(list))], nil
-}
-
-func (s *Set) failure(err error) error {
-	return &dataset.Error{Set: s.name, Err: err, Temp: true,
-		Hint: remote.CertificateHint(err,
-			"start the filter with SSL_CERT_FILE=/path/authority.pem in its environment, or make the authority one of "+
-				"the system's: update-ca-certificates")}
 }

@@ -44,7 +44,7 @@ type Set struct {
 	servers []server
 	t       template
 	o       Options
-	name    string
+	name    string // without passwords
 
 	mu     sync.Mutex
 	conn   *ldap.Conn
@@ -59,11 +59,9 @@ const defaultTimeout = 5 * time.Second
 func Opener(o Options, r remote.Options) dataset.Opener {
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	r.Timeout = cmp.Or(r.Timeout, o.Timeout)
-	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
+	return remote.Opener(r, "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with "+
+		"LDAPTLS_CACERT=/path/authority.pem in its environment", func(args string) (dataset.Set, error) { return New(args, o) })
 }
-
-// Called implements remote.Backend.
-func (s *Set) Called(name string) { s.name = name }
 
 // New makes a set of its URLs. It does not connect.
 func New(urls string, o Options) (*Set, error) {
@@ -77,7 +75,7 @@ func New(urls string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Set{servers: servers, t: t, o: o, name: "ldap"}, nil
+	return &Set{servers: servers, t: t, o: o, name: dataset.Spec{Type: dataset.TypeLDAP, Args: urls}.String()}, nil
 }
 
 // Close ends the connection.
@@ -96,7 +94,7 @@ func (s *Set) Close() error {
 // Ping connects and binds.
 func (s *Set) Ping(ctx context.Context) error {
 	_, err := s.connection(ctx)
-	return s.failure(err)
+	return err
 }
 
 // Lookup asks for the entry that the template finds for a key.
@@ -116,7 +114,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 		expand(s.t.filter, key, ldap.EscapeFilter), attributes, nil)
 	entries, err := s.search(ctx, request)
 	if err != nil {
-		return nil, s.failure(err)
+		return nil, err
 	}
 	for _, e := range entries {
 		if s.answers(e, key) {
@@ -148,13 +146,14 @@ const walkPage = 200
 // Walk tells the entries that the template finds for any key, for a tool that was asked
 // to. A template that does not say which attribute holds the key has none.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
+	failed := func(err error) error { return &dataset.Error{Set: s.name, Err: err, Temp: true} }
 	filter := keyEquality.ReplaceAllString(s.t.filter, "($1=*)")
 	if s.t.keyAttribute == "" || strings.Contains(strings.ToLower(filter+s.t.base), "$d") {
 		return dataset.ErrNoWalk
 	}
 	conn, err := s.connection(ctx)
 	if err != nil {
-		return s.failure(err)
+		return failed(err)
 	}
 	paging := ldap.NewControlPaging(walkPage)
 	request := ldap.NewSearchRequest(s.t.base, s.t.scope, ldap.NeverDerefAliases, 0, int(s.o.Timeout.Seconds()), false,
@@ -162,7 +161,7 @@ func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	for ctx.Err() == nil {
 		answer, err := conn.Search(request)
 		if err != nil {
-			return s.failure(err)
+			return failed(err)
 		}
 		for _, e := range answer.Entries {
 			for _, key := range e.GetEqualFoldAttributeValues(s.t.keyAttribute) {
@@ -322,14 +321,4 @@ func (s *Set) bind(conn *ldap.Conn, srv server) error {
 		return nil // anonymous
 	}
 	return conn.Bind(s.o.BindUser, s.o.BindPassword)
-}
-
-func (s *Set) failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &dataset.Error{Set: s.name, Err: err, Temp: true,
-		Hint: remote.CertificateHint(err,
-			"write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with "+
-				"LDAPTLS_CACERT=/path/authority.pem in its environment")}
 }

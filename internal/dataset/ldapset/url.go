@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"dojang/internal/dataset/remote"
 )
 
 // server is where a directory listens.
@@ -82,13 +84,9 @@ func parseServer(u string) (srv server, rest string, err error) {
 	default:
 		return srv, "", fmt.Errorf("ldap: unknown scheme %.20q", scheme)
 	}
-	port := map[string]string{"ldap": "389", "ldaps": "636"}[srv.scheme]
-	host := hostport
-	if h, p, err := net.SplitHostPort(hostport); err == nil {
-		host, port = h, p
-	}
-	if host = strings.Trim(host, "[]"); host == "" {
-		host = "localhost"
+	host, port, err := remote.HostPort(hostport, map[string]string{"ldap": "389", "ldaps": "636"}[srv.scheme])
+	if err != nil {
+		return srv, "", fmt.Errorf("ldap: %w", err)
 	}
 	srv.network, srv.host, srv.address = "tcp", host, net.JoinHostPort(host, port)
 	return srv, rest, nil

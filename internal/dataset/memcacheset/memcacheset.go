@@ -9,6 +9,7 @@ package memcacheset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -32,16 +33,12 @@ type Options struct {
 type Set struct {
 	client *memcache.Client
 	prefix string
-	name   string
 }
 
 // Opener opens memcache: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
+	return remote.Opener(r, "", func(args string) (dataset.Set, error) { return New(args, o) })
 }
-
-// Called implements remote.Backend.
-func (s *Set) Called(name string) { s.name = name }
 
 // New makes a set of what follows "memcache:". It does not connect.
 func New(s string, o Options) (*Set, error) {
@@ -55,11 +52,15 @@ func New(s string, o Options) (*Set, error) {
 	var servers []string
 	for h := range strings.SplitSeq(hosts, ",") {
 		h, err := url.PathUnescape(strings.TrimSpace(h))
-		if err != nil {
-			return nil, err
+		if err != nil || h == "" {
+			return nil, fmt.Errorf("memcache: %w", remote.ErrAddress)
 		}
-		if _, _, err := net.SplitHostPort(h); err != nil && !strings.HasPrefix(h, "/") {
-			h = net.JoinHostPort(strings.Trim(h, "[]"), "11211")
+		if !strings.HasPrefix(h, "/") {
+			host, port, err := remote.HostPort(h, "11211")
+			if err != nil {
+				return nil, fmt.Errorf("memcache: %w", err)
+			}
+			h = net.JoinHostPort(host, port)
 		}
 		servers = append(servers, h)
 	}
@@ -74,7 +75,7 @@ func New(s string, o Options) (*Set, error) {
 	if c.MaxIdleConns = o.MaxConnections; c.MaxIdleConns == 0 {
 		c.MaxIdleConns = 8
 	}
-	return &Set{client: c, prefix: prefix + ":", name: "memcache"}, nil
+	return &Set{client: c, prefix: prefix + ":"}, nil
 }
 
 // legal reports whether the protocol can carry a key at all.
@@ -91,7 +92,7 @@ func legal(key string) bool {
 }
 
 // Ping asks whether every server answers.
-func (s *Set) Ping(context.Context) error { return s.failure(s.client.Ping()) }
+func (s *Set) Ping(context.Context) error { return s.client.Ping() }
 
 // Close closes the connections.
 func (s *Set) Close() error { return s.client.Close() }
@@ -108,7 +109,7 @@ func (s *Set) Lookup(_ context.Context, key string, columns int) ([]string, erro
 		return nil, dataset.ErrNotFound
 	}
 	if err != nil {
-		return nil, s.failure(err)
+		return nil, err
 	}
 	return dataset.Split(string(item.Value), columns), nil
 }
@@ -128,7 +129,7 @@ func (s *Set) LookupBatch(_ context.Context, keys []string, columns int) ([][]st
 	var items map[string]*memcache.Item
 	err := s.retry(func() (err error) { items, err = s.client.GetMulti(full); return err })
 	if err != nil {
-		return nil, s.failure(err)
+		return nil, err
 	}
 	for i, k := range keys {
 		if item := items[s.prefix+k]; item != nil {
@@ -149,11 +150,4 @@ func (s *Set) retry(ask func() error) error {
 		err = ask()
 	}
 	return err
-}
-
-func (s *Set) failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &dataset.Error{Set: s.name, Err: err, Temp: true}
 }

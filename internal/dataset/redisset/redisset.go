@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -97,21 +96,14 @@ func (sp *spec) parseHosts(s string) error {
 	sp.network = "tcp"
 	for h := range strings.SplitSeq(s, ",") {
 		h, err := url.PathUnescape(h)
-		if err != nil {
-			return fmt.Errorf("redis: %w", err)
+		if err != nil || h == "" && s != "" {
+			return errAddress
 		}
-		switch _, given, err := net.SplitHostPort(h); {
-		case err == nil && !isNumber(given):
-			return errNoPort
-		case strings.HasPrefix(h, "/"):
+		if strings.HasPrefix(h, "/") {
 			sp.network = "unix"
-		case h == "":
-			h = net.JoinHostPort("localhost", port)
-		case err != nil:
-			host := strings.Trim(h, "[]")
-			if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
-				return errNoPort
-			}
+		} else if host, port, err := remote.HostPort(h, port); err != nil {
+			return errAddress
+		} else {
 			h = net.JoinHostPort(host, port)
 		}
 		sp.hosts = append(sp.hosts, h)
@@ -122,13 +114,8 @@ func (sp *spec) parseHosts(s string) error {
 	return nil
 }
 
-// errNoPort does not repeat the port: it is a part of a password as often as not.
-var errNoPort = errors.New("redis: the port is no number; write / in a password as %2F, ? as %3F and # as %23")
-
-func isNumber(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 16)
-	return err == nil
-}
+// errAddress does not repeat what is wrong: it is a part of a password as often as not.
+var errAddress = fmt.Errorf("redis: %w; and / in a password as %%2F, ? as %%3F and # as %%23", remote.ErrAddress)
 
 func (sp *spec) parsePath(path string) error {
 	if sp.kind == "redis+sentinel" {
@@ -141,7 +128,7 @@ func (sp *spec) parsePath(path string) error {
 		return nil
 	}
 	if strings.Contains(path, "@") {
-		return errNoPort
+		return errAddress
 	}
 	var err error
 	if sp.db, err = strconv.Atoi(path); err != nil || sp.db < 0 || sp.kind == "redis+cluster" && sp.db != 0 {
@@ -158,7 +145,7 @@ func (sp *spec) parseQuery(query string) error {
 	var tls string
 	for name, v := range values {
 		if strings.Contains(name, "@") {
-			return errNoPort
+			return errAddress
 		}
 		switch name {
 		case "prefix":
@@ -214,11 +201,11 @@ type Set struct {
 
 // Opener opens redis: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
+	return remote.Opener(r, "", func(args string) (dataset.Set, error) { return New(args, o) })
 }
 
-// Called implements remote.Backend.
-func (s *Set) Called(name string) { s.name = name }
+// String is the set's name without its password.
+func (s *Set) String() string { return s.name }
 
 // quiet keeps the library from writing to standard error: its errors reach us.
 // The library has one logger for the process.
@@ -255,7 +242,7 @@ func New(s string, o Options) (*Set, error) {
 		}
 		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities, InsecureSkipVerify: sp.noCheck}
 	}
-	set := &Set{spec: sp, name: "redis"}
+	set := &Set{spec: sp, name: dataset.Spec{Type: dataset.TypeRedis, Args: s}.String()}
 	if sp.kind == "redis" {
 		simple := u.Simple()
 		simple.Network = sp.network

@@ -19,7 +19,6 @@ type Caches struct {
 // source is what rows depend on.
 type source struct {
 	spec     dataset.Spec // with its passwords: not to be printed
-	baseDir  string
 	settings string
 }
 

@@ -32,7 +32,7 @@ func Authorities(path string) (*x509.CertPool, error) {
 func CertificateHint(err error, authority string) string {
 	text := err.Error()
 	switch {
-	case !strings.Contains(text, "x509: "):
+	case authority == "" || !strings.Contains(text, "x509: "):
 		return ""
 	case strings.Contains(text, "unknown authority"):
 		return "name the file that has the certificate of the server's authority: " + authority

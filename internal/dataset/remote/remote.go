@@ -9,6 +9,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ type Options struct {
 	// Settings is what rows depend on besides the data set's name: a login, say.
 	Settings string
 	source   source // set by For
+	// authority is set by Opener.
+	authority string
 	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles
 	// from one to the other; 0 means 200 ms and 10 s.
 	MinBackoff, MaxBackoff time.Duration
@@ -103,7 +106,7 @@ func (o Options) withDefaults() Options {
 // For returns the options for a data set that a configuration names.
 func (o Options) For(spec dataset.Spec, d dataset.Options) Options {
 	o.Name, o.FoldCase = spec.String(), d.FoldCase
-	o.source = source{spec, d.BaseDir, o.Settings}
+	o.source = source{spec, o.Settings}
 	return o
 }
 
@@ -154,23 +157,21 @@ func Open(ctx context.Context, backend dataset.Set, o Options) (*Set, error) {
 	return s, nil
 }
 
-// Backend is a set that is asked over a network, as Opener opens it.
-type Backend interface {
-	dataset.Set
-	// Called sets the name that the set's errors have.
-	Called(name string)
-}
-
 // Opener opens the back-ends that backendOf makes of what follows their type's name, behind
-// the wrapper.
-func Opener(o Options, backendOf func(args string) (Backend, error)) dataset.Opener {
+// the wrapper. A back-end that is a fmt.Stringer is called so in errors and callbacks,
+// others by the data set's name. authority is what CertificateHint needs, "" where no
+// certificates are used.
+func Opener(o Options, authority string, backendOf func(args string) (dataset.Set, error)) dataset.Opener {
 	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
 		backend, err := backendOf(spec.Args)
 		if err != nil {
 			return nil, &dataset.Error{Set: spec.String(), Err: err}
 		}
 		o := o.For(spec, d)
-		backend.Called(o.Name)
+		if named, ok := backend.(fmt.Stringer); ok {
+			o.Name = named.String()
+		}
+		o.authority = authority
 		return Open(ctx, backend, o)
 	}
 }
@@ -283,11 +284,16 @@ func (s *Set) count(o Outcome, start time.Time) {
 	}
 }
 
-// away makes an error temporary and names the set.
+// away makes an error of the back-end one of the set's, temporary unless it says otherwise.
 func (s *Set) away(err error) error {
 	var e *dataset.Error
-	if errors.As(err, &e) && e.Set != "" {
+	if !errors.As(err, &e) {
+		return &dataset.Error{Set: s.o.Name, Err: err, Temp: true, Hint: CertificateHint(err, s.o.authority)}
+	}
+	if e.Set != "" {
 		return err
 	}
-	return &dataset.Error{Set: s.o.Name, Err: err, Temp: true}
+	named := *e
+	named.Set = s.o.Name
+	return &named
 }

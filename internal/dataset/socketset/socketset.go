@@ -29,7 +29,6 @@ import (
 type Options struct {
 	Timeout        time.Duration // of one question; 0 means 5 s
 	MaxConnections int           // kept open; 0 means 8
-	BaseDir        string
 }
 
 // maxReplyBytes bounds a reply: a private key fits.
@@ -39,7 +38,6 @@ const maxReplyBytes = 256 << 10
 type Set struct {
 	network, address string
 	o                Options
-	name             string
 	idle             chan *conn
 }
 
@@ -50,11 +48,8 @@ type conn struct {
 
 // Opener opens socket: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return remote.Opener(r, func(args string) (remote.Backend, error) { return New(args, o) })
+	return remote.Opener(r, "", func(args string) (dataset.Set, error) { return New(args, o) })
 }
-
-// Called implements remote.Backend.
-func (s *Set) Called(name string) { s.name = name }
 
 // New makes a set of what follows "socket:". It does not connect.
 func New(s string, o Options) (*Set, error) {
@@ -64,7 +59,7 @@ func New(s string, o Options) (*Set, error) {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = 8
 	}
-	set := &Set{o: o, name: "socket", idle: make(chan *conn, o.MaxConnections)}
+	set := &Set{o: o, idle: make(chan *conn, o.MaxConnections)}
 	kind, rest, ok := strings.Cut(s, ":")
 	switch {
 	case strings.HasPrefix(s, "/"):
@@ -92,7 +87,7 @@ func (s *Set) Ping(ctx context.Context) error {
 	if err == nil {
 		s.keep(c)
 	}
-	return s.failure(err)
+	return err
 }
 
 // Close closes the connections kept open.
@@ -137,7 +132,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 		if !kept {
 			var err error
 			if c, err = s.dial(ctx); err != nil {
-				return nil, s.failure(err)
+				return nil, err
 			}
 		}
 		reply, err := s.ask(ctx, c, key)
@@ -146,7 +141,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 			if kept && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
 				continue
 			}
-			return nil, s.failure(err)
+			return nil, err
 		}
 		s.keep(c)
 		return s.answer(reply, columns)
@@ -191,22 +186,15 @@ func (s *Set) answer(reply string, columns int) ([]string, error) {
 	case "200":
 		value, err := decode(text)
 		if err != nil {
-			return nil, &dataset.Error{Set: s.name, Err: err}
+			return nil, &dataset.Error{Err: err}
 		}
 		return dataset.Split(value, columns), nil
 	case "500":
 		return nil, dataset.ErrNotFound
 	case "400":
-		return nil, s.failure(fmt.Errorf("server says %s", problem.Quote(text)))
+		return nil, fmt.Errorf("server says %s", problem.Quote(text))
 	}
-	return nil, s.failure(fmt.Errorf("reply is not of the protocol: %s", problem.Quote(reply)))
-}
-
-func (s *Set) failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &dataset.Error{Set: s.name, Err: err, Temp: true}
+	return nil, fmt.Errorf("reply is not of the protocol: %s", problem.Quote(reply))
 }
 
 // encode writes what is not a visible ASCII character, and the percent sign, as %XX.

@@ -27,9 +27,6 @@ func (d DSN) sqliteMode(mode string, o Options) (*sql.DB, error) {
 	if !filepath.IsAbs(path) && d.Host != "" && d.Host != "localhost" {
 		path = filepath.Join(d.Host, path)
 	}
-	if !filepath.IsAbs(path) && o.BaseDir != "" {
-		path = filepath.Join(o.BaseDir, path)
-	}
 	if path == ":memory:" {
 		return nil, errors.New("dsn: a database in memory is empty")
 	}

@@ -16,7 +16,6 @@ import (
 type Options struct {
 	Timeout        time.Duration // of one connection or question; 0 means 5 s
 	MaxConnections int           // 0 means 8
-	BaseDir        string        // where a relative SQLite file is
 }
 
 // maxBatch bounds the keys of one statement.
@@ -34,18 +33,7 @@ type Set struct {
 
 // Opener opens dsn: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	return func(ctx context.Context, spec dataset.Spec, d dataset.Options) (dataset.Set, error) {
-		if o.BaseDir == "" {
-			o.BaseDir = d.BaseDir
-		}
-		s, err := New(spec.Args, o)
-		if err != nil {
-			return nil, &dataset.Error{Set: spec.String(), Err: err}
-		}
-		r := r.For(spec, d)
-		r.Name = s.dsn.String()
-		return remote.Open(ctx, s, r)
-	}
+	return remote.Opener(r, "", func(args string) (dataset.Set, error) { return New(args, o) })
 }
 
 // New makes a set of a DSN. It does not connect.
@@ -73,6 +61,9 @@ func (s *Set) Ping(ctx context.Context) error {
 	_, err := s.LookupBatch(ctx, []string{"0"}, len(s.dsn.Columns))
 	return err
 }
+
+// String is the set's name without its password.
+func (s *Set) String() string { return s.dsn.String() }
 
 // Close closes the connections.
 func (s *Set) Close() error { return s.db.Close() }
