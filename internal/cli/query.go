@@ -32,18 +32,18 @@ func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, c
 		return exit.Silent(exit.Config)
 	}
 	set, err := build.OpenSet(ctx, c, spec)
-	if err != nil {
-		return exit.Errorf(exit.DataErr, "%s", withHint(err))
+	var values []string
+	if err == nil {
+		defer set.Close()
+		values, err = set.Lookup(ctx, key, columns)
 	}
-	defer set.Close()
-	values, err := set.Lookup(ctx, key, columns)
 	switch {
 	case errors.Is(err, dataset.ErrNotFound):
 		return exit.Errorf(1, "no such key: %q", key)
 	case dataset.IsTemporary(err):
-		return exit.Errorf(exit.TempFail, "%s", err)
+		return exit.Errorf(exit.TempFail, "%s", withHint(err))
 	case err != nil:
-		return exit.Errorf(exit.DataErr, "%s", err)
+		return exit.Errorf(exit.DataErr, "%s", withHint(err))
 	}
 	for _, v := range values {
 		fmt.Fprintln(s.Out, withoutKey(v))

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,21 @@ func TestQueryShowsNoKey(t *testing.T) {
 			if !strings.Contains(out.String(), ask.rest) || want != value && strings.Contains(out.String()+errs.String(), value[24:40]) {
 				t.Errorf("%s, %q:\n%s%s", form, ask.args, out.String(), errs.String())
 			}
+		}
+	}
+}
+
+// 75 is for what may be there later, whenever it turns out.
+func TestQueryStatus(t *testing.T) {
+	for spec, want := range map[string]int{
+		"csl:k=v": 0, "csl:x": 1, "file:/nonexistent": 65, "redis://h:0": 65, "nosuch:x": 65,
+		"redis://127.0.0.1:1": 75, "socket:inet:1@127.0.0.1": 75, "http://127.0.0.1:1/{key}": 75, "memcache:127.0.0.1:1/x": 75, "ldap://127.0.0.1:1/": 75,
+		"dsn:mysql://u:geheim@1+127.0.0.1/d/table=t?keycol=k?datacol=v": 75,
+	} {
+		var errs bytes.Buffer
+		got := Main(t.Context(), []string{"dojang", "query", spec, "k"}, Streams{In: strings.NewReader(""), Out: io.Discard, Err: &errs})
+		if got != want || strings.Contains(errs.String(), "geheim") {
+			t.Errorf("%s: %d, want %d: %s", spec, got, want, errs.String())
 		}
 	}
 }

@@ -153,7 +153,7 @@ func TestNamesAreShownWithoutSecrets(t *testing.T) {
 			t.Errorf("%q: %q, want %q in it", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"\x00": "NUL", "\x00csl:a": "NUL", "nosuch:x": "unknown kind", "file:": "ends after file:"} {
+	for name, want := range map[string]string{"\x00": "NUL", "\x00csl:a": "NUL", "nosuch:x": "unknown kind", "redis+tls://h": "unknown kind", "http2://h": "unknown kind", `"a-b.c://h`: "unknown kind", "file:": "ends after file:"} {
 		if set, err := Open(t.Context(), name, Options{}); err == nil || set != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", name, set, err)
 		}

@@ -93,12 +93,15 @@ func ParseSpec(s string) (Spec, error) {
 }
 
 // unknownKind is the word before the colon of a name that is meant to have a
-// kind: one of letters, with or without a quotation mark. Lists may have colons
-// too: ::1, a=b:c, host.example:x.
+// kind: one of letters, or of a URL, with or without a quotation mark. Lists may have
+// colons too: ::1, a=b:c, host.example:x.
 func unknownKind(s string) string {
-	kind, _, found := strings.Cut(s, ":")
-	letters := strings.TrimPrefix(kind, `"`)
-	if !found || letters == "" || strings.Trim(strings.ToLower(letters), "abcdefghijklmnopqrstuvwxyz") != "" {
+	kind, rest, found := strings.Cut(s, ":")
+	letters, allowed := strings.ToLower(strings.TrimPrefix(kind, `"`)), "abcdefghijklmnopqrstuvwxyz"
+	if strings.HasPrefix(rest, "//") {
+		allowed += "0123456789+-." // RFC 3986 §3.1
+	}
+	if !found || letters == "" || strings.Trim(letters, allowed) != "" {
 		return ""
 	}
 	first, _, _ := strings.Cut(s, ",")
@@ -124,7 +127,7 @@ func hintForKind(kind, rest string) string {
 		return "write socket:" + strings.ToLower(kind) + ":" + rest
 	}
 	switch {
-	case strings.HasPrefix(rest, "/"):
+	case strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "//"):
 		return "write file:" + rest + ", or refile:" + rest + " where its rows have *"
 	case rest == "":
 		return "write " + kind

@@ -53,12 +53,16 @@ const placeholder = "{key}"
 
 // New makes a set of its URL. It does not connect.
 func New(s string, o Options) (*Set, error) {
-	u, err := url.Parse(strings.ReplaceAll(s, placeholder, "KEY"))
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("http: write https://host/path/{key}") // url's error would repeat a password
-	}
-	if strings.Contains(u.Host, "KEY") && strings.Contains(s, placeholder) && !strings.Contains(u.Path+u.RawQuery, "KEY") {
+	scheme, rest, _ := strings.Cut(s, "://")
+	end := strings.IndexAny(rest+"/", "/?#")
+	authority, rest := rest[:end], rest[end:]
+	at := strings.LastIndexByte(authority, '@') + 1
+	if strings.Contains(authority[at:], placeholder) {
 		return nil, errors.New("http: the key cannot be part of the host")
+	}
+	u, err := url.Parse(scheme + "://" + authority + strings.ReplaceAll(rest, placeholder, "KEY"))
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.Port() != "" && !remote.IsPort(u.Port()) {
+		return nil, errors.New("http: write https://host/path/{key}") // url's error would repeat a password
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
@@ -69,11 +73,7 @@ func New(s string, o Options) (*Set, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "dojang"
 	}
-	if u.User != nil {
-		at := strings.Index(s, "@")
-		s = u.Scheme + "://" + s[at+1:]
-	}
-	s, _, _ = strings.Cut(s, "#")
+	s, _, _ = strings.Cut(u.Scheme+"://"+authority[at:]+rest, "#")
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: o.MaxConnections,
 		MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,

@@ -161,13 +161,16 @@ func TestAddress(t *testing.T) {
 		{"https://h/a?k={key}&x=1", "a&b=c", "https://h/a?k=a%26b%3Dc&x=1"},
 		{"https://h/a", "a&b", "https://h/a?key=a%26b"},
 		{"https://h/a?x=1", "a", "https://h/a?x=1&key=a"},
+		{"HTTPS://u:p@q@h/@a", "a", "https://h/@a?key=a"},
+		{"https://u:p%40@h:1?q=@#f", "a", "https://h:1?q=@&key=a"},
+		{"https://[::1]/{key}#{key}", "a", "https://[::1]/a"},
 	} {
 		s, err := New(c[0], Options{})
 		if err != nil || s.address(c[1]) != c[2] {
 			t.Errorf("%s: %v %v", c[0], err, s.address(c[1]))
 		}
 	}
-	for _, s := range []string{"https:", "https://", "ftp://h/", "https://{key}/", "https://u:geheim@h:x/"} {
+	for _, s := range []string{"https:", "https://", "ftp://h/", "https://{key}/", "https://{key}.h/{key}", "https://u:geheim@h:x/", "https://h:0/", "https://u:geheim@h:65536/"} {
 		if _, err := New(s, Options{}); err == nil || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v", s, err)
 		}

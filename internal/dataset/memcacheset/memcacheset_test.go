@@ -69,7 +69,7 @@ func TestMemcached(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	for _, s := range []string{"host", "host/", "/prefix", "host/a b", "%zz/x"} {
+	for _, s := range []string{"host", "host/", "/prefix", "host/a b", "%zz/x", ",/x", "h,/x", "h:0/x", "h:x/x", "[::1/x", "::1:11211/x"} {
 		if _, err := New(s, Options{}); err == nil {
 			t.Errorf("%q: no error", s)
 		}

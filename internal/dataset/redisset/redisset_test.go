@@ -171,6 +171,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, s := range []string{"redis:", "http://h", "redis://a,b", "redis+sentinel://a", "redis://h/x",
 		"redis://h?y=1", "redis://h?prefix=a&hash=b", "redis+cluster://h/1", "redis://%zz@h",
+		"redis://h:0", "redis://h:65536", "redis://[::1", "redis://::1:6379", "redis+cluster://,", "redis+cluster://a,",
 		"rediss://h?tls=perhaps", "rediss://h?tls=require&ca=/x", "redis://h?tls=no&ca=/x", "rediss://h?tls=no"} {
 		if _, err := parse(s); err == nil {
 			t.Errorf("%s: no error", s)

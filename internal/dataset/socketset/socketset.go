@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -59,26 +60,40 @@ func New(s string, o Options) (*Set, error) {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = 8
 	}
-	set := &Set{o: o, idle: make(chan *conn, o.MaxConnections)}
-	kind, rest, ok := strings.Cut(s, ":")
-	switch {
-	case strings.HasPrefix(s, "/"):
-		set.network, set.address = "unix", s
-	case ok && (kind == "local" || kind == "unix"):
-		set.network, set.address = "unix", rest
-	case ok && (kind == "inet" || kind == "inet6"):
-		port, host, _ := strings.Cut(rest, "@")
-		if host = strings.Trim(host, "[]"); host == "" {
-			host = "localhost"
-		}
-		set.network, set.address = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[kind], net.JoinHostPort(host, port)
-		if port == "" {
-			return nil, errors.New("socket: no port: write socket:inet:port@host")
-		}
-	default:
-		return nil, errors.New("socket: write socket:/path or socket:inet:port@host")
+	network, address, err := parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
 	}
-	return set, nil
+	return &Set{network: network, address: address, o: o, idle: make(chan *conn, o.MaxConnections)}, nil
+}
+
+// parse reads a socket as net.Dial takes it. A port may be the name of a service.
+func parse(s string) (network, address string, err error) {
+	kind, rest, _ := strings.Cut(s, ":")
+	if strings.HasPrefix(s, "/") {
+		kind, rest = "local", s
+	}
+	switch kind = strings.ToLower(kind); {
+	case (kind == "local" || kind == "unix") && rest != "":
+		return "unix", rest, nil
+	case kind != "inet" && kind != "inet6":
+		return "", "", errors.New("write socket:/path or socket:inet:port@host")
+	}
+	port, host, _ := strings.Cut(rest, "@")
+	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+		return "", "", fmt.Errorf("%s is no port: write socket:%s:port@host", problem.Quote(port), kind)
+	}
+	host, given, err := remote.HostPort(host, "")
+	addr, addrErr := netip.ParseAddr(host)
+	switch {
+	case err != nil || given != "":
+		return "", "", fmt.Errorf("write socket:%s:port@host, an address of IPv6 in brackets", kind)
+	case addrErr == nil && addr.Is4() != (kind == "inet"):
+		return "", "", fmt.Errorf("%s is none of %s: write socket:inet:port@192.0.2.1 or socket:inet6:port@[2001:db8::1]", host, kind)
+	case kind == "inet":
+		return "tcp4", net.JoinHostPort(host, port), nil
+	}
+	return "tcp6", net.JoinHostPort(host, port), nil
 }
 
 // Ping connects.

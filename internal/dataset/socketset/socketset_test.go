@@ -143,9 +143,19 @@ func TestInet(t *testing.T) {
 	if err != nil || strings.Join(got, "|") != "x|y|z" {
 		t.Error(got, err)
 	}
-	for _, s := range []string{"", "x", "inet:", "inet:@h", "tcp:1@h"} {
-		if _, err := New(s, Options{}); err == nil {
-			t.Errorf("%q: no error", s)
+}
+
+func TestParse(t *testing.T) {
+	for s, want := range map[string]string{
+		"/run/s": "unix /run/s", "local:/run/s": "unix /run/s", "unix:s": "unix s", "LOCAL:/a:b": "unix /a:b",
+		"inet:1": "tcp4 localhost:1", "inet:1@": "tcp4 localhost:1", "inet:1@h": "tcp4 h:1", "Inet:1@[192.0.2.1]": "tcp4 192.0.2.1:1",
+		"inet:1@192.0.2.1": "tcp4 192.0.2.1:1", "inet6:1@[::1]": "tcp6 [::1]:1", "inet6:1@::1": "tcp6 [::1]:1", "inet:smtp@h": "tcp4 h:smtp",
+		"": "", "x": "", "local:": "", "inet:": "", "inet:@h": "", "tcp:1@h": "", "inet:0@h": "", "inet:65536@h": "", "inet:nosuch@h": "",
+		"inet:127.0.0.1:9": "", "inet:1@::1": "", "inet6:1@127.0.0.1": "", "inet6:1@[::1": "", "inet:1@h@h": "", "inet:1@h:2": "",
+	} {
+		network, address, err := parse(s)
+		if got := strings.TrimSpace(network + " " + address); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", s, got, err, want)
 		}
 	}
 }

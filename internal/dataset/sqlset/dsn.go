@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dojang/internal/dataset"
+	"dojang/internal/dataset/remote"
 )
 
 // DSN is a parsed data store name:
@@ -114,16 +115,20 @@ func (d *DSN) server(s string) error {
 	}
 	if port, host, ok := strings.Cut(s, "+"); ok {
 		s = host
-		if strings.Trim(port, "0123456789") != "" || port == "" {
-			return errors.New("dsn: the port before the host is not a number")
+		if !remote.IsPort(port) {
+			return errors.New("dsn: the port before the host is not a number from 1 to 65535")
 		}
 		d.Port = port
-	} else if strings.Contains(s, ":") { // not shown: it may be a password with a slash in it
-		return errors.New("dsn: write the port before the host, port+host, and / in a password as =2F")
 	}
 	var err error
-	d.Host, err = decode(s)
-	return err
+	if d.Host, err = decode(s); err != nil || d.Host == "" || d.Backend == "sqlite3" || strings.HasPrefix(d.Host, "/") {
+		return err // no host, or a folder
+	}
+	var port string
+	if d.Host, port, err = remote.HostPort(d.Host, ""); err != nil || port != "" { // not shown: it may be a password with a slash in it
+		return errors.New("dsn: write the port before the host, port+host, and / in a password as =2F")
+	}
+	return nil
 }
 
 func (d *DSN) params(s string) error {
@@ -245,6 +250,13 @@ func (d DSN) placeholder(i int) string {
 
 // String is the DSN without its password.
 func (d DSN) String() string {
+	user, host := d.User, d.Host
+	if user != "" {
+		user += "@"
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
 	return dataset.Spec{Type: dataset.TypeDSN,
-		Args: fmt.Sprintf("%s://%s@%s/%s/table=%s", d.Backend, d.User, d.Host, d.Database, d.Table)}.String()
+		Args: fmt.Sprintf("%s://%s%s/%s/table=%s", d.Backend, user, host, strings.TrimPrefix(d.Database, "/"), d.Table)}.String()
 }

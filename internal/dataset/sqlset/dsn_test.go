@@ -36,6 +36,9 @@ func TestParseDSN(t *testing.T) {
 			Backend: "sqlite3", Host: "tables", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 		"pgsql://h/d/table=t?keycol=k?datacol=v?ca=/etc/ca.pem": {Backend: "pgsql", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}, TLS: "verify", CA: "/etc/ca.pem"},
 		"mysql://u@h/d/table=t?keycol=k?datacol=v":              {Backend: "mysql", User: "u", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"pgsql://[::1]/d/table=t?keycol=k?datacol=v":            {Backend: "pgsql", Host: "::1", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"pgsql://5+2001:db8::a/d/table=t?keycol=k?datacol=v":    {Backend: "pgsql", Port: "5", Host: "2001:db8::a", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"mysql://5+=3A=3A1/d/table=t?keycol=k?datacol=v":        {Backend: "mysql", Port: "5", Host: "::1", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 	} {
 		got, err := ParseDSN(s)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -55,6 +58,9 @@ func TestParseDSNErrors(t *testing.T) {
 		"mysql://h/d/table=t?keycol":            "not name=value",
 		"mysql://h/d/tabel=t":                   "unknown parameter",
 		"mysql://x+h/d/table=t":                 "not a number",
+		"mysql://65536+h/d/table=t":             "not a number from 1 to 65535",
+		"mysql://::1:3306/d/table=t":            "write the port before the host, port+host",
+		"mysql://[::1]:3306/d/table=t":          "write the port before the host, port+host",
 		"mysql://h:3306/d/table=t":              "write the port before the host, port+host",
 		"mysql://h/d/table=t=00?":               "NUL",
 		"mysql://h/d/table=t?tls=perhaps":       "write disable, prefer",
@@ -62,6 +68,36 @@ func TestParseDSNErrors(t *testing.T) {
 	} {
 		if _, err := ParseDSN(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", s, err, want)
+		}
+	}
+}
+
+// IPv6 addresses reach the drivers as such: PostgreSQL's took "::1" for the folder of its
+// socket.
+func TestHosts(t *testing.T) {
+	for host, want := range map[string]string{"[::1]": "[::1]:1", "::1": "[::1]:1", "127.0.0.1": "127.0.0.1:1"} {
+		for _, backend := range []string{"mysql", "pgsql"} {
+			s, err := New(backend+"://u:p@1+"+host+"/d/table=t?keycol=k?datacol=v", Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "dial tcp "+want) {
+				t.Errorf("%s, %s: %v", backend, host, err)
+			}
+		}
+	}
+}
+
+// What a table is called in errors and figures, without its password.
+func TestNames(t *testing.T) {
+	const params = "/table=t?keycol=k?datacol=v"
+	for dsn, want := range map[string]string{
+		"mysql://h/d": "dsn:mysql://h/d/table=t", "pgsql://u:p@5+h/d": "dsn:pgsql://u@h/d/table=t", "pgsql://[::1]/d": "dsn:pgsql://[::1]/d/table=t",
+		"sqlite3:///var/lib/keys.db": "dsn:sqlite3:///var/lib/keys.db/table=t", "sqlite3://=2Fvar/keys.db": "dsn:sqlite3:///var/keys.db/table=t",
+	} {
+		if d, err := ParseDSN(dsn + params); err != nil || d.String() != want {
+			t.Errorf("%s: %s, %v; want %s", dsn, d, err, want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (d DSN) mysql(o Options) (*sql.DB, error) {
 	if port == "" {
 		port = "3306"
 	}
-	c.Net, c.Addr = "tcp", net.JoinHostPort(strings.Trim(host, "[]"), port)
+	c.Net, c.Addr = "tcp", net.JoinHostPort(host, port)
 	if strings.HasPrefix(host, "/") {
 		c.Net, c.Addr = "unix", host
 	}

@@ -35,8 +35,8 @@ func (d DSN) postgres(o Options) (*sql.DB, error) {
 	}
 	if strings.HasPrefix(d.Host, "/") {
 		q.Set("host", d.Host)
-	} else {
-		u.Host = d.Host
+	} else if u.Host = d.Host; strings.Contains(u.Host, ":") {
+		u.Host = "[" + u.Host + "]"
 	}
 	if d.Port != "" {
 		q.Set("port", d.Port)
