@@ -23,7 +23,7 @@ const (
 	udpBufferBytes = 4096
 	headerBytes    = 12
 	// maxStrayDatagrams is how many answers to something else are passed over in one
-	// query before the server is taken for broken or attacked.
+	// query before it is put over TCP: the server is broken or attacked.
 	maxStrayDatagrams = 64
 )
 
@@ -159,7 +159,7 @@ func (d *DNS) askUDP(ctx context.Context, server netip.AddrPort, q query, packed
 		}
 		return m, false, nil
 	}
-	return nil, false, &failure{KindMalformed, errStray}
+	return nil, true, nil // a flood of forged answers: RFC 5452 §9.2 has TCP resist it
 }
 
 func (d *DNS) askTCP(ctx context.Context, server netip.AddrPort, q query, packed []byte, id uint16) (*dns.Msg, *failure) {

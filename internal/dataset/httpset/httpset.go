@@ -4,7 +4,7 @@
 // A reply with status 200 is a row: JSON (a text, a list of texts, or an object
 // with a list called "values"), or plain text with colons between the columns.
 // 404, 410 and 204 say that there is no such key; all else is a temporary
-// failure.
+// failure, so is a page in HTML: whoever puts one in front of the service means no row.
 package httpset
 
 import (
@@ -165,15 +165,18 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 
 func parse(contentType string, body []byte, columns int) ([]string, error) {
 	kind, _, _ := mime.ParseMediaType(contentType)
+	if kind == "text/html" || kind == "application/xhtml+xml" {
+		return nil, errors.New("reply is a page in HTML, and no row")
+	}
 	if kind != "application/json" && !strings.HasSuffix(kind, "+json") {
 		return dataset.Split(strings.TrimSpace(string(body)), columns), nil
 	}
-	var text string
-	if json.Unmarshal(body, &text) == nil {
-		return dataset.Split(text, columns), nil
+	var text *string
+	if json.Unmarshal(body, &text) == nil && text != nil { // null is nothing of these
+		return dataset.Split(*text, columns), nil
 	}
 	var list []string
-	if json.Unmarshal(body, &list) != nil {
+	if json.Unmarshal(body, &list) != nil || list == nil {
 		var object struct {
 			Values []string `json:"values"`
 		}

@@ -59,6 +59,13 @@ func service(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotFound)
 }
 
+func replies(kind, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
 func TestHTTP(t *testing.T) {
 	var handler atomic.Pointer[http.HandlerFunc]
 	set := func(f http.HandlerFunc) { handler.Store(&f) }
@@ -82,11 +89,17 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range map[string]http.HandlerFunc{
-		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"403": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
-		"json": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"a":1}`))
+		"500":          func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"403":          func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
+		"object":       replies("application/json", `{"a":1}`),
+		"null":         replies("application/json", "null"), // and no row without values
+		"null in one":  replies("application/json", `{"values":null}`),
+		"two at once":  replies("application/json", `"a" "b"`),
+		"a login page": replies("text/html; charset=utf-8", "<!doctype html>"),
+		"XHTML":        replies("application/xhtml+xml", "<html/>"),
+		"half": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("half"))
 		},
 		"large": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxReplyBytes+1)) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +183,8 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: %v %v", c[0], err, s.address(c[1]))
 		}
 	}
-	for _, s := range []string{"https:", "https://", "ftp://h/", "https://{key}/", "https://{key}.h/{key}", "https://u:geheim@h:x/", "https://h:0/", "https://u:geheim@h:65536/"} {
+	for _, s := range []string{"https:", "https://", "ftp://h/", "https://{key}/", "https://{key}.h/{key}",
+		"https://u:geheim@h:x/", "https://h:0/", "https://u:geheim@h:65536/"} {
 		if _, err := New(s, Options{}); err == nil || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v", s, err)
 		}

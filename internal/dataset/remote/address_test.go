@@ -14,7 +14,8 @@ func TestHostPort(t *testing.T) {
 			t.Errorf("%s: %s, %s, %v", text, host, port, err)
 		}
 	}
-	for _, text := range []string{"h:", "h:0", "h:65536", "h:x", "h:-1", "h:+1", "h:1:2", "::1:6379", "2001:db8::1:53", "[::1", "::1]", "[::1]x", "[::1]:",
+	for _, text := range []string{"h:", "h:0", "h:65536", "h:x", "h:-1", "h:+1", "h:1:2", "::1:6379",
+		"2001:db8::1:53", "[::1", "::1]", "[::1]x", "[::1]:",
 		"[h]", "u@h", "u@h:1", "a b"} {
 		if host, port, err := HostPort(text, "1"); err == nil {
 			t.Errorf("%s: %s, %s", text, host, port)

@@ -151,15 +151,17 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 			}
 		}
 		reply, err := s.ask(ctx, c, key)
-		if err != nil {
+		if err != nil || c.r.Buffered() > 0 { // what else it says would be taken for the next answer
 			c.Close()
-			if kept && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
-				continue
-			}
+		} else {
+			s.keep(c)
+		}
+		if err == nil {
+			return s.answer(reply, columns)
+		}
+		if !kept || ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
 			return nil, err
 		}
-		s.keep(c)
-		return s.answer(reply, columns)
 	}
 }
 

@@ -119,6 +119,24 @@ func TestSocket(t *testing.T) {
 	s.stop()
 }
 
+// What a server says beside its answer is not the answer to the next question.
+func TestOneLineAnswersOneQuestion(t *testing.T) {
+	path := datasettest.Folder(t, 0o700) + "/s"
+	s := &server{reply: "200 one\n200 two\n"}
+	s.start(t, path)
+	defer s.stop()
+	set, err := New("local:"+path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	for range 3 {
+		if values, err := set.Lookup(t.Context(), "k", 1); err != nil || values[0] != "one" {
+			t.Errorf("%v, %v", values, err)
+		}
+	}
+}
+
 func TestInet(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

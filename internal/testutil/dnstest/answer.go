@@ -77,8 +77,11 @@ func (s *Server) count(r *dns.Msg, udp bool) (Fault, dns.Handler) {
 	return f, s.handler
 }
 
-// misanswer sends what comes before the answer.
+// misanswer sends by UDP what comes before the answer: nobody forges what comes by TCP.
 func (s *Server) misanswer(w dns.ResponseWriter, r *dns.Msg, f Fault, udp bool) {
+	if !udp {
+		return
+	}
 	for i := range f.StrayFirst {
 		stray := s.reply(r, Fault{})
 		if i%2 == 0 {

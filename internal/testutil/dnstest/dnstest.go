@@ -29,7 +29,7 @@ type Fault struct {
 	NoEDNS        bool          // FORMERR to queries with an OPT record
 	Referral      bool          // NS records instead of an answer
 	NoAA          bool          // without the AA bit, as from a cache (of ServeZones)
-	StrayFirst    int           // so many wrong answers before the right one
+	StrayFirst    int           // so many wrong answers before the right one, over UDP
 	Wire          []byte        // these octets, after the right ID, as the answer (its first two are replaced)
 	FirstOnly     bool          // the fault happens once for the name, then is gone
 	OnlyUDP       bool          // the fault happens over UDP only
