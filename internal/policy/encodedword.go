@@ -18,10 +18,10 @@ var (
 var wordMarks = regexp.MustCompile(`=\?[^?]{1,64}\?[bBqQ]\?|\?=`)
 
 // asciiCharset are character sets in which an octet below 128 is the letter of ASCII,
-// or part of a larger character: every address in them is seen in the octets. UTF-16
-// and UTF-32 have NULs between, which do not count.
+// or part of a larger character: every address in them is seen in the octets. In UTF-16
+// and UTF-32 one of wide letters, or with an ideographic dot, is not.
 var asciiCharset = regexp.MustCompile(`(?i)^(utf-?8|(us-)?ascii|ansi_x3.*|(x-)?iso-?8859.*|latin-?\d+|(x-)?(windows|cp)-?12\d\d|(x-)?cp-?(437|8[56]\d|874|932|936|949|950)|ibm-?(437|8[56]\d)` +
-	`|koi8.*|gbk?|gb18030|gb_?2312.*|(x-)?gbk|(x-)?big5.*|(x-)?(shift|ms|windows)[-_]?(jis|31j)|(x-)?sjis|(x-)?euc-?(jp|kr|cn|tw)|ks_c_.*|johab|iso-2022-.*|(x-)?mac.*|tis-?620|utf-?(16|32)([bl]e)?|unknown.*|x-unknown)$`)
+	`|koi8.*|gbk?|gb18030|gb_?2312.*|(x-)?gbk|(x-)?big5.*|(x-)?(shift|ms|windows)[-_]?(jis|31j)|(x-)?sjis|(x-)?euc-?(jp|kr|cn|tw)|ks_c_.*|johab|iso-2022-.*|(x-)?mac.*|tis-?620|unknown.*|x-unknown)$`)
 
 // decodeWords decodes the encoded words of a text, with the blanks between two of
 // them gone when joined (RFC 2047 §6.2). ok is false for one in a character set in

@@ -75,7 +75,7 @@ func TestDecodeWords(t *testing.T) {
 	}
 	for charset, want := range map[string]bool{"utf-8": true, "UTF8": true, " utf-8 ": true, "'utf-8'": true,
 		"windows-1252": true, "gb18030": true,
-		"utf-7": false, "hz-gb-2312": false, "ebcdic": false, "cp037": false, "utf-8x": false} {
+		"utf-7": false, "utf-16": false, "UTF-16LE": false, "utf-32be": false, "hz-gb-2312": false, "ebcdic": false, "cp037": false, "utf-8x": false} {
 		if _, ok := decodeWords("=?"+charset+"?q?a?=", outerWord, true); ok != want {
 			t.Errorf("%s: %v", charset, ok)
 		}

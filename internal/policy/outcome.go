@@ -278,7 +278,8 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 }
 
 // unsigned handles mail without signatures. Compat(opendkim 2.11): where a script has
-// decided what becomes of it, or a result is always added, nothing is said of that.
+// decided what becomes of it, or the header's end does not (ScreenPolicyScript,
+// AlwaysAddARHeader), nothing is said of that.
 func (r *Rules) unsigned(o *Outcome, f *Facts, scripted bool) {
 	o.summarize("no signature")
 	if r.Results.AlwaysAddARHeader {
@@ -289,7 +290,7 @@ func (r *Rules) unsigned(o *Outcome, f *Facts, scripted bool) {
 	}
 	reply := r.Verdicts.reply(NoSignature)
 	if reply.Action == Accept {
-		if !r.Results.AlwaysAddARHeader {
+		if screened := r.Scripts != nil && r.Scripts.Screen != nil; !screened && !r.Results.AlwaysAddARHeader {
 			o.why(event.NoSignature())
 		}
 		return
