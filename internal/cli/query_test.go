@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -15,14 +14,11 @@ import (
 	"testing"
 
 	"dojang/internal/problem"
+	"dojang/internal/testutil"
 )
 
 // A table may hold keys in the place of paths: whoever looks a row up sees the rest of it.
 func TestQueryShowsNoKey(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
 	_, curve, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +27,7 @@ func TestQueryShowsNoKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkcs1 := x509.MarshalPKCS1PrivateKey(key)
+	pkcs1 := x509.MarshalPKCS1PrivateKey(testutil.RSAKey())
 	inOneLine := strings.ReplaceAll(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})), "\n", `\n`)
 	file := filepath.Join(t.TempDir(), "KeyTable")
 	for form, value := range map[string]string{

@@ -22,6 +22,7 @@ type filter struct {
 	refuses bool // the tables
 	lags    bool // it is not told to read its tables
 	rows    []keystore.TableRow
+	keys    *keystore.Store
 	last    map[string]time.Time // by its clock
 	total   map[string]uint64
 }
@@ -33,6 +34,9 @@ func (f *filter) read() {
 	}
 	defer set.Close()
 	f.rows = nil
+	o := f.w.keyOf
+	o.Recheck = 1 // each time
+	f.keys = keystore.New(nil, o)
 	_ = keystore.Rows(context.Background(), set, f.w.table, func(row keystore.TableRow) error {
 		f.rows = append(f.rows, row)
 		return nil
@@ -46,7 +50,7 @@ func (f *filter) sign() {
 			name := recordName(row.Selector, domain)
 			place := f.w.place(name)
 			of, _ := row.ForSender(domain)
-			key, err := keystore.New(nil, f.w.keyOf).Load(context.Background(), row.Name, of)
+			key, err := f.keys.Load(context.Background(), row.Name, of)
 			if err != nil {
 				f.w.problem("%s cannot sign with %s: %s", f.name, row.Selector, err)
 				continue

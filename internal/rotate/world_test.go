@@ -86,6 +86,7 @@ func newWorld(t *testing.T, rotate, table string) *world {
 	w := &world{t: t, dir: memoryDir(t), true_: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), minimum: time.Minute,
 		aliases: map[string]string{}, signed: map[string]time.Time{}, exempt: map[string]bool{}}
 	w.booted = w.true_
+	w.keyOf.Accounts = accounts()
 	w.servers = []*server{{name: "ns1", has: map[string][]answer{}}, {name: "ns2", has: map[string][]answer{}}}
 	conf := w.write("rotate.conf", "State "+w.dir+"/state\nPublisher p rfc2136 server=127.0.0.1 key=/k\nInterval "+
 		"1000s\nKeepOld 300s\nKeepRevoked 100s\nMargin 5s\n"+
@@ -108,6 +109,12 @@ func newWorld(t *testing.T, rotate, table string) *world {
 	w.filters = []*filter{w.newFilter("one"), w.newFilter("two")}
 	return w
 }
+
+// accounts are the system's, which no life changes: each process of a world would read them anew.
+var accounts = sync.OnceValue(func() *keystore.Accounts {
+	a, _ := keystore.ReadAccounts("", "")
+	return a
+})
 
 // memoryDir is a folder where fsync costs nothing, if there is one: a life takes hundreds.
 func memoryDir(t *testing.T) string {

@@ -193,9 +193,13 @@ func TestKernelsWithARadixSizedOperand(t *testing.T) {
 // number with runs of digits that are zero, which is where carries have run.
 func TestKernelsWithCarriesThatRun(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
+	products := 100
+	if testing.Short() {
+		products = 20
+	}
 	eachKind(t, func(t *testing.T, y kind) {
 		radix := y.radix()
-		for range 100 {
+		for range products {
 			b := newBench(y)
 			for range y.numbers() {
 				m := random(r, power(y.bits()-1))

@@ -50,10 +50,7 @@ func signWithParts(t *testing.T, mode string, keep bool) {
 			if s == nil {
 				t.Fatalf("no signer for %d bits", c.bits)
 			}
-			want, err := key.Sign(nil, digest, crypto.SHA256)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := standard(t, key, crypto.SHA256, digest)
 			for range 2 {
 				if got, err := s.Sign(nil, digest, crypto.SHA256); err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%d bits: another signature, %v", c.bits, err)
@@ -64,7 +61,7 @@ func signWithParts(t *testing.T, mode string, keep bool) {
 			}
 			// SHA-512 is crypto/rsa's.
 			long := sum(crypto.SHA512, "parts")
-			want, _ = key.Sign(nil, long, crypto.SHA512)
+			want = standard(t, key, crypto.SHA512, long)
 			if got, err := s.Sign(nil, long, crypto.SHA512); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bits by crypto/rsa: another signature, %v", c.bits, err)
 			}
@@ -171,10 +168,7 @@ func TestLoneMessages(t *testing.T) {
 	for _, c := range ifmaClasses {
 		key := testKey(t, fmt.Sprintf("%d-b", c.bits))
 		digest := sum(crypto.SHA256, "lone")
-		want, err := key.Sign(nil, digest, crypto.SHA256)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := standard(t, key, crypto.SHA256, digest)
 		before := e.Stats().Faults
 		got, err := e.Signer(partsOf(key, c.bits/16), true).Sign(nil, digest, crypto.SHA256)
 		if err != nil || !bytes.Equal(got, want) {

@@ -3,7 +3,6 @@ package rsaengine
 import (
 	"bytes"
 	"crypto"
-	"crypto/rsa"
 	"fmt"
 	"io"
 	"runtime"
@@ -31,11 +30,7 @@ func jobs(t testing.TB, e *Engine, count int, names ...string) []job {
 			signers[name] = wrap(t, e, key)
 		}
 		digest := sum(crypto.SHA256, fmt.Sprint(i))
-		want, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, job{name, signers[name], digest, want})
+		list = append(list, job{name, signers[name], digest, standard(t, key, crypto.SHA256, digest)})
 	}
 	return list
 }
@@ -197,7 +192,7 @@ func TestFaultInTheCheck(t *testing.T) {
 				r := &request{key: k, message: make([]byte, c.bits/8)}
 				digest := sum(crypto.SHA256, fmt.Sprint(i))
 				encode(r.message, digestInfo(crypto.SHA256), digest)
-				right[r], _ = rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
+				right[r] = standard(t, key, crypto.SHA256, digest)
 				w.batch = append(w.batch, r)
 			}
 			w.sign()

@@ -3,9 +3,9 @@ package testutil
 import (
 	"crypto"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	_ "embed"
 	"encoding/base64"
 	"encoding/pem"
 	"os"
@@ -13,9 +13,14 @@ import (
 	"testing"
 )
 
-// RSAKey is one key of 2,048 bits for all tests of a process: it takes long to make.
+//go:embed testdata/rsa2048.private
+var rsaPEM []byte
+
+// RSAKey is the one key of 2,048 bits that tests use: it takes long to make one. By
+// `openssl genrsa -traditional`.
 var RSAKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	block, _ := pem.Decode(rsaPEM)
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
 		panic(err)
 	}

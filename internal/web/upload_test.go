@@ -41,24 +41,35 @@ func code(t *testing.T, conn net.Conn) int {
 }
 
 // TestSlowUploadsHoldNoPlace: many that send a little and then wait do not keep others out,
-// and end.
+// and give back what they took.
 func TestSlowUploadsHoldNoPlace(t *testing.T) {
-	c := serve(t, newWorld(t).options())
-	c.server.limits.uploads.start = placeTime + 3*time.Second // who waits for a place is answered before they end
+	o := newWorld(t).options()
+	o.Socket = true
+	c := serve(t, o)
+	c.server.limits.uploads.start = requestTime // none ends by itself
 	var slow []net.Conn
-	for range 4 * explainsAtOnce {
-		slow = append(slow, c.begins(1<<20, 100, ""))
+	for i := range 4 * explainsAtOnce {
+		slow = append(slow, c.begins(1<<20, 100, fmt.Sprintf("X-Forwarded-For: 198.51.100.%d\r\n", i)))
 	}
-	if r := c.do("POST", "/api/v1/explain", smallMessage, nil); r.code != http.StatusOK {
+	c.uploading(len(slow))
+	if r := c.do("POST", "/api/v1/explain", smallMessage, map[string]string{"X-Forwarded-For": "203.0.113.7"}); r.code != http.StatusOK {
 		t.Errorf("answered %d", r.code)
 	}
 	for _, conn := range slow {
-		if got := code(t, conn); got != http.StatusRequestTimeout {
-			t.Errorf("a slow one: %d", got)
-		}
+		conn.Close()
 	}
+	c.at.Close() // waits for all
 	if room := c.server.limits.uploads.room; room != explainsRoom*(defaultMaxMessage+maxForm) {
 		t.Errorf("%d bytes of room are left", room)
+	}
+}
+
+// TestSlowUploadEnds: what does not come in time is answered.
+func TestSlowUploadEnds(t *testing.T) {
+	c := serve(t, newWorld(t).options())
+	c.server.limits.uploads.start = time.Millisecond
+	if got := code(t, c.begins(1<<20, 100, "")); got != http.StatusRequestTimeout {
+		t.Errorf("%d", got)
 	}
 }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
 	"io"
@@ -51,11 +50,7 @@ func newWorld(t *testing.T) *world {
 	w.ns2 = w.servers.Serve(t, "185.199.0.2", fmt.Sprintf(zoneText, 20261128), "example.com")
 	w.inner = w.servers.Serve(t, "10.0.0.7", "inner.org. IN SOA ns h 7 1 1 1 60\ninner.org. IN NS ns.inner.org.\n", "inner.org")
 	w.recursive = dnstest.New(t, root+"ns1.example.com. IN A 185.199.0.1\nns2.example.com. IN A 185.199.0.2\nns.inner.org. IN A 10.0.0.7\n")
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.key, w.record = key, testutil.KeyRecord(key)
+	w.key, w.record = testutil.RSAKey(), testutil.KeyRecord(testutil.RSAKey())
 	return w
 }
 

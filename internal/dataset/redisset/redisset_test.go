@@ -132,6 +132,9 @@ func TestSentinel(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("its servers take seconds to agree")
+	}
 	hosts := datasettest.RedisCluster(t, testutil.Need(t, "redis-server"), testutil.Need(t, "redis-cli"))
 	fill(t, redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts[:1]}))
 	for _, query := range []string{"?prefix=dkim:", "?hash=table"} {

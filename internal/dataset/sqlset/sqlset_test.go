@@ -170,8 +170,17 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 	wg.Wait()
 }
 
+// longOnly skips what starts a server in short, which takes seconds; SQLite is asked the same.
+func longOnly(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a server takes seconds to start")
+	}
+}
+
 // postgres starts a server; run gives SQL to its psql.
 func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql string)) {
+	longOnly(t)
 	const bin = "/usr/lib/postgresql/*/bin"
 	initdb, server := datasettest.Find(t, "initdb", bin), datasettest.Find(t, "postgres", bin)
 	psql := testutil.Need(t, "psql")
@@ -227,6 +236,7 @@ func TestPostgreSQL(t *testing.T) {
 
 // mariadb starts a server with the tables.
 func mariadb(t testing.TB) (base, socket string, p *datasettest.Process) {
+	longOnly(t)
 	install, server, client := testutil.Need(t, "mariadb-install-db"), testutil.Need(t, "mariadbd"), testutil.Need(t, "mariadb")
 	dir, port := datasettest.Folder(t, 0o755), proctest.FreePort(t)
 	socket = dir + "/s"
