@@ -31,6 +31,7 @@ const (
 // Its methods may be called by the Session's methods only.
 type Conn struct {
 	server      *Server
+	options     Options // as newSession left them
 	nc          net.Conn
 	in          *reader
 	session     Session
@@ -59,12 +60,18 @@ type Conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{server: s, nc: nc, in: newReader(nc, &s.buffers, s.options.MaxFrameBytes)}
+	c := &Conn{server: s, options: s.options, nc: nc, in: newReader(nc, &s.buffers, s.options.MaxFrameBytes)}
 	c.out = c.small[:0]
 	c.edits.conn = c
 	c.writer.init(nc, c.in.raw)
 	return c
 }
+
+// Options returns this connection's copy of the server's Options. The function that
+// makes the connection's first Session may change what is asked of the MTA: Actions,
+// Required, NoReply, Skip, WantSkip, WantHeaderLeadingSpace and Macros (a map of its own:
+// the server's is shared). Changes of limits and time-outs, and later ones, do nothing.
+func (c *Conn) Options() *Options { return &c.options }
 
 // Macro returns the value of a macro, "" when the MTA sent none; the name with or
 // without braces. The latest stage that has it wins.

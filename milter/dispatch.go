@@ -72,21 +72,14 @@ func (c *Conn) handleNegotiate(offer []byte) error {
 	if c.phase != phaseNegotiate {
 		return protocolError(CommandNegotiate, "again")
 	}
-	session := c.server.newSession(c)
-	c.session = session
-	options := &c.server.options
-	if w, ok := session.(Wisher); ok {
-		own := *options
-		w.Wish(&own)
-		options = &own
-	}
-	n, err := negotiate(offer, options)
+	c.session = c.server.newSession(c)
+	n, err := negotiate(offer, &c.options)
 	if err != nil {
 		return err
 	}
 	c.negotiation = n
-	session.Negotiated(n)
-	c.out = appendNegotiation(c.out, n, options.Macros)
+	c.session.Negotiated(n)
+	c.out = appendNegotiation(c.out, n, c.options.Macros)
 	c.phase = phaseConnect
 	return nil
 }

@@ -29,7 +29,7 @@ type Server struct {
 }
 
 // NewServer makes a server. newSession is called once a connection's negotiation
-// begins, and again after each QUIT_NC.
+// begins, where it may change Conn.Options, and again after each QUIT_NC.
 func NewServer(newSession func(*Conn) Session, o Options) *Server {
 	s := &Server{
 		options:    o.withDefaults(),

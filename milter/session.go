@@ -40,14 +40,6 @@ type Session interface {
 	Close()
 }
 
-// Wisher is a Session that wants other things of the MTA than the server's
-// Options say, for example after a reload. Wish may change Actions, Required,
-// NoReply, Skip, WantSkip, WantHeaderLeadingSpace and Macros of its copy;
-// other changes have no effect.
-type Wisher interface {
-	Wish(o *Options)
-}
-
 // Negotiation is what MTA and filter agreed to.
 type Negotiation struct {
 	Version         uint32       // 2 to 6, the lower of both

@@ -18,10 +18,10 @@ type recorder struct {
 	calls       []string
 	answers     map[string]Response // by call, "MAIL", "HEADER Subject", …
 	atEnd       func(c *Conn, e *Edits) Response
+	asks        func(o *Options)
 	onCall      func(call string)
 	body        int
 	negotiation Negotiation
-	wish        func(o *Options)
 }
 
 func (r *recorder) note(call, detail string) Response {
@@ -44,11 +44,6 @@ func (r *recorder) all() []string {
 	return append([]string(nil), r.calls...)
 }
 
-func (r *recorder) Wish(o *Options) {
-	if r.wish != nil {
-		r.wish(o)
-	}
-}
 func (r *recorder) Negotiated(n Negotiation) {
 	r.negotiation = n
 	r.note("NEGOTIATED", fmt.Sprint(n.Version))
@@ -114,7 +109,13 @@ func start(t testing.TB, network string, o Options, rec *recorder) *harness {
 			h.errors = append(h.errors, err.Error())
 		}
 	}
-	h.server = NewServer(func(c *Conn) Session { rec.conn = c; return rec }, o)
+	h.server = NewServer(func(c *Conn) Session {
+		rec.conn = c
+		if rec.asks != nil {
+			rec.asks(c.Options())
+		}
+		return rec
+	}, o)
 	go func() { h.done <- h.server.Serve(l) }()
 	t.Cleanup(func() {
 		h.server.Close()

@@ -290,8 +290,17 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-func TestWish(t *testing.T) {
-	rec := &recorder{wish: func(o *Options) { o.Actions |= ActionQuarantine }}
+// TestOptionsOfAConnection are its own: what one asks for, the next does not.
+func TestOptionsOfAConnection(t *testing.T) {
+	asked := false
+	rec := &recorder{asks: func(o *Options) {
+		if o.Actions != 0 {
+			t.Errorf("actions %#x are left of another connection", o.Actions)
+		}
+		if !asked {
+			asked, o.Actions = true, ActionQuarantine
+		}
+	}}
 	rec.atEnd = func(c *Conn, e *Edits) Response {
 		if err := e.AddHeader("X", "y"); !errors.Is(err, ErrNotGranted) {
 			t.Errorf("AddHeader: %v", err)
@@ -305,5 +314,8 @@ func TestWish(t *testing.T) {
 	o := send(t, h.dial(ClientOptions{}), sampleMessage())
 	if d := cmp.Diff([]Edit{{Kind: ReplyQuarantine, Value: "because"}}, o.Edits); d != "" {
 		t.Error(d)
+	}
+	if n := h.dial(ClientOptions{}).Negotiation(); n.Actions != 0 {
+		t.Errorf("the next connection was granted %#x", n.Actions)
 	}
 }

@@ -119,6 +119,7 @@ const (
 func (f *Filter) SessionMaker(role Role) func(*milter.Conn) milter.Session {
 	return func(c *milter.Conn) milter.Session {
 		s := &session{filter: f, conn: c, snapshot: f.acquire(), role: role}
+		s.snapshot.ask(c.Options())
 		if s.snapshot.MilterDebug > 0 {
 			return traced{s, s.snapshot.MilterDebug}
 		}

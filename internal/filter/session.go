@@ -25,28 +25,27 @@ type session struct {
 	message      *message.Message // nil between messages
 }
 
-// Wish tells the server what this snapshot needs of the MTA (milter.Wisher).
-// Steps whose answer no option needs are not answered at all: each answer is a
-// system call here and a wait there.
-func (s *session) Wish(o *milter.Options) {
-	o.Actions = s.snapshot.Actions
+// ask sets what this snapshot needs of the MTA. Steps whose answer no option needs are
+// not answered at all: each answer is a system call here and a wait there.
+func (s *Snapshot) ask(o *milter.Options) {
+	o.Actions = s.Actions
 	o.Required = milter.ActionAddHeaders | milter.ActionChangeHeaders
 	o.Skip = milter.StepHelo | milter.StepUnknown | milter.StepData
 	// The end of the header is answered, since a message that we have nothing to do
 	// with ends there: nobody sends its body then.
 	o.NoReply = milter.StepMail | milter.StepRcpt | milter.StepHeader
-	if !s.snapshot.endsEarly() {
+	if !s.endsEarly() {
 		o.NoReply |= milter.StepEndOfHeader
 	}
-	if s.snapshot.PeerList == nil {
+	if s.PeerList == nil {
 		o.NoReply |= milter.StepConnect
 	}
 	o.WantHeaderLeadingSpace = true
-	o.WantSkip = s.snapshot.skipsBodies()
+	o.WantSkip = s.skipsBodies()
 	if !o.WantSkip {
 		o.NoReply |= milter.StepBody
 	}
-	o.Macros = s.snapshot.macroStages()
+	o.Macros = s.macroStages()
 }
 
 // endsEarly reports whether a message may end with its header. Where scripts or

@@ -38,16 +38,6 @@ type ours struct {
 	broken string // what ended our half, by its own words
 }
 
-// asAgreed is a session that takes part in a dialogue that another filter agreed to.
-type asAgreed struct{ milter.Session }
-
-func (a asAgreed) Wish(o *milter.Options) {
-	if w, ok := a.Session.(milter.Wisher); ok {
-		w.Wish(o)
-	}
-	o.Skip, o.NoReply, o.WantSkip, o.Macros = everyStep, everyStep&^milter.StepConnect, false, nil
-}
-
 // newOurs starts our half. offered are the MTA's actions, agreed what the old filter
 // agreed to.
 func newOurs(s *filter.Snapshot, offered milter.ActionMask, agreed milter.ProtocolMask) (*ours, error) {
@@ -58,8 +48,13 @@ func newOurs(s *filter.Snapshot, offered milter.ActionMask, agreed milter.Protoc
 	own.Reporter, own.Recorder = nil, nil
 	f := filter.New(own, nil, nil)
 	f.LeaveNothing()
-	session := f.SessionMaker(filter.AsConfigured)
-	o.server = milter.NewServer(func(c *milter.Conn) milter.Session { return asAgreed{session(c)} }, milter.Options{
+	newSession := f.SessionMaker(filter.AsConfigured)
+	asAgreed := func(c *milter.Conn) milter.Session { // its dialogue is the one that the old filter agreed to
+		session, asked := newSession(c), c.Options()
+		asked.Skip, asked.NoReply, asked.WantSkip, asked.Macros = everyStep, everyStep&^milter.StepConnect, false, nil
+		return session
+	}
+	o.server = milter.NewServer(asAgreed, milter.Options{
 		WriteTimeout: 24 * time.Hour, // the old filter's answer comes first
 		ErrorLog:     func(err error, _ string) { o.breakOff(err.Error()) },
 		OnPanic: func(v any, _ []byte) milter.Response {
