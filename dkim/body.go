@@ -27,8 +27,7 @@ type BodyHashes struct {
 	hashes  []*BodyHash
 	free    []*BodyHash  // of former messages, with their hash states
 	headers headerHasher // scratch of the message's signers and verifier
-	total   int64
-	heldCR  bool // FixCRLF: a CR ended the last chunk
+	heldCR  bool         // FixCRLF: a CR ended the last chunk
 	started bool
 	closed  bool
 }
@@ -110,18 +109,17 @@ func (b *BodyHashes) Reset() {
 		b.canon[i].reset()
 	}
 	b.headers.release()
-	b.total, b.heldCR, b.started, b.closed = 0, false, false, false
+	b.heldCR, b.started, b.closed = false, false, false
 	b.FixCRLF, b.NeedTotal = false, false
 }
 
 // Write takes the next chunk of the body. The chunk is not kept. Once Satisfied is
-// true, it is counted and nothing else.
+// true, it does nothing.
 func (b *BodyHashes) Write(chunk []byte) {
 	if b.closed {
 		panic("dkim: BodyHashes.Write after Close")
 	}
 	b.started = true
-	b.total += int64(len(chunk))
 	if b.Satisfied() {
 		return
 	}
@@ -222,9 +220,6 @@ func (b *BodyHashes) Satisfied() bool {
 	}
 	return true
 }
-
-// TotalLength returns the number of octets written, before canonicalization.
-func (b *BodyHashes) TotalLength() int64 { return b.total }
 
 // Sum returns the hash, once the BodyHashes is closed. The slice belongs to h.
 func (h *BodyHash) Sum() []byte { return h.sum[:h.sumLen] }

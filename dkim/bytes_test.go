@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"dojang/header"
 	"dojang/taglist"
 )
 
@@ -141,12 +142,59 @@ func TestSingletonsThatAreThereOnce(t *testing.T) {
 	}
 }
 
-// TestQueryMethodsAreWritten where one is asked for.
-func TestQueryMethodsAreWritten(t *testing.T) {
-	for method, want := range map[string]bool{"dns/txt": true, "": false} {
-		l := signed(t, []string{from}, "", func(o *SignOptions) { o.QueryMethods = method })
-		if got := strings.Contains(string(l.At(0).Value()), "q=dns/txt;"); got != want {
-			t.Errorf("%q: %s", method, l.At(0).Value())
+// TestTagNames: letters, digits and underscores (RFC 6376 §3.2), no neighbour of theirs,
+// and none that signing writes.
+func TestTagNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"azAZ09_": true, "aa": true, "zz": true, "A": true, "Z": true, "0": true, "9": true, "_": true, "r": true, "D": true,
+		"": false, "`": false, "{": false, "@": false, "[": false, "/": false, ":": false, "a-b": false, "a b": false, "a;": false,
+		"d": false, "b": false, "bh": false, "v": false, "q": false, "!cd": false,
+	} {
+		if ValidTag(name, "x") != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+// TestTagValues: printable octets, blanks within and no semicolon (RFC 6376 §3.2).
+func TestTagValues(t *testing.T) {
+	for c := range 256 {
+		if want := c == ' ' || c >= '!' && c <= '~' && c != ';'; ValidTag("r", "a"+string([]byte{byte(c)})+"b") != want {
+			t.Errorf("%q: %v", byte(c), !want)
+		}
+	}
+	for value, want := range map[string]bool{"": false, " a": false, "a ": false, "~": true, "!": true} {
+		if ValidTag("r", value) != want {
+			t.Errorf("%q: %v", value, !want)
+		}
+	}
+}
+
+// TestTagsWriteNoOthers: what is added to a signature is one tag, once, whenever it is
+// given.
+func TestTagsWriteNoOthers(t *testing.T) {
+	for name, tags := range map[string][][2]string{
+		"another":         {{"r", "y; d=example.org"}},
+		"a field":         {{"r", "y\r\nFrom: x@example.org"}},
+		"one of the list": {{"d", "example.org"}},
+		"twice":           {{"r", "y"}, {"r", "n"}},
+	} {
+		o := SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"], ExtraTags: tags}
+		if _, err := NewSigner(o, new(header.List), new(BodyHashes)); err == nil {
+			t.Errorf("%s is added", name)
+		}
+		o.ExtraTags = [][2]string{{"r", "n"}}
+		var bodies BodyHashes
+		s, err := NewSigner(o, new(header.List), &bodies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies.Close()
+		if value, err := s.Sign(tags...); err == nil {
+			t.Errorf("%s is added late: %s", name, value)
+		}
+		if value, err := s.Sign([2]string{"ra", "joe"}); err != nil || !strings.Contains(value, "ra=joe; r=n;") {
+			t.Errorf("%s, %v", value, err)
 		}
 	}
 }

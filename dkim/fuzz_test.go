@@ -86,7 +86,7 @@ func FuzzKeyRecord(f *testing.F) {
 			return
 		}
 		for _, a := range []Algorithm{RSASHA256, RSASHA1, Ed25519SHA256} {
-			if k.verify(a, make([]byte, a.Hash().Size()), make([]byte, (k.Bits+7)/8)) == ReasonNone {
+			if k.verify(a, make([]byte, a.Hash().Size()), make([]byte, (k.Bits+7)/8), nil) == ReasonNone {
 				t.Fatalf("%q verifies nonsense", text)
 			}
 		}

@@ -30,11 +30,6 @@ type KeyRecord struct {
 	// Key is *rsa.PublicKey or ed25519.PublicKey.
 	Key  crypto.PublicKey
 	Bits int // 256 for Ed25519
-
-	// VerifyRSA, when not nil, is asked before crypto/rsa whether a PKCS #1 v1.5
-	// signature is right; false leaves the word to crypto/rsa. A caller that
-	// caches records may set it before sharing them.
-	VerifyRSA func(h crypto.Hash, digest, signature []byte) bool
 }
 
 // ParseKeyRecord reads the text of a TXT record, its strings joined. The
@@ -185,15 +180,16 @@ func (k *KeyRecord) AllowsHash(a Algorithm) bool {
 	return false
 }
 
-// verify checks a signature over a header hash with the record's key.
-func (k *KeyRecord) verify(a Algorithm, sum, value []byte) Reason {
+// verify checks a signature over a header hash with the record's key. fast is
+// KeyAnswer.VerifyRSA.
+func (k *KeyRecord) verify(a Algorithm, sum, value []byte, fast func(crypto.Hash, []byte, []byte) bool) Reason {
 	ok := false
 	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
 		if a.KeyType() != "rsa" {
 			return ReasonKeyTypeMismatch
 		}
-		ok = k.VerifyRSA != nil && !weakRSA(key) && k.VerifyRSA(a.Hash(), sum, value) || verifyRSA(key, a.Hash(), sum, value)
+		ok = fast != nil && !weakRSA(key) && fast(a.Hash(), sum, value) || verifyRSA(key, a.Hash(), sum, value)
 	case ed25519.PublicKey:
 		if a.KeyType() != "ed25519" {
 			return ReasonKeyTypeMismatch

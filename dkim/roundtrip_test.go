@@ -57,7 +57,7 @@ func TestSignThenVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		signed.Add([]byte(s.FieldName()), []byte(value), true)
+		signed.Add([]byte(FieldName), []byte(value), true)
 	}
 	for i := 0; i < fields.Len(); i++ {
 		signed.AddRaw(fields.At(i).Raw)

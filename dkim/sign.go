@@ -52,13 +52,11 @@ type SignOptions struct {
 	// From is always signed.
 	Sign, Oversign, Omit *HeaderSet
 
-	Time         time.Time     // t=; zero for none
-	TTL          time.Duration // x= this long after Time, in whole seconds; 0 for none
-	CopyHeaders  bool          // z=
-	QueryMethods string        // q=, "" for none
-	ExtraTags    [][2]string   // name and value, e.g. {"r", "y"}
-	Condition    string        // !cd=, which makes it an experimental signature of version 2; "" for none
-	FieldName    string        // "" is DKIM-Signature
+	Time        time.Time     // t=; zero for none
+	TTL         time.Duration // x= this long after Time, which must be set, in whole seconds; 0 for none
+	CopyHeaders bool          // z=
+	ExtraTags   [][2]string   // name and value, e.g. {"r", "y"}; see ValidTag
+	Condition   string        // !cd=, which makes it an experimental signature of version 2; "" for none
 }
 
 // Signer makes one signature of one message.
@@ -128,27 +126,47 @@ func (o *SignOptions) complete() (length int, err error) {
 	if o.Condition != "" && !ValidDomain(o.Condition) {
 		return 0, fmt.Errorf("condition %.256q is not a domain name", o.Condition)
 	}
-	if o.FieldName == "" {
-		o.FieldName = FieldName
+	if o.TTL > 0 && o.Time.IsZero() {
+		return 0, errors.New("a signature that expires needs a time")
 	}
-	return length, nil
+	return length, checkTags(o.ExtraTags)
 }
 
-// Info about the signature that is being made.
+// ownTags are the tags that a Signer writes by itself.
+var ownTags = [...]string{"v", "a", "b", "bh", "c", "d", "h", "i", "l", "q", "s", "t", "x", "z", "!cd"}
 
-// Domain returns d=.
-func (s *Signer) Domain() string { return s.o.Domain }
+// ValidTag reports whether a tag can be one of SignOptions.ExtraTags: its name is of
+// letters, digits and underscores and none of those that a Signer writes, its value of
+// printable ASCII without a semicolon, with no space at either end (RFC 6376 §3.2).
+func ValidTag(name, value string) bool {
+	for i := range len(name) {
+		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_') {
+			return false
+		}
+	}
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c > '~' || c == ';' {
+			return false
+		}
+	}
+	return name != "" && !slices.Contains(ownTags[:], name) && value != "" && value == strings.TrimSpace(value)
+}
 
-// Selector returns s=.
-func (s *Signer) Selector() string { return s.o.Selector }
+// checkTags returns an error for the first tag that cannot be added, or is added twice.
+func checkTags(lists ...[][2]string) error {
+	var seen []string
+	for _, tags := range lists {
+		for _, t := range tags {
+			if !ValidTag(t[0], t[1]) || slices.Contains(seen, t[0]) {
+				return fmt.Errorf("tag %.256q cannot be added to a signature", t[0]+"="+t[1])
+			}
+			seen = append(seen, t[0])
+		}
+	}
+	return nil
+}
 
-// Algorithm returns a=.
-func (s *Signer) Algorithm() Algorithm { return s.o.Algorithm }
-
-// FieldName returns the name of the field to add.
-func (s *Signer) FieldName() string { return s.o.FieldName }
-
-// Sign makes the value of the field to add, with the leading space, folded
+// Sign makes the value of the field to add, FieldName, with the leading space, folded
 // with CRLF and tab. The body must have ended (BodyHashes.Close). Tags are names and
 // values that stand before SignOptions.ExtraTags, for those who learn of them when the
 // body has passed.
@@ -156,10 +174,13 @@ func (s *Signer) Sign(tags ...[2]string) (string, error) {
 	if s.body.sumLen == 0 {
 		return "", errors.New("dkim: Sign before the end of the body")
 	}
+	if err := checkTags(tags, s.o.ExtraTags); err != nil {
+		return "", err
+	}
 	names, picked := s.selectFields()
 	x := &s.bodies.headers
 	w := taglist.Writer{Margin: margin}
-	w.Start(x.field[:0], s.o.FieldName+": ")
+	w.Start(x.field[:0], FieldName+": ")
 	s.writeTags(&w, names, picked, tags)
 
 	raw := w.Bytes()
@@ -171,7 +192,7 @@ func (s *Signer) Sign(tags ...[2]string) (string, error) {
 	}
 	w.Append(base64.StdEncoding.EncodeToString(value))
 	x.field = w.Bytes()
-	return string(x.field[len(s.o.FieldName)+1:]), nil
+	return string(x.field[len(FieldName)+1:]), nil
 }
 
 func (s *Signer) signSum(sum []byte) ([]byte, error) {
@@ -267,9 +288,6 @@ func (s *Signer) writeTags(w *taglist.Writer, names []string, fields []int, late
 	w.Tag("c", o.HeaderCanonicalization.String()+"/"+o.BodyCanonicalization.String(), taglist.BreakNever)
 	w.Tag("d", o.Domain, taglist.BreakNever)
 	w.Tag("s", o.Selector, taglist.BreakNever)
-	if o.QueryMethods != "" {
-		w.Tag("q", o.QueryMethods, taglist.BreakNever)
-	}
 	if !o.Time.IsZero() {
 		w.Tag("t", strconv.FormatInt(o.Time.Unix(), 10), taglist.BreakNever)
 		if o.TTL > 0 {

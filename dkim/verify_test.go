@@ -253,8 +253,8 @@ func TestSatisfied(t *testing.T) {
 	for range 100 {
 		b.Write([]byte(strings.Repeat("c", 1000)))
 	}
-	if !b.Satisfied() || len(b.Kept(Relaxed)) != 3000 || b.TotalLength() != 100_000 {
-		t.Errorf("satisfied %t, kept %d, %d in all", b.Satisfied(), len(b.Kept(Relaxed)), b.TotalLength())
+	if !b.Satisfied() || len(b.Kept(Relaxed)) != 3000 {
+		t.Errorf("satisfied %t, kept %d", b.Satisfied(), len(b.Kept(Relaxed)))
 	}
 	if n := short.CanonicalLength(); n < 3000 || n > 10_000 {
 		t.Errorf("%d octets were canonicalized", n)

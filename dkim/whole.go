@@ -30,7 +30,7 @@ func Sign(message []byte, o SignOptions) (field []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []byte(signer.FieldName() + ":" + value + "\r\n"), nil
+	return []byte(FieldName + ":" + value + "\r\n"), nil
 }
 
 // LookupTXT finds the TXT records of a name, one text a record. That of net.Resolver

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"sync"
 
@@ -22,11 +23,12 @@ type keyCache struct {
 }
 
 type cachedKey struct {
-	record *dkim.KeyRecord
-	reason dkim.Reason
+	record    *dkim.KeyRecord
+	reason    dkim.Reason
+	verifyRSA func(h crypto.Hash, digest, signature []byte) bool
 }
 
-// parse sets Record of an answer that has one text.
+// parse sets Record and VerifyRSA of an answer that has one text.
 func (c *keyCache) parse(a *dkim.KeyAnswer, s *Snapshot) {
 	if len(a.Texts) != 1 || a.Err != nil || a.NotFound || a.Temporary || len(a.Texts[0]) > maxCachedKeyBytes {
 		return // the verifier parses for itself
@@ -39,12 +41,12 @@ func (c *keyCache) parse(a *dkim.KeyAnswer, s *Snapshot) {
 		k.record, k.reason = dkim.ParseKeyTexts(a.Texts)
 		if k.record != nil && s.FastRSA != nil {
 			if key, ok := k.record.Key.(*rsa.PublicKey); ok {
-				k.record.VerifyRSA = s.FastRSA(key)
+				k.verifyRSA = s.FastRSA(key)
 			}
 		}
 		c.put(text, k)
 	}
-	a.Record, a.RecordReason = k.record, k.reason
+	a.Record, a.RecordReason, a.VerifyRSA = k.record, k.reason, k.verifyRSA
 }
 
 func (c *keyCache) put(text string, k cachedKey) {

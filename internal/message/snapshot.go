@@ -36,7 +36,7 @@ type Snapshot struct {
 	MessageTimeBudget  time.Duration // for look-ups; 0: 30 seconds
 	FixCRLF            bool
 	// FastRSA returns what checks signatures of a key faster than crypto/rsa does,
-	// nil when nothing does; see dkim.KeyRecord.VerifyRSA. It may be nil.
+	// nil when nothing does; see dkim.KeyAnswer.VerifyRSA. It may be nil.
 	FastRSA func(*rsa.PublicKey) func(h crypto.Hash, digest, signature []byte) bool
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/dataset"
 	"dojang/internal/event"
@@ -126,7 +127,7 @@ func (s *Scripted) Resign() bool {
 // already, or no tag at all.
 func (s *Scripted) AddTag(name, value string) int {
 	p := s.Plan
-	if !isTagName(name) || !isTagValue(value) || slices.Contains(ownTags[:], name) || name == "r" && s.Rules.Signing.RequestReports {
+	if !dkim.ValidTag(name, value) || name == "r" && s.Rules.Signing.RequestReports {
 		return -1
 	}
 	for _, t := range p.ExtraTags {
@@ -136,28 +137,6 @@ func (s *Scripted) AddTag(name, value string) int {
 	}
 	p.ExtraTags = slices.Insert(p.ExtraTags, 0, [2]string{name, value}) // Compat(opendkim 2.11): the latest first
 	return len(p.Sign)
-}
-
-// ownTags are the tags that signing writes by itself.
-var ownTags = [...]string{"v", "a", "b", "bh", "c", "d", "h", "i", "l", "q", "s", "t", "x", "z"}
-
-func isTagName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_') {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isTagValue(s string) bool {
-	for i := range len(s) {
-		if s[i] != ' ' && (s[i] < '!' || s[i] > '~' || s[i] == ';') {
-			return false
-		}
-	}
-	return s != "" && s == strings.TrimSpace(s)
 }
 
 // Header is the header as it will be signed and verified.

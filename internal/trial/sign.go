@@ -98,7 +98,7 @@ func (o *Signing) Field(key crypto.Signer, fields *header.List, body []byte) (st
 	if err != nil {
 		return "", err
 	}
-	field := signer.FieldName() + ":" + value + "\r\n"
+	field := dkim.FieldName + ":" + value + "\r\n"
 	if !o.CRLF {
 		field = strings.ReplaceAll(field, "\r\n", "\n")
 	}
