@@ -48,7 +48,7 @@ func TestHashesAndTypesOfKeys(t *testing.T) {
 			if said != a {
 				want = ReasonKeyTypeMismatch
 			}
-			if got := k.verify(said, sum[:], value); got != want {
+			if got := k.verify(said, sum[:], value, nil); got != want {
 				t.Errorf("%s for %v: %v", name, said, got)
 			}
 		}
