@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/resolver"
 )
 
 // nameServer is what DNS looks with: resolver.DNS.
 type nameServer interface {
-	QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error)
+	QueryServer(ctx context.Context, server string, q resolver.Question) (*dns.Msg, error)
 	Servers() []string
 	Validating() bool
 }
@@ -31,10 +33,11 @@ func (r *Report) nameServers(ctx context.Context, h *host, n nameServer) (answer
 	for _, server := range servers {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		start := time.Now()
-		answer, err := n.QueryServer(ctx, server, ".", dns.TypeNS)
+		answer, err := n.QueryServer(ctx, server, resolver.Question{Name: ".", Type: dns.TypeNS, DNSSEC: true})
 		took := time.Since(start)
 		cancel()
 		answers = answers || err == nil
+		r.clockBy(answer, start)
 		switch {
 		case err != nil:
 			r.Add(Finding{Check: check, Code: "dns-silent", Status: Bad,

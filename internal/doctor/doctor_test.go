@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
 	"dojang/internal/config"
 	"dojang/internal/keytable"
+	"dojang/internal/resolver"
 	"dojang/milter"
 )
 
@@ -118,10 +120,11 @@ type fakeDNS struct {
 	rcode   int
 	err     error
 	servers []string
+	answer  []dns.RR
 }
 
-func (f fakeDNS) QueryServer(context.Context, string, string, uint16) (*dns.Msg, error) {
-	return &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: f.rcode}}, f.err
+func (f fakeDNS) QueryServer(context.Context, string, resolver.Question) (*dns.Msg, error) {
+	return &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: f.rcode}, Answer: f.answer}, f.err
 }
 func (f fakeDNS) Servers() []string { return f.servers }
 func (f fakeDNS) Validating() bool  { return false }
@@ -136,6 +139,44 @@ func TestDNSFaults(t *testing.T) {
 	want(t, look(fakeDNS{}), Bad, "there is no name server")
 	want(t, look(fakeDNS{servers: []string{"192.0.2.1"}, err: errors.New("i/o timeout")}), Bad, "does not answer: i/o timeout")
 	want(t, look(fakeDNS{servers: []string{"192.0.2.1"}, rcode: dns.RcodeRefused}), Bad, "refuses to answer")
+}
+
+// TestWrongClock: a clock is wrong that stands outside the time of the root's signatures.
+func TestWrongClock(t *testing.T) {
+	look := func(from, to time.Duration) Report {
+		now := time.Now()
+		seconds := func(d time.Duration) uint32 { return uint32(now.Add(d).Unix()) }
+		f := fakeDNS{servers: []string{"192.0.2.1", "192.0.2.2"}, answer: []dns.RR{&dns.RRSIG{
+			Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeRRSIG}, SignerName: ".", Inception: seconds(from), Expiration: seconds(to)}}}
+		var r Report
+		r.nameServers(t.Context(), &host{Config: config.New()}, f)
+		return r
+	}
+	const day = 24 * time.Hour
+	if r := look(-day, 12*day); r.Worst() != Good {
+		t.Errorf("a clock that is right: %s", show(r))
+	}
+	for _, r := range []Report{look(-15*day, -2*day), look(day, 14*day)} {
+		want(t, r, Bad, "the root zone's signatures are of")
+		if n := r.Count(Bad); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	}
+}
+
+// TestTimeOver: what there is no time for is no finding.
+func TestTimeOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "opendkim.conf")
+	if err := os.WriteFile(path, []byte("Socket inet:1@127.0.0.1\nNameservers 127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := Examine(ctx, Options{Source: config.Source{File: path}})
+	if len(r) != 1 || r[0].Code != "time-over" || r[0].Status != Warning ||
+		!strings.Contains(r[0].Text, "left are what left unsigned, the configuration,") {
+		t.Error(show(r))
+	}
 }
 
 // The root's keys, one of them missing each.
@@ -194,7 +235,7 @@ func TestSendmailFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r Report
-		if !r.sendmail(&host{Config: c}, path) {
+		if !r.sendmail(t.Context(), &host{Config: c}, path) {
 			t.Error("not read")
 		}
 		want(t, r, test.status, test.words)

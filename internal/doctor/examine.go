@@ -18,13 +18,11 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/dataset"
 	"dojang/internal/doctor/postfix"
-	"dojang/internal/keyrecord"
 	"dojang/internal/keystore"
 	"dojang/internal/keytable"
 	"dojang/internal/problem"
 	"dojang/internal/resolver"
 	"dojang/internal/trial"
-	"dojang/internal/words"
 )
 
 // Options say what to examine.
@@ -45,10 +43,13 @@ type examination struct {
 	targets []keytable.Row
 	built   *build.Built // nil where the configuration has errors
 	setups  []*postfix.Setup
-	mute    bool // no name server answers: to ask on would take minutes
+	socket  *config.Socket // that answers messages; nil for none
+	mute    bool           // no name server answers: to ask on would take minutes
+	sure    int            // how many findings no end of time has made
 }
 
-// Examine makes every check that this machine allows, each for itself.
+// Examine makes every check that this machine allows, each for itself. What ctx leaves no
+// time for is not judged, and named.
 func Examine(ctx context.Context, o Options) Report {
 	e := &examination{Options: o}
 	r := &e.report
@@ -69,26 +70,53 @@ func Examine(ctx context.Context, o Options) Report {
 		}
 	}
 	client, server := server(ctx, c)
-	r.unsigned(ctx, client)
-	e.configuration(ctx, problems)
+	e.each(ctx, []stage{
+		{"what left unsigned", func(ctx context.Context) { r.unsigned(ctx, client) }},
+		{"the configuration", func(ctx context.Context) { e.configuration(ctx, problems) }},
+		{"tables and keys", func(context.Context) { e.files() }},
+		{"the sockets", func(context.Context) { e.sockets(all) }},
+		{"the process", func(context.Context) {
+			if e.built != nil {
+				r.loaded(e.host, server, append(e.built.Files, c.Files()...))
+			}
+		}},
+		{"the mail server", e.mta},
+		{"DNS", e.published},
+		{"trust anchors", func(context.Context) { r.anchors(e.host) }},
+		{"messages", e.messages},
+		{"the clock", func(context.Context) { r.clock() }},
+		{"the service", func(context.Context) { r.hardened(c, e.host.Filter) }},
+	})
 	if e.built != nil {
-		defer e.built.Snapshot.Discard()
+		e.built.Snapshot.Discard()
 	}
-	if known := e.host.Filter.Name != ""; known {
-		r.tables(e.host)
-		e.keyFiles()
-	}
-	answers := e.sockets(all)
-	if e.built != nil {
-		r.loaded(e.host, server, append(e.built.Files, c.Files()...))
-	}
-	e.mta(ctx)
-	e.published(ctx)
-	r.anchors(e.host)
-	e.messages(ctx, answers)
-	r.clock()
-	r.hardened(c, e.host.Filter)
 	return e.report
+}
+
+// stage is a part of the examination.
+type stage struct {
+	what string
+	look func(context.Context)
+}
+
+// each does the stages while there is time. What the end of time has one say is no finding.
+func (e *examination) each(ctx context.Context, stages []stage) {
+	for i, s := range stages {
+		s.look(ctx)
+		if ctx.Err() == nil {
+			e.sure = len(e.report)
+			continue
+		}
+		e.report = e.report[:e.sure]
+		var left []string
+		for _, s := range stages[i:] {
+			left = append(left, s.what)
+		}
+		e.report.Add(Finding{Check: "time", Code: "time-over", Status: Warning,
+			Advice: "dojang doctor without --check takes the time it needs, and shows what is slow"},
+			"there was no time to look at all; left are %s", strings.Join(left, ", "))
+		return
+	}
 }
 
 // configuration tells what a start would say.
@@ -119,7 +147,12 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 	}
 }
 
-func (e *examination) keyFiles() {
+// files looks at tables and keys, where it is known whose rights count.
+func (e *examination) files() {
+	if e.host.Filter.Name == "" {
+		return
+	}
+	e.report.tables(e.host)
 	accounts, _ := keystore.ReadAccounts("", "")
 	keys, _ := keystore.ToolOptions(e.host.Config.KeyIdentities.Value)
 	seen := map[string]bool{}
@@ -131,13 +164,12 @@ func (e *examination) keyFiles() {
 	}
 }
 
-// sockets returns the socket that answers messages, nil for none.
-func (e *examination) sockets(all []process) *config.Socket {
+// sockets looks at each socket, and takes the first that answers for messages.
+func (e *examination) sockets(all []process) {
 	sockets := e.host.Config.Sockets()
-	var answers *config.Socket
 	for i, s := range sockets {
-		if e.report.socket(e.host, s, all) && answers == nil {
-			answers = &sockets[i]
+		if e.report.socket(e.host, s, all) && e.socket == nil {
+			e.socket = &sockets[i]
 		}
 	}
 	if len(sockets) == 0 {
@@ -146,125 +178,25 @@ func (e *examination) sockets(all []process) *config.Socket {
 			"no Socket is set, so Postfix cannot reach the filter")
 	}
 	e.report.instances(e.host, all)
-	return answers
 }
 
 func (e *examination) mta(ctx context.Context) {
 	if e.Run == nil {
 		if _, err := os.Stat(sendmailFile); err == nil && !programExists("postconf") {
-			e.report.sendmail(e.host, sendmailFile)
+			e.report.sendmail(ctx, e.host, sendmailFile)
 			return
 		}
 	}
 	if e.setups = e.report.postfix(ctx, e.host, e.Run); len(e.setups) > 0 {
-		e.report.forgedResults(e.host, e.setups[0])
+		e.report.forgedResults(ctx, e.host, e.setups[0])
 	}
 }
 
 func limit[T any](rows []T, n int) []T { return rows[:max(0, min(len(rows), n))] }
 
-// published compares keys with DNS, after the name servers themselves.
-func (e *examination) published(ctx context.Context) {
-	r, c := &e.report, e.host.Config
-	if !c.Mode.Value.Sign {
-		return
-	}
-	tester, err := keytable.NewTester(ctx, c.KeyTable.Value, c)
-	if err != nil {
-		r.Add(Finding{Check: "dns", Code: "dns-options", Status: Bad}, "%s", err)
-		return
-	}
-	defer tester.Close()
-	if dns := tester.Resolver(); dns != nil && !r.nameServers(ctx, e.host, dns) {
-		e.mute = true
-		r.skip("dns", "keys-unasked", "no name server answers: records are not looked at")
-		return
-	}
-	tester.Diagnose = true
-	tester.Others = e.targets
-	targets := limit(e.targets, e.Keys)
-	compared := 0
-	tester.TestAll(ctx, targets, func(t keytable.Row, k keytable.Report) {
-		if compared++; e.Progress != nil {
-			e.Progress(compared, len(targets))
-		}
-		e.record(ctx, tester, t, k)
-	})
-	if len(e.targets) > e.Keys {
-		r.Add(Finding{Check: "dns", Code: "keys-left", Status: Skipped,
-			Advice: fmt.Sprintf("dojang doctor --keys %d, or opendkim-testkey", len(e.targets))},
-			"%s not compared with DNS", words.Count(len(e.targets)-e.Keys, "more key"))
-	}
-}
-
-// mind are the faults that some verifier minds, though a signature may hold by ours.
-var mind = []string{keyrecord.FaultTesting, keyrecord.FaultHash, keyrecord.FaultWeak, keyrecord.FaultBlanks,
-	keyrecord.FaultVersionMissing, keyrecord.FaultWildcard}
-
-// record tells how the record of one key is published.
-func (e *examination) record(ctx context.Context, tester *keytable.Tester, t keytable.Row, k keytable.Report) {
-	r := &e.report
-	if t.Domain == "%" {
-		r.Add(Finding{Check: "dns", Code: "key-any-domain", Status: Skipped,
-			Advice: "dojang testkey --domain DOMAIN --selector " + t.Selector},
-			"'%s' is a key for any domain", t.Name)
-		return
-	}
-	text, code, hints, status := k.Problem, "record", []string(nil), Bad
-	if k.OK {
-		status = Warning
-	}
-	minded := !k.OK
-	for _, f := range k.Faults {
-		if k.OK && !slices.Contains(mind, f.Code) {
-			continue
-		}
-		minded = true
-		if f.Fatal || code == "record" {
-			code = "record-" + f.Code
-		}
-		if text != f.Text {
-			text = strings.TrimPrefix(text+"; "+f.Text, "; ")
-		}
-		if f.Hint != "" && !slices.Contains(hints, f.Hint) {
-			hints = append(hints, f.Hint)
-		}
-	}
-	if !minded {
-		r.Add(Finding{Check: "dns", Status: Good}, "%s is published and fits the private key", k.Record)
-		return
-	}
-	if line := recordLine(ctx, tester, t); line != "" {
-		hints = append(hints, "the record to publish: "+line)
-	}
-	r.Add(Finding{Check: "dns", Code: code, Status: status, Advice: strings.Join(hints, "; ")}, "%s: %s", k.Record, text)
-}
-
-// recordLine is the record of a key in one line of a zone file, "" where the key cannot
-// be read.
-func recordLine(ctx context.Context, tester *keytable.Tester, t keytable.Row) string {
-	if t.Key == "" {
-		return ""
-	}
-	private, err := tester.Load(ctx, t)
-	if err != nil {
-		return ""
-	}
-	record, err := keyrecord.Of(private.Public())
-	if err != nil {
-		return ""
-	}
-	record.Selector, record.Domain, record.Hashes = t.Selector, t.Domain, "sha256"
-	var b strings.Builder
-	if keyrecord.Write(&b, keyrecord.ZoneLine, record) != nil {
-		return ""
-	}
-	return strings.TrimSpace(b.String())
-}
-
 // messages sends messages of authors whose mail is signed, and looks at their domains.
-func (e *examination) messages(ctx context.Context, socket *config.Socket) {
-	r, c := &e.report, e.host.Config
+func (e *examination) messages(ctx context.Context) {
+	r, c, socket := &e.report, e.host.Config, e.socket
 	if e.built == nil {
 		return
 	}

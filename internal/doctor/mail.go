@@ -230,7 +230,7 @@ func (p *postfixCheck) addresses(host string) []net.IP {
 		if host == "" {
 			host = "localhost"
 		}
-		ips, _ = net.LookupIP(host)
+		ips, _ = net.DefaultResolver.LookupIP(p.ctx, "ip", host)
 	}
 	protocols := p.setup.Main["inet_protocols"]
 	return slices.DeleteFunc(ips, func(ip net.IP) bool {

@@ -9,6 +9,7 @@ import (
 	"dojang/dkim"
 	"dojang/header"
 	"dojang/internal/config"
+	"dojang/internal/message"
 	"dojang/milter"
 )
 
@@ -142,6 +143,7 @@ func sendBy(ctx context.Context, s config.Socket, author string, w way, raw []by
 		return milter.Outcome{}, err
 	}
 	defer client.Close()
+	client.Macro(milter.CommandHelo, message.TestMacro, "yes") // which no filter asks for
 	family := milter.FamilyInet
 	if w.Client.Is6() {
 		family = milter.FamilyInet6

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -10,12 +11,12 @@ import (
 // forgedResults advises RemoveARMethods where filters behind ours may believe results of
 // other methods in our name and nobody before us writes such: no policy server, and no
 // filter.
-func (r *Report) forgedResults(h *host, setup *postfix.Setup) {
+func (r *Report) forgedResults(ctx context.Context, h *host, setup *postfix.Setup) {
 	c := h.Config
 	if !c.Mode.Value.Verify || c.RemoveARAll.Value || c.KeepAuthResults.Value || len(c.RemoveARMethods.Value) > 0 {
 		return
 	}
-	p := postfixCheck{Report: r, h: h, setup: setup, sockets: c.Sockets()}
+	p := postfixCheck{Report: r, ctx: ctx, h: h, setup: setup, sockets: c.Sockets()}
 	milters, _ := postfix.ParseMilters(setup.Main["smtpd_milters"])
 	ours := slices.IndexFunc(milters, func(m postfix.Milter) bool { return p.reaches(m.Socket, false) == here })
 	if ours != 0 || len(milters) < 2 {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -16,7 +17,7 @@ const sendmailFile = "/etc/mail/sendmail.cf"
 
 // sendmail looks at the filters in a sendmail.cf: at what can be read of them there.
 // It reports whether there is such a file.
-func (r *Report) sendmail(h *host, path string) bool {
+func (r *Report) sendmail(ctx context.Context, h *host, path string) bool {
 	const check = "sendmail"
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -33,7 +34,7 @@ func (r *Report) sendmail(h *host, path string) bool {
 			inUse = strings.FieldsFunc(rest, func(c rune) bool { return c == ',' || c == ' ' })
 		}
 	}
-	p := postfixCheck{h: h, setup: &postfix.Setup{Main: map[string]string{}}, sockets: h.Config.Sockets()}
+	p := postfixCheck{ctx: ctx, h: h, setup: &postfix.Setup{Main: map[string]string{}}, sockets: h.Config.Sockets()}
 	const rebuild = "put INPUT_MAIL_FILTER into sendmail.mc, and make -C /etc/mail"
 	for name, equates := range filters {
 		for equate := range strings.SplitSeq(equates, ",") {

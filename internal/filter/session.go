@@ -130,7 +130,11 @@ func (s *session) Unknown(string) milter.Response { return milter.Continue }
 
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.filter.activity.Add(1)
-	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, s.filter.effects, withoutBrackets(addr))
+	effects := s.filter.effects
+	if s.conn.Macro(message.TestMacro) != "" {
+		effects = message.Effects{}
+	}
+	s.message = s.filter.services.Begin(s.conn.Context(), &s.snapshot.Snapshot, effects, withoutBrackets(addr))
 	return milter.Continue
 }
 

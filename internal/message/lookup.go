@@ -41,7 +41,7 @@ func (a *keyAnswer) remembered(m *Message) (ok bool) {
 	answer, ok, err := m.snapshot.Resolver.Cached(a.query.Name)
 	if ok {
 		a.answer = keyAnswerOf(answer, err)
-		m.services.observer.KeyLookup(0, a.answer.Temporary)
+		m.observer().KeyLookup(0, a.answer.Temporary)
 	}
 	return ok
 }
@@ -51,7 +51,7 @@ func (a *keyAnswer) lookup(ctx context.Context, m *Message) {
 	start := m.services.now()
 	answer, err := m.snapshot.Resolver.LookupTXT(ctx, a.query.Name)
 	a.answer = keyAnswerOf(answer, err)
-	m.services.observer.KeyLookup(m.services.now().Sub(start), a.answer.Temporary)
+	m.observer().KeyLookup(m.services.now().Sub(start), a.answer.Temporary)
 }
 
 // recovered makes a resolver's panic a look-up that failed for now.

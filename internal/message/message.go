@@ -283,7 +283,7 @@ func (m *Message) finish() *policy.Outcome {
 		v.Results = m.verifier.Finish()
 		v.Answers = m.questionsAnswered()
 		for i := range v.Results {
-			m.services.observer.Verified(v.Results[i])
+			m.observer().Verified(v.Results[i])
 		}
 	}
 	v.Results = m.runFinal(v.Results)
@@ -310,7 +310,7 @@ func (m *Message) tellOutcome(o *policy.Outcome) {
 // sign makes the signatures. The first error ends it: mail leaves with all its
 // signatures or with none.
 func (m *Message) sign() ([]policy.Signature, error) {
-	observer, now := m.services.observer, m.services.now
+	observer, now := m.observer(), m.services.now
 	if m.signError != nil {
 		observer.SigningFailed()
 		return nil, m.signError
@@ -334,5 +334,5 @@ func (m *Message) sign() ([]policy.Signature, error) {
 // what an outcome wants, so who speaks it knows.
 func (m *Message) Answered(outcome policy.Action) {
 	m.record(outcome)
-	m.services.observer.Message(outcome.String(), m.services.now().Sub(m.started), m.bodyBytes)
+	m.observer().Message(outcome.String(), m.services.now().Sub(m.started), m.bodyBytes)
 }

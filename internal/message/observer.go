@@ -18,6 +18,14 @@ type Observer interface {
 	Message(outcome string, took time.Duration, bodyBytes int64)
 }
 
+// observer is who counts this message.
+func (m *Message) observer() Observer {
+	if m.effects.Counters {
+		return m.services.observer
+	}
+	return noObserver{}
+}
+
 type noObserver struct{}
 
 func (noObserver) Signed(dkim.Algorithm, time.Duration) {}

@@ -57,8 +57,12 @@ type Effects struct {
 	Diagnoses      bool // and written, for DiagnosticDirectory
 	Statistics     bool // the message is recorded
 	TemporaryFiles bool // canonical texts are kept in files
-	Counters       bool // the message counts for the limits of its domains
+	Counters       bool // the message counts: for the limits of its domains, in metrics and the status
 }
+
+// TestMacro is the macro by which a tool on the MTA's side says that a message is a test
+// of its own, which leaves nothing. No client of an MTA can set a macro.
+const TestMacro = "{dojang_test}"
 
 // All is what the filter does.
 var All = Effects{Reports: true, Diagnoses: true, Statistics: true, TemporaryFiles: true, Counters: true}

@@ -44,12 +44,12 @@ func (d *DNS) AskServer(ctx context.Context, addr netip.AddrPort, q Question) (*
 }
 
 // QueryServer is AskServer for a server written as ParseServer reads it.
-func (d *DNS) QueryServer(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+func (d *DNS) QueryServer(ctx context.Context, server string, q Question) (*dns.Msg, error) {
 	addr, err := ParseServer(server)
 	if err != nil {
-		return nil, &Error{Name: name, Kind: KindNetwork, Err: err}
+		return nil, &Error{Name: q.Name, Kind: KindNetwork, Err: err}
 	}
-	return d.AskServer(ctx, addr, Question{Name: name, Type: qtype})
+	return d.AskServer(ctx, addr, q)
 }
 
 // Strings returns the character-strings of a TXT record as they were on the wire, with

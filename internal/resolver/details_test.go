@@ -137,7 +137,7 @@ func TestWithoutCacheOrHosts(t *testing.T) {
 	if wantKind(t, err, KindNetwork, true); addresses != nil {
 		t.Errorf("%v", addresses)
 	}
-	m, err := d.QueryServer(t.Context(), "no address", "k.example", dns.TypeTXT)
+	m, err := d.QueryServer(t.Context(), "no address", Question{Name: "k.example", Type: dns.TypeTXT})
 	e := wantKind(t, err, KindNetwork, true)
 	if m != nil || !strings.Contains(e.Error(), `"no address" is not a name server's address`) || d.Stats().Queries != 0 {
 		t.Errorf("%v, %d queries", e, d.Stats().Queries)

@@ -258,7 +258,7 @@ func TestAskServer(t *testing.T) {
 	_, err = d.AskServer(t.Context(), addr, Question{Name: "example.com", Type: dns.TypeTXT})
 	wantKind(t, err, KindNetwork, true)
 	m, err := newTestDNS(t, Options{}, dnstest.New(t, "example.com IN NS a.b.\n")).QueryServer(t.Context(),
-		s.Addr, "example.com", dns.TypeNS)
+		s.Addr, Question{Name: "example.com", Type: dns.TypeNS})
 	if err == nil {
 		t.Errorf("a closed server answers %v", m)
 	}

@@ -1,11 +1,15 @@
 package doctor
 
 import (
+	"io"
+	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"dojang/internal/status"
 	"dojang/internal/testutil/dnstest"
 	"dojang/internal/testutil/filtertest"
 	"dojang/internal/testutil/proctest"
@@ -82,6 +86,34 @@ func TestUnsignedFirst(t *testing.T) {
 	if f := all[0]; f.Code != "mail-unsigned" || !strings.HasPrefix(f.Text,
 		"mail of example.com left unsigned in the last 24 hours: 1, and 0 signed") {
 		t.Errorf("the first is %v", f)
+	}
+}
+
+// TestCountsNothing: the message that is sent is none of the server's own.
+func TestCountsNothing(t *testing.T) {
+	s := newServer(t)
+	metrics := proctest.FreeAddress(t)
+	s.option("MetricsSocket", "inet:"+metrics[strings.LastIndexByte(metrics, ':')+1:]+"@127.0.0.1")
+	s.option("Statistics", s.path("run/statistics"))
+	s.start()
+	s.isGood()
+	response, err := http.Get("http://" + metrics + "/metrics")
+	s.must(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	s.must(err)
+	counted := regexp.MustCompile(`(?m)^dojang_(messages|signed|verified|signatures|key_lookups)[a-z_]*_total(\{.*\})? [1-9].*$`)
+	if !strings.Contains(string(text), "dojang_connections_total ") {
+		t.Errorf("no metrics:\n%s", text)
+	}
+	if found := counted.FindAllString(string(text), -1); found != nil {
+		t.Error(found)
+	}
+	if text, err := os.ReadFile(s.path("run/statistics")); err == nil && len(text) > 0 {
+		t.Errorf("Statistics: %q", text)
+	}
+	if now := s.running().Totals; now != (status.Totals{}) {
+		t.Errorf("the status counts %+v", now)
 	}
 }
 
