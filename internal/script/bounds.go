@@ -178,7 +178,7 @@ func (r *run) sort(l *lua.LState) int {
 	t := l.CheckTable(1)
 	r.meter.spendEnd(l, t)
 	s := &sorter{run: r, l: l, table: t, n: t.Len()}
-	if l.GetTop() > 1 && l.Get(2) != lua.LNil {
+	if l.Get(2) != lua.LNil {
 		s.less = l.CheckFunction(2)
 	}
 	r.meter.spend(l, s.n*bits.Len(uint(s.n))/keysPerInstruction)
@@ -233,10 +233,7 @@ func (r *run) format(f *lua.LFunction) lua.LGFunction {
 			directive := after[:len(after)-len(strings.TrimLeft(after, "-+ #0"))]
 			after = after[len(directive):]
 			for _, point := range []string{"", "."} {
-				trimmed, ok := strings.CutPrefix(after, point)
-				if !ok {
-					continue
-				}
+				trimmed := strings.TrimPrefix(after, point)
 				after = strings.TrimLeft(trimmed, "0123456789")
 				if digits := len(trimmed) - len(after); digits > 2 {
 					l.RaiseError("invalid format (width or precision too long)")

@@ -57,6 +57,8 @@ func TestHostileScriptsEnd(t *testing.T) {
 		{"adding", `while true do odkim.add_header(ctx, "X", ("x"):rep(1000)) end`, memory},
 		{"exporting", `for i = 1, 1e9 do odkim.export(ctx, "x" .. i, ("x"):rep(1000)) end`, memory},
 		{"replacing", `while true do odkim.replace_header(ctx, "Subject", 0, "x") end`, ""},
+		{"data sets", `while true do odkim.db_open("csl:a") end`, "too many data sets"},
+		{"texts of answers", `local s = ("x"):rep(1e6) .. "@y" for i = 1, 1000 do odkim.parse_field(s) end`, memory},
 		{"asking", `while true do odkim.get_header(ctx, "From", 0) end`, ""},
 		{"sort", `local t = {} for i = 1, 100000 do t[i] = i end table.sort(t, function() return true end)`, ""},
 	}
@@ -148,6 +150,8 @@ func TestRewrittenOperators(t *testing.T) {
 		{`local function f(...) return { ... } end return #f(1, 2, 3), #{ f(), f() }`, "3|2"},
 		{`local t = {} t[1], t[2] = 1, 2 t["a"] = 3 t[1.5] = 4 t[true] = 5 return #t, t.a, t[1.5], t[true]`, "2|3|4|5"},
 		{`local function f(n) if n == 0 then return "" end return n .. f(n - 1) end return f(3)`, "321"},
+		{`local t = { 3, 1, 2 } table.sort(t, nil) return t[1], t[2], t[3]`, "1|2|3"},
+		{`return ("%5.1f|%-3d|%%|%s"):format(1.25, 7, "x")`, "  1.2|7  |%|x"},
 		{`local t = { f = function(self, x) return self.v .. x end, v = "v" } return t:f("x"), #t.f(t, "yy")`, "vx|3"},
 	}
 	for _, tt := range tests {

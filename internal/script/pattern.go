@@ -346,9 +346,6 @@ func inClass(c, class byte) bool {
 	default:
 		return class == c
 	}
-	if !isLetter(class) {
-		return class == c
-	}
 	return in == (class == lower)
 }
 

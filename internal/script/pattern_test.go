@@ -92,6 +92,30 @@ func TestWrongPatterns(t *testing.T) {
 	}
 }
 
+// TestClasses are those of the library, and %g those that are seen (Lua 5.2).
+func TestClasses(t *testing.T) {
+	l := natives(t)
+	for _, class := range "acdlpsuwxACDLPSUWX.%-(" {
+		script := "local all = '' for i = 0, 127 do all = all .. string.char(i) end return (all:gsub('%" + string(class) + "', ''))"
+		if err := l.DoString(script); err != nil {
+			t.Fatal(err)
+		}
+		want := l.Get(-1).String()
+		l.SetTop(0)
+		if got := evaluate(t, Setup, message(t), script, Options{}); got != want {
+			t.Errorf("%%%c leaves %q, want %q", class, got, want)
+		}
+	}
+	for c := range byte(128) {
+		if seen := c > ' ' && c < 0x7f; inClass(c, 'g') != seen || inClass(c, 'G') == seen {
+			t.Errorf("%q is seen: %v", c, !seen)
+		}
+	}
+	if got, want := evaluate(t, Setup, message(t), `return ("a"):gsub("a", "%2")`, Options{}), "error: script.lua:1: invalid capture index"; got != want {
+		t.Errorf("a capture that is not there: %s", got)
+	}
+}
+
 // Any pattern ends, and none gets at what lies beside the text.
 func FuzzPattern(f *testing.F) {
 	for _, c := range patternCases {

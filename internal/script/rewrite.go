@@ -24,17 +24,16 @@ var guardNames = []string{guardConcat, guardKey, guardTable, guardText, guardLen
 func bounded(chunk []ast.Stmt) []ast.Stmt {
 	w := walker{rewrite: rewriteOperator}
 	w.stmts(chunk)
-	line, last := 1, 1
+	line := 1
 	if len(chunk) > 0 {
-		line, last = chunk[0].Line(), chunk[len(chunk)-1].LastLine()
+		line = chunk[0].Line()
 	}
-	at := func(n ast.PositionHolder) { n.SetLine(line); n.SetLastLine(last) }
 	guards := &ast.LocalAssignStmt{Names: guardNames, Exprs: []ast.Expr{&ast.Comma3Expr{}}}
 	script := &ast.FunctionExpr{ParList: &ast.ParList{HasVargs: true, Names: []string{}}, Stmts: chunk}
 	call := &ast.FuncCallExpr{Func: script}
 	result := &ast.ReturnStmt{Exprs: []ast.Expr{call}}
 	for _, n := range []ast.PositionHolder{guards, guards.Exprs[0], script, call, result} {
-		at(n)
+		n.SetLine(line)
 	}
 	return []ast.Stmt{guards, result}
 }

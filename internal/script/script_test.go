@@ -194,6 +194,13 @@ func describePlan(p *policy.Plan) []string {
 	return list
 }
 
+// failing is a table that cannot be read.
+type failing struct{ dataset.Set }
+
+func (failing) Lookup(context.Context, string, int) ([]string, error) {
+	return nil, errors.New("connection refused")
+}
+
 func TestSigning(t *testing.T) {
 	tests := []struct {
 		script, returns string
@@ -230,6 +237,14 @@ func TestSigning(t *testing.T) {
 	m.Rules.KeyTable = nil
 	if got, want := evaluate(t, Setup, m, `return odkim.sign(ctx, "k1")`, Options{}), "error: script.lua:1: odkim.sign(): request requires KeyTable"; got != want {
 		t.Errorf("without KeyTable: %s", got)
+	}
+	m.Rules.SigningTable = failing{}
+	if got, want := evaluate(t, Setup, m, `return odkim.signfor(ctx, "x@y.example")`, Options{}), "error: script.lua:1: odkim.signfor(): can't read signing table"; got != want {
+		t.Errorf("of a table that fails: %s", got)
+	}
+	m.Rules.MacroList = nil
+	if got := evaluate(t, Setup, m, `return odkim.get_dbhandle(ctx, DB_MACROS)`, Options{}); got != "nil" {
+		t.Errorf("without MacroList: %s", got)
 	}
 }
 

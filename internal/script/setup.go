@@ -1,12 +1,9 @@
 package script
 
 import (
-	"errors"
-
 	lua "github.com/yuin/gopher-lua"
 
 	"dojang/header"
-	"dojang/internal/policy"
 )
 
 // setupFunctions ask for signatures and verification.
@@ -57,16 +54,9 @@ func sign(c *call) []lua.LValue {
 	}
 	ok, err := c.message.Sign(c.ctx, key, identity, length)
 	if err != nil {
-		c.fail(reason(err))
+		c.fail(err.Error())
 	}
 	return truth(ok)
-}
-
-func reason(err error) string {
-	if errors.Is(err, policy.ErrNoKeyTable) {
-		return policy.ErrNoKeyTable.Error()
-	}
-	return err.Error()
 }
 
 func signFor(c *call) []lua.LValue {
