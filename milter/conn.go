@@ -258,7 +258,7 @@ func (c *Conn) frame() (command byte, size int, err error) {
 		return 0, 0, err
 	}
 	command, c.inFrame = c.in.command(), true
-	if err == nil && c.phase == phaseNegotiate && size > maxNegotiateBytes {
+	if c.phase == phaseNegotiate && size > maxNegotiateBytes {
 		err = protocolError(command, "%w: %d octets before the negotiation", ErrFrameTooLong, size+1)
 	}
 	return command, size, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -81,13 +82,98 @@ func TestSyslogRestartIsSurvived(t *testing.T) {
 		}
 	}
 	conn := listen(t, path)
+	s.send(slog.LevelInfo, "lost: not asked again so soon")
+	for deadline := time.Now().Add(5 * time.Second); s.Dropped() == 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the socket was asked for within RetryDelay")
+		}
+	}
 	later.Store(int64(2 * time.Hour))
 	s.send(slog.LevelInfo, "back")
-	if got := receive(t, conn); !strings.Contains(got, "1 log lines were lost") {
-		t.Errorf("the loss is not told: %q", got)
+	s.send(slog.LevelInfo, "again")
+	for _, want := range []string{": 2 log lines were lost while syslog was not reachable or too slow", ": back", ": again"} {
+		if got := receive(t, conn); !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
-	if got := receive(t, conn); !strings.HasSuffix(got, ": back") {
-		t.Errorf("got %q", got)
+	s.Close()
+	select {
+	case <-s.done:
+	default:
+		t.Error("it goes on after Close")
+	}
+}
+
+// TestSyslogOfStreams: where syslogd listens on a stream, lines end; long ones are cut.
+func TestSyslogOfStreams(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := NewSyslog(SyslogOptions{Socket: path, Name: "x", Facility: "LOCAL7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for level, number := range map[slog.Level]int{ // RFC 5424 §6.2.1
+		LevelCritical: 2, slog.LevelError: 3, slog.LevelWarn: 4, LevelNotice: 5, slog.LevelInfo: 6, slog.LevelDebug: 7,
+	} {
+		if got := severity(level); got != number {
+			t.Errorf("%v is %d", level, got)
+		}
+	}
+	s.send(LevelCritical, strings.Repeat("a", 8000))
+	s.send(slog.LevelWarn, strings.Repeat("b", 8001))
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	text, err := io.ReadAll(conn) // to the end: it closes the connection
+	if err != nil {
+		t.Error(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "<186>") || !strings.HasSuffix(lines[0], "]: "+strings.Repeat("a", 8000)+"\n") ||
+		!strings.HasPrefix(lines[1], "<188>") || !strings.HasSuffix(lines[1], "]: "+strings.Repeat("b", 8000)+"...\n") {
+		t.Errorf("%.200q", lines)
+	}
+}
+
+// TestSyslogJSON: an event is one object, with the fields and groups of its logger.
+func TestSyslogJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	conn := listen(t, path)
+	s, err := NewSyslog(SyslogOptions{Socket: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	all, info := slog.New(NewSyslogJSON(s, nil)), slog.New(NewSyslogJSON(s, slog.LevelInfo))
+	info.Debug("not wanted")
+	all.Debug("wanted")
+	info.With("a", 1).WithGroup("g").With("level", "x").Warn("text", "b", 2)
+	for _, want := range []string{
+		`"level":"debug","msg":"wanted"}`, `"level":"warning","msg":"text","a":1,"g":{"level":"x","b":2}}`,
+	} {
+		if got := receive(t, conn); !strings.Contains(got, `]: {"time":`) || !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestSummary shows the line of each message, and what is a warning or worse.
+func TestSummary(t *testing.T) {
+	var b bytes.Buffer
+	log := slog.New(NewSummary(&b))
+	for _, level := range []slog.Level{
+		LevelSummary, LevelDetail, slog.LevelDebug, slog.LevelInfo, LevelNotice, slog.LevelWarn, slog.LevelError,
+	} {
+		log.Log(t.Context(), level, level.String())
+	}
+	if want := strings.Join([]string{LevelSummary.String(), "WARN", "ERROR", ""}, "\n"); b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
 

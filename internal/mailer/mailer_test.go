@@ -2,10 +2,13 @@ package mailer
 
 import (
 	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -17,8 +20,38 @@ func TestCommandThatFloods(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := Mailer{Command: command}.Send(t.Context(), "a@example.com", nil, []byte("To: b@example.com\n\n"))
-	if err == nil || len(err.Error()) > 3*512 {
+	if err == nil || !strings.HasSuffix(err.Error(), ": \""+strings.Repeat(`y\n`, 255)+"y\"") { // 512 octets
 		t.Errorf("%.2000v", err)
+	}
+}
+
+// TestWithoutBcc: the field goes out of the header, wherever in it, and nothing of a body does.
+func TestWithoutBcc(t *testing.T) {
+	for message, want := range map[string]string{
+		"From: a\nBcc: b\nTo: c\n\nx\n": "From: a\nTo: c\n\nx\n", "From: a\nTo: c\nBcc: b\n\nx\n": "From: a\nTo: c\n\nx\n",
+		"From: a\n\nx\nBcc: b\n": "From: a\n\nx\nBcc: b\n", "From: a\n\nx\n": "From: a\n\nx\n",
+	} {
+		if got := string(withoutBcc([]byte(message))); got != want {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}
+
+// TestCommandStandsIn where SMTPServer refuses connections, and for nothing else.
+func TestCommandStandsIn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusing := l.Addr().String()
+	l.Close()
+	for server, want := range map[string]bool{refusing: true, "no address": false} {
+		for _, command := range []string{"true", ""} {
+			err := Mailer{SMTPServer: server, Command: command}.Send(t.Context(), "a@example.com", nil, []byte("To: b@example.com\n\n"))
+			if (err == nil) != (want && command != "") || want && command == "" && !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("%s, %q: %v", server, command, err)
+			}
+		}
 	}
 }
 

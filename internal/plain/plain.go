@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,33 +14,19 @@ import (
 // line, or speak to the terminal it is read at, become blanks. Beside those of
 // ASCII there are more (U+0080 to U+009F), and two more line ends (U+2028, U+2029).
 func Line(s string) string {
-	for i := 0; i < len(s); i++ {
-		if controlBytes(s[i:]) > 0 {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				for n := controlBytes(s[i:]); n > 0; n-- {
-					b[i+n-1] = ' '
-				}
-			}
-			return string(b)
+	if !strings.ContainsFunc(s, endsLine) {
+		return s
+	}
+	b := []byte(s)
+	for i, r := range s { // octets that are no UTF-8 stay
+		for n := utf8.RuneLen(r); endsLine(r) && n > 0; n-- {
+			b[i+n-1] = ' '
 		}
 	}
-	return s
+	return string(b)
 }
 
-// controlBytes is the number of octets of the control character that s begins
-// with, 0 for another. Octets that are no UTF-8 are others.
-func controlBytes(s string) int {
-	switch c := s[0]; {
-	case c < ' ' || c == 0x7f:
-		return 1
-	case c == 0xc2 && len(s) > 1 && 0x80 <= s[1] && s[1] <= 0x9f:
-		return 2
-	case c == 0xe2 && (strings.HasPrefix(s, "\u2028") || strings.HasPrefix(s, "\u2029")):
-		return 3
-	}
-	return 0
-}
+func endsLine(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }
 
 // Writer escapes, in what is written through it, all that a terminal would obey:
 // control characters but tabs and ends of lines, characters that turn the direction
@@ -101,13 +88,5 @@ func (w *Writer) Flush() error {
 func (w *Writer) Unescaped() io.Writer { return w.w }
 
 // speaks reports whether a terminal or a reader's eye obeys a character instead of
-// showing it.
-func speaks(r rune) bool {
-	switch {
-	case r < ' ', 0x7f <= r && r <= 0x9f, r == 0x2028, r == 0x2029:
-		return true
-	case r == 0x200e, r == 0x200f, 0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069: // Unicode TR 9
-		return true
-	}
-	return false
-}
+// showing it (Unicode TR 9).
+func speaks(r rune) bool { return endsLine(r) || unicode.Is(unicode.Bidi_Control, r) }

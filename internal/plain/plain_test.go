@@ -3,6 +3,8 @@ package plain
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 )
@@ -10,6 +12,8 @@ import (
 func TestLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\nb": "a b", "a\x1b[2Jb": "a [2Jb", "a\u009bb": "a  b", "a\u2028b": "a   b", "한글 ü": "한글 ü", "\xff": "\xff", "": "",
+		"\xc2": "\xc2", "\xc2x": "\xc2x", "\x9f\n\xe2\x80": "\x9f \xe2\x80", "\u2027\u2028\u2029\u202a": "\u2027      \u202a", "\x7f~ ": " ~ ",
+		"\u0080\u009f\u00a0": "    \u00a0", "\x00\x1f": "  ",
 	} {
 		if got := Line(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -20,7 +24,9 @@ func TestLine(t *testing.T) {
 func TestWriter(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\tb\r\nc\n": "a\tb\r\nc\n", "한글 ü €": "한글 ü €", "\x1b]0;x\x07": `\u001b]0;x\u0007`, "a\rb": `a\u000db`, "\u009b2J": `\u009b2J`, "\x9b2J": `\x9b2J`,
-		"\u202eevil": `\u202eevil`, "\u2066": `\u2066`, "\x7f": `\u007f`, "\u2028": `\u2028`, "end\r": `end\x0d`, "end\xe2\x82": `end\xe2\x82`, "\x00": `\u0000`,
+		"\u202eevil": `\u202eevil`, "\u061c": `\u061c`,
+		"\u2029\u202a\u202f": "\\u2029\\u202a\u202f",
+		"\u2066":             `\u2066`, "\x7f": `\u007f`, "\u2028": `\u2028`, "end\r": `end\x0d`, "end\xe2\x82": `end\xe2\x82`, "\x00": `\u0000`,
 	} {
 		for step := 1; step <= len(text); step++ {
 			var b bytes.Buffer
@@ -36,6 +42,22 @@ func TestWriter(t *testing.T) {
 				t.Errorf("%q in steps of %d: %q, want %q (%v)", text, step, b.String(), want, err)
 			}
 		}
+	}
+}
+
+// TestWriterFails as what it writes to does, and flushes once.
+func TestWriterFails(t *testing.T) {
+	near, far := io.Pipe()
+	near.Close()
+	w := NewWriter(far)
+	if n, err := w.Write([]byte("a")); n != 0 || err != io.ErrClosedPipe {
+		t.Errorf("%d, %v", n, err)
+	}
+	var b bytes.Buffer
+	w = NewWriter(&b)
+	_, _ = w.Write([]byte("\xe2\x82"))
+	if err := errors.Join(w.Flush(), w.Flush()); err != nil || b.String() != `\xe2\x82` {
+		t.Errorf("%q, %v", b.String(), err)
 	}
 }
 

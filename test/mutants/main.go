@@ -52,7 +52,6 @@ var way = []folder{
 	{"internal/report", []string{"internal/report", "internal/filter"}},
 	{"internal/mailer", []string{"internal/mailer", "internal/report"}},
 	{"internal/statistics", []string{"internal/statistics", "internal/filter"}},
-	{"internal/status", []string{"internal/status", "internal/filter"}},
 	{"internal/logging", []string{"internal/logging", "internal/event"}},
 	{"internal/plain", []string{"internal/plain", "internal/event"}},
 	{"internal/bre", []string{"internal/bre", "internal/policy"}},
