@@ -156,29 +156,39 @@ func runRehearsal(ctx context.Context, s Streams, o rehearsal) error {
 	served := make(chan error, 1)
 	go func() { served <- proxy.Serve(l) }()
 	fmt.Fprintf(s.Err, "dojang: mail for %s goes to %s and is compared; ^C ends it\n", o.socket, o.beside)
-	for ended := false; !ended; {
-		select {
-		case sig := <-signals:
-			if ended = sig != syscall.SIGUSR1; !ended {
-				tell.summary()
-			}
-		case <-ctx.Done():
-			ended = true
-		case err = <-served:
-			ended = true
-		}
-	}
+	err = tell.until(ctx, signals, served)
 	l.Close()
 	last, cancel := context.WithTimeout(context.Background(), lastMail)
 	defer cancel()
 	proxy.Stop(last)
-	half.Stop(lastMail)
+	taps.Wait(last)
+	if !half.Stop(lastMail) {
+		tell.report(&rehearse.Report{NotCompared: "the end: dojang's half had not done with its last connections"})
+	}
 	tell.summary()
 	return err
 }
 
-// lastMail is how long the end of a rehearsal waits for connections of the MTA, and
-// then for what is still to be compared.
+// until tells the numbers at each SIGUSR1 until another signal comes, ctx ends or the
+// proxy does, whose error it returns.
+func (t *rehearsalWords) until(ctx context.Context, signals <-chan os.Signal, served <-chan error) error {
+	for {
+		select {
+		case sig := <-signals:
+			if sig != syscall.SIGUSR1 {
+				return nil
+			}
+			t.summary()
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			return err
+		}
+	}
+}
+
+// lastMail is how long the end of a rehearsal waits for connections of the MTA and their
+// copies, and then for what is still to be compared.
 const lastMail = 10 * time.Second
 
 // rehearsalSocket reads a socket of a flag.

@@ -20,7 +20,7 @@ import (
 type Half struct {
 	// Command makes the process; it serves the listener that is its file 3 by Watch,
 	// writes each Report as a line of JSON to its output, and "ready" first, and ends
-	// when its input does.
+	// when Watch returns or its input ends.
 	Command func() *exec.Cmd
 	Report  func(*Report)
 	// Died is told when the process ended by itself, before it is started anew.
@@ -141,19 +141,34 @@ func (h *Half) keep(cmd *exec.Cmd, reports *bufio.Reader) {
 }
 
 // Stop has the half finish what it has, and ends it when that takes longer than patience.
-func (h *Half) Stop(patience time.Duration) {
+// It reports whether the half came to its end by itself.
+func (h *Half) Stop(patience time.Duration) (finished bool) {
 	h.mu.Lock()
 	h.stopping = true
-	if h.input != nil {
-		h.input.Close()
-	}
-	process := h.process
+	input, process := h.input, h.process
 	h.mu.Unlock()
+	if !h.sayLast() && input != nil {
+		input.Close()
+	}
 	select {
 	case <-h.ended:
+		finished = true
 	case <-time.After(patience):
 		process.Kill()
 		<-h.ended
 	}
 	os.RemoveAll(h.dir)
+	return finished
+}
+
+// sayLast makes the last connection to the half. Those that wait to be accepted stand
+// before it: were the listener just closed, they would be lost.
+func (h *Half) sayLast() bool {
+	conn, err := h.Dial()
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_, err = conn.Write(appendRecord(nil, fromNobody, nil))
+	return err == nil
 }

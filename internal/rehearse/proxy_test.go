@@ -136,7 +136,7 @@ func TestEveryOctetPasses(t *testing.T) {
 				}
 				return
 			}
-			p.Taps.wait()
+			p.Taps.Wait(t.Context())
 			rec.running.Wait()
 			if dropped.Load() == 0 && (!bytes.Equal(rec.records[fromMTA], sent.Bytes()) ||
 				!bytes.Equal(rec.records[fromFilter], got.Bytes())) {

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type direction byte
 const (
 	fromMTA    direction = 'm'
 	fromFilter direction = 'f'
+	fromNobody direction = 'e' // on the last connection: no other follows it
 )
 
 // Limits of what waits for the watcher.
@@ -38,8 +40,15 @@ type Taps struct {
 	open sync.WaitGroup
 }
 
-// wait waits until every tap has handed over what it holds.
-func (t *Taps) wait() { t.open.Wait() }
+// Wait waits until every tap has handed over what it holds, or until ctx ends.
+func (t *Taps) Wait(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { t.open.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
 
 // tap is one connection's copy. add and close never wait.
 type tap struct {
@@ -76,9 +85,7 @@ func (p *tap) add(d direction, b []byte) {
 		p.more.Signal()
 		return
 	}
-	p.held = append(p.held, byte(d))
-	p.held = binary.BigEndian.AppendUint32(p.held, uint32(len(b)))
-	p.held = append(p.held, b...)
+	p.held = appendRecord(p.held, d, b)
 	p.more.Signal()
 }
 
@@ -140,7 +147,12 @@ func (p *tap) copy() error {
 	}
 }
 
-// readRecord reads what add wrote.
+func appendRecord(to []byte, d direction, b []byte) []byte {
+	to = binary.BigEndian.AppendUint32(append(to, byte(d)), uint32(len(b)))
+	return append(to, b...)
+}
+
+// readRecord reads what appendRecord wrote.
 func readRecord(r io.Reader, buffer []byte) (direction, []byte, error) {
 	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

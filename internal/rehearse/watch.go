@@ -26,8 +26,9 @@ type Report struct {
 	Step        bool   `json:"step,omitempty"` // a connection or recipient, and no message
 }
 
-// Watch takes connections of taps from l until it is closed, has the filter of snapshot
-// decide about the same dialogues, and reports. It returns when all of them have ended.
+// Watch takes connections of taps from l until the last one (Half.Stop) or until it is
+// closed, has the filter of snapshot decide about the same dialogues, and reports. It
+// returns when all of them have ended.
 func Watch(l net.Listener, snapshot *filter.Snapshot, report func(Report)) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -38,13 +39,15 @@ func Watch(l net.Listener, snapshot *filter.Snapshot, report func(Report)) {
 		}
 		running.Go(func() {
 			defer conn.Close()
-			watch(conn, snapshot, report)
+			if watch(conn, snapshot, report) {
+				l.Close()
+			}
 		})
 	}
 }
 
-// watch follows one connection.
-func watch(r io.Reader, snapshot *filter.Snapshot, report func(Report)) {
+// watch follows one connection, and reports whether it is the last.
+func watch(r io.Reader, snapshot *filter.Snapshot, report func(Report)) (last bool) {
 	w := &watcher{snapshot: snapshot, report: report}
 	defer func() {
 		if v := recover(); v != nil {
@@ -60,9 +63,12 @@ func watch(r io.Reader, snapshot *filter.Snapshot, report func(Report)) {
 			break
 		}
 		buffer = data
-		if d == fromMTA {
+		switch d {
+		case fromNobody:
+			return true
+		case fromMTA:
 			err = w.mta.add(data, w.fromMTA)
-		} else {
+		default:
 			err = w.filter.add(data, w.fromFilter)
 		}
 		if err != nil {
@@ -72,6 +78,7 @@ func watch(r io.Reader, snapshot *filter.Snapshot, report func(Report)) {
 	if w.message != nil && w.failed == "" {
 		w.giveUp("the connection ended before the message did")
 	}
+	return false
 }
 
 // watcher follows the dialogue of one connection.
