@@ -247,9 +247,9 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		}
 		table := TextTable{Path: path}
 		_, _, findErr := table.Find("k")
-		_, rowsErr := table.Rows("k", 2)
+		_, rowsErr := table.All(2)
 		_, previewErr := table.Preview(t.Context(), Pair{"k", "v"}, Options{}, nothing)
-		for what, err := range map[string]error{"Find": findErr, "Rows": rowsErr, "Preview": previewErr} {
+		for what, err := range map[string]error{"Find": findErr, "All": rowsErr, "Preview": previewErr} {
 			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("%s of %.40s: %v, want %q", what, path, err, want)
 			}

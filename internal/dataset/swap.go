@@ -62,21 +62,37 @@ func (t TextTable) swap(text string, changes []Change) (string, error) {
 	if len(text) > int(Options{}.withDefaults().MaxFileBytes) {
 		return "", tooBig(t.Path, Options{}.withDefaults())
 	}
-	for _, c := range changes {
-		next, err := t.swapOne(text, c)
-		if err != nil {
-			return "", fmt.Errorf("%s: %s: %w", t.Path, problem.Quote(c.Key), err)
+	for len(changes) > 0 { // each time those whose keys differ
+		byKey := map[string]*swapped{}
+		n := 0
+		for ; n < len(changes) && byKey[changes[n].Key] == nil; n++ {
+			byKey[changes[n].Key] = &swapped{Change: changes[n]}
 		}
-		text = next
+		text = swapRows(text, byKey)
+		for _, c := range changes[:n] {
+			switch made := byKey[c.Key]; {
+			case made.unlike, c.Old != nil && made.found == 0:
+				return "", fmt.Errorf("%s: %s: %w", t.Path, problem.Quote(c.Key), ErrChanged)
+			case c.Old == nil:
+				text += lineEnd(text) + c.Key + " " + strings.Join(c.New, ":") + "\n"
+			}
+		}
+		changes = changes[n:]
 	}
 	return text, nil
 }
 
-// swapOne makes one change in a table's text.
-func (t TextTable) swapOne(text string, c Change) (string, error) {
+// swapped is a Change and what came of it.
+type swapped struct {
+	Change
+	found  int  // rows of its key
+	unlike bool // one of them has other values than Old
+}
+
+// swapRows changes the rows of a table's text that are there.
+func swapRows(text string, changes map[string]*swapped) string {
 	var out strings.Builder
 	out.Grow(len(text) + 64)
-	found := 0
 	for rest := text; rest != ""; {
 		line := rest
 		if i := strings.IndexByte(rest, '\n'); i >= 0 {
@@ -88,37 +104,26 @@ func (t TextTable) swapOne(text string, c Change) (string, error) {
 			start = len(line) - len(strings.TrimPrefix(line, "\ufeff"))
 		}
 		key, value, ok := parseRow(strings.TrimSuffix(line[start:], "\n"))
-		if !ok || key != c.Key {
+		c := changes[key]
+		if !ok || c == nil {
 			out.WriteString(line)
 			continue
 		}
-		if found++; c.New == nil {
-			if !hasFields(value, c.Old) {
-				return "", ErrChanged
-			}
+		with := c.New
+		if c.found++; with == nil {
+			with = c.Old
+		}
+		changed, ok := replaceFields(value, c.Old, with)
+		c.unlike = c.unlike || !ok
+		if c.New == nil {
 			out.WriteString(line[:start])
 			continue
 		}
 		at := start + strings.Index(line[start:], key) + len(key)
 		at += strings.Index(line[at:], value)
-		changed, ok := replaceFields(value, c.Old, c.New)
-		if !ok {
-			return "", ErrChanged
-		}
 		out.WriteString(line[:at] + changed + line[at+len(value):])
 	}
-	switch {
-	case c.Old != nil && found == 0:
-		return "", ErrChanged
-	case c.Old == nil:
-		out.WriteString(lineEnd(text) + c.Key + " " + strings.Join(c.New, ":") + "\n")
-	}
-	return out.String(), nil
-}
-
-func hasFields(value string, fields []string) bool {
-	_, ok := replaceFields(value, fields, fields)
-	return ok
+	return out.String()
 }
 
 // replaceFields replaces the fields of a value where old and with differ. It reports
@@ -150,16 +155,25 @@ func replaceFields(value string, old, with []string) (string, bool) {
 	return out.String(), value == ""
 }
 
-// Rows returns the values of the rows of a key, each split at most columns times, as
-// the file has them now.
-func (t TextTable) Rows(key string, columns int) (rows [][]string, err error) {
-	values, _, err := t.Find(key)
-	for _, v := range values {
-		fields := split(v, columns)
+// All returns the values of the rows of each key, split at most columns times, as the file
+// has them now.
+func (t TextTable) All(columns int) (map[string][][]string, error) {
+	text, err := t.read()
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseRows(t.Path, text, Options{}.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][][]string, r.Len())
+	for i := range r.Len() {
+		p, _ := r.Row(i)
+		fields := split(p.Value, columns)
 		for i := range fields {
 			fields[i] = strings.TrimFunc(fields[i], isBlank)
 		}
-		rows = append(rows, slices.Clip(fields))
+		all[p.Key] = append(all[p.Key], slices.Clip(fields))
 	}
-	return rows, err
+	return all, nil
 }

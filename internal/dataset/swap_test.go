@@ -65,6 +65,28 @@ func TestSwapChangesOnlyTheFields(t *testing.T) {
 	}
 }
 
+// Several changes are made all or none, as one after the other.
+func TestSwapSeveral(t *testing.T) {
+	const text = "k1 d:s1:/a\nk2 d:s1:/b # b\nk3 d:s1:/c"
+	row := func(selector, path string) []string { return []string{"d", selector, path} }
+	for _, c := range []struct {
+		changes []Change
+		want    string // "" for none
+	}{
+		{[]Change{{"k3", row("s1", "/c"), row("s2", "/C")}, {"k1", row("s1", "/a"), nil}, {"k4", nil, row("s", "/d")}}, "k2 d:s1:/b # b\nk3 d:s2:/C\nk4 d:s:/d\n"},
+		{[]Change{{"k1", row("s1", "/a"), row("s2", "/A")}, {"k1", row("s2", "/A"), row("s3", "/a")}}, "k1 d:s3:/a\nk2 d:s1:/b # b\nk3 d:s1:/c"},
+		{[]Change{{"k4", nil, row("s", "/d")}, {"k4", row("s", "/d"), row("t", "/e")}}, text + "\nk4 d:t:/e\n"},
+		{[]Change{{"k1", row("s1", "/a"), row("s2", "/A")}, {"k2", row("s1", "/other"), row("s2", "/B")}}, ""},
+		{[]Change{{"k1", row("s1", "/a"), row("s2", "/A")}, {"k9", row("s1", "/a"), nil}}, ""},
+		{[]Change{{"k1", row("s1", "/a"), row("s2", "/A")}, {"k2", nil, row("s2", "/B")}}, ""},
+	} {
+		got, err := TextTable{Path: "t"}.swap(text, c.changes)
+		if got != c.want || errors.Is(err, ErrChanged) != (c.want == "") {
+			t.Errorf("%v: %q, %v, want %q", c.changes, got, err, c.want)
+		}
+	}
+}
+
 // Over random tables: every other byte stays, and the table then says what it said
 // but for the one row.
 func TestSwapOverRandomTables(t *testing.T) {

@@ -36,19 +36,7 @@ func (r *Rotator) Adopt(ctx context.Context, created time.Time, domains ...strin
 	}
 	candidates := r.candidates(tables, domains)
 	results := make([]Adopted, len(candidates))
-	units := make([]*Unit, len(candidates))
-	for i, c := range candidates {
-		units[i] = &Unit{Name: c.name, Domains: c.domains}
-	}
-	index := map[*Unit]int{}
-	for i, u := range units {
-		index[u] = i
-	}
-	inParallel(units, func(u *Unit) struct{} {
-		i := index[u]
-		results[i] = r.adopt(ctx, tables, candidates[i], created)
-		return struct{}{}
-	})
+	r.inParallel(make([]*Unit, len(candidates)), func(i int, _ *Unit) { results[i] = r.adopt(ctx, tables, candidates[i], created) })
 	return results, nil
 }
 

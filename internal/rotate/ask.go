@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
@@ -23,10 +21,9 @@ type want struct {
 
 // publishAll asks publishers for what units want of them, those of one zone at once.
 func (p *pass) publishAll(units []*Unit) {
-	var wants []want
-	for _, found := range inParallel(units, func(u *Unit) []want { return p.wants(u) }) {
-		wants = append(wants, found...)
-	}
+	found := make([][]want, len(units))
+	p.inParallel(units, func(i int, u *Unit) { found[i] = p.wants(u) })
+	wants := slices.Concat(found...)
 	slices.SortStableFunc(wants, func(a, b want) int { // of what Rate and Day allow
 		switch {
 		case a.g.Emergency == b.g.Emergency:
@@ -362,33 +359,4 @@ func shown(report *keycheck.Report) string {
 		}
 	}
 	return "an alias"
-}
-
-// parallel is how many units are looked at together.
-const parallel = 16
-
-// inParallel calls f with each unit and returns what it says, in order. f touches
-// its unit alone. A panic of f is one of the caller.
-func inParallel[T any](units []*Unit, f func(*Unit) T) []T {
-	results := make([]T, len(units))
-	slots := make(chan struct{}, parallel)
-	var wait sync.WaitGroup
-	var panicked atomic.Value
-	for i, u := range units {
-		slots <- struct{}{}
-		wait.Go(func() {
-			defer func() {
-				if v := recover(); v != nil {
-					panicked.CompareAndSwap(nil, v)
-				}
-				<-slots
-			}()
-			results[i] = f(u)
-		})
-	}
-	wait.Wait()
-	if v := panicked.Load(); v != nil {
-		panic(v)
-	}
-	return results
 }

@@ -20,7 +20,7 @@ import (
 
 // prepare makes the next keys of units that are due.
 func (p *pass) prepare(units []*Unit) {
-	for _, u := range units {
+	p.inParallel(units, func(_ int, u *Unit) {
 		g := u.signing()
 		switch {
 		case g == nil || u.next() != nil || u.Leaving:
@@ -29,22 +29,18 @@ func (p *pass) prepare(units []*Unit) {
 		default: // what kept it from beginning is no matter now
 			u.goOn(g)
 		}
-	}
-	made := slices.DeleteFunc(slices.Clone(units), func(u *Unit) bool { return u.find(Made) == nil })
-	inParallel(made, func(u *Unit) struct{} {
-		if p.inTime() {
-			p.makeKeys(u, u.find(Made))
-		} else {
-			u.retry = true
+		if g = u.find(Made); g == nil {
+			return
 		}
-		return struct{}{}
-	})
-	for _, u := range made {
-		if g := u.find(Made); g != nil && g.Blocked == nil && g.whole() {
+		if !p.inTime() {
+			u.retry = true
+			return
+		}
+		if p.makeKeys(u, g); g.Blocked == nil && g.whole() {
 			p.planRecords(u, g)
 			_ = p.move(u, g, Asked, "")
 		}
-	}
+	})
 }
 
 // whole reports whether every key of a generation was made.
@@ -81,7 +77,7 @@ func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 		u.remove(g)
 		return
 	}
-	u.acted = true
+	u.acted, g.begun = true, true
 	u.goOn(old)
 }
 
@@ -270,7 +266,7 @@ func (k *Key) file() string {
 // that is there and whole was made before a crash.
 func (p *pass) makeKeys(u *Unit, g *Generation) {
 	for i := range g.Keys {
-		if err := p.makeKey(u, &g.Keys[i]); err != nil {
+		if err := p.makeKey(u, &g.Keys[i], g.begun); err != nil {
 			u.block(g, p.now, CannotWriteTable, err.Error())
 			return
 		}
@@ -278,9 +274,11 @@ func (p *pass) makeKeys(u *Unit, g *Generation) {
 	u.goOn(g)
 }
 
-func (p *pass) makeKey(u *Unit, k *Key) error {
+func (p *pass) makeKey(u *Unit, k *Key, begun bool) error {
 	path := k.file()
-	atomicfile.Sweep(path, 0) // of a run that was killed
+	if !begun {
+		atomicfile.Sweep(path, 0) // of a run that was killed
+	}
 	if data, err := privilege.ReadFile(path); err == nil {
 		return k.take(path, data)
 	}

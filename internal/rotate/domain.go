@@ -155,7 +155,7 @@ func (p *pass) addAuthors(u *Unit, g *Generation) bool {
 // authorsThere is what the SigningTable has for a key now, "" for no row.
 func (p *pass) authorsThere(key string) (string, error) {
 	if t, ok := p.Signing.text(); ok {
-		rows, err := t.Rows(key, 1)
+		rows, err := p.authors.of(t, key, 1)
 		if err != nil || len(rows) == 0 || len(rows[0]) == 0 {
 			return "", err
 		}

@@ -29,7 +29,6 @@ func (r *Rotator) Emergency(ctx context.Context, keepOld time.Duration, domains 
 	}
 	p := r.pass(ctx, units)
 	p.out.Units, p.out.Blocked = len(units)+others, others
-	begun := map[*Unit]bool{}
 	lastAct, before := r.Now(), ""
 	for {
 		p.now, p.deadline = r.Now(), r.Now().Add(r.Settings.MaxRun) // it runs to its end
@@ -37,17 +36,17 @@ func (r *Rotator) Emergency(ctx context.Context, keepOld time.Duration, domains 
 		if p.tables, err = p.readTables(ctx); err != nil {
 			return p.out, err
 		}
-		for _, u := range units {
+		r.inParallel(units, func(_ int, u *Unit) {
 			u.retry = false
-			p.beginEmergency(u, begun, keepOld)
-		}
+			p.beginEmergency(u, keepOld)
+		})
 		if err := p.run(); err != nil {
 			return p.out, err
 		}
 		if now := marks(units); now != before {
 			before, lastAct = now, r.Now()
 		}
-		done := !slices.ContainsFunc(units, func(u *Unit) bool { return !begun[u] || !u.emergencyDone() })
+		done := !slices.ContainsFunc(units, func(u *Unit) bool { return !u.begun || !u.emergencyDone() })
 		if done || ctx.Err() != nil || r.Now().Sub(lastAct) > emergencyPatience {
 			p.count()
 			return p.out, p.summary()
@@ -58,8 +57,8 @@ func (r *Rotator) Emergency(ctx context.Context, keepOld time.Duration, domains 
 
 // beginEmergency begins with a unit's new keys, once what is on its way has been given up
 // or, where its row is being written, has come to its end.
-func (p *pass) beginEmergency(u *Unit, begun map[*Unit]bool, keepOld time.Duration) {
-	if begun[u] {
+func (p *pass) beginEmergency(u *Unit, keepOld time.Duration) {
+	if u.begun {
 		return
 	}
 	u.Stopped = false
@@ -68,7 +67,7 @@ func (p *pass) beginEmergency(u *Unit, begun map[*Unit]bool, keepOld time.Durati
 		return
 	}
 	p.begin(u, true, keepOld)
-	begun[u] = u.next() != nil
+	u.begun = u.next() != nil
 }
 
 // emergencyDone reports whether new keys sign and the old ones are revoked, or wait
@@ -89,31 +88,41 @@ func (r *Rotator) emergencyUnits(ctx context.Context, domains []string) (units [
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, c := range r.candidates(tables, domains) {
-		u, err := r.Store.unit(c.name)
+	candidates := r.candidates(tables, domains)
+	found, errs := make([]*Unit, len(candidates)), make([]error, len(candidates))
+	r.inParallel(found, func(i int, _ *Unit) { found[i], errs[i] = r.emergencyUnit(ctx, tables, candidates[i]) })
+	for i, err := range errs {
 		switch {
-		case err == nil && c.reason != "":
-			err = fmt.Errorf("%s: %s", c.reason, c.detail)
-		case err == nil && (u == nil || len(u.Generations) == 0):
-			fresh := r.unproven(ctx, tables, c)
-			if u != nil {
-				fresh.Used = u.Used
-			}
-			u = fresh
 		case err == nil:
-			u.Domains = c.domains // those that its Group names now
-		}
-		if err != nil {
-			if len(domains) > 0 {
-				return nil, 0, fmt.Errorf("%s: %w", c.name, err)
-			}
-			fmt.Fprintf(r.Out, "%s: %s\n", c.name, err)
+			units = append(units, found[i])
+		case len(domains) > 0:
+			return nil, 0, fmt.Errorf("%s: %w", candidates[i].name, err)
+		default:
+			fmt.Fprintf(r.Out, "%s: %s\n", candidates[i].name, err)
 			others++
-			continue
 		}
-		units = append(units, u)
 	}
 	return units, others, nil
+}
+
+// emergencyUnit is the unit of a candidate, as one whose domains are those that its Group
+// names now.
+func (r *Rotator) emergencyUnit(ctx context.Context, t *tables, c candidate) (*Unit, error) {
+	u, err := r.Store.unit(c.name)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.reason != "":
+		return nil, fmt.Errorf("%s: %s", c.reason, c.detail)
+	case u == nil:
+		return r.unproven(ctx, t, c), nil
+	case len(u.Generations) == 0:
+		fresh := r.unproven(ctx, t, c)
+		fresh.Used = u.Used
+		return fresh, nil
+	}
+	u.Domains = c.domains
+	return u, nil
 }
 
 // unproven is a unit whose records were not proven: what stands in DNS is ours only where

@@ -63,6 +63,7 @@ func manyDomains(n int) string {
 // A run ends in time; what is left is due in the next, and nothing is lost.
 func TestMaxRun(t *testing.T) {
 	w := newWorld(t, "Zone * p\nMaxRun 10s\n", manyDomains(7))
+	w.atOnce = parallel
 	w.adopt()
 	w.slow = time.Second // parallel looks are one after the other here
 	w.pass(1200 * time.Second)

@@ -12,24 +12,17 @@ import (
 // proveAll asks the name servers whether they have what is wanted, and brings units
 // on whose servers do.
 func (p *pass) proveAll(units []*Unit) {
-	proofs := inParallel(units, func(u *Unit) []proof {
-		var list []proof
+	p.inParallel(units, func(_ int, u *Unit) {
 		if !p.inTime() {
 			u.retry = true
-			return nil
+			return
 		}
-		for _, g := range u.Generations {
+		for _, g := range slices.Clone(u.Generations) {
 			if p.provesNow(g) {
-				list = append(list, p.prove(g))
+				p.proved(u, p.prove(g))
 			}
 		}
-		return list
 	})
-	for i, u := range units {
-		for _, pr := range proofs[i] {
-			p.proved(u, pr)
-		}
-	}
 }
 
 // provesNow reports whether a generation waits for a proof that is due. The last one is
@@ -265,7 +258,7 @@ func (p *pass) failed(u *Unit, pr proof) {
 	g := pr.g
 	again := g.Proofs > 0
 	g.provenNow = false
-	if g.State == Switching && p.rowsWritten(u, g) {
+	if g.State == Switching && p.rowsWritten(g) {
 		p.blockOn(u, pr)
 		return
 	}
@@ -320,6 +313,11 @@ func (p *pass) remind(r *Record) {
 // blockOn says which server keeps a generation.
 func (p *pass) blockOn(u *Unit, pr proof) {
 	g := pr.g
+	withdraws := g.State == Revoking || g.State == Removing || g.State == Aborted
+	if withdraws {
+		u.retry = true
+		pr.record.Done = pr.record.Told != "" // publishers are asked again, by what stands there
+	}
 	if b := g.Blocked; b != nil && (b.Reason == Refused || b.Reason == RateLimited || b.Reason == EditedByHand) &&
 		pr.word != keycheck.ServerSilent {
 		return // the cause is told
@@ -328,16 +326,10 @@ func (p *pass) blockOn(u *Unit, pr proof) {
 	if pr.word == keycheck.Unknown {
 		reason = ServerSilent
 	}
-	switch g.State {
-	case Revoking, Removing, Aborted:
-		u.retry = true
-		if pr.record.Told != "" && reason != ServerSilent {
-			u.goOnRecords(g)
-			p.remind(pr.record)
-			return // until somebody has done it
-		}
-		pr.record.Done = pr.record.Told != "" // publishers are asked again, by what stands there
-	case Made, Asked, Proven, Ready, Switching, Signing, Resting, Revoked, Gone, BlockedState, Unmanaged:
+	if withdraws && pr.record.Told != "" && reason != ServerSilent {
+		u.goOnRecords(g)
+		p.remind(pr.record)
+		return // until somebody has done it
 	}
 	u.block(g, p.now, reason, pr.record.Name+": "+serversSay(pr.report))
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dojang/internal/keyrecord"
@@ -105,7 +107,7 @@ func (p *pass) restAll(units []*Unit) {
 		return
 	}
 	p.askHosts(asked)
-	for _, u := range asked {
+	p.inParallel(asked, func(_ int, u *Unit) {
 		for _, g := range u.Generations {
 			switch g.State {
 			case Resting:
@@ -121,7 +123,7 @@ func (p *pass) restAll(units []*Unit) {
 			case Made, Asked, Proven, Ready, Switching, Signing, Gone, Aborted, BlockedState, Unmanaged:
 			}
 		}
-	}
+	})
 }
 
 // restOne credits a resting key, when every host tells that it does not use it.
@@ -289,24 +291,32 @@ func (p *pass) pathInUse(path string) bool {
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
-	if p.files == nil {
+	files, err := p.keyFiles()
+	return err != nil || slices.ContainsFunc(files, func(other fs.FileInfo) bool { return os.SameFile(info, other) })
+}
+
+// keyFiles are the key files that rows name, as they were when they were looked at last.
+type keyFiles struct {
+	mu    sync.Mutex
+	files []fs.FileInfo // nil: not looked at since rows were written
+}
+
+func (p *pass) keyFiles() ([]fs.FileInfo, error) {
+	p.inUse.mu.Lock()
+	defer p.inUse.mu.Unlock()
+	if p.inUse.files == nil {
 		t, err := p.readTables(p.ctx)
 		if err != nil {
-			return true
+			return nil, err
 		}
-		p.files = []fs.FileInfo{}
-		for other := range t.paths {
-			if of, err := os.Stat(other); err == nil {
-				p.files = append(p.files, of)
+		p.inUse.files = []fs.FileInfo{}
+		for path := range t.paths {
+			if info, err := os.Stat(path); err == nil {
+				p.inUse.files = append(p.inUse.files, info)
 			}
 		}
 	}
-	for _, other := range p.files {
-		if os.SameFile(info, other) {
-			return true
-		}
-	}
-	return false
+	return p.inUse.files, nil
 }
 
 // bury ends the life of a generation whose records are gone.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -97,6 +96,9 @@ type Rotator struct {
 	Options
 	limits   limits
 	deadline time.Time
+	atOnce   int // units; tests whose order matters have one
+	keyRows  textRows
+	authors  textRows
 }
 
 // New returns a Rotator.
@@ -118,7 +120,8 @@ func New(o Options) *Rotator {
 	if o.Durable == nil {
 		o.Durable = func(string) {}
 	}
-	r := &Rotator{Options: o}
+	o.Out = &oneByOne{w: o.Out}
+	r := &Rotator{Options: o, atOnce: parallel}
 	r.limits.load(o.Store)
 	return r
 }
@@ -140,7 +143,7 @@ type pass struct {
 	now    time.Time
 	units  []*Unit // that are worked on
 	tables *tables
-	files  []fs.FileInfo // the key files that rows name, nil when they were not looked at
+	inUse  keyFiles
 	hosts  map[string]*hostKeys
 	out    Outcome
 	sum    *Summary // of units that are not worked on
@@ -217,7 +220,7 @@ func (p *pass) run() error {
 		p.credit(u)
 	}
 	work := slices.DeleteFunc(slices.Clone(p.units), p.halted)
-	p.tables, p.files = nil, nil
+	p.wrote()
 	for round := 0; round < maxRounds && len(work) > 0 && p.inTime(); round++ {
 		before := marks(work)
 		if err := p.lookAtTables(); err != nil {
@@ -251,7 +254,7 @@ func (p *pass) lookAtTables() (err error) {
 }
 
 // wrote forgets what was read of tables that have been written.
-func (p *pass) wrote() { p.tables, p.files = nil, nil }
+func (p *pass) wrote() { p.tables, p.inUse.files = nil, nil }
 
 // tellBlocked tells what keeps units, once and then once a week: what a timer prints is
 // mailed or kept every hour.
@@ -290,11 +293,11 @@ func (p *pass) save(u *Unit, what string) error {
 }
 
 func (p *pass) saveChanged(units []*Unit) {
-	for _, u := range units {
+	p.inParallel(units, func(_ int, u *Unit) {
 		if u.changed {
 			_ = p.save(u, "unit") // the unit is tried again
 		}
-	}
+	})
 }
 
 // move brings a generation into its next state, and leaves it on the disk.

@@ -24,8 +24,9 @@ import (
 // Store is the folder State: a file for each unit, the journal, the lock. No secret
 // is in it but keys that wait for their row, in a folder of their own.
 type Store struct {
-	dir  string
-	lock *os.File
+	dir        string
+	lock       *os.File
+	journaling sync.Mutex
 }
 
 // ErrLocked says that another run holds the lock.
@@ -240,6 +241,8 @@ type Entry struct {
 
 // journal adds a line to log.jsonl.
 func (s *Store) journal(e Entry) error {
+	s.journaling.Lock()
+	defer s.journaling.Unlock()
 	f, err := os.OpenFile(s.path("log.jsonl"), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err

@@ -19,21 +19,27 @@ import (
 // switchAll puts proven keys into the tables, all of them with one write, and has
 // the filter read it.
 func (p *pass) switchAll(units []*Unit) {
-	var ready []*Unit
-	for _, u := range units {
+	ready := make([]bool, len(units))
+	p.inParallel(units, func(i int, u *Unit) {
 		switch g := u.find(Ready, Switching); {
-		case u.Leaving:
+		case u.Leaving || g == nil:
+		case g.refused || !g.provenNow:
+			ready[i] = g.State == Switching && p.rowsWritten(g)
+		default:
+			ready[i] = g.State == Switching || p.toSwitching(u, g) == nil
+		}
+	})
+	var these []*Unit
+	for i, u := range units {
+		if ready[i] {
+			these = append(these, u)
+		}
+		if u.Leaving {
 			p.leave(u)
-		case g == nil || g.refused || !g.provenNow:
-			if g != nil && g.State == Switching && p.rowsWritten(u, g) {
-				ready = append(ready, u)
-			}
-		case g.State == Switching || p.toSwitching(u, g) == nil:
-			ready = append(ready, u)
 		}
 	}
-	if len(ready) > 0 {
-		p.switchThese(ready)
+	if len(these) > 0 {
+		p.switchThese(these)
 	}
 }
 
@@ -77,9 +83,7 @@ func (p *pass) switchThese(units []*Unit) {
 	}
 	err := p.Filter.Reload(p.ctx)
 	if err == nil {
-		for _, u := range written {
-			p.awaitSigning(u)
-		}
+		p.awaitSigning(written)
 		return
 	}
 	if !errors.Is(err, ErrReload) {
@@ -154,7 +158,7 @@ func (p *pass) writeRows(units []*Unit) (written []*Unit) {
 }
 
 // rowsWritten reports whether all rows of a generation are as they shall be.
-func (p *pass) rowsWritten(_ *Unit, g *Generation) bool {
+func (p *pass) rowsWritten(g *Generation) bool {
 	changes, err := p.rowChanges(g)
 	return err == nil && len(changes) == 0
 }
@@ -306,12 +310,17 @@ func (p *pass) restoreRows(u *Unit) error {
 // the tables.
 const signPatience = time.Minute
 
-// awaitSigning ends the switch when the filter signs with the new keys.
-func (p *pass) awaitSigning(u *Unit) {
-	g := u.find(Switching)
-	if g.Fresh && !p.addAuthors(u, g) {
-		return
-	}
+// awaitSigning ends the switch of units with whose new keys the filter signs. Those of domains
+// that are new have no authors in the SigningTable yet, which is written once for each.
+func (p *pass) awaitSigning(units []*Unit) {
+	units = slices.DeleteFunc(slices.Clone(units), func(u *Unit) bool {
+		g := u.find(Switching)
+		return g.Fresh && !p.addAuthors(u, g)
+	})
+	p.inParallel(units, func(_ int, u *Unit) { p.endSwitch(u, u.find(Switching)) })
+}
+
+func (p *pass) endSwitch(u *Unit, g *Generation) {
 	if !p.filterHas(u, g) {
 		if since := p.Now().Sub(g.Since); since > p.CacheTTL+signPatience || since < 0 {
 			u.retry = true

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dojang/internal/dataset"
 	"dojang/internal/keyrecord"
@@ -85,19 +88,43 @@ func rowHash(row keystore.Row) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// textRows are the rows of a table that is a file, by key, as they were read last.
+type textRows struct {
+	mu   sync.Mutex
+	as   fs.FileInfo // the file that was read
+	rows map[string][][]string
+}
+
+// of returns the values of the rows of a key, at most n each, as the file has them now. It is
+// read again when it is another one, or was written.
+func (c *textRows) of(t dataset.TextTable, key string, n int) ([][]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := os.Stat(t.Path)
+	if err == nil && c.as != nil && os.SameFile(info, c.as) && info.Size() == c.as.Size() && info.ModTime().Equal(c.as.ModTime()) {
+		return c.rows[key], nil
+	}
+	c.as = info // before it is read: what is written meanwhile is seen the next time
+	if c.rows, err = t.All(n); err != nil {
+		c.as = nil
+	}
+	return c.rows[key], err
+}
+
+// columns is into how many values rows are split at most: domain, selector, key, algorithm.
+const columns = 4
+
 // current reads a row as it stands now, past every cache; false when there is none.
 func (r *Rotator) current(ctx context.Context, name string) (written, bool, error) {
-	set := r.KeyTable.Set
 	if text, ok := r.KeyTable.text(); ok {
-		rows, err := text.Rows(name, 4)
+		rows, err := r.keyRows.of(text, name, columns)
 		if err != nil || len(rows) == 0 {
 			return written{}, false, err
 		}
 		row, err := readRow(rows[0])
 		return row, err == nil, err
 	}
-	set = uncached(set)
-	values, err := set.Lookup(ctx, name, 4)
+	values, err := uncached(r.KeyTable.Set).Lookup(ctx, name, columns)
 	if notFound(err) {
 		return written{}, false, nil
 	}
@@ -105,7 +132,7 @@ func (r *Rotator) current(ctx context.Context, name string) (written, bool, erro
 		return written{}, false, err
 	}
 	if len(values) == 1 {
-		values = dataset.Split(values[0], 4)
+		values = dataset.Split(values[0], columns)
 	}
 	row, err := readRow(values)
 	return row, err == nil, err

@@ -144,6 +144,7 @@ type Generation struct {
 	Fresh   bool     `json:"fresh,omitempty"`
 	Blocked *Blocked `json:"blocked,omitempty"`
 
+	begun     bool // in this run
 	provenNow bool // in this run, since rows may have to be written
 	refused   bool // by the filter, in this run
 }
@@ -191,6 +192,7 @@ type Unit struct {
 	changed bool // since it was read
 	retry   bool // a due step could not be done
 	acted   bool // something was done
+	begun   bool // its emergency
 }
 
 // find returns the generation in one of the states, the newest first; nil for none.

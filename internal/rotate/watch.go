@@ -53,11 +53,10 @@ func (p *pass) lookAtRecords(all []lookAt) {
 		idle = append(idle, u)
 	}
 	units = append(units, idle...)
-	inParallel(units, func(u *Unit) struct{} {
+	p.inParallel(units, func(_ int, u *Unit) {
 		if p.inTime() {
 			p.lookAtUnit(u)
 		}
-		return struct{}{}
 	})
 	for _, u := range idle {
 		if u.Missing != nil {

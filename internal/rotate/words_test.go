@@ -168,6 +168,28 @@ func TestWordsOfOldKeys(t *testing.T) {
 	}
 }
 
+// A record that its publisher has put there and lost is asked for again, whatever else was
+// refused meanwhile.
+func TestLostBesideRefused(t *testing.T) {
+	w := newOne(t, "Interval 1d\n")
+	w.start("a.example")
+	w.runFor(80, "20261129=signing")
+	w.says = publish.Refused
+	w.runFor(80, "old=revoking(refused")
+	w.expect("old=revoking(refused")
+	if _, err := w.do(func(r *Rotator) (Outcome, error) {
+		u := must(r.Store.unit("a.example"))
+		u.find(Revoking).Keys[0].Records[0].Done = true
+		return Outcome{}, r.Store.Save(u)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.says = ""
+	w.runFor(80, "a.example: 20261129=signing; ")
+	w.expect("a.example: 20261129=signing; ")
+	w.finish()
+}
+
 func TestStopStartAbort(t *testing.T) {
 	w := newOne(t, "")
 	w.start("a.example")

@@ -40,6 +40,7 @@ type world struct {
 	slow    time.Duration // that a look at name servers takes
 	blind   bool          // a witness elsewhere sees nothing
 	witness []Checker
+	atOnce  int // units worked on together; 0 is one, in their order
 	says    publish.State
 	told    []publish.Change // to a person
 	asked   int
@@ -54,6 +55,7 @@ type world struct {
 	signed     map[string]time.Time // by record name: when a filter signed with it last, truly
 	exempt     map[string]bool      // records that an emergency may take away
 	problems   []string
+	telling    sync.Mutex
 	log        strings.Builder
 }
 
@@ -171,6 +173,8 @@ func (w *world) place(name string) string {
 }
 
 func (w *world) problem(format string, args ...any) {
+	w.telling.Lock()
+	defer w.telling.Unlock()
 	w.problems = append(w.problems, fmt.Sprintf(format, args...))
 }
 
@@ -203,7 +207,9 @@ func (w *world) rotator() *Rotator {
 	for _, f := range w.filters {
 		o.Hosts = append(o.Hosts, f)
 	}
-	return New(o)
+	r := New(o)
+	r.atOnce = max(1, w.atOnce)
+	return r
 }
 
 // do runs f in a process of its own, which may be killed.
