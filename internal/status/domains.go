@@ -105,7 +105,7 @@ func (d *domain) tell(name string, now time.Time) Domain {
 	number := now.Unix() / steps[tenMinutes].seconds
 	day.advance(tenMinutes, number)
 	for p := number - aDay + 1; p <= number; p++ {
-		c := day.days[p%int64(len(day.days))]
+		c := day.at(tenMinutes, p)
 		out.SignedDay += uint64(c[0])
 		out.UnsignedDay += uint64(c[1])
 	}

@@ -53,7 +53,6 @@ func (s *series) add(now int64, r Result) {
 	}
 	for i := range steps {
 		s.advance(i, now/steps[i].seconds)
-		// Mail of before a clock was set back counts at the latest point.
 		points := s.view(i)
 		points[s.last[i]%int64(len(points))][at]++
 	}
@@ -61,15 +60,32 @@ func (s *series) add(now int64, r Result) {
 
 // advance empties the points between the latest and a new one.
 func (s *series) advance(i int, number int64) {
+	s.last[i] = advance(s.view(i), s.last[i], number)
+}
+
+// advance makes number the latest point of a ring, and returns which is that then. What lies
+// between is emptied: points that were passed over, or such as have not come, when a clock is
+// set back. What comes within a step of the latest point counts there.
+func advance[T any](ring []T, last, number int64) int64 {
+	if number = max(number, 0); number == last || number == last-1 {
+		return last
+	}
+	n := int64(len(ring))
+	from, to := min(last, number), max(last, number)
+	for p := max(from+1, to-n+1); p <= to; p++ {
+		clear(ring[p%n : p%n+1])
+	}
+	return number
+}
+
+// at is the point of a number, which is below 0 in the first days of 1970, where clocks start
+// that nobody set.
+func (s *series) at(i int, number int64) counts {
+	if number < 0 {
+		return counts{}
+	}
 	points := s.view(i)
-	n := int64(len(points))
-	if number <= s.last[i] {
-		return
-	}
-	for p := max(s.last[i]+1, number-n+1); p <= number; p++ {
-		points[p%n] = counts{}
-	}
-	s.last[i] = number
+	return points[number%int64(len(points))]
 }
 
 // Series is counts over time: point i is of the step that began i steps after
@@ -108,7 +124,7 @@ func (r *Recorder) Series(name, span string) (Series, bool) {
 		n := int64(step.points)
 		out := Series{Domain: name, Range: span, StepSeconds: step.seconds, From: time.Unix((number-n+1)*step.seconds, 0).UTC()}
 		for p := number - n + 1; p <= number; p++ {
-			c := s.view(i)[p%n]
+			c := s.at(i, p)
 			out.Signed, out.Unsigned = append(out.Signed, c[0]), append(out.Unsigned, c[1])
 			out.Pass, out.Fail = append(out.Pass, c[2]), append(out.Fail, c[3])
 		}
@@ -127,24 +143,14 @@ type window struct {
 const partSeconds = 86400 / 8
 
 func (w *window) add(now int64) {
-	w.advance(now / partSeconds)
+	w.last = advance(w.parts[:], w.last, now/partSeconds)
 	w.parts[w.last%8]++
 	w.total++
 }
 
-func (w *window) advance(number int64) {
-	if number <= w.last {
-		return
-	}
-	for p := max(w.last+1, number-7); p <= number; p++ {
-		w.parts[p%8] = 0
-	}
-	w.last = number
-}
-
 // day is how many were counted in the last 21 to 24 hours.
 func (w *window) day(now int64) uint64 {
-	w.advance(now / partSeconds)
+	w.last = advance(w.parts[:], w.last, now/partSeconds)
 	var sum uint64
 	for _, n := range w.parts {
 		sum += uint64(n)

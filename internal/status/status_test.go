@@ -337,3 +337,44 @@ func FuzzTake(f *testing.F) {
 		r.Series("", "90d")
 	})
 }
+
+// A clock that was a year ahead, or two days back, leaves no year without counts; one that nobody
+// has set starts in 1970.
+func TestClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{365 * 24 * time.Hour, -48 * time.Hour, 0, -noon.Sub(time.Unix(3600, 0))} {
+		c := &clock{noon}
+		r := New(Options{}, c.now)
+		count := func() { r.Record(signed(c, "example.com", "s", "Q"), true) }
+		count()
+		c.at = noon.Add(jump)
+		count()
+		sees := func(when string, want uint64) {
+			t.Helper()
+			for _, view := range []string{"hour", "2d", "90d"} {
+				s, ok := r.Series("example.com", view)
+				if got := s.Signed[len(s.Signed)-1]; !ok || uint64(got) != want {
+					t.Errorf("%v, %s: %d in the latest point of %s, want %d", jump, when, got, view, want)
+				}
+			}
+			if d := r.Domains()[0].SignedDay; d != want {
+				t.Errorf("%v, %s: %d in a day, want %d", jump, when, d, want)
+			}
+			if k := r.Keys(nil, "", "", 0)[0].SignedDay; k != want {
+				t.Errorf("%v, %s: %d of the key in a day, want %d", jump, when, k, want)
+			}
+		}
+		if jump == 0 {
+			sees("no jump", 2)
+			continue
+		}
+		sees("after the jump", 1)
+		c.at = noon.Add(time.Minute)
+		count()
+		if jump > 0 {
+			sees("back again", 1)
+		}
+		c.at = noon.Add(26 * time.Hour)
+		count()
+		sees("the next day", 1)
+	}
+}
