@@ -34,17 +34,22 @@ type checker struct {
 	problems problem.List
 }
 
-func (k *checker) add(s problem.Severity, f Field, hint, format string, args ...any) {
+func (k *checker) add(s problem.Severity, f Field, hint, format string, args ...any) *problem.Problem {
 	at := f.Source()
-	k.problems.Addf(s, at.File, at.Line, f.Option().Name, hint, format, args...)
+	return k.problems.Addf(s, at.File, at.Line, f.Option().Name, hint, format, args...)
 }
 
 func (k *checker) fail(f Field, hint, format string, args ...any) {
 	k.add(problem.Error, f, hint, format, args...)
 }
 
-func (k *checker) warn(f Field, hint, format string, args ...any) {
-	k.add(problem.Warning, f, hint, format, args...)
+func (k *checker) warn(f Field, hint, format string, args ...any) *problem.Problem {
+	return k.add(problem.Warning, f, hint, format, args...)
+}
+
+// leaveOut warns of a line that is to go.
+func (k *checker) leaveOut(f Field, hint, format string, args ...any) {
+	k.warn(f, hint, format, args...).Mend.Edit = problem.LeaveOut
 }
 
 // set reports whether every one of the options was given, Booleans with yes.
@@ -116,7 +121,7 @@ func (k *checker) tablesWin() {
 	}
 	for _, f := range []Field{&c.Domain, &c.KeyFile, &c.Selector, &c.SubDomains} {
 		if set(f) {
-			k.warn(f, "take the line out", "not used: KeyTable and SigningTable win")
+			k.leaveOut(f, "take the line out", "not used: KeyTable and SigningTable win")
 		}
 	}
 }
@@ -258,12 +263,13 @@ func (k *checker) harm() {
 		}
 	}
 	if ttl := c.SignatureTTL.Value; ttl > 0 && ttl < shortestTTL {
-		k.warn(&c.SignatureTTL, "write SignatureTTL 604800", "mail that waits in a queue arrives with a signature that has expired: "+
-			"MTAs try for days")
+		const week = "604800"
+		k.warn(&c.SignatureTTL, "write SignatureTTL "+week, "mail that waits in a queue arrives with a signature that has expired: "+
+			"MTAs try for days").Mend = problem.Mend{Edit: problem.Rewrite, Text: week}
 	}
 	for _, f := range []Field{&c.TestPublicKeys, &c.TestDNSData} {
 		if set(f) {
-			k.warn(f, "for tests only", "public keys come from it and not from DNS")
+			k.leaveOut(f, "for tests only", "public keys come from it and not from DNS")
 		}
 	}
 }
@@ -275,7 +281,7 @@ func (k *checker) withoutEffect() {
 			continue
 		}
 		if f := k.config.Field(o.Name); set(f) && !strings.EqualFold(f.Text(), o.Default) {
-			k.warn(f, "take the line out", "there is nothing to do for it here")
+			k.leaveOut(f, "take the line out", "there is nothing to do for it here")
 		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,24 @@ func as[T any](parse func(string) (T, error), hint string) parser {
 }
 
 // tell notes a problem with a hint on what to type.
-type tell func(hint, format string, args ...any)
+type tell func(hint, format string, args ...any) *problem.Problem
+
+// refusal is why the text of a value cannot be read.
+type refusal struct {
+	text string
+	hint string // what to type, maybe an example
+	mend string // the value that was meant; "" where nobody knows
+}
+
+func (e *refusal) Error() string { return e.text }
+
+// refuse is a refusal whose hint is an example; nil for no error.
+func refuse(err error, hint string) error {
+	if err == nil || errors.As(err, new(*refusal)) {
+		return err
+	}
+	return &refusal{text: err.Error(), hint: hint}
+}
 
 // accept reads one value, and says what is wrong with its text. What makes
 // OpenDKIM refuse to start is an Error, and so is what it takes in silence to no
@@ -39,44 +57,48 @@ func (o *Option) accept(v Value) (read any, problems problem.List, keep bool) {
 			"%s is not known here; %s is used, as OpenDKIM does", problem.Quote(v.Text), cmp.Or(o.Default, "accept"))
 		return nil, problems, false
 	}
-	read, hint, err := o.valueOf(v.Text)
-	if err != nil {
-		problems.Addf(problem.Error, v.File, v.Line, o.Name, hint, "%s", err)
+	read, err := o.valueOf(v.Text)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		p := problems.Addf(problem.Error, v.File, v.Line, o.Name, refused.hint, "%s", err)
+		if refused.mend != "" {
+			p.Mend = problem.Mend{Edit: problem.Rewrite, Text: refused.mend}
+		}
 		return nil, problems, false
 	}
-	o.warnings(v.Text, func(hint, format string, args ...any) {
-		problems.Addf(problem.Warning, v.File, v.Line, o.Name, hint, format, args...)
+	o.warnings(v.Text, func(hint, format string, args ...any) *problem.Problem {
+		return problems.Addf(problem.Warning, v.File, v.Line, o.Name, hint, format, args...)
 	})
 	return read, problems, true
 }
 
-// valueOf reads the text of a value; on an error hint says what to type. The
-// empty text is undefined: nil.
-func (o *Option) valueOf(text string) (read any, hint string, err error) {
+// valueOf reads the text of a value, or returns a *refusal. The empty text is
+// undefined: nil.
+func (o *Option) valueOf(text string) (read any, err error) {
 	if text == "" {
-		return nil, "", nil
+		return nil, nil
 	}
 	if len(o.Allowed) > 0 {
 		word := choice(o, text)
 		if word == "" {
-			return nil, "one of " + strings.Join(o.Allowed, ", "), fmt.Errorf("%s is not known here", problem.Quote(text))
+			return nil, &refusal{text: problem.Quote(text) + " is not known here", hint: "one of " + strings.Join(o.Allowed, ", ")}
 		}
 		text = word
 	}
 	if o.read.parse != nil {
 		read, err = o.read.parse(text)
-		return read, cmp.Or(meantInstead(err), o.read.hint), err
+		return read, refuse(err, o.read.hint)
 	}
 	return o.valueOfType(text)
 }
 
-func (o *Option) valueOfType(text string) (read any, hint string, err error) {
+func (o *Option) valueOfType(text string) (read any, err error) {
 	switch o.Type {
 	case Boolean:
 		if read, err = parseBoolean(text); err != nil {
 			err = fmt.Errorf("%s is %w", problem.Quote(text), err)
 		}
-		return read, "write yes or no", err
+		return read, refuse(err, "write yes or no")
 	case Integer, Octal:
 		return o.number(text)
 	case Duration:
@@ -85,17 +107,22 @@ func (o *Option) valueOfType(text string) (read any, hint string, err error) {
 		if read, err = parseRate(text); err != nil {
 			err = fmt.Errorf("%s is no rate: %w", problem.Quote(text), err)
 		}
-		return read, "write a count, a slash and a time with s, m, h or d: " + o.Name + " 10/1h", err
+		return read, refuse(err, "write a count, a slash and a time with s, m, h or d: "+o.Name+" 10/1h")
 	case SocketAddress:
-		if read, err = ParseSocket(text); err != nil {
-			err = fmt.Errorf("%s: %w", problem.Quote(text), err)
+		if read, err = ParseSocket(text); err == nil {
+			return read, nil
 		}
-		return read, "write " + socketExample(o, text), err
+		meant := socketMeant(text)
+		refused := &refusal{problem.Quote(text) + ": " + err.Error(), "write " + o.Name + " " + meant, meant}
+		if meant == "" {
+			refused.hint = "write " + example(o)
+		}
+		return nil, refused
 	case List:
-		return parseList(text), "", nil
+		return parseList(text), nil
 	case String, DataSet, Path:
 	}
-	return text, "", nil
+	return text, nil
 }
 
 // socketWarning tells of a port or a host alone, which is the name of a file.
@@ -104,48 +131,64 @@ func socketWarning(o *Option, text string, warn tell) {
 	if err != nil || s.Network != "unix" || strings.Contains(s.Address, "/") {
 		return
 	}
-	hint := "write the whole path, or " + example(o)
+	const found = "%s is taken for a file in the folder where the filter is started"
+	address := problem.Quote(s.Address)
 	if _, err := portNumber(s.Address); err == nil {
-		hint = "write " + o.Name + " inet:" + s.Address + "@localhost"
-	} else if port, host, ok := strings.Cut(s.Address, "@"); ok {
-		if _, err := ParseSocket("inet:" + s.Address); err == nil && host != "" && port != "" {
-			hint = "write " + o.Name + " inet:" + s.Address
+		o.rewrite(warn, "inet:"+s.Address+"@localhost", found, address)
+		return
+	}
+	if port, host, _ := strings.Cut(s.Address, "@"); port != "" && host != "" {
+		if _, err := ParseSocket("inet:" + s.Address); err == nil {
+			o.rewrite(warn, "inet:"+s.Address, found, address)
+			return
 		}
 	}
-	warn(hint, "%s is taken for a file in the folder where the filter is started", problem.Quote(s.Address))
+	warn("write the whole path, or "+example(o), found, address)
+}
+
+// rewrite notes a problem of which is known what value was meant; "" is none.
+func (o *Option) rewrite(warn tell, value, format string, args ...any) *problem.Problem {
+	hint, mend := "write "+o.Name+" "+value, problem.Mend{Edit: problem.Rewrite, Text: value}
+	if value == "" {
+		hint, mend.Edit = "take the line out", problem.LeaveOut
+	}
+	p := warn(hint, format, args...)
+	p.Mend = mend
+	return p
 }
 
 // number reads an Integer or an Octal.
-func (o *Option) number(text string) (read any, hint string, err error) {
+func (o *Option) number(text string) (read any, err error) {
 	n, err := parseInteger(text)
 	switch {
 	case err != nil:
-		return nil, "write a whole number: " + example(o), fmt.Errorf("%s is %w", problem.Quote(text), err)
+		return nil, &refusal{text: fmt.Sprintf("%s is %s", problem.Quote(text), err), hint: "write a whole number: " + example(o)}
 	case o.Type == Octal && (n < 0 || n > 0o777 || n != 0 && text[0] != '0' && strings.ContainsAny(text, "89")):
-		return nil, "write three octal digits: " + example(o), fmt.Errorf("%s is no permission mask", problem.Quote(text))
+		return nil, &refusal{text: problem.Quote(text) + " is no permission mask", hint: "write three octal digits: " + example(o)}
 	case n < 0 && !o.Negative:
-		return 0, "", nil
+		return 0, nil
 	}
-	return int(n), "", nil
+	return int(n), nil
 }
 
-func (o *Option) duration(text string) (read any, hint string, err error) {
+func (o *Option) duration(text string) (read any, err error) {
 	ours := o.Since == "dojang"
 	d, err := parseDuration(text, ours)
 	switch {
 	case err != nil && ours:
-		return nil, "write a number and s, m, h or d: " + example(o), fmt.Errorf("%s is no time", problem.Quote(text))
+		return nil, &refusal{text: problem.Quote(text) + " is no time", hint: "write a number and s, m, h or d: " + example(o)}
 	case err != nil:
-		hint := "write seconds: " + example(o)
+		refused := &refusal{text: fmt.Sprintf("%s is %s", problem.Quote(text), err), hint: "write seconds: " + example(o)}
 		if d, longErr := parseDuration(text, true); longErr == nil {
-			hint = fmt.Sprintf("write seconds: %s %d", o.Name, int64(d.Seconds()))
+			refused.mend = fmt.Sprint(int64(d.Seconds()))
+			refused.hint = "write seconds: " + o.Name + " " + refused.mend
 		}
-		return nil, hint, fmt.Errorf("%s is %w", problem.Quote(text), err)
+		return nil, refused
 	}
 	if o.Negative {
-		return d, "", nil
+		return d, nil
 	}
-	return max(0, d), "", nil
+	return max(0, d), nil
 }
 
 // warnings tells what is odd in a value that could be read.
@@ -160,12 +203,10 @@ func (o *Option) warnings(text string, warn tell) {
 		case o.Type == Octal && n != 0 && text[0] != '0':
 			// Compat(opendkim 2.11): only a leading 0 makes it octal.
 			octal, same := "0"+strings.TrimLeft(text, "+"), fmt.Sprintf("0%o", n)
-			hint := "write " + o.Name + " " + octal
+			p := o.rewrite(warn, octal, "%s has no leading 0 and is read as decimal, which is 0%o", problem.Quote(text), n)
 			if octal != same {
-				hint += ", or " + same + " if that is meant"
+				p.Hint += ", or " + same + " if that is meant"
 			}
-			warn(hint,
-				"%s has no leading 0 and is read as decimal, which is 0%o", problem.Quote(text), n)
 		case strings.HasPrefix(text, "-") && !o.Negative:
 			warn("", "%s is below zero; 0 is used", problem.Quote(text))
 		}
@@ -195,9 +236,9 @@ func checkLooks(o *Option, text string, warn tell) {
 	last := len(text) - 1
 	switch {
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
-		warn(fmt.Sprintf("write %s %s", o.Name, text[1:last]), "the quotation marks are part of the value")
+		o.rewrite(warn, text[1:last], "the quotation marks are part of the value")
 	case strings.HasPrefix(text, "="):
-		warn(fmt.Sprintf("write %s %s", o.Name, trimSpace(text[1:])), "the equals sign is part of the value")
+		o.rewrite(warn, trimSpace(text[1:]), "the equals sign is part of the value")
 	case text[last] == '\\':
 		warn("write all of it in one line", "a backslash at the end does not continue the line")
 	}
@@ -245,7 +286,12 @@ func parseNameservers(text string) ([]string, error) {
 				problem.Quote(server), problem.Quote(name))
 		}
 		if _, err := resolver.ParseServer(plain); err != nil {
-			return nil, &hinted{problem.Quote(server) + " is no IP address", hintForNameservers(text)}
+			meant := serversIn(text)
+			hint := "write addresses: Nameservers 192.0.2.1,2001:db8::1"
+			if meant != "" {
+				hint = "write Nameservers " + meant
+			}
+			return nil, &refusal{problem.Quote(server) + " is no IP address", hint, meant}
 		}
 		list[i] = plain
 	}
@@ -264,7 +310,8 @@ func parseAuthservID(text string) (string, error) {
 
 func checkAuthservID(text string, warn tell) {
 	if name, _ := parseAuthservID(text); name != text {
-		warn("write AuthservID "+name, "the name is written without quotes or semicolon, and is taken for %s", problem.Quote(name))
+		p := warn("write AuthservID "+name, "the name is written without quotes or semicolon, and is taken for %s", problem.Quote(name))
+		p.Mend = problem.Mend{Edit: problem.Rewrite, Text: name}
 	}
 }
 
@@ -296,6 +343,6 @@ func warnOfWeakKeys(text string, warn tell) {
 
 func warnOfSHA1(text string, warn tell) {
 	if strings.EqualFold(text, dkim.RSASHA1.String()) {
-		warn("leave the option out: the key decides", "RFC 8301 §3.1 forbids signing with SHA-1")
+		warn("leave the option out: the key decides", "RFC 8301 §3.1 forbids signing with SHA-1").Mend.Edit = problem.LeaveOut
 	}
 }

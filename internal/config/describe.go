@@ -52,6 +52,5 @@ func historicHint(o *Option) string {
 // ReadExample returns what the option's example is read as: a value of the type
 // that its field in Settings has.
 func (o *Option) ReadExample() (any, error) {
-	read, _, err := o.valueOf(o.examples()[0])
-	return read, err
+	return o.valueOf(o.examples()[0])
 }

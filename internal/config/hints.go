@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -9,17 +8,17 @@ import (
 	"dojang/internal/resolver"
 )
 
-// socketExample is the socket that is meant, else the option's example: what people write
-// is another spelling of it, or has too much around it.
-func socketExample(o *Option, text string) string {
+// socketMeant is the socket that is meant, "" where nobody can tell: what people write is
+// another spelling of it, or has too much around it.
+func socketMeant(text string) string {
 	bare := strings.Trim(text, "\"'{};, \t")
 	kind, rest, found := strings.Cut(bare, ":")
 	address := bare
 	switch kind = strings.ToLower(kind); {
 	case found && (kind == "local" || kind == "unix"):
-		return meant(o, kind+":"+trimSpace(rest))
+		return readable(kind + ":" + trimSpace(rest))
 	case strings.HasPrefix(bare, "/"):
-		return meant(o, bare)
+		return readable(bare)
 	case found && (strings.HasPrefix(kind, "inet") || kind == "tcp" || kind == "tcp4" || kind == "tcp6"):
 		address = trimSpace(rest)
 	}
@@ -32,11 +31,11 @@ func socketExample(o *Option, text string) string {
 			host = name
 		}
 	case len(words) != 1:
-		return example(o)
+		return ""
 	case err != nil:
 		port, host = words[0], ""
 	}
-	return meant(o, inetText(port, strings.Trim(host, "[]*")))
+	return readable(inetText(port, strings.Trim(host, "[]*")))
 }
 
 // inetText is a socket of the Internet by its port and its host, which may be "".
@@ -51,31 +50,18 @@ func inetText(port, host string) string {
 	return family + ":" + port + host
 }
 
-// meant is a value of an option that can be read, else the option's example.
-func meant(o *Option, text string) string {
+// readable is a socket that can be read, else "".
+func readable(text string) string {
 	s, err := ParseSocket(text)
 	host, _, _ := net.SplitHostPort(s.Address)
 	if _, notAddress := netip.ParseAddr(host); err != nil || s.Network != "unix" && notAddress != nil && host != "localhost" && host != "" {
-		return example(o)
+		return ""
 	}
-	return o.Name + " " + text
+	return text
 }
 
-// hinted is an error of a parser that knows what was meant.
-type hinted struct{ text, hint string }
-
-func (e *hinted) Error() string { return e.text }
-
-func meantInstead(err error) string {
-	var e *hinted
-	if errors.As(err, &e) {
-		return e.hint
-	}
-	return ""
-}
-
-// hintForNameservers is the addresses within a text, with commas between them.
-func hintForNameservers(text string) string {
+// serversIn is the addresses within a text, with commas between them.
+func serversIn(text string) string {
 	var servers []string
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t,;\"'=", r) }) {
 		if i := strings.LastIndexByte(word, '/'); i >= 0 && i < len(word)-1 {
@@ -90,8 +76,5 @@ func hintForNameservers(text string) string {
 			}
 		}
 	}
-	if len(servers) == 0 {
-		return "write addresses: Nameservers 192.0.2.1,2001:db8::1"
-	}
-	return "write Nameservers " + strings.Join(servers, ",")
+	return strings.Join(servers, ",")
 }

@@ -115,7 +115,7 @@ var table = sync.OnceValue(func() []Option {
 			if o.NeedsRestart {
 				o.Doc += " Not obeyed by a reload."
 			}
-			o.standard, _, _ = o.valueOf(o.Default)
+			o.standard, _ = o.valueOf(o.Default)
 			all = append(all, o)
 		}
 	}

@@ -188,17 +188,22 @@ func (r *reader) line(at Value, line []byte) {
 
 // unknownOption says what was written and what may have been meant.
 func unknownOption(name string, at Value) problem.Problem {
-	hint := "`dojang config explain` lists all options"
+	hint, right := "`dojang config explain` lists all options", ""
 	bare, value, assigned := strings.Cut(name, "=")
-	if o := Find(bare); o != nil && assigned {
-		hint = fmt.Sprintf("write a blank instead of the equals sign: %s %s", o.Name, value)
-		if value == "" {
-			hint = fmt.Sprintf("write %s without an equals sign", example(o))
-		}
+	if o := Find(bare); o != nil && assigned && value == "" {
+		hint = fmt.Sprintf("write %s without an equals sign", example(o))
+	} else if o != nil && assigned {
+		right = o.Name + " " + value
+		hint = "write a blank instead of the equals sign: " + right
 	} else if o := Find(strings.TrimRight(name, ":")); o != nil {
-		hint = fmt.Sprintf("write %s without a colon", o.Name)
-	} else if near := Nearest(name); near != "" {
-		hint = fmt.Sprintf("did you mean %s?", near)
+		right = o.Name
+		hint = fmt.Sprintf("write %s without a colon", right)
+	} else if right = Nearest(name); right != "" {
+		hint = fmt.Sprintf("did you mean %s?", right)
 	}
-	return problem.Problem{File: at.File, Line: at.Line, Severity: problem.Error, Hint: hint, Text: "unknown option " + problem.Quote(name)}
+	p := problem.Problem{File: at.File, Line: at.Line, Severity: problem.Error, Hint: hint, Text: "unknown option " + problem.Quote(name)}
+	if right != "" {
+		p.Mend = problem.Mend{Edit: problem.Respell, Text: right}
+	}
+	return p
 }

@@ -1,10 +1,8 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,12 +133,7 @@ func (e *examination) configuration(ctx context.Context, problems problem.List) 
 		if p.Severity == problem.Error || p.Serious {
 			status = Bad
 		}
-		f := Finding{Check: "configuration", Code: "config", Status: status,
-			Remedy: cmp.Or(e.host.write(p), e.host.respell(p)), Advice: p.Hint}
-		if value, ok := meantSocket(p); ok && p.Line > 0 {
-			f.Remedy = fmt.Sprintf("sed -i '%dc Socket %s' %s && %s", p.Line, value, shell(p.File), e.host.restart())
-		}
-		e.report.Add(f, "%s", p.String())
+		e.report.Add(Finding{Check: "configuration", Code: "config", Status: status, Remedy: e.host.mend(p), Advice: p.Hint}, "%s", p)
 	}
 	if len(problems) == 0 {
 		e.report.Add(Finding{Check: "configuration", Status: Good}, "%s, its tables and its keys", e.Source.File)

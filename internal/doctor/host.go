@@ -53,7 +53,7 @@ func (h *host) setOption(option config.Field, value string) string {
 	case v.Line == 0 || v.File == "":
 		change = appendLine(h.File, name+" "+value)
 	default:
-		change = fmt.Sprintf("sed -i %s %s", postfix.Quote(fmt.Sprintf("%dc %s %s", v.Line, name, strings.ReplaceAll(value, `\`, `\\`))), shell(v.File))
+		change = rewrite(v.File, v.Line, name, value)
 	}
 	return change + " && " + h.take(option)
 }
@@ -65,7 +65,17 @@ func (h *host) leaveOut(option config.Field) string {
 	if v.Line == 0 || v.File == "" {
 		return ""
 	}
-	return fmt.Sprintf("sed -i '%ds/^/#/' %s && %s", v.Line, shell(v.File), h.take(option))
+	return comment(v.File, v.Line) + " && " + h.take(option)
+}
+
+// rewrite is the command that gives a line of a file an option and its value.
+func rewrite(file string, line int, option, value string) string {
+	return "sed -i " + postfix.Quote(fmt.Sprintf("%dc %s %s", line, option, strings.ReplaceAll(value, `\`, `\\`))) + " " + shell(file)
+}
+
+// comment is the command that makes a line of a file a comment.
+func comment(file string, line int) string {
+	return fmt.Sprintf("sed -i '%ds/^/#/' %s", line, shell(file))
 }
 
 // take is the command by which the filter takes another value of an option.
@@ -90,47 +100,37 @@ func appendLine(path string, lines ...string) string {
 	return command + " >> " + shell(path)
 }
 
-// write is the command that does what the hint of a warning says, where that is a value
-// of the option, maybe with another way behind it: "write NAME VALUE"; or to do without
-// it. The hint of an error is an example, and nobody knows what was meant.
-func (h *host) write(p problem.Problem) string {
-	field := h.Config.Field(p.Option)
-	if p.Severity != problem.Warning || field == nil || !field.IsSet() {
-		return ""
-	}
-	without := strings.HasPrefix(p.Hint, "leave the option out") || p.Hint == "take the line out" || p.Hint == "for tests only"
-	if without && p.File == field.Source().File && p.Line == field.Source().Line {
-		return h.leaveOut(field)
-	}
-	value, ok := strings.CutPrefix(p.Hint, "write "+p.Option+" ")
-	value, _, _ = strings.Cut(value, ", or ")
-	if !ok || strings.ContainsAny(value, " \t;`") {
-		return ""
-	}
-	return h.setOption(field, value)
-}
-
 // inSed escapes what s/// of sed(1) takes for more than itself in a replacement.
 var inSed = strings.NewReplacer(`\`, `\\`, "&", `\&`, "/", `\/`)
 
-// respell is the command that does what the hint about an unknown option says, where the
-// option that was meant is not set besides. What a value is worth there, the check tells
-// before a start.
-func (h *host) respell(p problem.Problem) string {
-	text := ""
-	for _, hint := range []struct{ before, after string }{
-		{"did you mean ", "?"}, {"write ", " without a colon"}, {"write a blank instead of the equals sign: ", ""},
-	} {
-		if rest, ok := strings.CutPrefix(p.Hint, hint.before); ok && strings.HasSuffix(rest, hint.after) {
-			text = strings.TrimSuffix(rest, hint.after)
-		}
-	}
-	option, _, _ := strings.Cut(text, " ")
-	if field := h.Config.Field(option); p.Option != "" || p.Line == 0 || p.File == "" || field == nil || field.IsSet() {
+// mend is the command that does what a problem's Mend says, and has the filter take it;
+// "" where there is none, or the problem stands in no line of a file.
+func (h *host) mend(p problem.Problem) string {
+	if p.File == "" || p.Line == 0 {
 		return ""
 	}
-	return fmt.Sprintf("sed -i %s %s && dojang config check --config %s && %s",
-		postfix.Quote(fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, inSed.Replace(text))), shell(p.File), shell(h.File), h.restart())
+	take := h.restart() // an error: no filter started with this
+	field := h.Config.Field(p.Option)
+	if p.Severity == problem.Warning && field != nil {
+		take = h.take(field)
+	}
+	switch p.Mend.Edit {
+	case problem.LeaveOut:
+		return comment(p.File, p.Line) + " && " + take
+	case problem.Rewrite:
+		return rewrite(p.File, p.Line, p.Option, p.Mend.Text) + " && " + take
+	case problem.Respell:
+		// Where the option that was meant is set besides, nobody knows which of them counts. What
+		// the value is worth there, the check tells before a start.
+		option, _, _ := strings.Cut(p.Mend.Text, " ")
+		if meant := h.Config.Field(option); meant == nil || meant.IsSet() {
+			return ""
+		}
+		edit := fmt.Sprintf(`%ds/[^[:space:]]\{1,\}/%s/`, p.Line, inSed.Replace(p.Mend.Text))
+		return fmt.Sprintf("sed -i %s %s && dojang config check --config %s && %s", postfix.Quote(edit), shell(p.File), shell(h.File), take)
+	case problem.NoEdit:
+	}
+	return ""
 }
 
 // shell quotes a word where a shell wants it quoted.

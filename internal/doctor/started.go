@@ -3,10 +3,8 @@ package doctor
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"os"
 	"slices"
-	"strings"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
@@ -15,7 +13,7 @@ import (
 
 // asStarted is the configuration with what the running filter's command line and
 // environment set over it, and the sockets of the file that do not count for that. Where
-// Socket is written so that the hint knows what is meant, that is judged by.
+// it is known what a wrong Socket means, that is judged by.
 func (e *examination) asStarted(c *config.Config, problems problem.List, all []process) (*config.Config, problem.List, []config.Socket) {
 	file := c.Sockets()
 	for _, p := range all {
@@ -33,23 +31,11 @@ func (e *examination) asStarted(c *config.Config, problems problem.List, all []p
 		}
 	}
 	for _, p := range problems {
-		if value, ok := meantSocket(p); ok {
-			c.Set("Socket", value, p.File)
+		if p.Option == "Socket" && p.Mend.Edit == problem.Rewrite {
+			c.Set("Socket", p.Mend.Text, p.File)
 		}
 	}
 	return c, problems, nil
-}
-
-// meantSocket is what Socket is to be by the hint of a problem, where that has the port
-// which stands there.
-func meantSocket(p problem.Problem) (value string, ok bool) {
-	value, ok = strings.CutPrefix(p.Hint, "write Socket ")
-	s, err := config.ParseSocket(value)
-	if !ok || err != nil || s.Network == "unix" {
-		return "", false
-	}
-	_, port, err := net.SplitHostPort(s.Address)
-	return value, err == nil && strings.Contains(p.Text, port)
 }
 
 // account is whom the filter runs as; without a name where there is no such account.

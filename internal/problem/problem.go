@@ -32,10 +32,28 @@ type Problem struct {
 	Option   string // option or table the problem belongs to, or ""
 	Text     string // what is wrong
 	Hint     string // what to type; may be ""
+	Mend     Mend   // the edit that takes it away; zero where only the administrator knows
 	Severity Severity
 	// Serious marks a Warning that costs mail its signature or its way: the filter
 	// starts with it, and nobody should leave it so.
 	Serious bool
+}
+
+// Edit is what is done with the line that a problem stands in.
+type Edit uint8
+
+// The edits.
+const (
+	NoEdit   Edit = iota
+	Rewrite       // it gives the problem's option the value Mend.Text
+	LeaveOut      // it goes
+	Respell       // its first word becomes Mend.Text
+)
+
+// Mend is a Hint for programs.
+type Mend struct {
+	Edit Edit
+	Text string
 }
 
 // String returns "file:line: option: text", leaving out what is not known.
@@ -67,9 +85,11 @@ func (p Problem) Sentence() string {
 // List is every problem found in one pass.
 type List []Problem
 
-// Addf appends a problem whose text is formatted.
-func (l *List) Addf(s Severity, file string, line int, option, hint, format string, args ...any) {
+// Addf appends a problem whose text is formatted, and returns it to be added to: it
+// stays where it is until the next one.
+func (l *List) Addf(s Severity, file string, line int, option, hint, format string, args ...any) *Problem {
 	*l = append(*l, Problem{File: file, Line: line, Option: option, Hint: hint, Severity: s, Text: fmt.Sprintf(format, args...)})
+	return &(*l)[len(*l)-1]
 }
 
 // HasErrors reports whether any problem is an Error.

@@ -32,7 +32,7 @@ func TestRespell(t *testing.T) {
 		command := ""
 		for _, p := range problems {
 			if strings.HasPrefix(p.Text, "unknown option") {
-				command = h.respell(p)
+				command = h.mend(p)
 			}
 		}
 		if command == "" || test.right == "" {
@@ -47,6 +47,50 @@ func TestRespell(t *testing.T) {
 		}
 		if got, _ := os.ReadFile(path); string(got) != before+test.right+"\nSyslog yes\n" {
 			t.Errorf("%s: %s\n%s", test.wrong, edit, got)
+		}
+	}
+}
+
+// TestMend types the edit of each kind of problem that a program can take away: the line
+// has none afterwards, and says what was meant.
+func TestMend(t *testing.T) {
+	for _, test := range []struct{ wrong, right string }{
+		{"SignatureTTL 60", "SignatureTTL 604800"},
+		{"SignatureTTL 14d", "SignatureTTL 1209600"},
+		{"UMask 22", "UMask 022"},
+		{`AuthservID "mx.example";`, "AuthservID mx.example"},
+		{"SignatureAlgorithm rsa-sha1", "#SignatureAlgorithm rsa-sha1"},
+		{"TestDNSData /dev/null # of ours", "#TestDNSData /dev/null # of ours"},
+		{`SyslogName "two words\n"`, `SyslogName two words\n`},
+		{"SyslogName = it's", "SyslogName it's"},
+		{`Selector ""`, `#Selector ""`},
+		{"Socket 8899", "Socket inet:8899@localhost"},
+		{"Socket 8899@127.0.0.1", "Socket inet:8899@127.0.0.1"},
+		{"Socket inet:[::1]:8899", "Socket inet6:8899@::1"},
+		{"Nameservers 127.0.0.1; ::1", "Nameservers 127.0.0.1,::1"},
+	} {
+		path := filepath.Join(t.TempDir(), "it's a conf")
+		if err := os.WriteFile(path, []byte("Syslog yes\n"+test.wrong+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems := (&config.Source{File: path}).Load()
+		edit := ""
+		for _, p := range append(problems, c.Check()...) {
+			if command := (&host{Config: c, File: path}).mend(p); p.Line == 2 && command != "" {
+				edit, _, _ = strings.Cut(command, " && ")
+			}
+		}
+		if out, err := exec.Command("sh", "-ec", edit).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", edit, err, out)
+		}
+		if got, _ := os.ReadFile(path); string(got) != "Syslog yes\n"+test.right+"\n" {
+			t.Errorf("%s: %s\n%s", test.wrong, edit, got)
+		}
+		c, problems = (&config.Source{File: path}).Load()
+		for _, p := range append(problems, c.Check()...) {
+			if p.Line == 2 {
+				t.Errorf("%s: %s", test.right, p)
+			}
 		}
 	}
 }
