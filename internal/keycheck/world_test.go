@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"dojang/internal/resolver"
 	"dojang/internal/testutil"
@@ -75,7 +76,7 @@ func (w *world) checker(t *testing.T, change func(*Options)) *Checker {
 				return w.servers.Dial(ctx, network, address)
 			},
 		},
-		TryTime: 300e6,
+		TryTime: time.Minute, Time: time.Hour,
 	}
 	if change != nil {
 		change(&o)

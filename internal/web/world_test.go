@@ -64,7 +64,7 @@ func (w *world) everywhere(name, text string) {
 func (w *world) options() Options {
 	return Options{
 		Check: keycheck.Options{Resolver: resolver.Options{Nameservers: []string{w.recursive.Addr}, Attempts: 1,
-			Dial: w.servers.Dial}, TryTime: 300 * time.Millisecond},
+			Dial: w.servers.Dial}, TryTime: time.Minute, Time: time.Hour},
 		Verify: w.verify, Version: "test",
 	}
 }

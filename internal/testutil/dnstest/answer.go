@@ -67,14 +67,19 @@ func (s *Server) count(r *dns.Msg, udp bool) (Fault, dns.Handler) {
 		s.tcp++
 	}
 	s.lastEDNS = r.IsEdns0() != nil
-	f, own := s.faults[name]
-	if !own {
-		return s.standard, s.handler
-	}
+	f := s.fault(name)
 	if f.FirstOnly {
 		delete(s.faults, name)
 	}
 	return f, s.handler
+}
+
+// fault is what is set for a canonical name, or for all. The caller holds mu.
+func (s *Server) fault(name string) Fault {
+	if f, own := s.faults[name]; own {
+		return f
+	}
+	return s.standard
 }
 
 // misanswer sends by UDP what comes before the answer: nobody forges what comes by TCP.
