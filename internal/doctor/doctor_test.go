@@ -15,6 +15,7 @@ import (
 	"dojang/internal/config"
 	"dojang/internal/keytable"
 	"dojang/internal/resolver"
+	"dojang/internal/testutil"
 	"dojang/milter"
 )
 
@@ -41,7 +42,7 @@ func show(r Report) string {
 }
 
 func TestKeyFaults(t *testing.T) {
-	dir, err := os.MkdirTemp("/var/lib", "doctor-test-")
+	dir, err := testutil.TempDir("/var/lib", "doctor-test-")
 	if err != nil {
 		t.Skipf("needs a folder that is not below /tmp: %v", err)
 	}

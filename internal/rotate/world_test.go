@@ -18,6 +18,7 @@ import (
 	"dojang/internal/keystore"
 	"dojang/internal/publish"
 	"dojang/internal/rotate/settings"
+	"dojang/internal/testutil"
 )
 
 // world is name servers, filters, a publisher and a clock, all of which can fail, and a
@@ -121,7 +122,7 @@ var accounts = sync.OnceValue(func() *keystore.Accounts {
 // memoryDir is a folder where fsync costs nothing, if there is one: a life takes hundreds.
 func memoryDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "dojang-test-")
+	dir, err := testutil.TempDir("/dev/shm", "dojang-test-")
 	if err != nil {
 		return t.TempDir()
 	}

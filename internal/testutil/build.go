@@ -1,18 +1,23 @@
 package testutil
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
 var built struct {
 	sync.Once
-	dir string
-	err error
+	byMain bool
+	dir    string
+	err    error
 }
 
 // tools are the names that the program goes by, beside its own.
@@ -22,6 +27,9 @@ var tools = []string{"opendkim", "opendkim-genkey", "opendkim-testkey", "opendki
 // returns a folder with it under all of its names. Main takes the folder away.
 func Build(t testing.TB) string {
 	t.Helper()
+	if !built.byMain {
+		t.Fatal("what is built would be left behind: this package needs a TestMain with testutil.Main")
+	}
 	built.Do(func() { built.dir, built.err = build() })
 	if built.err != nil {
 		t.Fatal(built.err)
@@ -30,7 +38,7 @@ func Build(t testing.TB) string {
 }
 
 func build() (string, error) {
-	dir, err := os.MkdirTemp("", "dojang-bin-")
+	dir, err := TempDir("", "dojang-bin-")
 	if err != nil {
 		return "", err
 	}
@@ -48,18 +56,38 @@ func build() (string, error) {
 	return dir, os.Chmod(dir, 0o755) // the filter starts itself anew as another user
 }
 
-// Main is the body of a TestMain: it runs the tests and removes what Build made.
-func Main(m *testing.M) {
+// Main is the body of a TestMain: it runs the tests, removes what Build made, and does
+// what more there is to do after them.
+func Main(m *testing.M, after ...func()) {
+	built.byMain = true
 	code := m.Run()
-	RemoveBuild()
-	os.Exit(code)
-}
-
-// RemoveBuild removes what Build made, for a TestMain that has more to do.
-func RemoveBuild() {
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
+	for _, f := range after {
+		f()
+	}
+	os.Exit(code)
+}
+
+// TempDir makes a folder in parent, "" for the system's temporary one, whose name begins
+// with prefix. The caller removes it; one whose process was killed before it could is
+// removed by the next that makes one of the kind.
+func TempDir(parent, prefix string) (string, error) {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	left, err := filepath.Glob(filepath.Join(parent, prefix+"[0-9]*-*"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range left {
+		maker, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), prefix), "-")
+		if pid, err := strconv.Atoi(maker); err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			os.RemoveAll(path)
+		}
+	}
+	return os.MkdirTemp(parent, prefix+strconv.Itoa(os.Getpid())+"-")
 }
 
 // SecureDir is a folder for private keys: unlike /tmp, where t.TempDir is, no
@@ -88,7 +116,7 @@ func HomeDir(t testing.TB) string {
 
 func folder(t testing.TB, parent string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(parent, "dojang-test-")
+	dir, err := TempDir(parent, "dojang-test-")
 	if err != nil {
 		t.Fatal(err)
 	}

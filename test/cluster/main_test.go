@@ -28,9 +28,7 @@ func TestMain(m *testing.M) {
 	const inside = "DOJANG_CLUSTER_INSIDE"
 	_, err := exec.LookPath("unshare")
 	if os.Getenv(inside) != "" || os.Getuid() != 0 || err != nil {
-		code := m.Run()
-		testutil.RemoveBuild()
-		os.Exit(code)
+		testutil.Main(m)
 	}
 	cmd := exec.Command("unshare", append([]string{"--net", "--mount", "--propagation", "private", "sh", "-ec", network,
 		"sh"}, os.Args...)...)

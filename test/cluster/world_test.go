@@ -90,7 +90,8 @@ func (w *world) startPostgres(t *testing.T, rows string) {
 	start := func(name, port string) *datasettest.Process {
 		return datasettest.Start(t, func() bool {
 			return exec.Command("psql", "-qAt", "-c", "SELECT 1", "postgres://dkim@"+host+":"+port+"/postgres").Run() == nil
-		}, as(server, "-D", dir+"/"+name, "-p", port, "-k", dir, "-c", "listen_addresses="+host, "-c", "fsync=off")...)
+		}, as(server, "-D", dir+"/"+name, "-p", port, "-k", dir, "-c", "listen_addresses="+host, "-c", "fsync=off",
+			"-c", "dynamic_shared_memory_type=mmap")...)
 	}
 	w.primary = start("one", "5433")
 	proctest.Run(t, rows, "psql", "-qAt", "-v", "ON_ERROR_STOP=1", "postgres://dkim@"+host+":5433/postgres")

@@ -36,7 +36,7 @@ var prepare = sync.OnceValues(func() (*programs, error) {
 	}
 	// Compat(opendkim 2.11): a key below a folder that others may write to, /tmp
 	// with its sticky bit too, is not safe.
-	if root, err = os.MkdirTemp(home, ".dojang-oracle-"); err != nil {
+	if root, err = testutil.TempDir(home, ".dojang-oracle-"); err != nil {
 		return nil, err
 	}
 	p := &programs{root: root, keys: filepath.Join(root, "keys"), preload: filepath.Join(root, "syslog.so"),

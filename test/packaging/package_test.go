@@ -20,10 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	testutil.RemoveBuild()
-	made.Range(func(_, path any) bool { return os.Remove(path.(string)) == nil })
-	os.Exit(code)
+	testutil.Main(m, func() { made.Range(func(_, path any) bool { return os.Remove(path.(string)) == nil }) })
 }
 
 // made are the packages that tests share, by kind and version.

@@ -19,7 +19,7 @@ import (
 // short name: the path of a socket may have 107 bytes. mode lets other users in.
 func Folder(t testing.TB, mode os.FileMode) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ds")
+	dir, err := testutil.TempDir("", "ds")
 	if err != nil {
 		t.Fatal(err)
 	}

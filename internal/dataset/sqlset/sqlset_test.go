@@ -193,7 +193,7 @@ func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql s
 		"--pwfile="+passwords, "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	proctest.Run(t, "", args[0], args[1:]...)
 	args = datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "dynamic_shared_memory_type=mmap")
 	base = "pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres"
 	ready := func() bool {
 		db, err := New(base+"/table=pg_database?keycol=datname?datacol=datname", Options{Timeout: time.Second})

@@ -36,8 +36,9 @@ func StartPostgres(t testing.TB, more ...string) Postgres {
 	args := datasettest.AsUser(t, "postgres", []string{dir}, initdb, "-D", dir+"/data", "-U", "dkim",
 		"--pwfile="+dir+"/pw", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--no-locale")
 	proctest.Run(t, "", args[0], args[1:]...)
-	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k",
-		dir, "-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off"), more...)
+	args = append(datasettest.AsUser(t, "postgres", nil, server, "-D", dir+"/data", "-p", port, "-k", dir,
+		"-c", "listen_addresses="+strings.Join(datasettest.Localhost(), ","), "-c", "fsync=off",
+		"-c", "dynamic_shared_memory_type=mmap"), more...) // which is gone with the folder
 	p := Postgres{
 		DSN:  "dsn:pgsql://dkim:geheim=2F=2B=3A=40=3D@" + port + "+127.0.0.1/postgres",
 		URL:  "postgres://dkim:geheim%2F%2B%3A%40%3D@127.0.0.1:" + port + "/postgres",
