@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil"
 )
 
 const ours = "mx.example.com"
@@ -223,9 +225,9 @@ func TestGuardTakesLinearTime(t *testing.T) {
 	for _, piece := range []string{
 		"a.(", "(", "()", `"`, `\`, "mx.example.com(", "m", "=?utf-8?q?x?=", "=?", "ü", "xn--ü.", "Authentication-Results:", "\xff", "mx.\u200b", "dkim(", "dkim/1",
 	} {
-		begin := time.Now()
+		begin := testutil.ProcessorTime(t)
 		guard(ours).Forged([]byte(strings.Repeat(piece, 600_000/len(piece))))
-		if d := time.Since(begin); d > 5*time.Second {
+		if d := testutil.ProcessorTime(t) - begin; d > 5*time.Second {
 			t.Errorf("600 kB of %q take %v", piece, d)
 		}
 	}

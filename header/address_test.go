@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dojang/internal/testutil"
 )
 
 // TestAddresses has expectations out of RFC 5322 and RFC 6532. Opendkim 2.11
@@ -190,10 +192,10 @@ func TestAddressesAreLinear(t *testing.T) {
 	for _, unit := range []string{"(", "((a)", "\"", "\\", "<", "a@b,", "@a,", "<@a,", "a ", "a.",
 		"[", "x:", ";", ">", "\"a\" ", "<@a:@b:", "\xff", "é", "a@b ", "=?"} {
 		in := []byte(strings.Repeat(unit, 400<<10/len(unit)))
-		start := time.Now()
+		start := testutil.ProcessorTime(t)
 		_, _ = Addresses(in)
 		_, _, _ = Address(append([]byte("<"), in...))
-		if d := time.Since(start); d > 20*time.Second {
+		if d := testutil.ProcessorTime(t) - start; d > 20*time.Second {
 			t.Errorf("%q: %v", unit, d)
 		}
 	}

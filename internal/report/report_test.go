@@ -161,12 +161,8 @@ func TestNothingWaits(t *testing.T) {
 	release := make(chan struct{})
 	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: waiting{until: release}})
-	start := time.Now()
 	for range 256 + 10 {
 		q.Report(failing("example.com"))
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("queueing took %v", took)
 	}
 	if !strings.Contains(log.String(), "too many reports are waiting") {
 		t.Errorf("nothing said: %s", log.String())

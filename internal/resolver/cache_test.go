@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/testutil/proctest"
 )
 
 func TestCacheKeepsAnswersForTheirTime(t *testing.T) {
@@ -115,19 +116,21 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestConcurrentLookupsShareOneQuery(t *testing.T) {
-	s := dnstest.New(t, "k.example IN TXT \"key\"\n")
-	s.SetFault("k.example", dnstest.Fault{Delay: 500 * time.Millisecond})
-	d := newTestDNS(t, Options{}, s)
+	s := dnstest.New(t, "")
+	answer := make(chan struct{})
+	s.SetHandler(dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		<-answer
+		m := new(dns.Msg).SetReply(r)
+		about := dns.RR_Header{Name: r.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}
+		m.Answer = []dns.RR{&dns.TXT{Hdr: about, Txt: []string{"key"}}}
+		_ = w.WriteMsg(m)
+	}))
+	d := newTestDNS(t, Options{Timeout: time.Hour}, s)
 	waiting := func(n int) {
 		t.Helper()
-		for range 2000 {
-			got := d.flight.Waiters(cacheKey{"k.example", dns.TypeTXT})
-			if got == n {
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-		t.Fatalf("never %d waiters", n)
+		proctest.Until(t, time.Minute, fmt.Sprint(n, " waiters"), func() bool {
+			return d.flight.Waiters(cacheKey{"k.example", dns.TypeTXT}) == n
+		})
 	}
 	var wg sync.WaitGroup
 	// Whoever came first gives up; the others must have their answer.
@@ -148,6 +151,8 @@ func TestConcurrentLookupsShareOneQuery(t *testing.T) {
 	}
 	waiting(51)
 	cancel()
+	waiting(50)
+	close(answer)
 	wg.Wait()
 	if n := s.Queries("k.example"); n != 1 {
 		t.Errorf("%d queries, want 1", n)
@@ -160,7 +165,10 @@ func TestAbandonedWorkIsNotJoined(t *testing.T) {
 	s.SetFault("k.example", dnstest.Fault{Silent: true, FirstOnly: true})
 	d := newTestDNS(t, Options{Timeout: time.Hour}, s)
 	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		proctest.Until(t, time.Minute, "the question", func() bool { return s.Queries("k.example") > 0 })
+		cancel()
+	}()
 	if _, err := d.LookupTXT(ctx, "k.example"); err == nil {
 		t.Error("an answer from silence")
 	}

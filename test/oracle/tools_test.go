@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"dojang/internal/testutil"
 	"dojang/milter"
@@ -78,7 +77,6 @@ func compareTools(t *testing.T, p *programs, modern string, c *testCase) {
 	if d.Ended() {
 		return // a case about a configuration that is refused
 	}
-	time.Sleep(20 * time.Millisecond) // for its first lines
 	for name, raw := range c.messagesSent() {
 		path := filepath.Join(in.dir, name+".eml")
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
@@ -149,11 +147,7 @@ func (d *daemon) deliver(raw []byte, expected string) (string, error) {
 	}
 	b.WriteString(quarantine + "answer " + answerWord(&out.Final) + "\n")
 	done := b.String()
-	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if comparedText(d.instance, done, d.logged()) == expected {
-			break
-		}
-	}
+	settle(d.log, d.log, func(_, _ []logLine) bool { return comparedText(d.instance, done, d.logged()) == expected })
 	return comparedText(d.instance, done, d.logged()), nil
 }
 
