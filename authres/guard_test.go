@@ -274,6 +274,7 @@ func TestGuardGetsTired(t *testing.T) {
 			" other.example; dkim=pass":               false, // is plain
 			" (a) \"other.example\" (b) 1; dkim=pass": false,
 			" other.)example; dkim=pass":              true, // is not
+			" почта.)other.example; dkim=pass":        true,
 			" mx.example.com; dkim=pass":              true,
 		} {
 			if forged, _ := g.Forged([]byte(value)); forged != want {

@@ -303,9 +303,6 @@ func (s *Signature) readQuery() Reason {
 	}
 	reason := ReasonQueryMethod
 	for method := range strings.SplitSeq(s.QueryMethods, ":") {
-		if len(method) < len("dns") {
-			continue // there may be very many
-		}
 		kind, option, _ := strings.Cut(strings.Trim(method, " \t\r\n"), "/")
 		if !strings.EqualFold(kind, "dns") {
 			continue

@@ -1,12 +1,14 @@
 package milter
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSessionsAreClosedOnce, also where the next one cannot be made.
@@ -93,5 +95,26 @@ func TestStepsThatAreSkipped(t *testing.T) {
 		if !slices.Equal(got, append(want, "EOM")) {
 			t.Errorf("skipped %#x: %q", skip, got)
 		}
+	}
+}
+
+// TestRefusedAreAnsweredSo: whatever a refused client says next has the same answer, and it
+// is idle.
+func TestRefusedAreAnsweredSo(t *testing.T) {
+	h := start(t, "unix", Options{}, &recorder{answers: map[string]Response{"CONNECT": Reject}})
+	c := h.dial(ClientOptions{})
+	if a, err := c.Connect("h", ConnAddr{}); err != nil || a.Kind != ReplyReject {
+		t.Fatal(a, err)
+	}
+	for command, payload := range map[byte]string{CommandUnknown: "NOOP\x00", CommandHelo: "h\x00", CommandMail: "<a@b>\x00"} {
+		c.Queue(command, []byte(payload))
+		if a, err := c.ReadReply(); err != nil || a.Kind != ReplyReject {
+			t.Errorf("%c: %v, %v", command, a, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := h.server.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }

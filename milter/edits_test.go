@@ -2,6 +2,7 @@ package milter
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dojang/header"
@@ -54,5 +55,45 @@ func TestNoValueStartsAnotherField(t *testing.T) {
 				t.Errorf("%q: %v, %d fields, body %q", value, err, fields.Len(), body)
 			}
 		}
+	}
+}
+
+// TestAnswersAreEachConnectionsOwn: what one is writing, another's answers do not write over,
+// though memory is lent to all.
+func TestAnswersAreEachConnectionsOwn(t *testing.T) {
+	added, answered := make(chan bool), make(chan bool)
+	var waits atomic.Bool
+	rec := &recorder{atEnd: func(_ *Conn, e *Edits) Response {
+		if waits.Load() {
+			if err := e.AddHeader("X-Test", " value"); err != nil {
+				t.Error(err)
+			}
+			close(added)
+			<-answered
+		}
+		return Accept
+	}}
+	h := start(t, "unix", Options{Actions: AllActions}, rec)
+	one, other := h.dial(ClientOptions{}), h.dial(ClientOptions{})
+	send(t, one, sampleMessage())
+	if _, err := one.Mail("<a@b>"); err != nil {
+		t.Fatal(err)
+	}
+	waits.Store(true)
+	done := make(chan Outcome)
+	go func() {
+		o, err := other.Send(t.Context(), sampleMessage())
+		if err != nil {
+			t.Error(err)
+		}
+		done <- o
+	}()
+	<-added
+	if _, err := one.Rcpt("<c@d>"); err != nil {
+		t.Error(err)
+	}
+	close(answered)
+	if o := <-done; len(o.Edits) != 1 || o.Edits[0].Name != "X-Test" || o.Final.Kind != ReplyAccept {
+		t.Errorf("%+v", o)
 	}
 }

@@ -70,6 +70,24 @@ func TestWhoStaysHasTheAnswer(t *testing.T) {
 	}
 }
 
+// TestWorkThatIsLeftIsNotJoined, however long it takes to end.
+func TestWorkThatIsLeftIsNotJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group[string, int]
+		runs := 0
+		work := func(ctx context.Context) int { runs++; n := runs; time.Sleep(10 * time.Second); return n }
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		none := func(error) int { return 0 }
+		if _, err := g.Do(short, "k", time.Minute, work, none); err == nil {
+			t.Error("nobody left")
+		}
+		if got, err := g.Do(t.Context(), "k", time.Minute, work, none); got != 2 || err != nil || g.Len() != 0 {
+			t.Errorf("joined the work of run %d, %v", got, err)
+		}
+	})
+}
+
 func TestLimitEndsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := Group[int, error]{Detached: true}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"dojang/header"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 )
@@ -39,5 +40,33 @@ func TestNothingOfAMessageReachesTheNext(t *testing.T) {
 	}
 	if r := m.recipients[:1][0]; r != "" {
 		t.Errorf("left in memory: %q", r)
+	}
+}
+
+// TestHeadersAreBounded: a header of as many octets as MaximumHeaders allows is kept, one of
+// more is cut before the field that goes beyond; 0 is no bound.
+func TestHeadersAreBounded(t *testing.T) {
+	add := [][2]string{{"a", " b"}, {"cd", " ef"}, {"e", " f"}}
+	at := func(limit int) *Message {
+		snapshot := &Snapshot{MaximumHeaderBytes: limit, Rules: &policy.Rules{}, Log: slog.New(slog.DiscardHandler)}
+		m := NewServices(nil, nil).Begin(t.Context(), snapshot, All, "")
+		for _, f := range add {
+			m.AddField([]byte(f[0]), []byte(f[1]), true)
+		}
+		return m
+	}
+	if m := at(0); m.fields.Len() != len(add) || m.overflow != "" {
+		t.Errorf("without a limit: %d fields, overflow %q", m.fields.Len(), m.overflow)
+	}
+	before := new(header.List)
+	for i, f := range add {
+		needs := before.Size() + len(f[0]) + len(f[1])
+		before.Add([]byte(f[0]), []byte(f[1]), true)
+		if m := at(needs - 1); m.fields.Len() != i || m.overflow != f[0] {
+			t.Errorf("%d octets: %d fields, overflow %q", needs-1, m.fields.Len(), m.overflow)
+		}
+		if m := at(needs); m.fields.Len() != i+1 || m.overflow == f[0] {
+			t.Errorf("%d octets: %d fields, overflow %q", needs, m.fields.Len(), m.overflow)
+		}
 	}
 }

@@ -161,6 +161,11 @@ func TestIdentityHeaderNamesAMailbox(t *testing.T) {
 		if o.Identity != want {
 			t.Errorf("%q: %q, want %q", value, o.Identity, want)
 		}
+		o = r.SignOptions(&Facts{Fields: fieldsOf(t, "X-Identity: "+value)}, &Plan{}, // a table or script has said it
+			SignRequest{Key: &keystore.SigningKey{Selector: "s"}, Domain: "example.com", Identity: "ann@example.com"}, time.Unix(1, 0))
+		if o.Identity != "ann@example.com" {
+			t.Errorf("%q: %q", value, o.Identity)
+		}
 	}
 }
 
