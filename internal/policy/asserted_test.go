@@ -58,6 +58,7 @@ func TestEveryTableThatFailsDefers(t *testing.T) {
 		{"ConditionalSignatures", inside, func(r *Rules) { r.ConditionalSignatures = failing{} }},
 		{"ATPSDomains", inside, func(r *Rules) { r.ATPS.Domains = failing{} }},
 		{"ResignMailTo", outside, func(r *Rules) { r.Resign.MailTo = failing{} }},
+		{"ResignMailTo", outside, func(r *Rules) { r.Resign.MailTo, r.Verify = failing{}, false }},
 		{"TrustSignaturesFrom", outside, func(r *Rules) { r.Verdicts.TrustSignaturesFrom = failing{} }},
 	} {
 		r := tableRules(t)

@@ -166,6 +166,8 @@ func TestPlan(t *testing.T) {
 		{name: "unparsable author", client: inside, header: "From: foo bar baz", want: "malformed", told: []string{"can't parse From: header value ' foo bar baz'"}},
 		{name: "unparsable author, weak checks", client: outside, header: "From: foo bar baz", change: func(r *Rules, _ *Facts) { r.WeakSyntaxChecks = true }, want: "verify",
 			told: []string{"can't parse From: header value ' foo bar baz'", "?host.example [192.0.2.7] not internal", "?not authenticated"}},
+		{name: "unparsable author, signer alone", client: outside, header: "From: foo bar baz", change: func(r *Rules, _ *Facts) { r.Verify = false }, want: "malformed",
+			told: []string{"can't parse From: header value ' foo bar baz'"}},
 		{name: "unparsable author, verifier alone", client: outside, header: "From: foo bar baz", change: func(r *Rules, _ *Facts) { r.Sign = false }, want: "malformed",
 			told: []string{"?host.example [192.0.2.7] not internal", "?not authenticated"}},
 		{name: "first of two From fields", client: inside, header: "From: joe@example.com\nFrom: eve@elsewhere.example", want: "sign k1 d=example.com"},

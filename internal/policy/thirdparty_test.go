@@ -140,6 +140,21 @@ func TestATPSIsClaimed(t *testing.T) {
 	}
 }
 
+// TestVBRText: what stands in a tag of VBR-Info is of letters, digits and what names have, and short.
+func TestVBRText(t *testing.T) {
+	for c := range 256 {
+		want := strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:", byte(c)) >= 0
+		if isVBRText(string([]byte{'a', byte(c)})) != want {
+			t.Errorf("%q is taken: %v", byte(c), !want)
+		}
+	}
+	for n, want := range map[int]bool{0: false, 1: true, 256: true, 257: false} {
+		if isVBRText(strings.Repeat("a", n)) != want {
+			t.Errorf("%d octets are taken: %v", n, !want)
+		}
+	}
+}
+
 // TestVBR: the questions and results are those of Debian's opendkim, but for
 // the field's form, which it breaks, and what it crashes at.
 func TestVBR(t *testing.T) {

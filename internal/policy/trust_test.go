@@ -95,6 +95,12 @@ func TestTrustLookupsAreFew(t *testing.T) {
 	if asked != 2*16 { // in either form
 		t.Errorf("%d questions", asked)
 	}
+	// Any number of signatures of one domain is one of them.
+	header = strings.Repeat("DKIM-Signature: d=other.example\n", 100) + "DKIM-Signature: d=trusted.example\n"
+	f.Fields = fieldsOf(t, header+"From: ann@example.com")
+	if p := r.Plan(context.Background(), f); !p.trusts("trusted.example") || p.trusts("other.example") {
+		t.Errorf("%v", p.Trusted)
+	}
 	p := &Plan{Trusted: map[string]bool{"trusted.example": true}}
 	other := strings.Repeat("ü", 20) + ".example"
 	if n := testing.AllocsPerRun(10, func() { p.trusts(other) }); n > 1 {

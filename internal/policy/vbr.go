@@ -156,14 +156,10 @@ func (b *VBR) method(f *Facts, v *Verdict, judged []judgement) *authres.Method {
 func (v *Verdict) vouched(info vbrInfo) *authres.Method {
 	result := "fail"
 	for _, certifier := range info.certifiers {
-		name, ok := info.name(certifier)
+		name, _ := info.name(certifier)
 		answer := v.Answers[name]
-		switch {
-		case !ok || answer.NotFound:
-			continue
-		case answer.Temporary:
+		if answer.Temporary {
 			result = "temperror"
-			continue
 		}
 		for _, text := range answer.Texts {
 			for kind := range strings.FieldsSeq(strings.ToLower(text)) {

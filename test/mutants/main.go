@@ -97,7 +97,8 @@ func run(ctx context.Context, n int, seed uint64, only string) error {
 		return err
 	}
 	defer os.RemoveAll(temporary)
-	if err := os.Mkdir(filepath.Join(temporary, "t"), 0o700); err != nil {
+	t := filepath.Join(temporary, "t") // as open to other users as the usual one is
+	if err := errors.Join(os.Mkdir(t, 0o700), os.Chmod(t, 0o777|os.ModeSticky), os.Chmod(temporary, 0o711)); err != nil {
 		return err
 	}
 	var sum counts
