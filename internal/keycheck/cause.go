@@ -156,7 +156,7 @@ func (r *run) findOther(ctx context.Context) {
 	}
 	tried := []string{keyrecord.Canonical(r.check.Selector)}
 	for _, selector := range r.otherSelectors() {
-		if slices.Contains(tried, selector) || len(tried) > maxOtherSelectors || keyrecord.CheckName("selector", selector) != nil {
+		if slices.Contains(tried, selector) || len(tried) > maxOtherSelectors || keyrecord.CheckSelector(selector) != nil {
 			continue
 		}
 		tried = append(tried, selector)

@@ -13,7 +13,7 @@ import (
 const maxNameOctets = 253
 
 func checkNames(selector, domain, record string) error {
-	if err := keyrecord.CheckName("selector", selector); err != nil {
+	if err := keyrecord.CheckSelector(selector); err != nil {
 		return err
 	}
 	if err := keyrecord.CheckName("domain", domain); err != nil {

@@ -196,6 +196,15 @@ func CheckName(what, name string) error {
 	return nil
 }
 
+// CheckSelector refuses what cannot be a selector: an impossible name, and one with a final
+// dot, which ends a domain and no selector.
+func CheckSelector(selector string) error {
+	if strings.HasSuffix(selector, ".") {
+		return fmt.Errorf("selector %q ends with a dot", selector)
+	}
+	return CheckName("selector", selector)
+}
+
 // Split cuts text into pieces of at most n bytes. Empty text is one empty piece.
 func Split(text string, n int) []string {
 	pieces := make([]string, 0, len(text)/n+1)

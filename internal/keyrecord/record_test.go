@@ -191,8 +191,11 @@ func TestCheckName(t *testing.T) {
 		"": false, ".": false, "a..b": false, "../x": false, "a b": false, "a;b": false, "a\"b": false, "a\nb": false,
 		strings.Repeat("a", 64): false, strings.Repeat("a.", 127) + "b": false,
 	} {
-		if err := CheckName("selector", name); (err == nil) != ok {
+		if err := CheckName("domain", name); (err == nil) != ok {
 			t.Errorf("%q: %v", name, err)
+		}
+		if err := CheckSelector(name); (err == nil) != (ok && name != "example.com.") {
+			t.Errorf("the selector %q: %v", name, err)
 		}
 	}
 }

@@ -36,3 +36,20 @@ func (r *Rotator) dueAt(u *Unit) time.Time {
 	}
 	return due
 }
+
+// setBack reports whether the clock was set back since a unit's times were written, and takes
+// those that have not come for now: they would keep the next key from being made for as long.
+func (r *Rotator) setBack(u *Unit) (was bool) {
+	now := r.Now()
+	notAfter := func(t *time.Time, most time.Time) {
+		if t.After(most) {
+			*t, was, u.changed = most, true, true
+		}
+	}
+	notAfter(&u.Adopted, now)
+	notAfter(&u.NotBefore, now.Add(max(0, r.Settings.Interval)/10))
+	for _, g := range u.Generations {
+		notAfter(&g.Created, now)
+	}
+	return was
+}

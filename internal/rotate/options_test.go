@@ -171,3 +171,16 @@ func TestDueAtOnce(t *testing.T) {
 	}
 	w.finish()
 }
+
+// A clock that was a year ahead when keys were made keeps the next ones from nothing.
+func TestClockWasAhead(t *testing.T) {
+	w := newOne(t, "")
+	w.skew = 365 * 24 * time.Hour
+	w.start("a.example")
+	w.runFor(160, "a.example: 20271129=signing; ")
+	w.expect("a.example: 20271129=signing; ")
+	w.skew = 0
+	w.runFor(200, "a.example: 20261129=signing; ")
+	w.expect("a.example: 20261129=signing; ")
+	w.finish()
+}

@@ -161,7 +161,7 @@ func (r *Rotator) Run(ctx context.Context, names ...string) (Outcome, error) {
 		}
 		p.out.Units++
 		look = append(look, lookAt{u.Name, u.lastLook()})
-		if due := !u.idle() || !p.now.Before(p.dueAt(u)) || !p.asGrouped(u); due {
+		if due := !u.idle() || p.setBack(u) || !p.now.Before(p.dueAt(u)) || !p.asGrouped(u); due {
 			return true
 		}
 		if u.Missing != nil {

@@ -36,7 +36,10 @@ func (o Classic) Make(program string, errs io.Writer) error {
 	if err := checkDirectory(o.Directory); err != nil {
 		return err
 	}
-	if err := keyrecord.CheckName("selector", o.Selector); err != nil {
+	if err := keyrecord.CheckSelector(o.Selector); err != nil {
+		return exit.With(1, err)
+	}
+	if err := keyrecord.CheckName("domain", o.Domain); err != nil && o.AppendDomain { // else a comment has it
 		return exit.With(1, err)
 	}
 	if hashes, changed := keyrecord.CorrectHashes(o.Hashes); changed {

@@ -87,7 +87,7 @@ func (o *Keys) check() (keyrecord.Format, error) {
 	if err := keyrecord.CheckName("domain", o.Domain); err != nil {
 		return "", exit.Errorf(exit.Usage, "--domain: %w", err)
 	}
-	if err := keyrecord.CheckName("selector", o.Selector); err != nil {
+	if err := keyrecord.CheckSelector(o.Selector); err != nil {
 		return "", exit.Errorf(exit.Usage, "--selector: %w", err)
 	}
 	switch o.KeyType = strings.ToLower(o.KeyType); o.KeyType {
@@ -99,7 +99,7 @@ func (o *Keys) check() (keyrecord.Format, error) {
 		o.Ed25519Selector = o.Selector + "-ed25519"
 	}
 	if o.KeyType == "both" {
-		if err := keyrecord.CheckName("selector", o.Ed25519Selector); err != nil {
+		if err := keyrecord.CheckSelector(o.Ed25519Selector); err != nil {
 			return "", exit.Errorf(exit.Usage, "--ed25519-selector: %w", err)
 		}
 		if o.Ed25519Selector == o.Selector {

@@ -48,7 +48,7 @@ func readPlace(d, s string) (place, error) {
 	if p.selector == "" {
 		return p, errSelector
 	}
-	if err := keyrecord.CheckName("selector", p.selector); err != nil {
+	if err := keyrecord.CheckSelector(p.selector); err != nil {
 		return place{}, err
 	}
 	if len(p.record()) > 253 {

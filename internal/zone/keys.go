@@ -22,7 +22,7 @@ func newKey(row, place, domain, selector string, public crypto.PublicKey) (Key, 
 	if err != nil {
 		return Key{}, err
 	}
-	if err := keyrecord.CheckName("selector", selector); err != nil {
+	if err := keyrecord.CheckSelector(selector); err != nil {
 		return Key{}, err
 	}
 	if domain != "%" {

@@ -137,7 +137,7 @@ func readSelectorFormat(s *Settings, v config.Value) error {
 		return fmt.Errorf("%s: %%Y, %%y, %%m, %%d, %%j, %%H and %%M are known", problem.Quote(v.Text))
 	}
 	const room = 16 // for what is added to it
-	if err := keyrecord.CheckName("selector", one); err != nil || len(one) > 63-room || strings.HasSuffix(one, ".") {
+	if err := keyrecord.CheckSelector(one); err != nil || len(one) > 63-room {
 		return fmt.Errorf("%s makes the selector %s: use letters, digits and hyphens, and few", problem.Quote(v.Text), problem.Quote(one))
 	}
 	if one == FormatSelector(v.Text, time.Date(2031, 12, 30, 13, 44, 0, 0, time.UTC)) {
@@ -250,7 +250,7 @@ func (z *Zone) readPart(part string) error {
 		z.Ring = nil
 		for selector := range strings.SplitSeq(value, ",") {
 			selector = keyrecord.Canonical(selector)
-			if err := keyrecord.CheckName("selector", selector); err != nil {
+			if err := keyrecord.CheckSelector(selector); err != nil {
 				return err
 			}
 			if slices.Contains(z.Ring, selector) {
