@@ -64,7 +64,7 @@ internal/doctor: dkim header internal/build internal/config internal/dataset int
 internal/doctor/postfix:
 internal/load: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words
-internal/publish: header internal/keyrecord internal/privilege internal/problem
+internal/publish: header internal/keyrecord internal/privilege internal/problem internal/resolver
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver
 internal/rotate/settings/gen: internal/rotate/settings
 internal/rotate/publication: internal/keycheck internal/keyrecord internal/problem internal/publish internal/rotate/settings

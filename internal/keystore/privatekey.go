@@ -65,10 +65,17 @@ func keyDER(data []byte) ([]byte, error) {
 	return nil, errors.New("not a private key: neither PEM nor base64")
 }
 
+// pemDER takes the first private key of PEM.
+//
+// Compat(opendkim 2.11): certificates, public keys and parameters before it are passed over.
 func pemDER(data []byte) ([]byte, error) {
-	block, rest := pem.Decode(data)
-	for block != nil && block.Type == "EC PARAMETERS" {
+	first, rest := pem.Decode(data)
+	block := first
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		block = first // of which is told what it is
 	}
 	kind, der := "", []byte(nil)
 	if block != nil {

@@ -39,6 +39,32 @@ func TestLoadPrivateKey(t *testing.T) {
 	}
 }
 
+// TestKeyBehindOthers: files that hold more than a key sign in OpenDKIM, whose OpenSSL takes
+// the first private key of them.
+func TestKeyBehindOthers(t *testing.T) {
+	key, other := string(read(t, "rsa2048.pkcs8.pem")), string(read(t, "ed25519.pkcs8.pem"))
+	certificate, public := string(read(t, "certificate.pem")), string(read(t, "public.pem"))
+	for text, want := range map[string]string{certificate + key: "", public + key: "", certificate + public + key + other: "",
+		key + certificate: "", certificate: "holds a \"CERTIFICATE\"", public + certificate: "holds a public key",
+		certificate + string(read(t, "encrypted.pem")) + key: "is encrypted"} {
+		signer, err := LoadPrivateKey([]byte(text))
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s:\n%s", err, want, text)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v:\n%s", err, text)
+			continue
+		}
+		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		if got := base64.StdEncoding.EncodeToString(der); err != nil || got != string(read(t, "rsa2048.public")) {
+			t.Errorf("public key %s, %v", got, err)
+		}
+	}
+}
+
 // TestTrap11SmallAndForeignKeys: our policy speaks before the library does.
 func TestTrap11SmallAndForeignKeys(t *testing.T) {
 	for name, want := range map[string]string{

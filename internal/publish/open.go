@@ -7,10 +7,13 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
+	"dojang/internal/keyrecord"
 	"dojang/internal/problem"
+	"dojang/internal/resolver"
 )
 
 // Spec is a Publisher as rotate.conf describes it: a type and its arguments.
@@ -137,7 +140,7 @@ func (s Spec) rfc2136() (server, keyFile string, err error) {
 	if !filepath.IsAbs(values["key"]) {
 		return "", "", errors.New("key= is the whole path of the file with the key") // what is there may be the key itself
 	}
-	server, err = hostPort(values["server"], "53")
+	server, err = hostPort(values["server"])
 	return server, values["key"], err
 }
 
@@ -165,18 +168,18 @@ func (s Spec) values(names ...string) (map[string]string, error) {
 	return values, nil
 }
 
-// hostPort reads an address or a host's name with or without a port.
-func hostPort(text, port string) (string, error) {
-	host := text
-	if h, p, err := net.SplitHostPort(text); err == nil {
-		host, port = h, p
-	} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-		host = text[1 : len(text)-1]
-	} else if strings.Contains(text, ":") && net.ParseIP(text) == nil {
-		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name",
-			problem.Quote(text))
+// hostPort reads the address of a name server, or its name, with or without a port.
+func hostPort(text string) (string, error) {
+	if at, err := resolver.ParseServer(text); err == nil {
+		return at.String(), nil
 	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 || host == "" {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = text, "53"
+	}
+	name := strings.TrimSuffix(host, ".")
+	isAddress := strings.Trim(name[strings.LastIndexByte(name, '.')+1:], "0123456789") == "" // 1.2.3 and 1.2.3.4.5
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || isAddress || keyrecord.CheckName("host", host) != nil {
 		return "", fmt.Errorf("%s is not an address: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353 or a host's name",
 			problem.Quote(text))
 	}

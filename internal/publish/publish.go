@@ -111,9 +111,6 @@ type Result struct {
 	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
 }
 
-// RetryAfter is when to ask again, 0 when nobody said.
-func (r Result) RetryAfter() time.Duration { return time.Duration(r.RetryAfterSeconds) * time.Second }
-
 // A Publisher asks whoever serves a zone for changes.
 type Publisher interface {
 	// Apply asks for the changes of a batch, in which each name stands once, and returns

@@ -173,6 +173,11 @@ func TestSpec(t *testing.T) {
 		"rfc2136 server=127.0.0.1":                            false,
 		"rfc2136 server=127.0.0.1:x key=/k":                   false,
 		"rfc2136 server=127.0.0.1:0 key=/k":                   false,
+		"rfc2136 server=::1:5353 key=/k":                      false,
+		"rfc2136 server=127.0.0.1.5 key=/k":                   false,
+		"rfc2136 server=127.1 key=/k":                         false,
+		"rfc2136 server=[::1 key=/k":                          false,
+		"rfc2136 server=ns1.example.net. key=/k":              true,
 		"rfc2136 server=a:b:c key=/k":                         false,
 		"rfc2136 server=a server=b key=/k":                    false,
 		"rfc2136 server=a key=/k zone=x":                      false,
@@ -256,7 +261,7 @@ func TestManual(t *testing.T) {
 			t.Fatal(err)
 		}
 		results, err := m.Apply(t.Context(), Batch{Zone: "example.com", Changes: changes})
-		if err != nil || len(results) != 3 || results[0].State != Pending || results[0].RetryAfter() != 24*time.Hour {
+		if err != nil || len(results) != 3 || results[0].State != Pending || results[0].RetryAfterSeconds != remindSeconds {
 			t.Errorf("%s: %+v, %v", format, results, err)
 		}
 		for _, text := range wanted {

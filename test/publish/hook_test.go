@@ -33,7 +33,7 @@ func TestHookIsAskedAsDocumented(t *testing.T) {
 	p := open(t, "exec", path, "one", "two")
 	states, results, err := apply(t, p, zone, publish.Present(name("m1", zone), record(1), time.Hour),
 		publish.Replace(name("m2", zone), "v=DKIM1; p=", time.Minute, []string{"old", "er"}))
-	if err != nil || states[0] != publish.Pending || states[1] != publish.Done || results[0].RetryAfter() != time.Minute {
+	if err != nil || states[0] != publish.Pending || states[1] != publish.Done || results[0].RetryAfterSeconds != 60 {
 		t.Fatalf("%+v, %v", results, err)
 	}
 	read := func(name string) (v map[string]any) {
