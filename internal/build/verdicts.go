@@ -1,10 +1,13 @@
 package build
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"dojang/dkim"
@@ -127,18 +130,12 @@ func replaceHint(err error) string {
 // Compat(opendkim 2.11): the last tab divides, and the last rule comes first.
 func (b *builder) replaceRules(path string) []policy.ReplaceRule {
 	const maxFileBytes = 1 << 20
-	info, err := privilege.Stat(path)
-	if err != nil {
-		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
-		return nil
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
-		b.refuse(&b.config.ReplaceRules, "name a text file of less than 1 MiB", "%s: not a file of rules", path)
-		return nil
-	}
 	text, err := privilege.ReadFile(path)
+	if err == nil && len(text) > maxFileBytes {
+		err = &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
+	}
 	if err != nil {
-		b.refuse(&b.config.ReplaceRules, hintFor(err), "%s", problem.Reason(err))
+		b.refuse(&b.config.ReplaceRules, cmp.Or(hintFor(err), "name a text file of at most 1 MiB"), "%s", problem.Reason(err))
 		return nil
 	}
 	b.files = append(b.files, path)

@@ -5,28 +5,33 @@ package plain
 import (
 	"fmt"
 	"io"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Line keeps one record one line: control characters that could forge a second
-// line, or speak to the terminal it is read at, become blanks. Beside those of
-// ASCII there are more (U+0080 to U+009F), and two more line ends (U+2028, U+2029).
+// Line keeps one record one line: what could forge a second line, or speaks to the
+// terminal or the eye that reads it, becomes blanks. Beside the control characters of
+// ASCII those are U+0080 to U+009F, which a terminal of 8 bits knows as octets too, two
+// more line ends (U+2028, U+2029), and what turns the direction of text.
 func Line(s string) string {
-	if !strings.ContainsFunc(s, endsLine) {
-		return s
-	}
-	b := []byte(s)
-	for i, r := range s { // octets that are no UTF-8 stay
-		for n := utf8.RuneLen(r); endsLine(r) && n > 0; n-- {
-			b[i+n-1] = ' '
+	var b []byte
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if speaks(r) || n == 1 && s[i] >= 0x80 && s[i] < 0xa0 {
+			if b == nil {
+				b = []byte(s)
+			}
+			for k := range n {
+				b[i+k] = ' '
+			}
 		}
+		i += n // other octets that are no UTF-8 stay
+	}
+	if b == nil {
+		return s
 	}
 	return string(b)
 }
-
-func endsLine(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }
 
 // Writer escapes, in what is written through it, all that a terminal would obey:
 // control characters but tabs and ends of lines, characters that turn the direction
@@ -89,4 +94,6 @@ func (w *Writer) Unescaped() io.Writer { return w.w }
 
 // speaks reports whether a terminal or a reader's eye obeys a character instead of
 // showing it (Unicode TR 9).
-func speaks(r rune) bool { return endsLine(r) || unicode.Is(unicode.Bidi_Control, r) }
+func speaks(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}

@@ -12,7 +12,7 @@ import (
 func TestLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\nb": "a b", "a\x1b[2Jb": "a [2Jb", "a\u009bb": "a  b", "a\u2028b": "a   b", "한글 ü": "한글 ü", "\xff": "\xff", "": "",
-		"\xc2": "\xc2", "\xc2x": "\xc2x", "\x9f\n\xe2\x80": "\x9f \xe2\x80", "\u2027\u2028\u2029\u202a": "\u2027      \u202a", "\x7f~ ": " ~ ",
+		"\xc2": "\xc2", "\xc2x": "\xc2x", "\x9f\n\xe2\x80": "  \xe2 ", "\u2027\u2028\u2029\u202a": "\u2027         ", "\u202eevil": "   evil", "\x9b31m\xa0": " 31m\xa0", "\x7f~ ": " ~ ",
 		"\u0080\u009f\u00a0": "    \u00a0", "\x00\x1f": "  ",
 	} {
 		if got := Line(text); got != want {
