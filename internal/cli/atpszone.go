@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
-	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/getopt"
 	"dojang/internal/zone"
@@ -125,7 +124,7 @@ keys are the domains; values are not used.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &o.config, "c")
 	f.StringVar(&o.hash, "hash", "sha256", "hash that hides the names: none, sha1 or sha256")
 	f.StringVarP(&o.domain, "nsupdate", "u", "", "write commands for nsupdate that add the records to this domain")
 	f.IntVarP(&o.TTLSeconds, "ttl", "t", -1, "time to live of each record in seconds")

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -87,7 +86,7 @@ nowhere: not in metrics, Statistics or status.`,
 			return nil
 		},
 	}
-	configFlag(c, &o.Source)
+	configFlag(c.Flags(), &o.Source.File, "c")
 	c.Flags().BoolVar(&o.json, "json", false, "print the findings as JSON")
 	c.Flags().BoolVar(&o.check, "check", false, "print one line for Icinga or Nagios")
 	c.Flags().StringVar(&o.Author, "author", "", "author of the test message (default: somebody of the first domain that is signed)")
@@ -99,13 +98,7 @@ nowhere: not in metrics, Statistics or status.`,
 // print writes the findings: coloured words on a terminal, JSON when asked for.
 func (o *doctorOptions) print(s Streams, r doctor.Report) error {
 	if o.json {
-		e := json.NewEncoder(s.Out)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		if err := e.Encode(map[string]any{"status": r.Worst(), "findings": r}); err != nil {
-			return exit.Errorf(exit.IOErr, "%s", err)
-		}
-		return nil
+		return s.printJSON(map[string]any{"status": r.Worst(), "findings": r})
 	}
 	colour, out := colours(s.Out), s.message()
 	for _, f := range r {

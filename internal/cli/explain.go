@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
-	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/message"
 	"dojang/internal/trial"
@@ -64,7 +63,7 @@ it itself. "-" is standard input.`,
 		RunE: func(c *cobra.Command, args []string) error { return runExplain(c.Context(), s, o, args, time.Now()) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &o.config, "c")
 	f.StringVar(&o.client, "client", "", "address of the client the message came from (one that is not internal)")
 	f.StringVar(&o.clientName, "client-name", "", "host name of that client")
 	f.BoolVar(&o.authenticated, "auth", false, "the client had logged in")

@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"dojang/internal/config"
 	"dojang/internal/setup"
 )
 
@@ -64,7 +63,7 @@ command line), nsupdate, json.`,
 	f.BoolVar(&t.Append, "append", false, "with --tables: append the rows to the two tables")
 	f.StringVar(&t.KeyTable, "key-table", "", "KeyTable to append to (the configuration's)")
 	f.StringVar(&t.SigningTable, "signing-table", "", "SigningTable to append to; refile: for one of patterns (the configuration's)")
-	f.StringVarP(&t.Config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &t.Config, "c")
 	complete(c, "type", "rsa", "ed25519", "both")
 	complete(c, "format", setup.Formats()...)
 	return c

@@ -64,7 +64,7 @@ input.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
 	}
 	f := c.Flags()
-	configFlag(c, &o.flags.Source)
+	configFlag(c.Flags(), &o.flags.File, "c")
 	f.StringVar(&o.from, "from", "", "rspamd, dkimpy-milter or amavis (default: the configuration's tables)")
 	f.StringVar(&o.file, "file", "", "file to read with --from (default: standard input)")
 	f.StringVar(&o.keyTable, "key-table", "", "KeyTable to read in place of the configuration's")

@@ -54,7 +54,7 @@ signed with it last, and what comes next and when. Keys that nobody adopted are
 			})
 		},
 	}
-	settingsFlag(c, o)
+	settingsFlags(c.PersistentFlags(), &o.Options)
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	c.Flags().StringVar(&state, "state", "", "only keys in this state")
 	c.AddCommand(keysAdopt(s, o), keysAdd(s, o), keysRetire(s, o))

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -15,11 +16,13 @@ func TestConfigHasBothLetters(t *testing.T) {
 	seen := 0
 	var look func(c *cobra.Command)
 	look = func(c *cobra.Command) {
-		if f := c.Flags().Lookup("config"); f != nil {
+		flags := c.Flags()
+		flags.AddFlagSet(c.PersistentFlags())
+		if f := flags.Lookup("config"); f != nil {
 			seen++
 			for _, letter := range []string{"c", "x"} {
 				// whose -c is opendkim-testmsg's
-				if g := c.Flags().ShorthandLookup(letter); g == nil || g.Value != f.Value && c.Name() != "testmsg" {
+				if g := flags.ShorthandLookup(letter); g == nil || g.Value != f.Value && c.Name() != "testmsg" {
 					t.Errorf("%s: -%s is another flag", c.CommandPath(), letter)
 				}
 			}
@@ -29,8 +32,28 @@ func TestConfigHasBothLetters(t *testing.T) {
 		}
 	}
 	look(rootCommand(Streams{In: strings.NewReader(""), Out: new(bytes.Buffer), Err: new(bytes.Buffer)}))
-	if seen < 8 {
+	if seen < 15 {
 		t.Errorf("only %d commands take --config", seen)
+	}
+}
+
+// fullDisk is where nothing can be written.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// What was asked for and could not be written is no success, by any name of the program.
+func TestOutputThatIsLostIsAFailure(t *testing.T) {
+	message := "From: a@example.com\n\nx\n"
+	for _, line := range []string{"dojang --version", "dojang --help", "dojang config explain", "dojang config explain Mode",
+		"dojang config show",
+		"dojang zone csl:a=example.com:s:/nonexistent --help", "dojang query csl:a=b a", "opendkim -V", "opendkim-genkey --version",
+		"dojang testmsg --domain example.com --selector s --key ../keyrecord/testdata/nodomain.private"} {
+		var errs bytes.Buffer
+		status := Main(t.Context(), strings.Fields(line), Streams{In: strings.NewReader(message), Out: fullDisk{}, Err: &errs})
+		if status != exit.IOErr || !strings.HasSuffix(errs.String(), "o space left on device\n") {
+			t.Errorf("%s: %d, %s", line, status, &errs)
+		}
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 	"dojang/internal/exit"
 	"dojang/internal/keytable"
 	"dojang/internal/rotate/publication"
-	"dojang/internal/rotate/settings"
 )
 
 // publishOptions are those of `dojang publish`.
 type publishOptions struct {
-	settings, try string
-	dryRun, json  bool
+	rotation.Options
+	try  string
+	json bool
 }
 
 // publishCommand is `dojang publish`.
@@ -52,19 +52,19 @@ rotate.conf.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.settings, "settings", settings.DefaultPath, "how to publish: rotate.conf(5)")
+	settingsFlags(f, &o.Options)
 	f.StringVar(&o.try, "try", "", "write a probe in this zone, time it and remove it")
-	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be published, and change nothing")
+	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be published, and change nothing")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
 
 func runPublish(ctx context.Context, s Streams, o publishOptions, domain string) error {
-	told := rotation.Options{Settings: o.settings, Out: s.Out, Err: s.Err}
+	o.Out, o.Err = s.Out, s.Err
 	if o.json {
-		told.Out = s.Err // what people are told is no JSON
+		o.Out = s.Err // what people are told is no JSON
 	}
-	w, cfg, done, err := rotation.Publishing(told)
+	w, cfg, done, err := rotation.Publishing(o.Options)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 		return err
 	}
 	entries := w.Plan(ctx, keys)
-	if !o.dryRun {
+	if !o.DryRun {
 		w.Publish(ctx, entries)
 	}
 	if o.json {
@@ -99,9 +99,9 @@ func runPublish(ctx context.Context, s Streams, o publishOptions, domain string)
 			return err
 		}
 	} else {
-		printEntries(s.Out, entries, o.dryRun)
+		printEntries(s.Out, entries, o.DryRun)
 	}
-	return publishResult(entries, o.dryRun, bad > 0 && domain == "")
+	return publishResult(entries, o.DryRun, bad > 0 && domain == "")
 }
 
 // printEntries tells what is to be done, or was.

@@ -60,7 +60,7 @@ does not reach its filter follows milter_default_action.`,
 	}
 	c.Flags().StringVar(&o.beside, "beside", "", "socket of the filter in service, as in opendkim.conf: inet:PORT@HOST or local:PATH")
 	c.Flags().StringVar(&o.socket, "socket", "", "socket to listen on, for the MTA")
-	c.Flags().StringVar(&o.config, "config", config.DefaultPath, "dojang's configuration")
+	configFlag(c.Flags(), &o.config, "c")
 	c.Flags().BoolVar(&o.json, "json", false, "one line of JSON for each message that differs, and one for the numbers")
 	c.Flags().BoolVar(&o.watch, "watch", false, "be the half that decides")
 	_ = c.Flags().MarkHidden("watch")
@@ -70,7 +70,7 @@ does not reach its filter follows milter_default_action.`,
 // watchRehearsal is dojang's half: it decides about what the taps bring to file 3, until
 // its input ends.
 func watchRehearsal(ctx context.Context, s Streams, o rehearsal) error {
-	cfg, problems := config.Load(o.config)
+	cfg, problems := (&config.Source{File: o.config}).Load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return exit.Silent(exit.Config)

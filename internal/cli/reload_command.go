@@ -38,7 +38,7 @@ force.`,
 			return reloadBySignal(s, loaded)
 		},
 	}
-	configFlag(c, &f.Source)
+	configFlag(c.Flags(), &f.File, "c")
 	return c
 }
 

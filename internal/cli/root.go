@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/plain"
+	"dojang/internal/problem"
 )
 
 // Version is dojang's own; the build sets it.
@@ -31,8 +34,13 @@ var classic = map[string]func(ctx context.Context, s Streams, args []string) int
 // returns its exit status (sysexits(3)).
 func Main(ctx context.Context, args []string, s Streams) int {
 	out, errs := plain.NewWriter(s.Out), plain.NewWriter(s.Err)
-	defer func() { _ = errors.Join(out.Flush(), errs.Flush()) }() // nobody is left to tell
-	return run(ctx, args, Streams{In: s.In, Out: out, Err: errs})
+	code := run(ctx, args, Streams{In: s.In, Out: out, Err: errs})
+	_ = errors.Join(out.Flush(), errs.Flush()) // nobody is left to tell
+	if err := out.Err(); err != nil && code == exit.OK {
+		fmt.Fprintf(s.Err, "%s: standard output: %s\n", filepath.Base(args[0]), problem.Strerror(err))
+		return exit.IOErr
+	}
+	return code
 }
 
 // run is Main with streams that may be shown on a terminal.
@@ -84,11 +92,18 @@ First steps:  dojang up       a working filter in one command, to try it
 			if !version {
 				return c.Help()
 			}
-			_, err := fmt.Fprintf(s.Out, "dojang %s\n", Version)
-			return err
+			fmt.Fprintf(s.Out, "dojang %s\n", Version)
+			return nil
 		},
 		DisableFlagsInUseLine: true,
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		before, number, found := strings.Cut(err.Error(), "strconv.") // a function of Go's is no word for users
+		if !found {
+			return err
+		}
+		return errors.New(before + number[strings.LastIndex(number, ": ")+2:])
+	})
 	// Cobra's own flag has a template, and a program with templates in it must keep
 	// every method of every type: nine megabytes.
 	root.Flags().BoolVarP(&version, "version", "v", false, "version for dojang")
@@ -98,22 +113,16 @@ First steps:  dojang up       a working filter in one command, to try it
 		zoneCommand(s), atpszoneCommand(s), explainCommand(s),
 		webCommand(s), publishCommand(s), keysCommand(s), rotateCommand(s), publisherCommand(s), hookCommand(s),
 	)
-	bothLetters(root)
 	return root
 }
 
-// bothLetters lets every --config be written -c and -x: people know both.
-func bothLetters(c *cobra.Command) {
-	flags := c.Flags()
-	if f := flags.Lookup("config"); f != nil {
-		for _, letter := range []string{"c", "x"} {
-			if flags.ShorthandLookup(letter) == nil {
-				flags.AddFlag(&pflag.Flag{Name: "config-" + letter, Shorthand: letter, Value: f.Value, DefValue: f.DefValue,
-					Usage: f.Usage, Hidden: true})
-			}
-		}
-	}
-	for _, below := range c.Commands() {
-		bothLetters(below)
+// configFlag adds --config, which may be written -c and -x: people know both. With letter
+// "x" the command's -c is another flag.
+func configFlag(flags *pflag.FlagSet, file *string, letter string) {
+	flags.StringVarP(file, "config", letter, "", "configuration file (default "+config.DefaultPath+" when it is there)")
+	if letter == "c" {
+		f := *flags.Lookup("config")
+		f.Name, f.Shorthand, f.Hidden = "config-x", "x", true
+		flags.AddFlag(&f)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dojang/internal/build/rotation"
 	"dojang/internal/config"
@@ -25,9 +26,11 @@ type rotating struct {
 	json bool
 }
 
-// settingsFlag adds --settings.
-func settingsFlag(c *cobra.Command, o *rotating) {
-	c.PersistentFlags().StringVar(&o.Settings, "settings", settings.DefaultPath, "how keys change: rotate.conf(5)")
+// settingsFlags add --settings and --config.
+func settingsFlags(flags *pflag.FlagSet, o *rotation.Options) {
+	flags.StringVar(&o.Settings, "settings", settings.DefaultPath, "how keys change and are published: rotate.conf(5)")
+	configFlag(flags, &o.Config, "c")
+	flags.Lookup("config").Usage = "configuration file (default the one that rotate.conf names)"
 }
 
 // rotateCommand is `dojang rotate`.
@@ -47,7 +50,7 @@ blocked: dojang keys tells what, and why; or when no key is in rotation; 78 for 
 mistake in rotate.conf(5).`,
 		RunE: func(c *cobra.Command, args []string) error { return needsCommand(c, args) },
 	}
-	settingsFlag(c, o)
+	settingsFlags(c.PersistentFlags(), &o.Options)
 	c.AddCommand(rotateRun(s, o), rotateStart(s, o), rotateStop(s, o), rotateAbort(s, o), rotateEmergency(s, o),
 		rotateLog(s, o), rotateSyncList(s, o))
 	return c

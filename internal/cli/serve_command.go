@@ -50,13 +50,9 @@ an option's name is written "_" there.`,
 			return nil
 		},
 	}
-	configFlag(c, &f.Source)
+	configFlag(c.Flags(), &f.File, "c")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "no log lines on the terminal")
 	return c
-}
-
-func configFlag(c *cobra.Command, f *config.Source) {
-	c.Flags().StringVarP(&f.File, "config", "c", "", "configuration file (default "+config.DefaultPath+" when it is there)")
 }
 
 func isTerminal(w io.Writer) bool { return terminal(w) != nil }
@@ -65,7 +61,7 @@ func isTerminal(w io.Writer) bool { return terminal(w) != nil }
 // written there is not escaped.
 func terminal(w io.Writer) *os.File {
 	if escaped, ok := w.(*plain.Writer); ok {
-		w = escaped.Unescaped()
+		w = escaped.Destination()
 	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
@@ -114,8 +110,8 @@ func configCommand(s Streams) *cobra.Command {
 			return explainConfig(s, names)
 		},
 	}
-	configFlag(show, &f.Source)
-	configFlag(check, &f.Source)
+	configFlag(show.Flags(), &f.File, "c")
+	configFlag(check.Flags(), &f.File, "c")
 	check.Flags().StringVar(&rotation, "settings", settings.DefaultPath, "rotate.conf(5), checked where there is one")
 	c.AddCommand(show, check, explain)
 	return c
@@ -145,6 +141,6 @@ the data set cannot be asked.`,
 		},
 	}
 	c.Flags().IntVarP(&columns, "columns", "n", columns, "how many values to fetch")
-	configFlag(c, &f.Source)
+	configFlag(c.Flags(), &f.File, "c")
 	return c
 }

@@ -49,7 +49,7 @@ remember ends with status 69.`,
 			return o.overview(c.Context(), s, client)
 		},
 	}
-	configFlag(c, &o.flags.Source)
+	configFlag(c.Flags(), &o.flags.File, "c")
 	c.Flags().StringVar(&o.socket, "socket", "", "the filter's StatusSocket (default that of --config, else "+defaultStatusSocket+")")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return c

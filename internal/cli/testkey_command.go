@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
-	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keycheck"
 	"dojang/internal/keytable"
@@ -62,7 +61,7 @@ The exit status is 0 when every key is right and 69 when one fails.`,
 	f.StringVarP(&o.domain, "domain", "d", "", "domain that signs; with a KeyTable, check only its keys")
 	f.StringVarP(&o.selector, "selector", "s", "", "selector of the key")
 	f.StringVarP(&o.keyPath, "key", "k", "", "private key the record must fit")
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &o.config, "c")
 	f.BoolVar(&o.noServers, "no-servers", false, "do not ask the authoritative name servers")
 	f.StringSliceVar(&o.ignoreServers, "ignore-server", nil, "name or address of a name server whose answers do not count")
 	f.BoolVar(&o.json, "json", false, "print JSON")

@@ -8,7 +8,6 @@ import (
 
 	"dojang/dkim"
 	"dojang/internal/build"
-	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/trial"
 )
@@ -64,7 +63,7 @@ The exit status is 0 when each message has a signature that passes, else 69.`,
 	f.StringVarP(&o.Selector, "selector", "s", "", "sign: selector")
 	f.StringVarP(&o.KeyFile, "key", "k", "", "sign: private key file")
 	f.StringVarP(&canonicalization, "canonicalization", "c", "relaxed/simple", "sign: canonicalization of header and body")
-	f.StringVarP(&configFile, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &configFile, "x")
 	f.BoolVar(&asFilter, "as-filter", false, "do what the filter would do, and show it")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c

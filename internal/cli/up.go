@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"dojang/internal/app"
+	"dojang/internal/build"
 	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/logging"
@@ -59,15 +61,24 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 		return exit.Errorf(exit.Usage, "--socket %s: %w", o.socket, err)
 	}
 	printUp(s, st, listens)
-	load := func() (*config.Config, problem.List) { return config.Load(st.Config) }
+	load := func() (*config.Config, problem.List) {
+		c, problems := config.Load(st.Config)
+		// What is set here counts for this run; the file keeps its own, and is one for OpenDKIM, too.
+		problems = append(problems, c.Set("Socket", o.socket, config.CommandLine)...)
+		problems = append(problems, c.Set("Background", "no", config.CommandLine)...)
+		status := config.Socket{Network: "unix", Address: filepath.Join(st.Dir, "status.sock")}
+		if text := "local:" + status.Address; !c.StatusSocket.IsSet() {
+			if s, err := config.ParseSocket(text); err == nil && s == status { // neither too long nor of two words
+				problems = append(problems, c.Set("StatusSocket", text, config.CommandLine)...)
+			}
+		}
+		return c, problems
+	}
 	c, problems := load()
 	problems.Write(s.Err)
 	if problems.HasErrors() {
 		return exit.Silent(exit.Config)
 	}
-	// The sockets of the command line count for this run; the file keeps its own.
-	c.Set("Socket", o.socket, config.CommandLine)
-	c.Set("Background", "no", config.CommandLine)
 	a, problems := app.New(ctx, app.Options{
 		Config: c, Path: st.Config, Load: load, Args: "up", Version: Version, Published: st.Published(),
 		Console: logging.NewSummary(s.Out),
@@ -84,6 +95,10 @@ func runUp(ctx context.Context, s Streams, o upOptions) error {
 		if proof = st.Prove(ctx, s.Out, c.Sockets()[0]); proof != nil || o.proofOnly {
 			stop()
 			return
+		}
+		if c.StatusSocket.IsSet() {
+			fmt.Fprintf(s.Out, "\nAsk it what it did: dojang status --socket %[1]s\nor in a browser:     dojang web --socket %[1]s\n",
+				build.StatusAddress(c.StatusSocket.Value))
 		}
 		fmt.Fprintf(s.Out, "\nReady: serving on %s, one line a message. Interrupt (Ctrl-C) to stop.\n", o.socket)
 	})

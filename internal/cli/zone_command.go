@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/setup"
 	"dojang/internal/zone"
@@ -50,7 +49,7 @@ change batch for the AWS command line), cloudflare (bodies for its API), terrafo
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "x", "", "configuration file ("+config.DefaultPath+")")
+	configFlag(f, &o.config, "c")
 	f.StringVarP(&o.Domain, "domain", "d", "", "only keys of this domain")
 	f.BoolVarP(&o.Subdomains, "subdomains", "s", false, "with --domain: keys of domains below it too")
 	f.BoolVarP(&o.EmailOnly, "restrict", "M", false, "restrict the keys to e-mail")

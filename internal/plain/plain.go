@@ -40,6 +40,7 @@ func Line(s string) string {
 type Writer struct {
 	w    io.Writer
 	rest []byte // the beginning of a character or of CRLF
+	err  error
 }
 
 // NewWriter returns a Writer to w.
@@ -68,11 +69,22 @@ func (w *Writer) Write(p []byte) (int, error) {
 		}
 		text = text[n:]
 	}
-	if _, err := w.w.Write(out); err != nil {
+	if _, err := w.asIs(out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
+
+func (w *Writer) asIs(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// Err returns the first error of all that was written, escaped or not.
+func (w *Writer) Err() error { return w.err }
 
 // Flush writes what was held back because it might have been the beginning of a
 // character.
@@ -85,12 +97,19 @@ func (w *Writer) Flush() error {
 	if out == nil {
 		return nil
 	}
-	_, err := w.w.Write(out)
+	_, err := w.asIs(out)
 	return err
 }
 
-// Unescaped is where it writes to: for messages, which are wanted octet by octet.
-func (w *Writer) Unescaped() io.Writer { return w.w }
+// Unescaped writes octet by octet, as messages are wanted.
+func (w *Writer) Unescaped() io.Writer { return unescaped{w} }
+
+type unescaped struct{ w *Writer }
+
+func (u unescaped) Write(p []byte) (int, error) { return u.w.asIs(p) }
+
+// Destination is where it writes to, for who asks what that is.
+func (w *Writer) Destination() io.Writer { return w.w }
 
 // speaks reports whether a terminal or a reader's eye obeys a character instead of
 // showing it (Unicode TR 9).

@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ import (
 // Options say whose keys, and where is told what is done.
 type Options struct {
 	Settings string // path of rotate.conf
+	Config   string // path of the configuration, "" for the one that rotate.conf names
 	DryRun   bool
 	ReadOnly bool
 	// Out is where people are told what to publish, Err where what is wrong.
@@ -102,6 +104,7 @@ func (o Options) load() (*settings.Settings, error) {
 	if problems.HasErrors() {
 		return nil, exit.Silent(exit.Config)
 	}
+	set.Config = cmp.Or(o.Config, set.Config)
 	return set, nil
 }
 
