@@ -113,7 +113,7 @@ func TestNamesOfFields(t *testing.T) {
 		{"A\x01", FieldNames, false}, {"A B", FieldNames, false}, {"", FieldNames, false}, {"*", FieldNames, false}, {"List-*", FieldNames, false},
 		{"*", FieldChanges, true}, {"+List-*", FieldChanges, true}, {"-X", FieldChanges, true}, {"+", FieldChanges, false},
 		{"*", OversignedNames, true}, {"+List-*", OversignedNames, false}, {"+X", OversignedNames, true}, {"-", OversignedNames, false},
-		{"-", FieldNames, true}, {"+X", FieldNames, true},
+		{"-", FieldNames, true}, {"+X", FieldNames, true}, {"'From'", FieldNames, false}, {"''", FieldNames, true}, {"'From", FieldNames, true},
 	} {
 		l := &linter{counts: map[string]int{}}
 		if l.fieldName(Entry{Key: c.name}, c.of); (len(l.list) == 0) != c.fine {

@@ -75,7 +75,7 @@ func (l *linter) separators(e Entry, of Elements) bool {
 		separates = func(r rune) bool { return r != '|' && of.separates(r) }
 	}
 	parts := strings.FieldsFunc(strings.Trim(text, `"'`), separates)
-	if len(parts) < 2 && strings.IndexFunc(text, separates) < 0 {
+	if strings.IndexFunc(text, separates) < 0 {
 		return false
 	}
 	shown := problem.Quote(text)

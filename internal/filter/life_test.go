@@ -115,7 +115,7 @@ func TestAbortEndsLookups(t *testing.T) {
 
 // TestMacrosOfOptionsAreAskedFor, long names in braces (libmilter's smfi_setsymlist).
 func TestMacrosOfOptionsAreAskedFor(t *testing.T) {
-	r := newRig(t, signing+"MacroList x=1,daemon_port=25\n", nil, milter.Options{}, nil)
+	r := newRig(t, signing+"MacroList x=1,daemon_port=25,j=a,v=b,_=c,client_ptr=d\n", nil, milter.Options{}, nil)
 	c := r.dial(milter.ClientOptions{})
 	for stage, usual := range map[milter.Stage]string{milter.StageConnect: "j {daemon_name} {client_name} {client_addr}",
 		milter.StageMail: "i {auth_type} {auth_authen} {mail_addr}", milter.StageEndOfHeader: "i", milter.StageEndOfMessage: "i"} {
@@ -124,7 +124,7 @@ func TestMacrosOfOptionsAreAskedFor(t *testing.T) {
 		if usual == "i" { // Postfix's cleanup(8) would answer in the place of the service that knows
 			usual += " x"
 		} else {
-			usual += " x {daemon_port}"
+			usual += " x {daemon_port} j v _ {client_ptr}"
 		}
 		if got != usual {
 			t.Errorf("stage %d: %s", stage, got)

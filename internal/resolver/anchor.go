@@ -45,9 +45,6 @@ var (
 
 func parseTrustAnchors(data []byte) (trustAnchors, error) {
 	anchors := make(trustAnchors)
-	if bytes.Contains(data, []byte("$GENERATE")) {
-		return nil, errors.New("$GENERATE has no place among trust anchors")
-	}
 	parser := dns.NewZoneParser(bytes.NewReader(data), ".", "")
 	parser.SetDefaultTTL(3600)
 	for count := 0; ; count++ {

@@ -228,6 +228,14 @@ func TestWorkForOneSetIsBounded(t *testing.T) {
 			t.Errorf("behind %d wrong signatures: %v", wrong, err)
 		}
 	}
+	// RFC 4035 §5.3.1: nobody signs for a name above or beside its zone.
+	for _, owner := range []string{".", "k.other.", "k.test."} {
+		record := l.rr(owner + ` 300 TXT "key"`)
+		set := rrset{owner: owner, rrtype: dns.TypeTXT, records: []dns.RR{record}, sigs: []*dns.RRSIG{l.signature("test.", record)}}
+		if _, err := z.check(withBudget(t.Context()), l.clock.Now(), set); (err == nil) != (owner == "k.test.") {
+			t.Errorf("%s of test.: %v", owner, err)
+		}
+	}
 	d := l.resolver(".")
 	for sets, good := range map[int]bool{16: true, 17: false} {
 		m := new(dns.Msg)

@@ -43,6 +43,7 @@ var bombs = []struct{ name, script, want string }{
 	{"texts compared", `local s = ("x"):rep(1e7) local a, b = s .. "y", s .. "y" while true do local c = a == b end`, "limit of"},
 	{"texts ordered", `local s = ("x"):rep(1e7) local a, b = s .. "y", s .. "y" while true do local c = a < b end`, "limit of"},
 	{"texts as keys", `local s, t = ("x"):rep(1e7), {} while true do local c = t[s] end`, "limit of"},
+	{"texts as keys of many", `local s, t = ("x"):rep(1e7), {} for i = 1, 20 do t["k" .. i] = i end while true do local c = t[s] end`, "limit of"},
 	{"texts as keys, set", `local s, t = ("x"):rep(1e7), {} while true do t[s] = nil end`, "limit of"},
 	{"rawequal, rawget", `local s, t = ("x"):rep(1e7), {} local u = s .. "" while true do rawequal(s, u) rawget(t, s) end`, "limit of"},
 	{"numbers read", `local s = (" "):rep(1e7) while true do tonumber(s) end`, "limit of"},
@@ -110,6 +111,7 @@ func TestOrdinaryWorkIsWithinLimits(t *testing.T) {
 	for _, tt := range []struct{ script, want string }{
 		{`local t = {} table.insert(t, 1764400000) table.insert(t, 1, 60000001) return t[1], t[2], #t`, "60000001|1764400000|2"},
 		{`local t = {} for i = 1, 3000 do table.insert(t, 1, i) end return #t, t[1], table.remove(t, 1), #t`, "3000|3000|3000|2999"},
+		{`local t = {} for i = 1, 20000 do t[i] = i end for i = 1, 20000 do table.remove(t) end return #t`, "0"},
 		{`local t = {} for i = 1, 2000 do t["k" .. i] = i end local n = 0 for k in pairs(t) do t[k] = nil n = n + 1 end return n, next(t)`, "2000|nil"},
 		{`local t = { 3, 1, 2, x = 1 } local n = 0 for k, v in pairs(t) do n = n + 1 end table.sort(t) return n, t[1], t[2], t[3]`, "4|1|2|3"},
 		{`local t = { "b", "c", "a" } table.sort(t, function(a, b) return a > b end) return table.concat(t, ",")`, "c,b,a"},

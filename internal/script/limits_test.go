@@ -52,6 +52,7 @@ func TestHostileScriptsEnd(t *testing.T) {
 		{"pattern", `return ("a"):rep(1000):find(("a-"):rep(20) .. "b")`, instructions},
 		{"pattern under pcall", `while true do pcall(string.find, ("a"):rep(1000), ("a-"):rep(20) .. "b") end`, instructions},
 		{"deep pattern", `return ("a"):rep(100000):find(("a?"):rep(100000))`, "pattern too complex"},
+		{"balance", `return ("("):rep(1e6):find("%b()")`, instructions},
 		{"gmatch", `for a in ("a"):rep(100000):gmatch(".-.-.-.-b") do end`, instructions},
 		{"logging", `while true do odkim.log(ctx, ("x"):rep(1000)) end`, memory},
 		{"adding", `while true do odkim.add_header(ctx, "X", ("x"):rep(1000)) end`, memory},
@@ -151,6 +152,9 @@ func TestRewrittenOperators(t *testing.T) {
 		{`local t = {} t[1], t[2] = 1, 2 t["a"] = 3 t[1.5] = 4 t[true] = 5 return #t, t.a, t[1.5], t[true]`, "2|3|4|5"},
 		{`local function f(n) if n == 0 then return "" end return n .. f(n - 1) end return f(3)`, "321"},
 		{`local t = { 3, 1, 2 } table.sort(t, nil) return t[1], t[2], t[3]`, "1|2|3"},
+		{`return ("abc"):match("x*"), ("abc"):match("()"), ("abc"):find("x*")`, "|1|1|0"},
+		{`local f = ("ab"):gmatch("%a") return f(), f(), f(), f()`, "a|b|nil|nil"},
+		{`return ("x"):rep(0) .. ("x"):rep(-1) .. (""):rep(9), ("ab"):rep(1), ("a"):rep(3, "-"), (""):rep(3, "-")`, "|ab|a-a-a|--"},
 		{`return ("%5.1f|%-3d|%%|%s"):format(1.25, 7, "x")`, "  1.2|7  |%|x"},
 		{`local t = { f = function(self, x) return self.v .. x end, v = "v" } return t:f("x"), #t.f(t, "yy")`, "vx|3"},
 	}

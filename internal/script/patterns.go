@@ -105,7 +105,6 @@ func (r *run) gmatch(l *lua.LState) int {
 			position, last = end, end
 			return m.pushCaptures(s, end, true)
 		}
-		position = len(text) + 1
 		l.Push(lua.LNil)
 		return 1
 	}))

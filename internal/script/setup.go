@@ -21,7 +21,7 @@ var setupFunctions = []function{
 // sign takes a key's name and, in either order, a signer and a length; without
 // KeyTable there is no name.
 func sign(c *call) []lua.LValue {
-	if c.l.GetTop() == 0 || !c.fits(1, 'c') || c.has(2) && !c.fits(2, 's') || c.l.GetTop() > 4 {
+	if !c.fits(1, 'c') || c.has(2) && !c.fits(2, 's') || c.l.GetTop() > 4 {
 		c.fail("incorrect argument type")
 	}
 	identity, length := "", (*int64)(nil)
