@@ -73,15 +73,14 @@ func answers(text string) func(*rig, milter.Outcome) bool {
 	return func(_ *rig, out milter.Outcome) bool { return strings.HasPrefix(out.Final.Text, text) }
 }
 
-// written waits for a file of the test's folder that matches.
+// written looks for a file of the test's folder that matches, when the filter has ended.
 func written(pattern, text string) func(*rig, milter.Outcome) bool {
 	return func(r *rig, _ milter.Outcome) bool {
-		for end := time.Now().Add(r.patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-			names, _ := filepath.Glob(filepath.Join(r.dir, pattern))
-			for _, name := range names {
-				if content, err := os.ReadFile(name); err == nil && strings.Contains(string(content), text) {
-					return true
-				}
+		r.finish()
+		names, _ := filepath.Glob(filepath.Join(r.dir, pattern))
+		for _, name := range names {
+			if content, err := os.ReadFile(name); err == nil && strings.Contains(string(content), text) {
+				return true
 			}
 		}
 		return false
@@ -230,10 +229,6 @@ func (e *effect) shows(t *testing.T, more string) bool {
 			t.Fatal(err)
 		}
 	}
-	r.patience = 10 * time.Second
-	if more == "" {
-		r.patience = 300 * time.Millisecond // what should not come
-	}
 	out := r.send(r.dial(milter.ClientOptions{}), m)
 	return e.holds(r, out)
 }
@@ -304,16 +299,17 @@ func TestSMTPURI(t *testing.T) {
 	connected := make(chan struct{})
 	go func() {
 		if conn, err := l.Accept(); err == nil {
-			conn.Close()
 			close(connected)
+			conn.Close()
 		}
 	}()
 	e := effect{base: verifying + "SendReports yes\nMTACommand /bin/false\n", signed: asking,
 		files: reportFiles(), change: []change{spoilt}, holds: func(r *rig, _ milter.Outcome) bool {
+			r.finish()
 			select {
 			case <-connected:
 				return true
-			case <-time.After(r.patience):
+			default:
 				return false
 			}
 		}}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
@@ -29,8 +28,8 @@ type rig struct {
 	filter *filter.Filter
 	server *milter.Server
 	socket string
-	// patience is how long something may take that is done in the background.
-	patience time.Duration
+	// finish ends the filter when all is done that messages want, reports too.
+	finish func()
 }
 
 // newRig starts a filter. In the configuration and the files, which are put into DIR
@@ -67,10 +66,14 @@ func newRig(t testing.TB, text string, files map[string]string, o milter.Options
 	}
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(l) }()
-	t.Cleanup(func() {
-		r.server.Close()
+	r.finish = sync.OnceFunc(func() {
+		_ = r.server.Shutdown(context.Background())
 		<-served
 		r.filter.Close()
+	})
+	t.Cleanup(func() {
+		r.server.Close()
+		r.finish()
 	})
 	return r
 }

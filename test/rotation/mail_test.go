@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ type mail struct {
 	failed []string
 	down   bool            // the other host
 	names  map[string]bool // records that signed
+
+	rounds atomic.Int64 // of askAbsent
 }
 
 // mailRow is a row of the KeyTable, and of the SigningTable.
@@ -205,6 +208,7 @@ func (m *mail) askAbsent(ctx context.Context) {
 				_, _ = m.lookup(ctx, s+"._domainkey."+keyrecord.ASCII(r.domain))
 			}
 		}
+		m.rounds.Add(1)
 		time.Sleep(50 * time.Millisecond)
 	}
 }
@@ -295,7 +299,7 @@ func TestMailWithoutWaits(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { m.askAbsent(ctx) })
-	time.Sleep(time.Second)
+	proctest.Until(t, time.Minute, "strangers", func() bool { return m.rounds.Load() > 0 })
 	if out, code := m.run("rotate", "emergency", "--all", "--yes", "--keep-old", "1h"); code != 0 {
 		t.Fatalf("%d\n%s", code, out)
 	}
