@@ -20,9 +20,8 @@ const domainName = "domain"
 
 // own are the domains that this host takes mail for, and so sends as: those of
 // mydestination, of the virtual lists and their maps, and myorigin. The host's own name
-// is not among them unless mail is sent in it.
-func own(ctx context.Context, setups []*postfix.Setup) []string {
-	var list []string
+// is not among them unless mail is sent in it. unlisted are the tables that may hold more.
+func own(ctx context.Context, setups []*postfix.Setup) (list, unlisted []string) {
 	add := func(name string) {
 		name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "@"), "."))
 		if strings.Contains(name, ".") && len(name) <= 253 && !strings.ContainsAny(name, "*/:$ ") &&
@@ -34,7 +33,9 @@ func own(ctx context.Context, setups []*postfix.Setup) []string {
 	for _, s := range setups {
 		host := strings.ToLower(s.Main["myhostname"])
 		for _, parameter := range []string{"mydestination", "virtual_alias_domains", "virtual_mailbox_domains"} {
-			for _, name := range s.Names(ctx, s.Main[parameter]) {
+			names, tables := s.Names(ctx, s.Main[parameter])
+			unlisted = append(unlisted, tables...)
+			for _, name := range names {
 				if !strings.EqualFold(name, host) && !strings.Contains(name, "@") {
 					add(name)
 				}
@@ -44,7 +45,8 @@ func own(ctx context.Context, setups []*postfix.Setup) []string {
 			add(origin)
 		}
 	}
-	return list
+	slices.Sort(unlisted)
+	return list, slices.Compact(unlisted)
 }
 
 // firstWord reads myorigin, which may be a file's name.

@@ -2,9 +2,12 @@ package doctor
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
@@ -12,13 +15,19 @@ import (
 )
 
 // asStarted is the configuration with what the running filter's command line and
-// environment set over it, and the sockets of the file that do not count for that. Where
-// it is known what a wrong Socket means, that is judged by.
-func (e *examination) asStarted(c *config.Config, problems problem.List, all []process) (*config.Config, problem.List, []config.Socket) {
+// environment set over it, or those of its unit where none runs, and the sockets of the
+// file that do not count for that. Where it is known what a wrong Socket means, that is
+// judged by.
+func (e *examination) asStarted(ctx context.Context, c *config.Config, problems problem.List, all []process) (
+	*config.Config, problem.List, []config.Socket) {
 	file := c.Sockets()
-	for _, p := range all {
+	serving := slices.DeleteFunc(slices.Clone(all), func(p process) bool { return !p.ours() || !p.serves(e.Source.File) })
+	if p := ofUnit(ctx); len(serving) == 0 && p.serves(e.Source.File) {
+		serving = append(serving, p)
+	}
+	for _, p := range serving {
 		over := p.overrides()
-		if len(over) == 0 || !p.serves(e.Source.File) {
+		if len(over) == 0 {
 			continue
 		}
 		source := config.Source{File: e.Source.File, Overrides: append(over, e.Source.Overrides...)}
@@ -36,6 +45,25 @@ func (e *examination) asStarted(c *config.Config, problems problem.List, all []p
 		}
 	}
 	return c, problems, nil
+}
+
+// ofUnit is the filter as systemd would start it, drop-ins included.
+func ofUnit(ctx context.Context) (p process) {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=ExecStart", "--property=Environment", "opendkim").Output()
+	if err != nil {
+		return p
+	}
+	for line := range strings.Lines(string(out)) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), "="); name {
+		case "ExecStart": // { path=/usr/sbin/opendkim ; argv[]=/usr/sbin/opendkim -f ; ignore_errors=no ; ... }
+			_, command, _ := strings.Cut(value, "argv[]=")
+			command, _, _ = strings.Cut(command, " ; ")
+			p.Args = strings.Fields(command)
+		case "Environment":
+			p.environment = strings.Fields(value)
+		}
+	}
+	return p
 }
 
 // account is whom the filter runs as; without a name where there is no such account.

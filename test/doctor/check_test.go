@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -114,6 +115,28 @@ func TestCountsNothing(t *testing.T) {
 	}
 	if now := s.running().Totals; now != (status.Totals{}) {
 		t.Errorf("the status counts %+v", now)
+	}
+}
+
+// TestUnitOfAFilterThatIsDown: what its unit starts it with counts, as systemd shows it.
+func TestUnitOfAFilterThatIsDown(t *testing.T) {
+	s := newServer(t)
+	s.setting("virtual_mailbox_domains", "tcp:127.0.0.1:"+s.other)
+	startedWith("-p ", "", "127.0.0.1", "FREE")(s)
+	s.down = true
+	s.before = append(s.before, func() {
+		show := fmt.Sprintf(`[ "$1" = show ] && { echo "ExecStart={ path=/usr/sbin/opendkim ; argv[]=/usr/sbin/opendkim -f -x %s `+
+			`-p inet:%s@127.0.0.1 ; ignore_errors=no ; start_time=[n/a] }"; exit; }`, s.path("opendkim.conf"), s.other)
+		s.write("bin/systemctl", strings.Replace(s.read("bin/systemctl"), "\n", "\n"+show+"\n", 1), 0o755)
+	})
+	s.start()
+	wrong, _ := s.examine()
+	text := fmt.Sprint(wrong)
+	if !strings.Contains(text, "the filter does not answer on 127.0.0.1:"+s.other) || strings.Contains(text, "answer on 127.0.0.1:"+s.port) {
+		t.Error(text)
+	}
+	if !strings.Contains(text, "domains-unlisted: Postfix has domains in tables that cannot be listed, tcp:127.0.0.1:"+s.other) {
+		t.Error(text)
 	}
 }
 

@@ -164,37 +164,27 @@ func (s *Setup) postmap(ctx context.Context, args ...string) (string, error) {
 	return s.run.run(ctx, "postmap", args...)
 }
 
-// Keys are the left sides of a lookup table; false where its type cannot list them.
-func (s *Setup) Keys(ctx context.Context, table string) ([]string, bool) {
-	out, err := s.postmap(ctx, "-s", direct(table))
-	if err != nil {
-		return nil, false
-	}
-	var keys []string
-	for line := range strings.Lines(out) {
-		if f := strings.Fields(line); len(f) > 0 {
-			keys = append(keys, f[0])
-		}
-	}
-	return keys, true
-}
-
 // Names are the members of a list of domains, those of its lookup tables and files
-// included; what cannot be listed is left out.
-func (s *Setup) Names(ctx context.Context, list string) []string {
-	members, _ := split(list)
-	var names []string
-	for _, m := range members {
+// included; unlisted are the tables that cannot list their keys, as those in SQL and LDAP.
+func (s *Setup) Names(ctx context.Context, list string) (names, unlisted []string) {
+	for _, m := range Members(list) {
 		switch {
 		case strings.HasPrefix(m, "!"):
 		case strings.Contains(m, ":"):
-			keys, _ := s.Keys(ctx, m)
-			names = append(names, keys...)
+			out, err := s.postmap(ctx, "-s", direct(m))
+			if err != nil {
+				unlisted = append(unlisted, m)
+			}
+			for line := range strings.Lines(out) {
+				if f := strings.Fields(line); len(f) > 0 {
+					names = append(names, f[0])
+				}
+			}
 		case strings.HasPrefix(m, "/"):
 			names = append(names, LinesOf(m)...)
 		default:
 			names = append(names, m)
 		}
 	}
-	return names
+	return names, unlisted
 }
