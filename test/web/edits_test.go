@@ -220,7 +220,7 @@ func TestEveryEdit(t *testing.T) {
 	w.recursive.AddTXT("several._domainkey.example.com", "v=spf1 -all")
 	p := browsertest.Start(t).Open(browsertest.Options{})
 	folder := t.TempDir()
-	ways := []string{"upload", "drop", "paste"}
+	ways := []string{"upload", "drop", "paste", "drag"}
 	first := rand.IntN(len(ways))
 	for i, e := range edits {
 		message := e.message(w)
@@ -230,11 +230,11 @@ func TestEveryEdit(t *testing.T) {
 		}
 		use := ways
 		if !testutil.Long() {
-			use = ways[(first+i)%3:][:1]
+			use = ways[(first+i)%len(ways):][:1]
 		}
 		var told []string
 		for _, way := range use {
-			if way == "paste" && e.typed {
+			if (way == "paste" || way == "drag") && e.typed {
 				way = "upload"
 			}
 			lang := []words.Language{words.English, words.Korean}[i%2]
@@ -245,6 +245,8 @@ func TestEveryEdit(t *testing.T) {
 				p.Load(func() { p.Click("form button") })
 			case "drop":
 				p.Load(func() { p.Drop(".drop", file) })
+			case "drag":
+				p.Load(func() { p.DropText(".drop", strings.ReplaceAll(message, "\r\n", "\n")) })
 			case "paste":
 				p.Click("#message")
 				p.Type(strings.ReplaceAll(message, "\r\n", "\n"))

@@ -216,9 +216,20 @@ func (p *Page) SetFile(selector, path string) {
 // Drop drops a file on the first element of a selector.
 func (p *Page) Drop(selector, path string) {
 	p.t.Helper()
+	p.drop(selector, []any{}, []string{path})
+}
+
+// DropText drops selected text on the first element of a selector.
+func (p *Page) DropText(selector, text string) {
+	p.t.Helper()
+	p.drop(selector, []any{map[string]any{"mimeType": "text/plain", "data": text}}, []string{})
+}
+
+func (p *Page) drop(selector string, items []any, files []string) {
+	p.t.Helper()
 	var at struct{ X, Y float64 }
 	p.Eval(fmt.Sprintf(`(()=>{const r=document.querySelector(%q).getBoundingClientRect();return {x:r.x+r.width/2,y:r.y+r.height/2}})()`, selector), &at)
-	data := map[string]any{"items": []any{}, "files": []string{path}, "dragOperationsMask": 1}
+	data := map[string]any{"items": items, "files": files, "dragOperationsMask": 1}
 	for _, kind := range []string{"dragEnter", "dragOver", "drop"} {
 		p.Call("Input.dispatchDragEvent", map[string]any{"type": kind, "x": at.X, "y": at.Y, "data": data}, nil)
 	}

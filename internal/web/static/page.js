@@ -48,9 +48,14 @@ for (const area of document.querySelectorAll("[data-drop]")) {
   area.addEventListener("dragleave", mark(false));
   area.addEventListener("drop", (event) => {
     mark(false)(event);
+    const text = event.dataTransfer.getData("text/plain"); // of what was selected elsewhere
     if (event.dataTransfer.files.length) {
       input.files = event.dataTransfer.files;
-      input.form.requestSubmit();
+    } else if (text) {
+      input.form.querySelector("textarea").value = text;
+    } else {
+      return;
     }
+    input.form.requestSubmit();
   });
 }
