@@ -41,9 +41,14 @@ type step struct {
 
 func bodyCauses(ctx context.Context, fields *header.List, body []byte, r *dkim.Result) []Cause {
 	s := r.Signature
+	blank := len(bytes.TrimSpace(body)) == 0
 	switch {
-	case len(bytes.TrimSpace(body)) == 0 && !fits(s):
+	case blank && !fits(s):
 		return []Cause{{Part: PartBody, Code: CodeBodyMissing}}
+	case !blank && fits(s):
+		c := Cause{Part: PartBody, Code: CodeSignedEmpty, Proved: true}
+		c.keep("", string(body), 1)
+		return []Cause{c}
 	case s.Length > r.CanonicalBodyLength:
 		return []Cause{{Part: PartBody, Code: CodeTruncated,
 			Args: args("length", strconv.FormatInt(s.Length, 10), "body", strconv.FormatInt(r.CanonicalBodyLength, 10))}}

@@ -37,9 +37,6 @@ func (b *bodySearch) findAdded(body []byte, depth int) []step {
 		return nil // an appended text does not matter then
 	}
 	lines := b.lines(body)
-	if fits(b.signature) {
-		return []step{{code: CodeSignedEmpty, is: body}}
-	}
 	if n, ok := b.prefix(lines); ok {
 		return withoutBlocks(body, []block{{n, -1, CodeFooter}})
 	}

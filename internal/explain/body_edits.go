@@ -107,18 +107,9 @@ func replaceLines(old, with string) func([]byte) []byte {
 	}
 }
 
-func trimLines(body []byte) []byte {
-	lines := bytes.SplitAfter(body, []byte("\r\n"))
-	var out []byte
-	for _, line := range lines {
-		text, ended := bytes.CutSuffix(line, []byte("\r\n"))
-		out = append(out, bytes.TrimRight(text, " \t")...)
-		if ended {
-			out = append(out, "\r\n"...)
-		}
-	}
-	return out
-}
+var blanksAtEnd = regexp.MustCompile(`[ \t]+(\r\n|\z)`)
+
+func trimLines(body []byte) []byte { return blanksAtEnd.ReplaceAll(body, []byte("$1")) }
 
 // joinLong undoes the breaking of lines at the limit of SMTP (RFC 5321 §4.5.3.1.6) or a
 // little below, where lines that go on begin with indent: Postfix's with a blank.

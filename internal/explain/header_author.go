@@ -55,10 +55,11 @@ func (h *headerSearch) author(n *namedFields, at int) {
 // hidden are the addresses that one of a list's may stand for: joe=example.com@groups.example,
 // joe.example.com@lists.example, joe@example.com.invalid, joe@lists.example.
 func (h *headerSearch) hidden(address string) []string {
-	local, host, ok := cutLast(address, "@")
-	if !ok || len(address) > 254 {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 || len(address) > 254 {
 		return nil
 	}
+	local, host := address[:at], address[at+1:]
 	domain := h.check.signature.Domain
 	found := []string{local + "@" + domain}
 	for _, sign := range []string{"=", ".", "_at_", "-at-", "--", "_", "-", "%"} {
@@ -66,20 +67,13 @@ func (h *headerSearch) hidden(address string) []string {
 			found = append(found, before+"@"+domain)
 		}
 	}
-	if before, behind, cut := cutLast(local, "="); cut {
-		found = append(found, before+"@"+behind)
+	if i := strings.LastIndexByte(local, '='); i >= 0 {
+		found = append(found, local[:i]+"@"+local[i+1:])
 	}
 	if before, cut := strings.CutSuffix(host, ".invalid"); cut {
 		found = append(found, local+"@"+before)
 	}
 	return found
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // readers are what a field that was removed may have said.

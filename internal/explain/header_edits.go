@@ -188,33 +188,11 @@ func (h *headerSearch) rewritten(n *namedFields, at int) {
 		}
 		h.replace(n, at, " "+was, fieldEdit{code: CodeRewritten, cost: 3, args: wasIs(was, value)})
 	}
-	if joined := joinBroken(n.now[at]); joined != "" {
-		h.replace(n, at, valueOf(joined), fieldEdit{code: CodeLongLines, cost: 1})
+	if joined := joinLong([]byte(n.now[at]), " "); joined != nil {
+		h.replace(n, at, valueOf(string(joined)), fieldEdit{code: CodeLongLines, cost: 1})
 	}
 	h.encoded(n, at)
 	h.respaced(n, at)
-}
-
-// joinBroken undoes the breaking of a field's lines at the limit of SMTP: CRLF and a blank.
-func joinBroken(raw string) string {
-	lines := strings.Split(raw, "\r\n")
-	var out strings.Builder
-	changed := false
-	for i, line := range lines {
-		switch {
-		case i > 0 && len(lines[i-1]) >= 980 && strings.HasPrefix(line, " "):
-			out.WriteString(line[1:])
-			changed = true
-		case i > 0:
-			out.WriteString("\r\n" + line)
-		default:
-			out.WriteString(line)
-		}
-	}
-	if !changed {
-		return ""
-	}
-	return out.String()
 }
 
 // removed: the field was there (once more) when the message was signed. What it

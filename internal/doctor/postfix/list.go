@@ -119,21 +119,11 @@ func parseEndpoint(text string) Endpoint {
 	case "unix", "local":
 		return Endpoint{Kind: "unix", Path: rest}
 	case "inet":
-		host, port, ok := cutLast(rest, ":")
-		if !ok {
-			host, port = "", rest
-		}
-		return Endpoint{Kind: "inet", Host: strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), Port: port}
+		i := strings.LastIndexByte(rest, ':') // none: the port alone
+		host := strings.TrimSuffix(strings.TrimPrefix(rest[:max(i, 0)], "["), "]")
+		return Endpoint{Kind: "inet", Host: host, Port: rest[i+1:]}
 	}
 	return Endpoint{Kind: kind, Path: rest}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
 
 func (e Endpoint) check(text string) error {

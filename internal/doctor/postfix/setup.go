@@ -102,14 +102,15 @@ func (s *Setup) readMaster(ctx context.Context) error {
 	of := map[string]map[string]string{}
 	for line := range strings.Lines(overrides) {
 		name, value, ok := strings.Cut(line, "=")
-		service, parameter, hasService := cutLast(strings.TrimSpace(name), "/")
-		if !ok || !hasService {
+		name = strings.TrimSpace(name)
+		i := strings.LastIndexByte(name, '/')
+		if !ok || i < 0 {
 			continue
 		}
-		if of[service] == nil {
-			of[service] = map[string]string{}
+		if of[name[:i]] == nil {
+			of[name[:i]] = map[string]string{}
 		}
-		of[service][parameter] = strings.TrimSpace(value)
+		of[name[:i]][name[i+1:]] = strings.TrimSpace(value)
 	}
 	for line := range strings.Lines(entries) {
 		f := strings.Fields(line)
