@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,15 +34,22 @@ const postfixName = "postfix"
 // in, and whether it leads through the filter.
 func (r *Report) postfix(ctx context.Context, h *host, run postfix.Runner) (setups []*postfix.Setup) {
 	setup, err := postfix.Read(ctx, run, "")
-	if err != nil {
-		r.skip(postfixName, "postfix-absent", "Postfix's settings cannot be read (postconf: %s)", err)
+	switch {
+	case errors.Is(err, exec.ErrNotFound), err != nil && strings.HasSuffix(err.Error(), "main.cf: No such file or directory"):
+		r.skip(postfixName, "postfix-absent", "there is no Postfix: %s", err)
+		return nil
+	case err != nil:
+		r.broken(err)
 		return nil
 	}
 	setups = []*postfix.Setup{setup}
 	for _, dir := range postfix.Members(setup.Main["multi_instance_directories"]) {
-		if other, err := postfix.Read(ctx, run, dir); err == nil {
-			setups = append(setups, other)
+		other, err := postfix.Read(ctx, run, dir)
+		if err != nil {
+			r.broken(err)
+			continue
 		}
+		setups = append(setups, other)
 	}
 	c := h.Config
 	for i, s := range setups {
@@ -52,6 +61,12 @@ func (r *Report) postfix(ctx context.Context, h *host, run postfix.Runner) (setu
 		p.examine()
 	}
 	return setups
+}
+
+// broken tells that an instance of Postfix cannot read its own settings.
+func (r *Report) broken(err error) {
+	r.Add(Finding{Check: postfixName, Code: "postfix-broken", Status: Bad, Advice: "postfix check says what is wrong, and where"},
+		"Postfix's settings cannot be read, by Postfix no more than here: %s", err)
 }
 
 // concerned reports whether an instance beside the first takes mail from others: one

@@ -251,6 +251,9 @@ func (p *postfixCheck) repair(s *postfix.Service, name string, milters []postfix
 		if group, ok := postfix.WithoutUnknown(m.Text); ok {
 			return p.setup.Replace(s, name, m.Text, group)
 		}
+		if strings.HasPrefix(m.Text, "#") { // Postfix has comments in lines of their own alone
+			return p.setup.CutAt(s, name, m.Text)
+		}
 		return p.setup.Replace(s, name, m.Text, p.entry(s.Chroot))
 	}
 	return ""

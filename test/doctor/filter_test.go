@@ -243,6 +243,14 @@ var byFilter = []fault{
 	{"a name server that is silent", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Silent: true}) }, "dns-silent", byHand(aChoice, "name another in DIR/opendkim.conf (Nameservers)", answering)},
 	{"a name server that refuses", func(s *server) { s.dns.SetDefaultFault(dnstest.Fault{Rcode: dns.RcodeRefused}) }, "dns-refuses", byHand(aChoice, "name another in DIR/opendkim.conf (Nameservers)", answering)},
 
+	{"a line of master.cf that is none", before(func(s *server) { s.write("master.cf", s.read("master.cf")+"smtpd\n", 0o644) }), "postfix-broken",
+		byHand(aChoice, "postfix check", func(s *server) {
+			s.write("master.cf", strings.TrimSuffix(s.read("master.cf"), "smtpd\n"), 0o644)
+		})},
+	{"lists of milters that name each other", inMain("smtpd_milters", "$non_smtpd_milters"), "postfix-broken",
+		byHand(aChoice, "postfix check", func(s *server) {
+			s.type_(s.fill("sed -i 's/^smtpd_milters = .*/smtpd_milters = OURS/' main.cf"))
+		})},
 	{"a domain of mydestination", inMain("mydestination", "$myhostname, localhost, example.net"), "domain-unsigned", signAndPublish},
 	{"a domain of virtual_alias_domains", inMain("virtual_alias_domains", "example.net"), "domain-unsigned", signAndPublish},
 	{"a domain beside one of no table", both(single, inMain("mydestination", "example.net")), "domain-unsigned", signAndPublish},

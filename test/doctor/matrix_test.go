@@ -92,7 +92,6 @@ func (s *server) mend(f fault) {
 	if i < 0 {
 		s.t.Fatalf("%s was not found: %v", f.code, wrong)
 	}
-	before := s.settings()
 	if f.mends != nil {
 		if wrong[i].Advice == "" {
 			s.t.Errorf("no advice: %s", wrong[i])
@@ -101,6 +100,7 @@ func (s *server) mend(f fault) {
 		s.isGood()
 		return
 	}
+	before := s.settings()
 	// One change may be in the way of two kinds of mail: each has its own remedy.
 	typed := map[string]bool{}
 	for w, found := s.next(f.code, typed); found; w, found = s.next(f.code, typed) {

@@ -87,6 +87,7 @@ func unix(path, attribute string) func(*server) {
 // byPostfix are the ways by which Postfix leaves the filter out, or aims beside it.
 var byPostfix = []fault{
 	{"no milter", inMain("smtpd_milters", ""), "milter-missing", nil},
+	{"a comment behind the filter", inMain("smtpd_milters", "OURS # DKIM, not OTHER"), "milter-syntax", nil},
 	{"another filter alone", inMain("smtpd_milters", "inet:127.0.0.1:9998"), "milter-missing", nil},
 	{"groups without the filter", inMain("smtpd_milters", "OTHER, { unix:private/other, protocol=6 }"), "milter-missing", nil},
 	{"groups over lines", inMain("smtpd_milters", "\n    OTHER,\n    { unix:private/other,\n    protocol=6 }"), "milter-missing", nil},

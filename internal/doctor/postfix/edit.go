@@ -116,6 +116,19 @@ func (s *Setup) Replace(svc *Service, name, old, replacement string) string {
 	return s.set(p, strings.Replace(p.raw, old, replacement, 1))
 }
 
+// CutAt is the command that takes a member out of a parameter's value, and all behind it.
+func (s *Setup) CutAt(svc *Service, name, member string) string {
+	p, ok := s.find(svc, name, member, 5)
+	if !ok {
+		return ""
+	}
+	kept, _, _ := strings.Cut(p.raw, member)
+	if kept = strings.TrimRight(kept, separators); kept == "" {
+		return s.Unset(p.service, p.name)
+	}
+	return s.set(p, kept)
+}
+
 // Append is the command that adds a member to a list of milters: before the member
 // called before, where there is one.
 func (s *Setup) Append(svc *Service, name, member, before string) string {

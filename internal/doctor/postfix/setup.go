@@ -4,6 +4,7 @@ package postfix
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os/exec"
 	"slices"
@@ -18,6 +19,11 @@ func (run Runner) run(ctx context.Context, program string, args ...string) (stri
 		return run(ctx, program, args...)
 	}
 	out, err := exec.CommandContext(ctx, program, args...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) && len(failed.Stderr) > 0 {
+		lines := strings.Split(strings.TrimSpace(string(failed.Stderr)), "\n")
+		err = errors.New(lines[len(lines)-1])
+	}
 	return string(out), err
 }
 
