@@ -29,15 +29,8 @@ func (r *Report) alignment(ctx context.Context, h *host, rehearsal *rehearsal, l
 		return
 	}
 	policy, at, err := dmarcOf(ctx, look, domain)
-	if several := new(severalRecords); errors.As(err, &several) {
-		r.once(Finding{Check: domainName, Code: "dmarc-several", Status: Bad, Advice: "leave one of them: " + several.first},
-			"%d DMARC records stand at %s: receivers take none of them (RFC 7489 §6.6.3)", several.n, several.name)
-		return
-	}
-	if invalid := new(invalidRecord); errors.As(err, &invalid) {
-		r.once(Finding{Check: domainName, Code: "dmarc-invalid", Status: Bad,
-			Advice: fmt.Sprintf("publish, to begin with: %s. IN TXT \"v=DMARC1; p=none\"", invalid.name)},
-			"the DMARC record at %s is none to receivers: %s (RFC 7489 §6.6.3)", invalid.name, invalid.why)
+	if fault := new(dmarcFault); errors.As(err, &fault) {
+		r.once(Finding{Check: domainName, Code: fault.code, Status: Bad, Advice: fault.advice}, "%s (RFC 7489 §6.6.3)", fault.text)
 		return
 	}
 	if err != nil {
@@ -67,33 +60,39 @@ func (r *Report) alignment(ctx context.Context, h *host, rehearsal *rehearsal, l
 				"count it", domain, list[0].domain)
 	case policy == nil:
 		r.once(Finding{Check: domainName, Code: "dmarc-absent", Status: Warning,
-			Advice: fmt.Sprintf("publish, to begin with: _dmarc.%s. IN TXT \"v=DMARC1; p=none\"", organization(domain))},
+			Advice: firstDMARC("_dmarc." + organization(domain))},
 			"%s has no DMARC record: large receivers want one from who sends much", domain)
 	default:
 		r.good(domainName, "signatures of %s align with its From, and %s has a DMARC record", domain, at)
 	}
 }
 
-// severalRecords are the DMARC records of a name that has more than one.
-type severalRecords struct {
-	name, first string
-	n           int
+// dmarcFault is why receivers do not count what stands at a name for DMARC records.
+type dmarcFault struct{ code, text, advice string }
+
+func (f *dmarcFault) Error() string { return f.text }
+
+func invalidRecord(name, why string, args ...any) *dmarcFault {
+	return &dmarcFault{"dmarc-invalid", fmt.Sprintf("the DMARC record at %s is none to receivers: ", name) + fmt.Sprintf(why, args...), firstDMARC(name)}
 }
 
-func (s *severalRecords) Error() string { return fmt.Sprintf("%d records at %s", s.n, s.name) }
+func severalRecords(name string, texts []string) *dmarcFault {
+	return &dmarcFault{"dmarc-several", fmt.Sprintf("%d DMARC records stand at %s: receivers take none of them", len(texts), name),
+		fmt.Sprintf("leave one of them: %s. IN TXT %q", name, texts[0])}
+}
 
-// invalidRecord is a DMARC record that receivers do not count.
-type invalidRecord struct{ name, why string }
-
-func (i *invalidRecord) Error() string { return i.name + ": " + i.why }
+// firstDMARC is the advice to have a DMARC record.
+func firstDMARC(name string) string {
+	return fmt.Sprintf(`publish, to begin with: %s. IN TXT "v=DMARC1; p=none"`, name)
+}
 
 // policies are what p= of a DMARC record may say (RFC 7489 §6.3).
 var policies = []string{"none", "quarantine", "reject"}
 
 // dmarcOf is the DMARC record that counts for a domain (RFC 7489 §6.6.3); nil for none.
 func dmarcOf(ctx context.Context, look texts, domain string) (tags map[string]string, at string, err error) {
-	for _, name := range slices.Compact([]string{domain, organization(domain)}) {
-		texts, _, err := look(ctx, "_dmarc."+name)
+	for _, name := range slices.Compact([]string{"_dmarc." + domain, "_dmarc." + organization(domain)}) {
+		texts, _, err := look(ctx, name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -109,10 +108,10 @@ func dmarcOf(ctx context.Context, look texts, domain string) (tags map[string]st
 			return true
 		})
 		if len(texts) == 0 && misspelt != "" {
-			return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q does not begin with v=DMARC1;", misspelt)}
+			return nil, "", invalidRecord(name, "%.80q does not begin with v=DMARC1;", misspelt)
 		}
 		if len(texts) > 1 {
-			return nil, "", &severalRecords{"_dmarc." + name, fmt.Sprintf("_dmarc.%s. IN TXT %q", name, texts[0]), len(texts)}
+			return nil, "", severalRecords(name, texts)
 		}
 		for _, text := range texts {
 			tags = map[string]string{}
@@ -122,9 +121,9 @@ func dmarcOf(ctx context.Context, look texts, domain string) (tags map[string]st
 				}
 			}
 			if p := strings.ToLower(tags["p"]); !slices.Contains(policies, p) && tags["rua"] == "" {
-				return nil, "", &invalidRecord{"_dmarc." + name, fmt.Sprintf("%.80q has no p= of %s", text, strings.Join(policies, ", "))}
+				return nil, "", invalidRecord(name, "%.80q has no p= of %s", text, strings.Join(policies, ", "))
 			}
-			return tags, "_dmarc." + name, nil
+			return tags, name, nil
 		}
 	}
 	return nil, "", nil

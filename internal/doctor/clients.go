@@ -17,7 +17,7 @@ import (
 // strangers' mail is signed there, and that of the networks which may send by it is.
 func (r *Report) clients(ctx context.Context, h *host, rehearsal *rehearsal, setups []*postfix.Setup, author string) {
 	for _, setup := range setups {
-		p := postfixCheck{Report: r, ctx: ctx, h: h, setup: setup, sockets: h.Config.Sockets(), seen: map[string]bool{}}
+		p := r.postfixCheck(ctx, h, setup)
 		for i := range setup.Services {
 			s := &setup.Services[i]
 			if s.Command != "smtpd" || !p.names(s, "smtpd_milters") || takesBack(s) {

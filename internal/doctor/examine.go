@@ -220,7 +220,7 @@ func (e *examination) messages(ctx context.Context) {
 			strings.Join(unlisted[:min(3, len(unlisted))], ", "))
 	}
 	r.domains(ctx, e.host, rehearsal, own)
-	r.generic(ctx, e.setups, someAuthors(authors, own), func(author string) bool {
+	r.generic(ctx, e.host, e.setups, someAuthors(authors, own), func(author string) bool {
 		_, _, ok := rehearsal.wayOf(ctx, author)
 		return ok
 	})

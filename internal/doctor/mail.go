@@ -28,6 +28,12 @@ type postfixCheck struct {
 	seen  map[string]bool // findings, by their text
 }
 
+func (r *Report) postfixCheck(ctx context.Context, h *host, s *postfix.Setup) *postfixCheck {
+	c := h.Config
+	return &postfixCheck{Report: r, ctx: ctx, h: h, setup: s, sockets: c.Sockets(), signs: c.Mode.Value.Sign,
+		verifies: c.Mode.Value.Verify, seen: map[string]bool{}}
+}
+
 const postfixName = "postfix"
 
 // postfix looks at main.cf and master.cf of each instance: every way by which mail comes
@@ -51,14 +57,10 @@ func (r *Report) postfix(ctx context.Context, h *host, run postfix.Runner) (setu
 		}
 		setups = append(setups, other)
 	}
-	c := h.Config
 	for i, s := range setups {
-		p := postfixCheck{Report: r, ctx: ctx, h: h, setup: s, sockets: c.Sockets(), signs: c.Mode.Value.Sign,
-			verifies: c.Mode.Value.Verify, seen: map[string]bool{}}
-		if i > 0 && !p.concerned() {
-			continue
+		if p := r.postfixCheck(ctx, h, s); i == 0 || p.concerned() {
+			p.examine()
 		}
-		p.examine()
 	}
 	return setups
 }

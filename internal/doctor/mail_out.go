@@ -94,10 +94,10 @@ func (p *postfixCheck) conversions() {
 
 // generic looks for authors whom Postfix writes anew after their mail was signed. signs
 // reports whether an author's mail is.
-func (r *Report) generic(ctx context.Context, setups []*postfix.Setup, authors []string, signs func(author string) bool) {
+func (r *Report) generic(ctx context.Context, h *host, setups []*postfix.Setup, authors []string, signs func(author string) bool) {
 	authors = slices.DeleteFunc(slices.Clone(authors), func(author string) bool { return !signs(author) })
 	for _, setup := range setups {
-		p := postfixCheck{Report: r, ctx: ctx, setup: setup, seen: map[string]bool{}}
+		p := r.postfixCheck(ctx, h, setup)
 		for _, s := range p.settings("smtp", "smtp_generic_maps") {
 			for _, author := range authors {
 				if s.value == "" || !p.generic(s, author, signs) {

@@ -16,14 +16,14 @@ func (r *Report) forgedResults(ctx context.Context, h *host, setup *postfix.Setu
 	if !c.Mode.Value.Verify || c.RemoveARAll.Value || c.KeepAuthResults.Value || len(c.RemoveARMethods.Value) > 0 {
 		return
 	}
-	p := postfixCheck{Report: r, ctx: ctx, h: h, setup: setup, sockets: c.Sockets()}
+	p := r.postfixCheck(ctx, h, setup)
 	milters, _ := postfix.ParseMilters(setup.Main["smtpd_milters"])
 	ours := slices.IndexFunc(milters, func(m postfix.Milter) bool { return p.reaches(m.Socket, false) == here })
 	if ours != 0 || len(milters) < 2 {
 		return
 	}
-	for _, set := range append(sets(setup), setup.Main) {
-		for name, value := range set {
+	for _, s := range append(setup.Services, postfix.Service{Set: setup.Main}) {
+		for name, value := range s.Set {
 			if strings.HasSuffix(name, "_restrictions") && strings.Contains(value, "check_policy_service") {
 				return
 			}
@@ -33,11 +33,4 @@ func (r *Report) forgedResults(ctx context.Context, h *host, setup *postfix.Setu
 		Remedy: h.setOption(&c.RemoveARMethods, "spf,dmarc,arc,iprev"),
 		Advice: "unless a policy server writes such results"},
 		"filters behind ours may believe spf=pass in our name: no policy server writes it here, so only a stranger can have")
-}
-
-func sets(setup *postfix.Setup) (list []map[string]string) {
-	for _, s := range setup.Services {
-		list = append(list, s.Set)
-	}
-	return list
 }

@@ -34,7 +34,7 @@ func (r *Report) sendmail(ctx context.Context, h *host, path string) bool {
 			inUse = strings.FieldsFunc(rest, func(c rune) bool { return c == ',' || c == ' ' })
 		}
 	}
-	p := postfixCheck{ctx: ctx, h: h, setup: &postfix.Setup{Main: map[string]string{}}, sockets: h.Config.Sockets()}
+	p := r.postfixCheck(ctx, h, &postfix.Setup{Main: map[string]string{}})
 	const rebuild = "put INPUT_MAIL_FILTER into sendmail.mc, and make -C /etc/mail"
 	for name, equates := range filters {
 		for equate := range strings.SplitSeq(equates, ",") {

@@ -23,10 +23,8 @@ func (h *headerSearch) unproved() []Cause {
 	} else {
 		found = append(found, h.unknown())
 	}
-	for _, n := range h.names {
-		if n.is("List-Id") {
-			return found
-		}
+	if h.signs("List-Id") {
+		return found
 	}
 	if list := h.first("List-Id"); list != "" {
 		return append(found, Cause{Part: PartHeader, Code: CodeMailingList, Field: "List-Id", Args: args("list", clip(list, maxShown))})
@@ -115,12 +113,7 @@ func (h *headerSearch) rewrittenBelow() (field *namedFields, below string) {
 }
 
 func (h *headerSearch) signs(name string) bool {
-	for _, n := range h.names {
-		if n.is(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.names, func(n *namedFields) bool { return n.is(name) })
 }
 
 // suspect is a signed field that looks like a list's own work, where one alone does.

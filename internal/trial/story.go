@@ -72,13 +72,7 @@ func (w *Explainer) Tell(ctx context.Context, e message.Envelope, fields *header
 		services := message.NewServices(nil, func() time.Time { return at })
 		run := services.Whole(ctx, &w.snapshot.Snapshot, message.Effects{}, e, fields, body)
 		story.decide(w.snapshot.Rules, run)
-		for _, judged := range run.Verdict.Results {
-			for i := range results {
-				if results[i].FieldIndex == judged.FieldIndex {
-					results[i] = judged
-				}
-			}
-		}
+		results = explain.Judged(results, run.Verdict.Results)
 	} else {
 		story.Why = append(story.Why, "the configuration cannot be used, so nothing is known of what the filter would do")
 	}
