@@ -118,21 +118,18 @@ var charsetLabel = regexp.MustCompile(`(?i)charset=("[^"\r\n]*"|[^\s;"]+)`)
 
 // relabelled are the bodies whose parts may have named their charset otherwise.
 func (b *bodySearch) relabelled(body []byte) [][]byte {
-	var labels [][2]int
+	var labels []piece
 	for _, e := range entities(b.fields, body, maxDepth) {
 		for _, at := range charsetLabel.FindAllSubmatchIndex(body[e.start:e.body], 1) {
-			labels = append(labels, [2]int{e.start + at[2], e.start + at[3]})
+			labels = append(labels, piece{from: e.start + at[2], to: e.start + at[3]})
 		}
 	}
 	var all [][]byte
 	write := func(written func(now string) string) {
-		var was []byte
-		last := 0
-		for _, at := range labels {
-			was = append(append(was, body[last:at[0]]...), written(string(body[at[0]:at[1]]))...)
-			last = at[1]
+		for i, l := range labels {
+			labels[i].text = []byte(written(string(body[l.from:l.to])))
 		}
-		all = append(all, append(was, body[last:]...))
+		all = append(all, spliced(body, labels))
 	}
 	if len(labels) == 0 || b.spent(len(body)) {
 		return nil

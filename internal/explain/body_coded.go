@@ -172,22 +172,35 @@ func (b *bodySearch) recodedAgain(body []byte) [][]byte {
 		if b.spent(len(body)) {
 			break
 		}
-		var was []byte
-		last := 0
+		var others []piece
 		for _, e := range leaves {
-			if e.encoding != c.encoding {
-				continue
-			}
-			if text := c.write(body[e.body:e.end]); text != nil {
-				was = append(append(was, body[last:e.body]...), text...)
-				last = e.end
+			if e.encoding == c.encoding {
+				if text := c.write(body[e.body:e.end]); text != nil {
+					others = append(others, piece{e.body, e.end, text})
+				}
 			}
 		}
-		if last > 0 {
-			out = append(out, append(was, body[last:]...))
+		if others != nil {
+			out = append(out, spliced(body, others))
 		}
 	}
 	return out
+}
+
+// piece is a piece of a body with another text.
+type piece struct {
+	from, to int
+	text     []byte
+}
+
+// spliced is a body with other pieces, from the top.
+func spliced(body []byte, others []piece) (out []byte) {
+	last := 0
+	for _, p := range others {
+		out = append(append(out, body[last:p.from]...), p.text...)
+		last = p.to
+	}
+	return append(out, body[last:]...)
 }
 
 // softBroken breaks lines of quoted-printable anew, so that none is longer than width (RFC

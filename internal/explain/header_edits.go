@@ -168,14 +168,13 @@ func (h *headerSearch) rewritten(n *namedFields, at int) {
 	case n.is("To", "Cc", "Bcc", "Reply-To", "Resent-To", "Resent-Cc", "Resent-From", "Mail-Followup-To"):
 		h.addresses(n, at)
 	case n.is("Content-Transfer-Encoding"):
-		for _, was := range []string{"8bit", "7bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT",
-			"Quoted-Printable", "QUOTED-PRINTABLE", "BASE64"} {
+		for _, was := range usual["content-transfer-encoding"] {
 			h.replace(n, at, " "+was, fieldEdit{code: CodeTransferEncoding, cost: 1, args: args("was", was, "is", clip(value, maxShown))})
 		}
 	case n.is("Content-Type"):
 		h.mimeType(n, at)
 	case n.is("MIME-Version"):
-		for _, was := range []string{"1.0", "1.0 (1.0)"} {
+		for _, was := range usual["mime-version"] {
 			h.replace(n, at, " "+was, fieldEdit{code: CodeRewritten, cost: 2, args: args("was", was, "is", clip(value, maxShown))})
 		}
 	case n.is("Date"):
@@ -195,28 +194,32 @@ func (h *headerSearch) rewritten(n *namedFields, at int) {
 	h.respaced(n, at)
 }
 
+// usual are values that fields mostly have, by their names in small letters.
+var usual = map[string][]string{
+	"mime-version": {"1.0", "1.0 (1.0)"},
+	"content-transfer-encoding": {"7bit", "8bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT", "Quoted-Printable",
+		"QUOTED-PRINTABLE", "BASE64"},
+	"content-disposition": {"inline"},
+	"content-language":    {"en-US", "en-GB", "en", "de-DE", "ko", "ko-KR"},
+	"precedence":          {"bulk", "list", "junk"},
+	"x-priority":          {"3", "1", "3 (Normal)"},
+	"importance":          {"normal", "high", "Normal"},
+	"to":                  {"undisclosed-recipients:;", "undisclosed-recipients: ;", "undisclosed recipients:;"},
+}
+
 // removed: the field was there (once more) when the message was signed. What it
 // said can be guessed of few fields.
 func (h *headerSearch) removed(n *namedFields) {
-	var values []string
-	switch strings.ToLower(n.name) {
-	case "mime-version":
-		values = []string{"1.0", "1.0 (1.0)"}
+	name := strings.ToLower(n.name)
+	values := slices.Clone(usual[name])
+	switch name {
 	case "content-transfer-encoding":
-		values = append(h.innerFields(n.name), "7bit", "8bit", "quoted-printable", "base64", "binary", "8BIT", "7BIT")
+		values = append(h.innerFields(n.name), values...)
 	case "content-type":
-		values = append(h.innerFields(n.name), "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=UTF-8",
-			`text/plain; charset="UTF-8"`, "text/plain; charset=us-ascii", "text/plain", "text/plain; charset=utf-8; format=flowed")
-	case "content-disposition":
-		values = []string{"inline"}
-	case "content-language":
-		values = []string{"en-US", "en-GB", "en", "de-DE", "ko", "ko-KR"}
-	case "precedence":
-		values = []string{"bulk", "list", "junk"}
-	case "x-priority":
-		values = []string{"3", "1", "3 (Normal)"}
-	case "importance":
-		values = []string{"normal", "high", "Normal"}
+		values = h.innerFields(n.name)
+		for _, params := range textParams {
+			values = append(values, "text/plain"+params)
+		}
 	case "subject":
 		for _, reply := range append([]string{""}, replies...) {
 			values = append(values, reply+h.first("Thread-Topic")) // Exchange keeps it there
@@ -227,12 +230,10 @@ func (h *headerSearch) removed(n *namedFields) {
 		}
 	case "references":
 		values = []string{h.first("In-Reply-To")}
-	case "to":
-		values = []string{"undisclosed-recipients:;", "undisclosed-recipients: ;", "undisclosed recipients:;"}
-		fallthrough
-	case "cc", "reply-to", "sender", "return-path":
+	case "to", "cc", "reply-to", "sender", "return-path":
 		values = append(values, h.readers(n)...)
-	default:
+	}
+	if len(values) == 0 {
 		values = []string{""}
 	}
 	for i, v := range values {

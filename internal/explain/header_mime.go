@@ -32,15 +32,15 @@ func (h *headerSearch) mimeType(n *namedFields, at int) {
 		add(2, order)
 	}
 	if strings.HasPrefix(kind, "text/") {
-		for _, was := range []string{kind, kind + "; charset=utf-8",
-			kind + `; charset="utf-8"`, kind + "; charset=UTF-8", kind + `; charset="UTF-8"`,
-			kind + "; charset=us-ascii",
-			kind + `; charset="us-ascii"`, kind + "; charset=utf-8; format=flowed", kind + "; charset=UTF-8; format=flowed",
-			kind + "; charset=us-ascii; format=flowed"} {
-			add(2, was)
+		for _, params := range textParams {
+			add(2, kind+params)
 		}
 	}
 }
+
+// textParams are those that most types of text have.
+var textParams = []string{"; charset=utf-8", `; charset="utf-8"`, "; charset=UTF-8", `; charset="UTF-8"`, "; charset=us-ascii", "",
+	"; charset=utf-8; format=flowed", `; charset="us-ascii"`, "; charset=UTF-8; format=flowed", "; charset=us-ascii; format=flowed"}
 
 // paramOrders are a type with its few parameters in another order, and without one of them.
 func paramOrders(value string) []string {

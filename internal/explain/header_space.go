@@ -176,13 +176,10 @@ func whiteSpaceVariants(raw string) []string {
 		strings.ToLower(name) + ":" + value,
 		titled(strings.ToLower(name)) + ":" + value,
 	}
-	switch strings.ToLower(name) {
-	case "message-id":
-		variants = append(variants, "Message-ID:"+value, "Message-Id:"+value)
-	case "mime-version":
-		variants = append(variants, "MIME-Version:"+value, "Mime-Version:"+value)
-	case "cc":
-		variants = append(variants, "CC:"+value, "Cc:"+value)
+	for _, other := range []string{"Message-ID", "MIME-Version", "CC"} { // the usual names that titled does not make
+		if strings.EqualFold(name, other) {
+			variants = append(variants, other+":"+value)
+		}
 	}
 	words := strings.Split(flat, " ")
 	for i := 1; i < len(words) && i <= maxBroken; i++ {

@@ -270,18 +270,12 @@ func again(text string) string {
 }
 
 func (q *request) checkForms(d, s, record string, open bool) html.Group {
-	name := html.El("input", html.A("id", "d"), html.A("name", "d"), html.A("type", "text"), html.A("value", d),
-		html.A("placeholder", "example.com"), html.Is("required", true),
-		html.A("maxlength", "8000"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete",
-			"off"), html.A("aria-describedby", "d-hint"))
-	selector := html.El("input", html.A("id", "s"), html.A("name", "s"), html.A("type", "text"), html.A("value", s),
-		html.A("placeholder", "mail2026"),
-		html.A("maxlength", "300"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"))
+	name := input("d", d, "example.com", 8000, html.Is("required", true), html.A("aria-describedby", "d-hint"))
 	ask := html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/check"), q.hiddenLanguage(),
 		html.El("div", html.Class("grid2"),
 			field("d", q.lang.Say("Domain", "도메인"), name, q.lang.Say("Or the record's full name, or a DKIM-Signature field "+
 				"from a message.", "레코드의 전체 이름이나, 메일의 DKIM-Signature 필드를 붙여 넣어도 됩니다.")),
-			field("s", q.lang.Say("Selector", "셀렉터"), selector, "")),
+			field("s", q.lang.Say("Selector", "셀렉터"), input("s", s, "mail2026", 300), "")),
 		html.El("button", q.lang.Say("Check", "확인")))
 	paste := html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/check", "d", d, "s", s)),
 		field("record", q.lang.Say("The record's value, as v=DKIM1; k=rsa; p=…", "레코드의 값. 예: v=DKIM1; k=rsa; p=…"),

@@ -101,9 +101,7 @@ func (q *request) keyFilter() html.Node {
 	for _, name := range keyStateNames {
 		options = append(options, html.El("option", html.A("value", name), html.Is("selected", v.Get("state") == name), words[name]))
 	}
-	domain := html.El("input", html.A("id", "domain"), html.A("name", "domain"), html.A("type", "text"),
-		html.A("value", cut(v.Get("domain"), 253)), html.A("placeholder", "example.com"),
-		html.A("maxlength", "253"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"))
+	domain := input("domain", cut(v.Get("domain"), 253), "example.com", 253)
 	return html.El("form", html.Class("ask inline"), html.A("method", "get"), html.A("action", "/keys"), q.hiddenLanguage(),
 		field("domain", q.lang.Say("Domain", "도메인"), domain, ""),
 		field("state", q.lang.Say("State", "상태"), html.El("select", html.A("id", "state"), html.A("name", "state"), options), ""),

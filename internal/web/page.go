@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dojang/internal/keycheck"
@@ -203,12 +204,20 @@ func (q *request) slowly(title, lead string, above html.Group, wait string, resu
 }
 
 // field is a labelled input.
-func field(id, label string, input html.Node, hint string) html.Node {
-	parts := []any{html.Class("field"), html.El("label", html.A("for", id), label), input}
+func field(id, label string, box html.Node, hint string) html.Node {
+	parts := []any{html.Class("field"), html.El("label", html.A("for", id), label), box}
 	if hint != "" {
 		parts = append(parts, html.El("small", html.A("id", id+"-hint"), hint))
 	}
 	return html.El("div", parts...)
+}
+
+// input is a box of one line for at most so many characters, which the browser leaves as
+// they are typed.
+func input(id, value, example string, most int, more ...any) html.Node {
+	return html.El("input", append([]any{html.A("id", id), html.A("name", id), html.A("type", "text"), html.A("value", value),
+		html.A("placeholder", example), html.A("maxlength", strconv.Itoa(most)), html.A("autocapitalize", "none"),
+		html.A("spellcheck", "false"), html.A("autocomplete", "off")}, more...)...)
 }
 
 // name is a domain name, which is best broken behind a dot.

@@ -207,9 +207,7 @@ func (s *Server) publishPage(q *request) {
 // must not stand in an address.
 func (q *request) publishForm(p place, record string) html.Node {
 	name := func(id, value, example string) html.Node {
-		return html.El("input", html.A("id", id), html.A("name", id), html.A("type", "text"), html.A("value", value),
-			html.A("placeholder", example), html.Is("required", true),
-			html.A("maxlength", "300"), html.A("autocapitalize", "none"), html.A("spellcheck", "false"), html.A("autocomplete", "off"))
+		return input(id, value, example, 300, html.Is("required", true))
 	}
 	return html.El("form", html.Class("ask"), html.A("method", "post"), html.A("action", q.link("/publish")),
 		html.El("div", html.Class("grid2"), field("d", q.lang.Say("Domain", "도메인"), name("d", p.domain, "example.com"), ""),

@@ -101,10 +101,7 @@ func (q *request) reloaded(s status.Server) html.Node {
 
 func (q *request) find(id string) html.Node {
 	return html.El("form", html.Class("ask"), html.A("method", "get"), html.A("action", "/status"), q.hiddenLanguage(),
-		field("q", q.lang.Say("Find a message by its queue ID", "큐 ID로 메일 찾기"), html.El("input", html.A("id", "q"),
-			html.A("name", "q"), html.A("type", "text"), html.A("value", cut(id, maxQueueID)),
-			html.A("placeholder", "4F1A2BE2EF"), html.A("maxlength", strconv.Itoa(maxQueueID)), html.A("autocapitalize",
-				"none"), html.A("spellcheck", "false"), html.A("autocomplete", "off")),
+		field("q", q.lang.Say("Find a message by its queue ID", "큐 ID로 메일 찾기"), input("q", cut(id, maxQueueID), "4F1A2BE2EF", maxQueueID),
 			q.lang.Say("As it stands in the mail log, or in Received: … id 4F1A2BE2EF.", "메일 로그나 Received: … id 4F1A2BE2EF에 적힌 그대로 넣으세요.")),
 		html.El("button", q.lang.Say("Find", "찾기")))
 }
