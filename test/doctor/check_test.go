@@ -132,7 +132,8 @@ func TestUnitOfAFilterThatIsDown(t *testing.T) {
 	s.start()
 	wrong, _ := s.examine()
 	text := fmt.Sprint(wrong)
-	if !strings.Contains(text, "the filter does not answer on 127.0.0.1:"+s.other) || strings.Contains(text, "answer on 127.0.0.1:"+s.port) {
+	const mute = "the filter does not answer on 127.0.0.1:"
+	if !strings.Contains(text, mute+s.other) || strings.Contains(text, mute+s.port) {
 		t.Error(text)
 	}
 	if !strings.Contains(text, "domains-unlisted: Postfix has domains in tables that cannot be listed, tcp:127.0.0.1:"+s.other) {
