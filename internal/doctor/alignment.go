@@ -73,7 +73,8 @@ type dmarcFault struct{ code, text, advice string }
 func (f *dmarcFault) Error() string { return f.text }
 
 func invalidRecord(name, why string, args ...any) *dmarcFault {
-	return &dmarcFault{"dmarc-invalid", fmt.Sprintf("the DMARC record at %s is none to receivers: ", name) + fmt.Sprintf(why, args...), firstDMARC(name)}
+	text := "the DMARC record at " + name + " is none to receivers: " + fmt.Sprintf(why, args...)
+	return &dmarcFault{"dmarc-invalid", text, firstDMARC(name)}
 }
 
 func severalRecords(name string, texts []string) *dmarcFault {
