@@ -1,6 +1,9 @@
 package dkim
 
-import "crypto/rsa"
+import (
+	"crypto/ed25519"
+	"crypto/rsa"
+)
 
 // judgeSignature applies the rules that need neither key nor body.
 func (v *Verifier) judgeSignature(s *Signature) Reason {
@@ -29,7 +32,8 @@ func (v *Verifier) judgeKey(s *Signature, k *KeyRecord) Reason {
 	case k.NoSubdomains && (!ok1 || !ok2 || d != i):
 		return ReasonSubdomain
 	}
-	if key, ok := k.Key.(*rsa.PublicKey); ok {
+	switch key := k.Key.(type) {
+	case *rsa.PublicKey:
 		switch {
 		case k.Bits > v.o.MaximumKeyBits:
 			return ReasonKeyTooLarge
@@ -37,6 +41,10 @@ func (v *Verifier) judgeKey(s *Signature, k *KeyRecord) Reason {
 			return ReasonKeyWeak
 		case k.Bits < v.o.MinimumKeyBits:
 			return ReasonKeyTooSmall
+		}
+	case ed25519.PublicKey:
+		if weakEd25519(key) {
+			return ReasonKeyWeak
 		}
 	}
 	return ReasonNone

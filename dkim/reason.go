@@ -187,7 +187,7 @@ var reasons = [reasonCount]reasonInfo{
 	ReasonKeyTooLarge: {"signing key too large", StatusPolicy,
 		"The key is longer than accepted here; checking it would cost too much."},
 	ReasonKeyWeak: {"signing key unsafe", StatusPolicy,
-		"The key's numbers (exponent or modulus) are such that anybody could sign with it."},
+		"The key's numbers (exponent, modulus or point) are such that anybody could sign with it."},
 	ReasonSubdomain: {"unauthorized subdomain", StatusFail,
 		"The key record (t=s) forbids an identity i= in a subdomain of d=."},
 	ReasonBadSignature: {"signature verification failed", StatusFail,

@@ -63,7 +63,7 @@ var reasonsKorean = map[dkim.Reason]string{
 	dkim.ReasonKeyUnusable:            "키 레코드의 p=에 공개 키가 없습니다. 잘렸거나, 글자가 더 들어갔거나 바뀌었습니다.",
 	dkim.ReasonKeyTooSmall:            "키가 여기서 허용하는 것보다 짧습니다(기본값은 RFC 8301의 1024비트).",
 	dkim.ReasonKeyTooLarge:            "키가 여기서 허용하는 것보다 깁니다. 검증 비용이 너무 큽니다.",
-	dkim.ReasonKeyWeak:                "키의 지수나 모듈러스가 취약해 누구나 이 키로 서명할 수 있습니다.",
+	dkim.ReasonKeyWeak:                "키의 지수나 모듈러스, 점이 취약해 누구나 이 키로 서명할 수 있습니다.",
 	dkim.ReasonSubdomain:              "키 레코드(t=s)가 d=의 하위 도메인에 속한 i=를 금지합니다.",
 	dkim.ReasonBadSignature:           "서명한 뒤에 헤더가 바뀌었거나, 다른 키로 서명했습니다.",
 	dkim.ReasonBodyHash:               "서명한 뒤에 본문이 바뀌었습니다.",
