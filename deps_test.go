@@ -25,7 +25,7 @@ internal/atomicfile: internal/privilege
 internal/flight:
 internal/lru:
 internal/keyrecord: dkim taglist
-internal/resolver: dkim internal/flight internal/privilege
+internal/resolver: dkim internal/flight internal/privilege internal/problem
 internal/keycheck: dkim taglist internal/keyrecord internal/resolver
 internal/words: dkim internal/keyrecord
 internal/web: dkim header internal/event internal/explain internal/keycheck internal/keyrecord internal/privilege internal/resolver internal/status internal/web/html internal/words

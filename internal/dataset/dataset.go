@@ -7,6 +7,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,15 +132,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.MaxFileBytes == 0 {
-		o.MaxFileBytes = 1 << 30
-	}
-	if o.MaxLineBytes == 0 {
-		o.MaxLineBytes = 1 << 20
-	}
-	if o.MaxRows == 0 {
-		o.MaxRows = 10_000_000
-	}
+	o.MaxFileBytes = cmp.Or(o.MaxFileBytes, 1<<30)
+	o.MaxLineBytes = cmp.Or(o.MaxLineBytes, 1<<20)
+	o.MaxRows = cmp.Or(o.MaxRows, 10_000_000)
 	return o
 }
 
@@ -149,21 +144,17 @@ func Open(ctx context.Context, spec string, o Options) (Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openSpec(ctx, s, o)
-}
-
-// openSpec opens a parsed specification.
-func openSpec(ctx context.Context, s Spec, o Options) (Set, error) {
+	o = o.withDefaults()
 	switch s.Type {
 	case TypeList:
-		return openList(s.Args, o.withDefaults()), nil
+		return openList(s.Args, o), nil
 	case TypeFile:
-		return openFile(s.Args, o.withDefaults())
+		return openFile(s.Args, o)
 	case TypePatterns:
-		return openPatterns(s.Args, o.withDefaults())
+		return openPatterns(s.Args, o)
 	}
 	if open := o.Openers[s.Type]; open != nil {
-		return open(ctx, s, o.withDefaults())
+		return open(ctx, s, o)
 	}
 	if s.Type == TypeErlang {
 		return nil, &Error{Set: s.String(),
@@ -172,8 +163,8 @@ func openSpec(ctx context.Context, s Spec, o Options) (Set, error) {
 	return nil, &Error{Set: s.String(), Err: fmt.Errorf("data sets of type %q are not available here", s.Type)}
 }
 
-// split cuts a stored value into at most columns values at its colons.
-func split(value string, columns int) []string {
+// Split cuts a stored value into at most columns values at its colons, as Lookup does.
+func Split(value string, columns int) []string {
 	switch {
 	case columns == 0:
 		return nil
@@ -182,10 +173,3 @@ func split(value string, columns int) []string {
 	}
 	return strings.SplitN(value, ":", columns)
 }
-
-// Split cuts a stored value into at most columns values at its colons, as Lookup
-// does; back-ends whose rows are one text use it.
-func Split(value string, columns int) []string { return split(value, columns) }
-
-// Fold returns s with ASCII capitals made small.
-func Fold(s string) string { return fold(s) }

@@ -32,7 +32,7 @@ func (s answering) Lookup(_ context.Context, key string, columns int) ([]string,
 	case !ok:
 		return nil, ErrNotFound
 	}
-	return split(v, columns), nil
+	return Split(v, columns), nil
 }
 func (s answering) Close() error { return nil }
 

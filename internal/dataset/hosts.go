@@ -208,7 +208,7 @@ func parseHostEntry(s string) (netip.Prefix, error) {
 // Compat(opendkim 2.11): there a pattern with an asterisk also matches the text
 // "!name" that is asked first, so that it never lets anyone in. Here it does.
 func (h *HostSet) Match(ctx context.Context, hostname string, addr netip.Addr) (bool, error) {
-	hostname = fold(strings.TrimSuffix(hostname, "."))
+	hostname = Fold(strings.TrimSuffix(hostname, "."))
 	if addr.IsValid() {
 		addr = addr.Unmap().WithZone("")
 	}

@@ -52,7 +52,7 @@ func (x *index) hashFolded(s string) uint64 {
 	}
 	var space [256]byte
 	if len(s) > len(space) {
-		return maphash.String(x.seed, fold(s))
+		return maphash.String(x.seed, Fold(s))
 	}
 	b := space[:len(s)]
 	for i := range b {

@@ -94,7 +94,7 @@ func (l *linter) identity(ctx context.Context, key, text string, line int, o Lin
 	case !isNameText(host) || strings.Contains(user, " "):
 		l.addf("identity", problem.Warning, line, "write user@domain, or @domain",
 			"identity %s is no address and is left out of signatures", problem.Quote(text))
-	case isNameText(domain) && !equalFolded(domain, host) && !strings.HasSuffix(fold(host), "."+fold(domain)):
+	case isNameText(domain) && !equalFolded(domain, host) && !strings.HasSuffix(Fold(host), "."+Fold(domain)):
 		l.addf("identity", problem.Warning, line, "write "+user+"@"+domain,
 			"identity %s is outside of the domain %s of its key and is left out of signatures", problem.Quote(text), problem.Quote(domain))
 	}

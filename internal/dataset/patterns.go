@@ -126,7 +126,7 @@ func compile(r *rows) *patterns {
 	p := &patterns{rows: *r, next: make([]int32, r.Len()), odd: map[int32]string{}, everything: none}
 	for i := range int32(r.Len()) {
 		if key := r.key(i); hasCapital(key) || strings.Contains(key, "**") {
-			p.odd[i] = collapse(fold(key))
+			p.odd[i] = collapse(Fold(key))
 		}
 	}
 	popular := p.countAffixes()

@@ -47,7 +47,7 @@ func (a *affixes) markedHeads(to []int32, p *patterns, text string, atEnd bool) 
 
 // match calls f with each matching row in file order until f returns false.
 func (p *patterns) match(text string, f func(row int32) bool) {
-	text = fold(text)
+	text = Fold(text)
 	var space [32]int32
 	exact := space[:0] // chains whose rows all match
 	if i := p.literal.first(p, text); i != none {

@@ -39,12 +39,12 @@ func slowly(rows *rows) func(key string) []int32 {
 	var expressions []*regexp.Regexp
 	for i := range rows.Len() {
 		p, _ := rows.Row(i)
-		re := strings.ReplaceAll(regexp.QuoteMeta(fold(p.Key)), `\*`, ".*")
+		re := strings.ReplaceAll(regexp.QuoteMeta(Fold(p.Key)), `\*`, ".*")
 		expressions = append(expressions, regexp.MustCompile("(?s)^"+re+"$"))
 	}
 	return func(key string) (lines []int32) {
 		for i, re := range expressions {
-			if _, line := rows.Row(i); re.MatchString(fold(key)) {
+			if _, line := rows.Row(i); re.MatchString(Fold(key)) {
 				lines = append(lines, int32(line))
 			}
 		}

@@ -76,7 +76,7 @@ func (r *rows) lineAt(i int32) int {
 
 func (r *rows) entry(i int32, columns int) Entry {
 	p, line := r.Row(int(i))
-	return Entry{Key: p.Key, Values: split(p.Value, columns), Line: line}
+	return Entry{Key: p.Key, Values: Split(p.Value, columns), Line: line}
 }
 
 // Walk implements Walker.
@@ -182,8 +182,8 @@ func parseRows(path, text string, o Options) (*rows, error) {
 	return r, nil
 }
 
-// fold returns s with ASCII capitals made small, s itself if it has none.
-func fold(s string) string {
+// Fold returns s with ASCII capitals made small, s itself if it has none.
+func Fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; 'A' <= c && c <= 'Z' {
 			b := []byte(s)

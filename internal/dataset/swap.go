@@ -169,7 +169,7 @@ func (t TextTable) All(columns int) (map[string][][]string, error) {
 	all := make(map[string][][]string, r.Len())
 	for i := range r.Len() {
 		p, _ := r.Row(i)
-		fields := split(p.Value, columns)
+		fields := Split(p.Value, columns)
 		for i := range fields {
 			fields[i] = strings.TrimFunc(fields[i], isBlank)
 		}

@@ -124,7 +124,7 @@ func (t *table) Lookup(_ context.Context, key string, columns int) ([]string, er
 		return nil, nil
 	}
 	p, _ := t.Row(int(i))
-	return split(p.Value, columns), nil
+	return Split(p.Value, columns), nil
 }
 
 // line is the line of the row that answers key, 0 when there is none.

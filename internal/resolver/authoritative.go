@@ -30,11 +30,9 @@ func (d *DNS) AskServer(ctx context.Context, addr netip.AddrPort, q Question) (*
 		m, fail := d.ask(tryCtx, newServer(addr, false), query{name: canonicalName, qtype: q.Type, noRD: true, dnssec: q.DNSSEC},
 			set.useTCP)
 		cancel()
-		d.stats.queries.Add(1)
 		if fail == nil {
 			return m, nil
 		}
-		d.stats.failures.Add(1)
 		last.Kind, last.Err = fail.kind, fail.err
 		if ctx.Err() != nil {
 			break

@@ -139,8 +139,8 @@ func TestWithoutCacheOrHosts(t *testing.T) {
 	}
 	m, err := d.QueryServer(t.Context(), "no address", Question{Name: "k.example", Type: dns.TypeTXT})
 	e := wantKind(t, err, KindNetwork, true)
-	if m != nil || !strings.Contains(e.Error(), `"no address" is not a name server's address`) || d.Stats().Queries != 0 {
-		t.Errorf("%v, %d queries", e, d.Stats().Queries)
+	if m != nil || !strings.Contains(e.Error(), `"no address" is not a name server's address`) {
+		t.Errorf("%v", e)
 	}
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"dojang/internal/flight"
+	"dojang/internal/problem"
 )
 
 // DNS looks names up through recursive name servers. It is safe for concurrent use;
@@ -20,7 +20,6 @@ type DNS struct {
 	sockets chan struct{}
 	cache   *cache[*result] // nil: none
 	flight  flight.Group[cacheKey, *result]
-	stats   stats
 	dnssec  *validator // nil: AD bits decide
 }
 
@@ -77,25 +76,6 @@ func (d *DNS) Servers() []string {
 		names = append(names, s.name)
 	}
 	return names
-}
-
-// Stats counts what the resolver did since it was made.
-type Stats struct {
-	Queries      uint64 // sent to name servers, repeated tries too
-	Failures     uint64 // of those, without a usable answer
-	CacheEntries int    // kept now
-}
-
-type stats struct{ queries, failures atomic.Uint64 }
-
-// Stats gives the figures so far. Hits of the cache are known to the caller: see
-// Answer.FromCache.
-func (d *DNS) Stats() Stats {
-	s := Stats{Queries: d.stats.queries.Load(), Failures: d.stats.failures.Load()}
-	if d.cache != nil {
-		s.CacheEntries = d.cache.len()
-	}
-	return s
 }
 
 // LookupTXT implements Resolver.
@@ -314,7 +294,7 @@ func asBogus(err error, s *server) *Error {
 	if errors.As(err, &e) {
 		copied := *e
 		if e.Kind != KindBogus {
-			copied.Err = fmt.Errorf("validating needs %s: %w", quote(e.Name), e)
+			copied.Err = fmt.Errorf("validating needs %s: %w", problem.Quote(e.Name), e)
 		}
 		return &copied
 	}

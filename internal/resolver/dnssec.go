@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dojang/internal/flight"
+	"dojang/internal/problem"
 )
 
 // validator judges answers by the chain of trust from the anchors: RFC 4033 to 4035,
@@ -91,11 +92,11 @@ func dnameFor(m *dns.Msg, name, target string) string {
 // checkSet finds the zone a set is signed by and verifies it. A zone proved insecure
 // vouches for nothing and needs no signature.
 func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, error) {
-	problem := error(nil)
+	why := error(nil)
 	for _, signer := range v.signers(set.sigs, set.owner) {
 		z, err := v.zoneOf(ctx, signer)
 		if err != nil {
-			problem = err
+			why = err
 			continue
 		}
 		if _, open := z.open(); open {
@@ -112,7 +113,7 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 		if err == nil {
 			return z, proof, nil
 		}
-		problem = err
+		why = err
 	}
 	// Unsigned or wrongly signed: right only where the zone is not signed.
 	z, err := v.zoneOf(ctx, set.owner)
@@ -122,10 +123,10 @@ func (v *validator) checkSet(ctx context.Context, set rrset) (*zone, verified, e
 	if _, open := z.open(); open {
 		return z, verified{}, nil
 	}
-	if problem == nil {
-		problem = fmt.Errorf("%s is not signed, though the zone %s is", set, quote(displayName(z.name)))
+	if why == nil {
+		why = fmt.Errorf("%s is not signed, though the zone %s is", set, problem.Quote(displayName(z.name)))
 	}
-	return nil, verified{}, problem
+	return nil, verified{}, why
 }
 
 // holder gives the zone that holds a set which z signed: RFC 4035 §5.3.1 has that be
@@ -149,8 +150,8 @@ func (v *validator) holder(ctx context.Context, z *zone, set rrset) (*zone, erro
 	if dns.IsSubDomain(holder.name, z.name) { // z, or not found out
 		return z, nil
 	}
-	return nil, fmt.Errorf("%s is signed by %s, but belongs to the zone %s", set, quote(displayName(z.name)),
-		quote(displayName(holder.name)))
+	return nil, fmt.Errorf("%s is signed by %s, but belongs to the zone %s", set, problem.Quote(displayName(z.name)),
+		problem.Quote(displayName(holder.name)))
 }
 
 // staleAge is how old keys must be to be fetched again when a signature does not fit:
@@ -206,7 +207,7 @@ func (v *validator) wildcardAnswer(ctx context.Context, m *dns.Msg, z *zone, nam
 		return Bogus, err
 	}
 	if !ok {
-		return Bogus, fmt.Errorf("%s was made from a wildcard without proof that the name itself does not exist", quote(displayName(name)))
+		return Bogus, fmt.Errorf("%s was made from a wildcard without proof that the name itself does not exist", problem.Quote(displayName(name)))
 	}
 	return security, nil
 }
@@ -220,11 +221,11 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 			sigs = append(sigs, sig)
 		}
 	}
-	problem := error(nil)
+	why := error(nil)
 	for _, signer := range v.signers(sigs, name) {
 		z, err := v.zoneOf(ctx, signer)
 		if err != nil {
-			problem = err
+			why = err
 			continue
 		}
 		if security, open := z.open(); open {
@@ -239,7 +240,7 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 		if err == nil {
 			return security, lasting, nil
 		}
-		problem = err
+		why = err
 	}
 	z, err := v.zoneOf(ctx, name)
 	if err != nil {
@@ -248,11 +249,11 @@ func (v *validator) negative(ctx context.Context, m *dns.Msg, name string, qtype
 	if security, open := z.open(); open {
 		return security, unbounded, nil
 	}
-	if problem == nil {
-		problem = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed",
-			quote(displayName(name)), quote(displayName(z.name)))
+	if why == nil {
+		why = fmt.Errorf("no proof that %s has no such record, though the zone %s is signed",
+			problem.Quote(displayName(name)), problem.Quote(displayName(z.name)))
 	}
-	return Bogus, life{}, problem
+	return Bogus, life{}, why
 }
 
 // denied checks the proof of a negative answer from a zone.
@@ -278,7 +279,7 @@ func (v *validator) denied(ctx context.Context, m *dns.Msg, z *zone, name string
 		return Bogus, life{}, err
 	}
 	if !ok {
-		return Bogus, life{}, fmt.Errorf("the proof that %s has no such record is not complete", quote(displayName(name)))
+		return Bogus, life{}, fmt.Errorf("the proof that %s has no such record is not complete", problem.Quote(displayName(name)))
 	}
 	return security, records.life, nil
 }

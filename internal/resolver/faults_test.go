@@ -187,8 +187,8 @@ func TestFailover(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if st := d.Stats(); st.Queries != 4 || st.Failures != 1 {
-		t.Errorf("%+v", st)
+	if !d.servers().servers[0].down(d.now()) {
+		t.Error("the closed port was not noticed")
 	}
 }
 
@@ -207,9 +207,6 @@ func TestAttempts(t *testing.T) {
 		if n := s.Queries(name); n != want {
 			t.Errorf("%s: asked %d times, want %d", name, n, want)
 		}
-	}
-	if got := d.Stats(); got.Queries != 6 || got.Failures != 5 || got.CacheEntries != 3 {
-		t.Errorf("%+v", got)
 	}
 }
 

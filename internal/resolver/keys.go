@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/problem"
 )
 
 // unsignedError is keys without any signature where there must be some, from every
@@ -18,7 +20,7 @@ type unsignedError struct {
 }
 
 func (e *unsignedError) Error() string {
-	return fmt.Sprintf("no signed DNSKEY records of %s came, though it should be signed", quote(displayName(e.zone)))
+	return fmt.Sprintf("no signed DNSKEY records of %s came, though it should be signed", problem.Quote(displayName(e.zone)))
 }
 
 var errUnsigned = errors.New("its answer has no signed DNSKEY records")
@@ -75,7 +77,7 @@ func (v *validator) keyed(ctx context.Context, name string, digests []*dns.DS, t
 			return insecureZone, unbounded, nil
 		}
 		return nil, life{}, fmt.Errorf("none of the keys of %s is the one its parent zone or the trust anchor names",
-			quote(displayName(name)))
+			problem.Quote(displayName(name)))
 	}
 	entry := &zone{name: name, keys: keysByTag(named)}
 	proof, err := entry.check(ctx, v.d.now(), set)

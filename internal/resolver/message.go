@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/problem"
 )
 
 var (
@@ -66,7 +68,7 @@ func extendedError(m *dns.Msg) (bogus bool, err error) {
 		}
 		text := "it says: " + meaning
 		if ede.ExtraText != "" {
-			text += " (" + quote(ede.ExtraText) + ")"
+			text += " (" + problem.Quote(ede.ExtraText) + ")"
 		}
 		switch ede.InfoCode {
 		case dns.ExtendedErrorCodeDNSBogus, dns.ExtendedErrorCodeSignatureExpired, dns.ExtendedErrorCodeSignatureNotYetValid,

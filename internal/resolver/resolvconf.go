@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dojang/internal/privilege"
+	"dojang/internal/problem"
 )
 
 // resolv.conf(5)'s own limits.
@@ -104,8 +105,8 @@ func ParseServer(text string) (netip.AddrPort, error) {
 	number, portErr := strconv.ParseUint(port, 10, 16)
 	// A zone may hold any character, even "]:53": it is what is left of such a mistake.
 	if err != nil || portErr != nil || number == 0 || strings.ContainsAny(addr.Zone(), "[]:") || isNobodys(addr) {
-		return netip.AddrPort{}, fmt.Errorf("%q is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or "+
-			"[2001:db8::1]:5353", shorten(text))
+		return netip.AddrPort{}, fmt.Errorf("%s is not a name server's address: write 192.0.2.1, 192.0.2.1:5353 or "+
+			"[2001:db8::1]:5353", problem.Quote(text))
 	}
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), nil
 }

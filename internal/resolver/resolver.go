@@ -9,12 +9,12 @@ package resolver
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
 
 	"dojang/dkim"
+	"dojang/internal/problem"
 )
 
 // Security says what DNSSEC tells about an answer, in the words that verifying has for it.
@@ -125,10 +125,14 @@ type Error struct {
 	Security Security
 }
 
+// maxDetailBytes bounds what a cause says, for it may repeat what a server said.
+const maxDetailBytes = 256
+
 func (e *Error) Error() string {
-	text := quote(e.Name) + ": " + e.Kind.String()
+	text := problem.Quote(e.Name) + ": " + e.Kind.String()
 	if e.Err != nil {
-		text += ": " + shorten(e.Err.Error())
+		detail := e.Err.Error()
+		text += ": " + detail[:min(len(detail), maxDetailBytes)]
 	}
 	if e.Server != "" {
 		text += " (name server " + e.Server + ")"
@@ -156,15 +160,3 @@ func (e *Error) Timeout() bool { return e.Kind == KindTimeout }
 
 // NotFound reports whether the record is known not to exist.
 func (e *Error) NotFound() bool { return e.Kind == KindNotFound || e.Kind == KindNoData }
-
-// maxQuotedBytes bounds outside text in errors and logs.
-const maxQuotedBytes = 256
-
-func shorten(s string) string {
-	if len(s) > maxQuotedBytes {
-		return s[:maxQuotedBytes] + "..."
-	}
-	return s
-}
-
-func quote(s string) string { return fmt.Sprintf("%q", shorten(s)) }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/problem"
 )
 
 // What one look-up may cost, whoever made the zones: CVE-2023-50387 ("KeyTrap") and
@@ -125,7 +127,7 @@ type rrset struct {
 
 // String names the set for people.
 func (set rrset) String() string {
-	return quote(displayName(set.owner)) + " " + dns.TypeToString[set.rrtype]
+	return problem.Quote(displayName(set.owner)) + " " + dns.TypeToString[set.rrtype]
 }
 
 // setOf collects a set from a section.
@@ -183,7 +185,7 @@ func (z *zone) check(ctx context.Context, now time.Time, set rrset) (verified, e
 	if len(set.sigs) == 0 {
 		return verified{}, fmt.Errorf("%s is not signed", set)
 	}
-	problem := fmt.Errorf("no signature over %s is by a key of %s", set, quote(displayName(z.name)))
+	why := fmt.Errorf("no signature over %s is by a key of %s", set, problem.Quote(displayName(z.name)))
 	tried := 0
 	for _, sig := range set.sigs {
 		candidates := z.keys[keyTag{sig.Algorithm, sig.KeyTag}]
@@ -191,7 +193,7 @@ func (z *zone) check(ctx context.Context, now time.Time, set rrset) (verified, e
 			continue
 		}
 		if !current(sig, now) {
-			problem = periodError(set, sig, now)
+			why = periodError(set, sig, now)
 			continue
 		}
 		if tried++; tried > maxSignaturesPerSet {
@@ -204,9 +206,9 @@ func (z *zone) check(ctx context.Context, now time.Time, set rrset) (verified, e
 		if ok {
 			return set.verifiedBy(sig, now)
 		}
-		problem = fmt.Errorf("the signature over %s by key %d of %s is wrong", set, sig.KeyTag, quote(displayName(z.name)))
+		why = fmt.Errorf("the signature over %s by key %d of %s is wrong", set, sig.KeyTag, problem.Quote(displayName(z.name)))
 	}
-	return verified{}, problem
+	return verified{}, why
 }
 
 // keyTag is what a signature says of its key; several keys may share it.

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"sync/atomic"
@@ -57,8 +58,8 @@ func newServer(addr netip.AddrPort, trustAD bool) *server {
 // newServerSet joins what a configuration file says with what the options insist on.
 func newServerSet(c resolvConf, o Options) *serverSet {
 	set := &serverSet{
-		timeout:  firstPositive(o.Timeout, c.timeout, defaultTimeout),
-		attempts: firstPositive(o.Attempts, c.attempts, defaultAttempts),
+		timeout:  cmp.Or(o.Timeout, c.timeout, defaultTimeout),
+		attempts: cmp.Or(o.Attempts, c.attempts, defaultAttempts),
 		useTCP:   o.UseTCP || c.useTCP,
 		rotate:   c.rotate,
 	}
@@ -70,15 +71,6 @@ func newServerSet(c resolvConf, o Options) *serverSet {
 		set.servers = append(set.servers, s)
 	}
 	return set
-}
-
-func firstPositive[T int | time.Duration](values ...T) T {
-	for _, v := range values {
-		if v > 0 {
-			return v
-		}
-	}
-	return 0
 }
 
 // order gives the servers to try, those that failed lately last.
@@ -116,7 +108,6 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 			tryCtx, cancel := context.WithTimeout(ctx, tryTime(ctx, set.timeout, triesLeft))
 			m, fail := d.ask(tryCtx, s, q, set.useTCP)
 			cancel()
-			d.stats.queries.Add(1)
 			if fail == nil {
 				fail = failureOf(m, s.trusted)
 			}
@@ -129,7 +120,6 @@ func (d *DNS) exchange(ctx context.Context, q query) (*dns.Msg, *server, *Error)
 				s.downUntil.Store(0)
 				return m, s, nil
 			}
-			d.stats.failures.Add(1)
 			last = &Error{Name: q.name, Kind: fail.kind, Server: s.name, Err: fail.err}
 			switch fail.kind {
 			case KindTooLarge, KindBadName, KindCanceled:

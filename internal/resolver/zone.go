@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dojang/internal/problem"
 )
 
 // zone is what the chain of trust says about a zone; immutable.
@@ -180,7 +182,7 @@ func (v *validator) delegated(ctx context.Context, parent *zone, name string) (c
 			return cut{}, life{}, err
 		}
 		if proof.wildcard != "" {
-			return cut{}, life{}, fmt.Errorf("%s DS is made from a wildcard", quote(displayName(name)))
+			return cut{}, life{}, fmt.Errorf("%s DS is made from a wildcard", problem.Quote(displayName(name)))
 		}
 		return v.signedChild(ctx, name, set.records, proof.life)
 	}

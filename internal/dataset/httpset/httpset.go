@@ -8,6 +8,7 @@
 package httpset
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -26,10 +27,9 @@ import (
 
 // Options bound the use of the service. The zero value is usable.
 type Options struct {
-	Timeout        time.Duration // 0 means 5 s
-	MaxConnections int           // 0 means 8
-	TLS            *tls.Config   // nil trusts the system's authorities
-	UserAgent      string
+	Timeout   time.Duration // 0 means 5 s
+	TLS       *tls.Config   // nil trusts the system's authorities
+	UserAgent string
 }
 
 // maxReplyBytes bounds a reply: a private key fits.
@@ -64,19 +64,14 @@ func New(s string, o Options) (*Set, error) {
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.Port() != "" && !remote.IsPort(u.Port()) {
 		return nil, errors.New("http: write https://host/path/{key}") // url's error would repeat a password
 	}
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
-	if o.MaxConnections == 0 {
-		o.MaxConnections = 8
-	}
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	if o.UserAgent == "" {
 		o.UserAgent = "dojang"
 	}
 	s, _, _ = strings.Cut(u.Scheme+"://"+authority[at:]+rest, "#")
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: o.MaxConnections,
-		MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: remote.MaxConnections,
+		MaxIdleConnsPerHost: remote.MaxConnections, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}
 	client := &http.Client{Transport: transport, Timeout: o.Timeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {

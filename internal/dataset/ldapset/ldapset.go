@@ -52,12 +52,9 @@ type Set struct {
 	closed bool
 }
 
-// defaultTimeout is how long a directory may take where nothing is said of it.
-const defaultTimeout = 5 * time.Second
-
 // Opener opens ldap: sets behind the wrapper of package remote.
 func Opener(o Options, r remote.Options) dataset.Opener {
-	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	r.Timeout = cmp.Or(r.Timeout, o.Timeout)
 	return remote.Opener(r, "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with "+
 		"LDAPTLS_CACERT=/path/authority.pem in its environment", func(args string) (dataset.Set, error) { return New(args, o) })
@@ -65,7 +62,7 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 
 // New makes a set of its URLs. It does not connect.
 func New(urls string, o Options) (*Set, error) {
-	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	switch strings.ToUpper(o.Mechanism) {
 	case "", "SIMPLE", "NONE", "EXTERNAL", "DIGEST-MD5":
 	default:

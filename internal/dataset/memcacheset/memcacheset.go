@@ -7,6 +7,7 @@
 package memcacheset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,7 @@ import (
 
 // Options bound the use of the servers. The zero value is usable.
 type Options struct {
-	Timeout        time.Duration // 0 means 5 s
-	MaxConnections int           // kept open to each server; 0 means 8
+	Timeout time.Duration // 0 means 5 s
 }
 
 // Set is a table in memcached.
@@ -69,12 +69,7 @@ func New(s string, o Options) (*Set, error) {
 		return nil, err
 	}
 	c := memcache.NewFromSelector(&list)
-	if c.Timeout = o.Timeout; c.Timeout == 0 {
-		c.Timeout = 5 * time.Second
-	}
-	if c.MaxIdleConns = o.MaxConnections; c.MaxIdleConns == 0 {
-		c.MaxIdleConns = 8
-	}
+	c.Timeout, c.MaxIdleConns = cmp.Or(o.Timeout, remote.DefaultTimeout), remote.MaxConnections
 	return &Set{client: c, prefix: prefix + ":"}, nil
 }
 

@@ -14,6 +14,7 @@
 package redisset
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,8 +35,7 @@ import (
 
 // Options bound the use of a server. The zero value is usable.
 type Options struct {
-	Timeout        time.Duration // 0 means 5 s
-	MaxConnections int           // to each server; 0 means 8
+	Timeout time.Duration // 0 means 5 s
 }
 
 // spec is a parsed URL.
@@ -222,17 +222,12 @@ func New(s string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
-	if o.MaxConnections == 0 {
-		o.MaxConnections = 8
-	}
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	u := &redis.UniversalOptions{
 		Addrs: sp.hosts, DB: sp.db, Username: sp.user, Password: sp.password, MasterName: sp.master,
 		IsClusterMode: sp.kind == "redis+cluster",
 		DialTimeout:   o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
-		PoolSize: o.MaxConnections, MaxRetries: 1,
+		PoolSize: remote.MaxConnections, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 	}
 	if sp.tls {

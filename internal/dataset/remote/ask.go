@@ -57,9 +57,6 @@ func (s *Set) ask(ctx context.Context, f func(context.Context) error) error {
 	var err error
 	select {
 	case s.slots <- struct{}{}:
-		s.mu.Lock()
-		s.stats.Asked++
-		s.mu.Unlock()
 		err = f(ctx)
 		<-s.slots
 		s.settle(err)

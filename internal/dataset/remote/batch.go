@@ -42,14 +42,14 @@ func (s *Set) LookupBatch(ctx context.Context, keys []string, columns int) ([][]
 		err = s.away(errors.New("answer was dropped from the cache"))
 		fallthrough
 	case err != nil && (!found || !known || !dataset.IsTemporary(err)):
-		s.count(Failed, start)
+		s.tell(Failed, start)
 		return nil, err
 	case err != nil:
 		outcome = Stale
 	case found && outcome == NotFound:
 		outcome = Found
 	}
-	s.count(outcome, start)
+	s.tell(outcome, start)
 	return result, nil
 }
 

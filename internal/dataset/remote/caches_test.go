@@ -87,11 +87,11 @@ func TestCachesAreBounded(t *testing.T) {
 		_, _ = large.Lookup(t.Context(), fmt.Sprint(i), 1)
 	}
 	small := lend(t, caches, srv, "redis://h", "", Options{MaxBytes: 2000})
-	if n := small.Stats().Entries; n != 100 {
+	if n, _ := small.cache.size(); n != 100 {
 		t.Errorf("opening a set changed the cache of the one in use: %d entries", n)
 	}
 	_, _ = small.Lookup(t.Context(), "new", 1)
-	if n := small.Stats().Entries; n != 9 {
+	if n, _ := small.cache.size(); n != 9 {
 		t.Errorf("%d entries", n)
 	}
 	large.Close()

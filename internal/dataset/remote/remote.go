@@ -7,6 +7,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,12 @@ import (
 
 	"dojang/internal/dataset"
 	"dojang/internal/flight"
+)
+
+// What a back-end may take where nothing is said of it.
+const (
+	DefaultTimeout = 5 * time.Second // of a connection or a question
+	MaxConnections = 8               // kept open to a server
 )
 
 // Options bound a wrapped set. The zero value is usable.
@@ -62,41 +69,26 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Found     Outcome = iota // the server has the row
-	NotFound                 // the server has no such row
-	Cached                   // answered by the cache, found or not
-	Stale                    // answered by the cache because the server is away
-	Failed                   // not answered
-	nOutcomes = iota
+	Found    Outcome = iota // the server has the row
+	NotFound                // the server has no such row
+	Cached                  // answered by the cache, found or not
+	Stale                   // answered by the cache because the server is away
+	Failed                  // not answered
 )
 
 func (o Outcome) String() string {
 	return [...]string{"found", "notfound", "cached", "stale", "failed"}[o]
 }
 
-// Stats are the numbers of look-ups since the start.
-type Stats struct {
-	Outcomes [nOutcomes]uint64 // by Outcome
-	Asked    uint64            // questions put to the server
-	Entries  int               // in the cache
-	Down     bool              // the server does not answer
-}
-
 func (o Options) withDefaults() Options {
-	for p, d := range map[*time.Duration]time.Duration{
-		&o.Timeout: 5 * time.Second, &o.TTL: 30 * time.Second, &o.NegativeTTL: 5 * time.Second, &o.KeepStale: 24 * time.Hour,
-		&o.MinBackoff: 200 * time.Millisecond, &o.MaxBackoff: 10 * time.Second,
-	} {
-		if *p == 0 {
-			*p = d
-		}
-	}
-	if o.MaxConcurrent == 0 {
-		o.MaxConcurrent = 16
-	}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = 64 << 20
-	}
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.TTL = cmp.Or(o.TTL, 30*time.Second)
+	o.NegativeTTL = cmp.Or(o.NegativeTTL, 5*time.Second)
+	o.KeepStale = cmp.Or(o.KeepStale, 24*time.Hour)
+	o.MinBackoff = cmp.Or(o.MinBackoff, 200*time.Millisecond)
+	o.MaxBackoff = cmp.Or(o.MaxBackoff, 10*time.Second)
+	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 16)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 64<<20)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -127,7 +119,6 @@ type Set struct {
 
 	mu     sync.Mutex
 	health health
-	stats  Stats
 }
 
 // A Pinger can tell whether its server answers.
@@ -195,16 +186,6 @@ func (s *Set) Close() error {
 	return s.backend.Close()
 }
 
-// Stats returns the numbers.
-func (s *Set) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.stats
-	st.Down = s.health.down
-	st.Entries, _ = s.cache.size()
-	return st
-}
-
 // Lookup asks for one key.
 func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
 	values, err := s.one(ctx, key, columns)
@@ -220,7 +201,7 @@ func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error
 	start := s.o.Now()
 	id := entryID{key, columns}
 	if e := s.fresh(id, start); e != nil {
-		s.count(Cached, start)
+		s.tell(Cached, start)
 		return e.result()
 	}
 	err := s.fly(ctx, flightKey(columns, key), func(ctx context.Context) error {
@@ -234,19 +215,19 @@ func (s *Set) one(ctx context.Context, key string, columns int) ([]string, error
 	e := s.cache.get(id)
 	switch {
 	case err == nil && e != nil && e.found:
-		s.count(Found, start)
+		s.tell(Found, start)
 		return e.result()
 	case err == nil && e != nil:
-		s.count(NotFound, start)
+		s.tell(NotFound, start)
 		return nil, dataset.ErrNotFound
 	case err != nil && e != nil && e.found && s.usable(e, err):
-		s.count(Stale, start)
+		s.tell(Stale, start)
 		return e.result()
 	}
 	if err == nil {
 		err = s.away(errors.New("answer was dropped from the cache")) // MaxBytes is too small for the load
 	}
-	s.count(Failed, start)
+	s.tell(Failed, start)
 	return nil, err
 }
 
@@ -275,10 +256,7 @@ func (s *Set) store(id entryID, values []string, found bool) {
 	s.cache.put(&entry{id, slices.Clone(values), found, s.o.Now()}, s.o.MaxBytes)
 }
 
-func (s *Set) count(o Outcome, start time.Time) {
-	s.mu.Lock()
-	s.stats.Outcomes[o]++
-	s.mu.Unlock()
+func (s *Set) tell(o Outcome, start time.Time) {
 	if s.o.OnLookup != nil {
 		s.o.OnLookup(s.o.Name, o, s.o.Now().Sub(start))
 	}

@@ -12,6 +12,7 @@ package socketset
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,7 @@ import (
 
 // Options bound the use of the server. The zero value is usable.
 type Options struct {
-	Timeout        time.Duration // of one question; 0 means 5 s
-	MaxConnections int           // kept open; 0 means 8
+	Timeout time.Duration // of one question; 0 means 5 s
 }
 
 // maxReplyBytes bounds a reply: a private key fits.
@@ -54,17 +54,12 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 
 // New makes a set of what follows "socket:". It does not connect.
 func New(s string, o Options) (*Set, error) {
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
-	if o.MaxConnections == 0 {
-		o.MaxConnections = 8
-	}
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	network, address, err := parse(s)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	return &Set{network: network, address: address, o: o, idle: make(chan *conn, o.MaxConnections)}, nil
+	return &Set{network: network, address: address, o: o, idle: make(chan *conn, remote.MaxConnections)}, nil
 }
 
 // parse reads a socket as net.Dial takes it. A port may be the name of a service.

@@ -23,8 +23,8 @@ func (d DSN) connect(o Options) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(o.MaxConnections)
-	db.SetMaxIdleConns(o.MaxConnections)
+	db.SetMaxOpenConns(remote.MaxConnections)
+	db.SetMaxIdleConns(remote.MaxConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	db.SetConnMaxLifetime(time.Hour) // a server that moved is found again
 	return db, nil

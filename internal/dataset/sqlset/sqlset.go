@@ -1,6 +1,7 @@
 package sqlset
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -14,8 +15,7 @@ import (
 
 // Options bound the use of a server. The zero value is usable.
 type Options struct {
-	Timeout        time.Duration // of one connection or question; 0 means 5 s
-	MaxConnections int           // 0 means 8
+	Timeout time.Duration // of one connection or question; 0 means 5 s
 }
 
 // maxBatch bounds the keys of one statement.
@@ -38,12 +38,7 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 
 // New makes a set of a DSN. It does not connect.
 func New(dsn string, o Options) (*Set, error) {
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
-	if o.MaxConnections == 0 {
-		o.MaxConnections = 8
-	}
+	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	d, err := ParseDSN(dsn)
 	if err != nil {
 		return nil, err

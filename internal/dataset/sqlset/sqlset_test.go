@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,6 +127,8 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 	o.KeepStale = -1
 	datasettest.Outage(t, openSet(t, base+rowsParams, o), p.Kill, p.Start)
 	o.KeepStale = time.Hour
+	var told [remote.Failed + 1]atomic.Int64
+	o.OnLookup = func(_ string, o remote.Outcome, _ time.Duration) { told[o].Add(1) }
 	set := openSet(t, base+rowsParams, o)
 	if _, err := set.Lookup(context.Background(), "three", 3); err != nil {
 		t.Fatal(err)
@@ -151,21 +154,15 @@ func outage(t *testing.T, base string, p *datasettest.Process) {
 			}
 		})
 	}
-	await := func(what string, f func(remote.Stats) bool) {
+	await := func(what string, o remote.Outcome, more int64) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); !f(set.Stats()); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("waited in vain for %s: %+v", what, set.Stats())
-				return
-			}
-		}
+		before := told[o].Load()
+		proctest.Until(t, time.Minute, what, func() bool { return told[o].Load() > before+more })
 	}
 	p.Kill()
-	await("old rows", func(s remote.Stats) bool { return s.Outcomes[remote.Stale] > 10 })
+	await("old rows", remote.Stale, 10)
 	p.Start()
-	await("the server", func(s remote.Stats) bool { return !s.Down })
-	back := set.Stats()
-	await("its rows", func(s remote.Stats) bool { return s.Outcomes[remote.Found] > back.Outcomes[remote.Found] })
+	await("its rows", remote.Found, 0)
 	close(stop)
 	wg.Wait()
 }
