@@ -16,11 +16,10 @@ const maxTestFileBytes = 64 << 20
 
 var errTestFileSize = errors.New("the file exceeds 64 MiB")
 
-// File answers from a file of records, for tests and machines without DNS. It reads
-// the file again when it changed. Every name that is not in it is KindNotFound.
-type File struct {
+// file is a file of records, for tests and machines without DNS. It is read again when
+// it changed.
+type file struct {
 	path string
-	withHosts
 
 	mu      sync.Mutex
 	stamp   fileStamp
@@ -28,39 +27,28 @@ type File struct {
 }
 
 // NewFile reads the file of TestPublicKeys: a line is the record's name, white space,
-// and the record's text as it stands. Addresses are looked up by hosts, which may be nil
-// where nobody asks for them.
+// and the record's text as it stands. Every name that is not in it is KindNotFound.
+// Addresses are looked up by hosts, which may be nil where nobody asks for them.
 //
 // Compat(opendkim 2.11): of several lines for a name the first counts; names compare
 // without case; a name alone is no record; "#" starts a comment only in the first column
 // (in a key record it would be data); a line that begins with white space has no name.
-func NewFile(path string, hosts Resolver) (*File, error) {
-	f := &File{path: path, withHosts: withHosts{hosts}}
+func NewFile(path string, hosts Resolver) (Resolver, error) {
+	f := &file{path: path}
 	if _, err := f.current(); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return lookupResolver{f.find, path, withHosts{hosts}}, nil
 }
 
-// LookupTXT implements Resolver.
-func (f *File) LookupTXT(ctx context.Context, name string) (Answer, error) {
+func (f *file) find(_ context.Context, name string) (text string, found bool, err error) {
 	records, err := f.current()
-	if err != nil {
-		return Answer{}, &Error{Name: name, Kind: KindLocal, Err: err}
-	}
-	key, err := canonical(name)
-	if err != nil {
-		return Answer{}, &Error{Name: name, Kind: KindBadName, Err: err}
-	}
-	text, found := records[key]
-	if !found {
-		return Answer{}, &Error{Name: name, Kind: KindNotFound, Server: f.path}
-	}
-	return Answer{Texts: []string{text}}, nil
+	text, found = records[name]
+	return text, found, err
 }
 
 // current gives the records, read again when the file is another.
-func (f *File) current() (map[string]string, error) {
+func (f *file) current() (map[string]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	stamp := stampOf(f.path)
@@ -97,7 +85,7 @@ func parseTestKeys(data []byte) map[string]string {
 			continue
 		}
 		text := strings.Trim(line[end:], " \t\v\f\r\n")
-		key, err := canonical(line[:end])
+		key, err := plain(line[:end])
 		if err != nil || text == "" {
 			continue
 		}
@@ -115,27 +103,28 @@ type LookupFunc func(ctx context.Context, name string) (text string, found bool,
 // NewLookup answers from what f finds: TestDNSData with any type of data set. Addresses
 // are looked up by hosts, which may be nil where nobody asks for them.
 func NewLookup(f LookupFunc, hosts Resolver) Resolver {
-	return lookupResolver{f, withHosts{hosts}}
+	return lookupResolver{f, "", withHosts{hosts}}
 }
 
 type lookupResolver struct {
-	find LookupFunc
+	find   LookupFunc
+	source string // of the texts, for errors; may be ""
 	withHosts
 }
 
 func (r lookupResolver) LookupTXT(ctx context.Context, name string) (Answer, error) {
-	key, err := canonical(name)
+	key, err := plain(name)
 	if err != nil {
 		return Answer{}, &Error{Name: name, Kind: KindBadName, Err: err}
 	}
-	text, found, err := r.find(ctx, displayName(key))
+	text, found, err := r.find(ctx, key)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return Answer{}, &Error{Name: name, Kind: contextKind(ctx)}
 	case err != nil:
 		return Answer{}, &Error{Name: name, Kind: KindLocal, Err: err}
 	case !found:
-		return Answer{}, &Error{Name: name, Kind: KindNotFound}
+		return Answer{}, &Error{Name: name, Kind: KindNotFound, Server: r.source}
 	}
 	return Answer{Texts: []string{text}}, nil
 }
@@ -171,8 +160,8 @@ func (o overlay) LookupTXT(ctx context.Context, name string) (Answer, error) {
 }
 
 func (o overlay) Cached(name string) (a Answer, ok bool, err error) {
-	if key, err := canonical(name); err == nil {
-		if text, ok := o.records[displayName(key)]; ok {
+	if key, err := plain(name); err == nil {
+		if text, ok := o.records[key]; ok {
 			return Answer{Texts: []string{text}}, true, nil
 		}
 	}
