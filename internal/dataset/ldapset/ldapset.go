@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,13 @@ func Opener(o Options, r remote.Options) dataset.Opener {
 	o.Timeout = cmp.Or(o.Timeout, remote.DefaultTimeout)
 	r.Timeout = cmp.Or(r.Timeout, o.Timeout)
 	return remote.Opener(r, "write TLS_CACERT /path/authority.pem into /etc/ldap/ldap.conf, or start the filter with "+
-		"LDAPTLS_CACERT=/path/authority.pem in its environment", func(args string) (dataset.Set, error) { return New(args, o) })
+		"LDAPTLS_CACERT=/path/authority.pem in its environment", func(args string) (dataset.Set, error) {
+		s, err := New(args, o)
+		if err == nil && s.t.comparesAlone() {
+			return batchSet{s}, nil
+		}
+		return s, err
+	})
 }
 
 // New makes a set of its URLs. It does not connect.
@@ -94,23 +101,31 @@ func (s *Set) Ping(ctx context.Context) error {
 	return err
 }
 
-// Lookup asks for the entry that the template finds for a key.
-func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
-	if key == "" || !utf8.ValidString(key) || len(key) > 1024 {
-		return nil, dataset.ErrNotFound // no entry has such a value
-	}
+// isKey reports whether an entry can have such a value at all.
+func isKey(key string) bool { return key != "" && utf8.ValidString(key) && len(key) <= 1024 }
+
+// request is a search for up to most entries; with columns 0 their values are not asked for.
+func (s *Set) request(base, filter string, columns, most int) *ldap.SearchRequest {
 	attributes := []string{"1.1"} // none
 	if columns > 0 && len(s.t.attributes) > 0 {
-		attributes = append([]string{}, s.t.attributes...)
+		attributes = slices.Clone(s.t.attributes)
 	}
 	if a := s.t.keyAttribute; a != "" {
 		attributes = append(attributes, a)
 	}
-	request := ldap.NewSearchRequest(expand(s.t.base, key, ldap.EscapeDN), s.t.scope, ldap.NeverDerefAliases,
-		8, int(s.o.Timeout.Seconds()), false,
-		expand(s.t.filter, key, ldap.EscapeFilter), attributes, nil)
-	entries, err := s.search(ctx, request)
-	if err != nil {
+	return ldap.NewSearchRequest(base, s.t.scope, ldap.NeverDerefAliases, most, int(s.o.Timeout.Seconds()), false, filter, attributes, nil)
+}
+
+// entriesPerKey is how many entries may answer one key, the first of which counts.
+const entriesPerKey = 8
+
+// Lookup asks for the entry that the template finds for a key.
+func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, error) {
+	if !isKey(key) {
+		return nil, dataset.ErrNotFound
+	}
+	entries, err := s.search(ctx, s.request(expand(s.t.base, key, ldap.EscapeDN), expand(s.t.filter, key, ldap.EscapeFilter), columns, entriesPerKey))
+	if err != nil && !isAnswer(err) {
 		return nil, err
 	}
 	for _, e := range entries {
@@ -119,6 +134,13 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 		}
 	}
 	return nil, dataset.ErrNotFound
+}
+
+// isAnswer reports whether an error is a directory's answer: that there are more entries, or
+// that what the key makes of the template names nothing.
+func isAnswer(err error) bool {
+	return ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax,
+		ldap.LDAPResultInvalidAttributeSyntax)
 }
 
 // answers reports whether an entry has the key that was asked for. Directories
@@ -144,10 +166,10 @@ const walkPage = 200
 // to. A template that does not say which attribute holds the key has none.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	failed := func(err error) error { return &dataset.Error{Set: s.name, Err: err, Temp: true} }
-	filter := keyEquality.ReplaceAllString(s.t.filter, "($1=*)")
-	if s.t.keyAttribute == "" || strings.Contains(strings.ToLower(filter+s.t.base), "$d") {
+	if !s.t.comparesAlone() {
 		return dataset.ErrNoWalk
 	}
+	filter := keyEquality.ReplaceAllString(s.t.filter, "($1=*)")
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return failed(err)
@@ -199,10 +221,8 @@ func (s *Set) search(ctx context.Context, request *ldap.SearchRequest) ([]*ldap.
 		}
 		entries, err := collect(ctx, conn, request)
 		switch {
-		case err == nil, ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded):
-			return entries, nil
-		case ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultInvalidAttributeSyntax):
-			return nil, nil // what the key makes of the template names nothing
+		case err == nil || isAnswer(err):
+			return entries, err
 		case ldap.IsErrorAnyOf(err, ldap.ErrorNetwork, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable) || conn.IsClosing():
 			s.drop(conn)
 			if attempt == 0 && ctx.Err() == nil {

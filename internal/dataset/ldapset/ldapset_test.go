@@ -45,13 +45,15 @@ authz-regexp "gidNumber=.*\+uidNumber=.*,cn=peercred,cn=external,cn=auth" "cn=re
 authz-regexp "uid=([^,/]*)(,cn=[^,]*)?,cn=digest-md5,cn=auth" "cn=$1,dc=test"
 password-hash {CLEARTEXT}
 access to attrs=userPassword by * auth
-access to * by dn.exact="cn=reader,dc=test" read by dn.exact="cn=admin,dc=test" write by * auth
+access to attrs=DKIMIdentity by dn.exact="cn=clerk,dc=test" search by * break
+access to * by dn.regex="^cn=(reader|clerk|few),dc=test$" read by dn.exact="cn=admin,dc=test" write by * auth
 database mdb
 suffix "dc=test"
 rootdn "cn=admin,dc=test"
 rootpw secret
 directory DIR/db
 dbnosync
+limits dn.exact="cn=few,dc=test" size=2
 `
 
 // directory is a slapd with the rows of the suite and Zimbra's entries.
@@ -86,7 +88,10 @@ func start(t testing.TB) directory {
 func entries() string {
 	var b strings.Builder
 	b.WriteString("dn: dc=test\nobjectClass: domain\ndc: test\n\n")
-	b.WriteString("dn: cn=reader,dc=test\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: geheim\n\n")
+	// A clerk may search by identities and not read them, another is sent few entries.
+	for _, name := range []string{"reader", "clerk", "few"} {
+		fmt.Fprintf(&b, "dn: cn=%s,dc=test\nobjectClass: person\ncn: %[1]s\nsn: %[1]s\nuserPassword: geheim\n\n", name)
+	}
 	for i, r := range datasettest.Rows() {
 		fmt.Fprintf(&b, "dn: cn=row%d,dc=test\nobjectClass: applicationProcess\nobjectClass: DKIM\ncn: row%d\nDKIMIdentity: %s\n",
 			i, i, r.Key)
@@ -113,6 +118,46 @@ func openSet(t testing.TB, spec string, o Options, r remote.Options) (dataset.Se
 		t.Cleanup(func() { set.Close() })
 	}
 	return set, err
+}
+
+// inBatches asks for many keys at once, and for each, of templates that allow the one and
+// that do not.
+func inBatches(t *testing.T, plain string, login Options) {
+	keys := []string{"", "one", "\xff", "*", "one)(|(a=*", strings.Repeat("x", 2000), "ONE", "one "}
+	for _, row := range datasettest.Rows() {
+		keys = append(keys, row.Key, row.Key+"x", row.Key)
+	}
+	for i := range maxBatch {
+		keys = append(keys, fmt.Sprintf("none%d", i))
+	}
+	for query, together := range map[string]bool{
+		rowsQuery: true, "dc=test?DKIMDomain?sub?(&(objectClass=DKIM)(|(DKIMIdentity=$d)(DKIMDomain=$d)))": true, "dc=none?a?sub?(cn=$d)": true,
+		"dc=test?DKIMDomain?sub?(|(DKIMIdentity=$d)(DKIMSelector=$d*))": false, "$D,dc=test?DKIMDomain?base": false,
+	} {
+		set, err := openSet(t, plain+query, login, remote.Options{TTL: -1, NegativeTTL: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		backend, ok := set.(*remote.Set).Unwrap().(batchSet)
+		if ok != together {
+			t.Errorf("%s: %T", query, set.(*remote.Set).Unwrap())
+		}
+		if !ok {
+			continue
+		}
+		for columns := range 2 {
+			rows, err := backend.LookupBatch(t.Context(), keys, columns)
+			if err != nil || len(rows) != len(keys) {
+				t.Fatalf("%s: %d rows, %v", query, len(rows), err)
+			}
+			for i, key := range keys {
+				want, err := backend.Lookup(t.Context(), key, columns)
+				if errors.Is(err, dataset.ErrNotFound) != (rows[i] == nil) || !slices.Equal(want, rows[i]) {
+					t.Errorf("%s: %q: %q, alone %q, %v", query, key, rows[i], want, err)
+				}
+			}
+		}
+	}
 }
 
 func TestLDAP(t *testing.T) {
@@ -159,6 +204,11 @@ func TestLDAP(t *testing.T) {
 					t.Errorf("%q is listed as %q, not %q: %v", row.Key, listed[row.Key], row.Values, err)
 				}
 			}
+		})
+	}
+	for _, who := range []string{"reader", "clerk", "few"} {
+		t.Run("batch of "+who, func(t *testing.T) {
+			inBatches(t, plain, Options{BindUser: "cn=" + who + ",dc=test", BindPassword: "geheim"})
 		})
 	}
 	t.Run("zimbra", func(t *testing.T) { zimbra(t, plain, login) })

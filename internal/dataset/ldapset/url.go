@@ -95,6 +95,12 @@ func parseServer(u string) (srv server, rest string, err error) {
 // keyEquality finds "(attribute=$d)" in a filter.
 var keyEquality = regexp.MustCompile(`\(([A-Za-z][A-Za-z0-9.;-]*)=\$d\)`)
 
+// comparesAlone reports whether the key does nothing but compare with attributes.
+func (t template) comparesAlone() bool {
+	rest := keyEquality.ReplaceAllString(t.filter, "") + t.base
+	return t.keyAttribute != "" && !strings.Contains(strings.ToLower(rest), "$d")
+}
+
 // parseTemplate reads "base?attributes?scope?filter".
 func parseTemplate(s string) (template, error) {
 	t := template{scope: ldap.ScopeBaseObject, filter: "(objectClass=*)"}
