@@ -156,13 +156,18 @@ func (l *linter) keyNames(ctx context.Context, author, text string, line int, o 
 	return right
 }
 
+// shadowedTries bounds the search for hidden patterns, a second or two: of patterns with an
+// asterisk at both ends each is tried with all before it.
+const shadowedTries = 50_000_000
+
 // shadowed tells of patterns that never match because an earlier one takes all they
 // could: it matches their own text, asterisks being plain characters there.
 func (l *linter) shadowed(p *patterns) {
+	left := shadowedTries
 	for i := range int32(p.Len()) {
 		first := none
 		text := p.text(i)
-		p.match(text, func(j int32) bool { first = j; return false })
+		p.matchWithin(&left, text, func(j int32) bool { first = j; return false })
 		if first < i && first != none && p.text(first) != text {
 			l.addf("hidden pattern", problem.Warning, p.lineAt(i), fmt.Sprintf("move it above line %d", p.lineAt(first)),
 				"pattern %s never matches: %s at line %d takes everything it could", problem.Quote(p.key(i)),

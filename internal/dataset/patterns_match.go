@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"math"
 	"strings"
 )
 
@@ -47,6 +48,13 @@ func (a *affixes) markedHeads(to []int32, p *patterns, text string, atEnd bool) 
 
 // match calls f with each matching row in file order until f returns false.
 func (p *patterns) match(text string, f func(row int32) bool) {
+	unbounded := math.MaxInt
+	p.matchWithin(&unbounded, text, f)
+}
+
+// matchWithin is match that tries so many general patterns at most, and no more once there
+// are none left.
+func (p *patterns) matchWithin(left *int, text string, f func(row int32) bool) {
 	text = Fold(text)
 	var space [32]int32
 	exact := space[:0] // chains whose rows all match
@@ -62,13 +70,13 @@ func (p *patterns) match(text string, f func(row int32) bool) {
 	}
 	general = p.generalBefore.heads(general, p, text, false)
 	general = p.generalAfter.heads(general, p, text, true)
-	p.merge(text, exact, general, f)
+	p.merge(left, text, exact, general, f)
 }
 
 // merge visits the rows of several chains in file order.
-func (p *patterns) merge(text string, exact, general []int32, f func(int32) bool) {
+func (p *patterns) merge(left *int, text string, exact, general []int32, f func(int32) bool) {
 	for i, head := range general {
-		general[i] = p.seek(head, text)
+		general[i] = p.seek(left, head, text)
 	}
 	for {
 		best, from := none, (*int32)(nil)
@@ -88,17 +96,19 @@ func (p *patterns) merge(text string, exact, general []int32, f func(int32) bool
 		}
 		*from = p.next[best]
 		if isGeneral {
-			*from = p.seek(*from, text)
+			*from = p.seek(left, *from, text)
 		}
 	}
 }
 
 // seek returns the first row from i on, along its chain, that matches.
-func (p *patterns) seek(i int32, text string) int32 {
-	for i != none && !matchPattern(p.text(i), text) {
-		i = p.next[i]
+func (p *patterns) seek(left *int, i int32, text string) int32 {
+	for ; i != none && *left > 0; i = p.next[i] {
+		if *left--; matchPattern(p.text(i), text) {
+			return i
+		}
 	}
-	return i
+	return none
 }
 
 // matchPattern reports whether a pattern, where * stands for any text, matches

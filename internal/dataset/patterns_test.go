@@ -230,3 +230,19 @@ func BenchmarkCompile(b *testing.B) {
 		compileText(b, text)
 	}
 }
+
+// Of patterns with an asterisk at both ends each is tried, within what is left.
+func TestTriesAreBounded(t *testing.T) {
+	var rows strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&rows, "*u%d@* k\n", i)
+	}
+	p := open(t, "refile:"+writeTable(t, rows.String()), Options{}).(*patterns)
+	for left, want := range map[int]int32{0: none, 99: none, 100: 99, 1000: 99} {
+		before, first := left, none
+		p.matchWithin(&left, "xu99@y", func(i int32) bool { first = i; return false })
+		if first != want || left != max(0, before-100) {
+			t.Errorf("%d tries: row %d, %d left", before, first, left)
+		}
+	}
+}
