@@ -207,7 +207,8 @@ func (v *validator) wildcardAnswer(ctx context.Context, m *dns.Msg, z *zone, nam
 		return Bogus, err
 	}
 	if !ok {
-		return Bogus, fmt.Errorf("%s was made from a wildcard without proof that the name itself does not exist", problem.Quote(displayName(name)))
+		return Bogus, fmt.Errorf("%s was made from a wildcard without proof that the name itself does not exist",
+			problem.Quote(displayName(name)))
 	}
 	return security, nil
 }

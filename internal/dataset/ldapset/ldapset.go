@@ -124,7 +124,8 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 	if !isKey(key) {
 		return nil, dataset.ErrNotFound
 	}
-	entries, err := s.search(ctx, s.request(expand(s.t.base, key, ldap.EscapeDN), expand(s.t.filter, key, ldap.EscapeFilter), columns, entriesPerKey))
+	base, filter := expand(s.t.base, key, ldap.EscapeDN), expand(s.t.filter, key, ldap.EscapeFilter)
+	entries, err := s.search(ctx, s.request(base, filter, columns, entriesPerKey))
 	if err != nil && !isAnswer(err) {
 		return nil, err
 	}
