@@ -69,7 +69,6 @@ internal/rotate/settings: internal/config internal/keyrecord internal/problem in
 internal/rotate/settings/gen: internal/rotate/settings
 internal/rotate/publication: internal/keycheck internal/keyrecord internal/problem internal/publish internal/rotate/settings
 internal/migrate: internal/dataset internal/dataset/redisset internal/dataset/sqlset internal/keystore internal/problem
-internal/testutil/browsertest: internal/testutil internal/testutil/proctest
 internal/testutil/dmarctest: internal/testutil internal/testutil/filtertest internal/testutil/proctest internal/testutil/smtptest
 internal/rotate: internal/atomicfile internal/config internal/dataset internal/keycheck internal/keyrecord internal/keystore internal/privilege internal/publish internal/rotate/settings internal/status
 internal/cli/gen: internal/cli

@@ -32,7 +32,7 @@ type linter struct {
 	guess  int32 // the row of the KeyTable that is probably named next
 }
 
-// addf tells a problem of a kind, up to maxProblems of them.
+// addf adds a problem of a kind, up to maxProblems of them.
 func (l *linter) addf(kind string, s problem.Severity, line int, hint, format string, args ...any) {
 	l.counts[kind]++
 	switch n := l.counts[kind]; {
@@ -62,7 +62,7 @@ func newLinter(set Set, option string) (*linter, Local) {
 	return &linter{option: option, source: local.Source(), counts: map[string]int{}}, local
 }
 
-// duplicates tells of rows that an earlier one with the same key hides.
+// duplicates reports rows that an earlier one with the same key hides.
 func (l *linter) duplicates(local Local, allowed bool) {
 	h, ok := local.(interface{ eachHidden(func(row, by int32)) })
 	if !ok || allowed {
@@ -127,7 +127,7 @@ func (o Lint) hosts(ctx context.Context, set Set) problem.List {
 	return l.done()
 }
 
-// excludedNames tells of names that are out, whatever their addresses.
+// excludedNames reports names that are out, whatever their addresses.
 //
 // Compat(opendkim 2.11): there a client whose name is out is in by its address, against
 // opendkim.conf(5).

@@ -30,7 +30,7 @@ const (
 	Macros                          // names of macros, or NAME=VALUE|VALUE
 )
 
-// Elements tells of keys of a list that can never match what is looked up in it,
+// Elements reports keys of a list that can never match what is looked up in it,
 // and of what was meant: the wrong separators and the asterisks that people
 // write. A set that is not Local is not walked.
 func (o Lint) Elements(ctx context.Context, set Set, of Elements) problem.List {
@@ -63,7 +63,7 @@ func (o Lint) Elements(ctx context.Context, set Set, of Elements) problem.List {
 	return l.done()
 }
 
-// separators tells of an element that is several, and reports whether it did. In a
+// separators reports an element that is several, and whether it is one. In a
 // file the first blank ends an element, and what follows is its value.
 func (l *linter) separators(e Entry, of Elements) bool {
 	text := e.Key
@@ -143,7 +143,7 @@ func (of Elements) matchPatterns() bool {
 	return true
 }
 
-// element tells of an element that is looked up in another form.
+// element reports an element that is looked up in another form.
 func (l *linter) element(e Entry, of Elements, isPatterns bool) {
 	key := e.Key
 	never := func(kind, hint string) {
@@ -225,7 +225,7 @@ func isNameText(text string) bool {
 	})
 }
 
-// expression tells of a pattern that OpenDKIM takes for a regular expression, and
+// expression reports a pattern that OpenDKIM takes for a regular expression, and
 // reports whether it did: all but the dot reached regcomp there. A plus sign is part
 // of addresses, and was never meant as one.
 func (l *linter) expression(key string, line int) bool {
@@ -237,7 +237,7 @@ func (l *linter) expression(key string, line int) bool {
 	return true
 }
 
-// fieldName tells of what cannot be the name of a header field.
+// fieldName reports what cannot be the name of a header field.
 func (l *linter) fieldName(e Entry, of Elements) {
 	name := e.Key
 	if of != FieldNames {

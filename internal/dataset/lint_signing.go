@@ -52,7 +52,7 @@ func (l *linter) signingPattern(key string, line int) {
 	}
 }
 
-// sender tells of a row whose key has what no sender has: quotation marks, brackets, a
+// sender reports a row whose key has what no sender has: quotation marks, brackets, a
 // separator or a dot around an address. It reports whether it did.
 func (l *linter) sender(key string, line int) bool {
 	bare := strings.TrimRight(strings.TrimLeft(key, `"'<;,:!`), `"'>;,:.`)
@@ -72,7 +72,7 @@ func (l *linter) sender(key string, line int) bool {
 	return true
 }
 
-// identity tells of what cannot stand in i= beside the domain of the row's key, and is
+// identity reports what cannot stand in i= beside the domain of the row's key, and is
 // left out.
 func (l *linter) identity(ctx context.Context, key, text string, line int, o Lint) {
 	user, host, isAddress := strings.Cut(text, "@")
@@ -160,7 +160,7 @@ func (l *linter) keyNames(ctx context.Context, author, text string, line int, o 
 // asterisk at both ends each is tried with all before it.
 const shadowedTries = 50_000_000
 
-// shadowed tells of patterns that never match because an earlier one takes all they
+// shadowed reports patterns that never match because an earlier one takes all they
 // could: it matches their own text, asterisks being plain characters there.
 func (l *linter) shadowed(p *patterns) {
 	left := shadowedTries

@@ -159,7 +159,7 @@ func (p *patterns) text(i int32) string {
 	return p.key(i)
 }
 
-// slotOf tells where a row is to hang.
+// slotOf returns where a row is to hang.
 func (p *patterns) slotOf(i int32, popular map[string]int) slot {
 	before, after, stars := affixesOf(p.text(i))
 	switch {
@@ -267,7 +267,7 @@ func (a *affixes) first(p *patterns, key string, edge byte) int32 {
 	return a.plain.first(p, key)
 }
 
-// countAffixes tells how many general patterns share each beginning, and each
+// countAffixes counts how many general patterns share each beginning, and each
 // end (under "*"+end).
 func (p *patterns) countAffixes() map[string]int {
 	popular := map[string]int{}

@@ -40,7 +40,7 @@ func (h *hashed) add(rr *dns.NSEC3) {
 	h.owners = append(h.owners, strings.ToUpper(dns.SplitDomainName(owner)[0]))
 }
 
-// costly tells that hashing is dearer than we will pay; the zone then counts as insecure.
+// costly reports whether hashing is dearer than we will pay; the zone then counts as insecure.
 func (h *hashed) costly() bool { return h.iterations > maxNSEC3Iterations }
 
 func (h *hashed) hash(ctx context.Context, name string) (string, error) {

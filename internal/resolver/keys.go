@@ -127,8 +127,8 @@ func isTrusted(key *dns.DNSKEY, digests []*dns.DS, trusted []*dns.DNSKEY) bool {
 	return false
 }
 
-// strips tells servers that know no DNSSEC, nil, from those that pass signatures on and
-// left out an anchor's, or had them left out.
+// strips returns nil for servers that know no DNSSEC, and unsigned for those that pass
+// signatures on and left out an anchor's, or had them left out.
 func (v *validator) strips(ctx context.Context, name string, unsigned *unsignedError) error {
 	if top, found := v.anchors.above(parentOf(name)); found && top != name {
 		// The anchor above shows what the servers can do; an error shows nothing.

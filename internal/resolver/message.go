@@ -26,7 +26,8 @@ func (r rcodeError) Error() string {
 	return "it answered with code " + strconv.Itoa(int(r))
 }
 
-// failureOf tells what makes an answer unusable; another server should be asked then.
+// failureOf returns what makes an answer unusable, nil for a usable one; another server
+// should be asked then.
 // What a trusted server says about DNSSEC is believed.
 func failureOf(m *dns.Msg, trusted bool) *failure {
 	switch m.Rcode {

@@ -64,7 +64,7 @@ func take(left *int) error {
 	return nil
 }
 
-// supportedAlgorithm tells the signature algorithms we check: RFC 9904's without Ed448.
+// supportedAlgorithm reports whether we check an algorithm's signatures: RFC 9904's without Ed448.
 // Those with SHA-1 are left out: RFC 9905 §2 has validators treat zones that are signed
 // with nothing better as insecure.
 func supportedAlgorithm(algorithm uint8) bool {

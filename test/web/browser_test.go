@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/testutil/browsertest"
+	"dojang/test/web/browser"
 )
 
 // TestKeyboard: from the top of the page to the answer by keys alone.
 func TestKeyboard(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	p.Go(w.url + "/")
 	focus := func() (id string) {
 		p.Eval(`document.activeElement.id || document.activeElement.className || document.activeElement.textContent`, &id)
@@ -47,7 +47,7 @@ func TestKeyboard(t *testing.T) {
 func TestWithoutScript(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
-	p := browsertest.Start(t).Open(browsertest.Options{NoScript: true, Language: "ko"})
+	p := browser.Start(t).Open(browser.Options{NoScript: true, Language: "ko"})
 	p.Go(w.url + "/check")
 	p.Click("#d")
 	p.Type("mail2026._domainkey.example.com")
@@ -81,7 +81,7 @@ func TestStreaming(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	w.slow = 700 * time.Millisecond
-	p := browsertest.Start(t).Open(browsertest.Options{NoScript: true})
+	p := browser.Start(t).Open(browser.Options{NoScript: true})
 	visible := `(e=>e&&getComputedStyle(e).display!=="none")(document.querySelector("#wait"))`
 	p.Load(func() {
 		p.Call("Page.navigate", map[string]any{"url": w.url + "/check?d=example.com&s=mail2026"}, nil)
@@ -105,7 +105,7 @@ func TestStreaming(t *testing.T) {
 func TestPrint(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
-	p := browsertest.Start(t).Open(browsertest.Options{Dark: true})
+	p := browser.Start(t).Open(browser.Options{Dark: true})
 	p.Go(w.url + "/check?d=example.com&s=mail2026")
 	if pdf := p.PDF(); len(pdf) < 5000 {
 		t.Errorf("%d bytes", len(pdf))
@@ -124,7 +124,7 @@ func TestPrint(t *testing.T) {
 // TestCopy: the button copies what stands beside it, to the letter, by a name without TLS too.
 func TestCopy(t *testing.T) {
 	w := newWorld(t)
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	p.Go(w.url + "/login?token=" + w.pages.Token())
 	p.Go(w.url + "/publish?d=example.com&s=mail2026")
 	p.Eval(`navigator.clipboard.writeText = async () => { throw new Error("refused") }; document.addEventListener("copy", () => { document.title = getSelection().toString() })`, nil)
@@ -144,7 +144,7 @@ func TestCopy(t *testing.T) {
 func TestSave(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	folder := t.TempDir()
 	p.Call("Page.setDownloadBehavior", map[string]any{"behavior": "allow", "downloadPath": folder}, nil)
 	p.Go(w.url + "/check?d=example.com&s=cut")
@@ -177,7 +177,7 @@ func TestSave(t *testing.T) {
 // TestPolicyHolds: script, style and picture that get into a page are refused by the browser.
 func TestPolicyHolds(t *testing.T) {
 	w := newWorld(t)
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	p.Go(w.url + "/")
 	for _, attack := range []string{
 		`document.body.innerHTML = "<img src=x onerror=document.title=1>"`,

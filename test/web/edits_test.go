@@ -18,8 +18,8 @@ import (
 	"dojang/dkim"
 	"dojang/internal/explain"
 	"dojang/internal/testutil"
-	"dojang/internal/testutil/browsertest"
 	"dojang/internal/words"
+	"dojang/test/web/browser"
 )
 
 const original = `From: Joe Example <joe@example.com>
@@ -218,7 +218,7 @@ func TestEveryEdit(t *testing.T) {
 	w.recursive.AddTXT("testing._domainkey.example.com", w.record+"; t=y")
 	w.recursive.AddTXT("several._domainkey.example.com", w.record)
 	w.recursive.AddTXT("several._domainkey.example.com", "v=spf1 -all")
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	folder := t.TempDir()
 	ways := []string{"upload", "drop", "paste", "drag"}
 	first := rand.IntN(len(ways))

@@ -14,9 +14,9 @@ import (
 	"dojang/internal/keycheck"
 	"dojang/internal/keyrecord"
 	"dojang/internal/testutil"
-	"dojang/internal/testutil/browsertest"
 	"dojang/internal/testutil/dnstest"
 	"dojang/internal/words"
+	"dojang/test/web/browser"
 )
 
 // client asks the pages without a browser.
@@ -239,7 +239,7 @@ func TestHostileText(t *testing.T) {
 		w.everywhere(fmt.Sprintf("bad%d._domainkey.example.com", i), "v=DKIM1; n="+a+"; k="+a+"; p="+a, a)
 		w.everywhere(fmt.Sprintf("lone%d._domainkey.example.com", i), "v=DKIM1; k="+a)
 	}
-	p := browsertest.Start(t).Open(browsertest.Options{})
+	p := browser.Start(t).Open(browser.Options{})
 	p.Go(w.url + "/login?token=" + w.pages.Token())
 	look := func(what string) {
 		t.Helper()

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"dojang/internal/testutil"
-	"dojang/internal/testutil/browsertest"
+	"dojang/test/web/browser"
 )
 
 // axe is the source of axe-core.
@@ -77,7 +77,7 @@ func TestEveryPage(t *testing.T) {
 		w.recursive.AddTXT(s+"._domainkey.example.com", testutil.KeyRecord(testutil.ReadKey(t,
 			"../../internal/keyrecord/testdata/"+s+".private")))
 	}
-	b := browsertest.Start(t)
+	b := browser.Start(t)
 	shots := os.Getenv("DOJANG_ALL_PICTURES")
 	long := w.keys[0]
 	long.Selector, long.Domain = "a-selector-of-thirty-one-octets", strings.Repeat(strings.Repeat("w", 63)+".", 3)+"example.com"
@@ -87,7 +87,7 @@ func TestEveryPage(t *testing.T) {
 			if !testutil.Long() && dark && width == 768 {
 				continue
 			}
-			p := b.Open(browsertest.Options{Width: width, Height: 900, Dark: dark})
+			p := b.Open(browser.Options{Width: width, Height: 900, Dark: dark})
 			p.Go(w.url + "/login?token=" + w.pages.Token())
 			for _, lang := range []string{"en", "ko"} {
 				for name, path := range w.everyPage() {
@@ -135,7 +135,7 @@ func TestEveryPage(t *testing.T) {
 }
 
 // everyForm sends each form that is posted.
-func (w *world) everyForm(t *testing.T, p *browsertest.Page) map[string]func(lang string) {
+func (w *world) everyForm(t *testing.T, p *browser.Page) map[string]func(lang string) {
 	t.Helper()
 	data, err := os.ReadFile("../../internal/explain/testdata/relaxed.eml")
 	if err != nil {
@@ -168,7 +168,7 @@ func (w *world) everyForm(t *testing.T, p *browsertest.Page) map[string]func(lan
 }
 
 // look finds what is wrong with a page.
-func (w *world) look(t *testing.T, p *browsertest.Page, source string, width int, lang, name string, console int) {
+func (w *world) look(t *testing.T, p *browser.Page, source string, width int, lang, name string, console int) {
 	t.Helper()
 	for _, v := range p.Violations(source) {
 		t.Errorf("%s %s %d: %s", name, lang, width, v)

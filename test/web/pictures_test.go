@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"dojang/internal/testutil/browsertest"
+	"dojang/test/web/browser"
 )
 
 // TestPictures makes the pictures of the guide, where DOJANG_PICTURES names their folder:
@@ -25,9 +25,9 @@ func TestPictures(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.fill()
-	b := browsertest.Start(t)
+	b := browser.Start(t)
 	for _, lang := range []string{"en", "ko"} {
-		p := b.Open(browsertest.Options{Width: 900, Height: 1000, Dark: lang == "ko"})
+		p := b.Open(browser.Options{Width: 900, Height: 1000, Dark: lang == "ko"})
 		p.Go(w.url + "/login?token=" + w.pages.Token())
 		for name, path := range map[string]string{"check": "/check?d=example.com&s=cut", "status": "/status?q=4F1A2BE2ED"} {
 			p.Go(w.url + path + "&lang=" + lang)

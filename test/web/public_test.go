@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dojang/internal/testutil/browsertest"
+	"dojang/test/web/browser"
 )
 
 // TestByName: the public pages work at a name, not encrypted, where a browser sends less of
@@ -21,7 +21,7 @@ func TestByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, noScript := range []bool{false, true} {
-		p := browsertest.Start(t).Open(browsertest.Options{NoScript: noScript})
+		p := browser.Start(t).Open(browser.Options{NoScript: noScript})
 		p.Go(at + "/explain")
 		p.SetFile("#file", message)
 		p.Load(func() { p.Click("form.ask button") })

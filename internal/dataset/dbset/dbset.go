@@ -52,7 +52,7 @@ type Set struct {
 	reading bool
 }
 
-// stamp reports whether a file changed.
+// stamp is what is compared to see that a file changed.
 type stamp struct {
 	size  int64
 	mtime time.Time
@@ -115,7 +115,7 @@ func (s *Set) find() (string, error) {
 	return "", fmt.Errorf("the program %s is needed to read it: install the package %s", names[0], pkg)
 }
 
-// look tells the state of the data file.
+// look returns the stamp of the data file.
 func (s *Set) look() (stamp, error) {
 	info, err := privilege.Stat(s.path)
 	if err == nil && info.IsDir() && s.kind == dataset.TypeMDB {
@@ -218,7 +218,7 @@ func (s *Set) Lookup(ctx context.Context, key string, columns int) ([]string, er
 	return s.current(ctx).Lookup(ctx, key, columns)
 }
 
-// Walk tells every row.
+// Walk implements dataset.Walker.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	return dataset.Walk(ctx, s.current(ctx), f)
 }

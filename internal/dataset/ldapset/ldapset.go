@@ -163,8 +163,8 @@ func (s *Set) answers(e *ldap.Entry, key string) bool {
 // than 500 in one answer.
 const walkPage = 200
 
-// Walk tells the entries that the template finds for any key, for a tool that was asked
-// to. A template that does not say which attribute holds the key has none.
+// Walk implements dataset.Walker: the entries that the template finds for any key. A
+// template that does not say which attribute holds the key has none.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	failed := func(err error) error { return &dataset.Error{Set: s.name, Err: err, Temp: true} }
 	if !s.t.comparesAlone() {

@@ -299,8 +299,8 @@ func (s *Set) LookupBatch(ctx context.Context, keys []string, columns int) ([][]
 // walkBatch is how many rows a server is asked for at a time.
 const walkBatch = 1000
 
-// Walk tells every row of a hash, or every key with the prefix, for a tool that was asked
-// to. Without either nobody knows which keys of a database are rows.
+// Walk implements dataset.Walker for a hash, or for the keys with the prefix. Without
+// either nobody knows which keys of a database are rows.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	switch {
 	case s.spec.hash == "" && s.spec.prefix == "":
@@ -328,7 +328,7 @@ func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 // globs are the characters that mean something in the pattern of SCAN.
 var globs = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
 
-// walkKeys tells the keys with the prefix, in their order, for SCAN may tell one twice.
+// walkKeys walks the keys with the prefix, in their order: SCAN may return one twice.
 func (s *Set) walkKeys(ctx context.Context, f func(dataset.Entry) error) error {
 	var mu sync.Mutex
 	var keys []string

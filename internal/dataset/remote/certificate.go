@@ -25,7 +25,7 @@ func Authorities(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// CertificateHint tells what to type when a server's certificate was refused, ""
+// CertificateHint is what to type when a server's certificate was refused, ""
 // for other errors; authority is how this kind of data set names a file for
 // Authorities. It goes by the words of crypto/x509, since some clients pass on
 // nothing else.

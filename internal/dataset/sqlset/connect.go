@@ -30,7 +30,7 @@ func (d DSN) connect(o Options) (*sql.DB, error) {
 	return db, nil
 }
 
-// tlsConfig is nil for "disable", and tells whether plain text will do.
+// tlsConfig returns nil for "disable"; plainToo reports whether plain text will do.
 func (d DSN) tlsConfig() (c *tls.Config, plainToo bool, err error) {
 	c = &tls.Config{ServerName: d.Host, MinVersion: tls.VersionTLS12}
 	switch d.TLS {

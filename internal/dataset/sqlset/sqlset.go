@@ -237,7 +237,7 @@ func Failure(set string, err error) error {
 		Hint: remote.CertificateHint(err, "write ?ca=/path/authority.pem at the end of the DSN")}
 }
 
-// Walk tells every row, for a tool that was asked to.
+// Walk implements dataset.Walker.
 func (s *Set) Walk(ctx context.Context, f func(dataset.Entry) error) error {
 	text := "SELECT " + s.dsn.KeyColumn + "," + strings.Join(s.dsn.Columns, ",") + " FROM " + s.dsn.Table
 	if s.dsn.Filter != "" {

@@ -1,6 +1,6 @@
-// Package browsertest drives a real browser for tests: headless Chromium by the
+// Package browser drives a real browser for tests: headless Chromium by the
 // DevTools protocol over a pipe, so that no port and no library stands between.
-package browsertest
+package browser
 
 import (
 	"bufio"
