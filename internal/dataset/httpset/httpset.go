@@ -73,6 +73,8 @@ func New(s string, o Options) (*Set, error) {
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, MaxConnsPerHost: remote.MaxConnections,
 		MaxIdleConnsPerHost: remote.MaxConnections, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+		// A machine that is gone closes no connection.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: o.Timeout, PingTimeout: o.Timeout},
 	}
 	client := &http.Client{Transport: transport, Timeout: o.Timeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) > 3 || r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {

@@ -229,6 +229,8 @@ func (s *Set) search(ctx context.Context, request *ldap.SearchRequest) ([]*ldap.
 			if attempt == 0 && ctx.Err() == nil {
 				continue
 			}
+		case errors.Is(err, context.DeadlineExceeded): // a machine that is gone closes no connection
+			s.drop(conn)
 		}
 		return nil, err
 	}
@@ -250,17 +252,19 @@ func collect(ctx context.Context, conn *ldap.Conn, request *ldap.SearchRequest) 
 	return entries, ctx.Err()
 }
 
-// drop forgets a connection that broke.
+// drop forgets a connection that broke, or whose server does not answer: the next one is
+// asked first then.
 func (s *Set) drop(conn *ldap.Conn) {
 	conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == conn {
-		s.conn = nil
+		s.conn, s.last = nil, (s.last+1)%len(s.servers)
 	}
 }
 
-// connection returns the connection, making it when there is none.
+// connection returns the connection, making it when there is none. Each server has its
+// share of the time that is left.
 func (s *Set) connection(ctx context.Context) (*ldap.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,10 +274,16 @@ func (s *Set) connection(ctx context.Context) (*ldap.Conn, error) {
 	if s.conn != nil && !s.conn.IsClosing() {
 		return s.conn, nil
 	}
+	end := time.Now().Add(s.o.Timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(end) {
+		end = d
+	}
 	var errs []error
 	for i := range s.servers {
 		n := (s.last + i) % len(s.servers)
-		conn, err := s.dial(ctx, s.servers[n])
+		share, cancel := context.WithTimeout(ctx, time.Until(end)/time.Duration(len(s.servers)-i))
+		conn, err := s.dial(share, s.servers[n])
+		cancel()
 		if err == nil {
 			s.conn, s.last = conn, n
 			return conn, nil
@@ -284,9 +294,8 @@ func (s *Set) connection(ctx context.Context) (*ldap.Conn, error) {
 }
 
 func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
-	d := net.Dialer{Timeout: s.o.Timeout,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.o.KeepaliveIdle,
-			Interval: s.o.KeepaliveInterval, Count: s.o.KeepaliveProbes}}
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.o.KeepaliveIdle,
+		Interval: s.o.KeepaliveInterval, Count: s.o.KeepaliveProbes}}
 	nc, err := d.DialContext(ctx, srv.network, srv.address)
 	if err != nil {
 		return nil, err
@@ -300,9 +309,7 @@ func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
 	}
 	if srv.scheme == "ldaps" {
 		tc := tls.Client(nc, config)
-		handshake, cancel := context.WithTimeout(ctx, s.o.Timeout)
-		defer cancel()
-		if err := tc.HandshakeContext(handshake); err != nil {
+		if err := tc.HandshakeContext(ctx); err != nil {
 			nc.Close()
 			return nil, err
 		}
@@ -310,7 +317,9 @@ func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
 	}
 	conn := ldap.NewConn(nc, srv.scheme == "ldaps")
 	conn.Start()
-	conn.SetTimeout(s.o.Timeout)
+	if end, ok := ctx.Deadline(); ok {
+		conn.SetTimeout(time.Until(end))
+	}
 	if s.o.UseTLS && srv.scheme == "ldap" {
 		if err := conn.StartTLS(config); err != nil {
 			conn.Close()
@@ -321,6 +330,7 @@ func (s *Set) dial(ctx context.Context, srv server) (*ldap.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
+	conn.SetTimeout(s.o.Timeout)
 	return conn, nil
 }
 
