@@ -48,8 +48,7 @@ internal/status: dkim internal/kept
 internal/script: dkim header internal/policy internal/event internal/dataset internal/privilege internal/statistics internal/plain
 internal/message: dkim header internal/policy internal/event internal/resolver internal/status internal/statistics
 internal/filter: milter internal/message internal/policy internal/event
-internal/mailer:
-internal/report: dkim header taglist internal/atomicfile internal/policy internal/event internal/resolver internal/mailer internal/statistics internal/plain
+internal/report: dkim header taglist internal/atomicfile internal/policy internal/event internal/resolver internal/statistics internal/plain
 internal/explain: dkim header internal/copied internal/keyrecord internal/resolver internal/words
 internal/metrics: dkim
 internal/testutil:
@@ -62,7 +61,7 @@ internal/testutil/configtest: internal/config
 internal/testutil/smtptest: internal/testutil internal/testutil/proctest
 internal/doctor: dkim header internal/build internal/config internal/dataset internal/doctor/postfix internal/keyrecord internal/keystore internal/keytable internal/message internal/policy internal/problem internal/resolver internal/status internal/trial internal/words milter
 internal/doctor/postfix:
-internal/load: milter
+internal/loadgen: milter
 internal/rehearse: dkim authres taglist milter internal/event internal/filter internal/plain internal/words
 internal/publish: header internal/keyrecord internal/privilege internal/problem internal/resolver
 internal/rotate/settings: internal/config internal/keyrecord internal/problem internal/publish internal/resolver

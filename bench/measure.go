@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dojang/internal/load"
+	"dojang/internal/loadgen"
 	"dojang/milter"
 )
 
@@ -69,13 +69,13 @@ func measure(ctx context.Context, o options, s *site, f filter, sc scenario) (sa
 }
 
 // load is what a scenario sends.
-func (s *site) load(p *process, sc scenario) (load.Options, error) {
-	run := load.Options{Network: p.network, Address: p.address, Connections: sc.connections, Message: envelope(sc.verify)}
+func (s *site) load(p *process, sc scenario) (loadgen.Options, error) {
+	run := loadgen.Options{Network: p.network, Address: p.address, Connections: sc.connections, Message: envelope(sc.verify)}
 	switch {
 	case sc.unsigned:
 		// Mail to be signed is a stranger's, mail to be verified has no signature.
 		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
-		run.Raws = [][]byte{load.Message("joe@elsewhere.example", sc.bytes)}
+		run.Raws = [][]byte{loadgen.Message("joe@elsewhere.example", sc.bytes)}
 		return run, nil
 	case sc.verify:
 		n := 1
@@ -86,14 +86,14 @@ func (s *site) load(p *process, sc scenario) (load.Options, error) {
 		run.Raws, run.Expect, run.Contains = list, "Authentication-Results", "dkim=pass"
 		return run, err
 	case sc.set.keys != "":
-		mix := load.Mix{Sign: 1, From: "joe@d%d.example", Domains: sc.rows, BodyBytes: sc.bytes}
+		mix := loadgen.Mix{Sign: 1, From: "joe@d%d.example", Domains: sc.rows, BodyBytes: sc.bytes}
 		run.Make = mix.Maker()
 	case sc.rows > 0:
 		for i := range 64 { // spread over the table
-			run.Raws = append(run.Raws, load.Message("joe@"+rowDomain(i*sc.rows/64), sc.bytes))
+			run.Raws = append(run.Raws, loadgen.Message("joe@"+rowDomain(i*sc.rows/64), sc.bytes))
 		}
 	default:
-		run.Raws = [][]byte{load.Message(author, sc.bytes)}
+		run.Raws = [][]byte{loadgen.Message(author, sc.bytes)}
 	}
 	run.Expect = "DKIM-Signature"
 	if sc.set.ed25519 {
@@ -114,17 +114,17 @@ func envelope(stranger bool) milter.Message {
 
 // drive warms the filter, finds out how many messages fill the time, and
 // measures that many.
-func drive(ctx context.Context, o options, p *process, sc scenario, run load.Options) (sample, error) {
+func drive(ctx context.Context, o options, p *process, sc scenario, run loadgen.Options) (sample, error) {
 	warm := run
 	warm.Messages = max(2*sc.connections, 8)
 	if sc.cold {
 		warm.Raws = nil // nothing that is measured may be known before
-		warm.Message.Raw, warm.Expect = load.Message(author, sc.bytes), ""
+		warm.Message.Raw, warm.Expect = loadgen.Message(author, sc.bytes), ""
 	}
 	if sc.bytes > 1<<20 {
 		warm.Messages, warm.Connections = 2, min(sc.connections, 2)
 	}
-	first, err := load.Run(ctx, warm)
+	first, err := loadgen.Run(ctx, warm)
 	if err != nil {
 		return sample{}, err
 	}
@@ -134,7 +134,7 @@ func drive(ctx context.Context, o options, p *process, sc scenario, run load.Opt
 	run.Duration = time.Duration(o.seconds * float64(time.Second))
 	run.Messages = sc.most
 	before := p.cpu()
-	r, err := load.Run(ctx, run)
+	r, err := loadgen.Run(ctx, run)
 	used := p.cpu() - before
 	if err != nil {
 		return sample{}, err
@@ -156,20 +156,20 @@ const quiet = 13 * time.Second
 // hold measures what a connection that says nothing more keeps in memory.
 func hold(p *process, sc scenario) (sample, error) {
 	message := envelope(false)
-	message.Raw = load.Message(author, sc.bytes)
+	message.Raw = loadgen.Message(author, sc.bytes)
 	message.Macros["i"] = "HOLD"
-	warm, err := load.Hold(p.network, p.address, 16, &message, load.Idle)
+	warm, err := loadgen.Hold(p.network, p.address, 16, &message, loadgen.Idle)
 	if err != nil {
 		return sample{}, err
 	}
 	warm.Close()
 	time.Sleep(quiet)
 	before := p.memory("VmRSS")
-	state := load.Idle
+	state := loadgen.Idle
 	if sc.kind == halfSentMemory {
-		state = load.HalfSent
+		state = loadgen.HalfSent
 	}
-	held, err := load.Hold(p.network, p.address, sc.connections, &message, state)
+	held, err := loadgen.Hold(p.network, p.address, sc.connections, &message, state)
 	if err != nil {
 		return sample{}, err
 	}

@@ -20,7 +20,7 @@ import (
 
 	"dojang/dkim"
 	"dojang/header"
-	"dojang/internal/load"
+	"dojang/internal/loadgen"
 )
 
 const (
@@ -196,7 +196,7 @@ func (s *site) signedMessages(n, bytes int, distinct bool) ([][]byte, error) {
 	list := make([][]byte, n)
 	for i := range list {
 		if s.signed[i] == nil {
-			message, err := s.sign(load.Message(author, bytes), fmt.Sprintf("s%d", i))
+			message, err := s.sign(loadgen.Message(author, bytes), fmt.Sprintf("s%d", i))
 			if err != nil {
 				return nil, err
 			}

@@ -13,7 +13,6 @@ import (
 
 	"dojang/header"
 	"dojang/internal/config"
-	"dojang/internal/mailer"
 	"dojang/internal/message"
 	"dojang/internal/policy"
 	"dojang/internal/privilege"
@@ -88,8 +87,8 @@ func (b *builder) delivery(o *report.Options) {
 }
 
 // Mailer is how mail of our own leaves: by SMTPURI, or else by MTACommand.
-func Mailer(c *config.Config) (mailer.Mailer, error) {
-	m := mailer.Mailer{HostName: hostName()}
+func Mailer(c *config.Config) (report.Mailer, error) {
+	m := report.Mailer{HostName: hostName()}
 	uri := c.SMTPURI.Value
 	if uri == "" {
 		m.Command = c.MTACommand.Value

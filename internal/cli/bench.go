@@ -14,7 +14,7 @@ import (
 
 	"dojang/internal/config"
 	"dojang/internal/exit"
-	"dojang/internal/load"
+	"dojang/internal/loadgen"
 	"dojang/internal/problem"
 	"dojang/internal/words"
 	"dojang/milter"
@@ -66,7 +66,7 @@ is given: a filter that serves real mail on another machine would feel it.`,
 			}
 			shown := s.progress("messages", run.Messages)
 			run.Progress = shown.at
-			report, err := load.Run(c.Context(), run)
+			report, err := loadgen.Run(c.Context(), run)
 			shown.end()
 			if err != nil {
 				return exit.Errorf(exit.Unavailable, "%s", err)
@@ -118,18 +118,18 @@ func (o *benchOptions) check() error {
 // maxBenchBytes bounds --size: a message is made in memory.
 const maxBenchBytes = 1 << 30
 
-func (o *benchOptions) load() (load.Options, error) {
+func (o *benchOptions) load() (loadgen.Options, error) {
 	if err := o.check(); err != nil {
-		return load.Options{}, err
+		return loadgen.Options{}, err
 	}
 	socket, err := config.ParseSocket(o.socket)
 	if err != nil {
-		return load.Options{}, exit.Errorf(exit.Usage, "--socket: %s", err)
+		return loadgen.Options{}, exit.Errorf(exit.Usage, "--socket: %s", err)
 	}
 	if !o.remote && !isLocal(socket) {
-		return load.Options{}, exit.Errorf(exit.Usage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
+		return loadgen.Options{}, exit.Errorf(exit.Usage, "--socket %s is not on this machine; give --remote if you mean it", o.socket)
 	}
-	run := load.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections,
+	run := loadgen.Options{Network: socket.Network, Address: socket.DialAddress(), Connections: o.connections,
 		Messages: o.messages, Duration: o.duration}
 	run.Message = milter.Message{
 		Envelope: milter.Envelope{Host: "bench.invalid", Addr: milter.ConnAddr{Family: milter.FamilyInet,
@@ -148,7 +148,7 @@ func (o *benchOptions) load() (load.Options, error) {
 }
 
 // alike has all messages be the same one.
-func (o *benchOptions) alike(run *load.Options) error {
+func (o *benchOptions) alike(run *loadgen.Options) error {
 	switch {
 	case o.mode == "verify":
 		run.Message.Addr.Addr = netip.MustParseAddr("192.0.2.1")
@@ -167,13 +167,13 @@ func (o *benchOptions) alike(run *load.Options) error {
 	if o.bytes == 0 {
 		o.bytes = 4096
 	}
-	run.Message.Raw = load.Message(o.from, o.bytes)
+	run.Message.Raw = loadgen.Message(o.from, o.bytes)
 	return nil
 }
 
 // mixed has messages of several kinds or domains.
-func (o *benchOptions) mixed(run *load.Options) error {
-	m := load.Mix{From: o.from, Domains: o.domains, BodyBytes: o.bytes}
+func (o *benchOptions) mixed(run *loadgen.Options) error {
+	m := loadgen.Mix{From: o.from, Domains: o.domains, BodyBytes: o.bytes}
 	if o.mix == "" {
 		o.mix = o.mode + "=1"
 	}
@@ -205,7 +205,7 @@ func isLocal(s config.Socket) bool {
 	return host == "" || strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-func (o *benchOptions) print(s Streams, r load.Report) error {
+func (o *benchOptions) print(s Streams, r loadgen.Report) error {
 	fmt.Fprintf(s.Out, "%s in %s over %s: %.0f messages/s\n", words.Count(r.Messages, "message"),
 		r.Elapsed.Round(time.Millisecond), words.Count(o.connections, "connection"), r.Rate())
 	fmt.Fprintf(s.Out, "a message took  p50 %s  p90 %s  p99 %s  p999 %s  max %s\n", r.P50.Round(time.Microsecond),

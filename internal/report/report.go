@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"dojang/internal/event"
-	"dojang/internal/mailer"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 )
@@ -43,7 +42,7 @@ type Options struct {
 	// From is ReportAddress, a mailbox; Bcc is ReportBccAddress, a list of them.
 	From, Bcc string
 	// Mailer is how reports leave.
-	Mailer mailer.Mailer
+	Mailer Mailer
 	// DiagnosticDirectory is where Diagnose writes.
 	DiagnosticDirectory string
 	// StatisticsFile is where Record appends; StatisticsName is the reporter.

@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"dojang/internal/mailer"
 	"dojang/internal/policy"
 	"dojang/internal/resolver"
 	"dojang/internal/statistics"
@@ -142,7 +141,7 @@ func TestWhoGetsReports(t *testing.T) {
 				records["_report._domainkey.example.com"] = c.record
 			}
 			now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-			q := New(Options{Resolver: texts(records), Mailer: mailer.Mailer{Command: command}, From: "a@b",
+			q := New(Options{Resolver: texts(records), Mailer: Mailer{Command: command}, From: "a@b",
 				Chance: func() int { return c.chance }, Now: func() time.Time { return now }})
 			for range c.reports {
 				q.Report(failing("example.com"))
@@ -234,7 +233,7 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 	var log proctest.Output
 	q := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), Mailer: mailer.Mailer{Command: command}})
+		Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=a"}), Mailer: Mailer{Command: command}})
 	q.Report(failing("example.com"))
 	q.Close()
 	for _, want := range []string{"level=ERROR", "JOB: failure report for example.com not sent", "exit status 67", "no such user"} {
@@ -255,7 +254,7 @@ func TestSMTP(t *testing.T) {
 	got := make(chan []string, 1)
 	go serveSMTP(l, got)
 	q := New(Options{Resolver: texts(map[string]string{"_report._domainkey.example.com": "ra=dkim"}),
-		Mailer: mailer.Mailer{SMTPServer: l.Addr().String(), HostName: "here.example"},
+		Mailer: Mailer{SMTPServer: l.Addr().String(), HostName: "here.example"},
 		From:   "Reports <reports@here.example>", Bcc: "one@here.example, two@here.example", Software: "test"})
 	q.Report(failing("example.com"))
 	q.Close()

@@ -52,6 +52,11 @@ func (o Options) primary() string {
 	if len(o.Nameservers) > 0 {
 		return o.Nameservers[0]
 	}
+	return thisHost()
+}
+
+// thisHost is the machine's own name.
+func thisHost() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
 		return "localhost"
@@ -67,10 +72,7 @@ func (o Options) contactName() string {
 		if u, err := user.Current(); err == nil && u.Username != "" {
 			name = u.Username
 		}
-		host, err := os.Hostname()
-		if err != nil || host == "" {
-			host = "localhost"
-		}
+		host := thisHost()
 		if !strings.Contains(host, ".") {
 			return name + "." + host
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/load"
+	"dojang/internal/loadgen"
 	"dojang/internal/testutil"
 	"dojang/milter"
 )
@@ -78,7 +78,7 @@ func TestRateGrows(t *testing.T) {
 		}
 	})
 	body := strings.Repeat("a line of text\r\n", 200)
-	o := load.Options{Network: "tcp", Address: host + ":8890", Connections: 12, Duration: 6 * time.Second}
+	o := loadgen.Options{Network: "tcp", Address: host + ":8890", Connections: 12, Duration: 6 * time.Second}
 	o.Make = func(n int64, to *milter.Message) string {
 		to.From = "a@" + domain(int(n))
 		to.Raw = append(to.Raw[:0], fmt.Sprintf("From: a@%s\r\nSubject: s\r\n\r\n%s", domain(int(n)), body)...)
@@ -92,7 +92,7 @@ func TestRateGrows(t *testing.T) {
 		for _, group := range groups {
 			before = append(before, throttled(group))
 		}
-		report, err := load.Run(t.Context(), o)
+		report, err := loadgen.Run(t.Context(), o)
 		must(t, err)
 		if report.Errors > 0 {
 			t.Errorf("%d filters: %d errors: %v", up, report.Errors, report.FirstError)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"dojang/internal/load"
+	"dojang/internal/loadgen"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/databasetest"
 	"dojang/milter"
@@ -111,7 +111,7 @@ func sendMany(b *testing.B, s *server, connections, messages int, domain func() 
 			for left.Add(-1) >= 0 {
 				author := fmt.Sprintf("d%d.example", domain())
 				m := message("x@" + author)
-				m.Raw = load.Message("user@"+author, 4096)
+				m.Raw = loadgen.Message("user@"+author, 4096)
 				err := c.SendTo(b.Context(), &m, &out)
 				if err == nil && (len(out.Edits) == 0 || !strings.Contains(out.Edits[0].Value, "d="+author+";")) {
 					err = fmt.Errorf("%s: %s, %v", author, out.Final.String(), out.Edits)

@@ -50,7 +50,6 @@ var way = []folder{
 	{"internal/event", []string{"internal/event", "internal/policy", "internal/filter"}},
 	{"internal/script", []string{"internal/script", "internal/filter"}},
 	{"internal/report", []string{"internal/report", "internal/filter"}},
-	{"internal/mailer", []string{"internal/mailer", "internal/report"}},
 	{"internal/statistics", []string{"internal/statistics", "internal/filter"}},
 	{"internal/logging", []string{"internal/logging", "internal/event"}},
 	{"internal/plain", []string{"internal/plain", "internal/event"}},

@@ -1,6 +1,6 @@
-// Package load drives a running filter with messages, as an MTA would, and
+// Package loadgen drives a running filter with messages, as an MTA would, and
 // measures how it bears them.
-package load
+package loadgen
 
 import (
 	"context"

@@ -1,6 +1,4 @@
-// Package mailer hands messages of the filter's own to the mail server beside it, by
-// sendmail(8) or by SMTP.
-package mailer
+package report
 
 import (
 	"bytes"
