@@ -14,8 +14,12 @@ import (
 // own checks.
 //
 // What makes OpenDKIM refuse to start is an Error; what it takes in silence,
-// and does nothing or harm with, is a Warning.
+// and does nothing or harm with, is a Warning. Of a configuration that is not whole it
+// says nothing.
 func (c *Config) Check() problem.List {
+	if !c.IsWhole() {
+		return nil
+	}
 	k := checker{config: c}
 	k.keys()
 	k.tablesWin()

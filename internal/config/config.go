@@ -39,6 +39,7 @@ const (
 // many goroutines.
 type Config struct {
 	Settings
+	partial bool
 }
 
 // New returns a configuration in which every option has its default.
@@ -51,6 +52,10 @@ func New() *Config {
 	}
 	return c
 }
+
+// IsWhole reports whether every file of the configuration could be read. Of one that is
+// not, nobody knows what is set.
+func (c *Config) IsWhole() bool { return !c.partial }
 
 // Field returns the setting of an option by its name as it stands in the table;
 // nil for a historic option. What names an option in its own text reads the

@@ -39,7 +39,10 @@ func Load(path string) (*Config, problem.List) {
 	if path == "" {
 		return c, nil
 	}
-	return c, Lines(path, c.take)
+	r := reader{take: c.take}
+	r.file(path, Value{})
+	c.partial = r.partial
+	return c, r.problems
 }
 
 // take is a line of a file.
@@ -65,6 +68,7 @@ type reader struct {
 	problems problem.List
 	open     []string // cleaned absolute paths, outermost first
 	files    int
+	partial  bool // some file could not be read
 }
 
 // file reads one file; from is the Include line that names it.
@@ -110,6 +114,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 func (r *reader) includeError(from Value, hint, format string, args ...any) {
+	r.partial = true
 	r.problems.Addf(problem.Error, from.File, from.Line, "Include", hint, format, args...)
 }
 
@@ -133,6 +138,7 @@ func (r *reader) unreadable(path string, from Value, err error) {
 		hint = "check the spelling of the path"
 	}
 	if from.File == "" {
+		r.partial = true
 		r.problems.Addf(problem.Error, path, 0, "", hint, "cannot be read: %s", reason)
 		return
 	}

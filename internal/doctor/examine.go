@@ -61,6 +61,10 @@ func Examine(ctx context.Context, o Options) Report {
 	all := processes()
 	c, problems, unused := e.asStarted(ctx, c, problems, all)
 	e.host = &host{Config: c, File: e.Source.File, Filter: account(c), MTA: personOf("postfix"), unused: unused}
+	if !c.IsWhole() { // what looks wrong may be set where nobody could read it
+		e.configuration(ctx, problems)
+		return e.report
+	}
 	e.targets = keytable.Signing(ctx, c)
 	for _, t := range e.targets {
 		if at := (keystore.Options{}).Locate(t.Key); e.host.KeyFolder == "" && at.Path != "" && !at.Credential {

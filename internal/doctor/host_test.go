@@ -112,3 +112,23 @@ func TestAppendLine(t *testing.T) {
 		}
 	}
 }
+
+// TestExaminesNoHalfConfiguration wants nothing of doctor but what could not be read, and
+// no command: a Socket that it misses may stand there.
+func TestExaminesNoHalfConfiguration(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "opendkim.conf")
+	if err := os.WriteFile(path, []byte("Mode sv\nInclude "+folder+"/nowhere.conf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, unreadable := range []string{path, folder, folder + "/none.conf"} {
+		r := Examine(t.Context(), Options{Source: config.Source{File: unreadable}})
+		if len(r) != 1 || !strings.Contains(r[0].Text, "cannot be read") || r[0].Status != Bad || r[0].Remedy != "" {
+			t.Errorf("%s: %+v", unreadable, r)
+		}
+		c, _ := config.Load(unreadable)
+		if found := c.Check(); c.IsWhole() || found != nil {
+			t.Errorf("%s: %v", unreadable, found)
+		}
+	}
+}
