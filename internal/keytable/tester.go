@@ -133,17 +133,28 @@ func (k *Tester) loadPrivate(ctx context.Context, r *Report, row *Row) (public c
 				text = problem.Strerror(pathErr.Err)
 			}
 			r.fail(exit.OSErr, "%s: stat(): %s", r.PrivateKey, text)
-			return nil, keycheck.PrivateKeyFault("case", "path", "path", r.PrivateKey)
+			return nil, unreadable(r.PrivateKey, err, r.PrivateKey+": "+text)
 		}
 		r.Unsafe = info.Mode().Perm()&0o077 != 0
 	}
 	key, err := k.Load(ctx, *row)
 	if err != nil {
 		r.fail(exit.Unavailable, "%v", err)
-		return nil, keycheck.PrivateKeyFault("detail", err.Error())
+		return nil, unreadable(r.PrivateKey, err, err.Error())
 	}
 	r.Loaded = true
 	return key.Public(), nil
+}
+
+// unreadable is the fault of a private key that err keeps from being read.
+func unreadable(path string, err error, detail string) *keycheck.Fault {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return keycheck.PrivateKeyFault("case", "path", "path", path)
+	case errors.Is(err, fs.ErrPermission):
+		return keycheck.PrivateKeyFault("case", "denied", "path", path)
+	}
+	return keycheck.PrivateKeyFault("detail", detail)
 }
 
 // maxKeysAtOnce is how many keys are tested side by side.

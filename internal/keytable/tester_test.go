@@ -2,10 +2,13 @@ package keytable
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dojang/internal/config"
@@ -14,6 +17,7 @@ import (
 	"dojang/internal/resolver"
 	"dojang/internal/testutil"
 	"dojang/internal/testutil/dnstest"
+	"dojang/internal/words"
 )
 
 // serverWorld is a recursive server and two authoritative ones of example.com,
@@ -159,4 +163,19 @@ func publicText(t *testing.T, selector string) string {
 	t.Helper()
 	_, p, _ := strings.Cut(testutil.KeyRecord(testutil.ReadKey(t, "../keyrecord/testdata/"+selector+".private")), "p=")
 	return p
+}
+
+// TestUnreadableKey: who may not look is not told that the path is wrong.
+func TestUnreadableKey(t *testing.T) {
+	for text, err := range map[string]error{
+		"the private key's file cannot be found: /p": &fs.PathError{Op: "stat", Path: "/p", Err: syscall.ENOENT},
+		"you may not read the private key: /p":       fmt.Errorf("loading: %w", &fs.PathError{Op: "stat", Path: "/p", Err: syscall.EACCES}),
+		"the private key cannot be read: why":        &fs.PathError{Op: "stat", Path: "/p", Err: syscall.ENOTDIR},
+	} {
+		faults := []keycheck.Fault{*unreadable("/p", err, "why")}
+		words.Faults(faults)
+		if faults[0].Text != text || faults[0].Hint == "" {
+			t.Errorf("%v: %+v", err, faults[0])
+		}
+	}
 }

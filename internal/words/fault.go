@@ -157,10 +157,13 @@ var faultsEnglish = map[string]func(values) (text, hint string){
 		return fmt.Sprintf("the record publishes the key of '%s' (%s)", v["row"], v["place"]), hint
 	},
 	keyrecord.FaultPrivateKey: func(v values) (string, string) {
-		if v["case"] == "path" {
+		switch v["case"] {
+		case "path":
 			return "the private key's file cannot be found: " + v["path"], "correct the path in the KeyTable"
+		case "denied":
+			return "you may not read the private key: " + v["path"], "ask as root, or as the user of the filter"
 		}
-		return "the private key cannot be read: " + v["detail"], ""
+		return "the private key cannot be read: " + v["detail"], "check the row and the file that it names"
 	},
 	keyrecord.FaultServersDiffer: func(v values) (string, string) {
 		const hint = "check that the zone is transferred to it and its serial number was raised; do not sign with the key until it has"

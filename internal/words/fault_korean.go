@@ -122,8 +122,11 @@ var faultsKorean = map[string]func(values) (text, hint string){
 		return fmt.Sprintf("레코드에 있는 키는 '%s'의 것입니다(%s)", v["row"], v["place"]), hint
 	},
 	keyrecord.FaultPrivateKey: func(v values) (string, string) {
-		if v["case"] == "path" {
+		switch v["case"] {
+		case "path":
 			return "개인 키 파일을 찾을 수 없습니다: " + v["path"], "KeyTable의 경로를 고치세요"
+		case "denied":
+			return "개인 키를 읽을 권한이 없습니다: " + v["path"], "root나 필터의 사용자로 다시 실행하세요"
 		}
 		return "개인 키를 읽을 수 없습니다: " + v["detail"], "파일의 권한과 형식을 확인하세요"
 	},
