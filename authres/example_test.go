@@ -2,8 +2,10 @@ package authres_test
 
 import (
 	"fmt"
+	"strings"
 
 	"dojang/authres"
+	"dojang/dkim"
 )
 
 // The field of RFC 8601 appendix B.3, in part.
@@ -41,4 +43,26 @@ func ExampleGuard() {
 	// true
 	// true
 	// false
+}
+
+// What a filter adds to a message with those results of its signatures.
+func ExampleResults() {
+	r := authres.Results{AuthservID: "mx.example.com"}
+	for _, s := range []dkim.Result{
+		{Status: dkim.StatusPass, Signature: &dkim.Signature{Domain: "example.org", Selector: "s"}},
+		{Status: dkim.StatusFail, Reason: dkim.ReasonBodyHash, Signature: &dkim.Signature{Domain: "example.net", Selector: "t"}},
+	} {
+		m := authres.Method{Name: "dkim", Result: s.Status.String(), Props: []authres.Property{
+			{Type: "header", Name: "d", Value: s.Signature.Domain}, {Type: "header", Name: "s", Value: s.Signature.Selector},
+		}}
+		if s.Reason != dkim.ReasonNone {
+			m.Reason = s.Reason.String()
+		}
+		r.Methods = append(r.Methods, m)
+	}
+	fmt.Println("Authentication-Results:", strings.ReplaceAll(r.Format(), "\r\n", "\n"))
+	// Output:
+	// Authentication-Results: mx.example.com;
+	// 	dkim=pass header.d=example.org header.s=s;
+	// 	dkim=fail reason="signature verification failed" header.d=example.net header.s=t
 }

@@ -110,7 +110,11 @@ func TestOptionErrors(t *testing.T) {
 	for what, change := range map[string]func(*SignOptions){
 		"domain": func(o *SignOptions) { o.Domain = "a..b" }, "selector": func(o *SignOptions) { o.Selector = "" }, "key": func(o *SignOptions) { o.Key = nil },
 		"algorithm": func(o *SignOptions) { o.Algorithm = RSASHA256 }, "identity": func(o *SignOptions) { o.Identity = "a@example.org" }, "identity without @": func(o *SignOptions) { o.Identity = "x" },
-		"time": func(o *SignOptions) { o.TTL = time.Hour },
+		"time": func(o *SignOptions) { o.TTL = time.Hour }, "time of old": func(o *SignOptions) { o.Time = time.Unix(-1, 0) },
+		"life":                    func(o *SignOptions) { o.Time, o.TTL = now, time.Second-1 },
+		"header canonicalization": func(o *SignOptions) { o.HeaderCanonicalization = Relaxed + 1 },
+		"body canonicalization":   func(o *SignOptions) { o.BodyCanonicalization = Relaxed + 1 },
+		"number of an algorithm":  func(o *SignOptions) { o.Key, o.Algorithm = testKeys(t)["rsa2048"], RSASHA1+1 },
 	} {
 		o := good
 		change(&o)

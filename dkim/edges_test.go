@@ -274,6 +274,26 @@ func TestWholeMessagesAreMeasured(t *testing.T) {
 	}
 }
 
+// TestSignedFilesVerify: a file whose lines end in LF may get its field, whose lines end
+// in CRLF, before it is verified.
+func TestSignedFilesVerify(t *testing.T) {
+	lookup := func(context.Context, string) ([]string, error) { return []string{testRecords(t)["ed25519"]}, nil }
+	for _, file := range []string{from + "\n\none\ntwo\n", from + "\r\n\none\ntwo\n",
+		from + "\r\n\r\none\r\ntwo\r\n", from + "\n\n", from + "\n"} {
+		field, err := Sign([]byte(file), SignOptions{Domain: "example.com", Selector: "s", Key: testKeys(t)["ed25519"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := strings.ReplaceAll(strings.ReplaceAll(file, "\r\n", "\n"), "\n", "\r\n")
+		for _, message := range []string{string(field) + file, string(field) + sent} {
+			results, err := Verify(t.Context(), []byte(message), VerifyOptions{Now: now}, lookup)
+			if err != nil || len(results) != 1 || results[0].Status != StatusPass {
+				t.Errorf("%q: %v, %v", message, results, err)
+			}
+		}
+	}
+}
+
 // TestNothingKept: a limit of no octets is reached at once.
 func TestNothingKept(t *testing.T) {
 	b := new(BodyHashes)

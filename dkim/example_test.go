@@ -92,8 +92,7 @@ func ExampleNewVerifier() {
 	bodies := dkim.BodyHashes{FixCRLF: true} // the file has lines that end in LF
 	verifier := dkim.NewVerifier(dkim.VerifyOptions{Now: time.Unix(1528637909, 0)}, fields, &bodies)
 	for _, q := range verifier.Queries() { // in earnest, while the body arrives
-		texts, err := published(context.Background(), q.Name)
-		verifier.SetKey(q, dkim.KeyAnswer{Texts: texts, Err: err, NotFound: err != nil})
+		verifier.SetKey(q, dkim.AnswerOf(published(context.Background(), q.Name)))
 	}
 	for len(body) > 0 && !bodies.Satisfied() {
 		n := min(len(body), 16)

@@ -114,7 +114,7 @@ func (o *SignOptions) complete() (length int, err error) {
 			o.Algorithm = Ed25519SHA256
 		}
 	}
-	if keyType != o.Algorithm.KeyType() {
+	if o.Algorithm > RSASHA1 || keyType != o.Algorithm.KeyType() {
 		return 0, fmt.Errorf("a key of type %T cannot sign with %v", public, o.Algorithm)
 	}
 	if i := o.Identity; i != "" {
@@ -126,8 +126,14 @@ func (o *SignOptions) complete() (length int, err error) {
 	if o.Condition != "" && !ValidDomain(o.Condition) {
 		return 0, fmt.Errorf("condition %.256q is not a domain name", o.Condition)
 	}
-	if o.TTL > 0 && o.Time.IsZero() {
-		return 0, errors.New("a signature that expires needs a time")
+	if o.HeaderCanonicalization > Relaxed || o.BodyCanonicalization > Relaxed {
+		return 0, fmt.Errorf("no such canonicalization: %v/%v", o.HeaderCanonicalization, o.BodyCanonicalization)
+	}
+	switch {
+	case !o.Time.IsZero() && o.Time.Unix() < 0:
+		return 0, fmt.Errorf("a signature of %v: no time before 1970 can be written", o.Time)
+	case o.TTL > 0 && (o.Time.IsZero() || o.TTL < time.Second):
+		return 0, errors.New("a signature that expires needs its Time, and a TTL of a second at least")
 	}
 	return length, checkTags(o.ExtraTags)
 }

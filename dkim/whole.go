@@ -12,9 +12,9 @@ import (
 // Sign signs a message that is there whole and returns the DKIM-Signature field, with
 // its line end, that belongs on top of it. It is NewSigner in one call.
 //
-// Where no line of the message ends in CRLF, all are taken as though they did: what is
-// sent will. An error is header.ErrNoFields, or about options that contradict each other
-// or a key that fails.
+// The header's lines may end in CRLF or LF. Where no line of the body ends in CRLF, all
+// are taken as though they did: what is sent will. An error wraps header.ErrNoFields, or
+// is about options that contradict each other or a key that fails.
 func Sign(message []byte, o SignOptions) (field []byte, err error) {
 	fields, body, bodies, err := parts(message)
 	if err != nil {
@@ -42,7 +42,7 @@ type LookupTXT func(ctx context.Context, name string) ([]string, error)
 // for each, top down; none when there is no signature. It is NewVerifier in one call,
 // which asks lookup for one key after another: ctx bounds that time.
 //
-// Line ends are taken as Sign takes them. The error is header.ErrNoFields: a signature
+// Line ends are taken as Sign takes them. The error wraps header.ErrNoFields: a signature
 // that does not hold is none.
 func Verify(ctx context.Context, message []byte, o VerifyOptions, lookup LookupTXT) ([]Result, error) {
 	fields, body, bodies, err := parts(message)
@@ -54,12 +54,14 @@ func Verify(ctx context.Context, message []byte, o VerifyOptions, lookup LookupT
 	bodies.Write(body)
 	bodies.Close()
 	for _, q := range verifier.Queries() {
-		verifier.SetKey(q, answerOf(lookup(ctx, q.Name)))
+		verifier.SetKey(q, AnswerOf(lookup(ctx, q.Name)))
 	}
 	return verifier.Finish(), nil
 }
 
-func answerOf(texts []string, err error) KeyAnswer {
+// AnswerOf is the answer to a Query whose name a LookupTXT was asked for, with what it
+// returned.
+func AnswerOf(texts []string, err error) KeyAnswer {
 	if err == nil {
 		return KeyAnswer{Texts: texts}
 	}
@@ -76,5 +78,5 @@ func parts(message []byte) (fields *header.List, body []byte, bodies *BodyHashes
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return fields, body, &BodyHashes{FixCRLF: !bytes.Contains(message, []byte("\r\n"))}, nil
+	return fields, body, &BodyHashes{FixCRLF: !bytes.Contains(body, []byte("\r\n"))}, nil
 }

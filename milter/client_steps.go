@@ -60,13 +60,13 @@ func (c *Client) Helo(name string) (*Answer, error) {
 	return c.strings(CommandHelo, name, nil)
 }
 
-// Mail begins a message.
+// Mail begins a message. The address is sent as it is: MTAs put angle brackets around it.
 func (c *Client) Mail(addr string, args ...string) (*Answer, error) {
 	c.skipBody = false
 	return c.strings(CommandMail, addr, args)
 }
 
-// Rcpt sends a recipient.
+// Rcpt sends a recipient, whose address is sent as it is, like Mail's.
 func (c *Client) Rcpt(addr string, args ...string) (*Answer, error) {
 	return c.strings(CommandRcpt, addr, args)
 }

@@ -29,7 +29,11 @@ func TestRepliesAreSMTPs(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]int{1: 1, 32: 32, 33: 32} {
-		lines := strings.Split(Reply(450, "", strings.TrimSuffix(strings.Repeat("x\n", n), "\n")).String(), "\r\n")
+		text := strings.Repeat("x\n", n)
+		if got := Reply(450, "", text); got != Reply(450, "", strings.TrimSuffix(text, "\n")) {
+			t.Errorf("a line end behind the last of %d lines makes it %q", n, got)
+		}
+		lines := strings.Split(Reply(450, "", text).String(), "\r\n")
 		for i, line := range lines {
 			if separator := map[bool]byte{true: ' ', false: '-'}[i == len(lines)-1]; line[3] != separator {
 				t.Errorf("line %d of %d: %q", i, n, line)

@@ -8,7 +8,8 @@ import (
 
 // Edits collects the changes made at the end of a message. They leave in one
 // write, together with the final answer. A change the MTA did not grant is an
-// error that wraps ErrNotGranted, and is not sent.
+// error that wraps ErrNotGranted, and is not sent; nor is one that cannot be told, such as
+// a field's name with a space or an address or a reason of two lines, which is an error, too.
 //
 // Header values are given with or without one leading blank, folded with CRLF or
 // LF: the message always gets "Name: value". A line break that no blank follows

@@ -11,7 +11,10 @@ import (
 )
 
 // subjects is a filter that looks for one subject and leaves all else alone.
-type subjects struct{ found bool }
+type subjects struct {
+	milter.Passive
+	found bool
+}
 
 func (s *subjects) Header(name, value []byte) milter.Response {
 	s.found = s.found || string(name) == "Subject" && string(value) == "free money"
@@ -32,17 +35,6 @@ func (s *subjects) MailFrom(string, []string) milter.Response {
 	s.found = false
 	return milter.Continue
 }
-
-func (*subjects) Negotiated(milter.Negotiation)                   {}
-func (*subjects) Connect(string, milter.ConnAddr) milter.Response { return milter.Continue }
-func (*subjects) Helo(string) milter.Response                     { return milter.Continue }
-func (*subjects) Rcpt(string, []string) milter.Response           { return milter.Continue }
-func (*subjects) Data() milter.Response                           { return milter.Continue }
-func (*subjects) EndOfHeader() milter.Response                    { return milter.Continue }
-func (*subjects) Body([]byte) milter.Response                     { return milter.Continue }
-func (*subjects) Unknown(string) milter.Response                  { return milter.Continue }
-func (*subjects) Abort()                                          {}
-func (*subjects) Close()                                          {}
 
 // A filter, and an MTA that sends it two messages.
 func Example() {

@@ -28,9 +28,10 @@ const (
 )
 
 // Reply returns an answer with an SMTP code (400 to 599), an enhanced status code
-// (RFC 3463; "" for none) and text of one line, or several with "\n" between.
-// Control characters in the text, and octets that are no UTF-8, become "?". A code outside that range makes it
-// a TempFail, since MTAs refuse others.
+// (RFC 3463; "" for none) and text of one line, or several with "\n" between: at most
+// 32, each cut to the 512 octets of RFC 5321 §4.5.3.1.5. Control characters in the text,
+// and octets that are no UTF-8, become "?". A code outside that range makes it a
+// TempFail, since MTAs refuse others.
 func Reply(code int, ecode, text string) Response {
 	if code < 400 || code > 599 {
 		return TempFail
@@ -39,7 +40,7 @@ func Reply(code int, ecode, text string) Response {
 	if ecode != "" {
 		ecode += " "
 	}
-	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 	lines = lines[:min(len(lines), maxReplyLines)]
 	var b strings.Builder
 	b.WriteByte(ReplyCode)

@@ -40,6 +40,24 @@ type Session interface {
 	Close()
 }
 
+// Passive is a Session that lets everything pass. Embedded in another, it leaves that one
+// the methods it is about.
+type Passive struct{}
+
+func (Passive) Negotiated(Negotiation)             {}
+func (Passive) Connect(string, ConnAddr) Response  { return Continue }
+func (Passive) Helo(string) Response               { return Continue }
+func (Passive) MailFrom(string, []string) Response { return Continue }
+func (Passive) Rcpt(string, []string) Response     { return Continue }
+func (Passive) Data() Response                     { return Continue }
+func (Passive) Header(_, _ []byte) Response        { return Continue }
+func (Passive) EndOfHeader() Response              { return Continue }
+func (Passive) Body([]byte) Response               { return Continue }
+func (Passive) EndOfMessage(*Edits) Response       { return Continue }
+func (Passive) Unknown(string) Response            { return Continue }
+func (Passive) Abort()                             {}
+func (Passive) Close()                             {}
+
 // Negotiation is what MTA and filter agreed to.
 type Negotiation struct {
 	Version         uint32       // 2 to 6, the lower of both

@@ -12,6 +12,7 @@ import (
 
 // session is one connection of the MTA.
 type session struct {
+	milter.Passive
 	filter   *Filter
 	conn     *milter.Conn
 	snapshot *Snapshot
@@ -122,11 +123,6 @@ func (s *session) Connect(host string, addr milter.ConnAddr) milter.Response {
 	}
 	return milter.Continue
 }
-
-func (s *session) Helo(string) milter.Response { return milter.Continue }
-func (s *session) Data() milter.Response       { return milter.Continue }
-
-func (s *session) Unknown(string) milter.Response { return milter.Continue }
 
 func (s *session) MailFrom(addr string, _ []string) milter.Response {
 	s.filter.activity.Add(1)
