@@ -5,10 +5,27 @@ import (
 	"strings"
 )
 
+// startsField reports whether a message begins with a field's name and a colon. A line
+// that does not, empty or not, ends the header, as it does for Postfix.
+func startsField(raw []byte) bool {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	name, _, found := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	return found && len(name) > 0 && !bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// withoutFromLine is a message without the "From " line that it has in a mailbox file.
+func withoutFromLine(raw []byte) []byte {
+	if bytes.HasPrefix(raw, []byte("From ")) {
+		_, raw, _ = bytes.Cut(raw, []byte("\n"))
+	}
+	return raw
+}
+
 // nextField takes a header field off a message: the field with its folds but
 // without its final line break; nil at the end of the header.
 func nextField(raw []byte) (field, rest []byte) {
-	if len(raw) == 0 || raw[0] == '\n' || raw[0] == '\r' && len(raw) > 1 && raw[1] == '\n' {
+	if !startsField(raw) {
 		return nil, raw
 	}
 	end := 0
@@ -25,16 +42,9 @@ func nextField(raw []byte) (field, rest []byte) {
 	return bytes.TrimSuffix(raw[:end-1], []byte("\r")), raw[end:]
 }
 
-func splitField(field []byte) (name, value []byte) {
-	before, after, ok := bytes.Cut(field, []byte{':'})
-	if !ok {
-		return field, nil
-	}
-	return before, after
-}
-
-// bodyOf is what follows the empty line.
+// bodyOf is what follows the header and its empty line.
 func bodyOf(raw []byte) []byte {
+	raw = withoutFromLine(raw)
 	for {
 		field, rest := nextField(raw)
 		if field == nil {
@@ -42,28 +52,26 @@ func bodyOf(raw []byte) []byte {
 		}
 		raw = rest
 	}
-	if len(raw) > 0 && raw[0] == '\r' {
-		raw = raw[1:]
+	if rest, ok := bytes.CutPrefix(raw, []byte("\r\n")); ok {
+		return rest
 	}
-	if len(raw) > 0 {
-		raw = raw[1:]
-	}
-	return raw
+	return bytes.TrimPrefix(raw, []byte("\n"))
 }
 
 // Apply returns the message as Postfix makes it from the edits, in their order:
 // an inserted field goes before the index-th there is at that moment, or after
 // the last, where Postfix counts the Received field it makes itself as the first
-// (so 0 is above it and 1 below); message is without that one. Changing or deleting counts the fields of that name there are at
-// that moment, and changing one that is not there adds it. Edits of the
-// envelope do nothing. The message's own line ends are kept.
+// (so 0 is above it and 1 below); message is without that one. Changing or
+// deleting counts the fields of that name there are at that moment, and changing one that
+// is not there adds it. Edits of the envelope do nothing. The message's own line ends are
+// kept. Its header ends before the first line that is no field, as for Client.Send.
 func Apply(message []byte, edits []Edit) []byte {
 	newline := "\n"
 	if n := bytes.IndexByte(message, '\n'); n > 0 && message[n-1] == '\r' {
 		newline = "\r\n"
 	}
 	fields := []string{ownReceived}
-	rest := message
+	rest := withoutFromLine(message)
 	for {
 		field, next := nextField(rest)
 		if field == nil {
@@ -112,8 +120,8 @@ func applyToFields(fields []string, e Edit, newline string) []string {
 	case ReplyChangeHeader:
 		count := uint32(0)
 		for i, f := range fields {
-			name, _ := splitField([]byte(f))
-			if f == ownReceived || !strings.EqualFold(string(bytes.TrimRight(name, " \t")), e.Name) {
+			name, _, _ := strings.Cut(f, ":")
+			if f == ownReceived || !strings.EqualFold(strings.TrimRight(name, " \t"), e.Name) {
 				continue
 			}
 			if count++; count != max(e.Index, 1) {

@@ -23,8 +23,10 @@ func TestApplyToAnyText(t *testing.T) {
 		"\n":                        "X: y\n z\n\n",
 		"\r\n":                      "X: y\r\n z\r\n\r\n",
 		"":                          "X: y\n z\n\n",
-		"\rA: b\n\nc":               "\rA: b\nX: y\n z\n\nc",
-		"\r":                        "\r\nX: y\n z\n\n",
+		"\rA: b\n\nc":               "X: y\n z\n\n\rA: b\n\nc", // what is no field is of the body
+		"\r":                        "X: y\n z\n\n\r",
+		"no: field\nhas blanks\n":   "no: field\nX: y\n z\n\nhas blanks\n",
+		"From a b\nA: b\n\nc":       "A: b\nX: y\n z\n\nc",
 		"A: b\n\r\nc":               "A: b\nX: y\n z\n\nc",
 	} {
 		if got := string(Apply([]byte(raw), add)); got != want {
@@ -77,7 +79,7 @@ func TestApplyAsPostfix(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", c.edits, got, c.want)
 		}
 	}
-	if got := string(Apply([]byte("A : 1\nB\n\n"), []Edit{change(1, "a", " 9"), change(1, "B", "")})); got != "a: 9\n\n" {
+	if got := string(Apply([]byte("A : 1\nB\n\n"), []Edit{change(1, "a", " 9"), change(1, "B", "")})); got != "a: 9\n\nB\n\n" {
 		t.Errorf("a blank before the colon, and no colon: %q", got)
 	}
 }

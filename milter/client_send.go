@@ -20,7 +20,9 @@ type Envelope struct {
 }
 
 // Message is one message to send. Macros have names without braces, or as the
-// filter asks for them. Raw has CRLF or LF line ends; the filter is given CRLF.
+// filter asks for them. Raw has CRLF or LF line ends; the filter is given CRLF. As for
+// Postfix, the first line that is no field is of the body; unlike Postfix, the client
+// leaves a blank before a field's colon where it is, and a "From " line at the top out.
 type Message struct {
 	Envelope
 	Macros map[string]string
@@ -232,13 +234,14 @@ func angle(addr string) string {
 
 // sendHeader sends the fields; folds are given as Postfix gives them, with LF.
 func (c *Client) sendHeader(raw []byte, o *Outcome) (done bool, err error) {
+	raw = withoutFromLine(raw)
 	for {
 		field, rest := nextField(raw)
 		if field == nil {
 			break
 		}
 		raw = rest
-		name, value := splitField(field)
+		name, value, _ := bytes.Cut(field, []byte(":"))
 		if bytes.IndexByte(value, '\r') >= 0 {
 			value = bytes.ReplaceAll(value, []byte("\r\n"), []byte("\n"))
 		}

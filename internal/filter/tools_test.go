@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +39,7 @@ func (p *pair) fromFiles(t *testing.T, random *rand.Rand, names []string) (sent 
 			m.Macros[macro] = "DEBUG-" + macro
 		}
 		// A file has lines, however they end.
-		m.Raw = bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
+		m.Raw = withCRLF(raw)
 		files, sent = append(files, file), append(sent, m)
 	}
 	c, problems := config.Load(p.path)
@@ -76,29 +75,4 @@ func testedTranscript(t *testing.T, m trial.Tested) string {
 		log = append(log, l.Level+" "+l.Msg)
 	}
 	return transcript(held(edits, m.Quarantine), answerOf(m.Reply.Action, m.Reply.Code, m.Reply.Status, m.Reply.Text), log)
-}
-
-// spoiled is a message with some of what else comes by mail.
-func spoiled(random *rand.Rand, raw []byte) []byte {
-	more := []string{"X-Odd : v", "Subject:", "X-Null: a\x00b", "X-Fold:\r\n \t\r\n\tb  ",
-		"X-Canon: relaxed/simple\r\nX-Id: <a@example.com>", "From: other@example.net", "X-VBR-Type: list\r\nX-VBR-Certifiers: v.example", "X-Eight: \xff\xc3\xb6", "VBR-Info: md=example.com; mc=all; mv=v.example", "Reply-To: a@b, c@d"}
-	for range random.IntN(3) {
-		header, body, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
-		fields := bytes.Split(header, []byte("\r\n"))
-		switch at := random.IntN(len(fields)); random.IntN(8) {
-		case 0:
-			fields = slices.Delete(fields, at, at+1)
-		case 1:
-			body = nil
-		case 2:
-			body = append(body, "a\nb\rc\r\n\r\n\r\nno end"...)
-		default:
-			fields = slices.Insert(fields, at, []byte(more[random.IntN(len(more))]))
-		}
-		raw = append(append(bytes.Join(fields, []byte("\r\n")), "\r\n\r\n"...), body...)
-	}
-	if random.IntN(6) == 0 {
-		raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
-	}
-	return raw
 }
