@@ -107,3 +107,38 @@ func ExampleNewVerifier() {
 	// ed25519-sha256 pass
 	// rsa-sha256 pass
 }
+
+// A filter adds the field when the body has passed.
+func ExampleNewSigner() {
+	seed, err := base64.StdEncoding.DecodeString("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=") // RFC 8463 appendix A.2
+	if err != nil {
+		panic(err)
+	}
+	var fields header.List
+	fields.Add([]byte("From"), []byte(" joe@football.example.com"), true)
+	fields.Add([]byte("Subject"), []byte(" Is dinner ready?"), true)
+	var bodies dkim.BodyHashes
+	signer, err := dkim.NewSigner(dkim.SignOptions{
+		Domain: "football.example.com", Selector: "brisbane", Key: ed25519.NewKeyFromSeed(seed),
+		Oversign: dkim.NewHeaderSet("From"), Time: time.Unix(1528637909, 0), TTL: 7 * 24 * time.Hour,
+		ExtraTags: [][2]string{{"r", "y"}}, // RFC 6651 §3.1: reports are wanted
+	}, &fields, &bodies)
+	if err != nil {
+		panic(err)
+	}
+	for _, chunk := range []string{"We lost the game.\r\n", "Are you hungry yet?\r\n"} {
+		bodies.Write([]byte(chunk))
+	}
+	bodies.Close()
+	value, err := signer.Sign()
+	if err != nil {
+		panic(err)
+	}
+	s, err := dkim.ParseSignature([]byte(value))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(s.Headers, s.Expire.Sub(s.Time))
+	// Output:
+	// [From Subject From] 168h0m0s
+}

@@ -70,7 +70,8 @@ type Signer struct {
 
 // NewSigner prepares a signature of a message with those header fields and
 // asks bodies for the hash it needs. Fields must not change until Sign has
-// returned. It reports options that contradict each other.
+// returned. An error is about options that are missing, out of range or contradict each
+// other; where Domain or Selector is no domain name, it wraps ErrName.
 func NewSigner(o SignOptions, fields *header.List, bodies *BodyHashes) (*Signer, error) {
 	length, err := o.complete()
 	if err != nil {

@@ -127,10 +127,10 @@ type Result struct {
 	KeyBits   int
 	Security  Security
 
-	// HeaderOK and BodyOK tell which part fits, whatever the Reason. HeaderOK
-	// means that the key and b= fit the header hash. A part that could not be
-	// checked, for want of a key or a known algorithm, is not OK; HeaderChecked and
-	// BodyChecked tell which were.
+	// HeaderOK and BodyOK report which part is as it was signed, whatever the Reason:
+	// HeaderOK that b= is the key's signature of the header hash, BodyOK that bh= is
+	// the body's. A part that could not be checked, for want of a key or a known
+	// algorithm, is not OK; HeaderChecked and BodyChecked report which were.
 	HeaderOK, BodyOK           bool
 	HeaderChecked, BodyChecked bool
 

@@ -9,7 +9,7 @@ import (
 	"dojang/header"
 )
 
-// Sign signs a message that is there whole and returns the DKIM-Signature field, with
+// Sign signs a complete message and returns the DKIM-Signature field, with
 // its line end, that belongs on top of it. It is NewSigner in one call.
 //
 // The header's lines may end in CRLF or LF. Where no line of the body ends in CRLF, all
@@ -38,7 +38,7 @@ func Sign(message []byte, o SignOptions) (field []byte, err error) {
 // other, that asking later may help.
 type LookupTXT func(ctx context.Context, name string) ([]string, error)
 
-// Verify checks the signatures of a message that is there whole, and returns a Result
+// Verify checks the signatures of a complete message, and returns a Result
 // for each, top down; none when there is no signature. It is NewVerifier in one call,
 // which asks lookup for one key after another: ctx bounds that time.
 //

@@ -309,6 +309,7 @@ func (r *Answer) Final() bool {
 	return r != nil && r.Kind != ReplyContinue && r.Kind != ReplySkip
 }
 
+// String returns the answer in words, as Response.String does, and "no answer" for nil.
 func (r *Answer) String() string {
 	if r == nil {
 		return "no answer"

@@ -49,7 +49,7 @@ type Edit struct {
 	Args  string // ESMTP parameters of ReplyAddRcptArgs and ReplyChangeFrom
 }
 
-// DecodeEdit reads what a frame of a filter asks to change; is tells whether it is a
+// DecodeEdit reads what a frame of a filter asks to change; is reports whether it is a
 // change at all. leadingSpace is Negotiation.LeadingSpace. A malformed one is an error
 // that wraps ErrProtocol.
 func DecodeEdit(kind byte, data []byte, leadingSpace bool) (e Edit, is bool, err error) {

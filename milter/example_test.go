@@ -72,3 +72,29 @@ func Example() {
 	// accept
 	// 550 5.7.1 not here
 }
+
+// What becomes of a message by a filter's edits.
+func ExampleApply() {
+	edits := []milter.Edit{
+		{Kind: milter.ReplyChangeHeader, Index: 1, Name: "Subject", Value: " [list] dinner"},
+		{Kind: milter.ReplyInsertHeader, Index: 0, Name: "X-Checked", Value: " yes"},
+	}
+	fmt.Printf("%s", milter.Apply([]byte("From: joe@example.com\nSubject: dinner\n\nReady.\n"), edits))
+	// Output:
+	// X-Checked: yes
+	// From: joe@example.com
+	// Subject: [list] dinner
+	//
+	// Ready.
+}
+
+// Each connection may ask the MTA for what it alone needs.
+func ExampleConn_Options() {
+	newSession := func(c *milter.Conn) milter.Session {
+		c.Options().Skip |= milter.StepBody // this session looks at headers only
+		return new(subjects)
+	}
+	server := milter.NewServer(newSession, milter.Options{Actions: milter.ActionAddHeaders, WantHeaderLeadingSpace: true})
+	fmt.Println(server.Connections())
+	// Output: 0
+}

@@ -92,6 +92,7 @@ type ConnAddr struct {
 	Path   string
 }
 
+// String returns the address for logs.
 func (a ConnAddr) String() string {
 	switch a.Family {
 	case FamilyInet, FamilyInet6:

@@ -176,6 +176,7 @@ const (
 	stageCount
 )
 
+// String returns the stage's name.
 func (s Stage) String() string {
 	names := [...]string{"connect", "helo", "mail", "rcpt", "data", "end of message", "end of header"}
 	if int(s) < len(names) {

@@ -147,6 +147,7 @@ type SyntaxError struct {
 	Byte   byte // what stands there, unless AtEnd
 }
 
+// Error names what stands in the wrong place, and where.
 func (e *SyntaxError) Error() string {
 	if e.AtEnd {
 		return ErrSyntax.Error() + " at its end"
@@ -154,6 +155,7 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%v at offset %d: %q", ErrSyntax, e.Offset, e.Byte)
 }
 
+// Unwrap returns ErrSyntax.
 func (e *SyntaxError) Unwrap() error { return ErrSyntax }
 
 func syntaxError(b []byte, at int) error {
