@@ -80,7 +80,7 @@ func (o *Outcome) insertResults(id string, methods ...authres.Method) {
 
 func (a *AuthResults) method(j *judgement) authres.Method {
 	s := j.Signature
-	m := authres.Method{Name: "dkim", Result: j.Word, Reason: j.Detail, Comment: keyComment(j)}
+	m := authres.Method{Name: "dkim", Result: j.Told.String(), Reason: j.Detail, Comment: keyComment(j)}
 	property := func(name, value string) {
 		if value != "" {
 			m.Props = append(m.Props, authres.Property{Type: "header", Name: name, Value: value})

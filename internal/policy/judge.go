@@ -14,9 +14,9 @@ import (
 // judgement is a signature's result with the words that OpenDKIM has for it.
 type judgement struct {
 	dkim.Result
-	Word   string // in Authentication-Results: pass, fail, policy, neutral, temperror, permerror
-	Detail string // reason= there; "" for none
-	Short  string // the beginning of b= that tells it from the others: header.b
+	Told   dkim.Status // in Authentication-Results
+	Detail string      // reason= there; "" for none
+	Short  string      // the beginning of b= that tells it from the others: header.b
 	// Treatment is what BogusKey or UnprotectedKey make of it.
 	Treatment KeyTreatment
 }
@@ -33,7 +33,7 @@ func (r *Verdicts) judge(v *Verdict) []judgement {
 	for i := range v.judged {
 		j := &v.judged[i]
 		j.Result, j.Short = v.Results[i], short[i][:min(len(short[i]), maxBytes)]
-		j.Word, j.Detail = words(j.Result)
+		j.Told, j.Detail = statusTold(j.Result)
 		r.applyKeyRules(j)
 	}
 	return v.judged
@@ -54,32 +54,31 @@ func (r *Verdicts) applyKeyRules(j *judgement) {
 	}
 	switch j.Treatment {
 	case TreatFail:
-		j.Word = dkim.StatusPolicy.String()
+		j.Told = dkim.StatusPolicy
 	case TreatNeutral:
-		j.Word = dkim.StatusNeutral.String()
+		j.Told = dkim.StatusNeutral
 	case TreatNone:
 	}
 }
 
-// words gives the result's word and its reason=. Compat(opendkim 2.11): which
-// failure is called what is its choice; a reason is told for fail and policy.
-func words(result dkim.Result) (word, detail string) {
+// statusTold is what Authentication-Results say of a result, and its reason=.
+// Compat(opendkim 2.11): which failure is called what is its choice; a reason is told for
+// fail and policy.
+func statusTold(result dkim.Result) (status dkim.Status, detail string) {
 	switch result.Reason {
 	case dkim.ReasonBadSignature, dkim.ReasonBodyHash:
-		return "fail", classicText(result.Reason)
+		return dkim.StatusFail, classicText(result.Reason)
 	case dkim.ReasonKeyRevoked, dkim.ReasonKeyNotFound, dkim.ReasonKeyHashMismatch, dkim.ReasonKeyHashUnknown, dkim.ReasonNotEmailKey,
-		dkim.ReasonKeyVersion, dkim.ReasonKeyTypeUnknown, dkim.ReasonSubdomain, dkim.ReasonLengthTooLarge:
-		return "fail", result.Reason.String()
+		dkim.ReasonKeyVersion, dkim.ReasonKeyTypeUnknown, dkim.ReasonSubdomain, dkim.ReasonLengthTooLarge,
+		dkim.ReasonUnprotectedHeader:
+		return dkim.StatusFail, result.Reason.String()
 	case dkim.ReasonExpired, dkim.ReasonFuture:
-		return "permerror", ""
-	case dkim.ReasonUnprotectedHeader:
-		return "fail", result.Reason.String()
+		return dkim.StatusPermError, ""
 	}
-	switch result.Status {
-	case dkim.StatusFail, dkim.StatusPolicy:
-		return result.Status.String(), result.Reason.String()
+	if result.Status == dkim.StatusFail || result.Status == dkim.StatusPolicy {
+		return result.Status, result.Reason.String()
 	}
-	return result.Status.String(), ""
+	return result.Status, ""
 }
 
 // classicText is OpenDKIM's text for a reason. Compat(opendkim 2.11): it has
@@ -150,7 +149,7 @@ func orInvalid(domain string) string {
 func (o *Outcome) tellDecision(j *judgement, scripted bool) {
 	s := j.Signature
 	found := event.Judgement{Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm.String(),
-		Result: j.Word, Reason: j.Reason.String(), Bits: j.KeyBits}
+		Result: j.Told.String(), Reason: j.Reason.String(), Bits: j.KeyBits}
 	if j.Status == dkim.StatusPass {
 		o.success(event.Verified(found))
 	}

@@ -146,7 +146,7 @@ func (r *Rules) SignsNow(f *Facts, p *Plan, v *Verdict) bool {
 		return true // ResignAll
 	}
 	for _, j := range r.Verdicts.judge(v) {
-		if j.Word == dkim.StatusPass.String() && p.counts(j.Signature) && speaksFor(ours, j.Signature) {
+		if j.Told == dkim.StatusPass && p.counts(j.Signature) && speaksFor(ours, j.Signature) {
 			return true
 		}
 	}
@@ -267,7 +267,7 @@ func (r *Rules) verified(o *Outcome, f *Facts, p *Plan, v *Verdict) {
 		return
 	}
 	decider := &judged[i]
-	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Word, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
+	o.summarize("verified: %s (s=%s, d=%s: %s)", decider.Told, decider.Signature.Selector, decider.Signature.Domain, decider.Reason)
 	o.tellDecision(decider, p.Scripted.Ends())
 	if p.Scripted.Ends() {
 		return

@@ -113,12 +113,7 @@ func (c *call) fail(why string) { c.l.RaiseError("odkim.%s(): %s", c.function.na
 func (c *call) fits(i int, kind byte) bool {
 	switch value := c.l.Get(i); kind {
 	case 'c':
-		u, ok := value.(*lua.LUserData)
-		if !ok {
-			return false
-		}
-		_, ok = u.Value.(*run)
-		return ok
+		return holds[*run](value)
 	case 's':
 		return isText(value)
 	case 'n':
@@ -126,21 +121,21 @@ func (c *call) fits(i int, kind byte) bool {
 	case 'b':
 		return value.Type() == lua.LTBool
 	case 'h':
-		u, ok := value.(*lua.LUserData)
-		if !ok {
-			return false
-		}
-		_, ok = u.Value.(*handle)
-		return ok
+		return holds[*handle](value)
 	case 'g':
-		u, ok := value.(*lua.LUserData)
-		if !ok {
-			return false
-		}
-		_, ok = u.Value.(signature)
-		return ok
+		return holds[signature](value)
 	}
 	return true
+}
+
+// holds reports whether a value is one of ours, of type T.
+func holds[T any](value lua.LValue) bool {
+	u, ok := value.(*lua.LUserData)
+	if !ok {
+		return false
+	}
+	_, ok = u.Value.(T)
+	return ok
 }
 
 // parsed is a string's number; NaN, which equals nothing, for none.
