@@ -100,48 +100,8 @@ func TestPostfix(t *testing.T) {
 				!strings.Contains(err.Error(), "5.7.0 100% refused %s") {
 				t.Errorf("refusal: %v", err)
 			}
-			// What is no field ends the header, and how the client tells that.
 			now = nil
-			const field = "From: a@example.com\r\nTo: b@example.org\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n"
-			for i, odd := range []string{
-				"no field\r\nX-A: 1\r\n\r\nHello\r\n", "X A: 1\r\n\r\nHello\r\n", ": 1\r\n\r\nHello\r\n",
-				"X-\x80: 1\r\nX-A: 2\r\n\r\nHello\r\n",
-				"X-A:\r\n \r\n\t\r\nX-B: 1\r\n\r\nHello\r\n", "X\tA: 1\r\n\r\n", "no end\r\n", "\r\n",
-			} {
-				seen := func(send func()) (told string) {
-					rec.mu.Lock()
-					rec.calls = nil
-					rec.mu.Unlock()
-					send()
-					for _, call := range rec.all() {
-						if strings.HasPrefix(call, "HEADER ") || strings.HasPrefix(call, "BODY ") {
-							told += call + "\n"
-						}
-					}
-					return told
-				}
-				whole := []byte(field + odd)
-				rcpt := fmt.Sprintf("odd%d@example.org", i)
-				byPostfix := seen(func() {
-					if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{rcpt}, whole); err != nil {
-						t.Fatalf("%q: %v", odd, err)
-					}
-				})
-				delivered := strings.ReplaceAll(string(far.Await(t, rcpt)), "\r\n", "\n")
-				byClient := seen(func() {
-					c := h.dial(ClientOptions{})
-					m := sampleMessage()
-					m.Raw, m.Macros = whole, map[string]string{"i": "1", "j": "mx.example.com", "daemon_name": "mx.example.com"}
-					send(t, c, m)
-					c.Quit()
-				})
-				if d := cmp.Diff(byPostfix, byClient); d != "" {
-					t.Errorf("%q: Postfix (-), client (+):\n%s", odd, d)
-				}
-				if d := cmp.Diff(withoutReceived(delivered), strings.ReplaceAll(string(Apply(whole, nil)), "\r\n", "\n")); d != "" {
-					t.Errorf("%q: Postfix (-), Apply (+):\n%s", odd, d)
-				}
-			}
+			endsHeader(t, h, smtpd, far)
 			if n := rec.negotiation.Version; fmt.Sprint(n) != protocol && n != 6 {
 				t.Errorf("version %d", n)
 			}
@@ -149,6 +109,51 @@ func TestPostfix(t *testing.T) {
 				t.Error(l)
 			}
 		})
+	}
+}
+
+// endsHeader: what is no field ends the header, and the client and Apply take for a field
+// what Postfix does.
+func endsHeader(t *testing.T, h *harness, smtpd string, far *smtptest.Sink) {
+	t.Helper()
+	const fields = "From: a@example.com\r\nTo: b@example.org\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n"
+	seen := func(send func()) (told string) {
+		h.rec.mu.Lock()
+		h.rec.calls = nil
+		h.rec.mu.Unlock()
+		send()
+		for _, call := range h.rec.all() {
+			if strings.HasPrefix(call, "HEADER ") || strings.HasPrefix(call, "BODY ") {
+				told += call + "\n"
+			}
+		}
+		return told
+	}
+	for i, odd := range []string{
+		"no field\r\nX-A: 1\r\n\r\nHello\r\n", "X A: 1\r\n\r\nHello\r\n", ": 1\r\n\r\nHello\r\n",
+		"X-\x80: 1\r\nX-A: 2\r\n\r\nHello\r\n", "X\tA: 1\r\n\r\n",
+		"X-A:\r\n \r\n\t\r\nX-B: 1\r\n\r\nHello\r\n", "no end\r\n", "\r\n",
+	} {
+		whole, rcpt := []byte(fields+odd), fmt.Sprintf("odd%d@example.org", i)
+		byPostfix := seen(func() {
+			if err := smtp.SendMail(smtpd, nil, "a@example.com", []string{rcpt}, whole); err != nil {
+				t.Fatalf("%q: %v", odd, err)
+			}
+		})
+		delivered := strings.ReplaceAll(string(far.Await(t, rcpt)), "\r\n", "\n")
+		byClient := seen(func() {
+			c := h.dial(ClientOptions{})
+			m := sampleMessage()
+			m.Raw, m.Macros = whole, map[string]string{"i": "1", "j": "mx.example.com", "daemon_name": "mx.example.com"}
+			send(t, c, m)
+			c.Quit()
+		})
+		if d := cmp.Diff(byPostfix, byClient); d != "" {
+			t.Errorf("%q: Postfix (-), client (+):\n%s", odd, d)
+		}
+		if d := cmp.Diff(withoutReceived(delivered), strings.ReplaceAll(string(Apply(whole, nil)), "\r\n", "\n")); d != "" {
+			t.Errorf("%q: Postfix (-), Apply (+):\n%s", odd, d)
+		}
 	}
 }
 
