@@ -129,6 +129,7 @@ func endsHeader(t *testing.T, h *harness, smtpd string, far *smtptest.Sink) {
 		}
 		return told
 	}
+	version := h.rec.negotiation.Version
 	for i, odd := range []string{
 		"no field\r\nX-A: 1\r\n\r\nHello\r\n", "X A: 1\r\n\r\nHello\r\n", ": 1\r\n\r\nHello\r\n",
 		"X-\x80: 1\r\nX-A: 2\r\n\r\nHello\r\n", "X\tA: 1\r\n\r\n",
@@ -142,7 +143,7 @@ func endsHeader(t *testing.T, h *harness, smtpd string, far *smtptest.Sink) {
 		})
 		delivered := strings.ReplaceAll(string(far.Await(t, rcpt)), "\r\n", "\n")
 		byClient := seen(func() {
-			c := h.dial(ClientOptions{})
+			c := h.dial(ClientOptions{Version: version})
 			m := sampleMessage()
 			m.Raw, m.Macros = whole, map[string]string{"i": "1", "j": "mx.example.com", "daemon_name": "mx.example.com"}
 			send(t, c, m)
