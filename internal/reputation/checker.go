@@ -41,20 +41,20 @@ type Checker struct {
 	Counter        *Counter
 }
 
-// Answer is what was found of one message.
-type Answer struct {
+// answer is what was found of one message.
+type answer struct {
 	Domain string // the one that is over, else the last that was asked; nullDomain for none
-	Tally  Tally
-	Rule   Rule
+	Tally  tally
+	Rule   rule
 	Known  bool // there is a limit or a ratio for Domain
 	Over   bool
 	Err    error // a look-up failed, or a record made no sense
 }
 
-// Message is what Check wants to know of a message.
-type Message struct {
+// mail is what examine wants to know of a message.
+type mail struct {
 	Domains []string // of passing signatures; none: unsigned mail
-	Body    Hash
+	Body    bodyHash
 	Spam    bool
 }
 
@@ -68,9 +68,9 @@ func (c *Checker) counting(counts bool) *Checker {
 	return &alone
 }
 
-// Check counts a message under each of its domains, up to the first that is over
+// examine counts a message under each of its domains, up to the first that is over
 // its limits.
-func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {
+func (c *Checker) examine(ctx context.Context, now time.Time, m mail) answer {
 	if c.Timeout > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
@@ -85,7 +85,7 @@ func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {
 		a.Domain = nullDomain
 		return a
 	}
-	var last Answer
+	var last answer
 	for _, domain := range m.Domains {
 		last = c.check(ctx, now, strings.ToLower(domain), m)
 		if last.Over || last.Err != nil {
@@ -95,8 +95,8 @@ func (c *Checker) Check(ctx context.Context, now time.Time, m Message) Answer {
 	return last
 }
 
-func (c *Checker) check(ctx context.Context, now time.Time, domain string, m Message) Answer {
-	a := Answer{Domain: domain}
+func (c *Checker) check(ctx context.Context, now time.Time, domain string, m mail) answer {
+	a := answer{Domain: domain}
 	name, err := c.countedAs(ctx, domain)
 	if err == nil {
 		a.Rule, a.Known, err = c.rule(ctx, name)
@@ -132,8 +132,8 @@ func (c *Checker) period() time.Duration {
 }
 
 // rule looks up what a domain may send; false when nothing is said of it.
-func (c *Checker) rule(ctx context.Context, name string) (Rule, bool, error) {
-	r := Rule{Limit: -1, Ratio: -1, Minimum: c.Minimum}
+func (c *Checker) rule(ctx context.Context, name string) (rule, bool, error) {
+	r := rule{Limit: -1, Ratio: -1, Minimum: c.Minimum}
 	limit, limited, err := c.record(ctx, c.Limits, name)
 	if err != nil {
 		return r, false, err

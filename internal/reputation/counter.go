@@ -9,8 +9,8 @@ import (
 	"dojang/internal/lru"
 )
 
-// Hash is a message's body, as far as it tells copies apart.
-type Hash [32]byte
+// bodyHash is a message's body, as far as it tells copies apart.
+type bodyHash [32]byte
 
 // Bounds of what a Counter remembers. What was not used for the longest time is
 // forgotten first.
@@ -23,21 +23,21 @@ const (
 // between 11/12 of a period and one period after it was counted.
 const slots = 12
 
-// Tally is what was seen of one domain in the period that ends now, this message
+// tally is what was seen of one domain in the period that ends now, this message
 // included.
-type Tally struct {
+type tally struct {
 	Messages, Spam int64
 }
 
-// Rule is what one domain may send in a period.
-type Rule struct {
+// rule is what one domain may send in a period.
+type rule struct {
 	Limit   int64   // messages; below 0: no limit
 	Ratio   float64 // of spam, 0 to 1; below 0: no limit
 	Minimum int64   // so many messages are always accepted
 }
 
 // exceeded reports whether a tally is more than the rule allows.
-func (r Rule) exceeded(t Tally) bool {
+func (r rule) exceeded(t tally) bool {
 	if t.Messages <= r.Minimum {
 		return false
 	}
@@ -57,13 +57,13 @@ type Counter struct {
 // attempt is a message that was refused for now under a domain.
 type attempt struct {
 	domain string
-	body   Hash
+	body   bodyHash
 }
 
 // count counts a message of a domain and reports whether it is more than the rule
 // allows. One that was over before and comes again is not counted again, or
 // repeated tries alone would keep a domain over its limit.
-func (c *Counter) count(now time.Time, period time.Duration, domain string, body Hash, spam bool, rule Rule) (Tally, bool) {
+func (c *Counter) count(now time.Time, period time.Duration, domain string, body bodyHash, spam bool, rule rule) (tally, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
@@ -116,8 +116,8 @@ func (w *window) add(now time.Time, spam bool) {
 	}
 }
 
-func (w *window) tally(now time.Time) Tally {
-	var t Tally
+func (w *window) tally(now time.Time) tally {
+	var t tally
 	number := w.number(now)
 	for _, p := range w.parts {
 		if p.number > number-slots && p.number <= number {

@@ -72,11 +72,11 @@ func (c keeper) Take(text []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.Body != nil {
-		if len(l.Body) != len(Hash{}) {
+		if len(l.Body) != len(bodyHash{}) {
 			return errLine
 		}
 		if !l.Since.After(c.now) { // or the clock was set back
-			c.deferred.Put(attempt{l.Domain, Hash(l.Body)}, l.Since, 1, maxDeferred)
+			c.deferred.Put(attempt{l.Domain, bodyHash(l.Body)}, l.Since, 1, maxDeferred)
 		}
 		return nil
 	}

@@ -30,7 +30,7 @@ func TestCountsOutliveARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := Rule{Limit: 2, Ratio: -1}
+	rule := rule{Limit: 2, Ratio: -1}
 	count := func(f counted, after time.Duration, n int) string {
 		tally, over := f.Counter.count(noon.Add(after), time.Hour, "example.com", body(n), n == 1, rule)
 		return fmt.Sprintf("%d %d %v", tally.Messages, tally.Spam, over)
@@ -72,7 +72,7 @@ func TestOrderOutlivesARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "counts")
 	f, _ := again(path, noon)
 	for _, domain := range []string{"b", "c", "a", "b"} {
-		f.Counter.count(noon, time.Hour, domain, body(0), false, Rule{Limit: -1, Ratio: -1})
+		f.Counter.count(noon, time.Hour, domain, body(0), false, rule{Limit: -1, Ratio: -1})
 	}
 	if err := f.Write(); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestWriteOnlyWhatChanged(t *testing.T) {
 		t.Error("written without a count")
 	}
 	for range 2 {
-		f.Counter.count(noon, time.Hour, "d", body(0), false, Rule{Limit: -1, Ratio: -1})
+		f.Counter.count(noon, time.Hour, "d", body(0), false, rule{Limit: -1, Ratio: -1})
 		if err := f.Write(); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestDamagedFile(t *testing.T) {
 			(err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), c.told)) {
 			t.Errorf("%s: told %v, want %q", c.name, err, c.told)
 		}
-		if tally, _ := f.Counter.count(noon, time.Hour, "d", body(0), false, Rule{Limit: -1, Ratio: -1}); tally.Messages != c.count {
+		if tally, _ := f.Counter.count(noon, time.Hour, "d", body(0), false, rule{Limit: -1, Ratio: -1}); tally.Messages != c.count {
 			t.Errorf("%s: %d messages, want %d", c.name, tally.Messages, c.count)
 		}
 		if err := f.Write(); err != nil {
@@ -181,7 +181,7 @@ func TestNoPlainFile(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: read", name)
 		}
-		f.Counter.count(noon, time.Hour, "d", body(0), false, Rule{Limit: -1, Ratio: -1})
+		f.Counter.count(noon, time.Hour, "d", body(0), false, rule{Limit: -1, Ratio: -1})
 		if err := f.Write(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -198,7 +198,7 @@ func TestWriteFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Counter.count(noon, time.Hour, "d", body(0), false, Rule{Limit: -1, Ratio: -1})
+	f.Counter.count(noon, time.Hour, "d", body(0), false, rule{Limit: -1, Ratio: -1})
 	if err := f.Write(); err == nil {
 		t.Error("written into a folder that is not there")
 	}
@@ -223,7 +223,7 @@ func FuzzReadCounts(f *testing.F) {
 				t.Errorf("%q: %+v", domain, tally)
 			}
 		}
-		c.count(noon, time.Hour, "d", body(1), true, Rule{})
+		c.count(noon, time.Hour, "d", body(1), true, rule{})
 	})
 }
 
@@ -231,7 +231,7 @@ func FuzzReadCounts(f *testing.F) {
 func TestLinesMayBeLeft(t *testing.T) {
 	c := new(Counter)
 	for i := range 3 {
-		c.count(noon, time.Hour, string(rune('a'+i)), body(i), false, Rule{Limit: -1, Ratio: -1})
+		c.count(noon, time.Hour, string(rune('a'+i)), body(i), false, rule{Limit: -1, Ratio: -1})
 	}
 	lines, _ := keeper{c, noon}.Lines(0)
 	n := 0

@@ -27,10 +27,10 @@ func (l *Limits) Counts(internal bool) bool { return !internal }
 func (l *Limits) Judge(ctx context.Context, m policy.Sent, counts bool) policy.Limit {
 	sent := message(m)
 	sent.Spam = l.isSpam(m.Fields)
-	return l.limit(l.Checker.counting(counts).Check(ctx, m.Time, sent))
+	return l.limit(l.Checker.counting(counts).examine(ctx, m.Time, sent))
 }
 
-func (l *Limits) limit(a Answer) (found policy.Limit) {
+func (l *Limits) limit(a answer) (found policy.Limit) {
 	tell := func(e event.Event) { found.Events = append(found.Events, e) }
 	switch {
 	case a.Err != nil:
@@ -66,7 +66,7 @@ func (l *Limits) isSpam(fields *header.List) bool {
 	return false
 }
 
-func traffic(a Answer) event.Traffic {
+func traffic(a answer) event.Traffic {
 	return event.Traffic{Messages: a.Tally.Messages, Spam: a.Tally.Spam, Limit: a.Rule.Limit, Ratio: a.Rule.Ratio}
 }
 
@@ -79,12 +79,12 @@ func (r *Rates) Counts(bool) bool { return true }
 // Judge defers a message that is more than RateLimits allow its domain, in the MTA's
 // own words.
 func (r *Rates) Judge(ctx context.Context, m policy.Sent, counts bool) policy.Limit {
-	return rateLimit(r.Checker.counting(counts).Check(ctx, m.Time, message(m)))
+	return rateLimit(r.Checker.counting(counts).examine(ctx, m.Time, message(m)))
 }
 
 // rateLimit is what an answer comes to. Compat(opendkim 2.11): a limit that cannot be
 // had is none.
-func rateLimit(a Answer) policy.Limit {
+func rateLimit(a answer) policy.Limit {
 	switch {
 	case a.Err != nil:
 		return policy.Limit{Events: []event.Event{event.DatasetError("RateLimits", a.Err)}}
@@ -102,8 +102,8 @@ func rateLimit(a Answer) policy.Limit {
 	return policy.Limit{}
 }
 
-func message(m policy.Sent) Message {
-	sent := Message{Domains: m.Domains}
+func message(m policy.Sent) mail {
+	sent := mail{Domains: m.Domains}
 	copy(sent.Body[:], m.Body)
 	return sent
 }

@@ -28,14 +28,14 @@ func describe(l policy.Limit) []string {
 }
 
 func TestLimitOfAnAnswer(t *testing.T) {
-	over := Answer{Domain: "example.com", Known: true, Over: true, Tally: Tally{Messages: 4, Spam: 1}, Rule: Rule{Limit: 3, Ratio: 0.5}}
+	over := answer{Domain: "example.com", Known: true, Over: true, Tally: tally{Messages: 4, Spam: 1}, Rule: rule{Limit: 3, Ratio: 0.5}}
 	within := over
 	within.Over = false
 	const traffic = "reputation of example.com (ratio 0.5, count 4, spam 1, limit 3)"
 	for _, c := range []struct {
 		name   string
 		limits Limits
-		answer Answer
+		answer answer
 		want   []string
 	}{
 		{"over", Limits{}, over, []string{
@@ -43,8 +43,8 @@ func TestLimitOfAnAnswer(t *testing.T) {
 		{"over, testing", Limits{Test: true}, over, []string{"continue", "", "would be blocked by " + traffic}},
 		{"within", Limits{}, within, []string{"continue", ""}},
 		{"within, verbose", Limits{Verbose: true}, within, []string{"continue", "", "allowed by " + traffic}},
-		{"no record, verbose", Limits{Verbose: true}, Answer{Domain: nullDomain}, []string{"continue", "", "no reputation data available for NULL domain"}},
-		{"failed", Limits{}, Answer{Domain: "example.com", Err: errors.New("no server")}, []string{"failed", "", "reputation query for example.com failed: no server"}},
+		{"no record, verbose", Limits{Verbose: true}, answer{Domain: nullDomain}, []string{"continue", "", "no reputation data available for NULL domain"}},
+		{"failed", Limits{}, answer{Domain: "example.com", Err: errors.New("no server")}, []string{"failed", "", "reputation query for example.com failed: no server"}},
 	} {
 		if diff := cmp.Diff(c.want, describe(c.limits.limit(c.answer))); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
@@ -90,18 +90,18 @@ func TestCopiesAreToldByTheirBodies(t *testing.T) {
 
 // The line is upstream's; the reply is the MTA's own.
 func TestLimitOfARate(t *testing.T) {
-	over := Answer{Domain: "example.com", Known: true, Over: true, Tally: Tally{Messages: 4}, Rule: Rule{Limit: 3}}
+	over := answer{Domain: "example.com", Known: true, Over: true, Tally: tally{Messages: 4}, Rule: rule{Limit: 3}}
 	unsigned, within := over, over
 	unsigned.Domain, within.Over = nullDomain, false
 	for _, c := range []struct {
 		name   string
-		answer Answer
+		answer answer
 		want   []string
 	}{
 		{"within", within, []string{"continue", ""}},
 		{"over", over, []string{"tempfail", "over the rate limit for 'example.com'", "rate limit for 'example.com' (3) exceeded"}},
 		{"over, unsigned", unsigned, []string{"tempfail", "over the rate limit for unsigned mail", "rate limit for unsigned mail (3) exceeded"}},
-		{"failed", Answer{Domain: "example.com", Err: errors.New("no server")}, []string{"continue", "", "RateLimits: no server"}},
+		{"failed", answer{Domain: "example.com", Err: errors.New("no server")}, []string{"continue", "", "RateLimits: no server"}},
 	} {
 		if diff := cmp.Diff(c.want, describe(rateLimit(c.answer))); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)

@@ -13,11 +13,11 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func body(n int) Hash { return Hash{byte(n), byte(n >> 8), byte(n >> 16)} }
+func body(n int) bodyHash { return bodyHash{byte(n), byte(n >> 8), byte(n >> 16)} }
 
 func TestLimitSlides(t *testing.T) {
 	var c Counter
-	rule := Rule{Limit: 3, Ratio: -1}
+	rule := rule{Limit: 3, Ratio: -1}
 	for i, step := range []struct {
 		after time.Duration
 		over  bool
@@ -40,21 +40,21 @@ func TestLimitSlides(t *testing.T) {
 
 func TestRule(t *testing.T) {
 	for _, c := range []struct {
-		rule           Rule
+		rule           rule
 		messages, spam int64
 		over           bool
 	}{
-		{Rule{Limit: 3, Ratio: -1}, 3, 3, false},
-		{Rule{Limit: 3, Ratio: -1}, 4, 0, true},
-		{Rule{Limit: 0, Ratio: -1}, 1, 0, true},
-		{Rule{Limit: -1, Ratio: -1}, 1000, 1000, false},
-		{Rule{Limit: -1, Ratio: 0.5}, 4, 2, false},
-		{Rule{Limit: -1, Ratio: 0.5}, 4, 3, true},
-		{Rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 10, 10, false},
-		{Rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 11, 0, true},
-		{Rule{Limit: 100, Ratio: 0, Minimum: 10}, 11, 1, true},
+		{rule{Limit: 3, Ratio: -1}, 3, 3, false},
+		{rule{Limit: 3, Ratio: -1}, 4, 0, true},
+		{rule{Limit: 0, Ratio: -1}, 1, 0, true},
+		{rule{Limit: -1, Ratio: -1}, 1000, 1000, false},
+		{rule{Limit: -1, Ratio: 0.5}, 4, 2, false},
+		{rule{Limit: -1, Ratio: 0.5}, 4, 3, true},
+		{rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 10, 10, false},
+		{rule{Limit: 3, Ratio: 0.5, Minimum: 10}, 11, 0, true},
+		{rule{Limit: 100, Ratio: 0, Minimum: 10}, 11, 1, true},
 	} {
-		if got := c.rule.exceeded(Tally{c.messages, c.spam}); got != c.over {
+		if got := c.rule.exceeded(tally{c.messages, c.spam}); got != c.over {
 			t.Errorf("%+v of %d messages and %d spam: %v", c.rule, c.messages, c.spam, got)
 		}
 	}
@@ -63,7 +63,7 @@ func TestRule(t *testing.T) {
 // A deferred message comes again and again; that must not keep the domain out.
 func TestTriesCountOnce(t *testing.T) {
 	var c Counter
-	rule := Rule{Limit: 1, Ratio: -1}
+	rule := rule{Limit: 1, Ratio: -1}
 	c.count(noon, time.Hour, "d", body(1), false, rule)
 	for i := range 50 {
 		tally, over := c.count(noon.Add(time.Duration(i)*time.Minute), time.Hour, "d", body(2), false, rule)
@@ -91,7 +91,7 @@ func TestWhoIsLetInIsCountedAgain(t *testing.T) {
 	} {
 		var c Counter
 		for i, step := range steps {
-			tally, over := c.count(noon.Add(step.after), time.Hour, "d", body(step.body), false, Rule{Limit: 1, Ratio: -1})
+			tally, over := c.count(noon.Add(step.after), time.Hour, "d", body(step.body), false, rule{Limit: 1, Ratio: -1})
 			if over != step.over || tally.Messages != step.count {
 				t.Errorf("%s, message %d: %d messages, over %v", name, i, tally.Messages, over)
 			}
@@ -118,7 +118,7 @@ func TestChangesToLargeLimits(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	var c Counter
-	rule := Rule{Limit: 0, Ratio: -1}
+	rule := rule{Limit: 0, Ratio: -1}
 	for i := range maxDomains + 1000 {
 		c.count(noon, time.Hour, fmt.Sprint(i), body(i), false, rule)
 		c.count(noon, time.Hour, "busy", body(0), false, rule)
@@ -177,7 +177,7 @@ func TestWhoseLimit(t *testing.T) {
 	} {
 		checker := Checker{Limits: open(t, c.limits), LimitModifiers: open(t, c.modifiers),
 			Ratios: open(t, c.ratios), LowTime: open(t, c.low), TimeFactor: c.factor, Counter: new(Counter)}
-		a := checker.check(t.Context(), noon, c.domain, Message{})
+		a := checker.check(t.Context(), noon, c.domain, mail{})
 		if a.Err != nil || a.Known != c.known || a.Rule.Limit != c.limit || a.Rule.Ratio != c.ratio {
 			t.Errorf("%+v: %+v", c, a)
 		}
@@ -191,7 +191,7 @@ func TestWhoseRate(t *testing.T) {
 		domains []string
 		limit   int64 // below 0: none
 	}{{[]string{"EXAMPLE.com"}, 3}, {nil, 2}, {[]string{"sub.example.com"}, -1}, {[]string{"new.example"}, -1}} {
-		a := c.Check(t.Context(), noon, Message{Domains: x.domains})
+		a := c.examine(t.Context(), noon, mail{Domains: x.domains})
 		if a.Err != nil || a.Known != (x.limit >= 0) || a.Rule.Limit != x.limit || x.domains == nil && a.Domain != nullDomain {
 			t.Errorf("%q: %+v, want %d", x.domains, a, x.limit)
 		}
@@ -213,7 +213,7 @@ func TestPeriod(t *testing.T) {
 func TestCheckEveryDomain(t *testing.T) {
 	c := Checker{Limits: open(t, "csl:a.example=1,b.example=2"), Counter: new(Counter)}
 	for i, want := range []string{"", "a.example", "a.example"} {
-		a := c.Check(t.Context(), noon, Message{Domains: []string{"B.example", "a.example"}, Body: body(i)})
+		a := c.examine(t.Context(), noon, mail{Domains: []string{"B.example", "a.example"}, Body: body(i)})
 		if i == 2 {
 			want = "b.example"
 		}
@@ -221,7 +221,7 @@ func TestCheckEveryDomain(t *testing.T) {
 			t.Errorf("message %d: %+v", i, a)
 		}
 	}
-	if a := c.Check(t.Context(), noon, Message{}); a.Known || a.Over || a.Domain != "NULL domain" {
+	if a := c.examine(t.Context(), noon, mail{}); a.Known || a.Over || a.Domain != "NULL domain" {
 		t.Errorf("unsigned mail without a record: %+v", a)
 	}
 }
@@ -235,7 +235,7 @@ func TestCheckFails(t *testing.T) {
 		{Limits: empty{}}, {Limits: broken{}}, {Ratios: broken{}}, {LowTime: broken{}}, {Limits: slow{}, Timeout: time.Millisecond},
 	} {
 		c.Counter = new(Counter)
-		if a := c.Check(t.Context(), noon, Message{Domains: []string{"a.example"}}); a.Err == nil || a.Over {
+		if a := c.examine(t.Context(), noon, mail{Domains: []string{"a.example"}}); a.Err == nil || a.Over {
 			t.Errorf("%+v: %+v", c, a)
 		}
 	}
@@ -246,7 +246,7 @@ func TestCheckFails(t *testing.T) {
 func TestStrangersAreNotCounted(t *testing.T) {
 	c := Checker{Limits: patient{open(t, "csl:a.example=1")}, Counter: new(Counter)}
 	for domain, want := range map[string]int{"b.example": 0, "a.example": 1} {
-		if a := c.Check(t.Context(), noon, Message{Domains: []string{domain}}); a.Err != nil || a.Known != (want > 0) {
+		if a := c.examine(t.Context(), noon, mail{Domains: []string{domain}}); a.Err != nil || a.Known != (want > 0) {
 			t.Errorf("%s: %+v", domain, a)
 		}
 		if w, ok := c.Counter.domains.Get(domain); ok != (want > 0) {
