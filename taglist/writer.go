@@ -1,7 +1,7 @@
 package taglist
 
-// Writer writes a tag list, folded at a margin. The zero Writer is not usable;
-// set Margin.
+// Writer writes a tag list, folded at a margin. The zero Writer folds nothing. Values are
+// written as given: they must have no semicolon and, but for b= and its like, no line end.
 //
 // Compat(opendkim 2.11): the layout is OpenDKIM's to the byte, since people
 // compare headers when they replace it: a tag that would cross the margin
