@@ -34,10 +34,11 @@ func (a *ATPS) claim(ctx context.Context, p *Plan) error {
 
 // tags are the tags of RFC 6541 §4.1. Compat(opendkim 2.11): their order.
 func (a *ATPS) tags(p *Plan) [][2]string {
-	if p.ATPS == "" {
+	domain, ok := dkim.ToASCII(p.ATPS)
+	if !ok || !dkim.ValidDomain(domain) {
 		return nil
 	}
-	return [][2]string{{"atpsh", a.Hash}, {"atps", p.ATPS}}
+	return [][2]string{{"atpsh", a.Hash}, {"atps", domain}}
 }
 
 // atpsNames are the names at which the author's domain would publish its consent

@@ -29,6 +29,15 @@ func TestTagsOfScripts(t *testing.T) {
 		if got := s.AddTag("r", "y"); (got == 2) == reports {
 			t.Errorf("r=, RequestReports %v: %d", reports, got)
 		}
+		for _, claims := range []bool{false, true} {
+			s := &Scripted{Rules: &Rules{}, Plan: &Plan{Sign: make([]SignRequest, 1)}}
+			if claims {
+				s.Rules.ATPS.Domains = csl(t, "example.com")
+			}
+			if a, h := s.AddTag("atps", "example.com"), s.AddTag("atpsh", "none"); a != h || (a == 1) == claims {
+				t.Errorf("atps= and atpsh=, ATPSDomains %v: %d, %d", claims, a, h)
+			}
+		}
 		if s.Plan.ExtraTags[len(s.Plan.ExtraTags)-1][0] != "xa" {
 			t.Errorf("the latest is not the first: %q", s.Plan.ExtraTags)
 		}

@@ -126,8 +126,9 @@ func (s *Scripted) Resign() bool {
 // are by now, or -1: the tag is one of RFC 6376 or another of ours, is there
 // already, or no tag at all.
 func (s *Scripted) AddTag(name, value string) int {
-	p := s.Plan
-	if !dkim.ValidTag(name, value) || name == "r" && s.Rules.Signing.RequestReports {
+	p, r := s.Plan, s.Rules
+	ours := name == "r" && r.Signing.RequestReports || (name == "atps" || name == "atpsh") && r.ATPS.Domains != nil
+	if ours || !dkim.ValidTag(name, value) {
 		return -1
 	}
 	for _, t := range p.ExtraTags {

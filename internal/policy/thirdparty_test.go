@@ -52,6 +52,28 @@ func methods(o *Outcome) string {
 	return "no field"
 }
 
+// TestATPSNamesAreASCII: an author's domain in letters of its own is claimed by the name
+// that DNS has for it (RFC 8616 §5), and one that has none is not.
+func TestATPSNamesAreASCII(t *testing.T) {
+	a := &ATPS{Hash: "none"}
+	for domain, want := range map[string]string{
+		"bücher.example": "xn--bcher-kva.example", "example.com": "example.com", "a..b": "", "": "",
+	} {
+		got := ""
+		for _, tag := range a.tags(&Plan{ATPS: domain}) {
+			if !dkim.ValidTag(tag[0], tag[1]) {
+				t.Errorf("%s: no tag is %q", domain, tag)
+			}
+			if tag[0] == "atps" {
+				got = tag[1]
+			}
+		}
+		if got != want {
+			t.Errorf("%q is claimed as %q, want %q", domain, got, want)
+		}
+	}
+}
+
 func TestATPS(t *testing.T) {
 	claim := func(tags string) string { return strings.Replace(asking, "r=y;", tags, 1) }
 	author := Author{User: "ann", Domain: "author.example"}
