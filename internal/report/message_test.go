@@ -110,7 +110,7 @@ func TestLocalParts(t *testing.T) {
 			continue // what is behind it is passed over
 		}
 		text := fmt.Sprintf("ra=a=%02Xb", c)
-		if wanted := strings.ContainsRune(letters+"!#$%&'*+-/=?^_`{|}~.", rune(c)); (parseRecord(text) != nil) != wanted {
+		if wanted := strings.ContainsRune(letters+"!#$%&'*+-/=?^_`{|}~.", rune(c)); (ParseRecord(text) != nil) != wanted {
 			t.Errorf("%s is taken: %v", text, !wanted)
 		}
 		if kept := strings.ContainsRune(letters+"-._()", rune(c)); (atom(string(rune(c))) == string(rune(c))) != kept && c != '_' {
@@ -118,7 +118,7 @@ func TestLocalParts(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{"ra=" + strings.Repeat("a", 64): true, "ra=a=4": false, "ra=.a": false, "ra=a.": false} {
-		if (parseRecord(text) != nil) != want {
+		if (ParseRecord(text) != nil) != want {
 			t.Errorf("%s is taken: %v", text, !want)
 		}
 	}

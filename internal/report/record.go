@@ -11,8 +11,8 @@ import (
 	"dojang/taglist"
 )
 
-// record is a reporting record (RFC 6651 §3.2).
-type record struct {
+// Record is a reporting record (RFC 6651 §3.2).
+type Record struct {
 	Local      string   // ra=, the local part of the address
 	Percentage int      // rp=
 	Conditions []string // rr=; nil for all
@@ -20,13 +20,13 @@ type record struct {
 	domain string // of the address, in A-label form
 }
 
-// parseRecord reads a reporting record. nil means that no reports are wanted, or
+// ParseRecord reads a reporting record. nil means that no reports are wanted, or
 // not in a way that can be read: RFC 6651 §3.2 lets nothing follow from that.
 //
 // Compat(opendkim 2.11): what stands behind an "@" in ra= is passed over. The
 // address is always one of the domain itself, so that nobody can have others
 // flooded.
-func parseRecord(text string) *record {
+func ParseRecord(text string) *Record {
 	tags, err := taglist.Parse([]byte(text))
 	if err != nil {
 		return nil
@@ -35,7 +35,7 @@ func parseRecord(text string) *record {
 	if !ok {
 		return nil
 	}
-	r := &record{Local: local, Percentage: 100}
+	r := &Record{Local: local, Percentage: 100}
 	if v := tags.Value("rp"); v != nil {
 		n, err := strconv.ParseUint(string(v), 10, 32)
 		if err != nil || n > 100 {
@@ -74,7 +74,7 @@ func decodeLocal(v []byte) (string, bool) {
 }
 
 // wants reports whether failures of a kind are to be told.
-func (r *record) wants(condition string) bool {
+func (r *Record) wants(condition string) bool {
 	if r.Conditions == nil {
 		return true // RFC 6651 §3.2: all
 	}
@@ -87,7 +87,7 @@ func (r *record) wants(condition string) bool {
 }
 
 // lookUp asks for a domain's reporting record; nil when it has none.
-func (q *Queue) lookUp(ctx context.Context, domain string) (*record, error) {
+func (q *Queue) lookUp(ctx context.Context, domain string) (*Record, error) {
 	name, ok := dkim.ToASCII(domain)
 	if !ok {
 		return nil, nil
@@ -103,7 +103,7 @@ func (q *Queue) lookUp(ctx context.Context, domain string) (*record, error) {
 		return nil, err
 	}
 	for _, text := range answer.Texts {
-		if r := parseRecord(text); r != nil {
+		if r := ParseRecord(text); r != nil {
 			r.domain = name
 			return r, nil
 		}

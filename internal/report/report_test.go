@@ -26,14 +26,14 @@ import (
 func TestParseRecord(t *testing.T) {
 	for _, c := range []struct {
 		text string
-		want *record
+		want *Record
 	}{
-		{"ra=dkim-errors", &record{Local: "dkim-errors", Percentage: 100}},
-		{"ra=dkim=2Derrors; rp=97; rr=v:x", &record{Local: "dkim-errors", Percentage: 97, Conditions: []string{"v", "x"}}},
-		{"ra=dkim-adsp-errors; rp=100; rs=come=20back", &record{Local: "dkim-adsp-errors", Percentage: 100}},
-		{"rr = all ; ra = a.b", &record{Local: "a.b", Percentage: 100, Conditions: []string{"all"}}},
-		{"ra=joe@elsewhere.example", &record{Local: "joe", Percentage: 100}},
-		{"ra=joe=40elsewhere.example", &record{Local: "joe", Percentage: 100}},
+		{"ra=dkim-errors", &Record{Local: "dkim-errors", Percentage: 100}},
+		{"ra=dkim=2Derrors; rp=97; rr=v:x", &Record{Local: "dkim-errors", Percentage: 97, Conditions: []string{"v", "x"}}},
+		{"ra=dkim-adsp-errors; rp=100; rs=come=20back", &Record{Local: "dkim-adsp-errors", Percentage: 100}},
+		{"rr = all ; ra = a.b", &Record{Local: "a.b", Percentage: 100, Conditions: []string{"all"}}},
+		{"ra=joe@elsewhere.example", &Record{Local: "joe", Percentage: 100}},
+		{"ra=joe=40elsewhere.example", &Record{Local: "joe", Percentage: 100}},
 		{"", nil},
 		{"rp=100", nil},
 		{"ra=", nil},
@@ -47,7 +47,7 @@ func TestParseRecord(t *testing.T) {
 		{"ra=a..b", nil},
 		{"ra=" + strings.Repeat("a", 65), nil},
 	} {
-		if diff := cmp.Diff(c.want, parseRecord(c.text), cmp.AllowUnexported(record{})); diff != "" {
+		if diff := cmp.Diff(c.want, ParseRecord(c.text), cmp.AllowUnexported(Record{})); diff != "" {
 			t.Errorf("%q (-want +got)\n%s", c.text, diff)
 		}
 	}
@@ -57,7 +57,7 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add("ra=dkim=2Derrors; rp=97; rr=v:x")
 	f.Add("ra=a=0D=0ABcc:x")
 	f.Fuzz(func(t *testing.T, text string) {
-		if r := parseRecord(text); r != nil {
+		if r := ParseRecord(text); r != nil {
 			if strings.ContainsAny(r.Local, " \t\r\n,;<>@\"") || r.Local == "" || r.Percentage < 0 || r.Percentage > 100 {
 				t.Errorf("%q gave %+v", text, r)
 			}
@@ -70,7 +70,7 @@ func TestWants(t *testing.T) {
 		"ra=a; rr=v:s": "sv", "ra=a; rr=unknown:x": "x"} {
 		got := ""
 		for _, condition := range "dopsuvx" {
-			if parseRecord(record).wants(string(condition)) {
+			if ParseRecord(record).wants(string(condition)) {
 				got += string(condition)
 			}
 		}
