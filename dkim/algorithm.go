@@ -27,8 +27,8 @@ func (c Canonicalization) String() string {
 	return fmt.Sprintf("Canonicalization(%d)", uint8(c))
 }
 
-// ParseCanonicalization reads one name, in any case of letters.
-func ParseCanonicalization(s string) (Canonicalization, error) {
+// parseCanonicalization reads one name, in any case of letters.
+func parseCanonicalization(s string) (Canonicalization, error) {
 	switch {
 	case strings.EqualFold(s, "simple"):
 		return Simple, nil
@@ -42,11 +42,11 @@ func ParseCanonicalization(s string) (Canonicalization, error) {
 // second part the body's is simple (RFC 6376 §3.5).
 func ParseCanonicalizations(s string) (header, body Canonicalization, err error) {
 	h, b, two := strings.Cut(s, "/")
-	if header, err = ParseCanonicalization(h); err != nil {
+	if header, err = parseCanonicalization(h); err != nil {
 		return 0, 0, err
 	}
 	if two {
-		if body, err = ParseCanonicalization(b); err != nil {
+		if body, err = parseCanonicalization(b); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -95,8 +95,8 @@ func (a Algorithm) Hash() crypto.Hash {
 	return crypto.SHA256
 }
 
-// HashName returns the hash function's name in h= of a key record.
-func (a Algorithm) HashName() string {
+// hashName returns the hash function's name in h= of a key record.
+func (a Algorithm) hashName() string {
 	if a == RSASHA1 {
 		return "sha1"
 	}

@@ -27,7 +27,7 @@ func (v *Verifier) judgeKey(s *Signature, k *KeyRecord) Reason {
 	switch {
 	case k.Type != s.Algorithm.KeyType():
 		return ReasonKeyTypeMismatch
-	case !k.AllowsHash(s.Algorithm):
+	case !k.allowsHash(s.Algorithm):
 		return ReasonKeyHashMismatch
 	case k.NoSubdomains && (!ok1 || !ok2 || d != i):
 		return ReasonSubdomain

@@ -167,13 +167,13 @@ func (k *KeyRecord) readKey(tags *taglist.List) Reason {
 	return ReasonNone
 }
 
-// AllowsHash reports whether h= lets the algorithm's hash function be used.
-func (k *KeyRecord) AllowsHash(a Algorithm) bool {
+// allowsHash reports whether h= lets the algorithm's hash function be used.
+func (k *KeyRecord) allowsHash(a Algorithm) bool {
 	if k.Hashes == nil {
 		return true
 	}
 	for _, h := range k.Hashes {
-		if strings.EqualFold(h, a.HashName()) {
+		if strings.EqualFold(h, a.hashName()) {
 			return true
 		}
 	}

@@ -31,7 +31,7 @@ func TestHashesAndTypesOfKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for a, allowed := range want {
-			if k.AllowsHash(a) != allowed {
+			if k.allowsHash(a) != allowed {
 				t.Errorf("%s allows %v: %v", hashes, a, !allowed)
 			}
 		}

@@ -167,11 +167,11 @@ func (s *Signature) readCanonicalizations() Reason {
 	}
 	h, b, two := strings.Cut(string(s.Tags.Value("c")), "/")
 	var err error
-	if s.HeaderCanonicalization, err = ParseCanonicalization(h); err != nil {
+	if s.HeaderCanonicalization, err = parseCanonicalization(h); err != nil {
 		return ReasonHeaderCanonicalization
 	}
 	if two {
-		if s.BodyCanonicalization, err = ParseCanonicalization(b); err != nil {
+		if s.BodyCanonicalization, err = parseCanonicalization(b); err != nil {
 			return ReasonBodyCanonicalization
 		}
 	}

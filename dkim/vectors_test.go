@@ -128,9 +128,9 @@ func (v *signVector) options(t testing.TB, keys map[string]crypto.Signer) SignOp
 	var err error
 	s.Algorithm, err = ParseAlgorithm(o.Algorithm)
 	must(err)
-	s.HeaderCanonicalization, err = ParseCanonicalization(o.Header)
+	s.HeaderCanonicalization, err = parseCanonicalization(o.Header)
 	must(err)
-	s.BodyCanonicalization, err = ParseCanonicalization(o.Body)
+	s.BodyCanonicalization, err = parseCanonicalization(o.Body)
 	must(err)
 	switch l := o.Length.(type) {
 	case string:
