@@ -32,6 +32,9 @@ func TestPatterns(t *testing.T) {
 		if err := l.DoString(script); err != nil {
 			return "error"
 		}
+		if l.GetTop() == 0 {
+			return "nil" // the library returns no value where there is no match
+		}
 		var values []string
 		for i := 1; i <= l.GetTop(); i++ {
 			values = append(values, l.Get(i).String())
@@ -64,10 +67,7 @@ func TestPatterns(t *testing.T) {
 				continue // the library begins at the end of a text that is too short
 			}
 			want := run(script)
-			if want == "" && strings.Contains(script, "match") {
-				want = "nil" // the library returns no value
-			}
-			if got := evaluate(t, Setup, message(t), script, Options{}); got != want && !(got == "" && want == "nil") {
+			if got := evaluate(t, Setup, message(t), script, Options{}); got != want {
 				t.Errorf("%s\n got %q\nwant %q", script, got, want)
 			}
 		}
