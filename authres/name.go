@@ -224,7 +224,7 @@ func appendLowered(out, piece []byte) []byte {
 func isSimple(piece []byte) bool {
 	for len(piece) > 0 {
 		r, n := utf8.DecodeRune(piece)
-		latin := 0xc0 <= r && r <= 0xff || 0x100 <= r && r <= 0x12f
+		latin := 0xc0 <= r && r <= 0x12f
 		if r >= utf8.RuneSelf && !latin && !(0x391 <= r && r <= 0x3c1) && !(0x400 <= r && r <= 0x45f) {
 			return false
 		}

@@ -213,3 +213,12 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsWithoutColon, which no MTA hands over, are a name alone.
+func TestFieldsWithoutColon(t *testing.T) {
+	for raw, want := range map[string]string{"Broken": "broken", "Broken \t": "broken", "": "", "A:": "a:", "A :\r\n b  c ": "a:b c"} {
+		if got := string(appendHeader(nil, []byte(raw), Relaxed)); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}

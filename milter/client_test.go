@@ -96,8 +96,8 @@ func TestSendPart(t *testing.T) {
 		}
 		h := start(t, "unix", Options{NoReply: StepBody}, rec)
 		c := h.dial(ClientOptions{})
-		o := Outcome{Step: 'x'}
-		if err := c.SendPart(&m, octets, &o); err != nil || o.Final.Kind != 0 || o.Step != 0 || len(c.macros) > 0 {
+		o := Outcome{Step: 'x', Edits: []Edit{{}}}
+		if err := c.SendPart(&m, octets, &o); err != nil || o.Final.Kind != 0 || o.Step != 0 || len(o.Edits) > 0 || len(c.macros) > 0 {
 			t.Errorf("%d octets: %+v, %v", octets, o, err)
 		}
 		c.Close()

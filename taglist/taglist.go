@@ -130,8 +130,8 @@ func badValueByte(v []byte) int {
 		case c < utf8.RuneSelf:
 			return i
 		default:
-			r, n := utf8.DecodeRune(v[i:])
-			if r == utf8.RuneError && n == 1 {
+			_, n := utf8.DecodeRune(v[i:])
+			if n == 1 { // no UTF-8
 				return i
 			}
 			i += n

@@ -85,6 +85,20 @@ func TestOctetsOfTags(t *testing.T) {
 	}
 }
 
+// TestValuesOfUTF8 (RFC 8616) may have each character, U+FFFD and both ends of each length too.
+func TestValuesOfUTF8(t *testing.T) {
+	for _, value := range []string{"\u0080", "\u07ff", "\u0800", "\ufffd", "\uffff", "\U00010000", "\U0010ffff"} {
+		if l, err := Parse([]byte("a=x" + value + "y")); err != nil || string(l.Value("a")) != "x"+value+"y" {
+			t.Errorf("%q: %q, %v", value, l.Value("a"), err)
+		}
+	}
+	for _, value := range []string{"\x80", "\xc2", "\xef\xbf", "\xff", "\xed\xa0\x80", "\xf4\x90\x80\x80"} {
+		if _, err := Parse([]byte("a=x" + value + "y")); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
 // TestErrorsSayWhere the list is wrong, in a bounded text.
 func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{

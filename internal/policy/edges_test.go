@@ -33,6 +33,8 @@ func TestFlat(t *testing.T) {
 		{`"a\"b"`, " a  b ", ` a"b `, " a  b ", "ab", `a"b`},
 		{`a\"b`, "a  b", "a  b", "a  b", "ab", "ab"},
 		{`a\`, "a ", "a ", "a ", "a", "a"},
+		{`"a\`, " a ", " a ", " a ", "a", "a"},
+		{`a(b\`, `a|b `, `a|b `, `a|b `, "a|b", "a|b"},
 		{"a)b", "a|b", "a|b", "a|b", "a|b", "a|b"},
 		{"a(b", "a|b", "a|b", "a|b", "a|b", "a|b"},
 		{"a(b(c)", "a|b|c|", "a|b|c|", "a|b|c|", "a|b|c|", "a|b|c|"},
