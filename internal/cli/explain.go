@@ -44,9 +44,9 @@ that has expired since is told. Key files are judged as the filter's user.
 Causes are searched for, not guessed: what Postfix, Sendmail, Exchange, Mailman,
 Google Groups and others do to messages (subject tags, footers and banners, Cc
 and other lists of addresses written anew, the From of mailing lists, white
-space, long lines, line ends, changes of the transfer encoding, removed, added,
-repeated or reordered fields, a header cut in two) is undone one by one and
-together. A cause is "proved" when undoing it reproduces the hash that was
+space, long lines, line ends, charsets, quotes and dashes, the transfer encoding,
+removed, added, repeated or reordered fields, a header cut in two) is undone one
+by one and together. A cause is "proved" when undoing it reproduces the hash that was
 signed; "likely" is what something in the message points to. When the signature
 carries a copy of its header (z=), the copy is compared. The search ends after
 20 seconds.

@@ -101,7 +101,7 @@ func (b *bodySearch) prefix(lines [][]byte) (int, bool) {
 // edges are the line numbers at which added blocks end (MIME boundaries, the last tags of
 // HTML) or begin (the body's first line, and the first behind the header of a part).
 func edges(lines [][]byte) (ends, starts []int) {
-	const most = 24
+	const most = 40
 	starts = append(starts, 0)
 	for i, line := range lines {
 		if len(ends) >= most {
