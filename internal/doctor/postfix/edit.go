@@ -161,37 +161,42 @@ func (s *Setup) Rename(svc *Service, name, to string) string {
 	return s.command("-e ") + Quote(to+" = "+s.placeOf(svc, name).raw) + " && " + s.Unset(svc, name)
 }
 
+// edit is the command that changes the members of a list in which text stands; "" where
+// change gives nil.
+func (s *Setup) edit(svc *Service, name, text string, change func(members []string) []string) string {
+	p, ok := s.find(svc, name, text, 5)
+	members, err := split(p.raw)
+	if !ok || err != nil {
+		return ""
+	}
+	switch members = change(members); {
+	case members == nil:
+		return ""
+	case len(members) == 0 && (p.service == nil || s.Raw[name] == ""):
+		return s.Unset(p.service, p.name)
+	}
+	return s.set(p, strings.Join(members, ", "))
+}
+
 // DropWord is the command that takes a word out of a list such as
 // receive_override_options.
 func (s *Setup) DropWord(svc *Service, name, word string) string {
-	p, _ := s.find(svc, name, word, 5)
-	members, _ := split(p.raw)
-	var rest []string
-	for _, m := range members {
-		if m != word {
-			rest = append(rest, m)
-		}
-	}
-	if len(rest) == 0 && (p.service == nil || s.Raw[name] == "") {
-		return s.Unset(p.service, p.name)
-	}
-	return s.set(p, strings.Join(rest, ", "))
+	return s.edit(svc, name, word, func(members []string) []string {
+		return slices.DeleteFunc(members, func(m string) bool { return m == word })
+	})
 }
 
 // DropLast is the command that takes a member out of a list of milters: the last of
 // several that are equal.
 func (s *Setup) DropLast(svc *Service, name, member string) string {
-	p, ok := s.find(svc, name, member, 5)
-	members, err := split(p.raw)
-	if !ok || err != nil {
-		return ""
-	}
-	for i, m := range slices.Backward(members) {
-		if m == member {
-			return s.set(p, strings.Join(slices.Delete(members, i, i+1), ", "))
+	return s.edit(svc, name, member, func(members []string) []string {
+		for i, m := range slices.Backward(members) {
+			if m == member {
+				return slices.Delete(members, i, i+1)
+			}
 		}
-	}
-	return ""
+		return nil
+	})
 }
 
 // AddWord is the command that adds a word to a list such as receive_override_options of
@@ -207,30 +212,14 @@ func (s *Setup) AddWord(svc *Service, name, word string) string {
 // Move is the command that puts a member of a list of milters before another, the rest
 // as it is.
 func (s *Setup) Move(svc *Service, name, member, before string) string {
-	p, ok := s.find(svc, name, member, 5)
-	if !ok || !strings.Contains(p.raw, before) {
-		return ""
-	}
-	members, err := split(p.raw)
-	if err != nil {
-		return ""
-	}
-	var list []string
-	for _, m := range members {
-		switch m {
-		case member:
-			continue
-		case before:
-			list = append(list, member)
+	return s.edit(svc, name, member, func(members []string) []string {
+		rest := slices.DeleteFunc(members, func(m string) bool { return m == member })
+		i := slices.Index(rest, before)
+		if i < 0 {
+			return nil
 		}
-		list = append(list, m)
-	}
-	return s.set(p, strings.Join(list, ", "))
-}
-
-// noChroot is the command that takes a service out of its chroot.
-func (s *Setup) noChroot(svc *Service) string {
-	return s.command("-F ") + Quote(svc.ID()+"/chroot=n") + " && " + s.Reload()
+		return slices.Insert(rest, i, member)
+	})
 }
 
 // LinesOf are the words at the begin of a file's lines.
