@@ -136,7 +136,7 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 			w.u.retry = true
 			w.u.goOn(w.g, Refused, RateLimited)
 			w.record.said = r.Detail
-			fmt.Fprintf(p.Out, "%s: %s: %s\n", w.u.Name, w.change.Name, r.Detail)
+			p.complain("%s: %s: %s", w.u.Name, w.change.Name, r.Detail)
 		case publish.Refused:
 			w.u.block(w.g, p.now, Refused, r.Detail)
 		case publish.Conflict:
@@ -144,7 +144,7 @@ func (p *pass) answered(wants []want, results []publish.Result, err error) {
 		}
 	}
 	if err != nil {
-		fmt.Fprintf(p.Out, "publisher: %s\n", err)
+		p.complain("publisher: %s", err)
 	}
 }
 

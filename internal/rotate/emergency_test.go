@@ -117,3 +117,15 @@ func TestLostKeyIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// What keeps an emergency is told once, however often it is tried.
+func TestEmergencyComplainsOnce(t *testing.T) {
+	w := newOne(t, "")
+	w.filters[0].down = true
+	if out, err := w.emergency(0); err != nil || out.Retry != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if n := strings.Count(w.log.String(), "was not told"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, &w.log)
+	}
+}

@@ -20,6 +20,7 @@ type filter struct {
 	name    string
 	silent  bool // its StatusSocket
 	refuses bool // the tables
+	down    bool
 	lags    bool // it is not told to read its tables
 	rows    []keystore.TableRow
 	keys    *keystore.Store
@@ -77,6 +78,9 @@ func (f *filter) domains(row keystore.TableRow) []string {
 
 // Reload implements Filter.
 func (f *filter) Reload(context.Context) error {
+	if f.down {
+		return errors.New("nobody answers")
+	}
 	if f.refuses {
 		return fmt.Errorf("%w: a test", ErrReload)
 	}

@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -45,4 +46,25 @@ func (o *oneByOne) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.w.Write(p)
+}
+
+// complaints are what was told of what could not be done.
+type complaints struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+// complain tells what could not be done, once: in an emergency it is tried again twice a
+// second.
+func (r *Rotator) complain(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	r.told.mu.Lock()
+	defer r.told.mu.Unlock()
+	if r.told.all == nil {
+		r.told.all = map[string]bool{}
+	}
+	if !r.told.all[line] {
+		r.told.all[line] = true
+		fmt.Fprintln(r.Out, line)
+	}
 }

@@ -266,7 +266,7 @@ func (p *pass) deleteKeys(u *Unit, g *Generation) {
 				continue
 			}
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				fmt.Fprintf(p.Out, "%s: %s\n", u.Name, err)
+				p.complain("%s: %s", u.Name, err)
 				u.retry = true
 				return
 			}

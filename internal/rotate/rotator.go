@@ -97,6 +97,7 @@ type Rotator struct {
 	limits   limits
 	deadline time.Time
 	atOnce   int // units; tests whose order matters have one
+	told     complaints
 	keyRows  textRows
 	authors  textRows
 }
@@ -263,7 +264,8 @@ func (p *pass) tellBlocked() {
 		for _, g := range u.Generations {
 			if b := g.Blocked; b != nil && b.Reason != RateLimited && b.tell(p.now) {
 				u.changed = true
-				fmt.Fprintf(p.Out, "%s: %s: %s: %s\n", u.Name, g.recordNames()[0], b.Reason, b.Detail)
+				name := g.recordNames()[0]
+				fmt.Fprintf(p.Out, "%s: %s: %s: %s\n", u.Name, name, b.Reason, strings.TrimPrefix(b.Detail, name+": "))
 			}
 		}
 	}
@@ -285,7 +287,7 @@ func marks(units []*Unit) string {
 func (p *pass) save(u *Unit, what string) error {
 	if err := p.Store.Save(u); err != nil {
 		u.retry = true
-		fmt.Fprintf(p.Out, "%s: %s\n", u.Name, err)
+		p.complain("%s: %s", u.Name, err)
 		return err
 	}
 	p.Durable(what)
@@ -338,7 +340,7 @@ const maxTold = 4
 func (r *Rotator) journal(e Entry) {
 	e.Time = r.Now()
 	if err := r.Store.journal(e); err != nil {
-		fmt.Fprintf(r.Out, "the journal: %s\n", err)
+		r.complain("the journal: %s", err)
 	}
 }
 

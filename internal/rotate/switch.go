@@ -90,7 +90,7 @@ func (p *pass) switchThese(units []*Unit) {
 		for _, u := range written {
 			u.retry = true
 		}
-		fmt.Fprintf(p.Out, "the filter was not told to read the tables: %s\n", err)
+		p.complain("the filter was not told to read the tables: %s", err)
 		return
 	}
 	if len(written) == 1 {
