@@ -120,6 +120,13 @@ keys are the domains; values are not used.`,
 			if err := o.checkHash(); err != nil {
 				return exit.Errorf(exit.Usage, "--hash %s: use none, sha1 or sha256", o.hash)
 			}
+			err := o.Check()
+			if err == nil && o.domain != "" {
+				err = zone.CheckNames("--nsupdate", o.domain)
+			}
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
 			return runATPSZone(c.Context(), "dojang atpszone", s, o)
 		},
 	}

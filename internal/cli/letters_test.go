@@ -57,6 +57,21 @@ func TestOutputThatIsLostIsAFailure(t *testing.T) {
 	}
 }
 
+// Numbers and names that no zone can have are refused before anything is written.
+func TestZoneRefusesWhatNoZoneHas(t *testing.T) {
+	for _, flags := range [][]string{{"--expire", "-5"}, {"--refresh", "99999999999"}, {"--retry", "-1"}, {"--default-ttl", "2147483648"},
+		{"--ttl", "-5"}, {"--nameservers", "ns1 evil;"}, {"--contact", "a b@example.com"}, {"--nsupdate", "example.com\nupdate delete x"}} {
+		for _, command := range []string{"zone", "atpszone"} {
+			var out, errs bytes.Buffer
+			args := append([]string{"dojang", command, "csl:a=example.com:s:/nonexistent"}, flags...)
+			status := Main(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+			if status != exit.Usage || out.Len() > 0 {
+				t.Errorf("%q: %d, %s%s", args, status, &out, &errs)
+			}
+		}
+	}
+}
+
 // A switch is shown as it is typed. pflag v1.1.0 shows each as --remote[=true|false].
 func TestSwitchesAreShownAlone(t *testing.T) {
 	var out, errs bytes.Buffer

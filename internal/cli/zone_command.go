@@ -83,6 +83,9 @@ func runZone(ctx context.Context, s Streams, o zoneOptions, formatName, hashes s
 	if err := setup.CheckHashes(hashes); err != nil {
 		return err
 	}
+	if err := o.Check(); err != nil {
+		return exit.With(exit.Usage, err)
+	}
 	if o.Subdomains && o.Domain == "" {
 		return exit.Errorf(exit.Usage, "--subdomains goes with --domain")
 	}

@@ -30,6 +30,35 @@ func Defaults() Options {
 	return Options{Expire: 604800, Refresh: 10800, Retry: 1800, MinTTL: 86400, TTLSeconds: -1}
 }
 
+// Check refuses numbers and names that no zone can have, in the words of the flags of
+// `dojang zone`.
+func (o Options) Check() error {
+	const most = 1<<31 - 1 // RFC 2181 §8
+	for _, x := range []struct {
+		flag           string
+		seconds, least int
+	}{{"expire", o.Expire, 0}, {"refresh", o.Refresh, 0}, {"retry", o.Retry, 0}, {"default-ttl", o.MinTTL, 0}, {"ttl", o.TTLSeconds, -1}} {
+		if x.seconds < x.least || x.seconds > most {
+			return fmt.Errorf("--%s %d: use 0 to %d seconds", x.flag, x.seconds, most)
+		}
+	}
+	if strings.ContainsAny(o.Contact, " \t\r\n;\"()") {
+		return fmt.Errorf("--contact %q is no address", o.Contact)
+	}
+	return CheckNames("--nameservers", o.Nameservers...)
+}
+
+// CheckNames refuses names of a flag that can stand in no zone and in no command for
+// nsupdate(1).
+func CheckNames(flag string, names ...string) error {
+	for _, name := range names {
+		if err := keyrecord.CheckName(flag, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Header writes SOA and NS records in opendkim-genzone's layout. Names with a dot in
 // them are made absolute: under the zone's own name, as OpenDKIM writes them, they
 // would name no host.
