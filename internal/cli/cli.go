@@ -5,6 +5,9 @@ package cli
 import (
 	"encoding/json"
 	"io"
+	"os"
+
+	"golang.org/x/term"
 
 	"dojang/internal/exit"
 	"dojang/internal/plain"
@@ -30,6 +33,20 @@ func (s Streams) printJSON(v any) error {
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return exit.Errorf(exit.IOErr, "%w", err)
+	}
+	return nil
+}
+
+func isTerminal(w io.Writer) bool { return terminal(w) != nil }
+
+// terminal is the terminal that a stream ends at, nil where it ends elsewhere. What is
+// written there is not escaped.
+func terminal(w io.Writer) *os.File {
+	if escaped, ok := w.(*plain.Writer); ok {
+		w = escaped.Destination()
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
 	}
 	return nil
 }

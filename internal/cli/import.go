@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/keystore"
 	"dojang/internal/migrate"
@@ -15,7 +16,7 @@ import (
 
 // importOptions are those of `dojang import`.
 type importOptions struct {
-	flags                  opendkimFlags
+	source                 config.Source
 	from, file, to         string
 	keyTable, signingTable string
 	base, directory        string
@@ -64,7 +65,7 @@ input.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
 	}
 	f := c.Flags()
-	configFlag(c.Flags(), &o.flags.File, "c")
+	configFlag(c.Flags(), &o.source.File, "c")
 	f.StringVar(&o.from, "from", "", "rspamd, dkimpy-milter or amavis (default: the configuration's tables)")
 	f.StringVar(&o.file, "file", "", "file to read with --from (default: standard input)")
 	f.StringVar(&o.keyTable, "key-table", "", "KeyTable to read in place of the configuration's")
@@ -144,7 +145,7 @@ func (o *importOptions) read(ctx context.Context, s Streams) (migrate.Tables, pr
 }
 
 func (o *importOptions) readSets(ctx context.Context, s Streams) (migrate.Tables, problem.List, error) {
-	c, problems := o.flags.Load()
+	c, problems := o.source.Load()
 	if problems.HasErrors() {
 		problems.Write(s.Err)
 		return migrate.Tables{}, nil, exit.Silent(exit.Config)

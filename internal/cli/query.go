@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"dojang/internal/build"
@@ -21,8 +22,29 @@ import (
 	"dojang/internal/problem"
 )
 
+// queryCommand is `dojang query`.
+func queryCommand(s Streams) *cobra.Command {
+	f := &config.Source{}
+	columns := 1
+	c := &cobra.Command{
+		Use: "query DATASET KEY", Short: "Look a key up in a data set",
+		Long: `Look a key up in a data set of any type, as the filter would: DATASET is what an
+option like SigningTable holds. Exit status 1 when there is no such key, 75 when
+the data set cannot be asked.`,
+		Example: `  dojang query refile:/etc/opendkim/SigningTable joe@example.com
+  dojang query --columns 3 dsn:pgsql://u:p@5432+db/mail/table=keys?keycol=name?datacol=domain,selector,key mail`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return query(c.Context(), s, f, args[0], args[1], columns)
+		},
+	}
+	c.Flags().IntVarP(&columns, "columns", "n", columns, "how many values to fetch")
+	configFlag(c.Flags(), &f.File, "c")
+	return c
+}
+
 // query looks one key up and prints its values, one a line.
-func query(ctx context.Context, s Streams, f *opendkimFlags, spec, key string, columns int) error {
+func query(ctx context.Context, s Streams, f *config.Source, spec, key string, columns int) error {
 	if columns < 1 {
 		return exit.Errorf(exit.Usage, "--columns %d: at least 1 is needed", columns)
 	}

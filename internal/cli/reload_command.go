@@ -13,7 +13,7 @@ import (
 
 // reloadCommand is `dojang reload`.
 func reloadCommand(s Streams) *cobra.Command {
-	f := &opendkimFlags{}
+	f := &config.Source{}
 	c := &cobra.Command{
 		Use: "reload", Short: "Make the running filter read its configuration again",
 		Long: `Make the running filter read its configuration, tables and keys again, and tell

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dojang/internal/build"
+	"dojang/internal/config"
 	"dojang/internal/exit"
 	"dojang/internal/status"
 	"dojang/internal/words"
@@ -21,7 +22,7 @@ import (
 const defaultStatusSocket = "/run/opendkim/status.sock"
 
 type statusOptions struct {
-	flags  opendkimFlags
+	source config.Source
 	socket string
 	json   bool
 }
@@ -49,7 +50,7 @@ remember ends with status 69.`,
 			return o.overview(c.Context(), s, client)
 		},
 	}
-	configFlag(c.Flags(), &o.flags.File, "c")
+	configFlag(c.Flags(), &o.source.File, "c")
 	c.Flags().StringVar(&o.socket, "socket", "", "the filter's StatusSocket (default that of --config, else "+defaultStatusSocket+")")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return c
@@ -60,15 +61,15 @@ func (o *statusOptions) client() (*status.Client, error) {
 	address := o.socket
 	if address == "" {
 		address = defaultStatusSocket
-		loaded, problems := o.flags.Load()
+		loaded, problems := o.source.Load()
 		switch {
 		case !problems.HasErrors() && loaded.StatusSocket.IsSet():
 			address = build.StatusAddress(loaded.StatusSocket.Value)
-		case o.flags.File != "" && problems.HasErrors():
-			return nil, exit.Errorf(exit.Config, "%s", problems[0])
-		case o.flags.File != "":
+		case o.source.File != "" && problems.HasErrors():
+			return nil, exit.Problems(problems)
+		case o.source.File != "":
 			return nil, exit.Errorf(exit.Config, "%s sets no StatusSocket: add StatusSocket local:%s and restart the filter",
-				o.flags.File, defaultStatusSocket)
+				o.source.File, defaultStatusSocket)
 		}
 	}
 	client, err := status.NewClient(address)
