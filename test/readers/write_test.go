@@ -66,14 +66,17 @@ func meant(s *dkim.Signature, p property) bool {
 	same := func(s string) bool { // but for the quotes of a local part
 		return strings.ReplaceAll(p.value, `"`, "") == strings.ReplaceAll(s, `"`, "")
 	}
+	name := func(s string) bool { // a long one is written in ASCII
+		a, _ := dkim.ToASCII(s)
+		return same(s) || p.value == a
+	}
 	switch p.name {
 	case "header.d":
-		a, _ := dkim.ToASCII(s.Domain)
-		return same(s.Domain) || p.value == a
+		return name(s.Domain)
 	case "header.i":
 		return same(s.Identity)
 	case "header.s":
-		return same(s.Selector)
+		return name(s.Selector)
 	case "header.a":
 		return p.value == s.Algorithm.String()
 	case "header.b":
