@@ -35,9 +35,7 @@ func (f *filter) read() {
 	}
 	defer set.Close()
 	f.rows = nil
-	o := f.w.keyOf
-	o.Recheck = 1 // each time
-	f.keys = keystore.New(nil, o)
+	f.keys = f.w.loader()
 	_ = keystore.Rows(context.Background(), set, f.w.table, func(row keystore.TableRow) error {
 		f.rows = append(f.rows, row)
 		return nil

@@ -49,6 +49,7 @@ type world struct {
 	filters    []*filter
 	recipients []string
 	keyOf      keystore.Options
+	keys       func() *keystore.Store // what check loads keys with
 	set        *settings.Settings
 	table      string
 	killAt     int
@@ -90,6 +91,7 @@ func newWorld(t *testing.T, rotate, table string) *world {
 		aliases: map[string]string{}, signed: map[string]time.Time{}, exempt: map[string]bool{}}
 	w.booted = w.true_
 	w.keyOf.Accounts = accounts()
+	w.keys = sync.OnceValue(w.loader)
 	w.servers = []*server{{name: "ns1", has: map[string][]answer{}}, {name: "ns2", has: map[string][]answer{}}}
 	conf := w.write("rotate.conf", "State "+w.dir+"/state\nPublisher p rfc2136 server=127.0.0.1 key=/k\nInterval "+
 		"1000s\nKeepOld 300s\nKeepRevoked 100s\nMargin 5s\n"+
@@ -256,6 +258,13 @@ func (w *world) pass(d time.Duration) {
 	w.check()
 }
 
+// loader loads keys, and looks at each file anew each time.
+func (w *world) loader() *keystore.Store {
+	o := w.keyOf
+	o.Recheck = 1
+	return keystore.New(nil, o)
+}
+
 // check holds the table: it names whole keys at every instant.
 func (w *world) check() {
 	set, err := dataset.Open(context.Background(), w.table, dataset.Options{})
@@ -264,6 +273,7 @@ func (w *world) check() {
 		return
 	}
 	defer set.Close()
+	keys := w.keys()
 	_ = keystore.Rows(context.Background(), set, w.table, func(row keystore.TableRow) error {
 		if row.Err != nil {
 			w.problem("row %q: %s", row.Name, row.Err)
@@ -274,7 +284,7 @@ func (w *world) check() {
 			domain = "a.example"
 		}
 		of, _ := row.ForSender(domain)
-		if _, err := keystore.New(nil, w.keyOf).Load(context.Background(), row.Name, of); err != nil {
+		if _, err := keys.Load(context.Background(), row.Name, of); err != nil {
 			w.problem("row %q names no whole key: %s", row.Name, err)
 		}
 		return nil
