@@ -39,11 +39,7 @@ type stage struct {
 func newStage(t testing.TB) *stage {
 	t.Helper()
 	testutil.NeedRoot(t)
-	s := &stage{dir: testutil.SecureDir(t)}
-	var err error
-	if s.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		t.Fatal(err)
-	}
+	s := &stage{dir: testutil.SecureDir(t), rsa: testutil.RSAKey()}
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
