@@ -124,6 +124,7 @@ func (s *stage) rehearse(t testing.TB, oldSocket, listen, configuration string) 
 	cmd := exec.Command(filepath.Join(testutil.Build(t), "dojang"), "rehearse", "--beside",
 		"local:"+oldSocket, "--socket", listen, "-x", config, "--json")
 	cmd.Stdout = out
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // what is killed leaves its socket
 	r.Process = proctest.Start(t, cmd)
 	if port, found := strings.CutPrefix(listen, "inet:"); found {
 		port, _, _ = strings.Cut(port, "@")
