@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"dojang/internal/testutil/proctest"
 	"dojang/milter"
 )
 
@@ -67,14 +68,10 @@ func TestCountsAreWrittenNowAndThen(t *testing.T) {
 	if _, err := s.dial().Send(t.Context(), stranger); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(path); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("not written within 10 s")
-		}
-	}
+	proctest.Until(t, time.Minute, "the file", func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
 }
 
 // A file that is no file of counts is told and left alone; the filter serves.
@@ -107,11 +104,7 @@ func TestCountsThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	const told = "FlowData: counts not written: "
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.log.String(), told); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not told within 10 s:\n%s", s.log)
-		}
-	}
+	proctest.Until(t, time.Minute, told, func() bool { return strings.Contains(s.log.String(), told) })
 	s.halt() // which writes them once more
 	if n := strings.Count(s.log.String(), told); n != 1 {
 		t.Errorf("told %d times:\n%s", n, s.log)

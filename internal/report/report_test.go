@@ -181,7 +181,7 @@ func TestMailHoldsNoFilesUp(t *testing.T) {
 		Each: []statistics.Signature{{Domain: "example.com", Passed: true, Length: -1, DNSSEC: 2}}})
 	const want = "V3\nMJOB\there\ta?b\t\t1\t0\t0\t-1\t-1\nSexample.com\t1\t0\t-1\t0\t2\n"
 	got := ""
-	for end := time.Now().Add(5 * time.Second); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		text, _ := os.ReadFile(path)
 		got = string(text)
 	}
