@@ -17,7 +17,6 @@ import (
 	"dojang/internal/dataset"
 	"dojang/internal/dataset/datasettest"
 	"dojang/internal/dataset/remote"
-	"dojang/internal/testutil/proctest"
 )
 
 func open(t *testing.T, spec string, o Options) (dataset.Set, error) {
@@ -149,61 +148,19 @@ func TestOutage(t *testing.T) {
 // HTTP/2 has one connection for all questions. When nothing comes over it any more, and
 // nobody closes it, another one is made.
 func TestConnectionStandsStill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for time-outs")
-	}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(service))
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	var still atomic.Pointer[net.Conn] // whose data go nowhere
-	var latest atomic.Pointer[net.Conn]
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			latest.Store(&c)
-			server, err := net.Dial("tcp", srv.Listener.Addr().String())
-			if err != nil {
-				return
-			}
-			for _, way := range [][2]net.Conn{{c, server}, {server, c}} {
-				go func() {
-					for buffer := make([]byte, 1<<16); ; {
-						n, err := way[0].Read(buffer)
-						if err != nil {
-							way[1].Close()
-							return
-						}
-						if p := still.Load(); p == nil || *p != c {
-							_, _ = way[1].Write(buffer[:n])
-						}
-					}
-				}()
-			}
-		}
-	}()
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
-	set, err := New("https://u:geheim%2F%40@"+l.Addr().String()+"/list", Options{Timeout: time.Second, TLS: &tls.Config{RootCAs: pool}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
-	if _, err := set.Lookup(t.Context(), "one", 1); err != nil {
-		t.Fatal(err)
-	}
-	still.Store(latest.Load())
-	proctest.Until(t, time.Minute, "an answer over a new connection", func() bool {
-		_, err := set.Lookup(t.Context(), "one", 1)
-		return err == nil
+	datasettest.StandsStill(t, "tcp", srv.Listener.Addr().String(), func(address string) dataset.Set {
+		set, err := New("https://u:geheim%2F%40@"+address+"/list", Options{Timeout: time.Second, TLS: &tls.Config{RootCAs: pool}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { set.Close() })
+		return set
 	})
 }
 

@@ -62,6 +62,16 @@ func TestMemcached(t *testing.T) {
 		set := open(t, "memcache:"+a+"/dkim", dataset.Options{})
 		datasettest.Outage(t, set, p.Kill, func() { p.Start(); fill(t, a) })
 	})
+	t.Run("still", func(t *testing.T) {
+		datasettest.StandsStill(t, "tcp", a, func(address string) dataset.Set {
+			set, err := New(address+"/dkim", Options{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { set.Close() })
+			return set
+		})
+	})
 	t.Run("two", func(t *testing.T) {
 		fill(t, a, b)
 		datasettest.Run(t, open(t, "memcache:"+a+","+b+"/dkim", dataset.Options{}), datasettest.Options{OneColumn: true})

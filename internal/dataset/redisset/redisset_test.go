@@ -105,6 +105,16 @@ func TestServer(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("still", func(t *testing.T) {
+		datasettest.StandsStill(t, "tcp", "127.0.0.1:"+port, func(address string) dataset.Set {
+			set, err := New(strings.Replace(base, "127.0.0.1:"+port, address, 1)+"?hash=table", Options{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { set.Close() })
+			return set
+		})
+	})
 	t.Run("outage", func(t *testing.T) {
 		set, err := open(t, base+"?hash=table", uncached)
 		if err != nil {

@@ -137,6 +137,22 @@ func TestOneLineAnswersOneQuestion(t *testing.T) {
 	}
 }
 
+func TestConnectionStandsStill(t *testing.T) {
+	path := datasettest.Folder(t, 0o700) + "/s"
+	s := &server{}
+	s.start(t, path)
+	defer s.stop()
+	datasettest.StandsStill(t, "unix", path, func(address string) dataset.Set {
+		host, port, _ := strings.Cut(address, ":")
+		set, err := New("inet:"+port+"@"+host, Options{Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { set.Close() })
+		return set
+	})
+}
+
 func TestInet(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

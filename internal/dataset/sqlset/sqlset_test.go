@@ -175,6 +175,21 @@ func longOnly(t testing.TB) {
 	}
 }
 
+// standsStill holds its connection back, and gives it another.
+func standsStill(t *testing.T, base string) {
+	before, after, _ := strings.Cut(base, "+127.0.0.1")
+	login, port := before[:strings.LastIndexByte(before, '@')+1], before[strings.LastIndexByte(before, '@')+1:]
+	datasettest.StandsStill(t, "tcp", "127.0.0.1:"+port, func(address string) dataset.Set {
+		_, port, _ := strings.Cut(address, ":")
+		set, err := New(login+port+"+127.0.0.1"+after+rowsParams, Options{Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { set.Close() })
+		return remote.New(set, remote.Options{TTL: -1, NegativeTTL: -1, KeepStale: -1, Timeout: time.Second})
+	})
+}
+
 // postgres starts a server; run gives SQL to its psql.
 func postgres(t testing.TB) (base string, p *datasettest.Process, run func(sql string)) {
 	longOnly(t)
@@ -221,6 +236,7 @@ func TestPostgreSQL(t *testing.T) {
 		}
 	})
 	t.Run("outage", func(t *testing.T) { outage(t, base, p) })
+	t.Run("still", func(t *testing.T) { standsStill(t, base) })
 	t.Run("login", func(t *testing.T) {
 		wrong := strings.Replace(base, "geheim", "falsch", 1)
 		_, err := dataset.Open(context.Background(), "dsn:"+wrong+rowsParams,
@@ -264,6 +280,7 @@ func TestMariaDB(t *testing.T) {
 		}
 	})
 	t.Run("outage", func(t *testing.T) { outage(t, base, p) })
+	t.Run("still", func(t *testing.T) { standsStill(t, base) })
 }
 
 func BenchmarkMariaDB(b *testing.B) {
