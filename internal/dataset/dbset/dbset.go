@@ -135,9 +135,9 @@ func (s *Set) look() (stamp, error) {
 func (s *Set) read(ctx context.Context) (dataset.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	args := []string{s.path}
+	args := []string{"--", s.path} // a name may begin with a dash
 	if info, err := privilege.Stat(s.path); err == nil && !info.IsDir() && s.kind == dataset.TypeMDB {
-		args = []string{"-n", s.path}
+		args = append([]string{"-n"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, s.program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: privilege.Reader(s.path)}

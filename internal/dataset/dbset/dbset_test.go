@@ -59,6 +59,20 @@ func TestBerkeleyDB(t *testing.T) {
 	}
 }
 
+// A name that looks like an option is a name.
+func TestDashes(t *testing.T) {
+	load, loadLMDB := testutil.Need(t, "db_load", "db_dump"), testutil.Need(t, "mdb_load", "mdb_dump")
+	dir := datasettest.Folder(t, 0o700)
+	t.Chdir(dir)
+	proctest.Run(t, lines(), load, "-T", "-t", "hash", dir+"/-f.db")
+	proctest.Run(t, lines(), loadLMDB, "-T", "-n", dir+"/-n")
+	for _, spec := range []string{"db:-f.db", "db:-f", "mdb:-n"} {
+		if v, err := open1(t, spec, Options{}, dataset.Options{}).Lookup(t.Context(), "one", 1); err != nil || v[0] != "v1" {
+			t.Errorf("%s: %v, %v", spec, v, err)
+		}
+	}
+}
+
 // TestAgreesWithOpenDKIM asks the real program about the same file.
 func TestAgreesWithOpenDKIM(t *testing.T) {
 	opendkim, load := testutil.Need(t, "opendkim"), testutil.Need(t, "db_load")

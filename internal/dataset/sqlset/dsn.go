@@ -91,7 +91,10 @@ func sqlitePath(s string) string {
 	if i := strings.Index(strings.ToLower(s), "/table="); i >= 0 {
 		path, params = s[:i], s[i:]
 	}
-	host, file, _ := strings.Cut(path, "/")
+	host, file, found := strings.Cut(path, "/")
+	if !found && host != "" && host != "localhost" && params != "" {
+		return "./" + s // a file of the working folder
+	}
 	if !strings.Contains(file, "/") && host != "" {
 		return s // a folder and a file
 	}

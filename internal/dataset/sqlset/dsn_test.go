@@ -32,6 +32,8 @@ func TestParseDSN(t *testing.T) {
 			Backend: "sqlite3", Host: "localhost", Database: "/var/lib/a b.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 		"sqlite3://localhost//keys.db/table=t?keycol=k?datacol=v": {
 			Backend: "sqlite3", Host: "localhost", Database: "/keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
+		"sqlite://keys.db/table=t?keycol=k?datacol=v": {
+			Backend: "sqlite3", Host: ".", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 		"sqlite://tables/keys.db/table=t?keycol=k?datacol=v": {
 			Backend: "sqlite3", Host: "tables", Database: "keys.db", Table: "t", KeyColumn: "k", Columns: []string{"v"}},
 		"pgsql://h/d/table=t?keycol=k?datacol=v?ca=/etc/ca.pem": {Backend: "pgsql", Host: "h", Database: "d", Table: "t", KeyColumn: "k", Columns: []string{"v"}, TLS: "verify", CA: "/etc/ca.pem"},
