@@ -111,7 +111,7 @@ func TestNotThereAndNotAsked(t *testing.T) {
 				host, addr string
 				in         bool
 			}{{"mx.example", "", true}, {"", "192.0.2.1", true}, {"bad.example", "192.0.2.1", false}, {"", "", false}} {
-				if client.host+client.addr == "" && kind == "plain" {
+				if client.host+client.addr == "" {
 					continue // of nobody nothing is asked
 				}
 				addr, _ := netip.ParseAddr(client.addr)

@@ -271,28 +271,11 @@ func (x *hostIndex) pattern(text string) (in, found bool) {
 // ask looks a client up in a set that cannot be compiled.
 func (h *HostSet) ask(ctx context.Context, hostname string, addr netip.Addr) (bool, error) {
 	keys := hostKeys(hostname, addr)
-	if b, ok := h.set.(BatchSet); ok {
-		rows, err := b.LookupBatch(ctx, keys, 0)
-		if err != nil {
-			return false, err
-		}
-		for i, r := range rows {
-			if r != nil {
-				return keys[i][0] != '!', nil
-			}
-		}
+	i, _, err := LookupFirst(ctx, h.set, keys, 0)
+	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
-	for _, key := range keys {
-		_, err := h.set.Lookup(ctx, key, 0)
-		if err == nil {
-			return key[0] != '!', nil
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
-	}
-	return false, nil
+	return err == nil && keys[i][0] != '!', err
 }
 
 // hostKeys are the texts a client is looked up by, in order, each after itself

@@ -42,48 +42,39 @@ func SigningLookup(ctx context.Context, set Set, user, host string, columns int,
 		return err
 	}
 	keys := SigningKeys(user, host)
-	if b, ok := set.(BatchSet); ok {
-		return lookupBatch(ctx, b, keys, columns, all, f)
-	}
-	found := false
-	for _, key := range keys {
-		values, err := set.Lookup(ctx, key, columns)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
+	return eachOf(ctx, set, keys, columns, func(i int, values []string) bool {
+		return f(Entry{Key: keys[i], Values: values, Line: lineOf(set, keys[i])}) && all
+	})
+}
+
+// eachOf calls f with the place and the values of each key that a set has, in order, until f
+// returns false: asked for in one question where the set can, else one after the other. It
+// returns ErrNotFound when the set has none of them.
+func eachOf(ctx context.Context, set Set, keys []string, columns int, f func(i int, values []string) bool) error {
+	lookup := func(i int) ([]string, error) { return set.Lookup(ctx, keys[i], columns) }
+	if b, ok := set.(BatchSet); ok && len(keys) > 0 {
+		rows, err := b.LookupBatch(ctx, keys, columns)
 		if err != nil {
 			return err
 		}
-		found = true
-		if !f(Entry{Key: key, Values: values, Line: lineOf(set, key)}) || !all {
-			return nil
+		lookup = func(i int) ([]string, error) {
+			if rows[i] == nil {
+				return nil, ErrNotFound
+			}
+			return rows[i], nil
 		}
 	}
-	if !found {
-		return ErrNotFound
-	}
-	return nil
-}
-
-func lookupBatch(ctx context.Context, b BatchSet, keys []string, columns int, all bool, f func(Entry) bool) error {
-	rows, err := b.LookupBatch(ctx, keys, columns)
-	if err != nil {
-		return err
-	}
-	found := false
-	for i, values := range rows {
-		if values == nil {
+	none := ErrNotFound
+	for i := range keys {
+		values, err := lookup(i)
+		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		found = true
-		if !f(Entry{Key: keys[i], Values: values}) || !all {
-			return nil
+		if none = nil; err != nil || !f(i, values) {
+			return err
 		}
 	}
-	if !found {
-		return ErrNotFound
-	}
-	return nil
+	return none
 }
 
 // SigningKeys are the keys a SigningTable that is not of patterns is asked for,
@@ -113,25 +104,9 @@ func SigningKeys(user, host string) []string {
 // LookupFirst looks keys up and returns the place of the first that the set has,
 // and its values as Lookup does: in one question where the set can, else one after
 // the other. ErrNotFound when it has none of them.
-func LookupFirst(ctx context.Context, set Set, keys []string, columns int) (int, []string, error) {
-	if b, ok := set.(BatchSet); ok && len(keys) > 0 {
-		rows, err := b.LookupBatch(ctx, keys, columns)
-		if err != nil {
-			return 0, nil, err
-		}
-		for i, values := range rows {
-			if values != nil {
-				return i, values, nil
-			}
-		}
-		return 0, nil, ErrNotFound
-	}
-	for i, key := range keys {
-		if values, err := set.Lookup(ctx, key, columns); !errors.Is(err, ErrNotFound) {
-			return i, values, err
-		}
-	}
-	return 0, nil, ErrNotFound
+func LookupFirst(ctx context.Context, set Set, keys []string, columns int) (first int, values []string, err error) {
+	err = eachOf(ctx, set, keys, columns, func(i int, found []string) bool { first, values = i, found; return false })
+	return first, values, err
 }
 
 // parent returns the superdomain of a host with its leading dot, "" at the end.
