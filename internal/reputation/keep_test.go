@@ -210,6 +210,19 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// TestLinesThatWereNeverCounted are refused: less than nothing, more spam than mail, more mail
+// than a count holds.
+func TestLinesThatWereNeverCounted(t *testing.T) {
+	for part, want := range map[string]bool{"[100,7,1]": true, "[0,0,0]": true, "[100,7,7]": true, "[100,4294967295,0]": true,
+		"[-1,7,1]": false, "[100,7,8]": false, "[100,7,-1]": false, "[100,4294967296,0]": false} {
+		var c Counter
+		err := keeper{&c, noon}.Take([]byte(`{"domain":"d","period":3600000000000,"parts":[` + part + `]}`))
+		if (err == nil) != want || (c.domains.Len() == 1) != want {
+			t.Errorf("%s: %v, %d domains", part, err, c.domains.Len())
+		}
+	}
+}
+
 func FuzzReadCounts(f *testing.F) {
 	f.Add(`{"domain":"d","period":3600000000000,"parts":[[100,7,1]]}` + "\n")
 	f.Add(`{"domain":"d","body":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2026-01-01T00:00:00Z"}` + "\n")
