@@ -48,6 +48,35 @@ func rsaKey(zone string, bits int, exponent int64) (*dns.DNSKEY, plainRSA) {
 	}
 }
 
+// TestKeysVouchForThemselvesOnlyWhereNamed: a set of keys counts where one that the parent names
+// signed it (RFC 4035 §5.2), not where another in it did, or none.
+func TestKeysVouchForThemselvesOnlyWhereNamed(t *testing.T) {
+	l := newLab(t, ".", "test.")
+	named := l.keys["test."]
+	l.answer("test.", dns.TypeDS, l.sign(".", named.record.ToDS(dns.SHA256)))
+	evil, signer := rsaKey("test.", 1024, 65537)
+	forger := &labKey{evil, signer}
+	by := func(key *labKey, records ...dns.RR) []dns.RR {
+		l.keys["test."] = key
+		return l.sign("test.", records...)
+	}
+	l.exists("k.test.")
+	l.answer("k.test.", dns.TypeTXT, by(forger, l.rr(`k.test. 300 TXT "key"`)))
+	for name, c := range map[string]struct {
+		keys []dns.RR
+		want Security
+		kind Kind
+	}{
+		"by the named": {by(named, named.record, evil), Secure, 0}, "by another": {by(forger, named.record, evil), Bogus, KindBogus},
+		"by nobody":     {[]dns.RR{named.record, evil}, Bogus, KindBogus},
+		"of other keys": {append([]dns.RR{named.record, evil}, by(named, named.record)[1:]...), Bogus, KindBogus},
+	} {
+		l.answer("test.", dns.TypeDNSKEY, c.keys)
+		t.Log(name)
+		l.want("k.test", c.want, c.kind)
+	}
+}
+
 // A key that cannot be checked, or can be forged, makes its zone insecure as an algorithm
 // that is not known does (RFC 4035 §5.2): 2^32+1 is what "dnssec-keygen -e" made, RFC 5702
 // §2.1 allows 512 bits.
