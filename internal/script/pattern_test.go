@@ -51,6 +51,7 @@ func TestPatterns(t *testing.T) {
 			"return string.find(" + text + ", " + pattern + ", 1, true)",
 			"return string.match(" + text + ", " + pattern + ")",
 			"return string.gsub(" + text + ", " + pattern + ", '<%0>')",
+			"return string.gsub(" + text + ", " + pattern + ", 'a%%b')",
 			"return string.gsub(" + text + ", " + pattern + ", '', 1)",
 			"return string.gsub(" + text + ", " + pattern + ", { a = 1, o = 'O', joe = false })",
 			"return string.gsub(" + text + ", " + pattern + ", function(x, y) return y end)",
