@@ -233,8 +233,9 @@ func (r *Rotator) Retire(ctx context.Context, domain string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if len(u.Domains) > 1 {
-		return Outcome{}, fmt.Errorf("%s signs for %d domains: take %s out of its Group", u.Name, len(u.Domains), domain)
+	if len(u.Domains) > 1 && domain != u.Name {
+		return Outcome{}, fmt.Errorf("%s signs for %d domains: take %s out of its Group, or let all of them leave: "+
+			"dojang keys retire %[1]s", u.Name, len(u.Domains), domain)
 	}
 	if _, err := r.pass(ctx, nil).giveUp(u, "the domain leaves"); err != nil {
 		return Outcome{}, err

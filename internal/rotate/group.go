@@ -11,10 +11,10 @@ func sameDomains(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// asGrouped reports whether a unit has the domains that its Group names.
+// asGrouped reports whether a unit has the domains that its Group names, or needs none.
 func (r *Rotator) asGrouped(u *Unit) bool {
 	g, is := r.Settings.Group(u.Name)
-	return !is || u.Leaving || sameDomains(u.Domains, g.Domains)
+	return u.Leaving || !is && len(u.Domains) == 1 || is && sameDomains(u.Domains, g.Domains)
 }
 
 // halted reports whether nothing is to be done of a unit but to wait: it was stopped, or
@@ -39,7 +39,8 @@ func (p *pass) halted(u *Unit) bool {
 }
 
 func (u *Unit) regrouped() string {
-	return fmt.Sprintf("the Group %s names other domains by now: dojang keys adopt %[1]s", u.Name)
+	return fmt.Sprintf("the Group %s names other domains by now: dojang keys adopt %[1]s, or, if its row signs no more: "+
+		"dojang keys retire %[1]s", u.Name)
 }
 
 // forget leaves the records of domains that are not in a unit any more as they are, where no

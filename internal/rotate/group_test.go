@@ -19,7 +19,8 @@ func newGroup(t *testing.T, domains string) *world {
 	return w
 }
 
-const regrouped = "edited-by-hand: the Group all names other domains by now: dojang keys adopt all"
+const regrouped = "edited-by-hand: the Group all names other domains by now: dojang keys adopt all, or, if its row signs no more: " +
+	"dojang keys retire all"
 
 // Whoever joins a Group and is not adopted with it would be signed for with a key that has no
 // record there: nothing changes before, wherever the next key is in its life.
@@ -138,4 +139,31 @@ func TestNothingAdopted(t *testing.T) {
 	if out, err := empty.run(); err != nil || out.Blocked != 0 {
 		t.Errorf("of an empty table: %+v, %v", out, err)
 	}
+}
+
+// A Group whose line is gone changes no key, for nobody knows whose it is; its row can leave,
+// whatever it is called.
+func TestGroupTakenOut(t *testing.T) {
+	w := newWorld(t, "Zone * p\nGroup All a.example b.example\n", "")
+	w.write("KeyTable", "All %:old:"+w.dir+"/a.private\n")
+	for _, d := range []string{"a.example", "b.example"} {
+		w.key(d, "old", w.dir+"/a.private")
+	}
+	w.adopt()
+	retire := func(name string) error {
+		_, err := w.do(func(r *Rotator) (Outcome, error) { return r.Retire(context.Background(), name) })
+		return err
+	}
+	if err := retire("b.example"); err == nil || !strings.Contains(err.Error(), "dojang keys retire All") {
+		t.Errorf("one of two leaves: %v", err)
+	}
+	w.set.Groups[0].Name = "Another"
+	if out, err := w.run(); err != nil || out.Blocked != 1 || !strings.Contains(w.states(), "dojang keys retire All") {
+		t.Errorf("%+v, %v, %s", out, err, w.states())
+	}
+	w.write("KeyTable", "")
+	if err := retire("All"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("old=resting")
 }

@@ -14,17 +14,18 @@ import (
 // ErrUnknown says that nobody adopted a unit.
 var ErrUnknown = errors.New("is not in rotation: dojang keys adopt")
 
-// unit finds the unit of a domain: by its name, or the group that has it.
+// unit finds the unit of a domain: by its name, which is a row's in a Group, or the Group that
+// has it.
 func (r *Rotator) unit(domain string) (*Unit, error) {
-	u, err := r.Store.unit(keyrecord.Canonical(domain))
-	if u != nil || err != nil {
-		return u, err
-	}
+	names := []string{domain, keyrecord.Canonical(domain)}
 	for _, g := range r.Settings.Groups {
 		if slices.ContainsFunc(g.Domains, func(d string) bool { return keycheck.SameDomain(d, domain) }) {
-			if u, err = r.Store.unit(g.Name); u != nil || err != nil {
-				return u, err
-			}
+			names = append(names, g.Name)
+		}
+	}
+	for _, name := range names {
+		if u, err := r.Store.unit(name); u != nil || err != nil {
+			return u, err
 		}
 	}
 	return nil, fmt.Errorf("%s %w %s", domain, ErrUnknown, domain)
