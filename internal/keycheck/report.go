@@ -166,6 +166,14 @@ type Server struct {
 	aliasType string
 }
 
+// String names the server and its address.
+func (s Server) String() string {
+	if s.Address == "" {
+		return s.Name
+	}
+	return s.Name + " (" + s.Address + ")"
+}
+
 // Signature is how the RRSIG of a server's answer stands, "" when the zone is not signed.
 type Signature string
 

@@ -338,19 +338,6 @@ func isRevoked(text string) bool {
 	return text == "v=DKIM1; k=rsa; p=" || text == "v=DKIM1; k=ed25519; p="
 }
 
-// greatestTTL is how long caches may keep what stands at a name, whatever that is.
-func greatestTTL(report *keycheck.Report) (seconds int64) {
-	for _, a := range report.Aliases {
-		seconds = max(seconds, a.TTLSeconds)
-	}
-	for _, s := range report.Servers {
-		if len(s.Texts) > 0 && s.TTLSeconds != nil {
-			seconds = max(seconds, *s.TTLSeconds)
-		}
-	}
-	return seconds
-}
-
 // shown is what stands at a name, for a person.
 func shown(report *keycheck.Report) string {
 	for _, s := range report.Servers {

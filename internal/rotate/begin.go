@@ -68,7 +68,7 @@ func (p *pass) begin(u *Unit, emergency bool, keepOld time.Duration) {
 				u.block(old, p.now, Conflict, err.Error())
 				return
 			}
-			p.place(u, &k)
+			p.place(&k, p.folderOf(u, &k))
 		}
 		g.Keys = append(g.Keys, k)
 	}
@@ -243,15 +243,13 @@ func (p *pass) keyPath(k *Key, selector, folder string) string {
 	return filepath.Join(folder, name)
 }
 
-// place says where the key file shall be: beside the one that the row has now.
-func (p *pass) place(u *Unit, k *Key) {
-	folder := p.folderOf(u, k)
-	path := p.keyPath(k, k.Selector, folder)
-	if folder == "" {
+// place says where the key file shall be: in a folder, or, for "", where it waits for its row.
+func (p *pass) place(k *Key, folder string) {
+	if path := p.keyPath(k, k.Selector, folder); folder == "" {
 		k.Pending = path
-		return
+	} else {
+		k.Path = path
 	}
-	k.Path = path
 }
 
 // file is where the private key is.

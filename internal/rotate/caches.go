@@ -2,11 +2,9 @@ package rotate
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"dojang/internal/keycheck"
-	"dojang/internal/keyrecord"
 )
 
 // Resolvers cut what they keep for longer: absences at a day or less, records at a week
@@ -44,43 +42,39 @@ func cached(report *keycheck.Report, r *Record) (time.Duration, string) {
 	return time.Duration(seconds) * time.Second, why
 }
 
-// serversSay names the servers that do not have what is expected, and why.
-func serversSay(report *keycheck.Report) string {
-	var lines []string
-	have, counted := 0, 0
+// greatestTTL is how long caches may keep what stands at a name, whatever that is.
+func greatestTTL(report *keycheck.Report) (seconds int64) {
+	for _, a := range report.Aliases {
+		seconds = max(seconds, a.TTLSeconds)
+	}
 	for _, s := range report.Servers {
-		if s.Ignored {
-			continue
-		}
-		counted++
-		where := s.Name
-		if s.Address != "" {
-			where += " (" + s.Address + ")"
-		}
-		switch s.State {
-		case keycheck.Same:
-			if have++; s.Signature != "" && s.Signature != keycheck.SignatureValid {
-				lines = append(lines, where+": signature "+string(s.Signature))
-			}
-		case keycheck.Missing:
-			lines = append(lines, where+" has no record")
-		case keycheck.Differs:
-			lines = append(lines, where+" has another record")
-		case keycheck.NoAnswer:
-			lines = append(lines, where+": "+string(s.Error))
+		if len(s.Texts) > 0 && s.TTLSeconds != nil {
+			seconds = max(seconds, *s.TTLSeconds)
 		}
 	}
-	for _, f := range report.Faults {
-		if f.Code == keyrecord.FaultAliasMissing {
-			lines = append(lines, "the alias is not there")
+	return seconds
+}
+
+// otherTTL is how long caches may keep what a server has in the place of a record.
+func otherTTL(report *keycheck.Report, text string) (seconds int64) {
+	for _, s := range report.Servers {
+		if s.TTLSeconds != nil && len(s.Texts) > 0 && s.Texts[0].Text != text {
+			seconds = max(seconds, *s.TTLSeconds)
 		}
 	}
-	if len(lines) > 4 {
-		lines = append(lines[:4], fmt.Sprintf("and %d more", len(lines)-4))
+	return seconds
+}
+
+// slotTTL is how long caches may keep what last stood at a key's name, and whether its
+// selector is one of a ring, which will come again.
+func (p *pass) slotTTL(u *Unit, k *Key) (ttl time.Duration, ring bool) {
+	ttl = p.Settings.TTL
+	for _, domain := range u.Domains {
+		zone, _ := p.Settings.ZoneOf(domain)
+		ring = ring || zone.CNAME != ""
 	}
-	text := strings.Join(lines, ", ")
-	if counted > 0 {
-		text += fmt.Sprintf(" (%d of %d have it)", have, counted)
+	for _, r := range k.Records {
+		ttl = max(ttl, time.Duration(r.TTL)*time.Second)
 	}
-	return text
+	return ttl, ring
 }

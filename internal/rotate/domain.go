@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,16 +83,7 @@ func (p *pass) newKey(u *Unit, g *Generation, t settings.KeyType, beside string,
 		return k, err
 	}
 	k.Row = recordName(k.Selector, u.Name)
-	folder := beside
-	if folder == "" {
-		folder = p.commonFolder()
-	}
-	path := p.keyPath(&k, k.Selector, folder)
-	if folder == "" {
-		k.Pending = path
-	} else {
-		k.Path = path
-	}
+	p.place(&k, cmp.Or(beside, p.commonFolder()))
 	return k, nil
 }
 

@@ -3,6 +3,7 @@ package rotate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dojang/internal/keycheck"
@@ -106,16 +107,6 @@ func (p *pass) proveOne(g *Generation, k *Key, r *Record) (keycheck.Publication,
 	return word, report
 }
 
-// otherTTL is how long caches may keep what a server has in the place of a record.
-func otherTTL(report *keycheck.Report, text string) (seconds int64) {
-	for _, s := range report.Servers {
-		if s.TTLSeconds != nil && len(s.Texts) > 0 && s.Texts[0].Text != text {
-			seconds = max(seconds, *s.TTLSeconds)
-		}
-	}
-	return seconds
-}
-
 // still is the word for a record that shall go and has not: Published itself would say
 // that it has.
 func still(report *keycheck.Report) keycheck.Publication {
@@ -170,6 +161,44 @@ func faultsSay(report *keycheck.Report) string {
 		}
 	}
 	return serversSay(report)
+}
+
+// serversSay names the servers that do not have what is expected, and why.
+func serversSay(report *keycheck.Report) string {
+	var lines []string
+	have, counted := 0, 0
+	for _, s := range report.Servers {
+		if s.Ignored {
+			continue
+		}
+		counted++
+		where := s.String()
+		switch s.State {
+		case keycheck.Same:
+			if have++; s.Signature != "" && s.Signature != keycheck.SignatureValid {
+				lines = append(lines, where+": signature "+string(s.Signature))
+			}
+		case keycheck.Missing:
+			lines = append(lines, where+" has no record")
+		case keycheck.Differs:
+			lines = append(lines, where+" has another record")
+		case keycheck.NoAnswer:
+			lines = append(lines, where+": "+string(s.Error))
+		}
+	}
+	for _, f := range report.Faults {
+		if f.Code == keyrecord.FaultAliasMissing {
+			lines = append(lines, "the alias is not there")
+		}
+	}
+	if len(lines) > 4 {
+		lines = append(lines[:4], fmt.Sprintf("and %d more", len(lines)-4))
+	}
+	text := strings.Join(lines, ", ")
+	if counted > 0 {
+		text += fmt.Sprintf(" (%d of %d have it)", have, counted)
+	}
+	return text
 }
 
 // proved brings a generation on, or says why it stays.

@@ -349,17 +349,3 @@ func (p *pass) bury(u *Unit, g *Generation) {
 	}
 	_ = p.save(u, string(Gone))
 }
-
-// slotTTL is how long caches may keep what last stood at a key's name, and whether its
-// selector is one of a ring, which will come again.
-func (p *pass) slotTTL(u *Unit, k *Key) (ttl time.Duration, ring bool) {
-	ttl = p.Settings.TTL
-	for _, domain := range u.Domains {
-		zone, _ := p.Settings.ZoneOf(domain)
-		ring = ring || zone.CNAME != ""
-	}
-	for _, r := range k.Records {
-		ttl = max(ttl, time.Duration(r.TTL)*time.Second)
-	}
-	return ttl, ring
-}

@@ -193,9 +193,9 @@ func (e *Entry) judge(r *keycheck.Report) {
 		count[s.State]++
 		switch s.State {
 		case keycheck.NoAnswer:
-			silent = append(silent, server(s))
+			silent = append(silent, s.String())
 		case keycheck.Missing:
-			without = append(without, server(s))
+			without = append(without, s.String())
 		case keycheck.Same, keycheck.Differs:
 		}
 	}
@@ -216,13 +216,6 @@ func (e *Entry) judge(r *keycheck.Report) {
 	default:
 		e.State, e.Reason, e.Detail = Waiting, Reason(r.Publication), "the zone is signed and the record is not, or not rightly"
 	}
-}
-
-func server(s keycheck.Server) string {
-	if s.Address == "" {
-		return s.Name
-	}
-	return s.Name + " (" + s.Address + ")"
 }
 
 func textOf(r *keycheck.Report) string {

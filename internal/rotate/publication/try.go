@@ -135,10 +135,10 @@ func (w *Work) watch(ctx context.Context, t *Try, probe keycheck.Check) {
 			if s.Ignored {
 				continue
 			}
-			if _, is := seen[server(s)]; !is && s.State == keycheck.Same {
-				seen[server(s)] = after.Seconds()
+			if _, is := seen[s.String()]; !is && s.State == keycheck.Same {
+				seen[s.String()] = after.Seconds()
 			}
-			seconds, has := seen[server(s)]
+			seconds, has := seen[s.String()]
 			t.Seen = append(t.Seen, SeenBy{Name: s.Name, Address: s.Address, Seen: has, Seconds: seconds, Detail: s.Detail})
 		}
 		if r.Publication == keycheck.Published {
