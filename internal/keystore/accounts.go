@@ -12,17 +12,12 @@ import (
 // Accounts is what /etc/passwd and /etc/group tell about who may read a file.
 type Accounts struct {
 	users  []account
-	groups map[int]group
+	groups map[int][]string // members by gid
 }
 
 type account struct {
 	name     string
 	uid, gid int
-}
-
-type group struct {
-	name    string
-	members []string
 }
 
 // ReadAccounts reads the two files, "" for the system's. A missing file is an
@@ -34,7 +29,7 @@ func ReadAccounts(passwd, groupFile string) (*Accounts, error) {
 	if groupFile == "" {
 		groupFile = "/etc/group"
 	}
-	a := &Accounts{groups: map[int]group{}}
+	a := &Accounts{groups: map[int][]string{}}
 	err := eachRecord(passwd, 7, func(f []string) {
 		uid, err1 := strconv.Atoi(f[2])
 		gid, err2 := strconv.Atoi(f[3])
@@ -50,16 +45,11 @@ func ReadAccounts(passwd, groupFile string) (*Accounts, error) {
 		if err != nil {
 			return
 		}
-		g := a.groups[gid]
-		if g.name == "" {
-			g.name = f[0]
-		}
 		for m := range strings.SplitSeq(f[3], ",") {
 			if m = strings.TrimSpace(m); m != "" {
-				g.members = append(g.members, m)
+				a.groups[gid] = append(a.groups[gid], m)
 			}
 		}
-		a.groups[gid] = g
 	})
 }
 
@@ -87,14 +77,6 @@ func (a *Accounts) userName(uid int) string {
 		}
 	}
 	return ""
-}
-
-// groupName is the name of a gid, or its number.
-func (a *Accounts) groupName(gid int) string {
-	if g := a.groups[gid]; g.name != "" {
-		return g.name
-	}
-	return strconv.Itoa(gid)
 }
 
 // lookup is the uid and primary gid of a user.
@@ -125,7 +107,7 @@ func (a *Accounts) others(gid, filterUID int) []string {
 			add(u.name, u.uid)
 		}
 	}
-	for _, member := range a.groups[gid].members {
+	for _, member := range a.groups[gid] {
 		if uid, _, ok := a.lookup(member); ok {
 			add(member, uid)
 		}
@@ -141,7 +123,7 @@ func (a *Accounts) memberOf(uid, gid int) bool {
 		if u.gid == gid {
 			return true
 		}
-		if slices.Contains(a.groups[gid].members, u.name) {
+		if slices.Contains(a.groups[gid], u.name) {
 			return true
 		}
 	}

@@ -241,11 +241,6 @@ func TestUnreadableLines(t *testing.T) {
 	if got := strings.Join(known, " "); got != "a=1 e=5" || a.userName(5) != "e" || a.userName(2) != "" {
 		t.Errorf("users: %s", got)
 	}
-	for gid, want := range map[int]string{10: "one", 12: "12", 99: "99"} {
-		if got := a.groupName(gid); got != want {
-			t.Errorf("group %d is %s", gid, got)
-		}
-	}
 	for filter, want := range map[int]string{0: "a e", 1: "e", 5: "a"} {
 		if got := strings.Join(a.others(10, filter), " "); got != want {
 			t.Errorf("but for %d: %s", filter, got)

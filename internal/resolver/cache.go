@@ -139,13 +139,3 @@ func (s *cacheShard[V]) evict(now time.Time) {
 	}
 	s.remove(victim)
 }
-
-func (c *cache[V]) len() int {
-	total := 0
-	for i := range c.shards {
-		c.shards[i].mu.RLock()
-		total += len(c.shards[i].entries)
-		c.shards[i].mu.RUnlock()
-	}
-	return total
-}

@@ -228,3 +228,13 @@ func TestUnsetOptionsAreBounded(t *testing.T) {
 		t.Errorf("%+v, %v", o, set.timeout)
 	}
 }
+
+func (c *cache[V]) len() int {
+	total := 0
+	for i := range c.shards {
+		c.shards[i].mu.RLock()
+		total += len(c.shards[i].entries)
+		c.shards[i].mu.RUnlock()
+	}
+	return total
+}

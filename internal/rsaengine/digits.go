@@ -2,7 +2,6 @@ package rsaengine
 
 import (
 	"encoding/binary"
-	"math/big"
 	"math/bits"
 )
 
@@ -100,13 +99,4 @@ func multiplyAdd(r, a, b, c []uint64) {
 		low = low>>digitBits | high<<(64-digitBits)
 		high >>= digitBits
 	}
-}
-
-// digitsOf returns x in n digits of so many bits.
-func digitsOf(x *big.Int, n, digit int) []uint64 {
-	b := make([]byte, (n*digit+63)/64*8)
-	defer clear(b)
-	d := make([]uint64, n)
-	setBytes(d, x.FillBytes(b), digit)
-	return d
 }

@@ -128,3 +128,11 @@ func TestLimbArithmetic(t *testing.T) {
 		}
 	}
 }
+
+// digitsOf returns x in n digits of so many bits.
+func digitsOf(x *big.Int, n, digit int) []uint64 {
+	b := make([]byte, (n*digit+63)/64*8)
+	d := make([]uint64, n)
+	setBytes(d, x.FillBytes(b), digit)
+	return d
+}

@@ -57,10 +57,3 @@ func (c *cache) put(e *entry, maxBytes int64) {
 	defer c.mu.Unlock()
 	c.byID.Put(e.id, e, e.size(), maxBytes)
 }
-
-// size is the number of entries and of the bytes they take.
-func (c *cache) size() (entries int, bytes int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.byID.Len(), c.byID.Cost()
-}

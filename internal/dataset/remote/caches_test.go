@@ -135,3 +135,10 @@ func TestReloadsUnderLoad(t *testing.T) {
 		t.Errorf("%d caches are kept for nobody", len(caches.lent))
 	}
 }
+
+// size is the number of entries and of the bytes they take.
+func (c *cache) size() (entries int, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID.Len(), c.byID.Cost()
+}
