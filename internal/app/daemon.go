@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"dojang/internal/build"
 	"dojang/internal/config"
@@ -71,7 +72,12 @@ func (d *Service) supervise() int {
 
 // serve is the filter itself.
 func (d *Service) serve(ctx context.Context) int {
-	d.Warnings.Write(d.Err)
+	json := d.Config.LogFormat.Value == "json"
+	told := d.Err
+	if json && !d.Config.Syslog.Value && !d.Config.StdoutLog.Value {
+		told = io.Discard // the log is there, and no text may stand between its objects
+	}
+	d.Warnings.Write(told)
 	if dir := d.Config.BaseDirectory.Value; dir != "" {
 		if err := os.Chdir(dir); err != nil {
 			v := d.Config.BaseDirectory.Source()
@@ -80,9 +86,16 @@ func (d *Service) serve(ctx context.Context) int {
 		}
 	}
 	a, problems := New(ctx, d.Options)
-	problems.Write(d.Err)
 	if a == nil {
+		if told == io.Discard {
+			d.Warnings.Write(d.Err)
+		}
+		problems.Write(d.Err)
 		return problemStatus(problems)
+	}
+	problems.Write(told)
+	if json {
+		a.warn(append(slices.Clone(d.Warnings), problems...))
 	}
 	if err := a.Run(ctx, Ready); err != nil {
 		status := exit.Unavailable

@@ -73,9 +73,7 @@ func (a *App) Reload(ctx context.Context) problem.List {
 	if built == nil {
 		return a.reloadFailed(problems)
 	}
-	for _, p := range problems {
-		event.ConfigurationWarning(p).Write(a.log, "")
-	}
+	a.warn(problems)
 	difference := a.summary.Difference(built.Summary)
 	if changed := fixedChanges(a.config, next); len(changed) > 0 {
 		event.RestartNeeded(changed).Write(a.log, "")
@@ -93,6 +91,13 @@ func (a *App) Reload(ctx context.Context) problem.List {
 		event.ReloadDifference(difference).Write(a.log, "")
 	}
 	return problems
+}
+
+// warn logs what should be mended in the configuration in force.
+func (a *App) warn(problems problem.List) {
+	for _, p := range problems {
+		event.ConfigurationWarning(p).Write(a.log, "")
+	}
 }
 
 func (a *App) reloadFailed(problems problem.List) problem.List {

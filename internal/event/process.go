@@ -41,7 +41,8 @@ func ReloadProblem(p problem.Problem) Event {
 	return failure("reload_problem", p.Sentence(), place(p)...)
 }
 
-// ConfigurationWarning: what should be mended in a configuration that was reloaded.
+// ConfigurationWarning: what should be mended in a configuration that is in force, told
+// at a reload, and in the JSON log at the start too.
 func ConfigurationWarning(p problem.Problem) Event {
 	return warning("configuration_warning", p.Sentence(), place(p)...)
 }
