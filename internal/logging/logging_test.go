@@ -147,9 +147,11 @@ func TestSyslogJSON(t *testing.T) {
 	all, info := slog.New(NewSyslogJSON(s, nil)), slog.New(NewSyslogJSON(s, slog.LevelInfo))
 	info.Debug("not wanted")
 	all.Debug("wanted")
+	info.Info("at the level")
 	info.With("a", 1).WithGroup("g").With("level", "x").Warn("text", "b", 2)
 	for _, want := range []string{
-		`"level":"debug","msg":"wanted"}`, `"level":"warning","msg":"text","a":1,"g":{"level":"x","b":2}}`,
+		`"level":"debug","msg":"wanted"}`, `"level":"info","msg":"at the level"}`,
+		`"level":"warning","msg":"text","a":1,"g":{"level":"x","b":2}}`,
 	} {
 		if got := receive(t, conn); !strings.Contains(got, `]: {"time":`) || !strings.HasSuffix(got, want) {
 			t.Errorf("%q, want %q", got, want)
