@@ -148,13 +148,16 @@ func TestNamesAreShownWithoutSecrets(t *testing.T) {
 		"/etc/t": "file:/etc/t", "a,b": "csl:a,b", " refile:/t ": "refile:/t", "DB:/x": "db:/x", "erlang:n@h:c:m:f": "erlang:...",
 		"dsn:mysql://u:geheim@h/d/table=t": "dsn:mysql://", "redis://:geheim@h/0": "redis://", "nosuch:x": "nosuch:x",
 		"nosuch://u:geheim@h/x": "nosuch://", "\x00redis://:geheim@h": "redis://", "dsn:": "dsn:",
+		"refile:redis://:geheim@h": "refile:redis://", "file:dsn:mysql://u:geheim@h/d": "file:dsn:mysql://",
 	} {
 		if got := Shown(name); !strings.Contains(got, want) || strings.Contains(got, "geheim") {
 			t.Errorf("%q: %q, want %q in it", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"\x00": "NUL", "\x00csl:a": "NUL", "nosuch:x": "unknown kind", "redis+tls://h": "unknown kind", "http2://h": "unknown kind", `"a-b.c://h`: "unknown kind", "file:": "ends after file:"} {
-		if set, err := Open(t.Context(), name, Options{}); err == nil || set != nil || !strings.Contains(err.Error(), want) {
+	for name, want := range map[string]string{"\x00": "NUL", "\x00csl:a": "NUL", "nosuch:x": "unknown kind", "redis+tls://h": "unknown kind", "http2://h": "unknown kind", `"a-b.c://h`: "unknown kind", "file:": "ends after file:",
+		"refile:redis://:geheim@h": "is a URL and no file", "file:dsn:mysql://u:geheim@h/d": "is a URL and no file"} {
+		if set, err := Open(t.Context(), name, Options{}); err == nil || set != nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: %v, %v", name, set, err)
 		}
 	}

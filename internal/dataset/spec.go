@@ -75,6 +75,10 @@ func ParseSpec(s string) (Spec, error) {
 		if rest == "" && p.kind != TypeList {
 			return Spec{}, &Error{Err: errors.New("data set name ends after " + p.prefix), Hint: "write what it names behind " + p.prefix}
 		}
+		if strings.Contains(rest, "://") && (p.kind == TypeFile || p.kind == TypePatterns) {
+			shown := problem.Quote(problem.Redact(rest))
+			return Spec{}, &Error{Err: errors.New(shown + " is a URL and no file"), Hint: "leave " + p.prefix + " away"}
+		}
 		if p.whole {
 			rest = p.prefix + rest
 		}
