@@ -23,7 +23,8 @@ type site struct {
 	dir      string
 	passwd   string // what /etc/passwd is for dojang
 	settings string
-	uid      int // of dojang-dns
+	uid      int    // of dojang-dns
+	program  string // dojang
 }
 
 func newSite(t *testing.T, kind, rotate string) *site {
@@ -36,7 +37,7 @@ func newSiteOf(t *testing.T, kind, rotate string, zones ...zonetest.Zone) *site 
 	t.Helper()
 	testutil.NeedRoot(t)
 	testutil.Need(t, "unshare", "mount")
-	s := &site{t: t, dir: testutil.SecureDir(t), uid: 64123}
+	s := &site{t: t, dir: testutil.SecureDir(t), uid: 64123, program: filepath.Join(testutil.Build(t), "dojang")}
 	s.Internet = zonetest.NewInternet(t, kind, zones...)
 	s.write("opendkim.conf", "KeyTable "+s.dir+"/KeyTable\n", 0o644)
 	if err := os.Mkdir(s.path("dns"), 0o755); err != nil {
@@ -106,7 +107,7 @@ func (s *site) dojang(args ...string) (stdout, stderr string, status int) {
 	s.t.Helper()
 	script := `mount --bind "$0" /etc/passwd && exec "$@"`
 	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", script, s.passwd,
-		filepath.Join(testutil.Build(s.t), "dojang")}, args...)...)
+		s.program}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
