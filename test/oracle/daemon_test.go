@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -185,6 +186,14 @@ func (in *instance) start(t testing.TB) *daemon {
 		t.Error(err)
 	}
 	return &daemon{in, p}
+}
+
+// said waits until a line of the log has the text.
+func (d *daemon) said(t testing.TB, text string) {
+	t.Helper()
+	proctest.Until(t, patience, "the line"+text, func() bool {
+		return slices.ContainsFunc(d.log.pending(), func(l logLine) bool { return strings.Contains(l.text, text) })
+	})
 }
 
 // stop ends the filter and returns how it ended.

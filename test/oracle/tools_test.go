@@ -77,6 +77,7 @@ func compareTools(t *testing.T, p *programs, modern string, c *testCase) {
 	if d.Ended() {
 		return // a case about a configuration that is refused
 	}
+	d.said(t, " starting (args: ") // it is no line about a message, however late it comes
 	for name, raw := range c.messagesSent() {
 		path := filepath.Join(in.dir, name+".eml")
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
