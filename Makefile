@@ -13,8 +13,9 @@ GO ?= go
 VERSION ?= $(shell packaging/version version 2>/dev/null || echo unknown)
 # What to leave out: nomysql nopgsql nosqlite noredis noldap nomemcache (docs/dependencies.md).
 TAGS ?=
-# pgx need not know PostgreSQL's types: we ask for texts. 1.4 MB.
-SLIM = nopgxregisterdefaulttypes
+# pgx need not know PostgreSQL's types: we ask for texts. 1.4 MB. HTTP/2 is for pages with
+# many parts and for clients with many questions at once, and has had holes. 0.5 MB.
+SLIM = nopgxregisterdefaulttypes nethttpomithttp2
 LDFLAGS = -s -w -X dojang/internal/cli.Version=$(VERSION)
 TOOLS = opendkim opendkim-genkey opendkim-testkey opendkim-testmsg opendkim-genzone opendkim-atpszone opendkim-stats
 FUZZTIME ?= 3s

@@ -44,19 +44,44 @@ type Session interface {
 // the methods it is about.
 type Passive struct{}
 
-func (Passive) Negotiated(Negotiation)             {}
-func (Passive) Connect(string, ConnAddr) Response  { return Continue }
-func (Passive) Helo(string) Response               { return Continue }
+// Negotiated implements Session: it does nothing.
+func (Passive) Negotiated(Negotiation) {}
+
+// Connect implements Session: it answers Continue.
+func (Passive) Connect(string, ConnAddr) Response { return Continue }
+
+// Helo implements Session: it answers Continue.
+func (Passive) Helo(string) Response { return Continue }
+
+// MailFrom implements Session: it answers Continue.
 func (Passive) MailFrom(string, []string) Response { return Continue }
-func (Passive) Rcpt(string, []string) Response     { return Continue }
-func (Passive) Data() Response                     { return Continue }
-func (Passive) Header(_, _ []byte) Response        { return Continue }
-func (Passive) EndOfHeader() Response              { return Continue }
-func (Passive) Body([]byte) Response               { return Continue }
-func (Passive) EndOfMessage(*Edits) Response       { return Continue }
-func (Passive) Unknown(string) Response            { return Continue }
-func (Passive) Abort()                             {}
-func (Passive) Close()                             {}
+
+// Rcpt implements Session: it answers Continue.
+func (Passive) Rcpt(string, []string) Response { return Continue }
+
+// Data implements Session: it answers Continue.
+func (Passive) Data() Response { return Continue }
+
+// Header implements Session: it answers Continue.
+func (Passive) Header(_, _ []byte) Response { return Continue }
+
+// EndOfHeader implements Session: it answers Continue.
+func (Passive) EndOfHeader() Response { return Continue }
+
+// Body implements Session: it answers Continue.
+func (Passive) Body([]byte) Response { return Continue }
+
+// EndOfMessage implements Session: it answers Continue.
+func (Passive) EndOfMessage(*Edits) Response { return Continue }
+
+// Unknown implements Session: it answers Continue.
+func (Passive) Unknown(string) Response { return Continue }
+
+// Abort implements Session: it does nothing.
+func (Passive) Abort() {}
+
+// Close implements Session: it does nothing.
+func (Passive) Close() {}
 
 // Negotiation is what MTA and filter agreed to.
 type Negotiation struct {

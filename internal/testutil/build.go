@@ -42,7 +42,7 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nopgxregisterdefaulttypes", "-o",
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nopgxregisterdefaulttypes nethttpomithttp2", "-o",
 		filepath.Join(dir, "dojang"), "dojang/cmd/dojang")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -72,13 +72,15 @@ grep -Ev '^(Socket|PidFile|StatusSocket|StatusFile|UserID|SetupPolicy|FinalPolic
 printf 'milteropendkim_enable=YES\nmilteropendkim_uid=opendkim\n' > /etc/rc.conf
 each() {
 	sh $1 start
-	for i in $(seq 50); do [ ! -S "$2" ] || break; sleep 0.1; done
+	for i in $(seq 300); do [ -S "$2" ] && [ -s "$3" ] && break; sleep 0.1; done
 	[ -S "$2" ]; pid=$(cat "$3"); kill -0 $pid
 	[ "$(ps -o user:20= $pid)" = "$4" ]
 	sh $1 reload
 	cp "$5" before; echo 'Mode nonsense' >> "$5"
 	! sh $1 reload 2>/dev/null; cp before "$5"
-	kill -0 $pid; sh $1 stop; ! kill -0 $pid 2>/dev/null
+	kill -0 $pid; sh $1 stop
+	for i in $(seq 300); do kill -0 $pid 2>/dev/null || return 0; sleep 0.1; done # until systemd has reaped it
+	return 1
 }
 cat common.conf - > /usr/local/etc/mail/opendkim.conf <<END
 Socket local:/var/run/milteropendkim/socket

@@ -145,12 +145,9 @@ func TestOutage(t *testing.T) {
 	srv.Close()
 }
 
-// HTTP/2 has one connection for all questions. When nothing comes over it any more, and
-// nobody closes it, another one is made.
+// When nothing comes over a connection any more, and nobody closes it, another one is made.
 func TestConnectionStandsStill(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(service))
-	srv.EnableHTTP2 = true
-	srv.StartTLS()
+	srv := httptest.NewTLSServer(http.HandlerFunc(service))
 	defer srv.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
