@@ -79,7 +79,7 @@ func TestOldProtocolVersions(t *testing.T) {
 		if d := cmp.Diff([]Edit{{Kind: ReplyInsertHeader, Name: "X", Value: " a"}}, o.Edits); d != "" {
 			t.Errorf("version %d: %s", version, d)
 		}
-		if n := rec.negotiation; n.Version != version || n.LeadingSpace != (version == 6) || n.Actions == 0 {
+		if n := rec.agreed(); n.Version != version || n.LeadingSpace != (version == 6) || n.Actions == 0 {
 			t.Errorf("%+v", n)
 		}
 		want := "HEADER From:a@example.com"

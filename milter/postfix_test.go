@@ -102,7 +102,7 @@ func TestPostfix(t *testing.T) {
 			}
 			now = nil
 			endsHeader(t, h, smtpd, far)
-			if n := rec.negotiation.Version; fmt.Sprint(n) != protocol && n != 6 {
+			if n := rec.agreed().Version; fmt.Sprint(n) != protocol && n != 6 {
 				t.Errorf("version %d", n)
 			}
 			if l := h.logged(); len(l) > 0 {
@@ -129,7 +129,7 @@ func endsHeader(t *testing.T, h *harness, smtpd string, far *smtptest.Sink) {
 		}
 		return told
 	}
-	version := h.rec.negotiation.Version
+	version := h.rec.agreed().Version
 	for i, odd := range []string{
 		"no field\r\nX-A: 1\r\n\r\nHello\r\n", "X A: 1\r\n\r\nHello\r\n", ": 1\r\n\r\nHello\r\n",
 		"X-\x80: 1\r\nX-A: 2\r\n\r\nHello\r\n", "X\tA: 1\r\n\r\n",

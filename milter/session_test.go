@@ -44,8 +44,17 @@ func (r *recorder) all() []string {
 	return append([]string(nil), r.calls...)
 }
 
+// agreed is what the last negotiation came to.
+func (r *recorder) agreed() Negotiation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.negotiation
+}
+
 func (r *recorder) Negotiated(n Negotiation) {
+	r.mu.Lock()
 	r.negotiation = n
+	r.mu.Unlock()
 	r.note("NEGOTIATED", fmt.Sprint(n.Version))
 }
 func (r *recorder) Connect(host string, a ConnAddr) Response {

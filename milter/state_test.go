@@ -274,7 +274,7 @@ func TestNegotiation(t *testing.T) {
 		}
 		tc.want.OfferedActions, tc.want.OfferedProtocol = ActionMask(tc.offer[1]), ProtocolMask(tc.offer[2])
 		waitFor(t, "the negotiation", func() bool { return len(rec.all()) > 0 })
-		if d := cmp.Diff(tc.want, rec.negotiation); d != "" {
+		if d := cmp.Diff(tc.want, rec.agreed()); d != "" {
 			t.Errorf("%s: %s", tc.name, d)
 		}
 		if err == nil {

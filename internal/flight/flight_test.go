@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,8 +75,8 @@ func TestWhoStaysHasTheAnswer(t *testing.T) {
 func TestWorkThatIsLeftIsNotJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Group[string, int]
-		runs := 0
-		work := func(ctx context.Context) int { runs++; n := runs; time.Sleep(10 * time.Second); return n }
+		var runs atomic.Int32
+		work := func(ctx context.Context) int { n := runs.Add(1); time.Sleep(10 * time.Second); return int(n) }
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		none := func(error) int { return 0 }
