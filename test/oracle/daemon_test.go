@@ -125,7 +125,8 @@ func newInstance(t testing.TB, p *programs, s side, c *testCase, nameserver stri
 		t.Fatal(err)
 	}
 	in := &instance{side: s, dir: dir, keys: p.keys, messages: messages, nameserver: nameserver}
-	in.log = &syslog{Syslog: proctest.ListenSyslog(t, filepath.Join(dir, "log"))}
+	in.log = &syslog{path: filepath.Join(dir, "log")}
+	in.log.Syslog = proctest.ListenSyslog(t, in.log.path)
 	config := "Syslog yes\n" + in.replace(c.config)
 	if !strings.Contains(c.config, "Socket ") {
 		config += "Socket local:" + in.socket() + "\n"

@@ -109,12 +109,12 @@ func compareLine(t *testing.T, p *programs, line string) {
 	case a.Ended():
 		return
 	}
-	settle(a.log, b.log, c.logged("start", a, b))
+	settle(t, a.log, b.log, c.logged("start", a, b))
 	if diff := cmp.Diff(comparable(started(a)), comparable(started(b))); diff != "" {
 		t.Errorf("start: (-opendkim +ours)\n%s", diff)
 	}
 	for _, s := range c.sends {
-		theirs, ours := c.exchange(s, a, b)
+		theirs, ours := c.exchange(t, s, a, b)
 		if diff := cmp.Diff(comparable(theirs), comparable(ours)); diff != "" {
 			t.Error(fmt.Sprintf("%s: (-opendkim +ours)\n", s.label) + diff)
 		}

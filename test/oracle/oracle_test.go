@@ -79,14 +79,14 @@ func compare(t *testing.T, p *programs, c *testCase) (wrong []string, died bool)
 		return wrong, false
 	}
 	a, b := theirs.start(t), ours.start(t)
-	settle(a.log, b.log, c.logged("start", a, b))
+	settle(t, a.log, b.log, c.logged("start", a, b))
 	check("start", started(a), started(b))
 	for _, s := range c.sends {
-		theirs, ours := c.exchange(s, a, b)
+		theirs, ours := c.exchange(t, s, a, b)
 		check(s.label, theirs, ours)
 	}
 	endA, endB := a.stop(), b.stop()
-	settle(a.log, b.log, c.logged("stop", a, b))
+	settle(t, a.log, b.log, c.logged("stop", a, b))
 	check("stop", render(a.instance, &milter.Outcome{}, nil, a.log.take())+endA+"\n",
 		render(b.instance, &milter.Outcome{}, nil, b.log.take())+endB+"\n")
 	return wrong, strings.Contains(endA, "signal:")
@@ -136,9 +136,9 @@ func (c *testCase) logged(label string, a, b *daemon) func(x, y []logLine) bool 
 
 // exchange sends a message to both at the same moment; a message that they signed
 // in different seconds is sent again.
-func (c *testCase) exchange(s send, a, b *daemon) (theirs, ours string) {
+func (c *testCase) exchange(t testing.TB, s send, a, b *daemon) (theirs, ours string) {
 	for range 4 {
-		theirs, ours = c.both(s, a, b)
+		theirs, ours = c.both(t, s, a, b)
 		if seconds(theirs) == seconds(ours) {
 			break
 		}
@@ -149,7 +149,7 @@ func (c *testCase) exchange(s send, a, b *daemon) (theirs, ours string) {
 	return theirs, ours
 }
 
-func (c *testCase) both(s send, a, b *daemon) (theirs, ours string) {
+func (c *testCase) both(t testing.TB, s send, a, b *daemon) (theirs, ours string) {
 	type result struct {
 		outcome milter.Outcome
 		err     error
@@ -161,7 +161,7 @@ func (c *testCase) both(s send, a, b *daemon) (theirs, ours string) {
 	}()
 	o, err := sendTo(b, s)
 	first := <-done
-	settle(a.log, b.log, c.logged(s.label, a, b))
+	settle(t, a.log, b.log, c.logged(s.label, a, b))
 	return render(a.instance, &first.outcome, first.err, a.log.take()), render(b.instance, &o, err, b.log.take())
 }
 

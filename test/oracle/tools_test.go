@@ -91,7 +91,7 @@ func compareTools(t *testing.T, p *programs, modern string, c *testCase) {
 		d.log.take()
 		// A file has lines, however they end: opendkim -t hands them on with CRLF.
 		lines := bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
-		want, err := d.deliver(lines, classic)
+		want, err := d.deliver(t, lines, classic)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -111,7 +111,7 @@ func compareTools(t *testing.T, p *programs, modern string, c *testCase) {
 // deliver sends a message as opendkim -t pretends it came, and returns what became of
 // it: a change a line as opendkim -t writes it, the answer, log lines. expected says
 // what lines to wait for.
-func (d *daemon) deliver(raw []byte, expected string) (string, error) {
+func (d *daemon) deliver(t testing.TB, raw []byte, expected string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	client, err := milter.Dial("unix", d.socket(), milter.ClientOptions{
@@ -148,7 +148,7 @@ func (d *daemon) deliver(raw []byte, expected string) (string, error) {
 	}
 	b.WriteString(quarantine + "answer " + answerWord(&out.Final) + "\n")
 	done := b.String()
-	settle(d.log, d.log, func(_, _ []logLine) bool { return comparedText(d.instance, done, d.logged()) == expected })
+	settle(t, d.log, d.log, func(_, _ []logLine) bool { return comparedText(d.instance, done, d.logged()) == expected })
 	return comparedText(d.instance, done, d.logged()), nil
 }
 
