@@ -86,7 +86,7 @@ func parseTestKeys(data []byte) map[string]string {
 		}
 		text := strings.Trim(line[end:], " \t\v\f\r\n")
 		key, err := plain(line[:end])
-		if err != nil || text == "" {
+		if err != nil || key == "" || text == "" {
 			continue
 		}
 		if _, seen := records[key]; !seen {
