@@ -68,11 +68,7 @@ func SignalReload(c *config.Config) (pid int, err error) {
 // readPidFile reads a pid file and returns its owner. Root follows no link to one that
 // others can change.
 func readPidFile(path string) (text []byte, owner *syscall.Stat_t, err error) {
-	flags := os.O_RDONLY | syscall.O_NONBLOCK
-	if !privilege.Follows(path) {
-		flags |= syscall.O_NOFOLLOW
-	}
-	f, err := os.OpenFile(path, flags, 0)
+	f, err := privilege.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}

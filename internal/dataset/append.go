@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"dojang/internal/privilege"
 	"dojang/internal/problem"
@@ -94,15 +93,8 @@ func lineEnd(text string) string {
 // last line lacks its end. A file that is not there is made. Root follows no link that
 // somebody else can change (privilege.ErrLink). Other errors are those of the file.
 func (t TextTable) Append(row Pair) error {
-	flags := os.O_RDWR | os.O_APPEND | os.O_CREATE
-	if !privilege.Follows(t.Path) {
-		flags |= syscall.O_NOFOLLOW
-	}
-	f, err := os.OpenFile(t.Path, flags, 0o644)
+	f, err := privilege.OpenFile(t.Path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
-		if info, _ := os.Lstat(t.Path); flags&syscall.O_NOFOLLOW != 0 && info != nil && info.Mode()&fs.ModeSymlink != 0 {
-			return &fs.PathError{Op: "open", Path: t.Path, Err: privilege.ErrLink}
-		}
 		return err
 	}
 	defer f.Close()

@@ -77,6 +77,19 @@ var ErrLink = errors.New("a link that others than root can change")
 // where the path leads.
 func Follows(path string) bool { return os.Geteuid() != 0 || RootsAlone(path) }
 
+// OpenFile is os.OpenFile, but for a link at the end of the path that may not be followed
+// (Follows): that is an error with ErrLink.
+func OpenFile(path string, flags int, mode fs.FileMode) (*os.File, error) {
+	if Follows(path) {
+		return os.OpenFile(path, flags, mode)
+	}
+	f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW, mode)
+	if info, _ := os.Lstat(path); err != nil && info != nil && info.Mode()&fs.ModeSymlink != 0 {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrLink}
+	}
+	return f, err
+}
+
 func rootsFolder(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
