@@ -40,8 +40,7 @@ func TestInlineKeys(t *testing.T) {
 	for _, identity := range []*age.X25519Identity{nil, must(age.GenerateX25519Identity())} {
 		w := newInline(t, identity)
 		w.start("i.example")
-		w.runFor(80, "i.example: 20261129=signing; ")
-		w.expect("i.example: 20261129=signing; ")
+		w.reach(80, "i.example: 20261129=signing; ")
 		table := string(must(os.ReadFile(w.table)))
 		if !strings.HasPrefix(table, "ki i.example:20261129:") || !strings.HasSuffix(table, " # inline\n") ||
 			strings.Contains(table, ":age:") != (identity != nil) {
@@ -70,7 +69,6 @@ func TestInlineKeyIsPutBack(t *testing.T) {
 		t.Errorf("the table is %q, was %q", now, before)
 	}
 	w.filters[0].refuses = false
-	w.runFor(5, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(5, "20261129=signing")
 	w.finish()
 }

@@ -38,8 +38,7 @@ func TestLimits(t *testing.T) {
 func TestClockAheadEndsNothing(t *testing.T) {
 	w := newOne(t, "MaxCredit 1h\n")
 	w.start("a.example")
-	w.runFor(3, "20261129=proven")
-	w.expect("20261129=proven")
+	w.reach(3, "20261129=proven")
 	w.skew = 365 * 24 * time.Hour
 	if _, err := w.run(); err != nil {
 		t.Fatal(err)

@@ -111,8 +111,7 @@ func TestAdoptAfterHand(t *testing.T) {
 	}
 	w.adopt()
 	w.expect("a.example: old=resting mine=signing; ")
-	w.runFor(60, "a.example: mine=signing; ")
-	w.expect("a.example: mine=signing; ")
+	w.reach(60, "a.example: mine=signing; ")
 	if text, _ := w.servers[0].at("old._domainkey.a.example"); text != "" {
 		t.Errorf("the old record is %q", text)
 	}
@@ -186,8 +185,7 @@ func TestAdoptBeforeTheSwitch(t *testing.T) {
 	}
 	w.adopt()
 	w.expect("a.example: 20261129=resting old=signing; ")
-	w.runFor(60, "a.example: old=signing; ")
-	w.expect("a.example: old=signing; ")
+	w.reach(60, "a.example: old=signing; ")
 	if text, _ := w.servers[0].at("20261129._domainkey.a.example"); text != "" {
 		t.Errorf("the record that never signed is %q", text)
 	}

@@ -30,8 +30,7 @@ func TestIgnoreServer(t *testing.T) {
 	w := newOne(t, "IgnoreServer ns2\n")
 	w.servers[1].silent = true
 	w.start("a.example")
-	w.runFor(100, "a.example: 20261129=signing; ")
-	w.expect("a.example: 20261129=signing; ")
+	w.reach(100, "a.example: 20261129=signing; ")
 	if text, _ := w.servers[0].at("old._domainkey.a.example"); text != "" {
 		t.Errorf("the old record is %q", text)
 	}
@@ -46,8 +45,7 @@ func TestWitness(t *testing.T) {
 	w.expect("20261129=proven(server-differs: 20261129._domainkey.a.example: a witness does not see it)")
 	w.expect("old=signing")
 	w.blind = false
-	w.runFor(5, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(5, "20261129=signing")
 	w.finish()
 }
 
@@ -136,8 +134,7 @@ func TestPublisherSaysSomethingElse(t *testing.T) {
 	w.runFor(1, "")
 	w.expect("20261129=asked(not-published: 20261129._domainkey.a.example: no name server has it yet; its publisher: busy)")
 	w.says = ""
-	w.runFor(60, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(60, "20261129=signing")
 	w.finish()
 }
 
@@ -155,8 +152,7 @@ func TestStartAsksAnew(t *testing.T) {
 	}
 	w.says = ""
 	w.start("a.example")
-	w.runFor(60, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(60, "20261129=signing")
 	w.finish()
 }
 
@@ -177,10 +173,8 @@ func TestClockWasAhead(t *testing.T) {
 	w := newOne(t, "")
 	w.skew = 365 * 24 * time.Hour
 	w.start("a.example")
-	w.runFor(160, "a.example: 20271129=signing; ")
-	w.expect("a.example: 20271129=signing; ")
+	w.reach(160, "a.example: 20271129=signing; ")
 	w.skew = 0
-	w.runFor(200, "a.example: 20261129=signing; ")
-	w.expect("a.example: 20261129=signing; ")
+	w.reach(200, "a.example: 20261129=signing; ")
 	w.finish()
 }

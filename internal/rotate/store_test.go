@@ -105,8 +105,7 @@ func TestDamagedUnits(t *testing.T) {
 	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.runFor(60, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(60, "20261129=signing")
 	w.finish()
 }
 

@@ -28,6 +28,13 @@ func (w *world) runFor(n int, until string) string {
 	return w.states()
 }
 
+// reach runs until the states are as wanted, n times at most.
+func (w *world) reach(n int, want string) {
+	w.t.Helper()
+	w.runFor(n, want)
+	w.expect(want)
+}
+
 func (w *world) expect(want string) {
 	w.t.Helper()
 	if got := w.states(); !strings.Contains(got, want) {
@@ -78,8 +85,7 @@ func TestWordsOfNewKeys(t *testing.T) {
 				t.Errorf("%+v, %v", out, err)
 			}
 			c.mend(w)
-			w.runFor(60, "20261129=signing")
-			w.expect("20261129=signing")
+			w.reach(60, "20261129=signing")
 			w.finish()
 		})
 	}
@@ -132,8 +138,7 @@ func TestEditedByHand(t *testing.T) {
 		t.Errorf("the table is %q", got)
 	}
 	w.write("KeyTable", "# back\nka a.example:old:"+w.dir+"/a.private\n")
-	w.runFor(20, "20261129=signing")
-	w.expect("20261129=signing")
+	w.reach(20, "20261129=signing")
 	w.finish()
 }
 
@@ -161,8 +166,7 @@ func TestWordsOfOldKeys(t *testing.T) {
 			w.expect("old=resting(" + string(c.word))
 			w.expect("20261129=signing")
 			c.mend(w)
-			w.runFor(80, "a.example: 20261129=signing; ")
-			w.expect("a.example: 20261129=signing; ")
+			w.reach(80, "a.example: 20261129=signing; ")
 			w.finish()
 		})
 	}
@@ -175,8 +179,7 @@ func TestLostBesideRefused(t *testing.T) {
 	w.start("a.example")
 	w.runFor(80, "20261129=signing")
 	w.says = publish.Refused
-	w.runFor(80, "old=revoking(refused")
-	w.expect("old=revoking(refused")
+	w.reach(80, "old=revoking(refused")
 	if _, err := w.do(func(r *Rotator) (Outcome, error) {
 		u := must(r.Store.unit("a.example"))
 		u.find(Revoking).Keys[0].Records[0].Done = true
@@ -185,8 +188,7 @@ func TestLostBesideRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.says = ""
-	w.runFor(80, "a.example: 20261129=signing; ")
-	w.expect("a.example: 20261129=signing; ")
+	w.reach(80, "a.example: 20261129=signing; ")
 	w.finish()
 }
 
@@ -290,8 +292,7 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%s has no record", d)
 		}
 	}
-	w.runFor(100, "all: 20261129=signing; ")
-	w.expect("all: 20261129=signing; ")
+	w.reach(100, "all: 20261129=signing; ")
 	if got := string(must(os.ReadFile(w.table))); got != "all %:20261129:"+w.dir+"/all.20261129.private\n" {
 		t.Errorf("the table is %q", got)
 	}
@@ -332,8 +333,7 @@ func TestAliasMissing(t *testing.T) {
 	w.runFor(5, "")
 	w.expect("k1=signing k2=asked(alias-missing")
 	w.aliases["k2._domainkey.r.example"] = "k2._domainkey.r.example.keys.example"
-	w.runFor(100, "r.example: k2=signing; ")
-	w.expect("r.example: k2=signing; ")
+	w.reach(100, "r.example: k2=signing; ")
 	w.finish()
 }
 
