@@ -100,6 +100,14 @@ type side struct {
 	env  []string
 }
 
+// opendkim is Debian's filter, which logs to the socket of its instance.
+func (p *programs) opendkim() side {
+	return side{path: p.theirs, env: []string{"LD_PRELOAD=" + p.preload}}
+}
+
+// dojang is ours.
+func (p *programs) dojang() side { return side{ours: true, path: p.ours} }
+
 func (s side) String() string {
 	if s.ours {
 		return "ours"

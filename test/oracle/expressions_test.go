@@ -82,8 +82,8 @@ func TestExpressions(t *testing.T) {
 				}
 				c.sends = append(c.sends, s)
 			}
-			a := newInstance(t, p, side{path: p.theirs, env: []string{"LD_PRELOAD=" + p.preload}}, c, "").start(t)
-			b := newInstance(t, p, side{ours: true, path: p.ours}, c, "").start(t)
+			a := newInstance(t, p, p.opendkim(), c, "").start(t)
+			b := newInstance(t, p, p.dojang(), c, "").start(t)
 			defer a.stop()
 			defer b.stop()
 			if a.Ended() != b.Ended() {

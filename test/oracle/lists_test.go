@@ -345,8 +345,8 @@ func (l list) compare(t *testing.T, p *programs, value string, files map[string]
 	theirs.files = maps.Clone(files)
 	// OpenDKIM does not know a byte order mark, nor blanks before a pattern.
 	theirs.files["members"] = strings.TrimLeft(strings.TrimPrefix(files["members"], "\ufeff"), "\n ")
-	a := newInstance(t, p, side{path: p.theirs, env: []string{"LD_PRELOAD=" + p.preload}}, &theirs, "").start(t)
-	b := newInstance(t, p, side{ours: true, path: p.ours}, c, "").start(t)
+	a := newInstance(t, p, p.opendkim(), &theirs, "").start(t)
+	b := newInstance(t, p, p.dojang(), c, "").start(t)
 	defer a.stop()
 	defer b.stop()
 	want, ours := decisions(t, a, c.sends), decisions(t, b, c.sends)

@@ -70,8 +70,8 @@ func compare(t *testing.T, p *programs, c *testCase) (wrong []string, died bool)
 	if len(c.dns) > 0 {
 		nameserver = serveDNS(t, c.dns)
 	}
-	theirs := newInstance(t, p, side{path: p.theirs, env: []string{"LD_PRELOAD=" + p.preload}}, c, nameserver)
-	ours := newInstance(t, p, side{ours: true, path: p.ours}, c, nameserver)
+	theirs := newInstance(t, p, p.opendkim(), c, nameserver)
+	ours := newInstance(t, p, p.dojang(), c, nameserver)
 	for _, r := range c.runs {
 		check(r.label, theirs.run(t, r), ours.run(t, r))
 	}

@@ -72,7 +72,7 @@ func compareTools(t *testing.T, p *programs, modern string, c *testCase) {
 	if len(c.dns) > 0 {
 		nameserver = serveDNS(t, c.dns)
 	}
-	in := newInstance(t, p, side{ours: true, path: p.ours}, c, nameserver)
+	in := newInstance(t, p, p.dojang(), c, nameserver)
 	d := in.start(t)
 	if d.Ended() {
 		return // a case about a configuration that is refused
